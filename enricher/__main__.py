@@ -1,0 +1,5 @@
+import sys
+
+from enricher.cli import main
+
+sys.exit(main())
