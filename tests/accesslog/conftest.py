@@ -1,0 +1,27 @@
+import os
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("default", deadline=None, max_examples=30)
+settings.register_profile("long", deadline=None, max_examples=5000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+@pytest.fixture
+def usual():
+    """The values of an ordinary request, by variable."""
+    return {
+        "remote_addr": b"192.0.2.7",
+        "time_local": b"22/Nov/2026:23:18:31 +0000",
+        "time_iso8601": b"2026-11-22T23:18:31+00:00",
+        "request": b"GET /test HTTP/1.1",
+        "status": b"200",
+        "body_bytes_sent": b"39",
+        "http_user_agent": b"curl/8",
+        "request_length": b"128",
+        "request_time": b"0.007",
+        "proxy_upstream_name": b"default-backend-service-10000",
+        "proxy_alternative_upstream_name": b"",
+        "req_id": b"94dc1855da144a34a76a9c45e51481c7",
+    }

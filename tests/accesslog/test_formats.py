@@ -1,0 +1,62 @@
+"""Formats as people write them, and what is said of one that can't be compiled."""
+
+import pytest
+
+from enricher.accesslog.log_format import LogFormatError, compile_format
+
+
+@pytest.mark.parametrize(
+    ("format_", "said"),
+    [
+        ("", "no variable"),
+        ("plain words", "no variable"),
+        ("$status $", "character 9"),
+        ("$status $-x", "character 9"),
+        ("a ${status", "character 3"),
+        ("$http_a$http_b", "character 8"),
+        ("$status$body_bytes_sent", "character 8"),
+        ("$status $upstream_addr$request_uri", "character 23"),
+        ("$host$status", "character 6"),
+        ("escape=html $status", "escape=html"),
+        ("log_format x $status", "quoted piece"),
+        ("log_format x '$status' $x;", "quoted piece is expected at ' $x'"),
+    ],
+)
+def test_what_is_wrong_and_where(format_, said):
+    with pytest.raises(LogFormatError) as error:
+        compile_format(format_)
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("format_", "line", "fields"),
+    [
+        ("$status", b"200", {"status": 200}),
+        ("${status}ms", b"200ms", {"status": 200}),
+        ("$status\n", b"200", {"status": 200}),
+        ('escape=none $status "$request"', b'200 "a"b"', {"status": 200, "request": 'a"b'}),
+        ("log_format main escape=json '$status' \" '$request'\";", b"200 'x'", {"status": 200, "request": "x"}),
+        ("log_format tsv '$status\\t$request';", b"200\tx", {"status": 200, "request": "x"}),
+        (
+            '{\\"status\\": $status, \\"r\\": \\"$request\\"}',
+            b'{"status": 200, "r": "x"}',
+            {"status": 200, "request": "x"},
+        ),
+        ("$host$request_uri", b"a.b/c?d", {"host": "a.b", "request_uri": "/c?d"}),
+        ("$host:$server_port$request_uri", b"a.b:80/c", {"host": "a.b", "server_port": 80, "request_uri": "/c"}),
+        ("$uri$is_args$args", b"/a?b?c", {"uri": "/a", "is_args": "?", "args": "b?c"}),
+        ("$uri$is_args$args", b"/a", {"uri": "/a", "is_args": "", "args": ""}),
+        ("$status $request $status", b"200 x 200", {"status": 200, "request": "x"}),
+        (r"(.*) [$status] ^\d+$request.", b"(.*) [200] ^\\d+x.", {"status": 200, "request": "x"}),
+        ("größe=$status", "größe=200".encode(), {"status": 200}),
+        ("$statusé", "200é".encode(), {"status": 200}),
+        ("\udcff$status", b"\xff200", {"status": 200}),
+    ],
+)
+def test_what_is_read(format_, line, fields):
+    assert compile_format(format_).parse(line).fields == fields
+
+
+def test_literals_are_taken_literally():
+    assert compile_format("a.c $status").parse(b"abc 200") is None
