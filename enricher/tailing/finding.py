@@ -1,0 +1,73 @@
+"""Where a log goes on: the file a mark lies in, whatever it is called by now, and the files after it."""
+
+import os
+from collections.abc import Sequence
+
+from enricher.tailing.listing import LogName, list_files
+from enricher.tailing.marking import Known, Mark
+from enricher.tailing.opening import LogFile, RefusedError
+
+
+class Trail:
+    """The files of one log on disk. Everything here may raise OSError."""
+
+    def __init__(self, path: str, roots: Sequence[str]) -> None:
+        self._path = path
+        self._roots = roots
+
+    def files(self) -> list[LogName]:
+        """Oldest first."""
+        return list_files(self._path)
+
+    def open(self, name: LogName) -> LogFile:
+        return LogFile(name.path, gzipped=name.gzipped, roots=self._roots)
+
+    def locate(self, files: Sequence[LogName], mark: Mark) -> int | None:
+        """Index of the file the mark lies in; None if it is gone. Raises where one that may be it can't be opened."""
+        best, index, trouble = 0, None, None
+        for candidate, name in enumerate(files):
+            try:
+                rank = self._rank(name, mark) if mark.file.may_be(name) else 0
+            except (FileNotFoundError, RefusedError):
+                continue
+            except OSError as error:
+                trouble = error
+                continue
+            if rank > best:
+                best, index = rank, candidate
+        if index is None and trouble:
+            raise trouble
+        return index
+
+    def followers(self, files: Sequence[LogName], mark: Mark) -> list[LogName]:
+        """What is newer than the mark's file, which may be gone."""
+        index = self.locate(files, mark)
+        if index is None:
+            return [name for name in files if _is_newer(name, mark.file)]
+        return list(files[index + 1 :])
+
+    def successors(self, file: LogFile, mark: Mark) -> list[LogName]:
+        """What the writer went on with after the open file. A new file of the same run that is still empty doesn't
+        count: the writer may not have been told of it yet, as nginx isn't until logrotate has done with all its logs.
+        """
+        files = self.files()
+        if files and file.is_at(files[-1].path):
+            return []
+        index = next((i for i, name in enumerate(files) if file.is_at(name.path)), None)
+        newer = self.followers(files, mark) if index is None else files[index + 1 :]
+        return [name for name in newer if name.run != mark.file.run or os.stat(name.path).st_size]
+
+    def _rank(self, name: LogName, mark: Mark) -> int:
+        file = self.open(name)
+        try:
+            return mark.file.rank(file, mark.offset)
+        finally:
+            file.close()
+
+
+def _is_newer(name: LogName, known: Known) -> bool:
+    """Whether a file comes after one that is gone."""
+    if not name.numbered or name.run != known.run:
+        return name.order > known.after
+    # Not `>`: the clock of a file system ticks every few ms, and twice is better than never.
+    return os.stat(name.path).st_mtime_ns >= known.mtime

@@ -1,0 +1,103 @@
+"""A place in a log that is found again after rotation, compression and restarts."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from enricher.tailing.framing import Framing
+from enricher.tailing.listing import LogName, Order
+from enricher.tailing.opening import LogFile
+
+
+@dataclass(slots=True)
+class Known:
+    """A file as it was last seen, enough to know it under another name, packed, or copied.
+
+    `device` and `inode` alone don't tell: inodes are reused. `length` and `digest` are of its first unpacked bytes, at
+    most `opening.HEAD`. What had been there before it when it was opened is up to `after`; but numbered names shift, so
+    once the file is gone only those last written since `mtime` (ns) count as newer.
+    """
+
+    run: int = 0
+    after: Order = (-1, 0, "", 0)
+    device: int = 0
+    inode: int = 0
+    length: int = 0
+    digest: str = ""
+    mtime: int = 0
+
+    @classmethod
+    def of(cls, files: Sequence[LogName], index: int) -> "Known":
+        run = files[index].run
+        return cls(run, files[index - 1].order if index else (run, -1, "", 0))
+
+    def update(self, file: LogFile) -> None:
+        """Takes in what the open file shows by now."""
+        self.device, self.inode = file.identity
+        self.mtime = file.status().st_mtime_ns
+        if self.length != len(file.head) or not self.digest:
+            self.length, self.digest = len(file.head), _digest(file.head)
+
+    def may_be(self, name: LogName) -> bool:
+        """Whether the file may have this name by now. A short head, of a line half written, fits many files."""
+        return name.run == self.run and (name.numbered or name.order > self.after)
+
+    def rank(self, file: LogFile, offset: int) -> int:
+        """How surely the opened file is this one: 2 itself, 1 a copy or its packed form, 0 another one."""
+        same_inode = file.identity == (self.device, self.inode)
+        if not self.length:
+            return 2 if same_inode else 0
+        if _digest(file.head[: self.length]) != self.digest:
+            return 0
+        if same_inode:
+            return 2
+        return 1 if file.gzipped or file.status().st_size >= offset else 0
+
+
+class Mark(NamedTuple):
+    """Where to go on: `offset` is the start of a physical line in the file's unpacked bytes, `framing` what was open
+    there, `skip` how many of the lines that follow are already out; `left` says that nothing more is expected of it.
+    """
+
+    file: Known
+    offset: int
+    framing: Framing
+    skip: int = 0
+    left: bool = False
+
+    def dump(self) -> dict[str, Any]:
+        known = self.file
+        return {
+            "after": list(known.after),
+            "run": known.run,
+            "device": known.device,
+            "inode": known.inode,
+            "head": [known.length, known.digest],
+            "mtime": known.mtime,
+            "offset": self.offset,
+            "skip": self.skip,
+            "left": self.left,
+            "framing": self.framing.dump(),
+        }
+
+    @classmethod
+    def load(cls, saved: dict[str, Any]) -> "Mark | None":
+        """None for what `dump` did not write."""
+        try:
+            length, digest = saved["head"]
+            device, inode, mtime = int(saved["device"]), int(saved["inode"]), int(saved["mtime"])
+            known = Known(int(saved["run"]), _order(saved["after"]), device, inode, int(length), str(digest), mtime)
+            framing = Framing.load(saved["framing"])
+            return cls(known, int(saved["offset"]), framing, int(saved["skip"]), bool(saved["left"]))
+        except (KeyError, TypeError, ValueError, AttributeError):
+            return None
+
+
+def _order(saved: list[Any]) -> Order:
+    run, kind, date, number = saved
+    return int(run), int(kind), str(date), int(number)
+
+
+def _digest(head: bytes) -> str:
+    return hashlib.blake2b(head, digest_size=16).hexdigest()

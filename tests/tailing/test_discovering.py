@@ -1,0 +1,93 @@
+"""Selectors and what they find."""
+
+import os
+
+import pytest
+
+from enricher.errors import ConfigurationError, UsageError
+from enricher.lines import Source
+from enricher.tailing.discovering import DEFAULT_SELECTORS, Selector, check_log_dir, discover
+
+
+@pytest.fixture
+def log_dir(tmp_path):
+    for path in [
+        "ingress-nginx_ingress-nginx-controller-abc_uid1/controller",
+        "ingress-nginx_ingress-nginx-controller-abc_uid1/sidecar",
+        "ingress-nginx_ingress-nginx-admission-x_uid2/create",
+        "enricher_enricher-xyz_uid3/enricher",
+        "shop_web-0_uid4/nginx",
+        "odd_name/controller",
+        "a_b_c_d/controller",
+    ]:
+        (tmp_path / path).mkdir(parents=True)
+    (tmp_path / "a_file_here").touch()
+    (tmp_path / "shop_web-0_uid4" / "not-a-directory").touch()
+    return tmp_path
+
+
+def found(log_dir, *selectors: str, own=None) -> list[str]:
+    sources = discover(str(log_dir), [Selector.parse(selector) for selector in selectors], own)
+    return [f"{s.namespace}/{s.pod}/{s.container}" for s in sources]
+
+
+def test_the_default_is_the_ingress_controller(log_dir):
+    path = log_dir / "ingress-nginx_ingress-nginx-controller-abc_uid1" / "controller"
+    assert discover(str(log_dir), DEFAULT_SELECTORS) == [
+        Source(str(path), "ingress-nginx", "ingress-nginx-controller-abc", "uid1", "controller")
+    ]
+
+
+def test_globs_and_several_selectors(log_dir):
+    assert found(log_dir, "shop/*/*", "shop/web-?/nginx", "ingress-*/*/[!c]*") == [
+        "ingress-nginx/ingress-nginx-controller-abc/sidecar",
+        "shop/web-0/nginx",
+    ]
+
+
+def test_our_own_log_is_never_read(log_dir):
+    assert "enricher/enricher-xyz/enricher" in found(log_dir, "*/*/*")
+    assert "enricher/enricher-xyz/enricher" not in found(log_dir, "*/*/*", own=("enricher", "enricher-xyz"))
+
+
+def test_our_own_log_is_not_read_as_a_plain_file_either(log_dir, tmp_path):
+    log = log_dir / "enricher_enricher-xyz_uid3" / "enricher" / "0.log"
+    log.touch()
+    links = log_dir / "containers"
+    links.mkdir()
+    (links / "enricher.log").symlink_to(log)
+    selectors = [Selector.parse(f"{log_dir}/*/*/*.log"), Selector.parse(f"{links}/*.log")]
+    assert len(discover(str(log_dir), selectors)) == 2
+    assert discover(str(log_dir), selectors, ("enricher", "enricher-xyz")) == []
+
+
+def test_plain_files_without_their_rotated_siblings(tmp_path):
+    for name in ["access.log", "access-2.log", "access.log.1", "access.log.2.gz", "access.log-20261122", "error.log"]:
+        (tmp_path / name).touch()
+    (tmp_path / "access-directory.log").mkdir()
+    sources = discover(str(tmp_path / "missing"), [Selector.parse(f"{tmp_path}/access*")])
+    assert [os.path.basename(source.path) for source in sources] == ["access-2.log", "access.log"]
+
+
+@pytest.mark.parametrize("text", ["", "a/b", "a/b/c/d", "a//c", "a/b/c d", "A/b/c", "*/*_*/*", "relative.log", "a/b/ "])
+def test_a_wrong_selector_says_what_was_given_and_what_is_allowed(text):
+    with pytest.raises(UsageError, match="expected NAMESPACE/POD-GLOB/CONTAINER") as error:
+        Selector.parse(text)
+    assert repr(text) in str(error.value)
+
+
+def test_a_missing_log_directory_is_an_error_only_when_asked(tmp_path):
+    check_log_dir(str(tmp_path))
+    with pytest.raises(ConfigurationError, match="missing: No such file or directory"):
+        check_log_dir(str(tmp_path / "missing"))
+    assert discover(str(tmp_path / "missing"), DEFAULT_SELECTORS) == []
+
+
+def test_thousands_of_directories_are_cheap(tmp_path, monkeypatch):
+    for number in range(3000):
+        (tmp_path / f"ns_pod-{number}_uid").mkdir()
+    real, calls = os.scandir, []
+    monkeypatch.setattr(os, "scandir", lambda path: calls.append(path) or real(path))
+    monkeypatch.setattr(os, "stat", lambda *_args, **_kwargs: pytest.fail("one stat per directory"))
+    assert discover(str(tmp_path), DEFAULT_SELECTORS) == []
+    assert calls == [str(tmp_path)]
