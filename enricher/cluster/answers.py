@@ -1,0 +1,166 @@
+"""What the API server answered: lists, watch events and refusals out of raw bytes. Whatever goes wrong is a Failure."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Literal, NamedTuple
+
+import aiohttp
+import orjson
+
+from enricher.cluster.connecting import Api
+from enricher.errors import ConfigurationError
+
+LINE_LIMIT = 16 << 20
+"""Longest watch event in bytes. etcd takes objects of up to 1.5 MiB in protobuf; their JSON is a few times that."""
+LIST_LIMIT = 512 << 20
+"""Longest list in bytes. 150,000 endpoints, the largest supported cluster, are about 60 MB."""
+RETRY_AFTER_LIMIT = 300.0
+"""Seconds; a server that asks for a longer pause is asked again anyway."""
+FORBIDDEN_DELAY = 5.0
+"""Seconds between requests that were forbidden, at least: a role is granted by people."""
+
+STATUS_REASONS = {401: "unauthorized", 403: "forbidden", 410: "gone", 429: "throttled"}
+
+
+class Failure(Exception):  # noqa: N818  # most of them are no errors: connections end
+    """The end of a request or connection; its text is one line for people. `reason` is one of
+
+    closed (the connection ended, as planned or not) · gone (410: list again) · silence (nothing more came) ·
+    unreachable (no answer) · credentials (they cannot be read) ·
+    unauthorized · forbidden · throttled (429) · server_error (5xx) · refused (any other status) ·
+    garbage (not what the protocol says) · oversized.
+    `delay` is how many seconds to wait at least.
+    """
+
+    def __init__(self, reason: str, text: str, delay: float = 0.0) -> None:
+        super().__init__(text)
+        self.reason = reason
+        self.delay = delay
+
+
+class Event(NamedTuple):
+    """One watch event; `version` is the resourceVersion to go on from after it."""
+
+    type: Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
+    object: dict[str, Any]
+    version: str
+
+
+class Page(NamedTuple):
+    """A list or a part of one: then `rest` is the token for the next part."""
+
+    items: list[dict[str, Any]]
+    version: str
+    rest: str
+
+
+@asynccontextmanager
+async def answer(
+    api: Api, path: str, params: Mapping[str, str], *, task: str, silence: float, total: float | None = None
+) -> AsyncIterator[aiohttp.ClientResponse]:
+    """The response to a GET, with status 200; `task` says what for, `silence` and `total` are limits in seconds.
+
+    Raises Failure for all that can go wrong, before and while the response is read.
+    """
+    answered = False
+    try:
+        async with api.get(path, params, silence=silence, total=total) as response:
+            if response.status != 200:
+                raise await _refusal(response, task)
+            answered = True
+            yield response
+    except ConfigurationError as error:
+        raise Failure("credentials", f"no credentials for the API server: {error}") from error
+    except TimeoutError as error:
+        if answered:
+            raise Failure("silence", "the API server has become silent") from error
+        raise Failure("unreachable", "no answer from the API server") from error
+    except (aiohttp.ClientError, OSError) as error:
+        reason = "closed" if answered else "unreachable"
+        raise Failure(reason, f"no connection to the API server: {_why(error)}") from error
+
+
+async def read_page(response: aiohttp.ClientResponse) -> Page:
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in response.content.iter_any():
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > LIST_LIMIT:
+            raise Failure("oversized", f"the API server sent a list of more than {LIST_LIMIT} bytes")
+    return parse_page(b"".join(chunks))
+
+
+async def read_lines(
+    response: aiohttp.ClientResponse, time_ns: Callable[[], int]
+) -> AsyncGenerator[tuple[bytes, int], None]:
+    """Each line and when its last chunk came, in ns since the epoch.
+
+    aiohttp's own line reader gives up beyond 128 KiB, 300 endpoints or so; this one beyond LINE_LIMIT, by a Failure.
+    A last line without its end is dropped: the next connection brings it again.
+    """
+    parts: list[bytes] = []
+    size = 0
+    async for chunk in response.content.iter_any():
+        at = time_ns()
+        *ends, rest = chunk.split(b"\n")
+        for end in ends:
+            yield b"".join([*parts, end]), at
+            parts, size = [], 0
+        parts.append(rest)
+        size += len(rest)
+        if size > LINE_LIMIT:
+            raise Failure("oversized", f"the API server sent a watch event of more than {LINE_LIMIT} bytes")
+
+
+def parse_event(line: bytes) -> Event:
+    """Raises Failure for an ERROR event, which carries a Status, and for what is no event."""
+    match _parsed(line):
+        case {"type": "ERROR", "object": {"code": int(code), **status}}:
+            raise refusal(code, str(status.get("message")), "go on with the watch")
+        case {
+            "type": "ADDED" | "MODIFIED" | "DELETED" | "BOOKMARK" as kind,
+            "object": {"metadata": {"resourceVersion": str(version)}} as found,
+        }:
+            return Event(kind, found, version)
+    raise Failure("garbage", f"the API server sent what is no watch event: {line[:100]!r}")
+
+
+def parse_page(body: bytes) -> Page:
+    match _parsed(body):
+        case {"items": list(items), "metadata": {"resourceVersion": str(version), **metadata}}:
+            if all(isinstance(item, dict) for item in items):
+                return Page(items, version, str(metadata.get("continue") or ""))
+    raise Failure("garbage", f"the API server sent what is no list: {body[:100]!r}")
+
+
+def _why(error: BaseException) -> str:
+    """The system's own words; aiohttp's wrap them in what means nothing to people."""
+    cause = error.__cause__ or error
+    return " ".join(str(cause).split()) or type(cause).__name__
+
+
+async def _refusal(response: aiohttp.ClientResponse, task: str) -> Failure:
+    status = _parsed(await response.content.read(4096))
+    told = status.get("message") if isinstance(status, dict) else None
+    retry = response.headers.get("Retry-After", "")
+    delay = float(retry) if retry.isascii() and retry.isdigit() else 0.0
+    return refusal(response.status, str(told or response.reason), task, min(delay, RETRY_AFTER_LIMIT))
+
+
+def refusal(code: int, told: str, task: str, delay: float = 0.0) -> Failure:
+    """What an HTTP status, or the code of an ERROR event, means; `told` is the server's own message."""
+    if code == 403:
+        return Failure("forbidden", f"cannot {task}: grant list and watch", max(delay, FORBIDDEN_DELAY))
+    if code == 504 and "Too large resource version" in told:
+        # The server does not know our version yet, or any more: restored from a backup, it counts from further back.
+        return Failure("gone", f"cannot {task}: {told}", delay)
+    reason = STATUS_REASONS.get(code) or ("server_error" if code >= 500 else "refused")
+    return Failure(reason, f"cannot {task}: {code} {' '.join(told.split())}", delay)
+
+
+def _parsed(text: bytes) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None

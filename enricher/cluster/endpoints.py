@@ -1,0 +1,138 @@
+"""EndpointSlices (discovery.k8s.io/v1) read into endpoints. Pure: parsed JSON in, data out.
+
+Odd JSON gives less data, never an error.
+"""
+
+import ipaddress
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+Slice = Mapping[str, Any]
+
+SERVICE_LABEL = "kubernetes.io/service-name"
+
+
+class Service(NamedTuple):
+    namespace: str
+    name: str
+
+
+NO_SERVICE = Service("", "")
+
+
+class Owner(NamedTuple):
+    """Who holds an address: a pod, or (without `pod`) an endpoint that some other program wrote into a slice."""
+
+    namespace: str
+    pod: str
+    uid: str
+    node: str
+    zone: str = ""
+
+
+Identity = tuple[str, str, str]
+
+
+def identity(owner: Owner) -> Identity:
+    """What makes a pod the same pod: namespace, name and uid; its node may become known later."""
+    return owner.namespace, owner.pod, owner.uid
+
+
+class Endpoint(NamedTuple):
+    """One address of a slice, with the slice's ports: (number, name), the number None for "all ports"."""
+
+    ip: str
+    owner: Owner
+    ports: tuple[tuple[int | None, str], ...]
+    ready: bool
+    terminating: bool
+
+
+def slice_key(obj: Slice) -> tuple[str, str]:
+    """Namespace and name: what stays the same over a slice's life."""
+    metadata = _mapping(obj.get("metadata"))
+    return _text(metadata.get("namespace")), _text(metadata.get("name"))
+
+
+def slice_service(obj: Slice) -> Service | None:
+    """The service a slice belongs to, by its label; None for slices of no service."""
+    metadata = _mapping(obj.get("metadata"))
+    name = _text(_mapping(metadata.get("labels")).get(SERVICE_LABEL))
+    return Service(_text(metadata.get("namespace")), name) if name else None
+
+
+def slice_endpoints(obj: Slice) -> Iterator[Endpoint]:
+    """The endpoints of a slice. The addresses of one endpoint are interchangeable (the API's own words), so each
+    is one; addresses that are no IPs (`addressType: FQDN`) have no place in a log and are left out.
+    """
+    ports = tuple(
+        (number if isinstance(number := port.get("port"), int) else None, _text(port.get("name")))
+        for port in _mappings(obj.get("ports"))
+    )
+    namespace = slice_key(obj)[0]
+    for endpoint in _mappings(obj.get("endpoints")):
+        owner = _owner(endpoint, namespace)
+        conditions = _mapping(endpoint.get("conditions"))
+        # The API's own reading of what is left out: `ready` unknown counts as ready, `terminating` as not.
+        ready, terminating = conditions.get("ready") is not False, conditions.get("terminating") is True
+        for address in _texts(endpoint.get("addresses")):
+            if ip := canonical_ip(address):
+                yield Endpoint(ip, owner, ports, ready, terminating)
+
+
+def service_as_slice(obj: Slice) -> Slice:
+    """A Service (core/v1) as the slice of its cluster IPs, so that a history can keep them like any other address."""
+    metadata, spec = _mapping(obj.get("metadata")), _mapping(obj.get("spec"))
+    addresses = _texts(spec.get("clusterIPs")) or _texts([spec.get("clusterIP")])
+    labels = {SERVICE_LABEL: metadata.get("name")}
+    return {
+        "metadata": {**metadata, "labels": labels},
+        "endpoints": [{"addresses": addresses}],
+        "ports": spec.get("ports"),
+    }
+
+
+def _owner(endpoint: Mapping[str, Any], namespace: str) -> Owner:
+    target = _mapping(endpoint.get("targetRef"))
+    node, zone = _text(endpoint.get("nodeName")), _text(endpoint.get("zone"))
+    if target.get("kind") != "Pod":
+        return Owner(namespace, "", "", node, zone)
+    pod_namespace = _text(target.get("namespace")) or namespace
+    return Owner(pod_namespace, _text(target.get("name")), _text(target.get("uid")), node, zone)
+
+
+@lru_cache(maxsize=1 << 16)
+def canonical_ip(text: str) -> str:
+    """An IP as Python writes it (IPv6 compressed), so that all spellings are one key; empty where it is no IP."""
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        return ""
+
+
+@lru_cache(maxsize=1 << 14)
+def split_address(addr: str) -> tuple[str, int | None]:
+    """nginx's `10.244.0.60:10000` or `[fd00::1]:8080` as (ip, port); ("", None) for names and unix sockets."""
+    host, colon, port = addr.rpartition(":")
+    if not colon or not port.isdecimal() or len(port) > 5:
+        return canonical_ip(addr.strip("[]")), None
+    if not host.startswith("[") and ":" in host:  # a bare IPv6 address
+        return canonical_ip(addr), None
+    return canonical_ip(host.strip("[]")), int(port)
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _mappings(value: object) -> Iterator[Mapping[str, Any]]:
+    return (item for item in value if isinstance(item, Mapping)) if isinstance(value, list) else iter(())
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _texts(value: object) -> list[str]:
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []

@@ -1,0 +1,285 @@
+"""Who held which address when. Pure: slices and times in, tenures kept. What they answer is in attribution.py.
+
+A *tenure* is one pod's holding of one address. It begins when the first slice names the pod there and ends when the
+last slice that named it no longer does. How well its ends are known is kept with them: a change seen live happened
+when it was seen; one found by listing again happened somewhere between the last sign of life of the watch and the
+list; what the very first list shows began nobody knows when.
+
+An address that a pod holds without interruption is never somebody else's in between: a pod that moves from slice to
+slice, or vanishes and comes back with the same uid while nobody took the address, has one tenure.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from enricher.cluster.endpoints import (
+    NO_SERVICE,
+    Endpoint,
+    Identity,
+    Owner,
+    Service,
+    Slice,
+    identity,
+    slice_endpoints,
+    slice_key,
+    slice_service,
+)
+from enricher.times import SECOND
+
+KEEP = 3600 * SECOND
+"""How long ended tenures are kept."""
+KEEP_AT_MOST = 200_000
+"""How many ended tenures are kept at most; the oldest go first."""
+
+FOREVER = 1 << 63
+EVER = -FOREVER
+
+
+@dataclass(slots=True, eq=False)
+class Tenure:
+    """One pod's holding of one address; times in ns since the epoch, FOREVER while it lasts.
+
+    Certain in [since, until); possible in [since_earliest, until_latest).
+    """
+
+    ip: str
+    owner: Owner
+    since: int
+    since_earliest: int
+    until: int = FOREVER
+    until_latest: int = FOREVER
+    terminating_since: int = FOREVER
+    ready_since: int = FOREVER
+    """When the pod first was ready: before, a Service sends it nothing."""
+    ports: dict[int | None, str] = field(default_factory=dict)
+    services: dict[Service, int] = field(default_factory=dict)
+    """How many slices of each service name it now; a service that no longer does stays, with 0."""
+
+    @property
+    def slices(self) -> int:
+        return sum(self.services.values())
+
+
+Place = tuple[str, Identity]
+
+
+class History:
+    """Tenures by address. `keep` (ns) and `keep_at_most` bound the ended ones; with `keep` None all are kept.
+
+    `in_sync` says whether the watch would tell if something happened now.
+    """
+
+    def __init__(
+        self,
+        *,
+        keep: int | None = KEEP,
+        keep_at_most: int = KEEP_AT_MOST,
+        in_sync: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._keep, self._keep_at_most, self._in_sync = keep, keep_at_most, in_sync
+        self._tenures: dict[str, list[Tenure]] = {}
+        self._members: dict[Service, dict[Tenure, None]] = {}
+        self._slices: dict[tuple[str, str], dict[Place, tuple[Tenure, Service]]] = {}
+        self._ended: deque[tuple[int, Tenure]] = deque()
+        self.timeless = False
+        """Whether the slices are a snapshot of a time that nobody knows."""
+        self.held = 0
+        """How many addresses somebody holds now."""
+        self.on_change: Callable[[str], object] = lambda _: None
+        """Called with each IP of which something has changed, for who keeps answers."""
+        self.began = FOREVER
+        """Since when there was a watch (ns)."""
+        self.current = EVER
+        """The last sign of life of the watch (ns): everything that happened before is known."""
+
+    @property
+    def horizon(self) -> int:
+        """Until when a tenure that did not end is known to have lasted (ns)."""
+        return FOREVER if self._in_sync() else self.current
+
+    # --- what the watch says -----------------------------------------------------------------------------------
+
+    def apply(self, type_: str, obj: Slice, at: int, earliest: int | None = None) -> None:
+        """One watch event, which arrived `at` and happened no earlier than `earliest`: ADDED, MODIFIED, DELETED, or
+        BOOKMARK, which says that nothing else happened.
+        """
+        if type_ != "BOOKMARK":
+            self._put(slice_key(obj), () if type_ == "DELETED" else obj, at, at if earliest is None else earliest)
+        self._heard(at)
+
+    def replace(self, objs: Iterable[Slice], at: int) -> None:
+        """A whole list: what differs from what was known changed between the last sign of life and now."""
+        earliest = self.current
+        listed = {slice_key(obj): obj for obj in objs}
+        for key in [key for key in self._slices if key not in listed]:
+            self._put(key, (), at, earliest)
+        for key, obj in listed.items():
+            self._put(key, obj, at, earliest)
+        self._heard(at)
+
+    def _heard(self, at: int) -> None:
+        self.began = min(self.began, at)
+        self.current = max(self.current, at)
+
+    def _put(self, key: tuple[str, str], obj: Slice | tuple[()], at: int, earliest: int) -> None:
+        before = self._slices.get(key, {})
+        service = (slice_service(obj) if obj else None) or NO_SERVICE
+        after = {(e.ip, identity(e.owner)): e for e in slice_endpoints(obj)} if obj else {}
+        kept = {}
+        for place, endpoint in after.items():  # first who is there, so that a move within the slice leaves no gap
+            tenure, known_service = before.get(place, (None, service))
+            if tenure is None or known_service != service:
+                tenure = self._enter(endpoint, service, at, earliest)
+            if _note(tenure, endpoint, at):
+                self.on_change(tenure.ip)
+            kept[place] = (tenure, service)
+        for place, (tenure, known_service) in before.items():
+            if place not in kept or known_service != service:
+                self._leave(tenure, known_service, at, earliest)
+        if kept:
+            self._slices[key] = kept
+        else:
+            self._slices.pop(key, None)
+
+    def _enter(self, endpoint: Endpoint, service: Service, at: int, earliest: int) -> Tenure:
+        tenure = self._same(endpoint)
+        if tenure is None:
+            tenure = Tenure(endpoint.ip, endpoint.owner, at, min(at, earliest))
+            self._tenures.setdefault(endpoint.ip, []).append(tenure)
+        self.on_change(endpoint.ip)
+        self.held += tenure.slices == 0
+        tenure.until = tenure.until_latest = FOREVER
+        tenure.services[service] = tenure.services.get(service, 0) + 1
+        self._members.setdefault(service, {})[tenure] = None
+        return tenure
+
+    def _same(self, endpoint: Endpoint) -> Tenure | None:
+        """The tenure that goes on: this pod's, unless another pod took the address since it ended."""
+        tenures = self._tenures.get(endpoint.ip, ())
+        mine = [t for t in tenures if identity(t.owner) == identity(endpoint.owner)]
+        if not mine:
+            return None
+        last = mine[-1]
+        ports = {number for number, _ in endpoint.ports}
+        taken = any(t.since >= last.until and t is not last and meet(ports, t.ports) for t in tenures)
+        return None if taken else last
+
+    def _leave(self, tenure: Tenure, service: Service, at: int, earliest: int) -> None:
+        self.on_change(tenure.ip)
+        tenure.services[service] -= 1
+        if tenure.slices == 0:
+            self.held -= 1
+            tenure.until, tenure.until_latest = max(tenure.since, min(at, earliest)), at
+            self._ended.append((at, tenure))
+
+    def forget(self, now: int) -> None:
+        """Drops ended tenures that are older than `keep`, and the oldest beyond `keep_at_most`."""
+        oldest = EVER if self._keep is None else now - self._keep
+        while self._ended and (len(self._ended) > self._keep_at_most or self._ended[0][0] < oldest):
+            ended, tenure = self._ended.popleft()
+            # Else it went on: a later end stands further behind, or, at the same time, stood before.
+            if tenure.until_latest == ended and tenure in self._tenures.get(tenure.ip, ()):
+                self._drop(tenure)
+
+    def _drop(self, tenure: Tenure) -> None:
+        self.on_change(tenure.ip)
+        tenures = self._tenures[tenure.ip]
+        tenures.remove(tenure)
+        if not tenures:
+            del self._tenures[tenure.ip]
+        for service in tenure.services:
+            members = self._members[service]
+            members.pop(tenure, None)
+            if not members:
+                del self._members[service]
+
+    # --- what is known -----------------------------------------------------------------------------------------
+
+    def tenures(self) -> Iterator[Tenure]:
+        """All tenures, ended ones too."""
+        for tenures in self._tenures.values():
+            yield from tenures
+
+    def of_ip(self, ip: str) -> list[Tenure]:
+        """The tenures of an IP, in the order in which they began."""
+        return self._tenures.get(ip) or []
+
+    def of_service(self, service: Service) -> Iterable[Tenure]:
+        """The tenures of pods that are or were in a service."""
+        return self._members.get(service, ())
+
+    def knows(self, service: Service) -> bool:
+        return service in self._members
+
+    # --- over a restart ----------------------------------------------------------------------------------------
+
+    def dump(self) -> Saved:
+        """All that is known, as JSON can hold it."""
+        numbers = {tenure: n for n, tenure in enumerate(self.tenures())}
+        slices = [
+            [*key, [[numbers[tenure], *service] for tenure, service in places.values()]]
+            for key, places in self._slices.items()
+        ]
+        return {"current": self.current, "began": self.began, "tenures": [_dump(t) for t in numbers], "slices": slices}
+
+    def load(self, saved: Saved) -> None:
+        """Takes up where `dump` left off, in an empty history. Raises ValueError if that can't be what it wrote."""
+        try:
+            tenures = [_load(row) for row in saved["tenures"]]
+            slices = {}
+            for namespace, name, places in saved["slices"]:
+                rows = [(tenures[n], Service(*service)) for n, *service in places]
+                slices[namespace, name] = {(t.ip, identity(t.owner)): (t, service) for t, service in rows}
+            self.current, self.began = int(saved["current"]), int(saved["began"])
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            raise ValueError(f"not a saved history: {error!r}") from error
+        self._slices = slices
+        for tenure in tenures:
+            self._tenures.setdefault(tenure.ip, []).append(tenure)
+            for service in tenure.services:
+                self._members.setdefault(service, {})[tenure] = None
+        self.held = sum(tenure.until == FOREVER for tenure in tenures)
+        ended = [(tenure.until_latest, tenure) for tenure in tenures if tenure.until != FOREVER]
+        self._ended.extend(sorted(ended, key=lambda end: end[0]))
+
+
+Saved = dict[str, Any]
+"""A history as JSON can hold it: `tenures` in rows, `slices` with the tenures' numbers, `current` and `began` (ns)."""
+
+
+def _dump(t: Tenure) -> list[Any]:
+    times = [t.since, t.since_earliest, t.until, t.until_latest, t.terminating_since, t.ready_since]
+    return [t.ip, list(t.owner), times, list(t.ports.items()), [[*s, n] for s, n in t.services.items()]]
+
+
+def _load(row: list[Any]) -> Tenure:
+    ip, owner, times, ports, services = row
+    since, earliest, until, latest, terminating, ready = map(int, times)
+    tenure = Tenure(ip, Owner(*owner), since, earliest, until, latest, terminating, ready)
+    tenure.ports = {port: name for port, name in ports}  # noqa: C416  # two-element lists, says mypy, are no pairs
+    tenure.services = {Service(namespace, name): count for namespace, name, count in services}
+    return tenure
+
+
+def _note(tenure: Tenure, endpoint: Endpoint, at: int) -> bool:
+    """Brings a tenure up to its endpoint; whether that changes any answer."""
+    before = (tenure.owner, dict(tenure.ports), tenure.terminating_since)
+    if endpoint.ready:
+        tenure.ready_since = min(tenure.ready_since, tenure.since_earliest if at == tenure.since else at)
+    if not endpoint.terminating:
+        tenure.terminating_since = FOREVER
+    elif tenure.terminating_since == FOREVER:
+        tenure.terminating_since = at
+    tenure.ports.update(endpoint.ports)
+    tenure.owner = endpoint.owner
+    return before != (tenure.owner, tenure.ports, tenure.terminating_since)
+
+
+def meet(ports: Iterable[int | None], others: Iterable[int | None]) -> bool:
+    """Whether two sets of ports have one in common; none, or the port None, stands for all."""
+    ours, theirs = set(ports), set(others)
+    return not ours or not theirs or None in ours | theirs or bool(ours & theirs)

@@ -1,0 +1,155 @@
+"""`--endpoints FILE`: who was where, from files in place of a watch.
+
+Three kinds, told apart by what they hold:
+- JSON Lines, a recorded watch: `{"at": RFC 3339, "type": "ADDED|MODIFIED|DELETED|BOOKMARK", "object": {…}}`;
+- one JSON object, a list as `kubectl get endpointslices -A -o json` prints it: a snapshot, which has no times;
+- YAML, addresses that never change: `10.0.0.5:8080: shop-1`, or `10.0.0.5: {pod: shop-1, namespace: …, node: …}`.
+The objects are EndpointSlices and, in the same file or one of their own, Services.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+import yaml
+
+from enricher.cluster.attribution import Known
+from enricher.cluster.endpoints import service_as_slice, split_address
+from enricher.cluster.history import EVER, History
+from enricher.errors import ConfigurationError
+from enricher.times import rfc3339_ns
+
+EVENTS = ("ADDED", "MODIFIED", "DELETED", "BOOKMARK")
+
+Object = Mapping[str, Any]
+
+
+class Event(NamedTuple):
+    """A recorded watch event; it arrived `at` and happened no earlier than `earliest` (ns since the epoch)."""
+
+    at: int
+    earliest: int
+    type: str
+    object: Object
+
+
+def load_known(paths: Sequence[str]) -> Known:
+    """What the files tell. Raises ConfigurationError that says what is wrong, and in which line."""
+    known = Known(History(keep=None), History(keep=None))
+    for path in paths:
+        try:
+            read_into(known, Path(path).read_bytes())
+        except OSError as error:
+            raise ConfigurationError(f"the endpoints file {path}: {error.strerror}") from error
+        except ValueError as error:
+            raise ConfigurationError(f"the endpoints file {path}: {error}") from error
+    return known
+
+
+def read_into(known: Known, text: bytes) -> None:
+    """Adds what a file's content tells; raises ValueError."""
+    if not text.lstrip().startswith(b"{"):
+        _fixed(known, text)
+        return
+    try:
+        whole = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        if not _is_json(text.lstrip().partition(b"\n")[0]):
+            raise ValueError(f"line {error.lineno}: not JSON: {error.msg}") from error
+        whole = None
+    if whole is None or ("type" in whole and "object" in whole):
+        _recorded(known, list(_events(text)))
+    else:
+        _snapshot(known, whole)
+
+
+def _is_json(text: bytes) -> bool:
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return False
+    return True
+
+
+def _snapshot(known: Known, obj: Object) -> None:
+    items = obj.get("items") if str(obj.get("kind", "")).endswith("List") else [obj]
+    kinds = {"EndpointSliceList": "EndpointSlice", "ServiceList": "Service"}
+    default = kinds.get(str(obj.get("kind")), "")
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise ValueError("a list of EndpointSlices is expected, as `kubectl get endpointslices -A -o json` prints it")
+    for item in items:
+        kind = item.get("kind", default)
+        if kind == "EndpointSlice":
+            known.pods.timeless = True
+            known.pods.apply("ADDED", item, 0, EVER)
+        elif kind == "Service":
+            known.services.apply("ADDED", service_as_slice(item), 0, EVER)
+        else:
+            raise ValueError(f"EndpointSlices (and Services) are expected, not {kind or 'objects without a kind'}")
+
+
+def _recorded(known: Known, events: list[Event]) -> None:
+    """A list at the beginning is a row of ADDED events with one time; what it shows began nobody knows when."""
+    for event in events:
+        first = event.at == events[0].at and event.type == "ADDED"
+        earliest = EVER if first else event.earliest
+        if event.object.get("kind") == "Service":
+            known.services.apply(event.type, service_as_slice(event.object), event.at, earliest)
+        else:
+            known.pods.apply(event.type, event.object, event.at, earliest)
+
+
+def _events(text: bytes) -> Iterator[Event]:
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        event = _event(line)
+        if event is None:
+            raise ValueError(f'line {number}: {{"at", "type", "object"}} of a watch event is expected')
+        yield event
+
+
+def _event(line: bytes) -> Event | None:
+    try:
+        event = orjson.loads(line)
+        at, type_, obj = rfc3339_ns(event["at"].encode()), event["type"], event["object"]
+        earliest = rfc3339_ns(event.get("earliest", event["at"]).encode())
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    if at is None or earliest is None or type_ not in EVENTS or not isinstance(obj, dict):
+        return None
+    return Event(at, earliest, type_, obj)
+
+
+def _fixed(known: Known, text: bytes) -> None:
+    try:
+        addresses = yaml.safe_load(text)
+    except (yaml.YAMLError, LookupError, AttributeError) as error:  # its constructors trip over odd tags
+        raise ValueError(" ".join(str(error).split())) from error
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    if not isinstance(addresses, dict) or not addresses:
+        raise ValueError("a list of EndpointSlices, a recorded watch, or a YAML map of addresses to names is expected")
+    for address, name in addresses.items():
+        known.pods.apply("ADDED", _as_slice(str(address), name), EVER, EVER)
+
+
+def _as_slice(address: str, name: object) -> dict[str, Any]:
+    """A fixed address as the slice that would say the same."""
+    ip, port = split_address(address)
+    names = name if isinstance(name, dict) else {"pod": name}
+    if not ip:
+        raise ValueError(f"{json.dumps(address)}: an address is expected, IP or IP:PORT")
+    strange = set(names) - {"pod", "namespace", "node", "service"}
+    if strange or "pod" not in names or not all(isinstance(value, str) for value in names.values()):
+        raise ValueError(f"{json.dumps(address)}: a name is expected, or a map with pod, namespace, node, service")
+    namespace = names.get("namespace", "")
+    labels = {"kubernetes.io/service-name": names["service"]} if "service" in names else {}
+    target = {"kind": "Pod", "name": names["pod"], "namespace": namespace}
+    return {
+        "metadata": {"name": address, "namespace": namespace, "labels": labels},
+        "endpoints": [{"addresses": [ip], "targetRef": target, "nodeName": names.get("node", "")}],
+        "ports": [{"port": port}],
+    }

@@ -1,0 +1,276 @@
+"""The state of one Kubernetes resource, followed for ever: list, then watch, through every fault on the way.
+
+Generators, one upon the other: `watch` never ends and decides what follows a failure; `_Follower.follow` lists if it
+must and reads one watch connection to its end; `answers.read_lines` cuts that connection's chunks into lines.
+Source of the protocol: https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+from enricher.cluster.answers import Failure, Page, answer, parse_event, read_lines, read_page
+from enricher.cluster.connecting import Api
+
+CATCHING_UP = 2.0
+"""Seconds in which a new connection may bring what happened before it."""
+LIST_SECONDS = 120.0
+"""Longest time for a list; the API server itself gives up after 60."""
+
+logger = logging.getLogger("enricher.watch")
+
+
+class Resource(NamedTuple):
+    """A namespaced resource; `group` is "" for the core group."""
+
+    group: str
+    version: str
+    plural: str
+
+    def path(self, namespace: str | None) -> str:
+        root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+        return f"{root}/namespaces/{namespace}/{self.plural}" if namespace else f"{root}/{self.plural}"
+
+    def described(self, namespace: str | None) -> str:
+        name = f"{self.plural}.{self.group}" if self.group else self.plural
+        return f'{name} in namespace "{namespace}"' if namespace else f"{name} at the cluster scope"
+
+
+ENDPOINT_SLICES = Resource("discovery.k8s.io", "v1", "endpointslices")
+SERVICES = Resource("", "v1", "services")
+
+
+class Listed(NamedTuple):
+    """The complete state: what is not in `items` is gone. `at` is when the answer arrived, ns since the epoch."""
+
+    items: list[dict[str, Any]]
+    at: int
+
+
+class Changed(NamedTuple):
+    """One object as it is now (or last was, if DELETED); a BOOKMARK says that nothing else happened.
+
+    `at` is when the event arrived, ns since the epoch; it happened no earlier than `earliest`: what a
+    new connection brings first may have happened since the last one was heard.
+    """
+
+    type: Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
+    object: dict[str, Any]
+    at: int
+    earliest: int
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """All in seconds."""
+
+    silence: float = 90.0
+    """Nothing read for this long (up to 20 % more), the connection is taken for dead and replaced.
+
+    Bookmarks come about each minute, but not from a server that had no event of this resource since it started: so
+    silence alone is no problem yet, only a replacement that fails is.
+    """
+    watch: float = 240.0
+    """The server is asked to end a watch after this long (up to 50 % more): so clients spread over its replicas."""
+    first_delay: float = 1.0
+    longest_delay: float = 30.0
+    """Between failures in a row the delay doubles, from the first to the longest; half of it is random."""
+    settled: float = 10.0
+    """A connection that lasted this long is replaced at once."""
+
+
+@dataclass(slots=True)
+class WatchStatus:
+    """What others may know of a watch; changed by `watch` alone. Times are ns since the epoch, 0 for never."""
+
+    synced: bool = False
+    """The consumer has a list and every change since; true also while a broken connection is resumed, once."""
+    since: int = 0
+    """When `synced` last changed."""
+    last_event_at: int = 0
+    """When the last list, event or bookmark came."""
+    restarts: dict[str, int] = field(default_factory=dict)
+    """How often a request or a connection ended, by the reason of the Failure."""
+    problem: str | None = None
+    """Why it is not synced, in one line for people."""
+    resource: str = ""
+    """The plural of what is watched."""
+    _said: set[str] = field(default_factory=set, repr=False)
+
+    def recovered(self, at: int) -> None:
+        self.problem = None
+        self._said.clear()
+        if not self.synced:
+            self.synced, self.since = True, at
+            logger.info("the watch of %s is in sync", self.resource)
+
+    def failed(self, failure: Failure, at: int) -> None:
+        self.problem = str(failure)
+        if self.synced:
+            self.synced, self.since = False, at
+        if failure.reason not in self._said:
+            self._said.add(failure.reason)
+            logger.warning("the watch of %s is out of sync: %s", self.resource, failure)
+
+
+INTERRUPTIONS = frozenset({"closed", "gone", "silence"})
+"""They are part of a watch's life: no word about one, unless the next follows before anything was received."""
+DOUBTS = {"silence": 3, "garbage": 3, "oversized": 3, "closed": 1}
+"""How doubtful a connection's end makes it that the watch can go on from its version; any event clears all doubt."""
+DESPAIR = 5
+"""So many doubts in a row are answered by a list: two of a kind, or a handful of connections that just ended."""
+
+
+@dataclass(slots=True)
+class _Place:
+    """How far the stream has come."""
+
+    version: str = "0"
+    """The resourceVersion to go on from; "0" lists from the server's cache, "" from etcd."""
+    listed: bool = False
+    """The consumer has the state as of `version`."""
+    failures: int = 0
+    """In a row, no event between them."""
+    doubts: int = 0
+    """Their weight, see DOUBTS."""
+    doubtful: bool = False
+    """Connecting is not enough for being in sync, something must be received."""
+
+    def advance(self, version: str) -> None:
+        self.version = version
+        self.failures = self.doubts = 0
+        self.doubtful = False
+
+    def retreat(self, failure: Failure, *, settled: bool) -> None:
+        """Decides from where to go on after `failure`; `settled`: after a connection that had lasted."""
+        if failure.reason == "gone":
+            # Never back in time: the list must not be older than what the consumer has seen. Only if the server cannot
+            # do that either, it comes from etcd.
+            self.version = self.version if self.listed else ""
+            self.listed = False
+        self.failures = 0 if settled else self.failures + 1
+        self.doubts += DOUBTS.get(failure.reason, 0)
+        if self.doubts >= DESPAIR:
+            # There is an event that cannot be read, or the server's versions were set back behind ours (a restored
+            # backup) and it keeps silent, without an error, until it has caught up. A list gets past both.
+            self.listed, self.doubts = False, 0
+
+
+async def watch(
+    api: Api,
+    resource: Resource = ENDPOINT_SLICES,
+    *,
+    status: WatchStatus,
+    namespace: str | None = None,
+    timing: Timing = Timing(),
+    time_ns: Callable[[], int] = time.time_ns,
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    rng: Callable[[], float] = random.random,
+) -> AsyncGenerator[Listed | Changed, None]:
+    """The state of `resource` in `namespace` (None: in all), then each change; another Listed when changes were missed.
+
+    Never ends, never raises for anything the server does, never asks twice without a pause unless the first answer
+    lasted. `rng` gives floats in [0, 1).
+    """
+    status.resource = resource.plural
+    follower = _Follower(api, resource, namespace, status, timing, time_ns, rng)
+    while True:
+        began = time_ns()
+        try:
+            async with aclosing(follower.follow()) as news:
+                async for item in news:
+                    yield item
+        except Failure as failure:
+            await sleep(follower.recover(failure, began))
+
+
+@dataclass(slots=True)
+class _Follower:
+    api: Api
+    resource: Resource
+    namespace: str | None
+    status: WatchStatus
+    timing: Timing
+    time_ns: Callable[[], int]
+    rng: Callable[[], float]
+    place: _Place = field(default_factory=_Place)
+    heard: int = 0
+    """Until when nothing was missed (ns)."""
+
+    async def follow(self) -> AsyncGenerator[Listed | Changed, None]:
+        """A list if the consumer needs one, then one watch connection. Its end is always a Failure."""
+        if not self.place.listed:
+            listed, version = await self._list()
+            self.status.last_event_at = self.heard = listed.at
+            yield listed
+            self.place.version, self.place.listed = version, True
+        async with aclosing(self._watch_once()) as changes:
+            async for change in changes:
+                yield change
+        raise Failure("closed", "the API server ends each watch at once")
+
+    def recover(self, failure: Failure, began: int) -> float:
+        """Accounts for the failure of what `began` then (ns); how many seconds to wait before going on."""
+        now, place = self.time_ns(), self.place
+        self.status.restarts[failure.reason] = self.status.restarts.get(failure.reason, 0) + 1
+        if place.failures or failure.reason not in INTERRUPTIONS:
+            self.status.failed(failure, now)
+            place.doubtful = failure.reason in INTERRUPTIONS | DOUBTS.keys()
+        place.retreat(failure, settled=now - began >= self.timing.settled * 1e9)
+        return max(failure.delay, self._backoff())
+
+    def _backoff(self) -> float:
+        if not self.place.failures:
+            return 0.0
+        doubled = self.timing.first_delay * 2.0 ** min(self.place.failures - 1, 30)
+        return min(doubled, self.timing.longest_delay) * (0.5 + self.rng() / 2)
+
+    async def _list(self) -> tuple[Listed, str]:
+        """The list and its version: in one piece (version "0" asks for that), in pages if the server insists.
+
+        It is as of the moment when the answer began to arrive, not of when its last byte did.
+        """
+        params, items, at = {"resourceVersion": self.place.version}, list[dict[str, Any]](), 0
+        while True:
+            began, page = await self._page(params)
+            items += page.items
+            at = at or began
+            if not page.rest:
+                return Listed(items, at), page.version
+            params = {"continue": page.rest}
+
+    async def _page(self, params: dict[str, str]) -> tuple[int, Page]:
+        path, task = self.resource.path(self.namespace), f"list {self.resource.described(self.namespace)}"
+        async with answer(self.api, path, params, task=task, silence=self._silence(), total=LIST_SECONDS) as response:
+            return self.time_ns(), await read_page(response)
+
+    async def _watch_once(self) -> AsyncGenerator[Changed, None]:
+        path, task = self.resource.path(self.namespace), f"watch {self.resource.described(self.namespace)}"
+        params = {
+            "watch": "1",
+            "resourceVersion": self.place.version,
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(int(self.timing.watch * (1 + 0.5 * self.rng()))),
+        }
+        async with answer(self.api, path, params, task=task, silence=self._silence()) as response:
+            connected, missed_since = self.time_ns(), self.heard
+            if not self.place.doubtful:
+                self.status.recovered(connected)
+            async with aclosing(read_lines(response, self.time_ns)) as lines:
+                async for line, at in lines:
+                    event = parse_event(line)
+                    self.status.last_event_at = self.heard = at
+                    earliest = missed_since if at - connected < CATCHING_UP * 1e9 else at
+                    yield Changed(event.type, event.object, at, min(earliest, at))
+                    self.place.advance(event.version)
+                    if self.status.problem:
+                        self.status.recovered(at)
+        self.heard = self.time_ns()  # ended in order: everything until now has arrived
+
+    def _silence(self) -> float:
+        return self.timing.silence * (1 + 0.2 * self.rng())

@@ -1,0 +1,88 @@
+"""The demo's parts; the whole of it is `make demo`, which fails by itself if something is amiss."""
+
+import io
+from importlib.resources import files
+
+import pytest
+from rich.console import Console
+
+from enricher.demo import __main__ as demo
+from enricher.demo.api_stand_in import slice_of
+from enricher.demo.recorded import load, moved
+from enricher.demo.telling import Teller
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (
+            b'2026-11-22T23:19:59.5Z stdout F 10.0.0.1 - - [22/Nov/2026:23:19:59 +0000] "GET / HTTP/1.1" 200\n',
+            b'2026-11-23T00:20:01.5Z stdout F 10.0.0.1 - - [23/Nov/2026:00:20:01 +0000] "GET / HTTP/1.1" 200\n',
+        ),
+        (
+            b"2026-11-22T23:19:59.000000001Z stderr F 2026/11/22 23:19:59 [error] 23#23: *1 connect() failed\n",
+            b"2026-11-23T00:20:01.000000001Z stderr F 2026/11/23 00:20:01 [error] 23#23: *1 connect() failed\n",
+        ),
+        (
+            b"2026-11-22T23:19:59.25Z stderr F W1122 23:19:59.123456       8 controller.go:1135] no object\n",
+            b"2026-11-23T00:20:01.25Z stderr F W1123 00:20:01.123456       8 controller.go:1135] no object\n",
+        ),
+        (b"2026-11-22T23:19:59Z stdout F no date\n", b"2026-11-23T00:20:01Z stdout F no date\n"),
+    ],
+    ids=["access", "error", "klog", "other"],
+)
+def test_all_dates_of_a_line_move_by_the_same_seconds(line, expected):
+    assert moved(line, 3602) == expected
+
+
+def test_the_recording_is_small_and_in_order():
+    moments = load()
+    assert [moment.at for moment in moments] == sorted(moment.at for moment in moments)
+    assert len([moment for moment in moments if moment.line]) == 876
+    assert [moment.action["action"] for moment in moments if moment.action] == [
+        "kill9",
+        "kill9",
+        "delete",
+        "delete-force",
+    ]
+    assert 23e9 < moments[-1].at - moments[0].at < 25e9
+    assert sum(len(file.read_bytes()) for file in files("enricher.demo").joinpath("data").iterdir()) < 150_000
+
+
+@pytest.fixture
+def told():
+    out = io.StringIO()
+    return Teller(Console(file=out, width=40), lambda: 1.25), lambda: out.getvalue().splitlines()
+
+
+def attempt(status, pod, grade="exact"):
+    return {"addr": "10.0.0.1:80", "status": status, "pod": pod, "attribution": grade}
+
+
+def test_a_failure_is_told_by_its_pods_and_in_plain_text_off_a_terminal(told):
+    teller, lines = told
+    teller.record({"request": "GET /[red]", "status": 200, "attempts": [attempt(200, "a")]})
+    teller.record({"request": "GET /[red]", "status": 200, "attempts": [attempt(502, "a"), attempt(200, "b", "grace")]})
+    teller.record({"request": "GET /", "status": 502, "attempts": [attempt(502, None, "unknown")]})
+    teller.record({"message": "no access line"})
+    assert lines() == [
+        "  1.2 s  hidden  GET /[red]: 502 from a, then 200 from b (grace)",
+        "  1.2 s  error   GET /: 502 from 10.0.0.1:80 (unknown)",
+    ]
+
+
+def test_a_pods_changes_are_told_once(told):
+    teller, lines = told
+    found = slice_of("s", {"10.0.0.1": "a", "10.0.0.2": "b"})
+    teller.event({"type": "ADDED", "object": found})
+    teller.event({"type": "MODIFIED", "object": slice_of("s", {"10.0.0.1": "a"})})
+    teller.event({"type": "MODIFIED", "object": slice_of("s", {"10.0.0.1": "a"})})
+    found["endpoints"][0]["conditions"]["ready"] = False
+    teller.event({"type": "MODIFIED", "object": {**found, "endpoints": found["endpoints"][:1]}})
+    assert lines() == ["  1.2 s  cluster b is gone", "  1.2 s  cluster a is not ready"]
+
+
+def test_a_daemon_that_dies_fails_the_demo(monkeypatch, capsys):
+    monkeypatch.setattr(demo.sys, "executable", "/bin/false")
+    assert demo.main() == 1
+    assert "the daemon ended with status 1" in capsys.readouterr().out

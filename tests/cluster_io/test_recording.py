@@ -1,0 +1,138 @@
+"""`enricher record`: the lines it writes, and how it ends."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from asyncio import new_event_loop
+
+import orjson
+import pytest
+
+from enricher import recording
+from enricher.cluster.watching import Changed, Listed
+from enricher.demo.api_stand_in import ApiStandIn, slice_of
+from enricher.errors import ConfigurationError
+from enricher.settings import Settings
+
+
+def versioned(name, version, **pods):
+    found = slice_of(name, pods)
+    found["metadata"] |= {"resourceVersion": version, "managedFields": [{"manager": "kubectl"}]}
+    return found
+
+
+async def recorded(*news):
+    async def stream():
+        for item in news:
+            yield item
+
+    lines = []
+    await recording.record(stream(), lines.append)
+    assert all(line.endswith(b"\n") and line.count(b"\n") == 1 for line in lines)
+    return [orjson.loads(line) for line in lines]
+
+
+def short(lines):
+    return [(line["type"], line["object"]["metadata"]["name"]) for line in lines]
+
+
+async def test_the_first_list_is_added_and_changes_follow():
+    lines = await recorded(
+        Listed([versioned("a", "1")], 1_700_000_000_123_456_789),
+        Changed("ADDED", versioned("b", "2"), 1_700_000_001_000_000_001, 1_700_000_001_000_000_001),
+        Changed("DELETED", versioned("a", "3"), 1_700_000_002_500_000_000, 1_700_000_001_500_000_000),
+    )
+    assert short(lines) == [("ADDED", "a"), ("ADDED", "b"), ("DELETED", "a")]
+    assert [line.get("earliest") for line in lines] == [None, None, "2023-11-14T22:13:21.5Z"]
+    assert [line["at"] for line in lines] == [
+        "2023-11-14T22:13:20.123456789Z",
+        "2023-11-14T22:13:21.000000001Z",
+        "2023-11-14T22:13:22.5Z",
+    ]
+    assert lines[0]["object"] == slice_of("a", {}) | {
+        "kind": "EndpointSlice",
+        "metadata": slice_of("a", {})["metadata"] | {"resourceVersion": "1"},
+    }
+
+
+async def test_a_later_list_is_told_as_what_it_differs_in():
+    lines = await recorded(
+        Listed([versioned("same", "1"), versioned("gone", "2"), versioned("other", "3"), versioned("deleted", "4")], 0),
+        Changed("DELETED", versioned("deleted", "5"), 1, 1),
+        Listed([versioned("same", "1"), versioned("other", "6"), versioned("new", "7")], 2),
+        Listed([versioned("same", "1"), versioned("other", "6"), versioned("new", "7")], 3),
+    )
+    assert short(lines[5:]) == [("DELETED", "gone"), ("MODIFIED", "other"), ("ADDED", "new")]
+
+
+async def test_a_file_that_cannot_be_written(tmp_path):
+    with pytest.raises(ConfigurationError, match=r"cannot write .*: No such file or directory"):
+        recording.run(str(tmp_path / "no/such"), Settings())
+
+
+CODE = """
+import sys
+from enricher.recording import run
+from enricher.settings import Settings
+run(sys.argv[1] or None, Settings(kubeconfig=sys.argv[2]))
+"""
+
+
+@pytest.fixture
+def server():
+    """A stand-in that is served from a thread of its own, holding the slice "a"."""
+    loop, stand_in = new_event_loop(), ApiStandIn()
+    stand_in.apply("ADDED", slice_of("a", {"10.0.0.1": "pod-1"}))
+    loop.run_until_complete(stand_in.start())
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    yield stand_in
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.run_until_complete(stand_in.stop())
+    loop.close()
+
+
+def start(server, tmp_path, output=""):
+    server.write_kubeconfig(tmp_path / "config")
+    return subprocess.Popen(
+        [sys.executable, "-c", CODE, output, str(tmp_path / "config")], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_each_line_is_out_at_once_and_a_signal_ends_it_cleanly(server, tmp_path, number):
+    process = start(server, tmp_path)
+    assert orjson.loads(process.stdout.readline())["object"]["metadata"]["name"] == "a"
+    process.send_signal(number)
+    out, err = process.communicate(timeout=10)
+    assert (process.returncode, out, err) == (0, b"", b"")
+
+
+def test_a_reader_that_goes_away_ends_it_cleanly(server, tmp_path):
+    reader, writer = os.pipe()
+    server.write_kubeconfig(tmp_path / "config")
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-c", CODE, "", str(tmp_path / "config")],
+        stdout=writer, stderr=subprocess.PIPE, timeout=10, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_into_a_file(server, tmp_path):
+    process = start(server, tmp_path, str(tmp_path / "out.jsonl"))
+    while not (tmp_path / "out.jsonl").exists() or not (tmp_path / "out.jsonl").stat().st_size:
+        assert process.poll() is None
+    process.terminate()
+    assert process.wait(10) == 0
+    process.communicate()
+    assert orjson.loads((tmp_path / "out.jsonl").read_bytes())["type"] == "ADDED"
+
+
+async def test_a_bookmark_says_that_nothing_else_happened():
+    bookmark = Changed("BOOKMARK", {"metadata": {"resourceVersion": "9"}}, 2, 2)
+    lines = await recorded(Listed([], 1), bookmark, Listed([versioned("b", "10")], 3))
+    assert [line["type"] for line in lines] == ["BOOKMARK", "ADDED"]
