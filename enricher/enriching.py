@@ -1,0 +1,277 @@
+"""Lines in, JSON lines and counts out: each record joined with who held its upstream addresses. Pure."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from enricher.accesslog.attempts import Attempt
+from enricher.accesslog.error_log import ErrorLine, is_other, read_error_line
+from enricher.accesslog.log_format import LogFormat, Record
+from enricher.cluster.attribution import Attribution, Known, Window, attribute, reported
+from enricher.cluster.history import FOREVER
+from enricher.fastpath import FastPath, ordinary_pattern
+from enricher.joining import Failures, origin
+from enricher.lines import Block, Line, Source
+from enricher.rendering import Renderer, add_message, attributed, dumps, fragments, line_time, seconds, tried
+from enricher.times import SECOND, rfc3339_ns
+from enricher.timing import error_window, windows
+
+HOLD = SECOND
+"""How long after it was written a line may wait for the watch to catch up with it."""
+UNCOUNTED = 50_000
+"""How many ordinary lines wait to be counted together at most."""
+VAIN = 60 * SECOND
+"""How long an address for which a line has waited in vain holds up no others."""
+VAIN_AT_MOST = 10_000
+
+
+_POD = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
+
+
+class Counts(Protocol):
+    """What is counted on the way; see metrics.py."""
+
+    def count_line(self, result: str, lines: int = 1) -> None: ...
+
+    def count_attempt(self, attribution: Attribution, attempt: Attempt, *, retried: bool, origin: str) -> None: ...
+
+    def count_answered(self, attribution: Attribution, times: Sequence[bytes]) -> None: ...
+
+    def count_failure(self, attribution: Attribution, reason: str) -> None: ...
+
+
+class Reading(NamedTuple):
+    """What one line turned out to be, and when it was written (ns)."""
+
+    line: Line
+    at: int | None
+    kind: str
+    record: Record | None = None
+    windows: Sequence[Window | None] = ()
+    """When each of the record's attempts was."""
+    error: ErrorLine | None = None
+
+
+@dataclass(slots=True)
+class Batch:
+    """Lines of one source; `done` of them are enriched. `readings` are made when the plain way needs them."""
+
+    source: Source
+    lines: Sequence[Line]
+    readings: list[Reading] | None = None
+    done: int = 0
+
+
+class Enriched(NamedTuple):
+    """JSON lines; the next line of the batch, if any is left, waits for the watch until `wait_until` (ns)."""
+
+    data: bytes
+    wait_until: int = 0
+
+
+class Enricher:
+    """Joins lines with what is known of addresses. `node` is the name of the node whose logs these are;
+    `pod_variable` names the variable of the format, if it has it, in which the answering pod says its name.
+    """
+
+    def __init__(
+        self, log_format: LogFormat, known: Known, counts: Counts, *, node: str = "", pod_variable: str = ""
+    ) -> None:
+        self.known = known
+        self._format, self._counts = log_format, counts
+        self._pod_variable = pod_variable
+        self._renderer = Renderer(log_format, node)
+        pattern = ordinary_pattern(log_format)
+        self._fast = FastPath(log_format, pattern, fragments) if pattern else None
+        self._uncounted = 0
+        self._failures: defaultdict[Source, Failures] = defaultdict(Failures)
+        self._vain: dict[str, int] = {}
+
+    def read(self, source: Source, lines: Sequence[Line]) -> Batch:
+        """Lines of a source, to be enriched."""
+        return Batch(source, lines)
+
+    def enrich(self, batch: Batch, now: int | None = None) -> Enriched:
+        """One JSON line per line, in order. With `now` (ns since the epoch), a line of an address that nobody is
+        known to hold stops the work until the watch had its time; without, every line is graded as things stand.
+        """
+        quick = self._quickly(batch, now) if batch.readings is None else []
+        if batch.readings is None and batch.done < len(batch.lines):
+            # All are read before the first is enriched: an error line may come after the access line it explains.
+            batch.readings = [self._read(line) for line in batch.lines[batch.done :]]
+            self._note_failures(batch.source, batch.readings)
+        return self._plainly(batch, now, quick)
+
+    def _plainly(self, batch: Batch, now: int | None, out: list[bytes]) -> Enriched:
+        readings = batch.readings or []
+        for reading in readings[batch.done - len(batch.lines) + len(readings) :]:
+            data = self._enriched(batch.source, reading, now)
+            if data is None:
+                return Enriched(b"".join(out), (reading.at or 0) + HOLD)
+            out.append(data)
+            batch.done += 1
+        return Enriched(b"".join(out))
+
+    def _enriched(self, source: Source, reading: Reading, now: int | None) -> bytes | None:
+        """The JSON line, or None where the line is to wait."""
+        attributions = self._attribute(reading)
+        if now is not None and reading.at is not None and abs(now - reading.at) < HOLD:
+            if self._wants_to_wait(reading, attributions, now):
+                return None
+        elif now is not None:
+            self._note_vain_wait(reading, attributions, now)
+        return self._write(source, reading, attributions)
+
+    def _quickly(self, batch: Batch, now: int | None) -> list[bytes]:
+        """What the fast path can do of a batch; on the way it hands single lines to the plain way."""
+        block = batch.lines
+        if self._fast is None or not isinstance(block, Block) or self.known.pods.horizon != FOREVER:
+            return []
+        template = self._renderer.template(batch.source)
+        if template is None:
+            return []
+        rows = self._fast.rows(block.body)
+        odd = {n: self._read(block.frame(row[0])[0]) for n, row in enumerate(rows) if not row[1]}
+        self._note_failures(batch.source, odd.values())
+
+        def reading(n: int) -> Reading:
+            return odd.get(n) or self._read(block.frame(rows[n][0])[0])
+
+        suspects = self._failures[batch.source].suspects()
+        out, plain = self._fast.run(
+            rows,
+            template,
+            self.known,
+            suspects,
+            lambda n: self._enriched(batch.source, reading(n), now),
+        )
+        self._counts.count_line("access", len(out) - plain)
+        self._uncounted += len(out) - plain
+        if self._uncounted > UNCOUNTED:
+            self.count()
+        batch.done = len(out)
+        if batch.done < len(rows):
+            batch.readings = [reading(n) for n in range(batch.done, len(rows))]
+        return out
+
+    def _note_failures(self, source: Source, readings: Iterable[Reading]) -> None:
+        for reading in readings:
+            if reading.error and reading.error.reason and reading.at is not None:
+                self._failures[source].note(reading.error, reading.at)
+
+    def count(self) -> None:
+        """Brings the counts up to date: those of ordinary lines are made for many at a time."""
+        if self._fast:
+            for attribution, times in self._fast.take_times():
+                self._counts.count_answered(attribution, times)
+        self._uncounted = 0
+
+    def forget(self, source: Source) -> None:
+        """The source is gone."""
+        self._failures.pop(source, None)
+        self._renderer.forget(source)
+
+    # --- reading: what the line says, and who held its addresses ------------------------------------------------
+
+    def _read(self, line: Line) -> Reading:
+        at = rfc3339_ns(line.stamp)
+        if record := self._format.parse(line.text):
+            return Reading(line, at, "access", record, windows(record, at))
+        if error := read_error_line(line.text):
+            return Reading(line, at, "error", error=error)
+        known = line.stream == "stderr" or is_other(line.text)
+        return Reading(line, at, "other" if known else "parse_error")
+
+    def _attribute(self, reading: Reading) -> list[Attribution]:
+        """One for each attempt of an access line; one for an error line that names an upstream."""
+        at, record, error = reading.at, reading.record, reading.error
+        if error and error.upstream:
+            return [attribute(self.known, error.upstream, error_window(at), answered=False)]
+        if not record:
+            return []
+        found = [
+            attribute(self.known, a.addr, window, answered=a.answered, upstream_name=record.upstream_name)
+            for a, window in zip(record.attempts, reading.windows, strict=True)
+        ]
+        if pod := reported_pod(record, self._pod_variable):
+            found[-1] = reported(self.known, found[-1], pod)
+        return found
+
+    # --- holding: a line of an address that the watch may be about to speak of ----------------------------------
+
+    def _wants_to_wait(self, reading: Reading, attributions: list[Attribution], now: int) -> bool:
+        return any(self._vain.get(addr, 0) < now for addr in _unsettled(reading, attributions))
+
+    def _note_vain_wait(self, reading: Reading, attributions: list[Attribution], now: int) -> None:
+        """An address that stays unknown (an upstream outside the cluster, say) holds up no more lines for a while."""
+        for addr in _unsettled(reading, attributions):
+            if len(self._vain) >= VAIN_AT_MOST:
+                self._vain.clear()
+            if self._vain.get(addr, 0) < now:
+                self._vain[addr] = now + VAIN
+
+    # --- writing: one JSON object -------------------------------------------------------------------------------
+
+    def _write(self, source: Source, reading: Reading, attributions: list[Attribution]) -> bytes:
+        self._counts.count_line(reading.kind)
+        line, record = reading.line, reading.record
+        out: dict[str, Any] = {"time": line_time(line, record), "kind": reading.kind}
+        if record:
+            out |= self._renderer.fields(record)
+            out["attempts"] = self._attempts(source, reading, record, attributions)
+        else:
+            add_message(out, line.text)
+        if reading.error:
+            out |= self._error(reading.error, attributions)
+        elif reading.kind == "parse_error":
+            out["parse_error"] = "the line does not fit the log format"
+        if attributions:
+            out |= attributed(attributions[-1])
+        if line.cut:
+            out |= {"truncated": True, "truncated_bytes": line.cut}
+        out["source"] = self._renderer.source(source, line.stream)
+        return dumps(out)
+
+    def _attempts(
+        self, source: Source, reading: Reading, record: Record, attributions: list[Attribution]
+    ) -> list[dict[str, Any]]:
+        if not record.attempts:
+            return []
+        reasons = self._failures[source].reasons(record, reading.windows)
+        last, out = len(record.attempts) - 1, []
+        for n, (attempt, attribution, reason) in enumerate(zip(record.attempts, attributions, reasons, strict=True)):
+            made_by = origin(attempt, reason)
+            self._counts.count_attempt(attribution, attempt, retried=n < last, origin=made_by)
+            took = None if attempt.response_time is None else seconds(attempt.response_time)
+            one = tried(attempt.addr, attempt.status, took, attempt.response_length)
+            one |= attributed(attribution, uid=True)
+            out.append(one | {name: value for name, value in (("origin", made_by), ("reason", reason)) if value})
+        return out
+
+    def _error(self, error: ErrorLine, attributions: list[Attribution]) -> dict[str, Any]:
+        out: dict[str, Any] = {"level": error.level, "connection": error.connection, **error.fields}
+        if error.upstream:
+            out["upstream"] = error.upstream
+        if error.reason:
+            out["reason"] = error.reason
+            self._counts.count_failure(attributions[0], error.reason)
+        return out
+
+
+def reported_pod(record: Record, variable: str) -> str:
+    """The name that the answering pod gave itself in a variable of the format; empty where it did not."""
+    pod = record.fields.get(variable)
+    if not isinstance(pod, str) or not record.attempts or not record.attempts[-1].answered:
+        return ""
+    return pod if _POD.fullmatch(pod) else ""
+
+
+def _unsettled(reading: Reading, attributions: list[Attribution]) -> list[str]:
+    """The addresses of which the watch, when it catches up, may say more."""
+    record = reading.record
+    addrs = (
+        [attempt.addr for attempt in record.attempts] if record else [reading.error.upstream if reading.error else ""]
+    )
+    return [addr for addr, attribution in zip(addrs, attributions, strict=False) if attribution.may_change]

@@ -1,0 +1,225 @@
+"""The quick way for ordinary lines: one regular expression over a whole block, one template per line. Pure.
+
+It gives the same bytes and the same counts as the plain way in enriching.py, which does everything; a property test
+holds the two together. A line is ordinary if it is a whole CRI line of stdout that fits the log format with nothing to
+escape in it, of one attempt, answered with less than 500, at an address whose holder has long been the same: nearly
+every line of a busy proxy. All others go the plain way one by one, in their place.
+"""
+
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from operator import itemgetter
+from typing import Any
+
+from enricher.accesslog.log_format import LogFormat, Token, upstream_name
+from enricher.accesslog.variables import ATTEMPT_LISTS, INTEGERS, LISTS, SECONDS, shape
+from enricher.cluster.attribution import Attribution, Known, Window, attribute, settled_since
+from enricher.cluster.endpoints import split_address
+from enricher.cluster.history import FOREVER
+from enricher.times import SECOND, rfc3339_ns, seconds_ns, time_local_ns
+
+Row = tuple[bytes, ...]
+"""What the pattern finds of a line: the raw line, its stamp (empty: not ordinary), the format's variables."""
+
+_STAMP = r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{1,9}(?:Z|[+-]\d\d:\d\d)) stdout F "
+_TEXT = r'([^"\\\x00-\x1f\x7f-\xff]*+)'
+_WORD = r'([^\s"\\\x00-\x1f\x7f-\xff]++)'
+_DURATION = r"((?:0|[1-9]\d?)\.\d{3})"
+_SHAPES = {
+    "status": r"([1-9]\d\d)",
+    "upstream_addr": r"(\d{1,3}(?:\.\d{1,3}){3}:\d{1,5}|\[[0-9a-f:]++\]:\d{1,5})",
+    "upstream_status": r"((?!499)[1-4]\d\d)",
+    "upstream_response_time": _DURATION,
+    "upstream_response_length": r"(0|[1-9]\d{0,17})",
+    "request_time": _DURATION,
+    "msec": r"([1-9]\d{9}\.\d{3})",
+}
+_LONG = 203 * SECOND
+"""An attempt with durations as above began no earlier than this before the earlier of its line's two times."""
+_SHORT = 5 * SECOND
+"""The same, if both durations begin with `0.`."""
+_KEPT = 100_000
+"""How many addresses' entries are kept."""
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """An address with one holder since `since` (ns): what goes into the template, and the times to be counted."""
+
+    since: int
+    attribution: Attribution
+    fragments: tuple[bytes, bytes]
+    times: list[bytes] = field(default_factory=list)
+
+
+class FastPath:
+    """For one log format. `render` makes an entry's fragments from its attribution."""
+
+    def __init__(
+        self, log_format: LogFormat, pattern: re.Pattern[bytes], render: Callable[[Attribution], tuple[bytes, bytes]]
+    ) -> None:
+        self._pattern, self._render = pattern, render
+        place = {name: n for n, name in enumerate(log_format.names, 2)}
+        self._place = place
+        self._tail = _getter([place[name] for name in ATTEMPT_LISTS if name in place])
+        names = ("upstream_addr", "proxy_upstream_name", "proxy_alternative_upstream_name")
+        self._key = _getter([place[name] for name in names if name in place])
+        # A format without them: the stamp in their place is no duration, neither a short one nor one to be counted.
+        self._took, self._lasted = place.get("upstream_response_time", 1), place.get("request_time", 1)
+        self._known: Known | None = None
+        self._entries: dict[Row, Entry | None] = {}
+        self._keys_of: dict[str, list[Row]] = {}
+        self._used: list[Entry] = []
+
+    def rows(self, body: bytes) -> list[Row]:
+        """One row for each line."""
+        return self._pattern.findall(body)
+
+    def run(
+        self,
+        rows: list[Row],
+        template: bytes,
+        known: Known,
+        suspects: Collection[bytes],
+        plainly: Callable[[int], bytes | None],
+    ) -> tuple[list[bytes], int]:
+        """The JSON lines of all rows up to the first for which `plainly` (given its number) returns None; and how many
+        of them went the plain way. Lines of `suspects`, addresses, go it too.
+        """
+        self._refresh(known)
+        began = self._began(rows)
+        long_ago, lately = began - _LONG, began - _SHORT
+        out, plain, used = list[bytes](), 0, self._used
+        key_of, tail_of, entries = self._key, self._tail, self._entries
+        addr, took, lasted = self._place["upstream_addr"], self._took, self._lasted
+        for row in rows:
+            if row[1] and not (suspects and row[addr] in suspects):
+                key = key_of(row)
+                entry = entries.get(key)
+                if entry is None and key not in entries:
+                    entry = self._enter(key, known, long_ago)
+                if entry is not None and (
+                    entry.since <= long_ago
+                    or (entry.since <= lately and row[took][:2] == b"0." and row[lasted][:2] == b"0.")
+                ):
+                    out.append(template % (row + tail_of(row) + entry.fragments))
+                    if not entry.times:
+                        used.append(entry)
+                    entry.times.append(row[took])
+                    continue
+            data = plainly(len(out))
+            if data is None:
+                break
+            out.append(data)
+            plain += 1
+        return out, plain
+
+    def take_times(self) -> list[tuple[Attribution, list[bytes]]]:
+        """What is to be counted since the last call: the times of ordinary attempts, by attribution."""
+        found = [(entry.attribution, entry.times) for entry in self._used]
+        for entry in self._used:
+            entry.times = []
+        self._used = []
+        return found
+
+    def _refresh(self, known: Known) -> None:
+        if known is not self._known or len(self._entries) > _KEPT:
+            self._known = known
+            self._entries.clear()
+            self._keys_of.clear()
+            known.pods.on_change = self._forget
+
+    def _forget(self, ip: str) -> None:
+        """What was known of an address may be true no more."""
+        for key in self._keys_of.pop(ip, ()):
+            self._entries.pop(key, None)
+
+    def _enter(self, key: Row, known: Known, at: int) -> Entry | None:
+        """Makes the entry for an address; None where its holder is not settled."""
+        addr, primary, alternative = (*key, b"", b"")[:3]
+        ip, _ = split_address(addr.decode())
+        since = settled_since(known.pods, ip)
+        entry = None
+        if since is not None:
+            when = max(since, at)
+            found = attribute(
+                known,
+                addr.decode(),
+                Window(when, when, when),
+                answered=True,
+                upstream_name=upstream_name(primary, alternative),
+            )
+            if found.grade == "exact":
+                entry = Entry(since, found, self._render(found))
+        self._entries[key] = entry
+        self._keys_of.setdefault(ip, []).append(key)
+        return entry
+
+    def _began(self, rows: list[Row]) -> int:
+        """A time (ns) before which no ordinary row says it was written, neither by its stamp nor by nginx's own time.
+
+        Stamps of one time zone are ordered as text.
+        """
+        stamps = [row[1] for row in rows if row[1]]
+        if not stamps or len(set(map(_zone, stamps))) > 1:
+            return -FOREVER
+        earliest = rfc3339_ns(min(stamps))
+        if earliest is None:
+            return -FOREVER
+        times = [earliest]
+        for name, read in (("msec", seconds_ns), ("time_local", time_local_ns), ("time_iso8601", rfc3339_ns)):
+            if name in self._place:
+                own = {row[self._place[name]] for row in rows if row[1]}
+                times += [at for at in map(read, [min(own)] if name == "msec" else own) if at is not None]
+        return min(times)
+
+
+def _zone(stamp: bytes) -> bytes:
+    return b"Z" if stamp.endswith(b"Z") else stamp[-6:]
+
+
+def _getter(places: list[int]) -> Callable[[Row], Row]:
+    """The values at these places, as a tuple also if it is one."""
+    if len(places) == 1:
+        return itemgetter(slice(places[0], places[0] + 1))
+    get: Any = itemgetter(*places)
+    return get  # type: ignore[no-any-return]  # a tuple, of two or more
+
+
+def ordinary_pattern(log_format: LogFormat) -> re.Pattern[bytes] | None:
+    """What ordinary lines of a format look like: groups as in Row. None where the format can't be read in this way."""
+    names = [token.variable for token in log_format.tokens if token.variable]
+    if len(set(names)) < len(names) or not {"upstream_addr", "upstream_status"} <= set(names):
+        return None
+    if log_format.escape == "none" or any("\n" in token.literal for token in log_format.tokens):
+        return None  # a quote may be in any text; a line may be more than one
+    tokens = log_format.tokens
+    groups = [_group(*three) for three in zip((None, *tokens), tokens, (*tokens[1:], None), strict=False)]
+    if None in groups:
+        return None
+    ordinary = _STAMP + "".join(group for group in groups if group)
+    return re.compile(f"((?:{ordinary}|[^\\n]*+)\\n)".encode(errors="surrogateescape"))
+
+
+def _group(before: Token | None, token: Token, after: Token | None) -> str | None:
+    name = token.variable
+    if not name:
+        return re.escape(token.literal)
+    if known := _known_group(name):
+        return known
+    follows = after.literal if after else " "
+    if follows.startswith('"') and before and before.literal.endswith('"'):
+        return _TEXT
+    return _WORD if follows.startswith(" ") else None
+
+
+def _known_group(name: str) -> str | None:
+    if name in INTEGERS:
+        return _SHAPES.get(name, r"(0|[1-9]\d{0,17})")
+    if name in SECONDS:
+        return _SHAPES.get(name, r"((?:0|[1-9]\d{0,8})\.\d{3})")
+    if name in LISTS:
+        return _SHAPES.get(name, r"(\d++(?:\.\d{3})?+|-)")
+    shaped = shape(name)
+    return f"({shaped})" if shaped else None

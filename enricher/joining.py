@@ -1,0 +1,99 @@
+"""Why an attempt failed is in the error log, that it failed in the access log: here they meet. Pure.
+
+nginx gives the two lines nothing in common but the client, the request line, the upstream and the time. The error line
+is written when the attempt fails, the access line when the request ends; a runtime may swap the two.
+"""
+
+import re
+from collections import deque
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from enricher.accesslog.attempts import Attempt
+from enricher.accesslog.error_log import ErrorLine
+from enricher.accesslog.log_format import Record
+from enricher.cluster.attribution import Window
+from enricher.times import MILLISECOND, SECOND
+
+REMEMBERED = 1000
+"""How many error lines of a source wait for their access line at most."""
+LONGEST = 600 * SECOND
+"""How long an error line may wait: the longest request it is remembered for."""
+SLACK = 20 * MILLISECOND
+"""nginx's clock and the runtime's stamps may be this far apart."""
+_MID_ANSWER = re.compile(rb"while (?:reading upstream|sending to client|processing upgraded)")
+
+
+class Failure(NamedTuple):
+    """An error line, waiting for the access line of its request; `at` in ns.
+
+    `answered`: it broke off when an answer had begun, so the attempt has the status of that answer.
+    """
+
+    at: int
+    answered: bool
+    reason: str
+    client: str
+    request: str
+    upstream: str
+
+
+class Failures:
+    """The failures of one source that no access line has explained so far."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Failure] = deque(maxlen=REMEMBERED)
+
+    def note(self, error: ErrorLine, at: int) -> None:
+        """An error line, seen before or after the access line it explains."""
+        while self._waiting and self._waiting[0].at < at - LONGEST:
+            self._waiting.popleft()
+        client, request = (error.fields.get(name, "") for name in ("client", "request"))
+        answered = _MID_ANSWER.search(error.message) is not None
+        self._waiting.append(Failure(at, answered, error.reason, client, request, error.upstream))
+
+    def suspects(self) -> set[bytes]:
+        """Upstreams of which an answer broke off, so that even a 200 may have its reason here."""
+        return {failure.upstream.encode() for failure in self._waiting if failure.answered}
+
+    def reasons(self, record: Record, windows: Iterable[Window | None]) -> list[str]:
+        """For each attempt of a record why it failed, empty where no error line says so. Each is used once."""
+        if not self._waiting:
+            return [""] * len(record.attempts)
+        client, request = (str(record.fields.get(name, "")) for name in ("remote_addr", "request"))
+        return [
+            self._take(attempt, client, request, window) if window else ""
+            for attempt, window in zip(record.attempts, windows, strict=True)
+        ]
+
+    def _take(self, attempt: Attempt, client: str, request: str, window: Window) -> str:
+        """The error line nearest to the attempt's end: like requests of one client may fail at one pod in a row."""
+        fitting = [
+            failure
+            for failure in self._waiting
+            if (failure.upstream, failure.client, failure.request) == (attempt.addr, client, request)
+            and failure.answered == attempt.answered
+            and window.start - SLACK <= failure.at <= window.end_latest + SLACK
+        ]
+        if not fitting:
+            return ""
+        nearest = min(fitting, key=lambda failure: abs(failure.at - window.end_latest))
+        self._waiting.remove(nearest)
+        return nearest.reason
+
+
+def origin(attempt: Attempt, reason: str) -> str:
+    """Who made an attempt's 5xx: `pod`, `proxy`, or `unknown`; empty where it is none.
+
+    nginx makes only 502 and 504 of its own. It made one if an error line says why; the pod did if it sent a body, or
+    if `$upstream_header_time`, where the format has it, says that a header came.
+    """
+    if attempt.status is None or attempt.status < 500:
+        return ""
+    if reason:
+        return "proxy"
+    if attempt.answered or attempt.response_length:
+        return "pod"
+    if attempt.got_header is None:
+        return "unknown"
+    return "pod" if attempt.got_header else "proxy"

@@ -1,0 +1,138 @@
+"""What goes out, as JSON: the fields of docs/output.md. Pure."""
+
+from typing import Any
+
+import orjson
+
+from enricher.accesslog.log_format import LogFormat, Record
+from enricher.accesslog.variables import ATTEMPT_LISTS, INTEGERS, SECONDS, Seconds
+from enricher.cluster.attribution import Attribution
+from enricher.cluster.endpoints import Owner
+from enricher.lines import Line, Source
+from enricher.times import MILLISECOND, format_ns
+
+RESERVED = frozenset(
+    {
+        *("time", "kind", "attempts", "pod", "namespace", "node", "service", "attribution", "candidates", "source"),
+        *(
+            "message",
+            "parse_error",
+            "reason",
+            "origin",
+            "truncated",
+            "truncated_bytes",
+            "invalid_utf8",
+            "uid",
+            "level",
+            "upstream",
+        ),
+    }
+)
+"""Names that the output gives a meaning of its own; a format's variable of that name goes out as `nginx_<name>`."""
+
+
+class Renderer:
+    """What is the same for all lines of a format, a node and a source."""
+
+    def __init__(self, log_format: LogFormat, node: str) -> None:
+        self._format, self._node = log_format, node
+        self.names = {name: f"nginx_{name}" if name in RESERVED else name for name in log_format.names}
+        """The output's name for each of the format's variables."""
+        self._templates: dict[Source, bytes | None] = {}
+        self._sources: dict[tuple[Source, str], dict[str, str]] = {}
+
+    def fields(self, record: Record) -> dict[str, Any]:
+        return {self.names[name]: value for name, value in record.fields.items()}
+
+    def source(self, source: Source, stream: str) -> dict[str, str]:
+        known = self._sources.get((source, stream))
+        if known is None:
+            known = {"namespace": source.namespace, "pod": source.pod, "node": self._node}
+            known |= {"container": source.container, "stream": stream}
+            if not source.pod:
+                known["path"] = source.path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+            known = self._sources[source, stream] = {name: value for name, value in known.items() if value}
+        return known
+
+    def template(self, source: Source) -> bytes | None:
+        """What the plain way makes of an ordinary line, with `%b` for what differs (see fastpath.py); None where that
+        can't be told from the rest.
+        """
+        if source not in self._templates:
+            gap, number = "\1", orjson.Fragment(rb"\u0001")
+            names = self._format.names
+            numeric = {name: number for name in names if name in INTEGERS or name in SECONDS}
+            has = {name: number if name in names else None for name in ATTEMPT_LISTS}
+            out: dict[str, Any] = {"time": gap, "kind": "access"}
+            out |= {self.names[name]: numeric.get(name, gap) for name in names}
+            out["attempts"] = [tried(gap, *list(has.values())[1:]) | {"\2": 0}]
+            out |= {"\2": 0, "source": self.source(source, "stdout")}
+            data = orjson.dumps(out).replace(b"%", b"%%").replace(rb"\u0001", b"%b").replace(rb'"\u0002":0', b"%b")
+            gaps = 1 + len(names) + sum(name in names for name in ATTEMPT_LISTS) + 2
+            self._templates[source] = b"%.0b" + data + b"\n" if data.count(b"%b") == gaps else None
+        return self._templates[source]
+
+    def forget(self, source: Source) -> None:
+        """The source is gone."""
+        self._templates.pop(source, None)
+        for stream in ("", "stdout", "stderr"):
+            self._sources.pop((source, stream), None)
+
+
+def dumps(out: dict[str, Any]) -> bytes:
+    """One line of JSON."""
+    return orjson.dumps(out, default=_as_written) + b"\n"
+
+
+def tried(addr: str, status: object, response_time: object, response_length: object) -> dict[str, Any]:
+    return {"addr": addr, "status": status, "response_time": response_time, "response_length": response_length}
+
+
+def seconds(ns: int) -> orjson.Fragment:
+    """As nginx writes seconds: with ms."""
+    return orjson.Fragment(b"%d.%03d" % divmod(ns // MILLISECOND, 1000))
+
+
+def _as_written(value: object) -> orjson.Fragment:
+    """Seconds go out as nginx wrote them; everything else orjson knows itself."""
+    if isinstance(value, Seconds):
+        return orjson.Fragment(value.text)
+    raise TypeError(type(value))
+
+
+def fragments(attribution: Attribution) -> tuple[bytes, bytes]:
+    """An attribution as it goes into an attempt, and beside the attempts."""
+    return orjson.dumps(attributed(attribution, uid=True))[1:-1], orjson.dumps(attributed(attribution))[1:-1]
+
+
+def line_time(line: Line, record: Record | None) -> str | None:
+    if line.stamp:
+        return line.stamp.decode("ascii", "replace")
+    return format_ns(record.ended) if record and record.ended is not None else None
+
+
+def attributed(attribution: Attribution, *, uid: bool = False) -> dict[str, Any]:
+    """The names that go out for an attribution; what is not known is left out."""
+    out: dict[str, Any] = _names(attribution.owner, uid=uid) if attribution.owner else {}
+    if attribution.service:
+        out.setdefault("namespace", attribution.service.namespace)
+        out["service"] = attribution.service.name
+    out["attribution"] = attribution.grade
+    if attribution.candidates:
+        out["candidates"] = [_names(owner, uid=True) for owner in attribution.candidates]
+    return out
+
+
+def _names(owner: Owner, *, uid: bool) -> dict[str, str]:
+    out = {"pod": owner.pod, "namespace": owner.namespace, "node": owner.node}
+    if uid:
+        out["uid"] = owner.uid
+    return {name: value for name, value in out.items() if value}
+
+
+def add_message(out: dict[str, Any], text: bytes) -> None:
+    try:
+        out["message"] = text.decode()
+    except UnicodeDecodeError:
+        out["message"] = text.decode("utf-8", "backslashreplace")
+        out["invalid_utf8"] = True

@@ -1,0 +1,49 @@
+"""When an attempt was, as far as its line tells. Pure."""
+
+from enricher.accesslog.log_format import Record
+from enricher.cluster.attribution import Window
+from enricher.times import MILLISECOND
+
+CLOCK = 10 * MILLISECOND
+"""nginx reads the clock once per turn of its event loop: its times may be this much old."""
+WRITTEN_LATE = 100 * MILLISECOND
+"""A runtime's stamp this much after the second that the line itself names means that nginx buffered the line."""
+
+
+def error_window(at: int | None) -> Window | None:
+    """When an attempt failed that an error line is about: when the line was written (ns)."""
+    return None if at is None else Window(at - CLOCK, at - CLOCK, at)
+
+
+def windows(record: Record, at: int | None) -> list[Window | None]:
+    """When each attempt was, from nginx's own durations and the time its line was written (`at`, ns).
+
+    The request ended when the line was written, unless the line itself names an earlier second: then nginx buffered
+    it, and the request ended some time in that second. An attempt began after the request and the attempts before it,
+    and ended before the attempts after it; slow uploads come before attempts and slow downloads after, so how much
+    earlier it ended is known only from what the request took beyond its attempts.
+    """
+    if not record.attempts:
+        return []
+    end = _request_end(record, at)
+    if end is None:
+        return [None] * len(record.attempts)
+    end_earliest, end_latest = end
+    durations = [attempt.response_time or 0 for attempt in record.attempts]
+    spare = max(0, (record.duration or 0) - sum(durations))
+    after, out = 0, list[Window | None]()
+    for duration in reversed(durations):
+        earliest = end_earliest - after - spare - CLOCK
+        out.append(Window(earliest - duration - CLOCK, earliest, end_latest - after))
+        after += duration
+    out.reverse()
+    return out
+
+
+def _request_end(record: Record, at: int | None) -> tuple[int, int] | None:
+    if record.ended is None:
+        return None if at is None else (at, at)
+    latest = record.ended + record.ended_within + CLOCK
+    if at is None or at > latest + WRITTEN_LATE:
+        return record.ended, latest
+    return min(at, latest), min(at, latest)

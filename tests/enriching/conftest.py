@@ -1,0 +1,42 @@
+import orjson
+import pytest
+from controller_lines import AT, SOURCE, STAMP, slice_of
+
+from enricher.accesslog.log_format import INGRESS_NGINX, compile_format
+from enricher.cluster.attribution import Known
+from enricher.cluster.history import History
+from enricher.enriching import Enricher
+from enricher.lines import Line
+from enricher.metrics import Metrics
+
+
+@pytest.fixture
+def history():
+    """Pod web-1 at 10.0.0.1 and web-2 at 10.0.0.2, for as long as anybody knows, and ten minutes of watching."""
+    history = History(keep=None)
+    history.replace([slice_of({"10.0.0.1": "web-1", "10.0.0.2": "web-2"})], AT - 600 * 10**9)
+    return history
+
+
+@pytest.fixture
+def make(history):
+    """Makes an Enricher for a format."""
+
+    def make(format_=INGRESS_NGINX):
+        return Enricher(compile_format(format_), Known(history, History()), Metrics(), node="node-0")
+
+    return make
+
+
+@pytest.fixture
+def enriched(make):
+    """What goes out for lines, one object per line."""
+
+    def enriched(*texts, format_=INGRESS_NGINX, stamp=STAMP, stream="stdout", cut=0):
+        enricher = make(format_)
+        data = enricher.enrich(enricher.read(SOURCE, [Line(text, stamp, stream, cut) for text in texts])).data
+        rows = data.split(b"\n")
+        assert rows.pop() == b""
+        return [orjson.loads(row) for row in rows]
+
+    return enriched

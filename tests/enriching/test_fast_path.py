@@ -1,0 +1,230 @@
+"""The fast path and the plain way give the same bytes and the same counts, for any input."""
+
+import random
+from collections import Counter
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from enricher.accesslog.log_format import INGRESS_NGINX, compile_format
+from enricher.cluster.attribution import Known
+from enricher.cluster.history import History
+from enricher.enriching import Enricher
+from enricher.lines import Block, Source
+from enricher.metrics import Metrics
+from enricher.tailing.framing import Framer
+from enricher.times import SECOND, format_ns, rfc3339_ns
+
+NOW = rfc3339_ns(b"2026-11-22T23:18:31Z") or 0
+JSON = (
+    'escape=json {"time": "$time_iso8601", "client": "$remote_addr", "user": "$remote_user", "request": "$request", '
+    '"status": $status, "bytes": $bytes_sent, "took": $request_time, "upstream": "$upstream_addr", '
+    '"upstream_status": "$upstream_status", "upstream_time": "$upstream_response_time", "id": "$req_id"}'
+)
+SHORT = '$remote_addr "$request" $status $upstream_addr $upstream_status $msec'
+FORMATS = {"default": INGRESS_NGINX, "json": JSON, "short": SHORT}
+SOURCE = Source("/100%b/controller", "ingress", "controller-%d", "uid", "controller")
+
+
+def slice_(ip: str, name: str, *, service: str = "web") -> dict:
+    return {
+        "metadata": {"name": f"{service}-{ip}", "namespace": "shop", "labels": {"kubernetes.io/service-name": service}},
+        "endpoints": [
+            {"addresses": [ip], "nodeName": "n", "targetRef": {"kind": "Pod", "name": name, "uid": f"u-{name}"}}
+        ],
+        "ports": [{"port": 80, "name": "http"}],
+    }
+
+
+def known() -> Known:
+    """Addresses with a holder of every age, two services, a successor, and one that left."""
+    pods = History()
+    pods.replace([], NOW - 3000 * SECOND)
+    for n, age in enumerate((2000, 500, 204, 202, 100, 6, 4, 1, 0)):
+        pods.apply("ADDED", slice_(f"10.0.0.{n}", f"p{n}"), NOW - age * SECOND)
+    pods.apply("ADDED", slice_("10.0.0.0", "p0", service="web-canary"), NOW - 1000 * SECOND)
+    pods.apply("ADDED", slice_("10.0.0.20", "old"), NOW - 2000 * SECOND)
+    pods.apply("DELETED", slice_("10.0.0.20", "old"), NOW - 900 * SECOND)
+    pods.apply("ADDED", slice_("10.0.0.20", "new"), NOW - 800 * SECOND)
+    pods.apply("ADDED", slice_("10.0.0.21", "gone"), NOW - 800 * SECOND)
+    pods.apply("DELETED", slice_("10.0.0.21", "gone"), NOW - 2 * SECOND)
+    return Known(pods, History())
+
+
+def value(rng: random.Random, name: str, at: int) -> bytes:
+    ip = f"10.0.0.{rng.choice((0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 20, 21))}:80"
+    odd = rng.random() < 0.06
+    choices = {
+        "remote_addr": ["10.1.2.3", "fd00::1"],
+        "remote_user": ["-", "bob", "a b] [x"],
+        "time_local": [local(at), local(at - rng.choice((0, 1, 2, 300)) * SECOND)],
+        "time_iso8601": [iso(at), iso(at - rng.choice((1, 300)) * SECOND)],
+        "msec": [f"{at // SECOND}.{at % SECOND // 10**6:03d}"],
+        "request": ["GET / HTTP/1.1", "GET /a?b=%c HTTP/2.0", "", "-", r"\x22\x5C\xE5", "GET /\x7f"],
+        "status": ["200", "404", "502", "009", "499"],
+        "bytes_sent": ["0", "1234", "-", "007"],
+        "body_bytes_sent": ["0", "1234", "-", "99999999999999999999"],
+        "request_length": ["100", "0"],
+        "request_time": ["0.001", "0.999", "1.500", "99.999", "100.000", "-", "0.1"],
+        "proxy_upstream_name": ["shop-web-http", "shop-web-80", "-", "", "internal", "shop-web-canary-http"],
+        "proxy_alternative_upstream_name": ["", "", "-", "shop-web-canary-80"],
+        "upstream_addr": [ip, ip, f"{ip}, {ip}", "-", "unix:/x", "[fd00::1]:80", "name:80", f"{ip} : {ip}"],
+        "upstream_status": ["200", "404", "502, 200", "502", "504", "-", "499", "200 : 200", "600"],
+        "upstream_response_time": ["0.001", "0.500", "2.000", "-", "0.001, 0.002", "0.1"],
+        "upstream_response_length": ["0", "77", "-", "0, 5", "05"],
+        "req_id": ["0123456789abcdef", "a b", "", r"\xE8", "x" * 300],
+    }.get(name, ["-", "text", r"q\x22", "Mozilla/5.0 (x; y)"])
+    return rng.choice(choices if odd or rng.random() < 0.3 else choices[:1]).encode()
+
+
+def local(at: int) -> str:
+    day, clock = format_ns(at // SECOND * SECOND).removesuffix("Z").split("T")
+    return f"{day[8:]}/Nov/{day[:4]}:{clock} +0000"
+
+
+def iso(at: int) -> str:
+    return format_ns(at // SECOND * SECOND).replace("Z", "+00:00")
+
+
+REASONS = (
+    "connect() failed (111: Connection refused) while connecting to upstream",
+    "upstream prematurely closed connection while reading upstream",
+)
+
+
+def error_line(rng: random.Random) -> bytes:
+    about = f'upstream: "http://10.0.0.{rng.randrange(9)}:80/", host: "h"'
+    client = 'client: 10.1.2.3, server: s, request: "GET / HTTP/1.1"'
+    return f"2026/11/22 23:18:31 [error] 1#1: *5 {rng.choice(REASONS)}, {client}, {about}".encode()
+
+
+def line(rng: random.Random, fmt: str) -> bytes:
+    at = NOW + rng.randint(0, 2 * SECOND)
+    log_format = compile_format(fmt)
+    values = {name: value(rng, name, at) for name in log_format.names}
+    text = b"".join(values[t.variable] if t.variable else t.literal.encode() for t in log_format.tokens)
+    if rng.random() < 0.02:
+        text = rng.choice((b"", b"noise", b'{"time":"forged"}', text[:40], text + b" x", b"\xff\xfe", b"\\u0001"))
+    stamp = format_ns(at) if rng.random() < 0.97 else "2026-11-22T23:18:31.5+00:00"
+    stream = rng.choice(("stdout",) * 30 + ("stderr",))
+    if rng.random() < 0.03:
+        text, stream = error_line(rng), "stderr"
+    return f"{stamp} {stream} F ".encode() + text + b"\n"
+
+
+def framed(body: bytes) -> Block:
+    lines = Framer().feed(b"2026-11-22T23:18:31Z stdout F first\n" + body)
+    assert isinstance(lines, Block)
+    return lines
+
+
+def enriched(fmt: str, body: bytes, *, quick: bool, now: int | None) -> tuple[list[bytes], object]:
+    clock = [NOW]
+    metrics = Metrics(lambda: clock[0])
+    enricher = Enricher(compile_format(fmt), known(), metrics, node="n")
+    block = framed(body)
+    out = []
+    for _ in range(2):  # the second time what the first has learned is used
+        batch = enricher.read(SOURCE, block if quick else list(block))
+        while True:
+            done = enricher.enrich(batch, now)
+            out.append(done.data)
+            if not done.wait_until:
+                break
+            assert now is not None
+            now = done.wait_until
+    enricher.count()
+    assert quick is False or enricher._fast is not None
+    counts = (
+        {key: (s.requests, s.errors, s.failures, round(s.seconds, 6), s.timed) for key, s in metrics.pods.items()},
+        metrics.services,
+        +metrics.lines,
+        +metrics.grades,
+    )
+    return b"".join(out).split(b"\n"), counts
+
+
+@pytest.mark.parametrize("fmt", FORMATS)
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**32), live=st.booleans())
+def test_both_ways_agree(fmt: str, seed: int, live: bool) -> None:
+    rng = random.Random(seed)
+    body = b"".join(line(rng, FORMATS[fmt]) for _ in range(40))
+    now = NOW + SECOND if live else None
+    quick, plain = (enriched(FORMATS[fmt], body, quick=quick, now=now) for quick in (True, False))
+    assert quick[0] == plain[0]
+    assert quick[1] == plain[1]
+    for text in quick[0][:-1]:
+        orjson.loads(text)
+
+
+@pytest.mark.parametrize("fmt", FORMATS)
+def test_ordinary_lines_take_the_fast_path(fmt: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it is for: of ordinary lines none goes the plain way, and an address is looked up once."""
+    plain: Counter[str] = Counter()
+    read = Enricher._read
+    monkeypatch.setattr(Enricher, "_read", lambda self, one: plain.update(["line"]) or read(self, one))
+    rng = random.Random(1)
+    rng.random = lambda: 0.5  # type: ignore[method-assign]  # nothing odd
+    log_format = compile_format(FORMATS[fmt])
+    ordinary = []
+    for n in range(500):
+        values = {name: value(rng, name, NOW) for name in log_format.names} | {
+            "upstream_addr": b"10.0.0.%d:80" % (n % 3)
+        }
+        text = b"".join(values[t.variable] if t.variable else t.literal.encode() for t in log_format.tokens)
+        ordinary.append(b"2026-11-22T23:18:31.%03dZ stdout F %b\n" % (n, text))
+    out, _ = enriched(FORMATS[fmt], b"".join(ordinary), quick=True, now=None)
+    assert len(out) == 2 * 501 + 1
+    assert plain["line"] == 2  # the first line of the file, twice
+
+
+def test_what_was_known_of_an_address_is_forgotten_when_the_history_changes() -> None:
+    now_known, metrics = known(), Metrics(lambda: NOW)
+    enricher = Enricher(compile_format(INGRESS_NGINX), now_known, metrics)
+    body = (
+        b'2026-11-22T23:18:31.5Z stdout F 10.1.2.3 - - [22/Nov/2026:23:18:31 +0000] "GET / HTTP/1.1" 200 1 "-" "-" 1 '
+        b"0.001 [shop-web-renamed] [] 10.0.0.0:80 1 0.001 200 abc\n"
+    )
+
+    def answers() -> list[dict]:
+        quick = enricher.enrich(enricher.read(SOURCE, framed(body))).data
+        plain = enricher.enrich(enricher.read(SOURCE, list(framed(body)))).data
+        assert quick == plain
+        return orjson.loads(quick.splitlines()[1])
+
+    assert "service" not in answers()
+    changed = slice_("10.0.0.0", "p0")
+    changed["ports"][0]["name"] = "renamed"
+    now_known.pods.apply("MODIFIED", changed, NOW)
+    assert answers()["service"] == "web"
+    now_known.pods.apply("ADDED", slice_("10.0.0.0", "usurper"), NOW)
+    answers()
+    now_known.pods.apply("DELETED", slice_("10.0.0.0", "p0", service="web-canary"), NOW + SECOND)
+    answers()
+
+
+@pytest.mark.parametrize("max_series", [1, 3])
+def test_what_overflows_is_counted_alike(max_series: int) -> None:
+    rng = random.Random(1)
+    body = b"".join(line(rng, INGRESS_NGINX) for _ in range(200))
+    counts = []
+    for quick in (True, False):
+        metrics = Metrics(lambda: NOW, max_series=max_series)
+        enricher = Enricher(compile_format(INGRESS_NGINX), known(), metrics)
+        enricher.enrich(enricher.read(SOURCE, framed(body) if quick else list(framed(body))))
+        enricher.count()
+        counts.append(sum(series.requests for series in metrics.pods.values()))
+        assert metrics.overflowed > 0
+    assert counts[0] == counts[1]
+
+
+def test_formats_that_have_no_fast_path() -> None:
+    for fmt in (
+        "$request $status",
+        "escape=none $upstream_addr $upstream_status $uri",
+        "$uri|$upstream_addr $upstream_status",
+    ):
+        assert Enricher(compile_format(fmt), known(), Metrics())._fast is None
