@@ -1,0 +1,168 @@
+"""The commands: `enricher run`, `enricher enrich`, `enricher record`."""
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from enricher import __version__
+from enricher.cluster.attribution import Known
+from enricher.errors import EXIT_FAILURE, ConfigurationError, EnricherError, UsageError
+from enricher.settings import ENRICH, RECORD, RUN, Settings, add_options, settle
+
+EPILOG = "Exit codes: 0 done, 1 failed while running, 2 wrong usage, 3 wrong configuration. docs: docs/options.md"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command; returns the exit code."""
+    try:
+        arguments = vars(_parser().parse_args(argv))
+        code: int = arguments["command"](arguments)
+    except EnricherError as error:
+        sys.stderr.write(f"enricher: {error}\n")
+        return error.exit_code
+    except OSError as error:
+        # Python must not flush into the broken pipe or the full disk once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            return 0  # nobody reads any more: that ends the work, and is no failure
+        sys.stderr.write(f"enricher: {error}\n")
+        return EXIT_FAILURE
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    return code
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, as every other error here; takes no abbreviated options."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.allow_abbrev = False
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message} (see {self.prog} --help)")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        "enricher", description="Which pod failed my request? Puts pods on proxy log lines.", epilog=EPILOG
+    )
+    parser.add_argument("--version", action="version", version=f"enricher {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="the daemon: follow this node's proxy logs", epilog=EPILOG)
+    add_options(run, RUN)
+    run.set_defaults(command=_run)
+
+    enrich = commands.add_parser("enrich", help="enrich log files and print the result", epilog=EPILOG)
+    enrich.add_argument("files", nargs="*", metavar="FILE", help="plain, CRI or Docker log, also .gz; - is stdin")
+    add_options(enrich, ENRICH)
+    enrich.add_argument("--summary", action="store_true", help="print a table per pod in place of the lines")
+    enrich.set_defaults(command=_enrich)
+
+    explain = commands.add_parser("explain", help="say why a line is attributed as it is", epilog=EPILOG)
+    explain.add_argument(
+        "subject", metavar="LINE|ADDRESS", help="a log line (- reads it from stdin), or with --at an address"
+    )
+    explain.add_argument("--at", metavar="TIME", help="who held ADDRESS at this RFC 3339 time")
+    add_options(explain, ENRICH)
+    explain.set_defaults(command=_explain)
+
+    record = commands.add_parser("record", help="record a watch for `enrich --endpoints`", epilog=EPILOG)
+    add_options(record, RECORD)
+    record.add_argument("--output", "-o", metavar="FILE", help="where to write (default: stdout)")
+    record.set_defaults(command=_record)
+    return parser
+
+
+def _run(arguments: dict[str, Any]) -> int:
+    from enricher.daemon import run  # noqa: PLC0415  # each command pays for its own imports only
+    from enricher.writing import Writer  # noqa: PLC0415
+
+    settings = settle(RUN, arguments)
+    _warn_of_format(settings)
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    writer = Writer()
+    try:
+        asyncio.run(run(settings, writer))
+    except BaseExceptionGroup as failures:
+        _raise_known(failures)
+        logging.getLogger("enricher").exception("failed")
+        return EXIT_FAILURE
+    finally:
+        writer.close()
+    return 0
+
+
+def _raise_known(failures: BaseExceptionGroup[BaseException]) -> None:
+    """Raises the first error of a group that `main` knows how to tell."""
+    for failure in failures.exceptions:
+        if isinstance(failure, BaseExceptionGroup):
+            _raise_known(failure)
+        elif isinstance(failure, (EnricherError, BrokenPipeError)):
+            raise failure
+
+
+def _enrich(arguments: dict[str, Any]) -> int:
+    from enricher.offline import enrich  # noqa: PLC0415
+
+    settings = settle(ENRICH, arguments)
+    _warn_of_format(settings)
+    known = _known(settings)
+    enrich(settings, arguments["files"] or ["-"], known, summary=arguments["summary"], out=sys.stdout.buffer)
+    sys.stdout.flush()
+    return 0
+
+
+def _explain(arguments: dict[str, Any]) -> int:
+    from enricher.explaining import explain_address, explain_line  # noqa: PLC0415
+
+    settings, subject = settle(ENRICH, arguments), arguments["subject"]
+    known = _known(settings)
+    if arguments["at"]:
+        said = explain_address(known, subject, arguments["at"])
+    else:
+        line = sys.stdin.buffer.readline() if subject == "-" else subject.encode("utf-8", "surrogateescape")
+        said = explain_line(settings, known, line)
+    sys.stdout.writelines(f"{text}\n" for text in said)
+    sys.stdout.flush()
+    return 0
+
+
+def _warn_of_format(settings: Settings) -> None:
+    if "upstream_addr" not in settings.log_format.names:
+        sys.stderr.write("enricher: the log format has no $upstream_addr: no line can be attributed\n")
+
+
+def _known(settings: Settings) -> Known:
+    from enricher.cluster.loading import load_known  # noqa: PLC0415
+
+    return load_known(settings.endpoints) if settings.endpoints else asyncio.run(_listed(settings))
+
+
+async def _listed(settings: Settings) -> Known:
+    """The endpoints as they are now: lines that are older get the grade "assumed"."""
+    from enricher.cluster.connecting import connect  # noqa: PLC0415
+    from enricher.knowing import Watched  # noqa: PLC0415
+
+    async with connect(settings.kubeconfig, settings.context) as api:
+        knowledge = Watched(api, settings)
+        async with asyncio.TaskGroup() as group:
+            watching = group.create_task(knowledge.keep())
+            await knowledge.start()
+            watching.cancel()
+    if not knowledge.listed:
+        raise ConfigurationError(knowledge.problem() or "the API server gave no list of endpoints")
+    return knowledge.known
+
+
+def _record(arguments: dict[str, Any]) -> int:
+    from enricher import recording  # noqa: PLC0415
+
+    recording.run(arguments["output"], settle(RECORD, arguments))
+    return 0

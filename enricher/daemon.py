@@ -1,0 +1,168 @@
+"""`enricher run`: wires the parts and supervises them."""
+
+import asyncio
+import itertools
+import logging
+import signal
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from enricher.cluster.connecting import connect
+from enricher.cluster.history import FOREVER
+from enricher.enriching import Enricher
+from enricher.knowing import FromFile, Knowledge, Watched
+from enricher.metrics import Collector, Gauges, Metrics
+from enricher.serving import serving
+from enricher.settings import Settings
+from enricher.shipping import Shipping, take_positions
+from enricher.state import StateFile
+from enricher.tailing.discovering import check_log_dir
+from enricher.writing import Writer
+
+logger = logging.getLogger("enricher")
+
+SAVE = 2.0
+"""Seconds between checkpoints: after a kill -9, what was written in this time is written again."""
+HISTORY_TURNS = 30
+"""The history is saved each so many times: it is larger, and what is missing of it is found by listing again."""
+FORGET = 60.0
+"""Seconds between looks for what is too old to keep."""
+STOP = 3.5
+"""Seconds for what was read to be written when asked to stop; stdout may be blocked."""
+
+
+async def run(settings: Settings, writer: Writer) -> None:
+    """Until SIGTERM, SIGINT or the end of who reads stdout. Raises EnricherError."""
+    if any(selector.namespace for selector in settings.select):
+        check_log_dir(settings.log_dir)
+    state = State(settings.state_dir) if settings.state_dir else None
+    metrics = Metrics(max_series=settings.max_series)
+    async with AsyncExitStack() as stack:
+        knowledge = await stack.enter_async_context(_knowledge(settings))
+        shipping = Shipping(
+            settings,
+            enricher=Enricher(
+                settings.log_format, knowledge.known, metrics, node=settings.node, pod_variable=settings.pod_variable
+            ),
+            knowledge=knowledge,
+            writer=writer,
+            metrics=metrics,
+            positions=state.load(knowledge) if state else {},
+        )
+        seen = _Seen(shipping, knowledge)
+        collector = Collector(metrics, lambda: seen.gauges)
+        port = await stack.enter_async_context(serving(settings.listen, collector, knowledge.problem, seen.look))
+        logger.info("serving /metrics, /livez and /readyz on port %d", port)
+        try:
+            await _supervise(shipping, knowledge, metrics, state)
+        finally:
+            if state:
+                state.save_positions(shipping)
+                state.save_history(knowledge)
+
+
+class State:
+    """What outlives a restart: how far each log was read, and who held which address when."""
+
+    def __init__(self, directory: str) -> None:
+        """Raises ConfigurationError if nothing can be written there."""
+        self._positions, self._history = StateFile(directory, "positions"), StateFile(directory, "history")
+        self._positions.check()
+
+    def load(self, knowledge: Knowledge) -> dict[str, dict[str, Any]]:
+        """The positions by source path; the history goes where it belongs."""
+        positions: dict[str, dict[str, Any]] = {}
+        self._positions.load(lambda saved: take_positions(positions, saved))
+        if isinstance(knowledge, Watched):
+            self._history.load(knowledge.known.pods.load)
+        return positions
+
+    def save_positions(self, shipping: Shipping) -> None:
+        self._positions.save(shipping.positions())
+
+    def save_history(self, knowledge: Knowledge) -> None:
+        if isinstance(knowledge, Watched):
+            self._history.save(knowledge.known.pods.dump())
+
+    async def keep(self, shipping: Shipping, knowledge: Knowledge) -> None:
+        """Saves for ever, in a thread: it waits for the disk."""
+        for turn in itertools.count(1):
+            await asyncio.sleep(SAVE)
+            await _to_its_end(self._positions.save, shipping.positions())
+            if turn % HISTORY_TURNS == 0 and isinstance(knowledge, Watched):
+                await _to_its_end(self._history.save, knowledge.known.pods.dump())
+
+
+async def _to_its_end(save: Callable[[dict[str, Any]], object], state: dict[str, Any]) -> None:
+    """Saves in a thread, and stays until that is done: the last save before the end must not be overtaken."""
+    saving = asyncio.ensure_future(asyncio.to_thread(save, state))
+    try:
+        await asyncio.shield(saving)
+    except asyncio.CancelledError:
+        await saving
+        raise
+
+
+@asynccontextmanager
+async def _knowledge(settings: Settings) -> AsyncIterator[Knowledge]:
+    if settings.endpoints:
+        yield FromFile(settings.endpoints)
+        return
+    async with connect(settings.kubeconfig, settings.context) as api:
+        yield Watched(api, settings)
+
+
+async def _supervise(shipping: Shipping, knowledge: Knowledge, metrics: Metrics, state: State | None) -> None:
+    """Runs the parts in one group; the first to fail takes the rest down."""
+    asked = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, asked.set)
+    async with asyncio.TaskGroup() as group:
+        ship = group.create_task(shipping.run())
+        others = [group.create_task(knowledge.keep()), group.create_task(_forget(shipping, knowledge, metrics))]
+        if state:
+            others.append(group.create_task(state.keep(shipping, knowledge)))
+        await asyncio.wait((ship, stop := group.create_task(asked.wait())), return_when=asyncio.FIRST_COMPLETED)
+        logger.info("stopping")
+        shipping.stop()
+        await asyncio.wait((ship,), timeout=STOP)
+        for task in (ship, stop, *others):
+            task.cancel()
+
+
+async def _forget(shipping: Shipping, knowledge: Knowledge, metrics: Metrics) -> None:
+    while True:
+        await asyncio.sleep(FORGET)
+        for history in knowledge.known:
+            history.forget(time.time_ns())
+        shipping.count()
+        held = (tenure.owner for tenure in knowledge.known.pods.tenures() if tenure.until == FOREVER)
+        metrics.expire({(owner.namespace, owner.pod) for owner in held})
+
+
+class _Seen:
+    """The gauges as of the last look. Looked at in the loop: a follower must not be asked while it reads."""
+
+    def __init__(self, shipping: Shipping, knowledge: Knowledge) -> None:
+        self._shipping, self._knowledge = shipping, knowledge
+        self.gauges = Gauges()
+
+    def look(self) -> None:
+        self._shipping.count()
+        self.gauges = _gauges(self._shipping, self._knowledge)
+
+
+def _gauges(shipping: Shipping, knowledge: Knowledge) -> Gauges:
+    lag_bytes, lag_seconds = shipping.lag()
+    return Gauges(
+        sources=shipping.sources,
+        endpoints=knowledge.known.pods.held,
+        lag_bytes=lag_bytes,
+        lag_seconds=lag_seconds,
+        watch_synced=knowledge.status.synced if knowledge.trails else None,
+        watch_restarts=knowledge.status.restarts,
+        last_event_age=knowledge.last_event_age(),
+        problems=shipping.problems() | ({"endpoints": knowledge.broken} if isinstance(knowledge, FromFile) else {}),
+    )

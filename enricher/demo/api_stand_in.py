@@ -1,0 +1,285 @@
+"""As much of a Kubernetes API server as a list and watch needs, on loopback and out of memory.
+
+The demo's cluster and the tests' fault machine. It checks nothing of what it is given, and knows EndpointSlices and
+Services because their paths differ in form, not because it looks into them.
+"""
+
+import asyncio
+import re
+import ssl
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, NamedTuple, Self
+
+import orjson
+from aiohttp import web
+
+PATH = re.compile(r"/(?:api|apis/(?P<group>[^/]+))/v1(?:/namespaces/(?P<namespace>[^/]+))?/(?P<plural>[a-z]+)")
+
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+"""A fault: it answers a request in the stand-in's place."""
+
+
+class Asked(NamedTuple):
+    """One request as it came in."""
+
+    path: str
+    query: dict[str, str]
+    authorization: str
+
+    @property
+    def watches(self) -> bool:
+        return "watch" in self.query
+
+
+class _Change(NamedTuple):
+    version: int
+    plural: str
+    namespace: str
+    line: bytes
+
+
+@dataclass(slots=True)
+class _Watcher:
+    plural: str
+    namespace: str | None
+    lines: asyncio.Queue[bytes | None] = field(default_factory=asyncio.Queue)
+
+    def wants(self, change: _Change) -> bool:
+        return change.plural == self.plural and self.namespace in {None, change.namespace}
+
+
+class ApiStandIn:
+    """An asynchronous context manager; within it `url` is served.
+
+    `window` is how many changes can be watched again; older versions are 410 Gone. `tokens`, if not None, are the
+    bearer tokens that are accepted. With `tls` it speaks HTTPS. `objects` is what is
+    stored, by (plural, namespace, name); `asked` has every request.
+    """
+
+    def __init__(
+        self, *, window: int = 1000, tokens: set[str] | None = None, tls: ssl.SSLContext | None = None
+    ) -> None:
+        self.tokens = tokens
+        self.tls = tls
+        self.asked: list[Asked] = []
+        self._version = 1
+        self.objects: dict[tuple[str, str, str], dict[str, Any]] = {}
+        self._history: deque[_Change] = deque(maxlen=window)
+        self._compacted = 1
+        self._watchers: list[_Watcher] = []
+        self._faults: deque[Answer] = deque()
+        self._port = 0
+        self._runner: web.AppRunner | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Serves on a free port; after a stop, on the same as before."""
+        app = web.Application()
+        app.router.add_get("/{path:.*}", self._answer)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", self._port, reuse_address=True, ssl_context=self.tls)
+        await site.start()
+        self._port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        """Ends every connection and refuses new ones; what is stored stays."""
+        self.drop()
+        if self._runner:
+            await self._runner.cleanup()
+
+    @property
+    def url(self) -> str:
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self._port}"
+
+    @property
+    def watching(self) -> int:
+        """How many watches are open."""
+        return len(self._watchers)
+
+    def write_kubeconfig(self, path: Path, token: str = "stand-in") -> None:  # noqa: S107  # no secret
+        """A kubeconfig for this server; its only context is "stand-in"."""
+        name = "stand-in"
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": name,
+            "clusters": [{"name": name, "cluster": {"server": self.url}}],
+            "users": [{"name": name, "user": {"token": token}}],
+            "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+        }
+        path.write_bytes(orjson.dumps(config))  # JSON is YAML
+
+    def apply(
+        self,
+        kind: Literal["ADDED", "MODIFIED", "DELETED"],
+        found: dict[str, Any],
+        *,
+        plural: str = "endpointslices",
+    ) -> None:
+        """Stores or removes an object and tells the watchers. Its resourceVersion is the stand-in's own."""
+        self._version += 1
+        found = {**found, "metadata": {**found["metadata"], "resourceVersion": str(self._version)}}
+        namespace = found["metadata"].get("namespace", "")
+        key = (plural, namespace, found["metadata"]["name"])
+        if kind == "DELETED":
+            self.objects.pop(key, None)
+        else:
+            self.objects[key] = found
+        if len(self._history) == self._history.maxlen:
+            self._compacted = self._history[0].version
+        change = _Change(self._version, plural, namespace, event_line(kind, found))
+        self._history.append(change)
+        for watcher in filter(lambda it: it.wants(change), self._watchers):
+            watcher.lines.put_nowait(change.line)
+
+    def bookmark(self) -> None:
+        """Tells every watcher that it has seen all up to a new version."""
+        self._version += 1
+        for watcher in self._watchers:
+            watcher.lines.put_nowait(event_line("BOOKMARK", {"metadata": {"resourceVersion": str(self._version)}}))
+
+    def compact(self) -> None:
+        """Forgets all changes: who wants to resume from before now must list again."""
+        self._version += 1
+        self._history.clear()
+        self._compacted = self._version
+
+    def rewind(self, version: int) -> None:
+        """Sets the versions back, as after a restored backup."""
+        self._version = self._compacted = version
+        self._history.clear()
+
+    def drop(self) -> None:
+        """Ends all watches in good order, as a server does after timeoutSeconds."""
+        for watcher in self._watchers:
+            watcher.lines.put_nowait(None)
+
+    def fail(self, *faults: Answer) -> None:
+        """The next requests are answered by these faults, one by each."""
+        self._faults.extend(faults)
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        authorization = request.headers.get("Authorization", "")
+        self.asked.append(Asked(request.path, dict(request.query), authorization))
+        if self._faults:
+            return await self._faults.popleft()(request)
+        if self.tokens is not None and authorization.removeprefix("Bearer ") not in self.tokens:
+            return await status(401, "Unauthorized")(request)
+        found = PATH.fullmatch(request.path)
+        if found is None:
+            return await status(404, "the server could not find the requested resource")(request)
+        if "watch" in request.query:
+            return await self._watch(request, _Watcher(found["plural"], found["namespace"]))
+        return await self._list(request, found["plural"], found["namespace"])
+
+    async def _list(self, request: web.Request, plural: str, namespace: str | None) -> web.StreamResponse:
+        if int(request.query.get("resourceVersion") or 0) > self._version:
+            return await status(504, f"Too large resource version, current: {self._version}")(request)
+        items = [it for (kind, where, _), it in self.objects.items() if kind == plural and namespace in {None, where}]
+        return web.Response(body=list_body(items, str(self._version)), content_type="application/json")
+
+    async def _watch(self, request: web.Request, watcher: _Watcher) -> web.StreamResponse:
+        version = int(request.query.get("resourceVersion") or 0)
+        if version and version < self._compacted:
+            return await stream(GONE)(request)
+        for change in self._history:
+            if change.version > version and watcher.wants(change):
+                watcher.lines.put_nowait(change.line)
+        self._watchers.append(watcher)
+        try:
+            return await self._send(request, watcher)
+        finally:
+            self._watchers.remove(watcher)
+
+    async def _send(self, request: web.Request, watcher: _Watcher) -> web.StreamResponse:
+        response = await _begin(request)
+        while (line := await watcher.lines.get()) is not None:
+            await response.write(line)
+        return response
+
+
+def event_line(kind: str, found: dict[str, Any]) -> bytes:
+    return orjson.dumps({"type": kind, "object": found}, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def list_body(items: list[dict[str, Any]], version: str, rest: str = "") -> bytes:
+    metadata = {"resourceVersion": version} | ({"continue": rest} if rest else {})
+    return orjson.dumps({"kind": "List", "metadata": metadata, "items": items})
+
+
+def _status(code: int, message: str) -> dict[str, Any]:
+    return {"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "code": code}
+
+
+GONE = event_line("ERROR", _status(410, "too old resource version"))
+"""410 as a server sends it in a watch that it has already begun to answer."""
+
+
+def status(code: int, message: str = "", retry_after: str | None = None) -> Answer:
+    """A fault: a refusal with an HTTP status."""
+
+    async def answer(_: web.Request) -> web.StreamResponse:
+        headers = {"Retry-After": retry_after} if retry_after else None
+        return web.json_response(_status(code, message), status=code, headers=headers)
+
+    return answer
+
+
+def stream(*chunks: bytes, then: Literal["close", "abort", "hang"] = "close", pause: float = 0.0) -> Answer:
+    """A fault: status 200, these bytes with `pause` seconds before each, then the end, a cut connection, or silence."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = await _begin(request)
+        for chunk in chunks:
+            await asyncio.sleep(pause)
+            await response.write(chunk)
+        if then == "hang":
+            await asyncio.Event().wait()
+        if then == "abort" and request.transport:
+            request.transport.abort()
+        return response
+
+    return answer
+
+
+async def hang(_: web.Request) -> web.StreamResponse:
+    """A fault: no answer at all."""
+    await asyncio.Event().wait()
+    raise AssertionError("nothing sets the event")
+
+
+async def _begin(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "application/json"})
+    await response.prepare(request)
+    return response
+
+
+def slice_of(
+    name: str, pods: dict[str, str], *, namespace: str = "default", service: str = "backend", port: int = 10000
+) -> dict[str, Any]:
+    """An EndpointSlice whose ready endpoints are `pods`: address → pod name."""
+    endpoints = [
+        {
+            "addresses": [address],
+            "conditions": {"ready": True, "serving": True, "terminating": False},
+            "nodeName": "node-1",
+            "targetRef": {"kind": "Pod", "namespace": namespace, "name": pod, "uid": f"uid-{pod}"},
+        }
+        for address, pod in pods.items()
+    ]
+    metadata = {"name": name, "namespace": namespace, "labels": {"kubernetes.io/service-name": service}}
+    ports = [{"name": "", "protocol": "TCP", "port": port}]
+    return {"metadata": metadata, "addressType": "IPv4", "endpoints": endpoints, "ports": ports}

@@ -1,0 +1,115 @@
+"""`enricher explain`: why a line, or an address at a time, is attributed as it is."""
+
+from collections.abc import Iterator
+
+from enricher.accesslog.error_log import read_error_line
+from enricher.cluster.attribution import Attribution, Known, Window, attribute, reported, spans
+from enricher.cluster.endpoints import Owner, split_address
+from enricher.cluster.history import EVER, FOREVER, Tenure
+from enricher.enriching import reported_pod
+from enricher.errors import UsageError
+from enricher.settings import Settings
+from enricher.tailing.framing import Framer
+from enricher.times import format_ns, rfc3339_ns
+from enricher.timing import error_window, windows
+
+
+def explain_line(settings: Settings, known: Known, text: bytes) -> Iterator[str]:
+    """Line by line what decided about each attempt of a log line, framed or not. Raises UsageError."""
+    framer = Framer()
+    line = [*framer.feed(text.rstrip(b"\n") + b"\n"), *framer.flush()][0]
+    at = rfc3339_ns(line.stamp)
+    record = settings.log_format.parse(line.text)
+    if record is None:
+        error = read_error_line(line.text)
+        if error is None or not error.upstream:
+            raise UsageError("the line fits neither the log format nor nginx's error log with an upstream in it")
+        yield from _explain(known, error.upstream, error_window(at), answered=False)
+        return
+    if not record.attempts:
+        yield "no upstream was asked: nginx answered by itself"
+    for n, (attempt, window) in enumerate(zip(record.attempts, windows(record, at), strict=True), 1):
+        status = "no status" if attempt.status is None else f"status {attempt.status}"
+        yield f"attempt {n} of {len(record.attempts)}: {status}, {'answered' if attempt.answered else 'failed'}"
+        pod = reported_pod(record, settings.pod_variable) if n == len(record.attempts) else ""
+        name = record.upstream_name
+        yield from _explain(known, attempt.addr, window, answered=attempt.answered, upstream_name=name, pod=pod)
+
+
+def explain_address(known: Known, address: str, at: str) -> Iterator[str]:
+    """Who held an address at an RFC 3339 time. Raises UsageError."""
+    moment = rfc3339_ns(at.encode())
+    if moment is None:
+        raise UsageError(f"{at!r} was given with --at: an RFC 3339 time is expected, as 2026-11-22T23:18:31.5Z")
+    yield from _explain(known, address, Window(moment, moment, moment), answered=True)
+
+
+def _explain(
+    known: Known, addr: str, window: Window | None, *, answered: bool, upstream_name: str = "", pod: str = ""
+) -> Iterator[str]:
+    """`pod` is the name that the line itself gives."""
+    yield f"  {addr}" + (f", service named by the proxy: {upstream_name}" if upstream_name else "")
+    yield f"  {_question(window, answered=answered)}"
+    ip, port = split_address(addr)
+    for span in spans(known.pods.of_ip(ip), port, known.pods.horizon):
+        yield f"  - {_tenure(span.tenure)}"
+    if not known.pods.of_ip(ip):
+        yield "  - no pod is known to have held the address at any time (is it a Service's? See --services)"
+    for tenure in known.services.of_ip(ip):
+        yield f"  - cluster IP of {', '.join(f'{s.namespace}/{s.name}' for s in tenure.services)}"
+    if pod:
+        yield f"  - the line itself says {pod}"
+    found = reported(known, attribute(known, addr, window, answered=answered, upstream_name=upstream_name), pod)
+    yield f"  = {_verdict(found)}"
+    yield f"    {found.why}"
+
+
+def _question(window: Window | None, *, answered: bool) -> str:
+    if window is None:
+        return "at a time that the line does not tell"
+    if window.start == window.end_latest:
+        return f"at {format_ns(window.start)}"
+    if answered:
+        return f"answered between {format_ns(window.end_earliest)} and {format_ns(window.end_latest)}"
+    return f"failed; tried between {format_ns(window.start)} and {format_ns(window.end_latest)}"
+
+
+def _tenure(tenure: Tenure) -> str:
+    parts = [_who(tenure.owner), "always" if tenure.since == EVER else f"from {_since(tenure)} {_until(tenure)}"]
+    if tenure.terminating_since != FOREVER:
+        parts.append(f"terminating since {_time(tenure.terminating_since)}")
+    parts += [f"in service {s.namespace}/{s.name}" for s in tenure.services if s.name]
+    return ", ".join(parts)
+
+
+def _since(tenure: Tenure) -> str:
+    if tenure.since == 0:
+        return "a time not known"
+    return _time(tenure.since) + (" or earlier" if tenure.since_earliest < tenure.since else "")
+
+
+def _until(tenure: Tenure) -> str:
+    if tenure.until == FOREVER:
+        return "until now"
+    if tenure.until == tenure.until_latest:
+        return f"until {_time(tenure.until)}"
+    return f"until some time between {_time(tenure.until)} and {_time(tenure.until_latest)}"
+
+
+def _verdict(found: Attribution) -> str:
+    if found.owner:
+        return f"{found.grade}: {_who(found.owner)}"
+    if found.candidates:
+        return f"{found.grade}: one of {'; '.join(_who(owner) for owner in found.candidates)}"
+    return found.grade
+
+
+def _who(owner: Owner) -> str:
+    names = "/".join(filter(None, (owner.namespace, owner.pod)))
+    if not owner.pod:
+        names = f"an endpoint without a pod in {owner.namespace}"
+    return names + (f" on {owner.node}" if owner.node else "") + (f" ({owner.uid})" if owner.uid else "")
+
+
+def _time(at: int) -> str:
+    return "ever" if at == EVER else format_ns(at)

@@ -1,0 +1,263 @@
+"""What is counted, how long a series lives, and how it reads for Prometheus."""
+
+import time
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+
+from enricher import __version__
+from enricher.accesslog.attempts import Attempt
+from enricher.cluster.attribution import Attribution
+from enricher.times import SECOND, seconds_ns
+
+BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Upper bounds of the response time histogram, in seconds."""
+KNOWN_TIMES = 10_000
+"""How many texts of times are remembered."""
+EXPIRY = 3600 * SECOND
+"""How long after its pod was last seen (in a slice, or in a log line) a series is kept."""
+
+MAX_SERIES = 20_000
+"""How many pods (as members of services) are counted one by one at most."""
+OVERFLOW = ("", "", "overflow", "")
+"""The pod under which all beyond are counted."""
+
+POD_LABELS = ("namespace", "service", "pod", "node")
+K = TypeVar("K")
+V = TypeVar("V")
+PodKey = tuple[str, str, str, str]
+
+
+@dataclass(slots=True)
+class PodSeries:
+    """What is counted of one pod as a member of one service."""
+
+    requests: int = 0
+    errors: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    """By code, retried, origin."""
+    failures: Counter[str] = field(default_factory=Counter)
+    """Lines of the error log, by reason."""
+    seconds: float = 0.0
+    timed: int = 0
+    seen: int = 0
+
+
+@dataclass(slots=True)
+class Gauges:
+    """How the daemon is doing at this moment: asked for when Prometheus scrapes."""
+
+    sources: int = 0
+    endpoints: int = 0
+    lag_bytes: int = 0
+    lag_seconds: float = 0.0
+    watch_synced: bool | None = None
+    """None where there is no watch."""
+    watch_restarts: dict[str, int] = field(default_factory=dict)
+    last_event_age: float | None = None
+    problems: dict[str, int] = field(default_factory=dict)
+    """Things that went wrong with logs and were survived, by kind."""
+
+
+class Metrics:
+    """Counters of attempts per pod and of the daemon's own work. `clock` gives ns since the epoch."""
+
+    def __init__(self, clock: Callable[[], int] = time.time_ns, *, max_series: int = MAX_SERIES) -> None:
+        self._clock, self._max_series = clock, max_series
+        self.pods: dict[PodKey, PodSeries] = {}
+        self.services: dict[tuple[str, str], list[int]] = {}
+        self._known_times: dict[bytes, tuple[float, int]] = {}
+        self.lines: Counter[str] = Counter()
+        self.grades: Counter[str] = Counter()
+        self.bytes_read = 0
+        self.bytes_written = 0
+        self.overflowed = 0
+        """Attempts and failures that were counted under OVERFLOW."""
+        self.problems: Counter[str] = Counter()
+        """Things that went wrong and were survived, by kind."""
+
+    def count_line(self, result: str, lines: int = 1) -> None:
+        """So many lines left as JSON; `result` is access, error, other or parse_error."""
+        self.lines[result] += lines
+
+    def count_attempt(self, attribution: Attribution, attempt: Attempt, *, retried: bool, origin: str) -> None:
+        """One attempt; an error is a status of 500 and more, hidden from the client if another attempt followed."""
+        self.grades[attribution.grade] += 1
+        key, series = self._series(attribution)
+        series.requests += 1
+        if attempt.status is not None and 500 <= attempt.status <= 599:
+            series.errors[str(attempt.status), "true" if retried else "false", origin] += 1
+        if attempt.response_time is not None:
+            self._time(series, key, attempt.response_time / SECOND)
+
+    def count_answered(self, attribution: Attribution, times: Sequence[bytes]) -> None:
+        """One attempt, answered with less than 500, for each of `times` as nginx writes them."""
+        self.grades[attribution.grade] += len(times)
+        key, series = self._series(attribution, len(times))
+        series.requests += len(times)
+        timed = [known for text in times if (known := self._known_times.get(text) or self._read_time(text))]
+        if timed:
+            buckets = self._buckets(key)
+            series.timed += len(timed)
+            for seconds, bucket in timed:
+                series.seconds += seconds
+                buckets[bucket] += 1
+
+    def _read_time(self, text: bytes) -> tuple[float, int] | None:
+        """A time as nginx writes it in seconds, and the bucket it belongs in; None where it is no time."""
+        took = seconds_ns(text)
+        if took is None:
+            return None
+        if len(self._known_times) >= KNOWN_TIMES:
+            self._known_times.clear()
+        known = self._known_times[text] = took / SECOND, bisect_left(BUCKETS, took / SECOND)
+        return known
+
+    def count_failure(self, attribution: Attribution, reason: str) -> None:
+        """One line of the error log about an attempt that failed for `reason`."""
+        self._series(attribution)[1].failures[reason] += 1
+
+    def _series(self, attribution: Attribution, attempts: int = 1) -> tuple[PodKey, PodSeries]:
+        key = _key(attribution)
+        series = self.pods.get(key)
+        if series is None:
+            if len(self.pods) >= self._max_series:
+                key = OVERFLOW
+                self.overflowed += attempts
+            series = self.pods.setdefault(key, PodSeries())
+        series.seen = self._clock()
+        return key, series
+
+    def _time(self, series: PodSeries, key: PodKey, seconds: float) -> None:
+        series.seconds += seconds
+        series.timed += 1
+        self._buckets(key)[bisect_left(BUCKETS, seconds)] += 1
+
+    def _buckets(self, key: PodKey) -> list[int]:
+        return self.services.setdefault(key[:2], [0] * (len(BUCKETS) + 1))
+
+    def expire(self, live: set[tuple[str, str]]) -> None:
+        """Drops the series of pods that are not among `live` (namespace, pod) and were not seen for EXPIRY."""
+        now = self._clock()
+        for key, series in list(self.pods.items()):
+            if (key[0], key[2]) in live:
+                series.seen = now
+            elif now - series.seen > EXPIRY:
+                del self.pods[key]
+        services = {(namespace, service) for namespace, service, _, _ in self.pods}
+        for gone in [key for key in self.services if key not in services]:
+            del self.services[gone]
+
+
+def _key(attribution: Attribution) -> PodKey:
+    owner, service = attribution.owner, attribution.service
+    namespace = owner.namespace if owner else (service.namespace if service else "")
+    return namespace, service.name if service else "", owner.pod if owner else "", owner.node if owner else ""
+
+
+class Collector:
+    """Renders Metrics and Gauges as Prometheus families, for a registry."""
+
+    def __init__(self, metrics: Metrics, gauges: Callable[[], Gauges]) -> None:
+        self._metrics, self._gauges = metrics, gauges
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._upstreams(_items(self._metrics.pods))
+        yield self._response_seconds(_items(self._metrics.pods), _items(self._metrics.services))
+        yield from self._own()
+        yield from self._state(self._gauges())
+
+    def _upstreams(self, pods: list[tuple[PodKey, PodSeries]]) -> Iterator[Metric]:
+        requests = CounterMetricFamily(
+            "ingress_upstream_requests", "Attempts that the proxy made at a pod.", labels=POD_LABELS
+        )
+        errors = CounterMetricFamily(
+            "ingress_upstream_errors",
+            'Attempts that ended with a 5xx; retried="true": another attempt followed and hid it from the client.',
+            labels=(*POD_LABELS, "code", "retried", "origin"),
+        )
+        failures = CounterMetricFamily(
+            "ingress_upstream_failures",
+            "Attempts that the error log says nginx could not bring to an end, by the reason.",
+            labels=(*POD_LABELS, "reason"),
+        )
+        for key, series in pods:
+            if series.requests:  # else only the error log spoke of it
+                requests.add_metric(key, series.requests)
+            for by, count in _items(series.errors):
+                errors.add_metric((*key, *by), count)
+            for reason, count in _items(series.failures):
+                failures.add_metric((*key, reason), count)
+        yield from (requests, errors, failures)
+
+    def _response_seconds(
+        self, pods: list[tuple[PodKey, PodSeries]], services: list[tuple[tuple[str, str], list[int]]]
+    ) -> Metric:
+        """One family: buckets per service, sum and count per pod (a service's are the sums over its pods)."""
+        name = "ingress_upstream_response_seconds"
+        family = Metric(name, "How long attempts took: buckets per service, sum and count per pod.", "histogram")
+        for (namespace, service), counts in services:
+            total = 0
+            for bound, count in zip((*map(str, BUCKETS), "+Inf"), counts, strict=True):
+                total += count
+                labels = {"namespace": namespace, "service": service, "le": bound}
+                family.add_sample(f"{name}_bucket", labels, total)
+        for key, series in pods:
+            family.add_sample(f"{name}_sum", dict(zip(POD_LABELS, key, strict=True)), series.seconds)
+        for key, series in pods:
+            family.add_sample(f"{name}_count", dict(zip(POD_LABELS, key, strict=True)), series.timed)
+        return family
+
+    def _own(self) -> Iterator[Metric]:
+        own = self._metrics
+        yield _counters("enricher_lines", "Lines written, by what they were.", "result", _items(own.lines))
+        yield _counters(
+            "enricher_attributions", "Attempts, by the grade of their attribution.", "grade", _items(own.grades)
+        )
+        unresolved = [(grade, own.grades[grade]) for grade in ("ambiguous", "unknown")]
+        yield _counters(
+            "enricher_unresolved_attempts", "Attempts for which no single pod could be named.", "grade", unresolved
+        )
+        yield CounterMetricFamily(
+            "enricher_overflowed", 'Attempts and failures counted under pod="overflow".', value=own.overflowed
+        )
+        yield CounterMetricFamily("enricher_read_bytes", "Bytes read from logs.", value=own.bytes_read)
+        yield CounterMetricFamily("enricher_written_bytes", "Bytes written to stdout.", value=own.bytes_written)
+
+    def _state(self, now: Gauges) -> Iterator[Metric]:
+        yield InfoMetricFamily("enricher_build", "The program.", value={"version": __version__})
+        yield GaugeMetricFamily("enricher_sources", "Containers whose logs are followed.", value=now.sources)
+        yield GaugeMetricFamily("enricher_endpoints", "Addresses that a pod holds now.", value=now.endpoints)
+        yield GaugeMetricFamily("enricher_lag_bytes", "Bytes in the logs that are not read yet.", value=now.lag_bytes)
+        yield GaugeMetricFamily(
+            "enricher_lag_seconds", "Age of the last line read, while more are waiting.", value=now.lag_seconds
+        )
+        if now.watch_synced is not None:
+            text = "Whether the watch follows the API server now."
+            yield GaugeMetricFamily("enricher_watch_synced", text, value=int(now.watch_synced))
+        problems = Counter(dict(_items(self._metrics.problems))) + Counter(now.problems)
+        yield _counters("enricher_problems", "Things that went wrong and were survived.", "kind", problems.items())
+        yield _counters(
+            "enricher_watch_restarts", "Restarts of the watch, by reason.", "reason", now.watch_restarts.items()
+        )
+        if now.last_event_age is not None:
+            yield GaugeMetricFamily(
+                "enricher_watch_last_event_age_seconds",
+                "Since the watch last said something.",
+                value=now.last_event_age,
+            )
+
+
+def _items(live: Mapping[K, V]) -> list[tuple[K, V]]:
+    """The items of a dict that another thread may change at any moment: only copying it is one step."""
+    return list(dict(live).items())
+
+
+def _counters(name: str, text: str, label: str, values: Iterable[tuple[str, int]]) -> Metric:
+    family = CounterMetricFamily(name, text, labels=(label,))
+    for key, value in list(values):
+        family.add_metric((key,), value)
+    return family

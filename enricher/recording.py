@@ -1,0 +1,122 @@
+"""`enricher record`: a watch, kept as JSON Lines, so that a log can be attributed later as of its own time.
+
+One line is `{"at": RFC 3339 with up to ns, "type": "ADDED|MODIFIED|DELETED|BOOKMARK", "object": {…}}`, `at` being when
+the event arrived here. The first list comes as ADDED; a later one, after changes were missed, as what it differs in.
+Where the event may have happened some time before, `earliest` says since when.
+"""
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import aclosing, contextmanager, suppress
+from typing import Any
+
+import orjson
+
+from enricher.cluster.connecting import Api, connect
+from enricher.cluster.watching import ENDPOINT_SLICES, SERVICES, Changed, Listed, Resource, WatchStatus, watch
+from enricher.errors import ConfigurationError
+from enricher.settings import Settings
+from enricher.times import format_ns
+
+Held = dict[tuple[str, str], dict[str, Any]]
+"""(namespace, name) → the object as it was written last."""
+
+
+def run(output: str | None, settings: Settings) -> None:
+    """Records into the file `output` (None: stdout) until SIGINT, SIGTERM, or nobody reads stdout any more.
+
+    Raises ConfigurationError if there is no cluster to ask or the file cannot be written.
+    """
+    with suppress(BrokenPipeError), _opened(output) as write:
+        asyncio.run(_until_signalled(_record_from(settings, write)))
+
+
+async def record(
+    news: AsyncIterator[Listed | Changed], write: Callable[[bytes], object], kind: str = "EndpointSlice"
+) -> None:
+    """Writes each change of `news` as one line; `write` gets whole lines and passes them on at once. `kind` is that of
+    the objects, which a list does not tell.
+    """
+    held: Held = {}
+    heard = 0
+    async for item in news:
+        earliest = item.earliest if isinstance(item, Changed) else heard
+        for type_, found in _changes(held, item):
+            line = {"at": format_ns(item.at), "type": type_, "object": {"kind": kind, **found}}
+            if 0 < earliest < item.at:
+                line["earliest"] = format_ns(earliest)
+            write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+        heard = item.at
+
+
+async def _until_signalled(work: Coroutine[Any, Any, None]) -> None:
+    task = asyncio.ensure_future(work)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+async def _record_from(settings: Settings, write: Callable[[bytes], object]) -> None:
+    kinds = {"EndpointSlice": ENDPOINT_SLICES} | ({"Service": SERVICES} if settings.services else {})
+
+    async def one(api: Api, kind: str, resource: Resource) -> None:
+        async with aclosing(watch(api, resource, namespace=settings.namespace, status=WatchStatus())) as news:
+            await record(news, write, kind)
+
+    async with connect(settings.kubeconfig, settings.context) as api, asyncio.TaskGroup() as group:
+        for kind, resource in kinds.items():
+            group.create_task(one(api, kind, resource))
+
+
+def _changes(held: Held, item: Listed | Changed) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What is new in `item`, and `held` brought up to it."""
+    if isinstance(item, Changed):
+        found = _trimmed(item.object)
+        if item.type == "DELETED":
+            held.pop(_key(found), None)
+        elif item.type != "BOOKMARK":
+            held[_key(found)] = found
+        yield item.type, found
+        return
+    listed = {_key(found): _trimmed(found) for found in item.items}
+    for key in held.keys() - listed.keys():
+        yield "DELETED", held.pop(key)
+    for key, found in listed.items():
+        if key not in held:
+            yield "ADDED", found
+        elif _version(held[key]) != _version(found):
+            yield "MODIFIED", found
+    held.update(listed)
+
+
+def _key(found: dict[str, Any]) -> tuple[str, str]:
+    return found["metadata"].get("namespace", ""), found["metadata"].get("name", "")
+
+
+def _version(found: dict[str, Any]) -> str | None:
+    version: str | None = found["metadata"].get("resourceVersion")
+    return version
+
+
+def _trimmed(found: dict[str, Any]) -> dict[str, Any]:
+    """Without managedFields: half of an object, and only about who wrote which field."""
+    metadata = {key: value for key, value in found["metadata"].items() if key != "managedFields"}
+    return {**found, "metadata": metadata}
+
+
+@contextmanager
+def _opened(output: str | None) -> Iterator[Callable[[bytes], object]]:
+    try:
+        file = open(output or sys.stdout.fileno(), "wb", closefd=bool(output))  # noqa: SIM115  # below
+    except OSError as error:
+        raise ConfigurationError(f"cannot write {output or 'stdout'}: {error.strerror}") from error
+
+    def write(line: bytes) -> None:
+        file.write(line)
+        file.flush()
+
+    with file:
+        yield write

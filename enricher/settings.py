@@ -1,0 +1,224 @@
+"""Every option once: its name, its type, its default and what it is for.
+
+An option can be given as a flag (`--log-dir`) or as a variable (`ENRICHER_LOG_DIR`); the flag wins. A variable for an
+option that can be repeated holds its values separated by white space. A wrong value is refused with what was given,
+what is allowed, and where it was set.
+"""
+
+import argparse
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, cast
+
+from enricher.accesslog.log_format import INGRESS_NGINX, LogFormat, LogFormatError, compile_format
+from enricher.errors import ConfigurationError, UsageError
+from enricher.metrics import MAX_SERIES
+from enricher.tailing.discovering import DEFAULT_SELECTORS, Selector
+
+Start = Literal["beginning", "end"]
+
+
+class Listen(NamedTuple):
+    """Where to serve HTTP; the host None stands for all addresses."""
+
+    host: str | None
+    port: int
+
+
+DEFAULT_LISTEN = Listen(None, 9464)
+DEFAULT_LOG_FORMAT = compile_format(INGRESS_NGINX)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the user decided. The field's name is the option's, its documentation is in OPTIONS."""
+
+    log_dir: str = "/var/log/pods"
+    state_dir: str | None = None
+    listen: Listen = DEFAULT_LISTEN
+    select: Sequence[Selector] = DEFAULT_SELECTORS
+    log_format: LogFormat = DEFAULT_LOG_FORMAT
+    namespace: str | None = None
+    kubeconfig: str | None = None
+    context: str | None = None
+    start: Start = "beginning"
+    endpoints: Sequence[str] = ()
+    services: bool = False
+    pod_variable: str = "upstream_http_x_pod_name"
+    history: float = 3600.0
+    """Seconds."""
+    max_series: int = MAX_SERIES
+    node: str = ""
+    own_pod: tuple[str, str] | None = None
+    """Namespace and name of the pod that this is, from POD_NAMESPACE and POD_NAME: its own log is never read."""
+
+
+class Option(NamedTuple):
+    """One option: `parse` turns its text into the value of the field `field`, or raises UsageError."""
+
+    flag: str
+    field: str
+    metavar: str
+    help: str
+    parse: Callable[[str], Any] = str
+    repeatable: bool = False
+
+    @property
+    def variable(self) -> str:
+        return "ENRICHER_" + self.flag.removeprefix("--").replace("-", "_").upper()
+
+
+def parse_listen(text: str) -> Listen:
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdecimal() or len(port) > 5 or int(port) > 65535:
+        raise UsageError("HOST:PORT is expected, with a port from 0 to 65535; without HOST it is all addresses")
+    return Listen(host.strip("[]") or None, int(port))
+
+
+def parse_start(text: str) -> Start:
+    if text not in {"beginning", "end"}:
+        raise UsageError("beginning or end is expected")
+    return cast(Start, text)
+
+
+def parse_switch(text: str) -> bool:
+    if text not in {"true", "false"}:
+        raise UsageError("true or false is expected")
+    return text == "true"
+
+
+def parse_seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1
+    if not 0 <= seconds < 1e9:
+        raise UsageError("a number of seconds, 0 or more, is expected")
+    return seconds
+
+
+def parse_count(text: str) -> int:
+    if not text.isdecimal() or len(text) > 9:
+        raise UsageError("a whole number is expected")
+    return int(text)
+
+
+def parse_log_format(text: str) -> LogFormat:
+    try:
+        return compile_format(text)
+    except LogFormatError as error:
+        raise UsageError(f"an nginx log_format is expected: {error}") from error
+
+
+def read_log_format(path: str) -> LogFormat:
+    try:
+        return compile_format(Path(path).read_text())
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"the log format in {path}: {_reason(error)}") from error
+
+
+LOG_DIR = Option("--log-dir", "log_dir", "DIR", "where the kubelet keeps the logs of pods")
+STATE_DIR = Option("--state-dir", "state_dir", "DIR", "where to remember what was read; without it, nothing is")
+LISTEN = Option("--listen", "listen", "HOST:PORT", "where to serve /metrics, /livez and /readyz", parse_listen)
+SELECT = Option(
+    "--select",
+    "select",
+    "NAMESPACE/POD-GLOB/CONTAINER",
+    "which containers to follow; or the absolute path (glob) of log files; can be repeated",
+    Selector.parse,
+    repeatable=True,
+)
+LOG_FORMAT = Option("--log-format", "log_format", "FORMAT", "the proxy's nginx log_format", parse_log_format)
+LOG_FORMAT_FILE = Option("--log-format-file", "log_format", "FILE", "a file that holds it", read_log_format)
+NAMESPACE = Option("--namespace", "namespace", "NAME", "watch the EndpointSlices of this namespace, not of all")
+KUBECONFIG = Option("--kubeconfig", "kubeconfig", "FILE", "how to reach the API server from outside the cluster")
+CONTEXT = Option("--context", "context", "NAME", "which context of the kubeconfig")
+FROM = Option("--from", "start", "beginning|end", "where to start in logs that were never read", parse_start)
+ENDPOINTS = Option(
+    "--endpoints",
+    "endpoints",
+    "FILE",
+    "who is where, in place of a watch: `kubectl get endpointslices,services -A -o json`, a recorded watch, "
+    "or a YAML map of addresses; can be repeated",
+    repeatable=True,
+)
+SERVICES = Option("--services", "services", "", "watch Services too, to name those behind cluster IPs", parse_switch)
+POD_VARIABLE = Option(
+    "--pod-variable", "pod_variable", "NAME", "the variable of the format in which the answering pod says its name"
+)
+HISTORY = Option("--history", "history", "SECONDS", "how long to remember who held an address", parse_seconds)
+SERIES = Option("--max-series", "max_series", "NUMBER", "how many pods are counted one by one at most", parse_count)
+NODE = Option("--node", "node", "NAME", "the name of this node, for the output (NODE_NAME is read too)")
+
+RUN = (
+    *(LOG_DIR, SELECT, LOG_FORMAT, LOG_FORMAT_FILE, FROM, STATE_DIR, LISTEN),
+    *(NAMESPACE, KUBECONFIG, CONTEXT, SERVICES, ENDPOINTS, POD_VARIABLE, HISTORY, SERIES, NODE),
+)
+ENRICH = (*(LOG_FORMAT, LOG_FORMAT_FILE, NAMESPACE, KUBECONFIG, CONTEXT, SERVICES, ENDPOINTS, POD_VARIABLE, NODE),)
+RECORD = (NAMESPACE, KUBECONFIG, CONTEXT, SERVICES)
+
+
+def add_options(parser: argparse.ArgumentParser, options: Sequence[Option]) -> None:
+    """Adds flags whose texts are read later, by `settle`, together with the variables."""
+    defaults = Settings()
+    for option in options:
+        default = _shown(getattr(defaults, option.field)) if option is not LOG_FORMAT_FILE else ""
+        text = option.help + (f" (default: {default})" if default else "") + f" [{option.variable}]"
+        if option.parse is parse_switch:
+            parser.add_argument(option.flag, dest=option.flag, action="store_const", const="true", help=text)
+        else:
+            action = "append" if option.repeatable else "store"
+            parser.add_argument(option.flag, dest=option.flag, metavar=option.metavar, action=action, help=text)
+
+
+def settle(options: Sequence[Option], flags: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Settings:
+    """The settings from flags, then variables, then defaults. Raises UsageError or ConfigurationError."""
+    _refuse_both(options, flags, environ)
+    values: dict[str, Any] = {}
+    if NODE in options and environ.get("NODE_NAME"):
+        values["node"] = environ["NODE_NAME"]
+    if environ.get("POD_NAME"):
+        values["own_pod"] = environ.get("POD_NAMESPACE", ""), environ["POD_NAME"]
+    for option in options:
+        if (text := environ.get(option.variable)) is not None and text != "":
+            texts = text.split() if option.repeatable else [text]
+            values[option.field] = _parse(option, texts, f"in the variable {option.variable}")
+    for option in options:
+        if (given := flags.get(option.flag)) is not None:
+            values[option.field] = _parse(option, given if option.repeatable else [given], f"with {option.flag}")
+    return Settings(**values)
+
+
+def _parse(option: Option, texts: Sequence[str], where: str) -> Any:
+    values = []
+    for text in texts:
+        try:
+            values.append(option.parse(text))
+        except UsageError as error:
+            raise UsageError(f"{text!r} was given {where}: {error}") from error
+    return tuple(values) if option.repeatable else values[0]
+
+
+def _refuse_both(options: Sequence[Option], flags: Mapping[str, Any], environ: Mapping[str, str]) -> None:
+    both = (LOG_FORMAT, LOG_FORMAT_FILE)
+    for given in ([o.flag for o in both if flags.get(o.flag)], [o.variable for o in both if environ.get(o.variable)]):
+        if LOG_FORMAT in options and len(given) == 2:
+            raise UsageError(f"{given[0]} and {given[1]} were both given: one of them is expected")
+
+
+def _shown(default: object) -> str:
+    if isinstance(default, LogFormat):
+        return "ingress-nginx's"
+    if isinstance(default, Listen):
+        return f"{default.host or ''}:{default.port}"
+    if isinstance(default, tuple):
+        return " ".join(selector.text for selector in default)
+    if isinstance(default, float):
+        return f"{default:g}"
+    return str(default) if default else ""
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)

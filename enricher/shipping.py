@@ -1,0 +1,211 @@
+"""The data's way through the house: each source's log, chunk by chunk, from its file to stdout."""
+
+import asyncio
+import logging
+import os
+import re
+import time
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import closing
+from typing import Any
+
+from enricher.enriching import Enricher
+from enricher.knowing import Knowledge
+from enricher.lines import Source
+from enricher.metrics import Metrics
+from enricher.settings import Settings, Start
+from enricher.tailing.discovering import discover
+from enricher.tailing.following import Chunk, Follower
+from enricher.tailing.waking import Waker
+from enricher.times import SECOND, rfc3339_ns
+from enricher.writing import Writer
+
+logger = logging.getLogger("enricher")
+
+POLL = 1.0
+"""Seconds after which a log is looked at even if nothing woke us."""
+LONGEST_POLL = 16.0
+"""What POLL grows to while a log is silent, so that hundreds of them cost next to nothing."""
+DISCOVER = 2.0
+"""Seconds between looks for new containers, if nothing woke us."""
+DOCKER_ROOT = "/var/lib/docker/containers"
+"""Where the links in the log directory lead to under Docker."""
+
+
+class Shipping:
+    """Finds sources and ships their lines, each source in a task of its own."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        enricher: Enricher,
+        knowledge: Knowledge,
+        writer: Writer,
+        metrics: Metrics,
+        positions: Mapping[str, dict[str, Any]],
+    ) -> None:
+        self._settings, self._enricher, self._knowledge = settings, enricher, knowledge
+        self._writer, self._metrics, self._positions = writer, metrics, dict(positions)
+        self._waker = Waker()
+        files = (selector.text for selector in settings.select if not selector.namespace)
+        self._roots = (
+            settings.log_dir,
+            "/var/log",
+            DOCKER_ROOT,
+            *(root for root in map(_fixed_directory, files) if root != "/"),
+        )
+        """Where files may really lie: a link that leads out of these is not followed."""
+        self._followers: dict[Source, Follower] = {}
+        self._last_line: dict[Source, bytes] = {}
+        self._gone: Counter[str] = Counter()
+        """Problems of sources that are gone."""
+        self._stopping = asyncio.Event()
+        self._turn = asyncio.Lock()
+        """One chunk at a time is worked on and written, and others than sources have their turns in between."""
+
+    # --- one source ----------------------------------------------------------------------------------------------
+
+    async def _ship(self, follower: Follower) -> None:
+        """A source's lines until it is gone for good, or the daemon stops."""
+        await self._knowledge.start()
+        said, poll = None, POLL
+        while not self._stopping.is_set():
+            chunk = follower.read()
+            if follower.problem != said and (said := follower.problem):
+                self._metrics.problems["log"] += 1
+                logger.warning("%s: %s", follower.source.path, said)
+            if chunk is not None:
+                poll = POLL
+                await self._deliver(follower, chunk)
+            elif follower.finished:
+                break
+            else:
+                retry = follower.retry_in()
+                stirred = await self._waker.wait(follower.source.path, poll if retry is None else min(poll, retry))
+                # Nothing wakes us when what kept us from reading is over.
+                poll = POLL if stirred or follower.problem else min(2 * poll, LONGEST_POLL)
+
+    async def _deliver(self, follower: Follower, chunk: Chunk) -> None:
+        """A chunk's lines, enriched, to stdout. A line that outran the watch holds up the rest of its source, and
+        with it the reading, for a moment; when the daemon stops, it goes out as things stand.
+        """
+        self._metrics.bytes_read += chunk.size
+        batch = None
+        while True:
+            async with self._turn:
+                batch = batch or self._enricher.read(follower.source, chunk.lines)
+                hold = self._knowledge.trails and not self._stopping.is_set()
+                self._enricher.known = self._knowledge.known
+                enriched = self._enricher.enrich(batch, time.time_ns() if hold else None)
+                if enriched.data:
+                    await self._writer.write(enriched.data)
+                else:
+                    await asyncio.sleep(0)  # a long line takes many chunks: the others have their turns between them
+                self._metrics.bytes_written += len(enriched.data)
+                follower.commit(chunk, batch.done)
+            if not enriched.wait_until:
+                break
+            await self._knowledge.news.wait((enriched.wait_until - time.time_ns()) / SECOND)
+        if chunk.lines:
+            self._last_line[follower.source] = chunk.lines[-1].stamp
+
+    # --- all sources ---------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Until `stop`: then returns when all that was read is written."""
+        start: Start = self._settings.start
+        selectors = ", ".join(selector.text for selector in self._settings.select)
+        logger.info("looking for logs of %s", selectors)
+        with closing(self._waker):
+            async with asyncio.TaskGroup() as group:
+                while not self._stopping.is_set():
+                    for source in discover(self._settings.log_dir, self._settings.select, self._settings.own_pod):
+                        if source not in self._followers:
+                            follower = self._followers[source] = self._follower(source, start)
+                            group.create_task(self._follow(follower))
+                    start = "beginning"  # what appears later is new: none of it is history
+                    await self._waker.wait(self._settings.log_dir, DISCOVER)
+
+    def _follower(self, source: Source, start: Start) -> Follower:
+        return Follower(
+            source,
+            start=start,
+            position=self._positions.pop(_spelled(source.path), None),
+            roots=self._roots,
+            clock=time.monotonic,
+        )
+
+    async def _follow(self, follower: Follower) -> None:
+        source = follower.source
+        self._waker.watch(source.path)
+        logger.info("following %s", source.path)
+        try:
+            await self._ship(follower)
+        finally:
+            self._gone["missed_file"] += follower.missed_files
+            self._gone["truncation"] += follower.truncations
+            follower.close()
+            self._waker.forget(source.path)
+        if not self._stopping.is_set():
+            logger.info("%s is gone", source.path)
+            self._enricher.forget(source)
+            del self._followers[source]
+            self._last_line.pop(source, None)
+
+    def stop(self) -> None:
+        """What is read is still written; nothing more is read."""
+        self._stopping.set()
+        self._knowledge.news.spread()
+        for path in (self._settings.log_dir, *(source.path for source in self._followers)):
+            self._waker.wake(path)
+
+    def positions(self) -> dict[str, dict[str, Any]]:
+        """Where each source is to be read on; those that are not found yet keep theirs."""
+        return self._positions | {_spelled(source.path): f.position() for source, f in self._followers.items()}
+
+    # --- how far behind ------------------------------------------------------------------------------------------
+
+    def count(self) -> None:
+        """Brings the metrics up to date."""
+        self._enricher.count()
+
+    @property
+    def sources(self) -> int:
+        return len(self._followers)
+
+    def problems(self) -> dict[str, int]:
+        """Files that were gone before they were read to their end, and content that was replaced in place."""
+        followers = self._followers.values()
+        missed = sum(follower.missed_files for follower in followers)
+        truncated = sum(follower.truncations for follower in followers)
+        return {"missed_file": self._gone["missed_file"] + missed, "truncation": self._gone["truncation"] + truncated}
+
+    def lag(self) -> tuple[int, float]:
+        """Unread bytes of all sources, and the age in seconds of the last line read of the one furthest behind."""
+        bytes_, oldest = 0, 0.0
+        for source, follower in self._followers.items():
+            if behind := follower.lag():
+                bytes_ += behind
+                at = rfc3339_ns(self._last_line.get(source, b""))
+                oldest = max(oldest, (time.time_ns() - at) / SECOND if at else 0.0)
+        return bytes_, oldest
+
+
+def _spelled(path: str) -> str:
+    """A path as JSON can hold it, whatever bytes are in it."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _fixed_directory(pattern: str) -> str:
+    """The directory that a glob of files can't leave."""
+    fixed = re.split(r"[*?\[]", pattern, maxsplit=1)[0]
+    return os.path.dirname(fixed)
+
+
+def take_positions(positions: dict[str, dict[str, Any]], saved: Mapping[str, Any]) -> None:
+    """Copies saved positions, by source path; raises ValueError where they can't be any."""
+    if not all(isinstance(position, dict) for position in saved.values()):
+        raise ValueError("not positions")
+    positions.update(saved)

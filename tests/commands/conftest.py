@@ -1,0 +1,28 @@
+import os
+
+import pytest
+from controller_logs import ENDPOINTS
+from daemons import Node
+
+
+@pytest.fixture(autouse=True)
+def _no_variables(monkeypatch):
+    """The machine's own variables don't matter."""
+    for name in list(os.environ):
+        if name.startswith("ENRICHER_") or name in {"NODE_NAME", "POD_NAME", "POD_NAMESPACE", "KUBECONFIG"}:
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def endpoints(tmp_path):
+    path = tmp_path / "endpoints.yaml"
+    path.write_text(ENDPOINTS)
+    return path
+
+
+@pytest.fixture
+def node(tmp_path, endpoints):
+    node = Node(tmp_path, endpoints)
+    yield node
+    for daemon in node.daemons:
+        daemon.kill()

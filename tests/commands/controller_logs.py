@@ -1,0 +1,24 @@
+"""Lines of an ingress controller's log, as the runtimes write them."""
+
+import json
+
+ENDPOINTS = """\
+10.0.0.1:80: {pod: web-1, namespace: shop, service: web, node: node-1}
+10.0.0.2:80: {pod: web-2, namespace: shop, service: web, node: node-2}
+"""
+
+
+def access(n, addr="10.0.0.1:80", status="200", took="0.001", length="5", size=0):
+    """The n-th request; `size` pads its path."""
+    return (
+        f'192.0.2.7 - - [22/Nov/2026:23:18:31 +0000] "GET /{n}{"x" * size} HTTP/1.1" 200 39 "-" "-" 128 0.007 '
+        f"[shop-web-80] [] {addr} {length} {took} {status} request-{n}"
+    )
+
+
+def cri(text, stream="stdout", tag="F"):
+    return f"2026-11-22T23:18:31.5Z {stream} {tag} {text}\n"
+
+
+def docker(text, stream="stdout"):
+    return json.dumps({"log": text + "\n", "stream": stream, "time": "2026-11-22T23:18:31.5Z"}) + "\n"

@@ -1,0 +1,100 @@
+"""Every option as a flag and as a variable; the flag wins."""
+
+import argparse
+
+import pytest
+
+from enricher.settings import ENRICH, RECORD, RUN, Listen, Settings, add_options, settle
+
+VALUES = {
+    "--log-dir": ("/a", "/b"),
+    "--state-dir": ("/a", "/b"),
+    "--listen": ("127.0.0.1:1", "[::1]:2"),
+    "--select": ("a/b/c", "d/e/f"),
+    "--log-format": ("$status", "$request"),
+    "--namespace": ("a", "b"),
+    "--kubeconfig": ("/a", "/b"),
+    "--context": ("a", "b"),
+    "--from": ("beginning", "end"),
+    "--endpoints": ("/a", "/b"),
+    "--services": ("false", None),
+    "--pod-variable": ("a", "b"),
+    "--history": ("1", "2"),
+    "--max-series": ("1", "2"),
+    "--node": ("a", "b"),
+}
+OPTIONS = {option.flag: option for option in (*RUN, *ENRICH, *RECORD)}
+
+
+def settled(flags=(), environ=()):
+    parser = argparse.ArgumentParser()
+    add_options(parser, RUN)
+    return settle(RUN, vars(parser.parse_args(list(flags))), dict(environ))
+
+
+def value(settings, option):
+    found = getattr(settings, option.field)
+    if option.field == "log_format":
+        return found.text
+    return [getattr(one, "text", one) for one in found] if option.repeatable else found
+
+
+@pytest.mark.parametrize("flag", [flag for flag in OPTIONS if flag != "--log-format-file"])
+def test_a_flag_a_variable_and_both(flag):
+    option = OPTIONS[flag]
+    first, second = VALUES[flag]
+    given = [flag] if second is None else [flag, second]
+    wanted = [second] if option.repeatable else option.parse(second or "true")
+    wanted = wanted.text if option.field == "log_format" else wanted
+    assert value(settled(given), option) == wanted
+    assert value(settled((), {option.variable: second or "true"}), option) == wanted
+    assert value(settled(given, {option.variable: first}), option) == wanted
+    assert value(settled((), {option.variable: ""}), option) == value(Settings(), option)
+
+
+def test_what_can_be_repeated():
+    both = settled(["--select", "a/b/c", "--select", "d/e/f"])
+    assert [selector.text for selector in both.select] == ["a/b/c", "d/e/f"]
+    both = settled((), {"ENRICHER_SELECT": "a/b/c\n  d/e/f ", "ENRICHER_ENDPOINTS": "/a /b"})
+    assert [selector.text for selector in both.select] == ["a/b/c", "d/e/f"]
+    assert both.endpoints == ("/a", "/b")
+
+
+def test_a_format_file(tmp_path):
+    path = tmp_path / "format"
+    path.write_text("log_format x escape=json '$status';\n")
+    for settings in (settled(["--log-format-file", str(path)]), settled((), {"ENRICHER_LOG_FORMAT_FILE": str(path)})):
+        assert settings.log_format.text == "$status"
+        assert settings.log_format.escape == "json"
+    flag = settled(["--log-format", "$request"], {"ENRICHER_LOG_FORMAT_FILE": str(path)})
+    assert flag.log_format.text == "$request"
+
+
+@pytest.mark.parametrize(
+    ("text", "listen"),
+    [
+        (":80", Listen(None, 80)),
+        ("0.0.0.0:80", Listen("0.0.0.0", 80)),
+        ("[::1]:0", Listen("::1", 0)),
+        ("a.example:65535", Listen("a.example", 65535)),
+    ],
+)
+def test_where_to_listen(text, listen):
+    assert settled(["--listen", text]).listen == listen
+
+
+def test_what_kubernetes_tells_a_pod_of_itself():
+    settings = settled((), {"NODE_NAME": "n", "POD_NAME": "p", "POD_NAMESPACE": "ns"})
+    assert (settings.node, settings.own_pod) == ("n", ("ns", "p"))
+    assert settled(["--node", "x"], {"NODE_NAME": "n"}).node == "x"
+    assert settled().own_pod is None
+
+
+def test_every_option_is_in_the_help_with_its_variable(capsys):
+    parser = argparse.ArgumentParser()
+    add_options(parser, RUN)
+    parser.print_help()
+    said = " ".join(capsys.readouterr().out.split())
+    for option in RUN:
+        assert option.flag in said
+        assert f"[{option.variable}]" in said

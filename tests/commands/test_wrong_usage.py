@@ -1,0 +1,181 @@
+"""What is wrong is told in one line: what was given, what is allowed, where; the exit code says which kind it is."""
+
+import json
+import socket
+
+import pytest
+
+from enricher.cli import main
+
+SLICE = {"kind": "EndpointSlice", "metadata": {"name": "a", "namespace": "b"}}
+EVENT = json.dumps({"at": "2026-11-22T23:18:31Z", "type": "ADDED", "object": SLICE})
+
+
+@pytest.fixture
+def refused(capsys):
+    """What a command says on stderr, and the exit code."""
+
+    def refused(*arguments):
+        code = main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err.startswith("enricher: ")
+        assert err.endswith("\n")
+        assert err.count("\n") == 1, err
+        return code, err
+
+    return refused
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "COMMAND"),
+        (["nonsense"], "'nonsense'"),
+        (["run", "--nonsense"], "--nonsense"),
+        (["run", "--log-dir"], "--log-dir"),
+        (["enrich", "--state-dir", "x"], "--state-dir"),
+        (["enrich", "--log-format", "$status", "--log-format-file", "/nowhere"], "--log-format-file"),
+    ],
+)
+def test_unknown_options_and_commands(refused, arguments, said):
+    code, err = refused(*arguments)
+    assert code == 2
+    assert said in err
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "allowed"),
+    [
+        ("listen", "9464", "HOST:PORT"),
+        ("listen", "x:99999", "0 to 65535"),
+        ("listen", ":" + "9" * 5000, "0 to 65535"),
+        ("listen", ":-1", "0 to 65535"),
+        ("from", "middle", "beginning or end"),
+        ("select", "one/two", "NAMESPACE/POD-GLOB/CONTAINER"),
+        ("log-format", "$status $", "character 9"),
+        ("log-format", "\udcff$", "character 2"),
+        ("history", "nan", "number of seconds"),
+        ("history", "-1", "number of seconds"),
+        ("history", "an hour", "number of seconds"),
+    ],
+)
+def test_wrong_values_from_a_flag_and_from_a_variable(refused, monkeypatch, option, value, allowed):
+    variable = "ENRICHER_" + option.replace("-", "_").upper()
+    code, err = refused("run", f"--{option}", value)
+    assert code == 2
+    assert repr(value) in err
+    assert f"with --{option}" in err
+    assert allowed in err
+    monkeypatch.setenv(variable, value)
+    code, err = refused("run")
+    assert code == 2
+    assert f"in the variable {variable}" in err
+    assert allowed in err
+
+
+def test_a_missing_log_directory(refused, tmp_path, endpoints):
+    code, err = refused("run", "--log-dir", tmp_path / "nowhere", "--endpoints", endpoints)
+    assert code == 3
+    assert "nowhere: No such file or directory" in err
+
+
+def test_a_kubeconfig_that_is_not_there_or_is_none(refused, tmp_path, endpoints):
+    for path in (tmp_path / "nowhere", endpoints):
+        code, err = refused("enrich", "--kubeconfig", path, endpoints)
+        assert code == 3
+        assert str(path) in err
+
+
+def test_a_state_directory_that_cannot_be_written(refused, tmp_path, endpoints):
+    code, err = refused("run", "--log-dir", tmp_path, "--endpoints", endpoints, "--state-dir", endpoints / "state")
+    assert code == 3
+    assert "Not a directory" in err
+
+
+def test_a_port_that_is_taken(refused, tmp_path, endpoints):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, err = refused("run", "--log-dir", tmp_path, "--endpoints", endpoints, "--listen", f"127.0.0.1:{port}")
+    assert code == 3
+    assert f"127.0.0.1:{port}" in err
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(None, "No such file"), (b"", "no variable"), (b"\xff", "decode"), (b"a $", "character 3")]
+)
+def test_a_broken_format_file(refused, tmp_path, endpoints, content, said):
+    path = tmp_path / "format"
+    if content is not None:
+        path.write_bytes(content)
+    code, err = refused("enrich", "--log-format-file", path, "--endpoints", endpoints)
+    assert code == 3
+    assert str(path) in err
+    assert said in err
+
+
+@pytest.mark.parametrize("content", [None, b"\x1f\x8b\x08\x00broken"])
+def test_a_broken_log(refused, tmp_path, endpoints, content):
+    path = tmp_path / "log"
+    if content is not None:
+        path.write_bytes(content)
+    code, err = refused("enrich", "--endpoints", endpoints, path)
+    assert code == 3
+    assert str(path) in err
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "No such file"),
+        ("", "is expected"),
+        ("just words", "is expected"),
+        ("a: b\n c: d\n", "line 2"),
+        ("web: web-1", '"web": an address is expected'),
+        ("10.0.0.1: {pod: 5}", '"10.0.0.1": a name is expected'),
+        ("10.0.0.1: {pod: x, nmespace: y}", '"10.0.0.1": a name is expected'),
+        ("10.0.0.1: {pod: x, namespace: [y]}", '"10.0.0.1": a name is expected'),
+        ("10.0.0.1: &a [*a]", '"10.0.0.1": a name is expected'),
+        ("[" * 2000, "nested too deeply"),
+        ("\0", "unacceptable character"),
+        ("[]", "is expected"),
+        ("{}", "objects without a kind"),
+        ('{"kind": "PodList", "items": [{"kind": "Pod"}]}', "not Pod"),
+        ('{"kind": "List", "items": 5}', "a list of EndpointSlices is expected"),
+        (json.dumps({"kind": "EndpointSliceList", "items": [SLICE]}, indent=1)[:-20], "not JSON"),
+        ('{\n  "kind": "EndpointSliceList",\n  "items": [}', "line 3: not JSON"),
+        (f'{EVENT}\n\n{{"at": "yesterday"}}\n', "line 3"),
+        (f"{EVENT}\n{EVENT[:-20]}", "line 2"),
+        (EVENT.replace("ADDED", "MOVED"), "line 1"),
+        (EVENT.replace("2026-11-22T", "2026-11-32T"), "line 1"),
+    ],
+)
+def test_a_broken_endpoints_file(refused, tmp_path, content, said):
+    path = tmp_path / "endpoints"
+    if content is not None:
+        path.write_text(content)
+    code, err = refused("enrich", "--endpoints", path)
+    assert code == 3
+    assert str(path) in err
+    assert said in err
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        SLICE | {"endpoints": [{"addresses": 5}, {"addresses": [None, 7, []]}, 5, None]},
+        SLICE | {"endpoints": 5, "ports": 5, "metadata": 5},
+        SLICE | {"endpoints": [{"addresses": ["10.0.0.1"], "targetRef": 5, "conditions": 5}], "ports": [{"port": "x"}]},
+        {"kind": "Service", "spec": {"clusterIPs": 5, "ports": 7}},
+        {"kind": "Service", "spec": {"clusterIPs": [[], "None"]}, "metadata": {"name": 5}},
+        {"kind": "Service", "spec": 5},
+    ],
+)
+def test_odd_objects_give_less_data_and_no_error(tmp_path, odd, capsys):
+    path, log = tmp_path / "endpoints", tmp_path / "log"
+    log.write_text("")
+    path.write_text(json.dumps({"kind": "List", "items": [odd]}))
+    assert main(["enrich", "--endpoints", str(path), str(log)]) == 0
+    path.write_text(json.dumps({"at": "2026-11-22T23:18:31Z", "type": "ADDED", "object": odd}))
+    assert main(["enrich", "--endpoints", str(path), str(log)]) == 0
+    assert capsys.readouterr() == ("", "")

@@ -1,0 +1,191 @@
+"""What was counted is what Prometheus reads, and there is a bound to how much that is."""
+
+import sys
+import threading
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from enricher.accesslog.attempts import Attempt
+from enricher.cluster.attribution import Attribution
+from enricher.cluster.endpoints import Owner, Service
+from enricher.metrics import BUCKETS, EXPIRY, OVERFLOW, Collector, Gauges, Metrics
+from enricher.times import SECOND
+
+
+def rendered(metrics, gauges=None):
+    """Samples as Prometheus reads them: value by (name, sorted labels)."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(Collector(metrics, lambda: gauges or Gauges()))
+    families = text_string_to_metric_families(generate_latest(registry).decode())
+    samples = [sample for family in families for sample in family.samples]
+    found = {(sample.name, tuple(sorted(sample.labels.items()))): sample.value for sample in samples}
+    assert len(found) == len(samples), "one series twice"
+    return found
+
+
+def labels(**given):
+    return tuple(sorted(given.items()))
+
+
+def attributed(pod="web-1", service="web", namespace="shop", node="node-1", grade="exact"):
+    owner = Owner(namespace, pod, f"uid-{pod}", node) if pod else None
+    return Attribution(grade, owner, Service(namespace, service) if service else None)
+
+
+def attempt(status=200, ms=1):
+    return Attempt("10.0.0.1:80", status, None if ms is None else ms * 1_000_000, 5)
+
+
+names = st.sampled_from(["", "web", 'we"b', "we\\b\n", "ü"])
+counted = st.tuples(
+    st.builds(
+        attributed,
+        names,
+        names,
+        st.sampled_from(["shop", "ns"]),
+        st.just("node-1"),
+        st.sampled_from(["exact", "unknown"]),
+    ),
+    st.builds(attempt, st.none() | st.sampled_from([200, 404, 500, 502, 503, 504]), st.none() | st.integers(0, 20_000)),
+    st.booleans(),
+    st.sampled_from(["pod", "proxy", "unknown"]),
+)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(counted, max_size=30))
+def test_the_text_says_what_was_counted(events):
+    metrics = Metrics()
+    for attribution, tried, retried, origin in events:
+        metrics.count_attempt(attribution, tried, retried=retried, origin=origin)
+    found = rendered(metrics)
+
+    def total(name, **wanted):
+        return sum(v for (n, pairs), v in found.items() if n == name and wanted.items() <= dict(pairs).items())
+
+    assert total("ingress_upstream_requests_total") == len(events)
+    failed = [event for event in events if (event[1].status or 0) >= 500]
+    assert total("ingress_upstream_errors_total") == len(failed)
+    assert total("ingress_upstream_errors_total", retried="true") == sum(event[2] for event in failed)
+    timed = [event[1].response_time for event in events if event[1].response_time is not None]
+    assert total("ingress_upstream_response_seconds_count") == len(timed)
+    assert abs(total("ingress_upstream_response_seconds_sum") - sum(timed) / SECOND) < 1e-6
+    assert total("ingress_upstream_response_seconds_bucket", le="+Inf") == len(timed)
+    for bound in BUCKETS:
+        within = sum(time <= bound * SECOND for time in timed)
+        assert total("ingress_upstream_response_seconds_bucket", le=str(bound)) == within
+    assert sum(v for (n, _), v in found.items() if n == "enricher_attributions_total") == len(events)
+
+
+def test_no_label_but_the_known_ones():
+    metrics = Metrics()
+    metrics.count_attempt(attributed(), attempt(502), retried=True, origin="proxy")
+    metrics.count_failure(attributed(), "refused")
+    series = {n: {name for name, _ in pairs} for n, pairs in rendered(metrics) if n.startswith("ingress_")}
+    pod = {"namespace", "service", "pod", "node"}
+    assert series["ingress_upstream_requests_total"] == pod
+    assert series["ingress_upstream_errors_total"] == pod | {"code", "retried", "origin"}
+    assert series["ingress_upstream_failures_total"] == pod | {"reason"}
+    assert series["ingress_upstream_response_seconds_bucket"] == {"namespace", "service", "le"}
+
+
+def test_a_gone_pods_series_expire_and_a_live_ones_do_not():
+    now = 0
+    metrics = Metrics(clock=lambda: now)
+    for pod in ("gone", "live", "busy"):
+        metrics.count_attempt(attributed(pod), attempt(502), retried=False, origin="pod")
+    metrics.count_attempt(attributed("other", service="old"), attempt(), retried=False, origin="")
+    for step in range(4):
+        now = step * EXPIRY // 2
+        if step < 3:
+            metrics.count_attempt(attributed("busy"), attempt(), retried=False, origin="")
+        metrics.expire({("shop", "live")})
+        left = {key[2] for key in metrics.pods}
+        assert left == ({"gone", "live", "busy", "other"} if step < 3 else {"live", "busy"})
+    now += EXPIRY
+    metrics.expire({("shop", "live")})
+    assert {key[2] for key in metrics.pods} == {"live"}
+    assert set(metrics.services) == {("shop", "web")}
+    assert not [pairs for _, pairs in rendered(metrics) if ("pod", "gone") in pairs]
+
+
+def test_no_more_series_than_the_cap():
+    metrics = Metrics(max_series=10)
+    for n in range(100):
+        metrics.count_attempt(attributed(f"web-{n}"), attempt(502), retried=False, origin="pod")
+    assert len(metrics.pods) <= 11
+    assert metrics.overflowed == 90
+    assert metrics.pods[OVERFLOW].requests == 90
+    found = rendered(metrics)
+    assert sum(v for (n, _), v in found.items() if n == "ingress_upstream_requests_total") == 100
+    assert [v for (n, _), v in found.items() if n.startswith("enricher_") and v == 90], "told nowhere"
+
+
+def test_unusual_statuses_make_no_series():
+    metrics = Metrics()
+    for status in (600, 999, 10**15, 0, None):
+        metrics.count_attempt(attributed(), attempt(status), retried=False, origin="")
+    assert not [n for n, _ in rendered(metrics) if n == "ingress_upstream_errors_total"]
+
+
+def test_rendering_while_counting():
+    """Series come and go while Prometheus reads: the rendering is done in a thread of its own."""
+    now, renderings, failures = 0, [], []
+    metrics = Metrics(clock=lambda: now)
+    collector = Collector(metrics, Gauges)
+
+    def render():
+        try:
+            while len(renderings) < 50:
+                renderings.append(list(collector.collect()))
+        except Exception as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=render)
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        thread.start()
+        n = 0
+        while thread.is_alive():
+            n += 1
+            metrics.count_line(f"kind-{n % 300}")
+            new = attributed(f"web-{n}", f"s-{n}")
+            metrics.count_attempt(new, attempt(500 + n % 90), retried=False, origin="pod")
+            if n % 1000 == 0:
+                now += 2 * EXPIRY
+                metrics.expire(set())
+        thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert failures == []
+
+
+def test_gauges():
+    gauges = Gauges(2, 3, 4, 5.5, watch_synced=True, watch_restarts={"gone": 2}, last_event_age=7.5)
+    found = rendered(Metrics(), gauges)
+    own = {name: value for (name, _), value in found.items()}
+    assert own["enricher_sources"] == 2
+    assert own["enricher_endpoints"] == 3
+    assert own["enricher_lag_bytes"] == 4
+    assert own["enricher_lag_seconds"] == 5.5
+    assert own["enricher_watch_synced"] == 1
+    assert found["enricher_watch_restarts_total", labels(reason="gone")] == 2
+    assert own["enricher_watch_last_event_age_seconds"] == 7.5
+    assert own["enricher_build_info"] == 1
+
+
+def test_each_family_and_each_series_is_there_once():
+    metrics = Metrics()
+    metrics.problems["log"] += 1
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(Collector(metrics, lambda: Gauges(problems={"truncation": 1})))
+    lines = generate_latest(registry).decode().splitlines()
+    types = [line.split()[2] for line in lines if line.startswith("# TYPE")]
+    series = [line.rsplit(" ", 1)[0] for line in lines if not line.startswith("#")]
+    assert len(set(types)) == len(types)
+    assert len(set(series)) == len(series)
+    assert 'enricher_problems_total{kind="log"}' in series

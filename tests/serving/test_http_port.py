@@ -1,0 +1,88 @@
+"""The HTTP port: what it answers, to whom, and that nobody can hold it."""
+
+import asyncio
+
+import aiohttp
+import pytest
+
+from enricher import serving as module
+from enricher.errors import ConfigurationError
+from enricher.metrics import Collector, Gauges, Metrics
+from enricher.serving import serving
+from enricher.settings import Listen
+
+HERE = Listen("127.0.0.1", 0)
+
+
+def collector() -> Collector:
+    return Collector(Metrics(), Gauges)
+
+
+async def get(port: int, path: str, method: str = "GET") -> tuple[int, str]:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.request(method, f"http://127.0.0.1:{port}{path}", timeout=aiohttp.ClientTimeout(5)) as response,
+    ):
+        return response.status, await response.text()
+
+
+async def test_what_it_answers():
+    problem = ["the watch is out of sync"]
+    async with serving(HERE, collector(), lambda: problem[0] or None) as port:
+        assert await get(port, "/livez") == (200, "ok\n")
+        assert await get(port, "/readyz") == (503, "the watch is out of sync\n")
+        problem[0] = ""
+        assert await get(port, "/readyz") == (200, "ok\n")
+        status, text = await get(port, "/metrics")
+        assert status == 200
+        assert "enricher_build_info" in text
+        assert (await get(port, "/metrics", "POST"))[0] == 405
+        assert (await get(port, "/livez", "DELETE"))[0] == 405
+        assert (await get(port, "/../etc/passwd"))[0] == 404
+
+
+async def test_a_port_in_use_is_told():
+    async with serving(HERE, collector(), lambda: None) as port:
+        with pytest.raises(ConfigurationError, match=f"cannot listen on 127.0.0.1:{port}"):
+            async with serving(Listen("127.0.0.1", port), collector(), lambda: None):
+                pass
+
+
+async def test_connections_that_say_nothing_are_ended(monkeypatch):
+    monkeypatch.setattr(module, "LIFE", 0.05)
+    monkeypatch.setattr(module, "ANSWER", 0.05)
+    async with serving(HERE, collector(), lambda: None) as port:
+        for said in (b"", b"GET /metrics HTTP/1.1\r\nHost: x\r\nX: "):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(said)
+            assert await asyncio.wait_for(reader.read(), 5) == b""
+            writer.close()
+
+
+async def test_more_connections_than_allowed_are_refused_and_room_comes_back(monkeypatch):
+    monkeypatch.setattr(module, "CONNECTIONS", 3)
+    async with serving(HERE, collector(), lambda: None) as port:
+        held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
+        await asyncio.sleep(0)
+        with pytest.raises(aiohttp.ClientError):
+            await get(port, "/livez")
+        for _, writer in held:
+            writer.close()
+        async with asyncio.timeout(5):
+            while True:
+                try:
+                    assert await get(port, "/livez") == (200, "ok\n")
+                    break
+                except aiohttp.ClientError:
+                    await asyncio.sleep(0)
+
+
+async def test_a_client_that_reads_nothing_holds_up_nobody():
+    metrics = Metrics()
+    metrics.lines.update({f"result-{n}": n for n in range(50_000)})
+    async with serving(HERE, Collector(metrics, Gauges), lambda: None) as port:
+        _, writer = await asyncio.open_connection("127.0.0.1", port, limit=1)
+        writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+        await writer.drain()
+        assert await get(port, "/livez") == (200, "ok\n")
+        writer.transport.abort()
