@@ -1,0 +1,153 @@
+"""The daemon's data path in this process: its real parts on real files, a pipe for stdout, and virtual time."""
+
+import asyncio
+import fcntl
+import os
+import threading
+from functools import partial
+from pathlib import Path
+
+from virtual_time import VirtualLoop
+
+from enricher import shipping as shipping_module
+from enricher.cluster.attribution import Known
+from enricher.cluster.history import History
+from enricher.daemon import STOP, State
+from enricher.demo.api_stand_in import slice_of
+from enricher.enriching import Enricher
+from enricher.knowing import News
+from enricher.metrics import Metrics
+from enricher.settings import Settings
+from enricher.shipping import Shipping
+from enricher.tailing.following import Follower
+from enricher.times import rfc3339_ns
+from enricher.writing import Writer
+
+EPOCH = rfc3339_ns(b"2026-11-22T00:00:00Z")
+"""What the clock on the wall says at virtual second 0."""
+
+
+class VirtualTime:
+    """Stands in for the module `time`."""
+
+    @staticmethod
+    def monotonic() -> float:
+        return asyncio.get_running_loop().time()
+
+    @classmethod
+    def time_ns(cls) -> int:
+        return EPOCH + round(cls.monotonic() * 1e9)
+
+
+class Trailing:
+    """Knows the pods at 10.0.0.x; what it says of others, it says late or never, so that lines are held."""
+
+    trails = True
+
+    def __init__(self) -> None:
+        history = History(keep=None)
+        history.replace([slice_of("web", {f"10.0.0.{n}": f"web-{n}" for n in range(1, 5)})], EPOCH - 10**9)
+        self.known, self.news = Known(history, History()), News()
+
+    async def start(self) -> None:
+        return
+
+
+class CountingWriter(Writer):
+    """Knows how much of what it was given has left, which is what may be committed."""
+
+    def __init__(self, descriptor: int) -> None:
+        before = set(threading.enumerate())
+        super().__init__(descriptor)
+        (self.thread,) = set(threading.enumerate()) - before
+        self.waiting = self.left = 0
+
+    async def write(self, data: bytes) -> None:
+        self.waiting += 1
+        try:
+            await super().write(data)
+            self.left += len(data)
+        finally:
+            self.waiting -= 1
+
+
+class Daemon:
+    """One life of it. `out` is what its reader got; the first `saved` bytes of it are covered by a checkpoint."""
+
+    def __init__(self, log_dir: Path, state_dir: Path, *, chunk_size: int = 64 * 1024, pipe: int = 1 << 16) -> None:
+        shipping_module.time = VirtualTime
+        shipping_module.Follower = partial(Follower, chunk_size=chunk_size)
+        self.loop = asyncio.get_running_loop()
+        assert isinstance(self.loop, VirtualLoop)
+        self.loop.busy = lambda: self.flowing and self.writer.waiting > 0
+        self.out, self.saved, self.flowing = bytearray(), 0, False
+        self._reader, self._stdout = os.pipe()
+        fcntl.fcntl(self._stdout, fcntl.F_SETPIPE_SZ, pipe)
+        os.set_blocking(self._reader, False)
+        self.writer = CountingWriter(self._stdout)
+        self.knowledge, self.metrics, self.state = Trailing(), Metrics(), State(str(state_dir))
+        settings = Settings(log_dir=str(log_dir), state_dir=str(state_dir))
+        self.enricher = Enricher(settings.log_format, self.knowledge.known, self.metrics)
+        self.shipping = Shipping(
+            settings,
+            enricher=self.enricher,
+            knowledge=self.knowledge,
+            writer=self.writer,
+            metrics=self.metrics,
+            positions=self.state.load(self.knowledge),
+        )
+        self.task = asyncio.create_task(self.shipping.run())
+        self.flow()
+
+    def flow(self) -> None:
+        """stdout is read."""
+        if not self.flowing:
+            self.flowing = True
+            self.loop.add_reader(self._reader, self._take)
+
+    def stall(self) -> None:
+        """stdout is not read."""
+        if self.flowing:
+            self.flowing = False
+            self.loop.remove_reader(self._reader)
+
+    def save(self) -> None:
+        """A checkpoint, as State.keep makes it."""
+        self.state.save_positions(self.shipping)
+        self.saved = self.writer.left
+
+    async def stop(self) -> bool:
+        """As at SIGTERM; whether everything that was read has left."""
+        self.shipping.stop()
+        done, _ = await asyncio.wait({self.task}, timeout=STOP)
+        await self._end()
+        self.save()
+        self._close()
+        return bool(done)
+
+    async def kill(self) -> None:
+        """As at SIGKILL: what is in the pipe can still be read, and nothing is saved."""
+        await self._end()
+        self._close()
+
+    async def _end(self) -> None:
+        await asyncio.sleep(0)  # what has not begun can't clean up behind itself
+        self.task.cancel()
+        (failure,) = await asyncio.gather(self.task, return_exceptions=True)
+        assert failure is None or isinstance(failure, asyncio.CancelledError), failure
+
+    def _close(self) -> None:
+        self.stall()
+        self._take()
+        os.close(self._reader)  # a thread that is stuck in a write comes free
+        self.writer.close()
+        self.writer.thread.join()
+        os.close(self._stdout)
+
+    def _take(self) -> None:
+        while True:
+            try:
+                data = os.read(self._reader, 1 << 20)
+            except BlockingIOError:
+                return
+            self.out += data

@@ -1,0 +1,44 @@
+"""Whatever happens to the logs and to the daemon: every line comes out, in order, and after a clean stop none twice."""
+
+import gc
+import os
+import random
+
+import pytest
+import virtual_time
+from schedules import Schedule, Tally
+
+
+def run(seeds, steps=40):
+    tally = Tally()
+    gc.collect()
+    before = len(os.listdir("/proc/self/fd"))
+    for seed in seeds:
+        try:
+            virtual_time.run(Schedule(seed, tally, steps).run())
+        except BaseException:
+            print(f"seed {seed}")
+            raise
+    print(tally)
+    gc.collect()
+    assert len(os.listdir("/proc/self/fd")) <= before
+    assert tally.lost == 0
+    assert tally.doubled <= tally.may_double
+
+
+def test_some_schedules():
+    run(range(40))
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(900)
+def test_a_thousand_schedules():
+    run(range(1000, 2000))
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(300)
+def test_schedules_that_nobody_has_seen():
+    first = random.SystemRandom().randrange(10**9)
+    print(f"seeds from {first}")
+    run(range(first, first + 200))
