@@ -52,7 +52,8 @@ class Watched:
     def __init__(self, api: Api, settings: Settings) -> None:
         keep = round(settings.history * SECOND)
         self.status = WatchStatus()
-        self.known = Known(History(keep=keep, in_sync=lambda: self.status.synced), History(keep=keep))
+        pods = History(keep=keep, in_sync=lambda: self.status.synced, whole=settings.namespace is None)
+        self.known = Known(pods, History(keep=keep))
         self.news = News()
         self._api, self._namespace = api, settings.namespace
         self._watches = [_Watch(ENDPOINT_SLICES, self.known.pods, self.status)]

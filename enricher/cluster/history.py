@@ -70,7 +70,8 @@ Place = tuple[str, Identity]
 class History:
     """Tenures by address. `keep` (ns) and `keep_at_most` bound the ended ones; with `keep` None all are kept.
 
-    `in_sync` says whether the watch would tell if something happened now.
+    `in_sync` says whether the watch would tell if something happened now, `whole` whether it speaks of all pods and
+    not only of a namespace's.
     """
 
     def __init__(
@@ -79,8 +80,9 @@ class History:
         keep: int | None = KEEP,
         keep_at_most: int = KEEP_AT_MOST,
         in_sync: Callable[[], bool] = lambda: True,
+        whole: bool = True,
     ) -> None:
-        self._keep, self._keep_at_most, self._in_sync = keep, keep_at_most, in_sync
+        self._keep, self._keep_at_most, self._in_sync, self._whole = keep, keep_at_most, in_sync, whole
         self._tenures: dict[str, list[Tenure]] = {}
         self._members: dict[Service, dict[Tenure, None]] = {}
         self._slices: dict[tuple[str, str], dict[Place, tuple[Tenure, Service]]] = {}
@@ -92,7 +94,9 @@ class History:
         self.on_change: Callable[[str], object] = lambda _: None
         """Called with each IP of which something has changed, for who keeps answers."""
         self.began = FOREVER
-        """Since when there was a watch (ns)."""
+        """Since when an address of which nothing is known was nobody's (ns): since there was a watch, of all pods, and
+        as far back as nothing it said is forgotten.
+        """
         self.current = EVER
         """The last sign of life of the watch (ns): everything that happened before is known."""
 
@@ -122,7 +126,7 @@ class History:
         self._heard(at)
 
     def _heard(self, at: int) -> None:
-        self.began = min(self.began, at)
+        self.began = min(self.began, at) if self._whole else FOREVER
         self.current = max(self.current, at)
 
     def _put(self, key: tuple[str, str], obj: Slice | tuple[()], at: int, earliest: int) -> None:
@@ -184,6 +188,7 @@ class History:
             # Else it went on: a later end stands further behind, or, at the same time, stood before.
             if tenure.until_latest == ended and tenure in self._tenures.get(tenure.ip, ()):
                 self._drop(tenure)
+                self.began = max(self.began, ended)
 
     def _drop(self, tenure: Tenure) -> None:
         self.on_change(tenure.ip)

@@ -22,6 +22,8 @@ ATTEMPTS = 480
 WORLDS = 600
 DELAY = START_UP - SLICE_LAG - 0.1
 """The watch trails by at most this many seconds: the hold."""
+KEEP = ns(15)
+"""Some worlds forget what is older: less than some lines are late."""
 
 figures: Counter[str] = Counter()
 
@@ -58,11 +60,13 @@ class Watch:
             if self.rng.random() < 0.5:
                 self.deliveries.append((lost, "restart", None))
             self.deliveries.append((found, "list", self.world.slices(found)))
+        if self.rng.random() < 0.3:
+            self.deliveries += [(at, "forget", None) for at in range(5, int(HORIZON), 10)]
         self.deliveries.sort(key=lambda delivery: delivery[0])
 
 
 def nothing(connected: list[bool]) -> Known:
-    return Known(History(in_sync=lambda: connected[0]), History())
+    return Known(History(keep=KEEP, in_sync=lambda: connected[0]), History())
 
 
 def deliver(known: Known, connected: list[bool], at: float, what: str, obj: object) -> Known:
@@ -74,6 +78,8 @@ def deliver(known: Known, connected: list[bool], at: float, what: str, obj: obje
         connected[0] = False
     elif what == "event":
         known.pods.apply("MODIFIED", obj, ns(at))
+    elif what == "forget":
+        known.pods.forget(ns(at))
     else:
         saved = orjson.loads(orjson.dumps(known.pods.dump()))
         known = nothing(connected)
@@ -158,7 +164,8 @@ def answerable(one: Try, truth: Life, watch: Watch) -> bool:
         and life.born - 6 <= end
         and start - 33 <= max(life.dead, life.leaves)
     ]
-    blind = any(lost - 5 <= end and start - 33 <= found for lost, found in watch.blind)
+    forgets = any(what == "forget" for _, what, _ in watch.deliveries)
+    blind = forgets or any(lost - 5 <= end and start - 33 <= found for lost, found in watch.blind)
     return not others and not blind and end + 0.02 < truth.leaves and (truth.appears < 0 or start > 33)
 
 

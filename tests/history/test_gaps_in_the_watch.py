@@ -50,6 +50,14 @@ def test_a_pod_that_the_proxy_knew_a_moment_before_us():
     assert said(t.answered(44)) == ("unknown",)
 
 
+def test_the_same_where_only_one_namespace_is_watched():
+    """Somebody of another namespace may have held the address."""
+    t = Timeline(whole=False)
+    t.put(50, slice_("a", pod("10.0.0.1", "p")))
+    assert said(t.answered(49.5)) == ("assumed", "p")
+    assert said(t.answered(51)) == ("exact", "p")
+
+
 def test_a_burst_of_late_events_after_a_reconnect():
     t = Timeline()
     t.put(0, slice_("a", pod("10.0.0.1", "old")))
@@ -90,3 +98,15 @@ def test_an_end_a_return_and_an_end_at_one_moment_are_forgotten_once():
     t.delete(1, "b")
     t.history.forget(10**15)
     assert not list(t.history.tenures())
+
+
+def test_what_is_forgotten_makes_nobody_else_certain():
+    """Read long after: that nobody else held the address before the pod came is no longer known."""
+    t = Timeline(keep=10**9)
+    t.put(0, slice_("a", pod("10.0.0.1", "old")))
+    t.put(100, slice_("a"))
+    t.put(104, slice_("a", pod("10.0.0.1", "new")))
+    assert said(t.answered(99)) == ("exact", "old")
+    t.history.forget(10**15)
+    assert said(t.answered(99.9)) == ("assumed", "new")
+    assert said(t.answered(130)) == ("exact", "new")
