@@ -3,6 +3,7 @@
 import http.client
 import itertools
 import re
+import subprocess
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -10,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from e2e.kube import Kube, Pod, eventually
+from e2e.kube import Kube, Pod, eventually, processes
 
 NAMESPACE, LABEL = "ingress-nginx", "app=ingress-nginx-controller"
 PORT = 10000
@@ -57,10 +58,12 @@ class Proxy:
     def __init__(self, kube: Kube) -> None:
         self._kube = kube
         [self.pod] = kube.ready_pods(NAMESPACE, LABEL, 1)
+        self._process = processes(self.pod)[0]
         self._versions = itertools.count(1)
 
     def use(self, pods: Sequence[Pod]) -> None:
         """From the return on, new requests go to these pods."""
+        self.forget_neighbours()
         version = f"{time.time_ns()}-{next(self._versions)}"
         # max_fails=0: nginx keeps trying an address that failed, as ingress-nginx's balancer does.
         servers = "".join(f"server {pod.ip}:{PORT} max_fails=0; " for pod in pods)
@@ -68,6 +71,16 @@ class Proxy:
         command = ("sh", "-c", "cat >/etc/nginx/upstreams.conf && nginx -s reload")
         self._kube("exec", "-i", "-n", NAMESPACE, self.pod.name, "--", *command, stdin=text)
         eventually(lambda: self._serves(version))
+
+    def forget_neighbours(self) -> None:
+        """A new pod at an address has a new hardware address. Where addresses come back within a second, the node and
+        the proxy would send to the old one for half a minute: none of the new pods would ever be heard of.
+        """
+        # Of an address that is being asked for, requests wait: they would be refused.
+        known = (word for state in ("reachable", "stale", "delay", "probe") for word in ("nud", state))
+        flush = ("ip", "neigh", "flush", "all", *known)
+        subprocess.run(flush, check=False, capture_output=True)
+        subprocess.run(("nsenter", "-t", str(self._process), "-n", *flush), check=False, capture_output=True)
 
     def _serves(self, version: str) -> None:
         # Old and new workers accept side by side for a moment: one answer proves little.

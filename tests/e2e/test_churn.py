@@ -8,7 +8,6 @@ somebody else.
 
 import os
 import signal
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +19,7 @@ from statistics import median
 import pytest
 
 from e2e.conftest import BACKEND, DAEMON, DEPLOY
-from e2e.kube import Kube, Pod, eventually, processes, signal_pod
+from e2e.kube import Kube, Pod, eventually, signal_pod
 from e2e.late import LateDaemon, seconds
 from e2e.output import Output, Record
 from e2e.proxy import Answer, Load, Proxy
@@ -49,7 +48,6 @@ class Churn:
     witness: Witness
     late: LateDaemon
     output: Output
-    proxys_process: int
 
     @contextmanager
     def load(self, name: str) -> Iterator[Load]:
@@ -58,7 +56,7 @@ class Churn:
             helpers = [
                 pool.submit(repeat, load, STALE, self.tell_proxy),
                 pool.submit(repeat, load, 0.5, self.output.collect),
-                pool.submit(repeat, load, 0.5, self.forget_neighbours),
+                pool.submit(repeat, load, 0.5, self.proxy.forget_neighbours),
             ]
             try:
                 load.until(100)
@@ -72,16 +70,6 @@ class Churn:
         pods = [pod for pod in self.kube.pods(*BACKEND) if pod.ready and pod.ip]
         if pods:
             self.proxy.use(pods)
-
-    def forget_neighbours(self) -> None:
-        """A new pod at an address has a new hardware address. Where addresses come back within a second, the node and
-        the proxy would send to the old one for half a minute: none of the new pods would ever be heard of.
-        """
-        # Of an address that is being asked for, requests wait: they would be refused.
-        known = (word for state in ("reachable", "stale", "delay", "probe") for word in ("nud", state))
-        flush = ("ip", "neigh", "flush", "all", *known)
-        subprocess.run(flush, check=False, capture_output=True)
-        subprocess.run(("nsenter", "-t", str(self.proxys_process), "-n", *flush), check=False, capture_output=True)
 
     def come_and_go(self, load: Load) -> None:
         """A rolling restart, fewer pods and more, pods deleted without grace, a process killed."""
@@ -120,8 +108,7 @@ def churn(kube: Kube, controller: Proxy, output: Output, tmp_path_factory: pytes
         stack.callback(settle, kube)
         kube("patch", "deployment/backend", "-p", strategy)
         kube("scale", "deployment/backend", f"--replicas={BACKENDS}")
-        churn = Churn(kube, controller, witness, late, output, processes(controller.pod)[0])
-        churn.forget_neighbours()
+        churn = Churn(kube, controller, witness, late, output)
         kube.ready_pods(*BACKEND, count=BACKENDS)
         churn.tell_proxy()
         yield churn

@@ -1,6 +1,7 @@
 """Pods that die, in three ways, under requests: the failures are theirs, and hidden ones are counted as such."""
 
 import signal
+import time
 from collections import Counter
 from collections.abc import Iterable
 
@@ -8,6 +9,7 @@ import pytest
 
 from e2e.conftest import BACKEND
 from e2e.kube import Kube, Pod, eventually, signal_pod
+from e2e.late import seconds
 from e2e.output import Output, Record, Samples, scrape, total
 from e2e.proxy import PORT, Load, Proxy
 
@@ -61,7 +63,7 @@ def counted(daemon: Pod, victim: Pod, before: Samples, lines: list[Record]) -> N
 
 def test_a_killed_process(proxy: Proxy, backends: list[Pod], daemon: Pod, output: Output) -> None:
     """kill -9: connections are refused until the kubelet starts the container again, at the same address."""
-    victim, before = backends[0], scrape(daemon)
+    victim, before, began = backends[0], scrape(daemon), time.time()
     with proxy.load("killed", "/", "/once/", "/test") as load:
         load.until(50)
         signal_pod(victim, signal.SIGKILL)
@@ -74,7 +76,10 @@ def test_a_killed_process(proxy: Proxy, backends: list[Pod], daemon: Pod, output
     refused = [
         record
         for record in output.read()
-        if "connect() failed (111" in record.get("message", "") and f"{victim.ip}:{PORT}" in record["message"]
+        # Not of pods that had the victim's address before it.
+        if "connect() failed (111" in record.get("message", "")
+        and f"{victim.ip}:{PORT}" in record["message"]
+        and seconds(record["time"]) >= began
     ]
     print(f"{len(refused)} error lines of nginx give the reason")
     assert {record.get("pod") for record in refused} == {victim.name}

@@ -32,7 +32,7 @@ def same_as_scraped(prometheus: Prometheus, daemon: Pod, backends: list[Pod]) ->
         [answer] = prometheus.query(f'sum by (pod) ({ERRORS}{{pod="{pod.name}"}})')
         expected = total(samples, ERRORS, pod=pod.name)
         print(f'{ERRORS}{{pod="{pod.name}"}} = {answer["value"][1]}, the daemon says {expected:g}')
-        assert float(answer["value"][1]) == expected >= 10
+        assert float(answer["value"][1]) == expected > 0
 
 
 def labels_are_right(kube: Kube, prometheus: Prometheus, daemon: Pod, backends: list[Pod]) -> None:
