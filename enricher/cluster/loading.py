@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
-import yaml
 
 from enricher.cluster.attribution import Known
 from enricher.cluster.endpoints import service_as_slice, split_address
@@ -124,6 +123,8 @@ def _event(line: bytes) -> Event | None:
 
 
 def _fixed(known: Known, text: bytes) -> None:
+    import yaml  # noqa: PLC0415  # costs 1 MiB, and a daemon that watches never needs it
+
     try:
         addresses = yaml.safe_load(text)
     except (yaml.YAMLError, LookupError, AttributeError) as error:  # its constructors trip over odd tags

@@ -105,7 +105,11 @@ async def test_a_pod_without_its_token(monkeypatch, tmp_path):
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
     monkeypatch.setattr(connecting, "SERVICE_ACCOUNT", tmp_path)
-    assert await refused() == f"the pod's service account in {tmp_path}: Service token file does not exist."
+    said = f"the pod's service account in {tmp_path}: "
+    assert await refused() == f"{said}[Errno 2] No such file or directory: '{tmp_path}/token'"
+    (tmp_path / "token").write_text("\n")
+    (tmp_path / "ca.crt").write_text("")
+    assert await refused() == f"{said}the token is empty"
 
 
 # Where it is found

@@ -21,9 +21,14 @@ def test_errors_are_found_under_the_pod_that_failed(
     proxy.ask_all([(f"query-{number:03d}", "/status/503", "GET") for number in range(20)])
     proxy.ask_all([(f"query-nobody-{number:03d}", "/stranger/", "GET") for number in range(5)])
     with running_prometheus(kube, tmp_path) as prometheus:
+        eventually(lambda: both_jobs_have_scraped(prometheus), 60)
         eventually(lambda: same_as_scraped(prometheus, daemon, backends), 60)
         labels_are_right(kube, prometheus, daemon, backends)
         the_setting_makes_the_difference(prometheus, daemon, backends)
+
+
+def both_jobs_have_scraped(prometheus: Prometheus) -> None:
+    assert [target["health"] for target in prometheus.targets()] == ["up", "up"]
 
 
 def same_as_scraped(prometheus: Prometheus, daemon: Pod, backends: list[Pod]) -> None:
@@ -53,7 +58,6 @@ def labels_are_right(kube: Kube, prometheus: Prometheus, daemon: Pod, backends: 
     assert prometheus.query(f'{ERRORS}{{job!="{WITHOUT}", pod="{daemon.name}"}}') == []
     # The daemon's own metrics, without such labels, do say which daemon.
     assert prometheus.query(f'enricher_build_info{{job!="{WITHOUT}", pod="{daemon.name}"}}')
-    assert [target["health"] for target in prometheus.targets()] == ["up", "up"]
 
 
 def the_setting_makes_the_difference(prometheus: Prometheus, daemon: Pod, backends: list[Pod]) -> None:
