@@ -9,8 +9,8 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -139,12 +139,14 @@ class _Place:
     doubts: int = 0
     """Their weight, see DOUBTS."""
     doubtful: bool = False
-    """Connecting is not enough for being in sync, something must be received."""
+    """Connecting is not enough for being in sync: the connection must last, or something be received."""
+    mute: bool = False
+    """Lasting is not enough either: a server that was set back behind our version keeps silent until it caught up."""
 
     def advance(self, version: str) -> None:
         self.version = version
         self.failures = self.doubts = 0
-        self.doubtful = False
+        self.doubtful = self.mute = False
 
     def retreat(self, failure: Failure, *, settled: bool) -> None:
         """Decides from where to go on after `failure`; `settled`: after a connection that had lasted."""
@@ -208,7 +210,7 @@ class _Follower:
             listed, version = await self._list()
             self.status.last_event_at = self.heard = listed.at
             yield listed
-            self.place.version, self.place.listed = version, True
+            self.place.version, self.place.listed, self.place.mute = version, True, False
         async with aclosing(self._watch_once()) as changes:
             async for change in changes:
                 yield change
@@ -221,6 +223,7 @@ class _Follower:
         if place.failures or failure.reason not in INTERRUPTIONS:
             self.status.failed(failure, now)
             place.doubtful = failure.reason in INTERRUPTIONS | DOUBTS.keys()
+            place.mute = failure.reason == "silence" or (place.mute and failure.reason in INTERRUPTIONS)
         place.retreat(failure, settled=now - began >= self.timing.settled * 1e9)
         return max(failure.delay, self._backoff())
 
@@ -257,11 +260,12 @@ class _Follower:
             "allowWatchBookmarks": "true",
             "timeoutSeconds": str(int(self.timing.watch * (1 + 0.5 * self.rng()))),
         }
-        async with answer(self.api, path, params, task=task, silence=self._silence()) as response:
+        async with (
+            answer(self.api, path, params, task=task, silence=self._silence()) as response,
+            aclosing(read_lines(response, self.time_ns)) as lines,
+        ):
             connected, missed_since = self.time_ns(), self.heard
-            if not self.place.doubtful:
-                self.status.recovered(connected)
-            async with aclosing(read_lines(response, self.time_ns)) as lines:
+            with self._believed(connected):
                 async for line, at in lines:
                     event = parse_event(line)
                     self.status.last_event_at = self.heard = at
@@ -271,6 +275,20 @@ class _Follower:
                     if self.status.problem:
                         self.status.recovered(at)
         self.heard = self.time_ns()  # ended in order: everything until now has arrived
+
+    @contextmanager
+    def _believed(self, connected: int) -> Iterator[None]:
+        """Calls the watch in sync: at once, or after a failure when the connection has lasted for a moment."""
+        lasted = None
+        if not self.place.doubtful:
+            self.status.recovered(connected)
+        elif not self.place.mute:
+            lasted = asyncio.get_running_loop().call_later(CATCHING_UP, lambda: self.status.recovered(self.time_ns()))
+        try:
+            yield
+        finally:
+            if lasted:
+                lasted.cancel()
 
     def _silence(self) -> float:
         return self.timing.silence * (1 + 0.2 * self.rng())

@@ -2,6 +2,7 @@
 was known of an address before is known after it.
 """
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -30,7 +31,7 @@ class Relay(ApiStandIn):
         super().__init__()
         self._administrator = administrator
         self._stack = AsyncExitStack()
-        self._open: set[web.Request] = set()
+        self._open: set[asyncio.Transport] = set()
 
     async def start(self) -> None:
         self._credentials = await connecting._load(self._administrator, None)
@@ -44,18 +45,18 @@ class Relay(ApiStandIn):
 
     def cut(self) -> None:
         """Ends what is being passed on, in the middle."""
-        for request in self._open:
-            if request.transport:
-                request.transport.abort()
+        for transport in self._open:
+            transport.abort()
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         if self._faults:
             return await super()._answer(request)
-        self._open.add(request)
+        assert request.transport
+        self._open.add(request.transport)
         try:
             return await self._pass_on(request)
         finally:
-            self._open.discard(request)
+            self._open.clear()
 
     async def _pass_on(self, request: web.Request) -> web.StreamResponse:
         authorization = self._credentials.authorization

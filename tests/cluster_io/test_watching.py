@@ -6,7 +6,7 @@ import random
 import pytest
 from aiohttp import web
 
-from enricher.cluster import answers
+from enricher.cluster import answers, watching
 from enricher.cluster.connecting import connect
 from enricher.cluster.watching import Changed, Listed, Resource, Timing, WatchStatus, watch
 from enricher.demo.api_stand_in import GONE, ApiStandIn, event_line, hang, list_body, slice_of, status, stream
@@ -203,6 +203,32 @@ async def test_a_server_that_ends_each_watch_at_once_is_not_asked_hot_and_not_ca
         it.server.bookmark()
         await it.until(lambda: it.status.synced)
         assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+
+
+async def test_after_a_failure_a_connection_that_lasts_is_believed_though_nothing_happens(bench, monkeypatch):
+    """In a quiet cluster the next bookmark may be a minute away."""
+    monkeypatch.setattr(watching, "CATCHING_UP", 0.01)
+    async with bench() as it:
+        await it.started()
+        it.server.fail(stream(), stream(GONE))
+        it.server.drop()
+        await it.until(lambda: not it.status.synced)
+        await it.next()
+        await it.until(lambda: it.status.synced)
+
+
+async def test_after_silence_it_is_not(bench, monkeypatch):
+    """A server that was set back behind our version answers, and says nothing until it has caught up."""
+    monkeypatch.setattr(watching, "CATCHING_UP", 0.01)
+    async with bench(timing=IMPATIENT) as it:
+        await it.started()
+        it.server.fail(stream(then="hang"), stream(then="hang"))
+        it.server.drop()
+        await it.until(lambda: it.status.restarts.get("silence") == 1)
+        assert not it.status.synced
+        await it.until(lambda: len(it.pauses) == 3)
+        await it.until(lambda: it.status.restarts.get("silence") == 2)
+        assert not it.status.synced
 
 
 # 410 Gone
