@@ -1,8 +1,9 @@
 """`enricher record`: a watch, kept as JSON Lines, so that a log can be attributed later as of its own time.
 
 One line is `{"at": RFC 3339 with up to ns, "type": "ADDED|MODIFIED|DELETED|BOOKMARK", "object": {…}}`, `at` being when
-the event arrived here. The first list comes as ADDED; a later one, after changes were missed, as what it differs in.
-Where the event may have happened some time before, `earliest` says since when.
+the event arrived here. The first list comes as ADDED; a later one, after changes were missed, as what it differs in and
+a BOOKMARK. Where the event may have happened some time before, `earliest` says since when; a BOOKMARK's, since when
+something may have come and gone that is not told.
 """
 
 import asyncio
@@ -45,9 +46,14 @@ async def record(
         earliest = item.earliest if isinstance(item, Changed) else heard
         for type_, found in _changes(held, item):
             line = {"at": format_ns(item.at), "type": type_, "object": {"kind": kind, **found}}
-            if 0 < earliest < item.at:
+            if 0 < earliest < item.at and type_ != "BOOKMARK":
                 line["earliest"] = format_ns(earliest)
-            write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+            write(_line(line))
+        if isinstance(item, Listed) and heard:
+            bookmark = {"kind": kind, "metadata": {}}
+            write(
+                _line({"at": format_ns(item.at), "type": "BOOKMARK", "object": bookmark, "earliest": format_ns(heard)})
+            )
         heard = item.at
 
 
@@ -92,6 +98,10 @@ def _changes(held: Held, item: Listed | Changed) -> Iterator[tuple[str, dict[str
     held.update(listed)
 
 
+def _line(event: dict[str, Any]) -> bytes:
+    return orjson.dumps(event, option=orjson.OPT_APPEND_NEWLINE)
+
+
 def _key(found: dict[str, Any]) -> tuple[str, str]:
     return found["metadata"].get("namespace", ""), found["metadata"].get("name", "")
 
@@ -110,11 +120,16 @@ def _trimmed(found: dict[str, Any]) -> dict[str, Any]:
 @contextmanager
 def _opened(output: str | None) -> Iterator[Callable[[bytes], object]]:
     try:
-        file = open(output or sys.stdout.fileno(), "wb", closefd=bool(output))  # noqa: SIM115  # below
+        file = open(output or sys.stdout.fileno(), "ab", closefd=bool(output))  # noqa: SIM115  # below
     except OSError as error:
         raise ConfigurationError(f"cannot write {output or 'stdout'}: {error.strerror}") from error
+    begun = not output
 
     def write(line: bytes) -> None:
+        nonlocal begun
+        if not begun:
+            file.truncate(0)  # an older recording is kept until there is a newer one
+            begun = True
         file.write(line)
         file.flush()
 

@@ -30,8 +30,12 @@ INGRESS_NGINX = (
 ESCAPES = ("default", "json", "none")
 
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))", re.ASCII)
-_DIRECTIVE = re.compile(r"\s*log_format\s+\S+\s+(?:escape=(\w+)\s+)?(.*?);?\s*", re.DOTALL)
-_PIECE = re.compile(r"""\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)")""", re.DOTALL)
+_DIRECTIVE = re.compile(r"(?:^|[;{}])\s*log_format\s+(\S+)", re.MULTILINE)
+_WORD = re.compile(
+    r"""(?:\s|\#[^\n]*(?:\n|$))*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|((?:\$\{|[^\s;{}'"])(?:\$\{|[^\s;{])*)|(;|$))""",
+    re.DOTALL,
+)
+"""A word of nginx.conf behind white space and comments: in quotes or bare, or the end of a directive."""
 _ESCAPE = re.compile(r"""\\([trn'"\\])""")
 _ESCAPED = {"t": "\t", "r": "\r", "n": "\n"}
 """What a backslash means in nginx.conf (ngx_conf_file.c), into which ingress-nginx writes the ConfigMap's value."""
@@ -122,21 +126,23 @@ def upstream_name(primary: bytes, alternative: bytes) -> str:
 
 
 def compile_format(text: str) -> LogFormat:
-    """Compiles a format as it stands in a ConfigMap, with an optional `escape=…` before it, or a whole directive
-    `log_format name [escape=…] '…' '…';` as it stands in nginx.conf. Raises LogFormatError.
+    """Compiles a format as it stands in a ConfigMap, with an optional `escape=…` before it, or the one directive
+    `log_format name [escape=…] '…' '…';` of a piece of nginx.conf. Raises LogFormatError.
     """
-    escape, body = _unwrap(text)
-    body = _ESCAPE.sub(lambda found: _ESCAPED.get(found[1], found[1]), body)
+    escape, pieces = _unwrap(text)
+    pieces = [_ESCAPE.sub(lambda found: _ESCAPED.get(found[1], found[1]), piece) for piece in pieces]
     if escape not in ESCAPES:
         raise LogFormatError(f"escape={escape} is not one of {', '.join(ESCAPES)}")
-    tokens = list(_tokens(body))
+    tokens = list(_all_tokens(pieces))
     names = tuple(dict.fromkeys(token.variable for token in tokens if token.variable))
     if not names:
-        raise LogFormatError("there is no variable in the format")
+        name = re.fullmatch(r"\s*(\w+)\s*", text)
+        told = f": {name[1]} is a name, the format itself is expected" if name else ""
+        raise LogFormatError(f"there is no variable in the format{told}")
     _refuse_neighbours(tokens)
     borders = tuple(_borders(tokens, escape))
     return LogFormat(
-        text=body,
+        text="".join(pieces),
         escape=escape,
         names=names,
         tokens=tuple(tokens),
@@ -147,37 +153,62 @@ def compile_format(text: str) -> LogFormat:
     )
 
 
-def _unwrap(text: str) -> tuple[str, str]:
-    if directive := _DIRECTIVE.fullmatch(text):
-        return directive[1] or "default", _join_pieces(directive[2])
+def _unwrap(text: str) -> tuple[str, list[str]]:
+    """How values are escaped, and the pieces of the format."""
+    directives = list(_DIRECTIVE.finditer(text))
+    if len(directives) > 1:
+        raise LogFormatError(f"one log_format is expected, not {', '.join(found[1] for found in directives)}")
+    if directives:
+        words = list(_words(text, directives[0].end()))
+        if words and words[0].startswith("escape="):
+            return words[0].removeprefix("escape="), words[1:]
+        return "default", words
     if parameter := _ESCAPE_PARAMETER.match(text):
-        return parameter[1], text[parameter.end() :].strip("\r\n")
-    return "default", text.strip("\r\n")
+        return parameter[1], [text[parameter.end() :].strip("\r\n")]
+    return "default", [text.strip("\r\n")]
 
 
-def _join_pieces(text: str) -> str:
-    """The quoted pieces of a directive's body, joined as nginx joins them."""
-    pieces, end = [], 0
-    while piece := _PIECE.match(text, end):
-        pieces.append(piece[1] if piece[1] is not None else piece[2])
-        end = piece.end()
-    if not pieces or text[end:].strip():
-        raise LogFormatError(f"a quoted piece is expected at {text[end : end + 20]!r} of the log_format directive")
-    return "".join(pieces)
+def _words(text: str, begin: int) -> Iterator[str]:
+    """The words of a directive up to its end."""
+    while found := _WORD.match(text, begin):
+        if found[4] is not None:
+            return
+        yield found[found.lastindex or 0]
+        begin = found.end()
+    raise LogFormatError(f"a word or ; is expected at {text[begin : begin + 20]!r} of the log_format directive")
 
 
-def _tokens(text: str) -> Iterator[Token]:
+def _all_tokens(pieces: list[str]) -> Iterator[Token]:
+    """Of each piece by itself, as nginx reads them: `'$a' 'b'` is not `'$ab'`. Neighbouring literals become one."""
+    literal, begin, end = "", 0, 0
+    for piece in pieces:
+        for token in _tokens(piece, end):
+            if token.variable and literal:
+                yield Token("", literal, begin)
+                literal = ""
+            if token.variable:
+                yield token
+            else:
+                begin = begin if literal else token.at
+                literal += token.literal
+        end += len(piece)
+    if literal:
+        yield Token("", literal, begin)
+
+
+def _tokens(text: str, before: int) -> Iterator[Token]:
+    """Of a piece that so many characters come before."""
     end = 0
     while (start := text.find("$", end)) >= 0:
         found = _VARIABLE.match(text, start)
         if not found:
-            raise LogFormatError(f"character {start + 1}: a variable's name is expected after $")
+            raise LogFormatError(f"character {before + start + 1}: a variable's name is expected after $")
         if text[end:start]:
-            yield Token("", text[end:start], end + 1)
-        yield Token(found[1] or found[2], "", start + 1)
+            yield Token("", text[end:start], before + end + 1)
+        yield Token(found[1] or found[2], "", before + start + 1)
         end = found.end()
     if text[end:]:
-        yield Token("", text[end:], end + 1)
+        yield Token("", text[end:], before + end + 1)
 
 
 def _refuse_neighbours(tokens: list[Token]) -> None:

@@ -203,8 +203,10 @@ def settled_since(history: History, ip: str) -> int | None:
 
 def spans(tenures: list[Tenure], port: int | None, horizon: int = FOREVER) -> list[Span]:
     """The tenures of an IP that matter for a port of it, each ended where the next holder took over; beyond `horizon`
-    (ns) nothing is certain.
+    (ns) nothing is certain. Of fixed addresses one with the port is meant, else the one for all of them.
     """
+    if any(tenure.fixed for tenure in tenures):
+        tenures = [t for t in tenures if port in t.ports] or [t for t in tenures if None in t.ports or not t.fixed]
     if len(tenures) == 1:
         return [_span(tenures[0], (), horizon)]
     if any(_share(a, b) for a, b in combinations(tenures, 2)):
@@ -232,7 +234,7 @@ def _share(one: Tenure, other: Tenure) -> bool:
 
 def _ambiguous(there: list[Span], why: str = _SEVERAL) -> Attribution:
     owners = tuple(dict.fromkeys(span.tenure.owner for span in there))
-    services = {service for span in there for service in span.tenure.services}
+    services = {service for span in there for service in span.tenure.services} - {NO_SERVICE}
     service = services.pop() if len(services) == 1 else None
     return Attribution("ambiguous", None, service, owners, may_change=True, why=why)
 

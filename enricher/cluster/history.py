@@ -60,6 +60,11 @@ class Tenure:
     """How many slices of each service name it now; a service that no longer does stays, with 0."""
 
     @property
+    def fixed(self) -> bool:
+        """Whether the address is its owner's for ever: then each of its ports may be somebody else's."""
+        return self.since == EVER
+
+    @property
     def slices(self) -> int:
         return sum(self.services.values())
 
@@ -94,8 +99,8 @@ class History:
         self.on_change: Callable[[str], object] = lambda _: None
         """Called with each IP of which something has changed, for who keeps answers."""
         self.began = FOREVER
-        """Since when an address of which nothing is known was nobody's (ns): since there was a watch, of all pods, and
-        as far back as nothing it said is forgotten.
+        """Since when an address of which nothing is known was nobody's (ns): since there was a watch of all pods that
+        missed nothing, and as far back as nothing it said is forgotten.
         """
         self.current = EVER
         """The last sign of life of the watch (ns): everything that happened before is known."""
@@ -124,6 +129,11 @@ class History:
         for key, obj in listed.items():
             self._put(key, obj, at, earliest)
         self._heard(at)
+        self.missed(at)
+
+    def missed(self, until: int) -> None:
+        """Somebody may have come and gone before then (ns) of whom nobody told: no list has them."""
+        self.began = max(self.began, until)
 
     def _heard(self, at: int) -> None:
         self.began = min(self.began, at) if self._whole else FOREVER
@@ -188,7 +198,7 @@ class History:
             # Else it went on: a later end stands further behind, or, at the same time, stood before.
             if tenure.until_latest == ended and tenure in self._tenures.get(tenure.ip, ()):
                 self._drop(tenure)
-                self.began = max(self.began, ended)
+                self.missed(ended)
 
     def _drop(self, tenure: Tenure) -> None:
         self.on_change(tenure.ip)

@@ -4,10 +4,12 @@ Three kinds, told apart by what they hold:
 - JSON Lines, a recorded watch: `{"at": RFC 3339, "type": "ADDED|MODIFIED|DELETED|BOOKMARK", "object": {…}}`;
 - one JSON object, a list as `kubectl get endpointslices -A -o json` prints it: a snapshot, which has no times;
 - YAML, addresses that never change: `10.0.0.5:8080: shop-1`, or `10.0.0.5: {pod: shop-1, namespace: …, node: …}`.
-The objects are EndpointSlices and, in the same file or one of their own, Services.
+The objects are EndpointSlices and, in the same file or one of their own, Services. A file may be gzipped.
 """
 
+import gzip
 import json
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -39,10 +41,11 @@ def load_known(paths: Sequence[str]) -> Known:
     known = Known(History(keep=None), History(keep=None))
     for path in paths:
         try:
-            read_into(known, Path(path).read_bytes())
+            content = Path(path).read_bytes()
+            read_into(known, gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content)
         except OSError as error:
-            raise ConfigurationError(f"the endpoints file {path}: {error.strerror}") from error
-        except ValueError as error:
+            raise ConfigurationError(f"the endpoints file {path}: {error.strerror or error}") from error
+        except (ValueError, EOFError, zlib.error) as error:
             raise ConfigurationError(f"the endpoints file {path}: {error}") from error
     return known
 
@@ -86,7 +89,7 @@ def _snapshot(known: Known, obj: Object) -> None:
         elif kind == "Service":
             known.services.apply("ADDED", service_as_slice(item), 0, EVER)
         else:
-            raise ValueError(f"EndpointSlices (and Services) are expected, not {kind or 'objects without a kind'}")
+            raise ValueError(f"EndpointSlices (and Services) are expected, not {kind or 'an object without a kind'}")
 
 
 def _recorded(known: Known, events: list[Event]) -> None:
@@ -98,6 +101,8 @@ def _recorded(known: Known, events: list[Event]) -> None:
             known.services.apply(event.type, service_as_slice(event.object), event.at, earliest)
         else:
             known.pods.apply(event.type, event.object, event.at, earliest)
+            if event.type == "BOOKMARK" and event.earliest < event.at:
+                known.pods.missed(event.at)
 
 
 def _events(text: bytes) -> Iterator[Event]:
@@ -125,8 +130,16 @@ def _event(line: bytes) -> Event | None:
 def _fixed(known: Known, text: bytes) -> None:
     import yaml  # noqa: PLC0415  # costs 1 MiB, and a daemon that watches never needs it
 
+    class Loader(yaml.SafeLoader):
+        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+            """Refuses a key that stands there twice: plain YAML forgets the first."""
+            keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+            if twice := next((key for n, key in enumerate(keys) if key in keys[:n]), None):
+                raise ValueError(f"line {node.start_mark.line + 1}: {json.dumps(twice)} stands there twice")
+            return super().construct_mapping(node, deep)
+
     try:
-        addresses = yaml.safe_load(text)
+        addresses = yaml.load(text, Loader)  # noqa: S506  # it is a safe one
     except (yaml.YAMLError, LookupError, AttributeError) as error:  # its constructors trip over odd tags
         raise ValueError(" ".join(str(error).split())) from error
     except RecursionError as error:
@@ -141,11 +154,12 @@ def _as_slice(address: str, name: object) -> dict[str, Any]:
     """A fixed address as the slice that would say the same."""
     ip, port = split_address(address)
     names = name if isinstance(name, dict) else {"pod": name}
-    if not ip:
+    if not ip or (port or 0) > 65535:
         raise ValueError(f"{json.dumps(address)}: an address is expected, IP or IP:PORT")
-    strange = set(names) - {"pod", "namespace", "node", "service"}
-    if strange or "pod" not in names or not all(isinstance(value, str) for value in names.values()):
-        raise ValueError(f"{json.dumps(address)}: a name is expected, or a map with pod, namespace, node, service")
+    if strange := set(names) - {"pod", "namespace", "node", "service"}:
+        raise ValueError(f"{json.dumps(address)}: {strange.pop()!r} is none of pod, namespace, node, service")
+    if "pod" not in names or not all(isinstance(value, str) for value in names.values()):
+        raise ValueError(f"{json.dumps(address)}: a name is expected, or a map of names with pod among them")
     namespace = names.get("namespace", "")
     labels = {"kubernetes.io/service-name": names["service"]} if "service" in names else {}
     target = {"kind": "Pod", "name": names["pod"], "namespace": namespace}

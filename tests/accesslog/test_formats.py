@@ -18,8 +18,11 @@ from enricher.accesslog.log_format import LogFormatError, compile_format
         ("$status $upstream_addr$request_uri", "character 23"),
         ("$host$status", "character 6"),
         ("escape=html $status", "escape=html"),
-        ("log_format x $status", "quoted piece"),
-        ("log_format x '$status' $x;", "quoted piece is expected at ' $x'"),
+        ("combined", "combined is a name, the format itself is expected"),
+        ("log_format x '$status", 'a word or ; is expected at " \'$status"'),
+        ("log_format x;", "no variable"),
+        ("log_format a '$status';\nlog_format b '$host';", "one log_format is expected, not a, b"),
+        ("log_format x '$status' '$';", "character 8"),
     ],
 )
 def test_what_is_wrong_and_where(format_, said):
@@ -37,6 +40,15 @@ def test_what_is_wrong_and_where(format_, said):
         ("$status\n", b"200", {"status": 200}),
         ('escape=none $status "$request"', b'200 "a"b"', {"status": 200, "request": 'a"b'}),
         ("log_format main escape=json '$status' \" '$request'\";", b"200 'x'", {"status": 200, "request": "x"}),
+        ("log_format x $remote_addr-$status;", b"::1-200", {"remote_addr": "::1", "status": 200}),
+        ("log_format x ${status}-$host", b"200-a", {"status": 200, "host": "a"}),
+        ("log_format x '$status' 'x';", b"200x", {"status": 200}),
+        (
+            "# the proxy's\nhttp {\n log_format x # with a pod\n  '$status'\n  # and\n \" $host;\";\n  access_log x; }",
+            b"200 a;",
+            {"status": 200, "host": "a"},
+        ),
+        ("server { log_format x '$status'; }", b"200", {"status": 200}),
         ("log_format tsv '$status\\t$request';", b"200\tx", {"status": 200, "request": "x"}),
         (
             '{\\"status\\": $status, \\"r\\": \\"$request\\"}',

@@ -11,10 +11,13 @@ import orjson
 import pytest
 
 from enricher import recording
+from enricher.cluster.attribution import Window, attribute
+from enricher.cluster.loading import load_known
 from enricher.cluster.watching import Changed, Listed
 from enricher.demo.api_stand_in import ApiStandIn, slice_of
 from enricher.errors import ConfigurationError
 from enricher.settings import Settings
+from enricher.times import SECOND
 
 
 def versioned(name, version, **pods):
@@ -35,7 +38,7 @@ async def recorded(*news):
 
 
 def short(lines):
-    return [(line["type"], line["object"]["metadata"]["name"]) for line in lines]
+    return [(line["type"], line["object"]["metadata"].get("name")) for line in lines]
 
 
 async def test_the_first_list_is_added_and_changes_follow():
@@ -64,12 +67,36 @@ async def test_a_later_list_is_told_as_what_it_differs_in():
         Listed([versioned("same", "1"), versioned("other", "6"), versioned("new", "7")], 2),
         Listed([versioned("same", "1"), versioned("other", "6"), versioned("new", "7")], 3),
     )
-    assert short(lines[5:]) == [("DELETED", "gone"), ("MODIFIED", "other"), ("ADDED", "new")]
+    told = [("DELETED", "gone"), ("MODIFIED", "other"), ("ADDED", "new")]
+    assert short(lines[5:]) == [*told, ("BOOKMARK", None), ("BOOKMARK", None)]
+
+
+async def test_what_came_and_went_between_two_lists_makes_nobody_certain(tmp_path):
+    """Not even when they are the same: the recording says that something may be missing."""
+    at = 1_700_000_000 * SECOND
+    same, new = versioned("same", "1"), versioned("new", "2", **{"10.0.0.2": "new"})
+    lines = await recorded(
+        Listed([same], at), Listed([same], at + 90 * SECOND), Changed("ADDED", new, at + 99 * SECOND, at + 99 * SECOND)
+    )
+    (path := tmp_path / "watch.jsonl").write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in lines))
+    for seconds, grade in ((98, "assumed"), (99, "exact")):
+        then = at + seconds * SECOND
+        found = attribute(load_known([str(path)]), "10.0.0.2:10000", Window(then, then, then), answered=True)
+        assert (found.grade, found.owner.pod) == (grade, "new")
 
 
 async def test_a_file_that_cannot_be_written(tmp_path):
     with pytest.raises(ConfigurationError, match=r"cannot write .*: No such file or directory"):
         recording.run(str(tmp_path / "no/such"), Settings())
+
+
+def test_a_file_is_replaced_when_there_is_something_to_record_and_not_before(tmp_path):
+    (path := tmp_path / "watch.jsonl").write_bytes(b"precious")
+    with recording._opened(str(path)) as write:
+        assert path.read_bytes() == b"precious"
+        write(b"one\n")
+        write(b"two\n")
+    assert path.read_bytes() == b"one\ntwo\n"
 
 
 CODE = """
@@ -135,4 +162,4 @@ def test_into_a_file(server, tmp_path):
 async def test_a_bookmark_says_that_nothing_else_happened():
     bookmark = Changed("BOOKMARK", {"metadata": {"resourceVersion": "9"}}, 2, 2)
     lines = await recorded(Listed([], 1), bookmark, Listed([versioned("b", "10")], 3))
-    assert [line["type"] for line in lines] == ["BOOKMARK", "ADDED"]
+    assert [line["type"] for line in lines] == ["BOOKMARK", "ADDED", "BOOKMARK"]

@@ -58,6 +58,16 @@ def test_the_same_where_only_one_namespace_is_watched():
     assert said(t.answered(51)) == ("exact", "p")
 
 
+def test_who_came_and_went_while_nobody_watched_makes_nobody_else_certain():
+    t = Timeline()
+    t.put(0, slice_("x", pod("10.0.0.9", "other")))
+    t.relist(100, slice_("x", pod("10.0.0.9", "other")))
+    t.put(102, slice_("a", pod("10.0.0.1", "new")))
+    assert said(t.answered(101)) == ("assumed", "new")
+    t.put(132, slice_("b", pod("10.0.0.2", "later")))
+    assert said(t.answered(131, "10.0.0.2:8080")) == ("exact", "later")
+
+
 def test_a_burst_of_late_events_after_a_reconnect():
     t = Timeline()
     t.put(0, slice_("a", pod("10.0.0.1", "old")))

@@ -1,0 +1,59 @@
+"""Backends named one by one, as behind plain nginx: the port is the backend, an IP alone stands for the rest."""
+
+import gzip
+
+import orjson
+import pytest
+from timeline import said
+
+from enricher.cluster.attribution import Known, Window, attribute
+from enricher.cluster.history import History
+from enricher.cluster.loading import load_known, read_into
+from enricher.rendering import attributed
+
+
+def known(text: str) -> Known:
+    known = Known(History(keep=None), History(keep=None))
+    read_into(known, text.encode())
+    return known
+
+
+def ask(text: str, addr: str) -> tuple[str, ...]:
+    at = 10**18
+    return said(attribute(known(text), addr, Window(at, at, at), answered=True))
+
+
+@pytest.mark.parametrize(
+    ("text", "addr", "answer"),
+    [
+        ("10.0.0.5:8080: a", "10.0.0.5:8080", ("exact", "a")),
+        ("10.0.0.5:8080: a", "10.0.0.5:9999", ("unknown",)),
+        ("10.0.0.5:8080: a\n10.0.0.5:8081: b", "10.0.0.5:8081", ("exact", "b")),
+        ("10.0.0.5:8080: a\n10.0.0.5:8081: b", "10.0.0.5:8082", ("unknown",)),
+        ("10.0.0.5: a", "10.0.0.5:1", ("exact", "a")),
+        ("10.0.0.5:8080: a\n10.0.0.5: rest", "10.0.0.5:8080", ("exact", "a")),
+        ("10.0.0.5:8080: a\n10.0.0.5: rest", "10.0.0.5:1", ("exact", "rest")),
+        ("'[fd00::5]:8080': a", "[fd00:0::5]:8080", ("exact", "a")),
+    ],
+)
+def test_the_port_is_the_backend(text: str, addr: str, answer: tuple[str, ...]) -> None:
+    assert ask(text, addr) == answer
+
+
+def test_of_several_nothing_is_said_that_is_not_known() -> None:
+    slices = known("10.0.0.5: a")
+    for name in ("b", "c"):
+        target = {"kind": "Pod", "name": name}
+        obj = {"metadata": {"name": name}, "endpoints": [{"addresses": ["10.0.0.6"], "targetRef": target}]}
+        slices.pods.apply("ADDED", obj, 5)
+    found = attribute(slices, "10.0.0.6:80", Window(10**18, 10**18, 10**18), answered=True)
+    assert said(found) == ("ambiguous", "b", "c")
+    assert attributed(found).keys() == {"attribution", "candidates"}
+
+
+def test_a_gzipped_file_is_read_as_what_is_in_it(tmp_path) -> None:
+    event = {"at": "2026-11-22T00:00:00Z", "type": "ADDED", "object": {"metadata": {"name": "s", "namespace": "n"}}}
+    event["object"]["endpoints"] = [{"addresses": ["10.0.0.1"], "targetRef": {"kind": "Pod", "name": "p"}}]
+    (path := tmp_path / "watch.jsonl.gz").write_bytes(gzip.compress(orjson.dumps(event) + b"\n"))
+    [tenure] = load_known([str(path)]).pods.tenures()
+    assert tenure.owner.pod == "p"
