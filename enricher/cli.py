@@ -1,4 +1,4 @@
-"""The commands: `enricher run`, `enricher enrich`, `enricher record`."""
+"""The commands: `enricher run`, `enrich`, `explain` and `record`."""
 
 import argparse
 import asyncio
@@ -12,9 +12,9 @@ from typing import Any, NoReturn
 from enricher import __version__
 from enricher.cluster.attribution import Known
 from enricher.errors import EXIT_FAILURE, ConfigurationError, EnricherError, UsageError
-from enricher.settings import ENRICH, RECORD, RUN, Settings, add_options, settle
+from enricher.settings import ENRICH, RECORD, RUN, Settings, add_options, settle, unknown_variables
 
-EPILOG = "Exit codes: 0 done, 1 failed while running, 2 wrong usage, 3 wrong configuration. docs: docs/options.md"
+EPILOG = "Exit codes: 0 done, 1 failed while running, 2 wrong usage, 3 wrong configuration, 130 interrupted."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):
             return 0  # nobody reads any more: that ends the work, and is no failure
-        sys.stderr.write(f"enricher: {error}\n")
+        sys.stderr.write(f"enricher: {error.filename or 'stdout'}: {error.strerror or error}\n")
         return EXIT_FAILURE
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
@@ -55,25 +55,45 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"enricher {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    run = commands.add_parser("run", help="the daemon: follow this node's proxy logs", epilog=EPILOG)
+    run = commands.add_parser(
+        "run",
+        help="the daemon: follow this node's proxy logs",
+        description="Follows the proxy logs of this node, writes each line as JSON to stdout, and counts.",
+        epilog=EPILOG,
+    )
     add_options(run, RUN)
     run.set_defaults(command=_run)
 
-    enrich = commands.add_parser("enrich", help="enrich log files and print the result", epilog=EPILOG)
+    enrich = commands.add_parser(
+        "enrich",
+        help="enrich log files and print the result",
+        description="Enriches log files with what --endpoints says; without it, with a cluster's present endpoints.",
+        epilog=EPILOG,
+    )
     enrich.add_argument("files", nargs="*", metavar="FILE", help="plain, CRI or Docker log, also .gz; - is stdin")
     add_options(enrich, ENRICH)
     enrich.add_argument("--summary", action="store_true", help="print a table per pod in place of the lines")
     enrich.set_defaults(command=_enrich)
 
-    explain = commands.add_parser("explain", help="say why a line is attributed as it is", epilog=EPILOG)
+    explain = commands.add_parser(
+        "explain",
+        help="say why a line is attributed as it is",
+        description="Says which tenures were considered for a line's attempts, or for an address, and what decided.",
+        epilog=EPILOG,
+    )
     explain.add_argument(
-        "subject", metavar="LINE|ADDRESS", help="a log line (- reads it from stdin), or with --at an address"
+        "subject", metavar="LINE|ADDRESS", help="a log line (- reads lines from stdin), or with --at an address"
     )
     explain.add_argument("--at", metavar="TIME", help="who held ADDRESS at this RFC 3339 time")
     add_options(explain, ENRICH)
     explain.set_defaults(command=_explain)
 
-    record = commands.add_parser("record", help="record a watch for `enrich --endpoints`", epilog=EPILOG)
+    record = commands.add_parser(
+        "record",
+        help="record a watch for `enrich --endpoints`",
+        description="Records a cluster's EndpointSlices and each change to them, with its time, until it is stopped.",
+        epilog=EPILOG,
+    )
     add_options(record, RECORD)
     record.add_argument("--output", "-o", metavar="FILE", help="where to write (default: stdout)")
     record.set_defaults(command=_record)
@@ -85,7 +105,7 @@ def _run(arguments: dict[str, Any]) -> int:
     from enricher.writing import Writer  # noqa: PLC0415
 
     settings = settle(RUN, arguments)
-    _warn_of_format(settings)
+    _warn(settings)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     writer = Writer()
     try:
@@ -112,7 +132,7 @@ def _enrich(arguments: dict[str, Any]) -> int:
     from enricher.offline import enrich  # noqa: PLC0415
 
     settings = settle(ENRICH, arguments)
-    _warn_of_format(settings)
+    _warn(settings)
     known = _known(settings)
     enrich(settings, arguments["files"] or ["-"], known, summary=arguments["summary"], out=sys.stdout.buffer)
     sys.stdout.flush()
@@ -125,16 +145,19 @@ def _explain(arguments: dict[str, Any]) -> int:
     settings, subject = settle(ENRICH, arguments), arguments["subject"]
     known = _known(settings)
     if arguments["at"]:
-        said = explain_address(known, subject, arguments["at"])
+        sys.stdout.writelines(f"{text}\n" for text in explain_address(known, subject, arguments["at"]))
     else:
-        line = sys.stdin.buffer.readline() if subject == "-" else subject.encode("utf-8", "surrogateescape")
-        said = explain_line(settings, known, line)
-    sys.stdout.writelines(f"{text}\n" for text in said)
+        lines = sys.stdin.buffer if subject == "-" else [subject.encode("utf-8", "surrogateescape")]
+        for line in lines:
+            sys.stdout.writelines(f"{text}\n" for text in explain_line(settings, known, line))
     sys.stdout.flush()
     return 0
 
 
-def _warn_of_format(settings: Settings) -> None:
+def _warn(settings: Settings) -> None:
+    """Of what is allowed, and hardly meant."""
+    for name in unknown_variables():
+        sys.stderr.write(f"enricher: the variable {name} belongs to no option\n")
     if "upstream_addr" not in settings.log_format.names:
         sys.stderr.write("enricher: the log format has no $upstream_addr: no line can be attributed\n")
 

@@ -51,7 +51,7 @@ async def run(settings: Settings, writer: Writer) -> None:
             metrics=metrics,
             positions=state.load(knowledge) if state else {},
         )
-        seen = _Seen(shipping, knowledge)
+        seen = _Seen(shipping, knowledge, state)
         collector = Collector(metrics, lambda: seen.gauges)
         port = await stack.enter_async_context(serving(settings.listen, collector, knowledge.problem, seen.look))
         logger.info("serving /metrics, /livez and /readyz on port %d", port)
@@ -71,13 +71,16 @@ class State:
         self._positions, self._history = StateFile(directory, "positions"), StateFile(directory, "history")
         self._positions.check()
 
+    @property
+    def failures(self) -> int:
+        return self._positions.failures + self._history.failures
+
     def load(self, knowledge: Knowledge) -> dict[str, dict[str, Any]]:
         """The positions by source path; the history goes where it belongs."""
-        positions: dict[str, dict[str, Any]] = {}
-        self._positions.load(lambda saved: take_positions(positions, saved))
+        positions = self._positions.load(lambda saved: take_positions(saved, time.time_ns()))
         if isinstance(knowledge, Watched):
             self._history.load(knowledge.known.pods.load)
-        return positions
+        return positions or {}
 
     def save_positions(self, shipping: Shipping) -> None:
         self._positions.save(shipping.positions())
@@ -145,24 +148,23 @@ async def _forget(shipping: Shipping, knowledge: Knowledge, metrics: Metrics) ->
 class _Seen:
     """The gauges as of the last look. Looked at in the loop: a follower must not be asked while it reads."""
 
-    def __init__(self, shipping: Shipping, knowledge: Knowledge) -> None:
-        self._shipping, self._knowledge = shipping, knowledge
+    def __init__(self, shipping: Shipping, knowledge: Knowledge, state: State | None) -> None:
+        self._shipping, self._knowledge, self._state = shipping, knowledge, state
         self.gauges = Gauges()
 
     def look(self) -> None:
         self._shipping.count()
-        self.gauges = _gauges(self._shipping, self._knowledge)
+        self.gauges = _gauges(self._shipping, self._knowledge, self._state)
 
 
-def _gauges(shipping: Shipping, knowledge: Knowledge) -> Gauges:
+def _gauges(shipping: Shipping, knowledge: Knowledge, state: State | None) -> Gauges:
+    broken = knowledge.broken if isinstance(knowledge, FromFile) else 0
     lag_bytes, lag_seconds = shipping.lag()
     return Gauges(
         sources=shipping.sources,
         endpoints=knowledge.known.pods.held,
         lag_bytes=lag_bytes,
         lag_seconds=lag_seconds,
-        watch_synced=knowledge.status.synced if knowledge.trails else None,
-        watch_restarts=knowledge.status.restarts,
-        last_event_age=knowledge.last_event_age(),
-        problems=shipping.problems() | ({"endpoints": knowledge.broken} if isinstance(knowledge, FromFile) else {}),
+        watch=knowledge.watch(),
+        problems=shipping.problems() | {"endpoints": broken, "state": state.failures if state else 0},
     )

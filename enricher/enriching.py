@@ -1,7 +1,7 @@
 """Lines in, JSON lines and counts out: each record joined with who held its upstream addresses. Pure."""
 
 import re
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -56,12 +56,12 @@ class Reading(NamedTuple):
 
 @dataclass(slots=True)
 class Batch:
-    """Lines of one source; `done` of them are enriched. `readings` are made when the plain way needs them."""
+    """Lines of one source; `done` of them are enriched. `rest` are those that the plain way has still to do."""
 
     source: Source
     lines: Sequence[Line]
-    readings: list[Reading] | None = None
     done: int = 0
+    rest: deque[Reading] | None = None
 
 
 class Enriched(NamedTuple):
@@ -69,6 +69,35 @@ class Enriched(NamedTuple):
 
     data: bytes
     wait_until: int = 0
+
+
+def read_line(log_format: LogFormat, line: Line) -> Reading:
+    """What the line says."""
+    at = rfc3339_ns(line.stamp)
+    if record := log_format.parse(line.text):
+        return Reading(line, at, "access", record, windows(record, at))
+    if error := read_error_line(line.text):
+        return Reading(line, at, "error", error=error)
+    known = line.stream == "stderr" or is_other(line.text)
+    return Reading(line, at, "other" if known else "parse_error")
+
+
+def attribute_line(known: Known, reading: Reading, pod_variable: str) -> list[Attribution]:
+    """Who held the line's addresses: one for each attempt of an access line, one for an error line that names an
+    upstream.
+    """
+    at, record, error = reading.at, reading.record, reading.error
+    if error and error.upstream:
+        return [attribute(known, error.upstream, error_window(at), answered=False)]
+    if not record:
+        return []
+    found = [
+        attribute(known, a.addr, window, answered=a.answered, upstream_name=record.upstream_name)
+        for a, window in zip(record.attempts, reading.windows, strict=True)
+    ]
+    if pod := reported_pod(record, pod_variable):
+        found[-1] = reported(known, found[-1], pod)
+    return found
 
 
 class Enricher:
@@ -89,34 +118,28 @@ class Enricher:
         self._failures: defaultdict[Source, Failures] = defaultdict(Failures)
         self._vain: dict[str, int] = {}
 
-    def read(self, source: Source, lines: Sequence[Line]) -> Batch:
-        """Lines of a source, to be enriched."""
-        return Batch(source, lines)
-
     def enrich(self, batch: Batch, now: int | None = None) -> Enriched:
         """One JSON line per line, in order. With `now` (ns since the epoch), a line of an address that nobody is
         known to hold stops the work until the watch had its time; without, every line is graded as things stand.
         """
-        quick = self._quickly(batch, now) if batch.readings is None else []
-        if batch.readings is None and batch.done < len(batch.lines):
+        out = self._quickly(batch, now) if batch.rest is None else []
+        if batch.rest is None:
             # All are read before the first is enriched: an error line may come after the access line it explains.
-            batch.readings = [self._read(line) for line in batch.lines[batch.done :]]
-            self._note_failures(batch.source, batch.readings)
-        return self._plainly(batch, now, quick)
-
-    def _plainly(self, batch: Batch, now: int | None, out: list[bytes]) -> Enriched:
-        readings = batch.readings or []
-        for reading in readings[batch.done - len(batch.lines) + len(readings) :]:
-            data = self._enriched(batch.source, reading, now)
+            rest = batch.lines[batch.done :] if batch.done < len(batch.lines) else ()
+            batch.rest = deque(read_line(self._format, line) for line in rest)
+            self._note_failures(batch.source, batch.rest)
+        while batch.rest:
+            data = self._enriched(batch.source, batch.rest[0], now)
             if data is None:
-                return Enriched(b"".join(out), (reading.at or 0) + HOLD)
+                return Enriched(b"".join(out), (batch.rest[0].at or 0) + HOLD)
             out.append(data)
+            batch.rest.popleft()
             batch.done += 1
         return Enriched(b"".join(out))
 
     def _enriched(self, source: Source, reading: Reading, now: int | None) -> bytes | None:
         """The JSON line, or None where the line is to wait."""
-        attributions = self._attribute(reading)
+        attributions = attribute_line(self.known, reading, self._pod_variable)
         if now is not None and reading.at is not None and abs(now - reading.at) < HOLD:
             if self._wants_to_wait(reading, attributions, now):
                 return None
@@ -133,11 +156,11 @@ class Enricher:
         if template is None:
             return []
         rows = self._fast.rows(block.body)
-        odd = {n: self._read(block.frame(row[0])[0]) for n, row in enumerate(rows) if not row[1]}
+        odd = {n: read_line(self._format, block.frame(row[0])[0]) for n, row in enumerate(rows) if not row[1]}
         self._note_failures(batch.source, odd.values())
 
         def reading(n: int) -> Reading:
-            return odd.get(n) or self._read(block.frame(rows[n][0])[0])
+            return odd.get(n) or read_line(self._format, block.frame(rows[n][0])[0])
 
         suspects = self._failures[batch.source].suspects()
         out, plain = self._fast.run(
@@ -153,7 +176,7 @@ class Enricher:
             self.count()
         batch.done = len(out)
         if batch.done < len(rows):
-            batch.readings = [reading(n) for n in range(batch.done, len(rows))]
+            batch.rest = deque(reading(n) for n in range(batch.done, len(rows)))
         return out
 
     def _note_failures(self, source: Source, readings: Iterable[Reading]) -> None:
@@ -172,32 +195,6 @@ class Enricher:
         """The source is gone."""
         self._failures.pop(source, None)
         self._renderer.forget(source)
-
-    # --- reading: what the line says, and who held its addresses ------------------------------------------------
-
-    def _read(self, line: Line) -> Reading:
-        at = rfc3339_ns(line.stamp)
-        if record := self._format.parse(line.text):
-            return Reading(line, at, "access", record, windows(record, at))
-        if error := read_error_line(line.text):
-            return Reading(line, at, "error", error=error)
-        known = line.stream == "stderr" or is_other(line.text)
-        return Reading(line, at, "other" if known else "parse_error")
-
-    def _attribute(self, reading: Reading) -> list[Attribution]:
-        """One for each attempt of an access line; one for an error line that names an upstream."""
-        at, record, error = reading.at, reading.record, reading.error
-        if error and error.upstream:
-            return [attribute(self.known, error.upstream, error_window(at), answered=False)]
-        if not record:
-            return []
-        found = [
-            attribute(self.known, a.addr, window, answered=a.answered, upstream_name=record.upstream_name)
-            for a, window in zip(record.attempts, reading.windows, strict=True)
-        ]
-        if pod := reported_pod(record, self._pod_variable):
-            found[-1] = reported(self.known, found[-1], pod)
-        return found
 
     # --- holding: a line of an address that the watch may be about to speak of ----------------------------------
 

@@ -2,38 +2,36 @@
 
 from collections.abc import Iterator
 
-from enricher.accesslog.error_log import read_error_line
-from enricher.cluster.attribution import Attribution, Known, Window, attribute, reported, spans
+from enricher.cluster.attribution import Attribution, Known, Window, attribute, spans
 from enricher.cluster.endpoints import Owner, split_address
 from enricher.cluster.history import EVER, FOREVER, Tenure
-from enricher.enriching import reported_pod
+from enricher.enriching import attribute_line, read_line
 from enricher.errors import UsageError
 from enricher.settings import Settings
 from enricher.tailing.framing import Framer
 from enricher.times import format_ns, rfc3339_ns
-from enricher.timing import error_window, windows
+from enricher.timing import error_window
 
 
 def explain_line(settings: Settings, known: Known, text: bytes) -> Iterator[str]:
     """Line by line what decided about each attempt of a log line, framed or not. Raises UsageError."""
     framer = Framer()
     line = [*framer.feed(text.rstrip(b"\n") + b"\n"), *framer.flush()][0]
-    at = rfc3339_ns(line.stamp)
-    record = settings.log_format.parse(line.text)
-    if record is None:
-        error = read_error_line(line.text)
-        if error is None or not error.upstream:
-            raise UsageError("the line fits neither the log format nor nginx's error log with an upstream in it")
-        yield from _explain(known, error.upstream, error_window(at), answered=False)
+    reading = read_line(settings.log_format, line)
+    found, record, error = attribute_line(known, reading, settings.pod_variable), reading.record, reading.error
+    if error and error.upstream:
+        yield from _explain(known, error.upstream, error_window(reading.at), found[0], answered=False)
         return
+    if not record:
+        hint = "; for an address, give --at TIME" if split_address(line.text.decode("utf-8", "replace"))[0] else ""
+        raise UsageError(f"the line fits neither the log format nor nginx's error log with an upstream in it{hint}")
     if not record.attempts:
         yield "no upstream was asked: nginx answered by itself"
-    for n, (attempt, window) in enumerate(zip(record.attempts, windows(record, at), strict=True), 1):
+    for n, (attempt, window, one) in enumerate(zip(record.attempts, reading.windows, found, strict=True), 1):
         status = "no status" if attempt.status is None else f"status {attempt.status}"
-        yield f"attempt {n} of {len(record.attempts)}: {status}, {'answered' if attempt.answered else 'failed'}"
-        pod = reported_pod(record, settings.pod_variable) if n == len(record.attempts) else ""
+        yield f"attempt {n} of {len(found)}: {status}, {'answered' if attempt.answered else 'failed'}"
         name = record.upstream_name
-        yield from _explain(known, attempt.addr, window, answered=attempt.answered, upstream_name=name, pod=pod)
+        yield from _explain(known, attempt.addr, window, one, answered=attempt.answered, upstream_name=name)
 
 
 def explain_address(known: Known, address: str, at: str) -> Iterator[str]:
@@ -41,25 +39,24 @@ def explain_address(known: Known, address: str, at: str) -> Iterator[str]:
     moment = rfc3339_ns(at.encode())
     if moment is None:
         raise UsageError(f"{at!r} was given with --at: an RFC 3339 time is expected, as 2026-11-22T23:18:31.5Z")
-    yield from _explain(known, address, Window(moment, moment, moment), answered=True)
+    if not split_address(address)[0]:
+        raise UsageError(f"{address!r} was given with --at: an address is expected, as 10.244.0.60:10000")
+    window = Window(moment, moment, moment)
+    yield from _explain(known, address, window, attribute(known, address, window, answered=True), answered=True)
 
 
 def _explain(
-    known: Known, addr: str, window: Window | None, *, answered: bool, upstream_name: str = "", pod: str = ""
+    known: Known, addr: str, window: Window | None, found: Attribution, *, answered: bool, upstream_name: str = ""
 ) -> Iterator[str]:
-    """`pod` is the name that the line itself gives."""
     yield f"  {addr}" + (f", service named by the proxy: {upstream_name}" if upstream_name else "")
     yield f"  {_question(window, answered=answered)}"
     ip, port = split_address(addr)
     for span in spans(known.pods.of_ip(ip), port, known.pods.horizon):
         yield f"  - {_tenure(span.tenure)}"
-    if not known.pods.of_ip(ip):
-        yield "  - no pod is known to have held the address at any time (is it a Service's? See --services)"
+    if not known.pods.of_ip(ip) and not known.services.of_ip(ip):
+        yield "  - no pod is known to have held the address at any time (nor a Service, as far as they are known)"
     for tenure in known.services.of_ip(ip):
         yield f"  - cluster IP of {', '.join(f'{s.namespace}/{s.name}' for s in tenure.services)}"
-    if pod:
-        yield f"  - the line itself says {pod}"
-    found = reported(known, attribute(known, addr, window, answered=answered, upstream_name=upstream_name), pod)
     yield f"  = {_verdict(found)}"
     yield f"    {found.why}"
 
@@ -83,7 +80,7 @@ def _tenure(tenure: Tenure) -> str:
 
 
 def _since(tenure: Tenure) -> str:
-    if tenure.since == 0:
+    if tenure.since == 0:  # of a snapshot
         return "a time not known"
     return _time(tenure.since) + (" or earlier" if tenure.since_earliest < tenure.since else "")
 

@@ -39,7 +39,7 @@ class Failure(NamedTuple):
 
 
 class Failures:
-    """The failures of one source that no access line has explained so far."""
+    """The failures of one source that no access line has claimed so far."""
 
     def __init__(self) -> None:
         self._waiting: deque[Failure] = deque(maxlen=REMEMBERED)
@@ -88,11 +88,13 @@ def origin(attempt: Attempt, reason: str) -> str:
     nginx makes only 502 and 504 of its own. It made one if an error line says why; the pod did if it sent a body, or
     if `$upstream_header_time`, where the format has it, says that a header came.
     """
-    if attempt.status is None or attempt.status < 500:
+    if not attempt.is_error:
         return ""
+    if attempt.answered:
+        return "pod"
     if reason:
         return "proxy"
-    if attempt.answered or attempt.response_length:
+    if attempt.response_length:
         return "pod"
     if attempt.got_header is None:
         return "unknown"

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from enricher.cluster.history import History
 from enricher.cluster.loading import load_known
 from enricher.cluster.watching import ENDPOINT_SLICES, SERVICES, Listed, Resource, WatchStatus, watch
 from enricher.errors import ConfigurationError
+from enricher.metrics import WatchGauges
 from enricher.settings import Settings
 from enricher.times import SECOND
 
@@ -51,12 +53,12 @@ class Watched:
 
     def __init__(self, api: Api, settings: Settings) -> None:
         keep = round(settings.history * SECOND)
-        self.status = WatchStatus()
-        pods = History(keep=keep, in_sync=lambda: self.status.synced, whole=settings.namespace is None)
+        status = WatchStatus()
+        pods = History(keep=keep, in_sync=lambda: status.synced, whole=settings.namespace is None)
         self.known = Known(pods, History(keep=keep))
         self.news = News()
         self._api, self._namespace = api, settings.namespace
-        self._watches = [_Watch(ENDPOINT_SLICES, self.known.pods, self.status)]
+        self._watches = [_Watch(ENDPOINT_SLICES, self.known.pods, status)]
         if settings.services:
             self._watches.append(_Watch(SERVICES, self.known.services, WatchStatus(), service_as_slice))
         self._wanted = asyncio.Event()
@@ -75,7 +77,7 @@ class Watched:
                 for one in self._watches:
                     await one.listed.wait()
         except TimeoutError:
-            logger.warning("no list of endpoints after %.0f s: lines go out unattributed until it comes", FIRST_LIST)
+            logger.warning("no list of endpoints after %.0f s", FIRST_LIST)
 
     async def keep(self) -> None:
         """Follows the API server for ever, once there is a need."""
@@ -108,9 +110,14 @@ class Watched:
                 return f"the watch of {one.resource.plural} is out of sync: {why}"
         return None
 
-    def last_event_age(self) -> float | None:
-        at = self.status.last_event_at
-        return (time.time_ns() - at) / SECOND if at else None
+    def watch(self) -> WatchGauges:
+        statuses = [one.status for one in self._watches]
+        oldest = min(status.last_event_at for status in statuses)
+        return WatchGauges(
+            all(status.synced for status in statuses),
+            sum((Counter(status.restarts) for status in statuses), Counter[str]()),
+            (time.time_ns() - oldest) / SECOND if oldest else None,
+        )
 
 
 @dataclass(slots=True)
@@ -130,7 +137,6 @@ class FromFile:
     def __init__(self, paths: Sequence[str]) -> None:
         """Raises ConfigurationError if a file is broken at the start."""
         self.news = News()
-        self.status = WatchStatus()
         # Looked at before they are read: a change in between is seen later.
         self._paths, self._seen = paths, [_identity(path) for path in paths]
         self.known = load_known(paths)
@@ -162,8 +168,8 @@ class FromFile:
     def problem(self) -> str | None:
         return self._problem
 
-    def last_event_age(self) -> float | None:
-        return None
+    def watch(self) -> None:
+        """There is none."""
 
 
 def _identity(path: str) -> tuple[int, int, int] | None:

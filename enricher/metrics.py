@@ -26,6 +26,9 @@ MAX_SERIES = 20_000
 OVERFLOW = ("", "", "overflow", "")
 """The pod under which all beyond are counted."""
 
+GRADES = ("exact", "grace", "assumed", "ambiguous", "reported", "service", "unknown")
+PROBLEMS = ("log", "missed_file", "truncation", "endpoints", "state")
+"""Every kind has its series from the start: a rate needs the 0 before the first."""
 POD_LABELS = ("namespace", "service", "pod", "node")
 K = TypeVar("K")
 V = TypeVar("V")
@@ -54,12 +57,20 @@ class Gauges:
     endpoints: int = 0
     lag_bytes: int = 0
     lag_seconds: float = 0.0
-    watch_synced: bool | None = None
-    """None where there is no watch."""
-    watch_restarts: dict[str, int] = field(default_factory=dict)
-    last_event_age: float | None = None
+    watch: "WatchGauges | None" = None
     problems: dict[str, int] = field(default_factory=dict)
     """Things that went wrong with logs and were survived, by kind."""
+
+
+@dataclass(slots=True)
+class WatchGauges:
+    """Of all watches together: whether all are in sync, their restarts by reason, and for how many seconds the one that
+    spoke least lately has said nothing.
+    """
+
+    synced: bool
+    restarts: Counter[str]
+    last_event_age: float | None
 
 
 class Metrics:
@@ -71,12 +82,14 @@ class Metrics:
         self.services: dict[tuple[str, str], list[int]] = {}
         self._known_times: dict[bytes, tuple[float, int]] = {}
         self.lines: Counter[str] = Counter()
-        self.grades: Counter[str] = Counter()
+        self.grades = Counter(dict.fromkeys(GRADES, 0))
+        self.unresolved = Counter(dict.fromkeys(("ambiguous", "service", "unknown"), 0))
+        """Attempts for which no pod could be named, by grade."""
         self.bytes_read = 0
         self.bytes_written = 0
         self.overflowed = 0
         """Attempts and failures that were counted under OVERFLOW."""
-        self.problems: Counter[str] = Counter()
+        self.problems = Counter(dict.fromkeys(PROBLEMS, 0))
         """Things that went wrong and were survived, by kind."""
 
     def count_line(self, result: str, lines: int = 1) -> None:
@@ -84,11 +97,13 @@ class Metrics:
         self.lines[result] += lines
 
     def count_attempt(self, attribution: Attribution, attempt: Attempt, *, retried: bool, origin: str) -> None:
-        """One attempt; an error is a status of 500 and more, hidden from the client if another attempt followed."""
+        """One attempt; an error is a status of 500 to 599, `retried` if another attempt followed."""
         self.grades[attribution.grade] += 1
+        if attribution.owner is None:
+            self.unresolved[attribution.grade] += 1
         key, series = self._series(attribution)
         series.requests += 1
-        if attempt.status is not None and 500 <= attempt.status <= 599:
+        if attempt.is_error:
             series.errors[str(attempt.status), "true" if retried else "false", origin] += 1
         if attempt.response_time is not None:
             self._time(series, key, attempt.response_time / SECOND)
@@ -181,7 +196,7 @@ class Collector:
         )
         failures = CounterMetricFamily(
             "ingress_upstream_failures",
-            "Attempts that the error log says nginx could not bring to an end, by the reason.",
+            "Lines of the error log about attempts that nginx could not bring to an end, by the reason.",
             labels=(*POD_LABELS, "reason"),
         )
         for key, series in pods:
@@ -217,9 +232,8 @@ class Collector:
         yield _counters(
             "enricher_attributions", "Attempts, by the grade of their attribution.", "grade", _items(own.grades)
         )
-        unresolved = [(grade, own.grades[grade]) for grade in ("ambiguous", "unknown")]
         yield _counters(
-            "enricher_unresolved_attempts", "Attempts for which no single pod could be named.", "grade", unresolved
+            "enricher_unresolved_attempts", "Attempts for which no pod could be named.", "grade", _items(own.unresolved)
         )
         yield CounterMetricFamily(
             "enricher_overflowed", 'Attempts and failures counted under pod="overflow".', value=own.overflowed
@@ -230,19 +244,21 @@ class Collector:
     def _state(self, now: Gauges) -> Iterator[Metric]:
         yield InfoMetricFamily("enricher_build", "The program.", value={"version": __version__})
         yield GaugeMetricFamily("enricher_sources", "Containers whose logs are followed.", value=now.sources)
-        yield GaugeMetricFamily("enricher_endpoints", "Addresses that a pod holds now.", value=now.endpoints)
+        yield GaugeMetricFamily("enricher_endpoints", "Addresses that are held now.", value=now.endpoints)
         yield GaugeMetricFamily("enricher_lag_bytes", "Bytes in the logs that are not read yet.", value=now.lag_bytes)
         yield GaugeMetricFamily(
             "enricher_lag_seconds", "Age of the last line read, while more are waiting.", value=now.lag_seconds
         )
-        if now.watch_synced is not None:
-            text = "Whether the watch follows the API server now."
-            yield GaugeMetricFamily("enricher_watch_synced", text, value=int(now.watch_synced))
-        problems = Counter(dict(_items(self._metrics.problems))) + Counter(now.problems)
+        problems = Counter(dict(_items(self._metrics.problems)))
+        problems.update(now.problems)
         yield _counters("enricher_problems", "Things that went wrong and were survived.", "kind", problems.items())
-        yield _counters(
-            "enricher_watch_restarts", "Restarts of the watch, by reason.", "reason", now.watch_restarts.items()
-        )
+        if now.watch:
+            yield from self._watch(now.watch)
+
+    def _watch(self, now: WatchGauges) -> Iterator[Metric]:
+        text = "Whether the watch follows the API server now."
+        yield GaugeMetricFamily("enricher_watch_synced", text, value=int(now.synced))
+        yield _counters("enricher_watch_restarts", "Restarts of the watch, by reason.", "reason", now.restarts.items())
         if now.last_event_age is not None:
             yield GaugeMetricFamily(
                 "enricher_watch_last_event_age_seconds",

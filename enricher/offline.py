@@ -11,10 +11,10 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
 
 from enricher.cluster.attribution import Known
-from enricher.enriching import Enricher
+from enricher.enriching import Batch, Enricher
 from enricher.lines import Source
 from enricher.metrics import Metrics
-from enricher.settings import Settings
+from enricher.settings import DEFAULT_LOG_FORMAT, Settings
 from enricher.summary import Summary
 from enricher.tailing.reading import read_file
 
@@ -31,13 +31,14 @@ def enrich(settings: Settings, files: Sequence[str], known: Known, *, summary: b
     with _progress(files) as progress:
         for file in files:
             for lines in read_file(sys.stdin.buffer if file == STDIN else file, progress=progress(file)):
-                data = enricher.enrich(enricher.read(Source(file), lines)).data
+                data = enricher.enrich(Batch(Source(file), lines)).data
                 if not summary:
                     out.write(data)
                 for record in data.splitlines() if summary else ():
                     table.add(orjson.loads(record))
     if metrics.lines["parse_error"] and not metrics.lines["access"]:
-        sys.stderr.write(f"enricher: none of {metrics.lines.total()} lines fits the log format: see --log-format\n")
+        tried = "ingress-nginx's default" if settings.log_format is DEFAULT_LOG_FORMAT else "the given one"
+        sys.stderr.write(f"enricher: no line fits the log format, {tried} ({metrics.lines.total()} lines)\n")
     if summary:
         table.render(_Console(width=None if sys.stdout.isatty() else 160))
 

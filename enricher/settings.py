@@ -7,6 +7,7 @@ what is allowed, and where it was set.
 
 import argparse
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +34,7 @@ DEFAULT_LOG_FORMAT = compile_format(INGRESS_NGINX)
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What the user decided. The field's name is the option's, its documentation is in OPTIONS."""
+    """What the user decided; each field belongs to an Option below, which says what it is for."""
 
     log_dir: str = "/var/log/pods"
     state_dir: str | None = None
@@ -115,8 +116,17 @@ def parse_log_format(text: str) -> LogFormat:
 def read_log_format(path: str) -> LogFormat:
     try:
         return compile_format(Path(path).read_text())
+    except LogFormatError as error:
+        raise UsageError(f"an nginx log_format is expected in it: {error}") from error
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"the log format in {path}: {_reason(error)}") from error
+
+
+def parse_variable(text: str) -> str:
+    found = re.fullmatch(r"\$?(?:\{(\w+)\}|(\w+))", text, re.ASCII)
+    if not found:
+        raise UsageError("the name of one of nginx's variables is expected")
+    return found[1] or found[2]
 
 
 LOG_DIR = Option("--log-dir", "log_dir", "DIR", "where the kubelet keeps the logs of pods")
@@ -146,7 +156,11 @@ ENDPOINTS = Option(
 )
 SERVICES = Option("--services", "services", "", "watch Services too, to name those behind cluster IPs", parse_switch)
 POD_VARIABLE = Option(
-    "--pod-variable", "pod_variable", "NAME", "the variable of the format in which the answering pod says its name"
+    "--pod-variable",
+    "pod_variable",
+    "NAME",
+    "the variable of the format in which the answering pod says its name",
+    parse_variable,
 )
 HISTORY = Option("--history", "history", "SECONDS", "how long to remember who held an address", parse_seconds)
 SERIES = Option("--max-series", "max_series", "NUMBER", "how many pods are counted one by one at most", parse_count)
@@ -156,8 +170,9 @@ RUN = (
     *(LOG_DIR, SELECT, LOG_FORMAT, LOG_FORMAT_FILE, FROM, STATE_DIR, LISTEN),
     *(NAMESPACE, KUBECONFIG, CONTEXT, SERVICES, ENDPOINTS, POD_VARIABLE, HISTORY, SERIES, NODE),
 )
-ENRICH = (*(LOG_FORMAT, LOG_FORMAT_FILE, NAMESPACE, KUBECONFIG, CONTEXT, SERVICES, ENDPOINTS, POD_VARIABLE, NODE),)
-RECORD = (NAMESPACE, KUBECONFIG, CONTEXT, SERVICES)
+OF_A_CLUSTER = (NAMESPACE, KUBECONFIG, CONTEXT, SERVICES)
+ENRICH = (LOG_FORMAT, LOG_FORMAT_FILE, *OF_A_CLUSTER, ENDPOINTS, POD_VARIABLE, NODE)
+RECORD = OF_A_CLUSTER
 
 
 def add_options(parser: argparse.ArgumentParser, options: Sequence[Option]) -> None:
@@ -181,14 +196,30 @@ def settle(options: Sequence[Option], flags: Mapping[str, Any], environ: Mapping
         values["node"] = environ["NODE_NAME"]
     if environ.get("POD_NAME"):
         values["own_pod"] = environ.get("POD_NAMESPACE", ""), environ["POD_NAME"]
+    flagged = {option.field for option in options if flags.get(option.flag) is not None}
     for option in options:
-        if (text := environ.get(option.variable)) is not None and text != "":
+        if option.field not in flagged and (text := environ.get(option.variable)):
             texts = text.split() if option.repeatable else [text]
             values[option.field] = _parse(option, texts, f"in the variable {option.variable}")
     for option in options:
         if (given := flags.get(option.flag)) is not None:
             values[option.field] = _parse(option, given if option.repeatable else [given], f"with {option.flag}")
+    for option in OF_A_CLUSTER if values.get("endpoints") else ():
+        if values.get(option.field):
+            raise UsageError(f"{option.flag} was given beside {ENDPOINTS.flag}, which stands in a cluster's place")
     return Settings(**values)
+
+
+def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
+    """ENRICHER_* variables that no option has: misspelt, most likely."""
+    known = {option.variable for option in (*RUN, *ENRICH, *RECORD)}
+    # What Kubernetes sets where there is a Service of that name.
+    of_a_service = re.compile(r"ENRICHER_(?:SERVICE_HOST|(?:SERVICE_)?PORT.*)")
+    return sorted(
+        name
+        for name in environ
+        if name.startswith("ENRICHER_") and name not in known and not of_a_service.fullmatch(name)
+    )
 
 
 def _parse(option: Option, texts: Sequence[str], where: str) -> Any:
@@ -198,6 +229,8 @@ def _parse(option: Option, texts: Sequence[str], where: str) -> Any:
             values.append(option.parse(text))
         except UsageError as error:
             raise UsageError(f"{text!r} was given {where}: {error}") from error
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{error} (given {where})") from error
     return tuple(values) if option.repeatable else values[0]
 
 

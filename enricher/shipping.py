@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from typing import Any
 
-from enricher.enriching import Enricher
+from enricher.enriching import Batch, Enricher
 from enricher.knowing import Knowledge
 from enricher.lines import Source
 from enricher.metrics import Metrics
@@ -29,6 +29,8 @@ LONGEST_POLL = 16.0
 """What POLL grows to while a log is silent, so that hundreds of them cost next to nothing."""
 DISCOVER = 2.0
 """Seconds between looks for new containers, if nothing woke us."""
+LONG_GONE = 86_400 * SECOND
+"""A log that is not there and was last written to so long ago does not come back."""
 DOCKER_ROOT = "/var/lib/docker/containers"
 """Where the links in the log directory lead to under Docker."""
 
@@ -92,10 +94,9 @@ class Shipping:
         with it the reading, for a moment; when the daemon stops, it goes out as things stand.
         """
         self._metrics.bytes_read += chunk.size
-        batch = None
+        batch = Batch(follower.source, chunk.lines)
         while True:
             async with self._turn:
-                batch = batch or self._enricher.read(follower.source, chunk.lines)
                 hold = self._knowledge.trails and not self._stopping.is_set()
                 self._enricher.known = self._knowledge.known
                 enriched = self._enricher.enrich(batch, time.time_ns() if hold else None)
@@ -144,14 +145,14 @@ class Shipping:
         try:
             await self._ship(follower)
         finally:
-            self._gone["missed_file"] += follower.missed_files
-            self._gone["truncation"] += follower.truncations
             follower.close()
             self._waker.forget(source.path)
         if not self._stopping.is_set():
             logger.info("%s is gone", source.path)
             self._enricher.forget(source)
             del self._followers[source]
+            self._gone["missed_file"] += follower.missed_files
+            self._gone["truncation"] += follower.truncations
             self._last_line.pop(source, None)
 
     def stop(self) -> None:
@@ -204,8 +205,14 @@ def _fixed_directory(pattern: str) -> str:
     return os.path.dirname(fixed)
 
 
-def take_positions(positions: dict[str, dict[str, Any]], saved: Mapping[str, Any]) -> None:
-    """Copies saved positions, by source path; raises ValueError where they can't be any."""
+def take_positions(saved: Mapping[str, Any], now: int) -> dict[str, dict[str, Any]]:
+    """Saved positions by source path, but for those of logs that are long gone (`now` in ns); raises ValueError where
+    they can't be any.
+    """
     if not all(isinstance(position, dict) for position in saved.values()):
         raise ValueError("not positions")
-    positions.update(saved)
+    return {
+        path: position
+        for path, position in saved.items()
+        if os.path.lexists(path) or not isinstance(at := position.get("mtime"), int) or now - at < LONG_GONE
+    }

@@ -4,7 +4,7 @@ import contextlib
 import logging
 import os
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -15,6 +15,7 @@ _KEPT = 3
 """Broken files that are kept for a look at them; the last one is overwritten when there are more."""
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 class StateFile:
@@ -40,22 +41,23 @@ class StateFile:
         except OSError as error:
             raise ConfigurationError(f"state directory {self._directory}: {error.strerror}") from error
 
-    def load(self, take: Callable[[dict[str, Any]], None]) -> None:
-        """Gives what was saved to `take`, which raises ValueError where it can't be that: then, as with a file that
-        can't be read, it is set aside and nothing is known. Without a file `take` is not called.
+    def load(self, take: Callable[[dict[str, Any]], T]) -> T | None:
+        """What `take` makes of what was saved. It raises ValueError where it can't be that: then, as with a file that
+        can't be read, it is set aside and nothing is known, as without a file.
         """
         try:
             with open(self._path, "rb") as file:
                 content = file.read()
         except FileNotFoundError:
-            return
+            return None
         except OSError as error:
             log.warning("cannot read %s (%s): starting without it", self._path, error.strerror)
-            return
+            return None
         try:
-            take(self._parse(content))
+            return take(self._parse(content))
         except ValueError as error:
             self._set_aside(error)
+            return None
 
     def save(self, state: Mapping[str, Any]) -> bool:
         """Writes them unless they are what was written last; blocks until the disk has them.

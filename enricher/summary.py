@@ -17,7 +17,7 @@ class PodSummary:
 
     requests: int = 0
     hidden: int = 0
-    """Failed attempts that another attempt followed: the client never saw them."""
+    """Failed attempts that another attempt followed."""
     errors: Counter[int] = field(default_factory=Counter)
     seconds: list[float] = field(default_factory=list)
 

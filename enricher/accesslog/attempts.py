@@ -34,6 +34,10 @@ class Attempt(NamedTuple):
         """Whether somebody completed an answer: a status other than nginx's own 499, 502 and 504."""
         return self.status is not None and self.status not in NGINX_OWN_STATUSES
 
+    @property
+    def is_error(self) -> bool:
+        return self.status is not None and 500 <= self.status <= 599
+
 
 def split_list(text: bytes) -> list[bytes]:
     """The elements of one list; none where nginx wrote `-` or nothing: no upstream was asked."""

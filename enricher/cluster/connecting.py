@@ -138,7 +138,7 @@ async def _from_kubeconfig(path: str, context: str | None, *, named: bool) -> Cr
     if not _any_exists(path):
         raise ConfigurationError(
             f"no kubeconfig at {path}"
-            + ("" if named else ", and this is no pod of a cluster; --endpoints FILE needs neither")
+            + ("" if named else ", and this is no pod of a cluster (--endpoints needs neither)")
         )
     configuration: Any = client.Configuration()
     try:

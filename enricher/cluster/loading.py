@@ -93,11 +93,15 @@ def _snapshot(known: Known, obj: Object) -> None:
 
 
 def _recorded(known: Known, events: list[Event]) -> None:
-    """A list at the beginning is a row of ADDED events with one time; what it shows began nobody knows when."""
+    """A list at the beginning is, for each kind of object, a row of ADDED events with one time; what it shows began
+    nobody knows when.
+    """
+    lists: dict[object, int] = {}
     for event in events:
-        first = event.at == events[0].at and event.type == "ADDED"
+        kind = event.object.get("kind")
+        first = event.at == lists.setdefault(kind, event.at) and event.type == "ADDED"
         earliest = EVER if first else event.earliest
-        if event.object.get("kind") == "Service":
+        if kind == "Service":
             known.services.apply(event.type, service_as_slice(event.object), event.at, earliest)
         else:
             known.pods.apply(event.type, event.object, event.at, earliest)

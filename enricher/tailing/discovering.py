@@ -31,8 +31,8 @@ class Selector:
         parts = text.split("/")
         if len(parts) != 3 or not all(_GLOB.fullmatch(part) for part in parts):
             raise UsageError(
-                f"selector {text!r}: expected NAMESPACE/POD-GLOB/CONTAINER of names with * ? [ ], "
-                "as in */*ingress-nginx-controller*/controller, or an absolute path of log files"
+                "NAMESPACE/POD-GLOB/CONTAINER, names with * ? [ ], is expected, "
+                "as in */*ingress-nginx-controller*/controller; or an absolute path of log files"
             )
         return cls(text, *(re.compile(translate(part)) for part in parts))
 

@@ -57,7 +57,7 @@ async def refused(kubeconfig=None, context=None):
 async def test_nothing_anywhere():
     assert (
         await refused()
-        == "no kubeconfig at ~/.kube/config, and this is no pod of a cluster; --endpoints FILE needs neither"
+        == "no kubeconfig at ~/.kube/config, and this is no pod of a cluster (--endpoints needs neither)"
     )
 
 

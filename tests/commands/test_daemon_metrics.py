@@ -6,6 +6,8 @@ from controller_logs import access, cri
 from daemons import until
 from prometheus_client.parser import text_string_to_metric_families
 
+from enricher.metrics import PROBLEMS
+
 REFUSED = (
     "2026/11/22 23:18:31 [error] 29#31: *5 connect() failed (111: Connection refused) while connecting to upstream, "
     'client: 192.0.2.7, server: s, request: "GET /1 HTTP/1.1", upstream: "http://10.0.0.1:80/1", host: "s"'
@@ -45,7 +47,7 @@ def counted(rows):
     return wanted
 
 
-LABELS = ("namespace", "service", "pod", "node", "code", "retried", "origin", "reason", "grade", "result")
+LABELS = ("namespace", "service", "pod", "node", "code", "retried", "origin", "reason", "grade", "result", "kind")
 
 
 def scraped(daemon):
@@ -70,4 +72,5 @@ def test_the_metrics_say_what_the_lines_say(node):
     assert found["enricher_read_bytes_total",] == node.log().stat().st_size
     assert found["enricher_written_bytes_total",] == sum(map(len, daemon.out))
     assert found["enricher_lag_bytes",] == 0
-    assert not {key: value for key, value in found.items() if key[0] == "enricher_problems_total" and value}
+    problems = {key[1]: value for key, value in found.items() if key[0] == "enricher_problems_total"}
+    assert problems == dict.fromkeys(PROBLEMS, 0)

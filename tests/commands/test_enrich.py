@@ -95,7 +95,7 @@ def test_a_full_disk(tmp_path, endpoints):
         command = [*COMMAND, "--endpoints", endpoints, log]
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, timeout=30, check=False)
     assert done.returncode == 1
-    assert done.stderr == b"enricher: [Errno 28] No space left on device\n"
+    assert done.stderr == b"enricher: stdout: No space left on device\n"
 
 
 def test_a_summary(tmp_path, endpoints, capsys):

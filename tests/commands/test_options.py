@@ -4,7 +4,8 @@ import argparse
 
 import pytest
 
-from enricher.settings import ENRICH, RECORD, RUN, Listen, Settings, add_options, settle
+from enricher.errors import ConfigurationError, UsageError
+from enricher.settings import ENRICH, RECORD, RUN, Listen, Settings, add_options, settle, unknown_variables
 
 VALUES = {
     "--log-dir": ("/a", "/b"),
@@ -50,6 +51,43 @@ def test_a_flag_a_variable_and_both(flag):
     assert value(settled((), {option.variable: second or "true"}), option) == wanted
     assert value(settled(given, {option.variable: first}), option) == wanted
     assert value(settled((), {option.variable: ""}), option) == value(Settings(), option)
+
+
+def test_a_variable_that_a_flag_outdoes_is_not_read():
+    assert settled(["--from", "end"], {"ENRICHER_FROM": "middle"}).start == "end"
+    assert settled(["--log-format", "$status"], {"ENRICHER_LOG_FORMAT_FILE": "/missing"}).log_format.text == "$status"
+
+
+def test_a_missing_file_says_where_it_was_named():
+    with pytest.raises(ConfigurationError, match=r"in /missing: No such file .*\(given in the variable ENRICHER_LOG_F"):
+        settled((), {"ENRICHER_LOG_FORMAT_FILE": "/missing"})
+
+
+@pytest.mark.parametrize("given", [["--namespace", "a"], ["--services"], ["--kubeconfig", "a"], ["--context", "a"]])
+def test_an_endpoints_file_stands_in_a_clusters_place(given):
+    with pytest.raises(UsageError, match=f"{given[0]} was given beside --endpoints"):
+        settled(["--endpoints", "a", *given])
+
+
+@pytest.mark.parametrize("text", ["upstream_http_x", "$upstream_http_x", "${upstream_http_x}"])
+def test_a_variables_name(text):
+    assert settled(["--pod-variable", text]).pod_variable == "upstream_http_x"
+
+
+@pytest.mark.parametrize("text", ["", "a b", "$", "${a", "a-b"])
+def test_what_is_no_variables_name(text):
+    with pytest.raises(UsageError, match="nginx's variables"):
+        settled(["--pod-variable", text])
+
+
+def test_misspelt_variables():
+    environ = {
+        "ENRICHER_LOGDIR": "x",
+        "ENRICHER_LOG_DIR": "x",
+        "ENRICHER_SERVICE_HOST": "x",
+        "ENRICHER_PORT_80_TCP": "x",
+    }
+    assert unknown_variables(environ | {"OTHER": "x"}) == ["ENRICHER_LOGDIR"]
 
 
 def test_what_can_be_repeated():

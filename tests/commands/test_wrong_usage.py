@@ -102,15 +102,17 @@ def test_a_port_that_is_taken(refused, tmp_path, endpoints):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [(None, "No such file"), (b"", "no variable"), (b"\xff", "decode"), (b"a $", "character 3")]
+    ("content", "status", "said"),
+    [(None, 3, "No such file"), (b"", 2, "no variable"), (b"\xff", 3, "decode"), (b"a $", 2, "character 3")],
 )
-def test_a_broken_format_file(refused, tmp_path, endpoints, content, said):
+def test_a_broken_format_file(refused, tmp_path, endpoints, content, status, said):
     path = tmp_path / "format"
     if content is not None:
         path.write_bytes(content)
     code, err = refused("enrich", "--log-format-file", path, "--endpoints", endpoints)
-    assert code == 3
+    assert code == status
     assert str(path) in err
+    assert "--log-format-file" in err
     assert said in err
 
 

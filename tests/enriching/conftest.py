@@ -5,7 +5,7 @@ from controller_lines import AT, SOURCE, STAMP, slice_of
 from enricher.accesslog.log_format import INGRESS_NGINX, compile_format
 from enricher.cluster.attribution import Known
 from enricher.cluster.history import History
-from enricher.enriching import Enricher
+from enricher.enriching import Batch, Enricher
 from enricher.lines import Line
 from enricher.metrics import Metrics
 
@@ -22,8 +22,8 @@ def history():
 def make(history):
     """Makes an Enricher for a format."""
 
-    def make(format_=INGRESS_NGINX):
-        return Enricher(compile_format(format_), Known(history, History()), Metrics(), node="node-0")
+    def make(format_=INGRESS_NGINX, **options):
+        return Enricher(compile_format(format_), Known(history, History()), Metrics(), node="node-0", **options)
 
     return make
 
@@ -32,9 +32,9 @@ def make(history):
 def enriched(make):
     """What goes out for lines, one object per line."""
 
-    def enriched(*texts, format_=INGRESS_NGINX, stamp=STAMP, stream="stdout", cut=0):
-        enricher = make(format_)
-        data = enricher.enrich(enricher.read(SOURCE, [Line(text, stamp, stream, cut) for text in texts])).data
+    def enriched(*texts, format_=INGRESS_NGINX, stamp=STAMP, stream="stdout", cut=0, **options):
+        enricher = make(format_, **options)
+        data = enricher.enrich(Batch(SOURCE, [Line(text, stamp, stream, cut) for text in texts])).data
         rows = data.split(b"\n")
         assert rows.pop() == b""
         return [orjson.loads(row) for row in rows]

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from enricher import enriching
 from enricher.accesslog.log_format import INGRESS_NGINX, compile_format
 from enricher.cluster.attribution import Known
 from enricher.cluster.history import History
-from enricher.enriching import Enricher
+from enricher.enriching import Batch, Enricher
 from enricher.lines import Block, Source
 from enricher.metrics import Metrics
 from enricher.tailing.framing import Framer
@@ -127,7 +128,7 @@ def enriched(fmt: str, body: bytes, *, quick: bool, now: int | None) -> tuple[li
     block = framed(body)
     out = []
     for _ in range(2):  # the second time what the first has learned is used
-        batch = enricher.read(SOURCE, block if quick else list(block))
+        batch = Batch(SOURCE, block if quick else list(block))
         while True:
             done = enricher.enrich(batch, now)
             out.append(done.data)
@@ -164,8 +165,8 @@ def test_both_ways_agree(fmt: str, seed: int, live: bool) -> None:
 def test_ordinary_lines_take_the_fast_path(fmt: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What it is for: of ordinary lines none goes the plain way, and an address is looked up once."""
     plain: Counter[str] = Counter()
-    read = Enricher._read
-    monkeypatch.setattr(Enricher, "_read", lambda self, one: plain.update(["line"]) or read(self, one))
+    read = enriching.read_line
+    monkeypatch.setattr(enriching, "read_line", lambda log_format, one: plain.update(["line"]) or read(log_format, one))
     rng = random.Random(1)
     rng.random = lambda: 0.5  # type: ignore[method-assign]  # nothing odd
     log_format = compile_format(FORMATS[fmt])
@@ -190,8 +191,8 @@ def test_what_was_known_of_an_address_is_forgotten_when_the_history_changes() ->
     )
 
     def answers() -> list[dict]:
-        quick = enricher.enrich(enricher.read(SOURCE, framed(body))).data
-        plain = enricher.enrich(enricher.read(SOURCE, list(framed(body)))).data
+        quick = enricher.enrich(Batch(SOURCE, framed(body))).data
+        plain = enricher.enrich(Batch(SOURCE, list(framed(body)))).data
         assert quick == plain
         return orjson.loads(quick.splitlines()[1])
 
@@ -214,7 +215,7 @@ def test_what_overflows_is_counted_alike(max_series: int) -> None:
     for quick in (True, False):
         metrics = Metrics(lambda: NOW, max_series=max_series)
         enricher = Enricher(compile_format(INGRESS_NGINX), known(), metrics)
-        enricher.enrich(enricher.read(SOURCE, framed(body) if quick else list(framed(body))))
+        enricher.enrich(Batch(SOURCE, framed(body) if quick else list(framed(body))))
         enricher.count()
         counts.append(sum(series.requests for series in metrics.pods.values()))
         assert metrics.overflowed > 0

@@ -4,7 +4,7 @@ import orjson
 import pytest
 from controller_lines import AT, SOURCE, STAMP, access, slice_of
 
-from enricher.enriching import HOLD, VAIN
+from enricher.enriching import HOLD, VAIN, Batch
 from enricher.lines import Line
 from enricher.times import format_ns
 
@@ -12,7 +12,7 @@ MS = 1_000_000
 
 
 def batch(enricher, *addrs, at=AT):
-    return enricher.read(SOURCE, [Line(access(addr), format_ns(at).encode(), "stdout") for addr in addrs])
+    return Batch(SOURCE, [Line(access(addr), format_ns(at).encode(), "stdout") for addr in addrs])
 
 
 def pods(enriched):
@@ -74,7 +74,7 @@ def test_without_a_clock_nothing_waits(make):
 
 def test_a_line_without_a_stamp_does_not_wait(make):
     enricher = make()
-    lines = enricher.read(SOURCE, [Line(access(b"10.0.0.9:80")), Line(b"x", b"garbage", "stdout")])
+    lines = Batch(SOURCE, [Line(access(b"10.0.0.9:80")), Line(b"x", b"garbage", "stdout")])
     assert enricher.enrich(lines, AT).wait_until == 0
     assert lines.done == 2
 
@@ -83,7 +83,7 @@ def test_an_error_line_waits_too(make):
     enricher = make()
     end = b'client: 1.1.1.1, server: s, request: "GET / HTTP/1.1", upstream: "http://10.0.0.9:80/"'
     line = Line(b"2026/11/22 23:18:31 [error] 29#31: *5 connect() failed (111: x), " + end, STAMP, "stderr")
-    assert enricher.enrich(enricher.read(SOURCE, [line]), AT + MS).wait_until == AT + HOLD
+    assert enricher.enrich(Batch(SOURCE, [line]), AT + MS).wait_until == AT + HOLD
 
 
 def test_counted_once_though_asked_twice(make, history):

@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from enricher.accesslog.log_format import INGRESS_NGINX
+from enricher.enriching import Batch
 from enricher.lines import Line
 
 KINDS = {"access", "error", "other", "parse_error"}
@@ -44,7 +45,7 @@ FORMATS = [INGRESS_NGINX, JSON, "escape=none $req_id", "$namespace $pod $time $s
 @given(texts=st.lists(texts, max_size=4), stream=st.sampled_from(["", "stdout", "stderr"]), cut=st.integers(0, 9))
 def test_any_bytes(make, format_, texts, stream, cut):
     enricher = make(format_)
-    batch = enricher.read(SOURCE, [Line(text, STAMP, stream, cut) for text in texts])
+    batch = Batch(SOURCE, [Line(text, STAMP, stream, cut) for text in texts])
     data = enricher.enrich(batch).data
     rows = data.split(b"\n")
     assert rows.pop() == b""
@@ -66,7 +67,7 @@ def test_any_bytes(make, format_, texts, stream, cut):
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_any_stamp(make, stamp):
     enricher = make()
-    data = enricher.enrich(enricher.read(SOURCE, [Line(access(), stamp, "stdout")])).data
+    data = enricher.enrich(Batch(SOURCE, [Line(access(), stamp, "stdout")])).data
     assert data.count(b"\n") == 1
     assert orjson.loads(data)["kind"] == "access"
 

@@ -10,7 +10,7 @@ from enricher.accesslog.log_format import INGRESS_NGINX, compile_format
 from enricher.cluster.attribution import Known
 from enricher.cluster.history import History
 from enricher.demo.api_stand_in import slice_of
-from enricher.enriching import Enricher
+from enricher.enriching import Batch, Enricher
 from enricher.lines import Source
 from enricher.metrics import Metrics
 from enricher.tailing.framing import Framer
@@ -126,7 +126,7 @@ def enricher(format_):
 
 
 def written(enricher, lines):
-    data = enricher.enrich(enricher.read(SOURCE, lines)).data
+    data = enricher.enrich(Batch(SOURCE, lines)).data
     assert data.count(b"\n") == len(lines)
     return data
 

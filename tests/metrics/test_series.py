@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from collections import Counter
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from enricher.accesslog.attempts import Attempt
 from enricher.cluster.attribution import Attribution
 from enricher.cluster.endpoints import Owner, Service
-from enricher.metrics import BUCKETS, EXPIRY, OVERFLOW, Collector, Gauges, Metrics
+from enricher.metrics import BUCKETS, EXPIRY, OVERFLOW, Collector, Gauges, Metrics, WatchGauges
 from enricher.times import SECOND
 
 
@@ -165,7 +166,7 @@ def test_rendering_while_counting():
 
 
 def test_gauges():
-    gauges = Gauges(2, 3, 4, 5.5, watch_synced=True, watch_restarts={"gone": 2}, last_event_age=7.5)
+    gauges = Gauges(2, 3, 4, 5.5, watch=WatchGauges(True, Counter(gone=2), 7.5))
     found = rendered(Metrics(), gauges)
     own = {name: value for (name, _), value in found.items()}
     assert own["enricher_sources"] == 2

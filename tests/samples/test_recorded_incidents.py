@@ -18,7 +18,7 @@ from enricher.cluster.attribution import Known
 from enricher.cluster.endpoints import service_as_slice
 from enricher.cluster.history import EVER, History
 from enricher.cluster.loading import load_known
-from enricher.enriching import HOLD, Enricher
+from enricher.enriching import HOLD, Batch, Enricher
 from enricher.lines import Source
 from enricher.metrics import Metrics
 from enricher.tailing.reading import read_file
@@ -98,7 +98,7 @@ def test_read_afterwards(recording: Path) -> None:
     out = [
         orjson.loads(row)
         for lines in read_file(str(recording / "controller.log"))
-        for row in enricher.enrich(enricher.read(Source("log"), lines)).data.splitlines()
+        for row in enricher.enrich(Batch(Source("log"), lines)).data.splitlines()
     ]
     figures = judged(recording, out)
     physical, whole = physical_lines(recording)
@@ -130,7 +130,7 @@ def test_read_live_and_late(recording: Path, lag: int) -> None:
 
     for lines in read_file(str(recording / "controller.log")):
         for line in lines:
-            batch = enricher.read(Source("log"), [line])
+            batch = Batch(Source("log"), [line])
             now = max(now, (rfc3339_ns(line.stamp) or 0) + lag * SECOND)
             listen(now)
             enriched = enricher.enrich(batch, now)

@@ -7,7 +7,7 @@ import pytest
 
 from enricher import state as module
 from enricher.errors import ConfigurationError
-from enricher.shipping import take_positions
+from enricher.shipping import LONG_GONE, take_positions
 from enricher.state import StateFile
 
 POSITIONS = {"/var/log/pods/a": {"offset": 1}}
@@ -20,9 +20,7 @@ class Checkpoints(StateFile):
         super().__init__(state_dir, "positions")
 
     def load(self) -> dict:
-        positions: dict = {}
-        super().load(lambda saved: take_positions(positions, saved))
-        return positions
+        return super().load(lambda saved: take_positions(saved, 0)) or {}
 
 
 def test_what_is_saved_is_loaded(tmp_path):
@@ -142,3 +140,11 @@ def test_an_unreadable_file_is_no_position(tmp_path, caplog):
     (tmp_path / "positions.json").mkdir()
     assert Checkpoints(str(tmp_path)).load() == {}
     assert "cannot read" in caplog.text
+
+
+def test_positions_of_logs_that_are_long_gone_are_not_kept(tmp_path):
+    there, now = str(tmp_path), 10 * LONG_GONE
+    old, young = {"mtime": now - LONG_GONE}, {"mtime": now - LONG_GONE + 1}
+    saved = {there: old, "/gone": old, "/just/gone": young, "/no/idea": {}, "/odd": {"mtime": "x"}}
+    assert take_positions(saved, now).keys() == saved.keys() - {"/gone"}
+    assert take_positions(saved, now)[there] == old

@@ -70,10 +70,9 @@ def test_plain_files_without_their_rotated_siblings(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "a/b", "a/b/c/d", "a//c", "a/b/c d", "A/b/c", "*/*_*/*", "relative.log", "a/b/ "])
-def test_a_wrong_selector_says_what_was_given_and_what_is_allowed(text):
-    with pytest.raises(UsageError, match="expected NAMESPACE/POD-GLOB/CONTAINER") as error:
+def test_a_wrong_selector_says_what_is_allowed(text):
+    with pytest.raises(UsageError, match=r"NAMESPACE/POD-GLOB/CONTAINER.* is expected"):
         Selector.parse(text)
-    assert repr(text) in str(error.value)
 
 
 def test_a_missing_log_directory_is_an_error_only_when_asked(tmp_path):
