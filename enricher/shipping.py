@@ -29,6 +29,8 @@ LONGEST_POLL = 16.0
 """What POLL grows to while a log is silent, so that hundreds of them cost next to nothing."""
 DISCOVER = 2.0
 """Seconds between looks for new containers, if nothing woke us."""
+MISFITS = 20
+"""So many lines that do not fit the log format, and none that does, and it is the wrong one."""
 LONG_GONE = 86_400 * SECOND
 """A log that is not there and was last written to so long ago does not come back."""
 DOCKER_ROOT = "/var/lib/docker/containers"
@@ -63,6 +65,7 @@ class Shipping:
         self._last_line: dict[Source, bytes] = {}
         self._gone: Counter[str] = Counter()
         """Problems of sources that are gone."""
+        self._format_seen = False
         self._stopping = asyncio.Event()
         self._turn = asyncio.Lock()
         """One chunk at a time is worked on and written, and others than sources have their turns in between."""
@@ -111,6 +114,15 @@ class Shipping:
             await self._knowledge.news.wait((enriched.wait_until - time.time_ns()) / SECOND)
         if chunk.lines:
             self._last_line[follower.source] = chunk.lines[-1].stamp
+        self._look_at_format(follower.source)
+
+    def _look_at_format(self, source: Source) -> None:
+        """Says once if the log format looks like the wrong one."""
+        lines = self._metrics.lines
+        if not self._format_seen and (lines["access"] or lines["parse_error"] >= MISFITS):
+            self._format_seen = True
+            if not lines["access"]:
+                logger.warning("%s: no line of %d fits the log format: see --log-format", source.path, lines.total())
 
     # --- all sources ---------------------------------------------------------------------------------------------
 

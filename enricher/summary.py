@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -51,19 +52,25 @@ class Summary:
                 pod.hidden += n < len(attempts)
 
     def render(self, console: Console) -> None:
-        """The table, worst pods first, and a line of totals."""
-        table = Table(title="Attempts by pod", title_justify="left")
+        """The table, worst pods first, and a line of totals. Times are of all attempts, the failed ones too; `retried`
+        are errors that another attempt followed.
+        """
+        # Wider than the terminal rather than folded: names are there to be copied.
+        table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
         for name in ("namespace", "service", "pod"):
-            table.add_column(name, overflow="fold")
-        for name in ("requests", "errors", "by code", "retried", "p50", "p99"):
-            table.add_column(name, justify="right")
+            table.add_column(name, no_wrap=True)
+        for name in ("attempts", "errors", "by code", "retried", "p50 s", "p99 s"):
+            table.add_column(name, justify="right", no_wrap=True)
         for key, pod in sorted(self.pods.items(), key=lambda item: (-item[1].errors.total(), item[0])):
             failed = pod.errors.total()
             codes = " ".join(f"{code}:{count}" for code, count in sorted(pod.errors.items()))
             times = [_seconds(pod.percentile(share)) for share in (0.5, 0.99)]
             style = "red" if failed else None
             table.add_row(*key, f"{pod.requests}", f"{failed}", codes, f"{pod.hidden}", *times, style=style)
-        console.print(table)
+        if self.pods:
+            wide = console.measure(table, options=console.options.update(max_width=1000))
+            console.width = max(console.width, wide.maximum)
+            console.print(table)
         console.print(_totals("lines", self.lines), _totals("attempts", self.grades), sep="\n", highlight=False)
 
 
@@ -73,4 +80,4 @@ def _totals(what: str, counts: Counter[str]) -> str:
 
 
 def _seconds(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f} s"
+    return "" if value is None else f"{value:.3f}"

@@ -20,9 +20,9 @@ import orjson
 from rich.console import Console
 
 from enricher.demo.api_stand_in import ApiStandIn
-from enricher.demo.recorded import LOG, Moment, load, moved
+from enricher.demo.recorded import LOG, Moment, load, moved, services
 from enricher.demo.telling import Teller
-from enricher.summary import Summary
+from enricher.summary import NOBODY, Summary
 from enricher.times import SECOND
 
 PROMISED = "ingress_upstream_errors_total"
@@ -67,10 +67,12 @@ class Demo:
             for moment in moments:
                 if moment.event and moment.event["type"] == "ADDED":
                     self._happen(moment, api, 0)
+            for service in services():
+                api.apply("ADDED", service, plural="services")
             api.write_kubeconfig(self.folder / "kubeconfig")
             async with self._daemon() as daemon:
                 reading = asyncio.create_task(self._read(daemon))
-                await self._until(daemon, lambda: api.watching > 0, "the daemon does not watch")
+                await self._until(daemon, lambda: api.watching == 2, "the daemon does not watch")
                 await self._replay([it for it in moments if not it.event or it.event["type"] != "ADDED"], api, daemon)
                 await self._until(daemon, lambda: self.lines_out >= self.lines_in, "lines are missing")
                 errors = await self._scrape()
@@ -82,7 +84,7 @@ class Demo:
     async def _daemon(self) -> AsyncIterator[Process]:
         command = [sys.executable, "-m", "enricher", "run", "--log-dir", str(self.folder / "pods")]
         command += ["--state-dir", str(self.folder / "state"), "--kubeconfig", str(self.folder / "kubeconfig")]
-        command += ["--listen", f"127.0.0.1:{self.port}"]
+        command += ["--services", "--listen", f"127.0.0.1:{self.port}"]
         self.console.print("$ enricher", *command[3:], style="dim", highlight=False, soft_wrap=True)
         with (self.folder / "stderr").open("wb") as stderr:
             daemon = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=stderr, limit=STREAM_LIMIT)
@@ -138,7 +140,7 @@ class Demo:
         """The promised counter's lines, as Prometheus would read them."""
         async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{self.port}/metrics") as response:
             text = await response.text()
-        return [line for line in text.splitlines() if line.startswith(PROMISED + "{")]
+        return sorted(line for line in text.splitlines() if line.startswith(PROMISED + "{"))
 
     def _conclude(self, errors: list[str]) -> None:
         self.console.print()
@@ -149,7 +151,10 @@ class Demo:
         failed = sum(pod.errors.total() for pod in self.summary.pods.values())
         hidden = sum(pod.hidden for pod in self.summary.pods.values())
         self.console.print(f"\n{self.lines_in} lines in, {self.lines_out} lines out.")
-        self.console.print(f"{failed} attempts failed, {hidden} of them hidden from the client by a retry.")
+        self.console.print(f"{failed} attempts failed, {hidden} of them were followed by another.")
+        self.console.print(
+            f"Lines without a pod ({NOBODY}) name a Service's address: which of its pods that was, no log tells."
+        )
         if self.lines_in != self.lines_out:
             raise DemoFailure("lines were lost or doubled")
         if not errors:

@@ -52,6 +52,11 @@ def load() -> list[Moment]:
     return sorted(moments, key=lambda moment: moment.at)
 
 
+def services() -> Iterator[dict[str, Any]]:
+    """The cluster's Services; none changed."""
+    yield from map(orjson.loads, _lines("services.jsonl"))
+
+
 def moved(line: bytes, seconds: int) -> bytes:
     """A log line with its runtime's stamp and the dates within it this many seconds later."""
     stamp, stream, tag, text = line.split(b" ", 3)

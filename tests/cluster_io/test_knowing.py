@@ -1,0 +1,78 @@
+"""What the daemon knows, from a watch of EndpointSlices and one of Services."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+from enricher.cluster.attribution import attribute
+from enricher.cluster.connecting import connect
+from enricher.demo.api_stand_in import ApiStandIn, slice_of, status
+from enricher.knowing import Watched
+from enricher.settings import Settings
+
+
+def service_of(name, ip, namespace="default"):
+    return {"metadata": {"name": name, "namespace": namespace}, "spec": {"clusterIPs": [ip], "ports": [{"port": 80}]}}
+
+
+@asynccontextmanager
+async def knowing(server, tmp_path, **options):
+    server.write_kubeconfig(tmp_path / "config")
+    async with connect(str(tmp_path / "config")) as api:
+        knowledge = Watched(api, Settings(**options))
+        keeping = asyncio.create_task(knowledge.keep())
+        try:
+            yield knowledge
+        finally:
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
+
+
+async def until(true):
+    async with asyncio.timeout(5):
+        while not true():  # noqa: ASYNC110  # what it waits for is outside
+            await asyncio.sleep(0.001)
+
+
+async def test_services_are_watched_and_name_the_only_pod(tmp_path):
+    async with ApiStandIn() as server:
+        server.apply("ADDED", slice_of("web-1", {"10.0.0.1": "web-1"}, service="web"))
+        server.apply("ADDED", service_of("web", "10.96.0.1"), plural="services")
+        async with knowing(server, tmp_path, services=True) as knowledge:
+            await knowledge.start()
+            found = attribute(knowledge.known, "10.96.0.1:80", None, answered=True)
+            assert (found.grade, found.owner.pod, found.service.name) == ("service", "web-1", "web")
+            server.apply("ADDED", service_of("new", "10.96.0.2"), plural="services")
+            await until(lambda: knowledge.known.services.of_ip("10.96.0.2"))
+            assert attribute(knowledge.known, "10.96.0.2:80", None, answered=True).service.name == "new"
+            await until(lambda: knowledge.watch().synced)
+            assert knowledge.problem() is None
+            assert knowledge.watch().last_event_age < 5
+
+
+async def test_without_services_nobody_asks_for_them(tmp_path):
+    async with ApiStandIn() as server, knowing(server, tmp_path) as knowledge:
+        await knowledge.start()
+        assert {asked.path for asked in server.asked} == {"/apis/discovery.k8s.io/v1/endpointslices"}
+
+
+async def test_nothing_is_asked_before_there_is_a_log(tmp_path):
+    async with ApiStandIn() as server, knowing(server, tmp_path) as knowledge:
+        await asyncio.sleep(0.05)
+        assert server.asked == []
+        assert knowledge.problem() is None
+
+
+async def test_one_watch_of_two_that_fails_is_told(tmp_path):
+    class NoServices(ApiStandIn):
+        async def _answer(self, request):
+            if request.path.endswith("/services"):
+                self.refused = getattr(self, "refused", 0) + 1
+                return await status(403, "no")(request)
+            return await super()._answer(request)
+
+    async with NoServices() as server, knowing(server, tmp_path, services=True) as knowledge:
+        starting = asyncio.create_task(knowledge.start())
+        await until(lambda: knowledge.watch().restarts["forbidden"] >= 1)
+        assert "cannot list services at the cluster scope: grant list and watch" in knowledge.problem()
+        assert not knowledge.watch().synced
+        starting.cancel()
