@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from enricher import __version__
 from enricher.cluster.attribution import Known
-from enricher.errors import EXIT_FAILURE, ConfigurationError, EnricherError, UsageError
+from enricher.errors import EXIT_CONFIGURATION, EXIT_FAILURE, ConfigurationError, EnricherError, UsageError
 from enricher.settings import ENRICH, RECORD, RUN, Settings, add_options, settle, unknown_variables
 
 EPILOG = "Exit codes: 0 done, 1 failed while running, 2 wrong usage, 3 wrong configuration, 130 interrupted."
@@ -19,6 +19,11 @@ EPILOG = "Exit codes: 0 done, 1 failed while running, 2 wrong usage, 3 wrong con
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command; returns the exit code."""
+    try:
+        os.fstat(1)
+    except OSError:
+        sys.stderr.write("enricher: stdout is closed\n")
+        return EXIT_CONFIGURATION
     try:
         arguments = vars(_parser().parse_args(argv))
         code: int = arguments["command"](arguments)
@@ -101,21 +106,24 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(arguments: dict[str, Any]) -> int:
-    from enricher.daemon import run  # noqa: PLC0415  # each command pays for its own imports only
+    from enricher.daemon import STOPPING, run  # noqa: PLC0415  # each command pays for its own imports only
+    from enricher.own_log import OwnLog  # noqa: PLC0415
     from enricher.writing import Writer  # noqa: PLC0415
 
     settings = settle(RUN, arguments)
     _warn(settings)
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    # Until somebody waits for them: as a container's first process it would otherwise not hear them at all.
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
     writer = Writer()
-    try:
-        asyncio.run(run(settings, writer))
-    except BaseExceptionGroup as failures:
-        _raise_known(failures)
-        logging.getLogger("enricher").exception("failed")
-        return EXIT_FAILURE
-    finally:
-        writer.close()
+    with OwnLog() as own_log:
+        try:
+            asyncio.run(run(settings, writer, own_log))
+        except BaseExceptionGroup as failures:
+            _raise_known(failures)
+            logging.getLogger("enricher").exception("failed")
+            return EXIT_FAILURE
+        finally:
+            writer.close()
     return 0
 
 

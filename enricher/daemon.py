@@ -14,10 +14,11 @@ from enricher.cluster.history import FOREVER
 from enricher.enriching import Enricher
 from enricher.knowing import FromFile, Knowledge, Watched
 from enricher.metrics import Collector, Gauges, Metrics
+from enricher.own_log import OwnLog
 from enricher.serving import serving
 from enricher.settings import Settings
 from enricher.shipping import Shipping, take_positions
-from enricher.state import StateFile
+from enricher.state import StateFile, lock
 from enricher.tailing.discovering import check_log_dir
 from enricher.writing import Writer
 
@@ -33,13 +34,18 @@ STOP = 3.5
 """Seconds for what was read to be written when asked to stop; stdout may be blocked."""
 
 
-async def run(settings: Settings, writer: Writer) -> None:
-    """Until SIGTERM, SIGINT or the end of who reads stdout. Raises EnricherError."""
+STOPPING = (signal.SIGTERM, signal.SIGINT)
+
+
+async def run(settings: Settings, writer: Writer, own_log: OwnLog) -> None:
+    """Until SIGTERM, SIGINT (blocked before and after) or the end of who reads stdout. Raises EnricherError."""
     if any(selector.namespace for selector in settings.select):
         check_log_dir(settings.log_dir)
     state = State(settings.state_dir) if settings.state_dir else None
     metrics = Metrics(max_series=settings.max_series)
     async with AsyncExitStack() as stack:
+        if settings.state_dir:
+            stack.enter_context(lock(settings.state_dir))
         knowledge = await stack.enter_async_context(_knowledge(settings))
         shipping = Shipping(
             settings,
@@ -49,9 +55,9 @@ async def run(settings: Settings, writer: Writer) -> None:
             knowledge=knowledge,
             writer=writer,
             metrics=metrics,
-            positions=state.load(knowledge) if state else {},
+            positions=state.load(knowledge) if state else None,
         )
-        seen = _Seen(shipping, knowledge, state)
+        seen = _Seen(shipping, knowledge, state, own_log)
         collector = Collector(metrics, lambda: seen.gauges)
         port = await stack.enter_async_context(serving(settings.listen, collector, knowledge.problem, seen.look))
         logger.info("serving /metrics, /livez and /readyz on port %d", port)
@@ -75,12 +81,12 @@ class State:
     def failures(self) -> int:
         return self._positions.failures + self._history.failures
 
-    def load(self, knowledge: Knowledge) -> dict[str, dict[str, Any]]:
-        """The positions by source path; the history goes where it belongs."""
+    def load(self, knowledge: Knowledge) -> dict[str, dict[str, Any]] | None:
+        """The positions by source path, None where none are saved; the history goes where it belongs."""
         positions = self._positions.load(lambda saved: take_positions(saved, time.time_ns()))
         if isinstance(knowledge, Watched):
             self._history.load(knowledge.known.pods.load)
-        return positions or {}
+        return positions
 
     def save_positions(self, shipping: Shipping) -> None:
         self._positions.save(shipping.positions())
@@ -120,8 +126,9 @@ async def _knowledge(settings: Settings) -> AsyncIterator[Knowledge]:
 async def _supervise(shipping: Shipping, knowledge: Knowledge, metrics: Metrics, state: State | None) -> None:
     """Runs the parts in one group; the first to fail takes the rest down."""
     asked = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in STOPPING:
         asyncio.get_running_loop().add_signal_handler(number, asked.set)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
     async with asyncio.TaskGroup() as group:
         ship = group.create_task(shipping.run())
         others = [group.create_task(knowledge.keep()), group.create_task(_forget(shipping, knowledge, metrics))]
@@ -129,6 +136,7 @@ async def _supervise(shipping: Shipping, knowledge: Knowledge, metrics: Metrics,
             others.append(group.create_task(state.keep(shipping, knowledge)))
         await asyncio.wait((ship, stop := group.create_task(asked.wait())), return_when=asyncio.FIRST_COMPLETED)
         logger.info("stopping")
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)  # once is enough: the end is under way, and bounded
         shipping.stop()
         await asyncio.wait((ship,), timeout=STOP)
         for task in (ship, stop, *others):
@@ -148,23 +156,26 @@ async def _forget(shipping: Shipping, knowledge: Knowledge, metrics: Metrics) ->
 class _Seen:
     """The gauges as of the last look. Looked at in the loop: a follower must not be asked while it reads."""
 
-    def __init__(self, shipping: Shipping, knowledge: Knowledge, state: State | None) -> None:
-        self._shipping, self._knowledge, self._state = shipping, knowledge, state
+    def __init__(self, shipping: Shipping, knowledge: Knowledge, state: State | None, own_log: OwnLog) -> None:
+        self._shipping, self._knowledge, self._state, self._own_log = shipping, knowledge, state, own_log
         self.gauges = Gauges()
 
     def look(self) -> None:
         self._shipping.count()
-        self.gauges = _gauges(self._shipping, self._knowledge, self._state)
+        self.gauges = self._gauges()
 
-
-def _gauges(shipping: Shipping, knowledge: Knowledge, state: State | None) -> Gauges:
-    broken = knowledge.broken if isinstance(knowledge, FromFile) else 0
-    lag_bytes, lag_seconds = shipping.lag()
-    return Gauges(
-        sources=shipping.sources,
-        endpoints=knowledge.known.pods.held,
-        lag_bytes=lag_bytes,
-        lag_seconds=lag_seconds,
-        watch=knowledge.watch(),
-        problems=shipping.problems() | {"endpoints": broken, "state": state.failures if state else 0},
-    )
+    def _gauges(self) -> Gauges:
+        lag_bytes, lag_seconds = self._shipping.lag()
+        return Gauges(
+            sources=self._shipping.sources,
+            endpoints=self._knowledge.known.pods.held,
+            lag_bytes=lag_bytes,
+            lag_seconds=lag_seconds,
+            watch=self._knowledge.watch(),
+            problems=self._shipping.problems()
+            | {
+                "endpoints": self._knowledge.broken if isinstance(self._knowledge, FromFile) else 0,
+                "state": self._state.failures if self._state else 0,
+                "own_log": self._own_log.dropped,
+            },
+        )

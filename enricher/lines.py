@@ -1,5 +1,6 @@
 """The words that pass between the packages: where a line comes from, and the line. Pure data."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, overload
@@ -14,6 +15,11 @@ class Source:
     pod: str = ""
     uid: str = ""
     container: str = ""
+
+
+def spelled(name: str) -> str:
+    """A path or a part of one as JSON can hold it, whatever bytes are in it."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 class Line(NamedTuple):

@@ -27,7 +27,7 @@ OVERFLOW = ("", "", "overflow", "")
 """The pod under which all beyond are counted."""
 
 GRADES = ("exact", "grace", "assumed", "ambiguous", "reported", "service", "unknown")
-PROBLEMS = ("log", "missed_file", "truncation", "endpoints", "state")
+PROBLEMS = ("log", "missed_file", "truncation", "endpoints", "state", "own_log")
 """Every kind has its series from the start: a rate needs the 0 before the first."""
 POD_LABELS = ("namespace", "service", "pod", "node")
 K = TypeVar("K")

@@ -8,7 +8,7 @@ from enricher.accesslog.log_format import LogFormat, Record
 from enricher.accesslog.variables import ATTEMPT_LISTS, INTEGERS, SECONDS, Seconds
 from enricher.cluster.attribution import Attribution
 from enricher.cluster.endpoints import Owner
-from enricher.lines import Line, Source
+from enricher.lines import Line, Source, spelled
 from enricher.times import MILLISECOND, format_ns
 
 RESERVED = frozenset(
@@ -48,10 +48,8 @@ class Renderer:
         known = self._sources.get((source, stream))
         if known is None:
             known = {"namespace": source.namespace, "pod": source.pod, "node": self._node}
-            known |= {"container": source.container, "stream": stream}
-            if not source.pod:
-                known["path"] = source.path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-            known = self._sources[source, stream] = {name: value for name, value in known.items() if value}
+            known |= {"container": source.container, "stream": stream, "path": "" if source.pod else source.path}
+            known = self._sources[source, stream] = {name: spelled(value) for name, value in known.items() if value}
         return known
 
     def template(self, source: Source) -> bytes | None:

@@ -17,6 +17,12 @@ LIFE = 60.0
 """Seconds after which a connection takes no more requests; who asks again connects again."""
 ANSWER = 30.0
 """Seconds after that in which an answer must have been read."""
+LOOK = 5.0
+"""Seconds between looks for connections that are too old."""
+SENDING = 10.0
+"""Seconds for a scrape to be taken; Prometheus gives up after ten."""
+RENDERINGS = 2
+"""Scrapes that are rendered and sent at a time: each holds its whole text in memory."""
 CONTENT_TYPE = "text/plain; version=0.0.4"
 
 
@@ -32,41 +38,52 @@ async def serving(
 
     Raises ConfigurationError if the address can't be listened on.
     """
-    runner = web.AppRunner(_application(collector, problem, look), access_log=None, shutdown_timeout=1.0)
+    runner = web.AppRunner(_application(collector, problem, look), access_log=None, shutdown_timeout=0.2)
     await runner.setup()
     assert runner.server is not None  # noqa: S101  # setup() makes it
+    connections = _Connections(runner.server)
     try:
-        server = await asyncio.get_running_loop().create_server(_bounded(runner.server), listen.host, listen.port)
+        server = await asyncio.get_running_loop().create_server(connections, listen.host, listen.port)
     except OSError as error:
         await runner.cleanup()
         where = f"{listen.host or ''}:{listen.port}"
         raise ConfigurationError(f"cannot listen on {where}: {error.strerror or error}") from error
+    aging = asyncio.create_task(connections.age())
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
+        aging.cancel()
         server.close()
         await runner.cleanup()
 
 
-def _bounded(server: web.Server) -> Callable[[], asyncio.BaseProtocol]:
-    """Connections of a limited number and life: aiohttp itself would wait for ever for a client that sends nothing."""
+class _Connections:
+    """Connections of a limited number and life: aiohttp itself would wait for ever for a client that sends nothing.
+    A new one takes the place of the oldest, so that nobody can keep the kubelet out.
+    """
 
-    def connect() -> asyncio.BaseProtocol:
-        if len(server.connections) >= CONNECTIONS:
-            return _Refusal()
-        handler = server()
-        loop = asyncio.get_running_loop()
-        loop.call_later(LIFE, handler.close)
-        loop.call_later(LIFE + ANSWER, handler.force_close)
+    def __init__(self, server: web.Server) -> None:
+        self._server = server
+        self._since: dict[asyncio.BaseProtocol, float] = {}
+
+    def __call__(self) -> asyncio.BaseProtocol:
+        if len(self._server.connections) >= CONNECTIONS:
+            self._server.connections[0].force_close()
+        handler = self._server()
+        self._since[handler] = asyncio.get_running_loop().time()
         return handler
 
-    return connect
-
-
-class _Refusal(asyncio.Protocol):
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101  # of a Protocol, it is
-        transport.abort()
+    async def age(self) -> None:
+        """Ends those that have lived long enough, for ever."""
+        while True:
+            await asyncio.sleep(LOOK)
+            now, living = asyncio.get_running_loop().time(), self._server.connections
+            self._since = {handler: self._since.get(handler, now) for handler in living}
+            for handler in living:
+                if (age := now - self._since[handler]) > LIFE + ANSWER:
+                    handler.force_close()
+                elif age > LIFE:
+                    handler.close()
 
 
 def _application(
@@ -75,11 +92,22 @@ def _application(
     registry = CollectorRegistry(auto_describe=False)
     registry.register(collector)
 
-    async def metrics(_: web.Request) -> web.Response:
-        look()
-        # In a thread: rendering many series must not stop the tail.
-        body = await asyncio.to_thread(generate_latest, registry)
-        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})
+    rendering = asyncio.Semaphore(RENDERINGS)
+
+    async def metrics(request: web.Request) -> web.StreamResponse:
+        async with rendering:
+            look()
+            # In a thread: rendering many series must not stop the tail.
+            body = await asyncio.to_thread(generate_latest, registry)
+            response = web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})
+            try:
+                async with asyncio.timeout(SENDING):
+                    await response.prepare(request)
+                    await response.write_eof()
+            except TimeoutError:
+                if request.transport:
+                    request.transport.abort()
+            return response
 
     async def livez(_: web.Request) -> web.Response:
         return web.Response(text="ok\n")

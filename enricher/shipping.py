@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-import re
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -12,10 +11,10 @@ from typing import Any
 
 from enricher.enriching import Batch, Enricher
 from enricher.knowing import Knowledge
-from enricher.lines import Source
+from enricher.lines import Source, spelled
 from enricher.metrics import Metrics
 from enricher.settings import Settings, Start
-from enricher.tailing.discovering import discover
+from enricher.tailing.discovering import discover, fixed_directory
 from enricher.tailing.following import Chunk, Follower
 from enricher.tailing.waking import Waker
 from enricher.times import SECOND, rfc3339_ns
@@ -48,17 +47,20 @@ class Shipping:
         knowledge: Knowledge,
         writer: Writer,
         metrics: Metrics,
-        positions: Mapping[str, dict[str, Any]],
+        positions: Mapping[str, dict[str, Any]] | None,
     ) -> None:
+        """`positions` are a checkpoint's, None where there is none."""
         self._settings, self._enricher, self._knowledge = settings, enricher, knowledge
-        self._writer, self._metrics, self._positions = writer, metrics, dict(positions)
+        self._writer, self._metrics, self._positions = writer, metrics, dict(positions or {})
+        # What came since a checkpoint is new: none of it is history.
+        self._start: Start = settings.start if positions is None else "beginning"
         self._waker = Waker()
         files = (selector.text for selector in settings.select if not selector.namespace)
         self._roots = (
             settings.log_dir,
             "/var/log",
             DOCKER_ROOT,
-            *(root for root in map(_fixed_directory, files) if root != "/"),
+            *map(fixed_directory, files),
         )
         """Where files may really lie: a link that leads out of these is not followed."""
         self._followers: dict[Source, Follower] = {}
@@ -97,9 +99,12 @@ class Shipping:
         with it the reading, for a moment; when the daemon stops, it goes out as things stand.
         """
         self._metrics.bytes_read += chunk.size
-        batch = Batch(follower.source, chunk.lines)
+        batch, begun = Batch(follower.source, chunk.lines), False
         while True:
             async with self._turn:
+                if self._stopping.is_set() and not begun:
+                    return  # it is read again another time, and what is under way gets out the sooner
+                begun = True
                 hold = self._knowledge.trails and not self._stopping.is_set()
                 self._enricher.known = self._knowledge.known
                 enriched = self._enricher.enrich(batch, time.time_ns() if hold else None)
@@ -128,7 +133,6 @@ class Shipping:
 
     async def run(self) -> None:
         """Until `stop`: then returns when all that was read is written."""
-        start: Start = self._settings.start
         selectors = ", ".join(selector.text for selector in self._settings.select)
         logger.info("looking for logs of %s", selectors)
         with closing(self._waker):
@@ -136,16 +140,16 @@ class Shipping:
                 while not self._stopping.is_set():
                     for source in discover(self._settings.log_dir, self._settings.select, self._settings.own_pod):
                         if source not in self._followers:
-                            follower = self._followers[source] = self._follower(source, start)
+                            follower = self._followers[source] = self._follower(source)
                             group.create_task(self._follow(follower))
-                    start = "beginning"  # what appears later is new: none of it is history
+                    self._start = "beginning"  # what appears later is new, too
                     await self._waker.wait(self._settings.log_dir, DISCOVER)
 
-    def _follower(self, source: Source, start: Start) -> Follower:
+    def _follower(self, source: Source) -> Follower:
         return Follower(
             source,
-            start=start,
-            position=self._positions.pop(_spelled(source.path), None),
+            start=self._start,
+            position=self._positions.pop(spelled(source.path), None),
             roots=self._roots,
             clock=time.monotonic,
         )
@@ -176,7 +180,7 @@ class Shipping:
 
     def positions(self) -> dict[str, dict[str, Any]]:
         """Where each source is to be read on; those that are not found yet keep theirs."""
-        return self._positions | {_spelled(source.path): f.position() for source, f in self._followers.items()}
+        return self._positions | {spelled(source.path): f.position() for source, f in self._followers.items()}
 
     # --- how far behind ------------------------------------------------------------------------------------------
 
@@ -204,17 +208,6 @@ class Shipping:
                 at = rfc3339_ns(self._last_line.get(source, b""))
                 oldest = max(oldest, (time.time_ns() - at) / SECOND if at else 0.0)
         return bytes_, oldest
-
-
-def _spelled(path: str) -> str:
-    """A path as JSON can hold it, whatever bytes are in it."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
-
-
-def _fixed_directory(pattern: str) -> str:
-    """The directory that a glob of files can't leave."""
-    fixed = re.split(r"[*?\[]", pattern, maxsplit=1)[0]
-    return os.path.dirname(fixed)
 
 
 def take_positions(saved: Mapping[str, Any], now: int) -> dict[str, dict[str, Any]]:

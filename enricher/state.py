@@ -1,10 +1,11 @@
 """What outlives a restart, on disk: atomic, durable, and never trusted blindly."""
 
 import contextlib
+import fcntl
 import logging
 import os
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import orjson
 
@@ -101,6 +102,18 @@ class StateFile:
             # Where even this fails, the next save replaces the file.
             os.replace(self._path, aside)
         log.warning("%s is not usable (%s): kept as %s, starting without it", self._path, reason, aside)
+
+
+def lock(state_dir: str) -> BinaryIO:
+    """Takes the directory for this process, as long as the file that it gives is open. Raises ConfigurationError."""
+    try:
+        file = open(os.path.join(state_dir, "lock"), "wb")  # noqa: SIM115  # the caller's
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise ConfigurationError(f"state directory {state_dir}: another process uses it") from error
+    except OSError as error:
+        raise ConfigurationError(f"state directory {state_dir}: {error.strerror}") from error
+    return file
 
 
 def _write(path: str, content: bytes) -> None:

@@ -164,6 +164,7 @@ def _as_slice(address: str, name: object) -> dict[str, Any]:
         raise ValueError(f"{json.dumps(address)}: {strange.pop()!r} is none of pod, namespace, node, service")
     if "pod" not in names or not all(isinstance(value, str) for value in names.values()):
         raise ValueError(f"{json.dumps(address)}: a name is expected, or a map of names with pod among them")
+    "".join(map(str, names.values())).encode()  # a lone surrogate is a ValueError, too
     namespace = names.get("namespace", "")
     labels = {"kubernetes.io/service-name": names["service"]} if "service" in names else {}
     target = {"kind": "Pod", "name": names["pod"], "namespace": namespace}

@@ -27,6 +27,10 @@ class Selector:
     def parse(cls, text: str) -> "Selector":
         """Raises UsageError."""
         if text.startswith("/"):
+            if fixed_directory(text) == "/":
+                raise UsageError(
+                    "a directory that the path of log files can't leave is expected before its first * ? ["
+                )
             return cls(text)
         parts = text.split("/")
         if len(parts) != 3 or not all(_GLOB.fullmatch(part) for part in parts):
@@ -83,10 +87,24 @@ def _fits(pattern: re.Pattern[str] | None, name: str) -> bool:
 def _plain_files(pattern: str, own: tuple[str, str] | None) -> Iterator[str]:
     ours = f"/{own[0]}_{own[1]}_" if own else None
     for path in glob.iglob(pattern):
-        if is_rotated(os.path.basename(path)) or not os.path.isfile(path):
+        # What is named as it is, is meant.
+        if (path != pattern and is_rotated(os.path.basename(path))) or not os.path.isfile(path):
             continue
-        if ours is None or ours not in os.path.realpath(path):
+        if ours is None or not any(ours in hop for hop in _hops(path)):
             yield path
+
+
+def fixed_directory(pattern: str) -> str:
+    """The directory that a glob of files can't leave."""
+    return os.path.dirname(re.split(r"[*?\[]", pattern, maxsplit=1)[0])
+
+
+def _hops(path: str) -> Iterator[str]:
+    """The path, and where its link leads, and where that leads. (A loop is no file.)"""
+    yield path
+    while os.path.islink(path):
+        path = os.path.join(os.path.dirname(path), os.readlink(path))
+        yield path
 
 
 def _names(directory: str) -> list[str]:

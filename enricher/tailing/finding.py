@@ -44,7 +44,7 @@ class Trail:
         index = self.locate(files, mark)
         if index is None:
             return [name for name in files if _is_newer(name, mark.file)]
-        return list(files[index + 1 :])
+        return _after(files[index + 1 :], mark.file)
 
     def successors(self, file: LogFile, mark: Mark) -> list[LogName]:
         """What the writer went on with after the open file. A new file of the same run that is still empty doesn't
@@ -54,7 +54,7 @@ class Trail:
         if files and file.is_at(files[-1].path):
             return []
         index = next((i for i, name in enumerate(files) if file.is_at(name.path)), None)
-        newer = self.followers(files, mark) if index is None else files[index + 1 :]
+        newer = self.followers(files, mark) if index is None else _after(files[index + 1 :], mark.file)
         return [name for name in newer if name.run != mark.file.run or os.stat(name.path).st_size]
 
     def _rank(self, name: LogName, mark: Mark) -> int:
@@ -65,8 +65,15 @@ class Trail:
             file.close()
 
 
+def _after(names: Sequence[LogName], known: Known) -> list[LogName]:
+    """Without what had been there before the file: a clock that was set back gives it a name that is too old."""
+    return [name for name in names if not known.was_before(name)]
+
+
 def _is_newer(name: LogName, known: Known) -> bool:
     """Whether a file comes after one that is gone."""
+    if name.run < known.run:  # the directory was made anew, and its runs are counted from 0 again
+        return os.stat(name.path).st_mtime_ns >= known.mtime
     if not name.numbered or name.run != known.run:
         return name.order > known.after
     # Not `>`: the clock of a file system ticks every few ms, and twice is better than never.

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,6 +15,8 @@ from enricher.tailing.opening import BrokenError, LogFile, RefusedError
 
 LINGER = 0.2
 """Seconds a file is still read after its successor was seen, and after its last byte: the writer may be late."""
+LINGER_OF_MANY = 2.0
+"""The same for a plain file: each of nginx's workers opens the new one when it gets to it."""
 DELETED_LINGER = 15.0
 """Seconds a deleted file without successor is kept open after its last byte: the runtime writes on into it until
 kubelet, which looks every 10 s, has it open a new one. Then its disk space is given back."""
@@ -131,8 +134,8 @@ class Follower:
         """Gives the descriptor back; a later `read` goes on where the last one ended."""
         if self._file:
             self._refresh()
-            self._file.close()
-            self._file = None
+            file, self._file = self._file, None
+            file.close()
             self._quiet_since = None
             self._go_on_from(self._mark)
 
@@ -208,7 +211,8 @@ class Follower:
         if not successors and file.status().st_nlink:
             self._quiet_since = None
             return False
-        patience = LINGER if successors else DELETED_LINGER
+        linger = LINGER if self.source.container else LINGER_OF_MANY
+        patience = linger if successors else DELETED_LINGER
         now = self._clock()
         if self._quiet_since is None or patience != self._patience:
             self._quiet_since, self._patience = now, patience
@@ -253,6 +257,8 @@ class Follower:
                 if file.head or self._from_end:
                     return self._begin(file, files, files.index(name))
                 # An empty file could not be told from others later, and has nothing for us.
+                if file.broken:
+                    self.problem = f"{name.path}: can't be unpacked"
                 file.close()
         return None
 
@@ -282,7 +288,8 @@ class Follower:
             self._skip = 0
         if run == self._known.run:
             return []
-        self.missed_files += len(set(range(self._known.run + 1, run)) - {name.run for name in files})
+        between = {name.run for name in files if self._known.run < name.run < run}
+        self.missed_files += max(0, run - self._known.run - 1 - len(between))
         lines = self._framer.flush()
         self._framer = Framer(self._max_line)
         return lines
@@ -308,8 +315,9 @@ class Follower:
         return self._trail.successors(file, self._mark) if self._mark else []
 
     def _refresh(self) -> None:
-        if self._file:
-            self._known.update(self._file)
+        with suppress(OSError):  # what was known stays as good
+            if self._file:
+                self._known.update(self._file)
 
     def _trouble(self, error: OSError) -> None:
         self.problem = f"{error.filename or self.source.path}: {error.strerror or error}"

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from enricher.tailing.framing import Framing
 from enricher.tailing.listing import LogName, Order
-from enricher.tailing.opening import LogFile
+from enricher.tailing.opening import HEAD, LogFile
 
 
 @dataclass(slots=True)
@@ -41,7 +41,11 @@ class Known:
 
     def may_be(self, name: LogName) -> bool:
         """Whether the file may have this name by now. A short head, of a line half written, fits many files."""
-        return name.run == self.run and (name.numbered or name.order > self.after)
+        return name.run == self.run and (self.length == HEAD or not self.was_before(name))
+
+    def was_before(self, name: LogName) -> bool:
+        """Whether the file was there when this one was opened, as far as a name tells."""
+        return name.run == self.run and not name.numbered and name.order <= self.after
 
     def rank(self, file: LogFile, offset: int) -> int:
         """How surely the opened file is this one: 2 itself, 1 a copy or its packed form, 0 another one."""
@@ -86,11 +90,13 @@ class Mark(NamedTuple):
         """None for what `dump` did not write."""
         try:
             length, digest = saved["head"]
-            device, inode, mtime = int(saved["device"]), int(saved["inode"]), int(saved["mtime"])
-            known = Known(int(saved["run"]), _order(saved["after"]), device, inode, int(length), str(digest), mtime)
-            framing = Framing.load(saved["framing"])
-            return cls(known, int(saved["offset"]), framing, int(saved["skip"]), bool(saved["left"]))
-        except (KeyError, TypeError, ValueError, AttributeError):
+            numbers = [int(saved[name]) for name in ("run", "device", "inode", "mtime", "offset", "skip")]
+            if min(numbers) < 0 or max(numbers) >= 1 << 64:
+                return None
+            run, device, inode, mtime, offset, skip = numbers
+            known = Known(run, _order(saved["after"]), device, inode, int(length), str(digest), mtime)
+            return cls(known, offset, Framing.load(saved["framing"]), skip, bool(saved["left"]))
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
             return None
 
 

@@ -1,6 +1,5 @@
 """One open log file, plain or gzipped: its bytes from an offset, who it is, and whether it may be read at all."""
 
-import contextlib
 import gzip
 import os
 import stat
@@ -20,13 +19,16 @@ class BrokenError(OSError):
 
 
 class LogFile:
-    """Offsets count unpacked bytes. `head` is what is known of the first `HEAD` bytes."""
+    """Offsets count unpacked bytes. `head` is what is known of the first `HEAD` bytes; `broken`: they can't be
+    unpacked.
+    """
 
     def __init__(self, path: str, *, gzipped: bool, roots: Sequence[str]) -> None:
         """Raises RefusedError, or OSError as `os.open` does. A FIFO doesn't block."""
         self.path = path
         self.gzipped = gzipped
         self.head = b""
+        self.broken = False
         self._fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
         try:
             self._refuse_strangers(roots)
@@ -99,14 +101,26 @@ class LogFile:
 
     def _read_head(self) -> None:
         # A broken packed file says so again when it is read on.
-        with contextlib.suppress(BrokenError):
+        try:
             while len(self.head) < HEAD and self.read(len(self.head), HEAD - len(self.head)):
                 pass
+        except BrokenError:
+            self.broken = True
 
     def _refuse_strangers(self, roots: Sequence[str]) -> None:
-        # Asked of the open descriptor: a path could be exchanged between a look at it and opening it.
+        # The path is asked of the open descriptor: it could be exchanged between a look at it and opening it.
         real = os.readlink(f"/proc/self/fd/{self._fd}")
         if not any(real.startswith(os.path.join(os.path.realpath(root), "")) for root in roots):
             raise RefusedError(0, f"refused: leads to {real}, outside the allowed directories", self.path)
-        if not stat.S_ISREG(os.fstat(self._fd).st_mode):
+        status = os.fstat(self._fd)
+        if not stat.S_ISREG(status.st_mode):
             raise RefusedError(0, "refused: not a regular file", self.path)
+        if any(_is_open_as(descriptor, status) for descriptor in (1, 2)):
+            raise RefusedError(0, "refused: this program writes to it", self.path)
+
+
+def _is_open_as(descriptor: int, status: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), status)
+    except OSError:
+        return False

@@ -136,8 +136,8 @@ class Waker:
                 self._stir(path, mask)
 
     def _stir(self, path: str, mask: int) -> None:
-        if mask & _IGNORED:
-            self._watched[path] = False  # deleted; it may come back
+        if mask & (_IGNORED | _MOVE_SELF):
+            self._watched[path] = False  # deleted, or now called something else; it may come back
         elif mask & _APPEARED:
             self._arm(path)
         self._stirred[path].set()

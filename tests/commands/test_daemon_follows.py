@@ -112,3 +112,14 @@ def test_many_scrapes_at_once(node):
         thread.join(10)
     assert answers == [200] * 20
     assert daemon.get("/elsewhere")[0] == 404
+
+
+def test_from_end_with_a_checkpoint_reads_what_came_meanwhile(node):
+    node.write(cri(access(1)))
+    first = node.start("--from", "end")
+    node.write(cri(access(2)))
+    until(lambda: first.ids() == ["request-2"])
+    assert first.stop()[0] == 0
+    node.write(cri(access(3)), container="ingress-nginx_ingress-nginx-controller-8_u-2/controller")
+    second = node.start("--from", "end")
+    until(lambda: second.ids() == ["request-3"])

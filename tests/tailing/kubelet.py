@@ -94,7 +94,11 @@ class Reading:
 
     def start(self, position: dict | None = None) -> Follower:
         return Follower(
-            Source(str(self._path)), roots=self._roots, clock=lambda: self.now, position=position, **self._settings
+            Source(str(self._path), container="" if self._path.suffix == ".log" else "controller"),
+            roots=self._roots,
+            clock=lambda: self.now,
+            position=position,
+            **self._settings,
         )
 
     def read(self) -> list[str]:

@@ -5,6 +5,8 @@ import json
 import pytest
 from kubelet import Container, Reading, compress, cri
 
+from enricher.tailing.marking import Mark
+
 
 def fill(container: Container) -> list[str]:
     texts = []
@@ -151,3 +153,23 @@ def test_an_endless_line_gives_the_caller_its_turn(container):
     container.write_raw(b"\n")
     reading.read()
     assert [(len(line.text), line.cut) for line in reading.lines] == [(500, 4500)]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("offset", -1770), ("skip", -1), ("run", -(1 << 63)), ("run", 1 << 80), ("inode", -5), ("offset", float("inf"))],
+)
+def test_numbers_that_no_follower_wrote(container, reading, name, value):
+    container.write("a")
+    reading.read()
+    saved = reading.follower.position()
+    assert Mark.load(saved) is not None
+    assert Mark.load(saved | {name: value}) is None
+
+
+def test_a_run_far_ahead_is_counted_and_not_gone_through(container, reading):
+    container.write("a")
+    reading.read()
+    (container.directory / "999999999.log").write_bytes(cri("far"))
+    assert reading.settle() == ["far"]
+    assert reading.follower.missed_files == 999_999_998
