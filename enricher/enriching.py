@@ -11,7 +11,7 @@ from enricher.accesslog.error_log import ErrorLine, is_other, read_error_line
 from enricher.accesslog.log_format import LogFormat, Record
 from enricher.cluster.attribution import Attribution, Known, Window, attribute, reported
 from enricher.cluster.history import FOREVER
-from enricher.fastpath import FastPath, ordinary_pattern
+from enricher.fastpath import FastPath, ordinary_patterns
 from enricher.joining import Failures, origin
 from enricher.lines import Block, Line, Source
 from enricher.rendering import Renderer, add_message, attributed, dumps, fragments, line_time, seconds, tried
@@ -112,8 +112,8 @@ class Enricher:
         self._format, self._counts = log_format, counts
         self._pod_variable = pod_variable
         self._renderer = Renderer(log_format, node)
-        pattern = ordinary_pattern(log_format)
-        self._fast = FastPath(log_format, pattern, fragments) if pattern else None
+        patterns = ordinary_patterns(log_format)
+        self._fast = FastPath(log_format, patterns, fragments) if patterns else None
         self._uncounted = 0
         self._failures: defaultdict[Source, Failures] = defaultdict(Failures)
         self._vain: dict[str, int] = {}

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from enricher.accesslog.log_format import LogFormat, Token, upstream_name
 from enricher.accesslog.variables import ATTEMPT_LISTS, INTEGERS, LISTS, SECONDS, shape
@@ -25,6 +25,9 @@ Row = tuple[bytes, ...]
 _STAMP = r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{1,9}(?:Z|[+-]\d\d:\d\d)) stdout F "
 _TEXT = r'([^"\\\x00-\x1f\x7f-\xff]*+)'
 _WORD = r'([^\s"\\\x00-\x1f\x7f-\xff]++)'
+_LOOSE_TEXT, _LOOSE_WORD = r'([^"]*+)', r'([^ "\n]++)'
+_MARKS = bytes(not (32 <= byte < 127 and byte != 0x5C) and byte != 10 for byte in range(256))
+"""Maps what may need escaping to 1."""
 _DURATION = r"((?:0|[1-9]\d?)\.\d{3})"
 _SHAPES = {
     "status": r"([1-9]\d\d)",
@@ -43,6 +46,15 @@ _KEPT = 100_000
 """How many addresses' entries are kept."""
 
 
+class Patterns(NamedTuple):
+    """What ordinary lines of a format look like: groups as in Row. `loose` is the quicker one: it finds the same in
+    lines of printable ASCII without a backslash, as long as no text of theirs goes on in the next line.
+    """
+
+    strict: re.Pattern[bytes]
+    loose: re.Pattern[bytes]
+
+
 @dataclass(slots=True, eq=False)
 class Entry:
     """An address with one holder since `since` (ns): what goes into the template, and the times to be counted."""
@@ -57,9 +69,9 @@ class FastPath:
     """For one log format. `render` makes an entry's fragments from its attribution."""
 
     def __init__(
-        self, log_format: LogFormat, pattern: re.Pattern[bytes], render: Callable[[Attribution], tuple[bytes, bytes]]
+        self, log_format: LogFormat, patterns: Patterns, render: Callable[[Attribution], tuple[bytes, bytes]]
     ) -> None:
-        self._pattern, self._render = pattern, render
+        self._patterns, self._render = patterns, render
         place = {name: n for n, name in enumerate(log_format.names, 2)}
         self._place = place
         self._tail = _getter([place[name] for name in ATTEMPT_LISTS if name in place])
@@ -70,11 +82,23 @@ class FastPath:
         self._known: Known | None = None
         self._entries: dict[Row, Entry | None] = {}
         self._keys_of: dict[str, list[Row]] = {}
-        self._used: list[Entry] = []
+        self._retired: list[Entry] = []
+        """Entries that are forgotten, but not counted yet."""
 
     def rows(self, body: bytes) -> list[Row]:
         """One row for each line."""
-        return self._pattern.findall(body)
+        rows = self._patterns.loose.findall(body)
+        if len(rows) != body.count(b"\n"):
+            return self._patterns.strict.findall(body)  # a text that ended in another line
+        marks = body.translate(_MARKS)
+        at = marks.find(b"\1")
+        n = begin = 0
+        while at >= 0:
+            n += body.count(b"\n", begin, at)
+            rows[n] = (rows[n][0], *[b""] * (len(rows[n]) - 1))
+            begin = body.find(b"\n", at)
+            at = marks.find(b"\1", begin)
+        return rows
 
     def run(
         self,
@@ -90,24 +114,24 @@ class FastPath:
         self._refresh(known)
         began = self._began(rows)
         long_ago, lately = began - _LONG, began - _SHORT
-        out, plain, used = list[bytes](), 0, self._used
-        key_of, tail_of, entries = self._key, self._tail, self._entries
+        out, plain = list[bytes](), 0
+        key_of, tail_of, get = self._key, self._tail, self._entries.get
         addr, took, lasted = self._place["upstream_addr"], self._took, self._lasted
         for row in rows:
-            if row[1] and not (suspects and row[addr] in suspects):
-                key = key_of(row)
-                entry = entries.get(key)
-                if entry is None and key not in entries:
-                    entry = self._enter(key, known, long_ago)
-                if entry is not None and (
+            entry = get(key_of(row))
+            if entry is None and row[1]:
+                entry = self._entry(key_of(row), known, long_ago)
+            if (
+                entry is not None
+                and (
                     entry.since <= long_ago
                     or (entry.since <= lately and row[took][:2] == b"0." and row[lasted][:2] == b"0.")
-                ):
-                    out.append(template % (row + tail_of(row) + entry.fragments))
-                    if not entry.times:
-                        used.append(entry)
-                    entry.times.append(row[took])
-                    continue
+                )
+                and not (suspects and row[addr] in suspects)
+            ):
+                out.append(template % (row + tail_of(row) + entry.fragments))
+                entry.times.append(row[took])
+                continue
             data = plainly(len(out))
             if data is None:
                 break
@@ -117,15 +141,17 @@ class FastPath:
 
     def take_times(self) -> list[tuple[Attribution, list[bytes]]]:
         """What is to be counted since the last call: the times of ordinary attempts, by attribution."""
-        found = [(entry.attribution, entry.times) for entry in self._used]
-        for entry in self._used:
+        used = [entry for entry in (*self._entries.values(), *self._retired) if entry and entry.times]
+        found = [(entry.attribution, entry.times) for entry in used]
+        for entry in used:
             entry.times = []
-        self._used = []
+        self._retired.clear()
         return found
 
     def _refresh(self, known: Known) -> None:
         if known is not self._known or len(self._entries) > _KEPT:
             self._known = known
+            self._retired += filter(None, self._entries.values())
             self._entries.clear()
             self._keys_of.clear()
             known.pods.on_change = self._forget
@@ -133,10 +159,13 @@ class FastPath:
     def _forget(self, ip: str) -> None:
         """What was known of an address may be true no more."""
         for key in self._keys_of.pop(ip, ()):
-            self._entries.pop(key, None)
+            if entry := self._entries.pop(key, None):
+                self._retired.append(entry)
 
-    def _enter(self, key: Row, known: Known, at: int) -> Entry | None:
-        """Makes the entry for an address; None where its holder is not settled."""
+    def _entry(self, key: Row, known: Known, at: int) -> Entry | None:
+        """The entry for an address, made if there is none yet; None where its holder is not settled."""
+        if key in self._entries:
+            return self._entries[key]
         addr, primary, alternative = (*key, b"", b"")[:3]
         ip, _ = split_address(addr.decode())
         since = settled_since(known.pods, ip)
@@ -161,8 +190,8 @@ class FastPath:
 
         Stamps of one time zone are ordered as text.
         """
-        stamps = [row[1] for row in rows if row[1]]
-        if not stamps or len(set(map(_zone, stamps))) > 1:
+        stamps = list(filter(None, map(itemgetter(1), rows)))
+        if not stamps or (set(map(_last, stamps)) != {b"Z"} and len(set(map(_zone, stamps))) > 1):
             return -FOREVER
         earliest = rfc3339_ns(min(stamps))
         if earliest is None:
@@ -170,13 +199,13 @@ class FastPath:
         times = [earliest]
         for name, read in (("msec", seconds_ns), ("time_local", time_local_ns), ("time_iso8601", rfc3339_ns)):
             if name in self._place:
-                own = {row[self._place[name]] for row in rows if row[1]}
+                own = set(map(itemgetter(self._place[name]), rows)) - {b""}
                 times += [at for at in map(read, [min(own)] if name == "msec" else own) if at is not None]
         return min(times)
 
 
-def _zone(stamp: bytes) -> bytes:
-    return b"Z" if stamp.endswith(b"Z") else stamp[-6:]
+_last, _zone = itemgetter(slice(-1, None)), itemgetter(slice(-6, None))
+"""The end of a stamp: `Z`, or `+01:00`."""
 
 
 def _getter(places: list[int]) -> Callable[[Row], Row]:
@@ -187,8 +216,8 @@ def _getter(places: list[int]) -> Callable[[Row], Row]:
     return get  # type: ignore[no-any-return]  # a tuple, of two or more
 
 
-def ordinary_pattern(log_format: LogFormat) -> re.Pattern[bytes] | None:
-    """What ordinary lines of a format look like: groups as in Row. None where the format can't be read in this way."""
+def ordinary_patterns(log_format: LogFormat) -> Patterns | None:
+    """None where the format can't be read in this way."""
     names = [token.variable for token in log_format.tokens if token.variable]
     if len(set(names)) < len(names) or not {"upstream_addr", "upstream_status"} <= set(names):
         return None
@@ -198,8 +227,9 @@ def ordinary_pattern(log_format: LogFormat) -> re.Pattern[bytes] | None:
     groups = [_group(*three) for three in zip((None, *tokens), tokens, (*tokens[1:], None), strict=False)]
     if None in groups:
         return None
-    ordinary = _STAMP + "".join(group for group in groups if group)
-    return re.compile(f"((?:{ordinary}|[^\\n]*+)\\n)".encode(errors="surrogateescape"))
+    strict = _STAMP + "".join(group for group in groups if group)
+    loose = strict.replace(_TEXT, _LOOSE_TEXT).replace(_WORD, _LOOSE_WORD)
+    return Patterns(*(re.compile(f"((?:{p}|[^\\n]*+)\\n)".encode(errors="surrogateescape")) for p in (strict, loose)))
 
 
 def _group(before: Token | None, token: Token, after: Token | None) -> str | None:
