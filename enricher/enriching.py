@@ -11,12 +11,13 @@ from enricher.accesslog.error_log import ErrorLine, is_other, read_error_line
 from enricher.accesslog.log_format import LogFormat, Record
 from enricher.cluster.attribution import Attribution, Known, Window, attribute, reported
 from enricher.cluster.history import FOREVER
-from enricher.fastpath import FastPath, ordinary_patterns
+from enricher.fastpath import FastPath, patterns
 from enricher.joining import Failures, origin
 from enricher.lines import Block, Line, Source
 from enricher.rendering import Renderer, add_message, attributed, dumps, fragments, line_time, seconds, tried
 from enricher.times import SECOND, rfc3339_ns
 from enricher.timing import error_window, windows
+from enricher.uncommon import UncommonPath
 
 HOLD = SECOND
 """How long after it was written a line may wait for the watch to catch up with it."""
@@ -112,8 +113,11 @@ class Enricher:
         self._format, self._counts = log_format, counts
         self._pod_variable = pod_variable
         self._renderer = Renderer(log_format, node)
-        patterns = ordinary_patterns(log_format)
-        self._fast = FastPath(log_format, patterns, fragments) if patterns else None
+        self._fast = self._uncommon = None
+        if found := patterns(log_format):
+            self._fast = FastPath(log_format, found, fragments)
+            if "upstream_header_time" not in log_format.names:  # else it says who made a 502
+                self._uncommon = UncommonPath(log_format, found.uncommon, self._fast, counts.count_attempt)
         self._uncounted = 0
         self._failures: defaultdict[Source, Failures] = defaultdict(Failures)
         self._vain: dict[str, int] = {}
@@ -152,24 +156,28 @@ class Enricher:
         block = batch.lines
         if self._fast is None or not isinstance(block, Block) or self.known.pods.horizon != FOREVER:
             return []
-        template = self._renderer.template(batch.source)
-        if template is None:
+        templates = self._renderer.templates(batch.source)
+        if templates is None:
             return []
         rows = self._fast.rows(block.body)
-        odd = {n: read_line(self._format, block.frame(row[0])[0]) for n, row in enumerate(rows) if not row[1]}
+        extraordinary = [n for n, row in enumerate(rows) if not row[1]]
+        uncommon = self._uncommon.read_all(rows, extraordinary) if self._uncommon else {}
+        odd = {n: read_line(self._format, block.frame(rows[n][0])[0]) for n in extraordinary if n not in uncommon}
+        failures = self._failures[batch.source]
         self._note_failures(batch.source, odd.values())
 
         def reading(n: int) -> Reading:
             return odd.get(n) or read_line(self._format, block.frame(rows[n][0])[0])
 
-        suspects = self._failures[batch.source].suspects()
-        out, plain = self._fast.run(
-            rows,
-            template,
-            self.known,
-            suspects,
-            lambda n: self._enriched(batch.source, reading(n), now),
-        )
+        def slowly(n: int) -> bytes | None:
+            if self._uncommon and n in uncommon:
+                data = self._uncommon.enrich(uncommon[n], templates.any_number, self.known, failures.upstreams())
+                if data is not None:
+                    self._counts.count_line("access")
+                    return data
+            return self._enriched(batch.source, reading(n), now)
+
+        out, plain = self._fast.run(rows, templates.one, self.known, failures.suspects(), slowly)
         self._counts.count_line("access", len(out) - plain)
         self._uncounted += len(out) - plain
         if self._uncounted > UNCOUNTED:

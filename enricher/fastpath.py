@@ -7,7 +7,7 @@ every line of a busy proxy. All others go the plain way one by one, in their pla
 """
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -26,17 +26,32 @@ _STAMP = r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{1,9}(?:Z|[+-]\d\d:\d\d)) stdout F
 _TEXT = r'([^"\\\x00-\x1f\x7f-\xff]*+)'
 _WORD = r'([^\s"\\\x00-\x1f\x7f-\xff]++)'
 _LOOSE_TEXT, _LOOSE_WORD = r'([^"]*+)', r'([^ "\n]++)'
+_ESCAPED_TEXT = {"default": r'([^"\n]*+)', "json": r'((?:[^"\\\n]|\\.)*+)'}
 _MARKS = bytes(not (32 <= byte < 127 and byte != 0x5C) and byte != 10 for byte in range(256))
 """Maps what may need escaping to 1."""
-_DURATION = r"((?:0|[1-9]\d?)\.\d{3})"
-_SHAPES = {
-    "status": r"([1-9]\d\d)",
-    "upstream_addr": r"(\d{1,3}(?:\.\d{1,3}){3}:\d{1,5}|\[[0-9a-f:]++\]:\d{1,5})",
-    "upstream_status": r"((?!499)[1-4]\d\d)",
+_INTEGER = r"0|[1-9]\d{0,17}"
+_DURATION = r"(?:0|[1-9]\d?)\.\d{3}"
+_STATUS = r"[1-9]\d\d"
+_ADDR = r"\d{1,3}(?:\.\d{1,3}){3}:\d{1,5}|\[[0-9a-f:]++\]:\d{1,5}"
+_OF_THE_REQUEST = {"status": _STATUS, "request_time": _DURATION, "msec": r"[1-9]\d{9}\.\d{3}"}
+_SHAPES = _OF_THE_REQUEST | {
+    "upstream_addr": _ADDR,
+    "upstream_status": r"(?!499)[1-4]\d\d",
     "upstream_response_time": _DURATION,
-    "upstream_response_length": r"(0|[1-9]\d{0,17})",
-    "request_time": _DURATION,
-    "msec": r"([1-9]\d{9}\.\d{3})",
+    "upstream_response_length": _INTEGER,
+}
+
+
+def _listed(element: str) -> str:
+    """One or more, each of which may be missing; no group of upstreams after another."""
+    return f"(?:{element}|-)(?:, (?:{element}|-))*+"
+
+
+_UNCOMMON = _OF_THE_REQUEST | {
+    "upstream_addr": f"(?:{_ADDR})(?:, (?:{_ADDR}))*+|-",
+    "upstream_status": _listed(_STATUS),
+    "upstream_response_time": _listed(_DURATION),
+    "upstream_response_length": _listed(_INTEGER),
 }
 _LONG = 203 * SECOND
 """An attempt with durations as above began no earlier than this before the earlier of its line's two times."""
@@ -53,6 +68,8 @@ class Patterns(NamedTuple):
 
     strict: re.Pattern[bytes]
     loose: re.Pattern[bytes]
+    uncommon: re.Pattern[bytes]
+    """What uncommon.py can read: without the first group."""
 
 
 @dataclass(slots=True, eq=False)
@@ -69,9 +86,9 @@ class FastPath:
     """For one log format. `render` makes an entry's fragments from its attribution."""
 
     def __init__(
-        self, log_format: LogFormat, patterns: Patterns, render: Callable[[Attribution], tuple[bytes, bytes]]
+        self, log_format: LogFormat, found: Patterns, render: Callable[[Attribution], tuple[bytes, bytes]]
     ) -> None:
-        self._patterns, self._render = patterns, render
+        self._patterns, self._render = found, render
         place = {name: n for n, name in enumerate(log_format.names, 2)}
         self._place = place
         self._tail = _getter([place[name] for name in ATTEMPT_LISTS if name in place])
@@ -120,7 +137,7 @@ class FastPath:
         for row in rows:
             entry = get(key_of(row))
             if entry is None and row[1]:
-                entry = self._entry(key_of(row), known, long_ago)
+                entry = self.entry(key_of(row), known, long_ago)
             if (
                 entry is not None
                 and (
@@ -162,7 +179,7 @@ class FastPath:
             if entry := self._entries.pop(key, None):
                 self._retired.append(entry)
 
-    def _entry(self, key: Row, known: Known, at: int) -> Entry | None:
+    def entry(self, key: Row, known: Known, at: int) -> Entry | None:
         """The entry for an address, made if there is none yet; None where its holder is not settled."""
         if key in self._entries:
             return self._entries[key]
@@ -216,40 +233,43 @@ def _getter(places: list[int]) -> Callable[[Row], Row]:
     return get  # type: ignore[no-any-return]  # a tuple, of two or more
 
 
-def ordinary_patterns(log_format: LogFormat) -> Patterns | None:
+def patterns(log_format: LogFormat) -> Patterns | None:
     """None where the format can't be read in this way."""
     names = [token.variable for token in log_format.tokens if token.variable]
     if len(set(names)) < len(names) or not {"upstream_addr", "upstream_status"} <= set(names):
         return None
     if log_format.escape == "none" or any("\n" in token.literal for token in log_format.tokens):
         return None  # a quote may be in any text; a line may be more than one
-    tokens = log_format.tokens
-    groups = [_group(*three) for three in zip((None, *tokens), tokens, (*tokens[1:], None), strict=False)]
-    if None in groups:
+    ordinary, uncommon = (_groups(log_format.tokens, shapes) for shapes in (_SHAPES, _UNCOMMON))
+    if ordinary is None or uncommon is None:
         return None
-    strict = _STAMP + "".join(group for group in groups if group)
-    loose = strict.replace(_TEXT, _LOOSE_TEXT).replace(_WORD, _LOOSE_WORD)
-    return Patterns(*(re.compile(f"((?:{p}|[^\\n]*+)\\n)".encode(errors="surrogateescape")) for p in (strict, loose)))
+    loose = ordinary.replace(_TEXT, _LOOSE_TEXT).replace(_WORD, _LOOSE_WORD)
+    strict, loose = (f"((?:{p}|[^\\n]*+)\\n)" for p in (ordinary, loose))
+    uncommon = uncommon.replace(_TEXT, _ESCAPED_TEXT[log_format.escape]) + r"\n"
+    return Patterns(*(re.compile(p.encode(errors="surrogateescape")) for p in (strict, loose, uncommon)))
 
 
-def _group(before: Token | None, token: Token, after: Token | None) -> str | None:
+def _groups(tokens: Sequence[Token], shapes: Mapping[str, str]) -> str | None:
+    """A line of these tokens; None where the end of a text can't be told."""
+    groups = [_group(*three, shapes) for three in zip((None, *tokens), tokens, (*tokens[1:], None), strict=False)]
+    return None if None in groups else _STAMP + "".join(group for group in groups if group)
+
+
+def _group(before: Token | None, token: Token, after: Token | None, shapes: Mapping[str, str]) -> str | None:
     name = token.variable
     if not name:
         return re.escape(token.literal)
-    if known := _known_group(name):
-        return known
+    if known := shapes.get(name) or _usual_shape(name):
+        return f"({known})"
     follows = after.literal if after else " "
     if follows.startswith('"') and before and before.literal.endswith('"'):
         return _TEXT
     return _WORD if follows.startswith(" ") else None
 
 
-def _known_group(name: str) -> str | None:
+def _usual_shape(name: str) -> str | None:
     if name in INTEGERS:
-        return _SHAPES.get(name, r"(0|[1-9]\d{0,17})")
+        return _INTEGER
     if name in SECONDS:
-        return _SHAPES.get(name, r"((?:0|[1-9]\d{0,8})\.\d{3})")
-    if name in LISTS:
-        return _SHAPES.get(name, r"(\d++(?:\.\d{3})?+|-)")
-    shaped = shape(name)
-    return f"({shaped})" if shaped else None
+        return r"(?:0|[1-9]\d{0,8})\.\d{3}"
+    return _listed(r"\d++(?:\.\d{3})?+") if name in LISTS else shape(name)

@@ -56,6 +56,10 @@ class Failures:
         """Upstreams of which an answer broke off, so that even a 200 may have its reason here."""
         return {failure.upstream.encode() for failure in self._waiting if failure.answered}
 
+    def upstreams(self) -> set[str]:
+        """All that a line of the error log is waiting for."""
+        return {failure.upstream for failure in self._waiting}
+
     def reasons(self, record: Record, windows: Iterable[Window | None]) -> list[str]:
         """For each attempt of a record why it failed, empty where no error line says so. Each is used once."""
         if not self._waiting:

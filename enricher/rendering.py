@@ -1,6 +1,6 @@
 """What goes out, as JSON: the fields of docs/output.md. Pure."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -31,6 +31,20 @@ RESERVED = frozenset(
 """Names that the output gives a meaning of its own; a format's variable of that name goes out as `nginx_<name>`."""
 
 
+_GAP = rb"\u0001"
+
+
+class Templates(NamedTuple):
+    """What the plain way makes of a line, with `%b` for what differs: a raw line that is left out, the stamp, and the
+    variables, then in `one` the lists' values again and an attribution (as `fragments` gives it), for an ordinary line
+    (see fastpath.py); in `any_number`, which has no raw line, all attempts and the last attribution with a comma before
+    it (see uncommon.py).
+    """
+
+    one: bytes
+    any_number: bytes
+
+
 class Renderer:
     """What is the same for all lines of a format, a node and a source."""
 
@@ -38,7 +52,7 @@ class Renderer:
         self._format, self._node = log_format, node
         self.names = {name: f"nginx_{name}" if name in RESERVED else name for name in log_format.names}
         """The output's name for each of the format's variables."""
-        self._templates: dict[Source, bytes | None] = {}
+        self._templates: dict[Source, Templates | None] = {}
         self._sources: dict[tuple[Source, str], dict[str, str]] = {}
 
     def fields(self, record: Record) -> dict[str, Any]:
@@ -52,23 +66,29 @@ class Renderer:
             known = self._sources[source, stream] = {name: spelled(value) for name, value in known.items() if value}
         return known
 
-    def template(self, source: Source) -> bytes | None:
-        """What the plain way makes of an ordinary line, with `%b` for what differs (see fastpath.py); None where that
-        can't be told from the rest.
-        """
+    def templates(self, source: Source) -> "Templates | None":
+        """None where what differs can't be told from the rest."""
         if source not in self._templates:
-            gap, number = "\1", orjson.Fragment(rb"\u0001")
-            names = self._format.names
-            numeric = {name: number for name in names if name in INTEGERS or name in SECONDS}
-            has = {name: number if name in names else None for name in ATTEMPT_LISTS}
-            out: dict[str, Any] = {"time": gap, "kind": "access"}
-            out |= {self.names[name]: numeric.get(name, gap) for name in names}
-            out["attempts"] = [tried(gap, *list(has.values())[1:]) | {"\2": 0}]
-            out |= {"\2": 0, "source": self.source(source, "stdout")}
-            data = orjson.dumps(out).replace(b"%", b"%%").replace(rb"\u0001", b"%b").replace(rb'"\u0002":0', b"%b")
-            gaps = 1 + len(names) + sum(name in names for name in ATTEMPT_LISTS) + 2
-            self._templates[source] = b"%.0b" + data + b"\n" if data.count(b"%b") == gaps else None
+            number = orjson.Fragment(_GAP)
+            has = {name: number if name in self._format.names else None for name in ATTEMPT_LISTS}
+            one = self._template(source, [tried("\1", *list(has.values())[1:]) | {"\2": 0}])
+            any_number = self._template(source, orjson.Fragment(b"[%b]" % _GAP)).replace(
+                b',%b,"source"', b'%b,"source"'
+            )
+            values = 1 + len(self._format.names)
+            gaps = values + sum(name in self._format.names for name in ATTEMPT_LISTS) + 2, values + 2
+            fits = (one.count(b"%b"), any_number.count(b"%b")) == gaps
+            self._templates[source] = Templates(b"%.0b" + one, any_number) if fits else None
         return self._templates[source]
+
+    def _template(self, source: Source, attempts: object) -> bytes:
+        """What the plain way makes of a line with these attempts, with `%b` for what differs."""
+        names = self._format.names
+        numeric = {name: orjson.Fragment(_GAP) for name in names if name in INTEGERS or name in SECONDS}
+        out: dict[str, Any] = {"time": "\1", "kind": "access"}
+        out |= {self.names[name]: numeric.get(name, "\1") for name in names}
+        out |= {"attempts": attempts, "\2": 0, "source": self.source(source, "stdout")}
+        return dumps(out).replace(b"%", b"%%").replace(_GAP, b"%b").replace(rb'"\u0002":0', b"%b")
 
     def forget(self, source: Source) -> None:
         """The source is gone."""
