@@ -112,7 +112,6 @@ def _run(arguments: dict[str, Any]) -> int:
 
     settings = settle(RUN, arguments)
     _warn(settings)
-    # Until somebody waits for them: as a container's first process it would otherwise not hear them at all.
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
     writer = Writer()
     with OwnLog() as own_log:

@@ -6,7 +6,8 @@ import logging
 import signal
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from threading import Thread
 from typing import Any
 
 from enricher.cluster.connecting import connect
@@ -35,10 +36,13 @@ STOP = 3.5
 
 
 STOPPING = (signal.SIGTERM, signal.SIGINT)
+"""To be blocked before the first thread starts: then they wait until somebody hears them, from the first moment on, in
+a container's first process too, and a second one does no harm.
+"""
 
 
 async def run(settings: Settings, writer: Writer, own_log: OwnLog) -> None:
-    """Until SIGTERM, SIGINT (blocked before and after) or the end of who reads stdout. Raises EnricherError."""
+    """Until one of STOPPING or the end of who reads stdout. Raises EnricherError."""
     if any(selector.namespace for selector in settings.select):
         check_log_dir(settings.log_dir)
     state = State(settings.state_dir) if settings.state_dir else None
@@ -126,9 +130,7 @@ async def _knowledge(settings: Settings) -> AsyncIterator[Knowledge]:
 async def _supervise(shipping: Shipping, knowledge: Knowledge, metrics: Metrics, state: State | None) -> None:
     """Runs the parts in one group; the first to fail takes the rest down."""
     asked = asyncio.Event()
-    for number in STOPPING:
-        asyncio.get_running_loop().add_signal_handler(number, asked.set)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+    Thread(target=_hear, args=(asyncio.get_running_loop(), asked), name="signals", daemon=True).start()
     async with asyncio.TaskGroup() as group:
         ship = group.create_task(shipping.run())
         others = [group.create_task(knowledge.keep()), group.create_task(_forget(shipping, knowledge, metrics))]
@@ -136,11 +138,16 @@ async def _supervise(shipping: Shipping, knowledge: Knowledge, metrics: Metrics,
             others.append(group.create_task(state.keep(shipping, knowledge)))
         await asyncio.wait((ship, stop := group.create_task(asked.wait())), return_when=asyncio.FIRST_COMPLETED)
         logger.info("stopping")
-        signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)  # once is enough: the end is under way, and bounded
         shipping.stop()
         await asyncio.wait((ship,), timeout=STOP)
         for task in (ship, stop, *others):
             task.cancel()
+
+
+def _hear(loop: asyncio.AbstractEventLoop, asked: asyncio.Event) -> None:
+    signal.sigwait(STOPPING)
+    with suppress(RuntimeError):  # the loop is closed: it ended by itself
+        loop.call_soon_threadsafe(asked.set)
 
 
 async def _forget(shipping: Shipping, knowledge: Knowledge, metrics: Metrics) -> None:

@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -73,9 +73,9 @@ class Enriched(NamedTuple):
 
 
 def read_line(log_format: LogFormat, line: Line) -> Reading:
-    """What the line says."""
+    """What the line says. On stderr there are no access lines: nginx prints clients' paths there as they are."""
     at = rfc3339_ns(line.stamp)
-    if record := log_format.parse(line.text):
+    if line.stream != "stderr" and (record := log_format.parse(line.text)):
         return Reading(line, at, "access", record, windows(record, at))
     if error := read_error_line(line.text):
         return Reading(line, at, "error", error=error)
@@ -83,18 +83,20 @@ def read_line(log_format: LogFormat, line: Line) -> Reading:
     return Reading(line, at, "other" if known else "parse_error")
 
 
-def attribute_line(known: Known, reading: Reading, pod_variable: str) -> list[Attribution]:
+def attribute_line(
+    known: Known, reading: Reading, pod_variable: str, broken: Collection[int] = ()
+) -> list[Attribution]:
     """Who held the line's addresses: one for each attempt of an access line, one for an error line that names an
-    upstream.
+    upstream. `broken` are the numbers of attempts of which the error log says that their answer broke off.
     """
     at, record, error = reading.at, reading.record, reading.error
     if error and error.upstream:
-        return [attribute(known, error.upstream, error_window(at), answered=False)]
+        return [attribute(known, error.upstream, error_window(at, error.reason), answered=False)]
     if not record:
         return []
     found = [
-        attribute(known, a.addr, window, answered=a.answered, upstream_name=record.upstream_name)
-        for a, window in zip(record.attempts, reading.windows, strict=True)
+        attribute(known, a.addr, window, answered=a.answered and n not in broken, upstream_name=record.upstream_name)
+        for n, (a, window) in enumerate(zip(record.attempts, reading.windows, strict=True))
     ]
     if pod := reported_pod(record, pod_variable):
         found[-1] = reported(known, found[-1], pod)
@@ -143,7 +145,8 @@ class Enricher:
 
     def _enriched(self, source: Source, reading: Reading, now: int | None) -> bytes | None:
         """The JSON line, or None where the line is to wait."""
-        attributions = attribute_line(self.known, reading, self._pod_variable)
+        broken = self._failures[source].broken(reading.record, reading.windows) if reading.record else ()
+        attributions = attribute_line(self.known, reading, self._pod_variable, broken)
         if now is not None and reading.at is not None and abs(now - reading.at) < HOLD:
             if self._wants_to_wait(reading, attributions, now):
                 return None

@@ -20,7 +20,7 @@ def explain_line(settings: Settings, known: Known, text: bytes) -> Iterator[str]
     reading = read_line(settings.log_format, line)
     found, record, error = attribute_line(known, reading, settings.pod_variable), reading.record, reading.error
     if error and error.upstream:
-        yield from _explain(known, error.upstream, error_window(reading.at), found[0], answered=False)
+        yield from _explain(known, error.upstream, error_window(reading.at, error.reason), found[0], answered=False)
         return
     if not record:
         hint = "; for an address, give --at TIME" if split_address(line.text.decode("utf-8", "replace"))[0] else ""

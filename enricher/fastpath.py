@@ -18,6 +18,7 @@ from enricher.cluster.attribution import Attribution, Known, Window, attribute, 
 from enricher.cluster.endpoints import split_address
 from enricher.cluster.history import FOREVER
 from enricher.times import SECOND, rfc3339_ns, seconds_ns, time_local_ns
+from enricher.timing import LONGEST
 
 Row = tuple[bytes, ...]
 """What the pattern finds of a line: the raw line, its stamp (empty: not ordinary), the format's variables."""
@@ -54,7 +55,9 @@ _UNCOMMON = _OF_THE_REQUEST | {
     "upstream_response_length": _listed(_INTEGER),
 }
 _LONG = 203 * SECOND
-"""An attempt with durations as above began no earlier than this before the earlier of its line's two times."""
+"""An attempt with durations as above began no earlier than this before the earlier of its line's two times; where the
+format does not tell how long the request took, LONGEST comes to it.
+"""
 _SHORT = 5 * SECOND
 """The same, if both durations begin with `0.`."""
 _KEPT = 100_000
@@ -96,6 +99,7 @@ class FastPath:
         self._key = _getter([place[name] for name in names if name in place])
         # A format without them: the stamp in their place is no duration, neither a short one nor one to be counted.
         self._took, self._lasted = place.get("upstream_response_time", 1), place.get("request_time", 1)
+        self._long = _LONG if "request_time" in place else _LONG + LONGEST
         self._known: Known | None = None
         self._entries: dict[Row, Entry | None] = {}
         self._keys_of: dict[str, list[Row]] = {}
@@ -130,7 +134,7 @@ class FastPath:
         """
         self._refresh(known)
         began = self._began(rows)
-        long_ago, lately = began - _LONG, began - _SHORT
+        long_ago, lately = began - self._long, began - _SHORT
         out, plain = list[bytes](), 0
         key_of, tail_of, get = self._key, self._tail, self._entries.get
         addr, took, lasted = self._place["upstream_addr"], self._took, self._lasted
@@ -238,8 +242,8 @@ def patterns(log_format: LogFormat) -> Patterns | None:
     names = [token.variable for token in log_format.tokens if token.variable]
     if len(set(names)) < len(names) or not {"upstream_addr", "upstream_status"} <= set(names):
         return None
-    if log_format.escape == "none" or any("\n" in token.literal for token in log_format.tokens):
-        return None  # a quote may be in any text; a line may be more than one
+    if log_format.escape == "none":
+        return None  # a quote may be in any text
     ordinary, uncommon = (_groups(log_format.tokens, shapes) for shapes in (_SHAPES, _UNCOMMON))
     if ordinary is None or uncommon is None:
         return None

@@ -6,7 +6,7 @@ is written when the attempt fails, the access line when the request ends; a runt
 
 import re
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from enricher.accesslog.attempts import Attempt
@@ -21,7 +21,7 @@ LONGEST = 600 * SECOND
 """How long an error line may wait: the longest request it is remembered for."""
 SLACK = 20 * MILLISECOND
 """nginx's clock and the runtime's stamps may be this far apart."""
-_MID_ANSWER = re.compile(rb"while (?:reading upstream|sending to client|processing upgraded)")
+_MID_ANSWER = re.compile(rb"while (?:reading upstream|processing upgraded)")
 
 
 class Failure(NamedTuple):
@@ -60,11 +60,22 @@ class Failures:
         """All that a line of the error log is waiting for."""
         return {failure.upstream for failure in self._waiting}
 
+    def broken(self, record: Record, windows: Sequence[Window | None]) -> list[int]:
+        """The numbers of attempts whose answer broke off: nobody completed it."""
+        if not any(failure.answered for failure in self._waiting):
+            return []
+        client, request = _asked(record)
+        return [
+            n
+            for n, (attempt, window) in enumerate(zip(record.attempts, windows, strict=True))
+            if window and attempt.answered and self._fitting(attempt, client, request, window)
+        ]
+
     def reasons(self, record: Record, windows: Iterable[Window | None]) -> list[str]:
         """For each attempt of a record why it failed, empty where no error line says so. Each is used once."""
         if not self._waiting:
             return [""] * len(record.attempts)
-        client, request = (str(record.fields.get(name, "")) for name in ("remote_addr", "request"))
+        client, request = _asked(record)
         return [
             self._take(attempt, client, request, window) if window else ""
             for attempt, window in zip(record.attempts, windows, strict=True)
@@ -72,18 +83,29 @@ class Failures:
 
     def _take(self, attempt: Attempt, client: str, request: str, window: Window) -> str:
         """The error line nearest to the attempt's end: like requests of one client may fail at one pod in a row."""
-        fitting = [
+        fitting = self._fitting(attempt, client, request, window)
+        if not fitting:
+            return ""
+        nearest = min(fitting, key=lambda failure: abs(failure.at - window.end_latest))
+        self._waiting.remove(nearest)
+        return nearest.reason
+
+    def _fitting(self, attempt: Attempt, client: str, request: str, window: Window) -> list[Failure]:
+        return [
             failure
             for failure in self._waiting
             if (failure.upstream, failure.client, failure.request) == (attempt.addr, client, request)
             and failure.answered == attempt.answered
             and window.start - SLACK <= failure.at <= window.end_latest + SLACK
         ]
-        if not fitting:
-            return ""
-        nearest = min(fitting, key=lambda failure: abs(failure.at - window.end_latest))
-        self._waiting.remove(nearest)
-        return nearest.reason
+
+
+def _asked(record: Record) -> tuple[str, str]:
+    """The client and the request line, of which the format may have the parts only."""
+    fields = record.fields
+    parts = (fields.get(name) for name in ("request_method", "request_uri", "server_protocol"))
+    request = fields["request"] if "request" in fields else " ".join(str(part) for part in parts if part)
+    return str(fields.get("remote_addr", "")), str(request)
 
 
 def origin(attempt: Attempt, reason: str) -> str:

@@ -2,7 +2,7 @@
 
 from enricher.accesslog.log_format import Record
 from enricher.cluster.attribution import Window
-from enricher.times import MILLISECOND
+from enricher.times import MILLISECOND, SECOND
 
 CLOCK = 10 * MILLISECOND
 """nginx reads the clock once per turn of its event loop: its times may be this much old."""
@@ -10,9 +10,19 @@ WRITTEN_LATE = 100 * MILLISECOND
 """A runtime's stamp this much after the second that the line itself names means that nginx buffered the line."""
 
 
-def error_window(at: int | None) -> Window | None:
-    """When an attempt failed that an error line is about: when the line was written (ns)."""
-    return None if at is None else Window(at - CLOCK, at - CLOCK, at)
+LONGEST = 600 * SECOND
+"""How long a request may have taken of which the format does not tell."""
+LONGEST_FAILURE = {"refused": 5 * SECOND}
+"""How long before its error line an attempt began at the most, by the reason: a SYN may have been sent again."""
+LONGEST_OTHER_FAILURE = 60 * SECOND
+"""The same for other reasons: nginx's default time-outs."""
+
+
+def error_window(at: int | None, reason: str) -> Window | None:
+    """When an attempt was that an error line is about: it failed when the line was written (ns)."""
+    if at is None:
+        return None
+    return Window(at - LONGEST_FAILURE.get(reason, LONGEST_OTHER_FAILURE), at - CLOCK, at)
 
 
 def windows(record: Record, at: int | None) -> list[Window | None]:
@@ -30,7 +40,7 @@ def windows(record: Record, at: int | None) -> list[Window | None]:
         return [None] * len(record.attempts)
     end_earliest, end_latest = end
     durations = [attempt.response_time or 0 for attempt in record.attempts]
-    spare = max(0, (record.duration or 0) - sum(durations))
+    spare = LONGEST if record.duration is None else max(0, record.duration - sum(durations))
     after, out = 0, list[Window | None]()
     for duration in reversed(durations):
         earliest = end_earliest - after - spare - CLOCK

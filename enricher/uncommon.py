@@ -19,6 +19,7 @@ from enricher.cluster.attribution import Attribution, Known
 from enricher.fastpath import Entry, FastPath, Row
 from enricher.joining import origin
 from enricher.times import SECOND, rfc3339_ns, seconds_ns, time_local_ns
+from enricher.timing import LONGEST
 
 _ESCAPED = re.compile(rb"[\\\x00-\x1f\x7f-\xff]")
 _MISSING = frozenset({b"-"})
@@ -88,8 +89,9 @@ class UncommonPath:
         for place, read in self._own_times:
             own = read(row[place])
             at = at if own is None else min(at, own)
-        lasted = (seconds_ns(row[self._lasted]) if self._lasted else None) or 0
-        began = at - max(lasted, sum(attempt.response_time or 0 for attempt in attempts)) - SECOND
+        took = sum(attempt.response_time or 0 for attempt in attempts)
+        lasted = seconds_ns(row[self._lasted]) if self._lasted else None
+        began = at - (took + LONGEST if lasted is None else max(lasted, took)) - SECOND
         names = tuple(row[place] for place in self._names)
         entries = [self._fast.entry((addr, *names), known, began) for addr in addrs]
         settled = [entry for entry in entries if entry is not None and entry.since <= began]

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from enricher.accesslog.attempts import SEPARATOR
-from enricher.accesslog.variables import ADDR_BESIDE_TEXT
+from enricher.accesslog.variables import ADDR
 
-_ADDR = re.compile(ADDR_BESIDE_TEXT.encode())
+_ADDR = re.compile(ADDR.encode())
 
 
 class Border(NamedTuple):

@@ -30,14 +30,19 @@ _OTHER = re.compile(
 
 REASONS = (
     ("no_live_upstreams", re.compile(rb"no live upstreams")),
-    ("tls", re.compile(rb"SSL|certificate|TLS", re.IGNORECASE)),
     ("refused", re.compile(rb"\(111: ")),
     ("timed_out", re.compile(rb"timed out")),
     ("reset", re.compile(rb"\((?:104|32): ")),
     ("premature_close", re.compile(rb"prematurely closed")),
+    ("tls", re.compile(rb"SSL|certificate|TLS", re.IGNORECASE)),
 )
 """What nginx writes (with Linux's errno: 111 ECONNREFUSED, 104 ECONNRESET, 32 EPIPE) when an upstream fails it."""
 FAILURES = frozenset({"error", "crit", "alert", "emerg"})
+_ABOUT_AN_UPSTREAM = re.compile(rb"upstream|proxying|sending to client")
+_THE_CLIENTS = re.compile(rb"while sending to client")
+"""What goes wrong there is the client's doing, or its connection's."""
+_QUOTED = re.compile(rb'"[^"]*"?')
+"""In a message it is a client's or an upstream's text."""
 """Levels at which a line that names an upstream is about a failed attempt; at `warn` it is about buffers."""
 
 
@@ -53,9 +58,10 @@ class ErrorLine(NamedTuple):
     @property
     def reason(self) -> str:
         """Why an attempt failed: one of REASONS, or `other`; empty where the line is not about a failed attempt."""
-        if not self.upstream or self.level not in FAILURES:
+        if not self.upstream or self.level not in FAILURES or _THE_CLIENTS.search(self.message):
             return ""
-        return next((reason for reason, pattern in REASONS if pattern.search(self.message)), "other")
+        said = _QUOTED.sub(b"", self.message)
+        return next((reason for reason, pattern in REASONS if pattern.search(said)), "other")
 
 
 def read_error_line(line: bytes) -> ErrorLine | None:
@@ -65,6 +71,8 @@ def read_error_line(line: bytes) -> ErrorLine | None:
         return None
     end, fields = _read_end(line, head.end())
     upstream = _UPSTREAM.fullmatch(fields.pop("upstream", b""))
+    if not _ABOUT_AN_UPSTREAM.search(_QUOTED.sub(b"", line[head.end() : end])):
+        upstream = None  # a request line that nginx refused may look like the rest of an error line
     return ErrorLine(
         head[2].decode(),
         int(head[4]) if head[4] else None,

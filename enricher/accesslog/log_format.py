@@ -135,6 +135,8 @@ def compile_format(text: str) -> LogFormat:
         raise LogFormatError(f"escape={escape} is not one of {', '.join(ESCAPES)}")
     tokens = list(_all_tokens(pieces))
     names = tuple(dict.fromkeys(token.variable for token in tokens if token.variable))
+    if any("\n" in token.literal for token in tokens):
+        raise LogFormatError("there is a line break in the format: nginx would write a request in several lines")
     if not names:
         name = re.fullmatch(r"\s*(\w+)\s*", text)
         told = f": {name[1]} is a name, the format itself is expected" if name else ""
@@ -243,7 +245,7 @@ def _pattern(tokens: list[Token], borders: tuple[Border, ...], escape: str) -> s
     """
     beside, after_space = ({b.name for b in borders if b.is_space >= space} for space in (False, True))
     pattern, literal, is_open, seen = "", "", False, set[str]()
-    for token, following in zip(tokens, [*tokens[1:], _END], strict=True):
+    for token, following, then in zip(tokens, [*tokens[1:], _END], [*tokens[2:], _END, _END], strict=False):
         if token.literal:
             literal = token.literal
             pattern += re.escape(literal)
@@ -254,6 +256,8 @@ def _pattern(tokens: list[Token], borders: tuple[Border, ...], escape: str) -> s
             is_open = not _is_quoted(following, escape)
             pattern += "(?>" * is_open
             inner = _text(following, escape)
+            if is_open and following.literal and then.variable and shape(then.variable) is None:
+                inner += "?"  # of two texts the first ends as soon as it can, or the second might never fit
         elif token.variable in LISTS and (is_open or token.variable in beside):
             last_only = token.variable in after_space
             inner = list_shape_beside_text(token.variable, literal.strip(" "), last_only=last_only)
@@ -271,6 +275,7 @@ _NEXT_BEGINS_WITH = {"request_uri": "/", "uri": "/", "document_uri": "/", "is_ar
 
 def _text(following: Token, escape: str) -> str:
     stop, is_quoted = _NEXT_BEGINS_WITH.get(following.variable, ""), _is_quoted(following, escape)
+    stop = stop.replace("/", "/ ")  # a host has no space; what follows it may be missing
     if escape == "default":
         return '[^"]*+' if is_quoted else f'[^"{stop}]*'
     if escape == "json":

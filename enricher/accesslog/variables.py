@@ -44,9 +44,10 @@ _NAMES = frozenset(
     }
 )
 
+_ALWAYS = frozenset({"time_local", "time_iso8601", "msec"})
+"""Variables that always have a value."""
 _NUMBER = r"(?:\d++(?:\.\d++)?+|-)"
-_ADDR = r'[^\s,":][^\s,"]*'
-ADDR_BESIDE_TEXT = r"""[^\s,":'|;=<>(){}&][^\s,"'|;=<>(){}&]*"""
+ADDR = r"""[^\s,":'|;=<>(){}&][^\s,"'|;=<>(){}&]*"""
 _SHAPES = {
     "time_local": r"\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}",
     "time_iso8601": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d",
@@ -60,7 +61,7 @@ _SHAPES = {
 def shape(name: str) -> str | None:
     """The shape of a variable's value, or None for text. A missing value is `-`, or nothing under `escape=json`."""
     if name in LISTS:
-        pattern = _list_shape(name, _ADDR, "*")
+        pattern = _list_shape(name, ADDR, "*")
     elif name in INTEGERS:
         pattern = r"\d++"
     elif name in SECONDS:
@@ -71,7 +72,7 @@ def shape(name: str) -> str | None:
         pattern = _SHAPES[name]
     else:
         return None
-    return f"(?:{pattern}|-|)"
+    return f"(?:{pattern})" if name in _ALWAYS else f"(?:{pattern}|-|)"
 
 
 def list_shape_beside_text(name: str, literal: str, *, last_only: bool) -> str:
@@ -79,8 +80,8 @@ def list_shape_beside_text(name: str, literal: str, *, last_only: bool) -> str:
     list's length and its letters are bounded, and it ends before the `literal` that it begins after: no such text is
     costly to read. `last_only`: its last element.
     """
-    addr = f"(?!{re.escape(literal)}){ADDR_BESIDE_TEXT}" if literal else ADDR_BESIDE_TEXT
-    return f"(?:{_list_shape(name, addr, '{0}' if last_only else '{0,500}')}|)"
+    addr = f"(?!{re.escape(literal)}){ADDR}" if literal else ADDR
+    return f"(?:{_list_shape(name, addr, '{0}' if last_only else '{0,500}')}|-|)"
 
 
 def _list_shape(name: str, addr: str, times: str) -> str:

@@ -77,6 +77,8 @@ def attribute(
         found = _Question(
             known.pods, spans(tenures, port, known.pods.horizon), window, answered, upstream_name
         ).answer()
+        if found.grade == "exact" and port is not None and not any(meet({port}, t.ports) for t in tenures):
+            found = found._replace(grade="assumed", why=_OTHER_PORT)
         if found.grade != "unknown":
             return found
     if services := known.services.of_ip(ip):
@@ -100,6 +102,7 @@ _NO_TIME = "no time is known, of the attempt or of the endpoints: this is the ad
 _FIXED = "the address is this one's for ever, says the endpoints file"
 _SEVERAL = "several pods held the address in the time in question, or one of them did and it can't be told which"
 _ONE_MEMBER = "the address is a service's cluster IP, and no other pod of the service could have served"
+_OTHER_PORT = "no slice names the port: on a host's address it may be somebody else's"
 _MEMBERS = "the address is a service's cluster IP: any of its pods could have served"
 _REPORTED = "the log line itself names the pod"
 
@@ -158,7 +161,8 @@ class _Question(NamedTuple):
         coming = [span for span in self.spans if end < span.possible_from <= end + TRAILING]
         if len(coming) != 1:
             return Attribution("unknown")
-        return self._owned("exact" if self._no_other(start) else "assumed", coming[0], _ELIMINATED)
+        known = coming[0].possible_from == coming[0].certain_from and self._no_other(start)
+        return self._owned("exact" if known else "assumed", coming[0], _ELIMINATED)
 
     def _latest(self) -> Attribution:
         """Who holds the address now, or did last: all that can be said without a time."""
@@ -209,13 +213,12 @@ def spans(tenures: list[Tenure], port: int | None, horizon: int = FOREVER) -> li
         tenures = [t for t in tenures if port in t.ports] or [t for t in tenures if None in t.ports or not t.fixed]
     if len(tenures) == 1:
         return [_span(tenures[0], (), horizon)]
-    if any(_share(a, b) for a, b in combinations(tenures, 2)):
-        tenures = [t for t in tenures if port in t.ports or None in t.ports] or tenures
+    tenures = [t for t in tenures if port is None or meet({port}, t.ports)] or tenures
     return [_span(t, [n for n in tenures if n.since > t.since and not _share(t, n)], horizon) for t in tenures]
 
 
 def _span(tenure: Tenure, successors: Iterable[Tenure], horizon: int) -> Span:
-    certain_until, possible_until = min(tenure.until, horizon), tenure.until_latest
+    certain_until, possible_until = tenure.until if tenure.fixed else min(tenure.until, horizon), tenure.until_latest
     for successor in successors:
         certain_until = min(certain_until, max(successor.since_earliest, tenure.since))
         possible_until = min(possible_until, successor.since)
@@ -241,7 +244,10 @@ def _ambiguous(there: list[Span], why: str = _SEVERAL) -> Attribution:
 
 def _of_cluster_ip(pods: History, services: list[Tenure], window: Window | None) -> Attribution:
     """The service of a cluster IP, and its pod if there was only one that could have served."""
-    service = _only_service(services[-1]) or NO_SERVICE
+    then = [
+        t for t in services if not window or (t.since_earliest <= window.end_latest and window.start < t.until_latest)
+    ]
+    service = _only_service((then or services)[-1]) or NO_SERVICE
     owners = tuple(
         dict.fromkeys(
             tenure.owner
@@ -249,8 +255,8 @@ def _of_cluster_ip(pods: History, services: list[Tenure], window: Window | None)
             if window is None or _could_serve(tenure, window, timeless=pods.timeless)
         )
     )
-    if len(owners) == 1:
-        return Attribution("service", owners[0], service, why=_ONE_MEMBER)
+    if len(owners) == 1 and (window is None or window.end_latest < pods.horizon):
+        return Attribution("service", owners[0], service, may_change=True, why=_ONE_MEMBER)
     return Attribution("service", None, service, owners, why=_MEMBERS)
 
 

@@ -117,6 +117,8 @@ def test_many_scrapes_at_once(node):
 def test_from_end_with_a_checkpoint_reads_what_came_meanwhile(node):
     node.write(cri(access(1)))
     first = node.start("--from", "end")
+    until(lambda: b"following" in b"".join(first.said))
+    until(lambda: "enricher_sources 1.0" in first.get("/metrics")[1])
     node.write(cri(access(2)))
     until(lambda: first.ids() == ["request-2"])
     assert first.stop()[0] == 0

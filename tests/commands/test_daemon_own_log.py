@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 
 from controller_logs import access, cri
 from daemons import until
@@ -95,8 +96,11 @@ def test_many_signals_are_one(node):
     node.write(*(cri(access(n)) for n in range(100)))
     daemon = node.start()
     until(lambda: len(daemon.out) == 100)
-    while daemon.process.poll() is None:
+    for _ in range(2000):
         daemon.process.send_signal(signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            daemon.process.wait(0.003)
+            break
     assert daemon.process.returncode == 0
 
 

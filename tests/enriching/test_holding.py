@@ -82,7 +82,11 @@ def test_a_line_without_a_stamp_does_not_wait(make):
 def test_an_error_line_waits_too(make):
     enricher = make()
     end = b'client: 1.1.1.1, server: s, request: "GET / HTTP/1.1", upstream: "http://10.0.0.9:80/"'
-    line = Line(b"2026/11/22 23:18:31 [error] 29#31: *5 connect() failed (111: x), " + end, STAMP, "stderr")
+    line = Line(
+        b"2026/11/22 23:18:31 [error] 29#31: *5 connect() failed (111: x) while connecting to upstream, " + end,
+        STAMP,
+        "stderr",
+    )
     assert enricher.enrich(Batch(SOURCE, [line]), AT + MS).wait_until == AT + HOLD
 
 
