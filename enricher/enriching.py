@@ -10,7 +10,6 @@ from enricher.accesslog.attempts import Attempt
 from enricher.accesslog.error_log import ErrorLine, is_other, read_error_line
 from enricher.accesslog.log_format import LogFormat, Record
 from enricher.cluster.attribution import Attribution, Known, Window, attribute, reported
-from enricher.cluster.history import FOREVER
 from enricher.fastpath import FastPath, patterns
 from enricher.joining import Failures, origin
 from enricher.lines import Block, Line, Source
@@ -157,12 +156,14 @@ class Enricher:
     def _quickly(self, batch: Batch, now: int | None) -> list[bytes]:
         """What the fast path can do of a batch; on the way it hands single lines to the plain way."""
         block = batch.lines
-        if self._fast is None or not isinstance(block, Block) or self.known.pods.horizon != FOREVER:
+        if self._fast is None or not isinstance(block, Block):
             return []
         templates = self._renderer.templates(batch.source)
         if templates is None:
             return []
         rows = self._fast.rows(block.body)
+        if not self._fast.written_before(self.known.pods.horizon, rows):
+            return []
         extraordinary = [n for n, row in enumerate(rows) if not row[1]]
         uncommon = self._uncommon.read_all(rows, extraordinary) if self._uncommon else {}
         odd = {n: read_line(self._format, block.frame(rows[n][0])[0]) for n in extraordinary if n not in uncommon}

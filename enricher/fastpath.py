@@ -121,6 +121,13 @@ class FastPath:
             at = marks.find(b"\1", begin)
         return rows
 
+    def written_before(self, horizon: int, rows: list[Row]) -> bool:
+        """Whether all ordinary rows were (ns): beyond, nothing is certain."""
+        if horizon == FOREVER:
+            return True
+        latest = rfc3339_ns(max((row[1] for row in rows if row[1].endswith(b"Z")), default=b""))
+        return latest is not None and latest < horizon and all(row[1][-1:] in b"Z" for row in rows)
+
     def run(
         self,
         rows: list[Row],
@@ -242,8 +249,8 @@ def patterns(log_format: LogFormat) -> Patterns | None:
     names = [token.variable for token in log_format.tokens if token.variable]
     if len(set(names)) < len(names) or not {"upstream_addr", "upstream_status"} <= set(names):
         return None
-    if log_format.escape == "none":
-        return None  # a quote may be in any text
+    if log_format.escape == "none" or not _is_told_apart(log_format.tokens):
+        return None  # under "none" a quote may be in any text
     ordinary, uncommon = (_groups(log_format.tokens, shapes) for shapes in (_SHAPES, _UNCOMMON))
     if ordinary is None or uncommon is None:
         return None
@@ -251,6 +258,20 @@ def patterns(log_format: LogFormat) -> Patterns | None:
     strict, loose = (f"((?:{p}|[^\\n]*+)\\n)" for p in (ordinary, loose))
     uncommon = uncommon.replace(_TEXT, _ESCAPED_TEXT[log_format.escape]) + r"\n"
     return Patterns(*(re.compile(p.encode(errors="surrogateescape")) for p in (strict, loose, uncommon)))
+
+
+def _is_told_apart(tokens: Sequence[Token]) -> bool:
+    """Whether words are all that any reading can find: no two texts without a quote between them, where one might go on
+    into the other, and no list beside what looks like its separator.
+    """
+    texts = 0
+    for token in tokens:
+        texts += bool(token.variable) and token.variable not in LISTS and _usual_shape(token.variable) is None
+        if texts > 1 or token.literal in {", ", " : "}:
+            return False
+        if '"' in token.literal:
+            texts = 0
+    return True
 
 
 def _groups(tokens: Sequence[Token], shapes: Mapping[str, str]) -> str | None:
@@ -276,4 +297,4 @@ def _usual_shape(name: str) -> str | None:
         return _INTEGER
     if name in SECONDS:
         return r"(?:0|[1-9]\d{0,8})\.\d{3}"
-    return _listed(r"\d++(?:\.\d{3})?+") if name in LISTS else shape(name)
+    return r"\d++(?:\.\d{3})?+|-" if name in LISTS else shape(name)

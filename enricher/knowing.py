@@ -54,7 +54,7 @@ class Watched:
     def __init__(self, api: Api, settings: Settings) -> None:
         keep = round(settings.history * SECOND)
         status = WatchStatus()
-        pods = History(keep=keep, in_sync=lambda: status.synced, whole=settings.namespace is None)
+        pods = History(keep=keep, in_sync=lambda: status.certain(time.time_ns()), whole=settings.namespace is None)
         self.known = Known(pods, History(keep=keep))
         self.news = News()
         self._api, self._namespace = api, settings.namespace
@@ -89,7 +89,7 @@ class Watched:
     async def _keep(self, one: "_Watch") -> None:
         async for item in watch(self._api, one.resource, namespace=self._namespace, status=one.status):
             if isinstance(item, Listed):
-                one.history.replace(map(one.as_slice, item.items), item.at)
+                one.history.replace(map(one.as_slice, item.items), item.at, item.asked)
                 one.listed.set()
             else:
                 one.history.apply(item.type, one.as_slice(item.object), item.at, item.earliest)

@@ -9,6 +9,7 @@ something may have come and gone that is not told.
 import asyncio
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import aclosing, contextmanager, suppress
 from typing import Any
@@ -50,11 +51,8 @@ async def record(
                 line["earliest"] = format_ns(earliest)
             write(_line(line))
         if isinstance(item, Listed) and heard:
-            bookmark = {"kind": kind, "metadata": {}}
-            write(
-                _line({"at": format_ns(item.at), "type": "BOOKMARK", "object": bookmark, "earliest": format_ns(heard)})
-            )
-        heard = item.at
+            write(_bookmark(kind, item.at, heard))
+        heard = item.asked if isinstance(item, Listed) else item.at
 
 
 async def _until_signalled(work: Coroutine[Any, Any, None]) -> None:
@@ -69,8 +67,13 @@ async def _record_from(settings: Settings, write: Callable[[bytes], object]) -> 
     kinds = {"EndpointSlice": ENDPOINT_SLICES} | ({"Service": SERVICES} if settings.services else {})
 
     async def one(api: Api, kind: str, resource: Resource) -> None:
-        async with aclosing(watch(api, resource, namespace=settings.namespace, status=WatchStatus())) as news:
-            await record(news, write, kind)
+        status = WatchStatus()
+        try:
+            async with aclosing(watch(api, resource, namespace=settings.namespace, status=status)) as news:
+                await record(news, write, kind)
+        finally:
+            if status.certain(now := time.time_ns()):
+                write(_bookmark(kind, now))  # until here it is whole
 
     async with connect(settings.kubeconfig, settings.context) as api, asyncio.TaskGroup() as group:
         for kind, resource in kinds.items():
@@ -96,6 +99,11 @@ def _changes(held: Held, item: Listed | Changed) -> Iterator[tuple[str, dict[str
         elif _version(held[key]) != _version(found):
             yield "MODIFIED", found
     held.update(listed)
+
+
+def _bookmark(kind: str, at: int, earliest: int | None = None) -> bytes:
+    line = {"at": format_ns(at), "type": "BOOKMARK", "object": {"kind": kind, "metadata": {}}}
+    return _line(line if earliest is None else line | {"earliest": format_ns(earliest)})
 
 
 def _line(event: dict[str, Any]) -> bytes:

@@ -95,7 +95,7 @@ _ELIMINATED = (
 )
 _BEFORE = "the time in question is older than the first that is known of the address; this pod was there first"
 _LEFT_DURING = "the pod left during the time in question, and nobody took the address over"
-_OUT_OF_SYNC = "the watch is out of sync: this pod held the address when it was last heard of"
+_OUT_OF_SYNC = "nothing was heard since, from the watch or in the recording: this pod held the address then"
 _LEFT_LONG = "the pod left at a time not known exactly, and nobody was seen to take the address over"
 _LEFT_BEFORE = "the pod had left within the grace period before, and nobody had taken the address over"
 _NO_TIME = "no time is known, of the attempt or of the endpoints: this is the address's latest holder"

@@ -92,6 +92,8 @@ class History:
         self._members: dict[Service, dict[Tenure, None]] = {}
         self._slices: dict[tuple[str, str], dict[Place, tuple[Tenure, Service]]] = {}
         self._ended: deque[tuple[int, Tenure]] = deque()
+        self.bookmarked = False
+        """Whether there was a BOOKMARK: then silence means that there is nothing to be heard of any more."""
         self.timeless = False
         """Whether the slices are a snapshot of a time that nobody knows."""
         self.held = 0
@@ -107,8 +109,8 @@ class History:
 
     @property
     def horizon(self) -> int:
-        """Until when a tenure that did not end is known to have lasted (ns)."""
-        return FOREVER if self._in_sync() else self.current
+        """Until when a tenure that did not end is known to have lasted (ns). Where nothing has a time, for ever."""
+        return FOREVER if self._in_sync() or self.current == EVER else self.current
 
     # --- what the watch says -----------------------------------------------------------------------------------
 
@@ -116,19 +118,23 @@ class History:
         """One watch event, which arrived `at` and happened no earlier than `earliest`: ADDED, MODIFIED, DELETED, or
         BOOKMARK, which says that nothing else happened.
         """
-        if type_ != "BOOKMARK":
+        if type_ == "BOOKMARK":
+            self.bookmarked = True
+        else:
             self._put(slice_key(obj), () if type_ == "DELETED" else obj, at, at if earliest is None else earliest)
         self._heard(at)
 
-    def replace(self, objs: Iterable[Slice], at: int) -> None:
-        """A whole list: what differs from what was known changed between the last sign of life and now."""
+    def replace(self, objs: Iterable[Slice], at: int, asked: int | None = None) -> None:
+        """A whole list, which arrived `at` and was `asked` for before: what differs from what was known changed between
+        the last sign of life and its arrival.
+        """
         earliest = self.current
         listed = {slice_key(obj): obj for obj in objs}
         for key in [key for key in self._slices if key not in listed]:
             self._put(key, (), at, earliest)
         for key, obj in listed.items():
             self._put(key, obj, at, earliest)
-        self._heard(at)
+        self._heard(at if asked is None else asked)
         self.missed(at)
 
     def missed(self, until: int) -> None:

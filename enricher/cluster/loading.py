@@ -38,7 +38,7 @@ class Event(NamedTuple):
 
 def load_known(paths: Sequence[str]) -> Known:
     """What the files tell. Raises ConfigurationError that says what is wrong, and in which line."""
-    known = Known(History(keep=None), History(keep=None))
+    known = Known(_history(), _history())
     for path in paths:
         try:
             content = Path(path).read_bytes()
@@ -48,6 +48,14 @@ def load_known(paths: Sequence[str]) -> Known:
         except (ValueError, EOFError, zlib.error) as error:
             raise ConfigurationError(f"the endpoints file {path}: {error}") from error
     return known
+
+
+def _history() -> History:
+    """Of a file. A recording with bookmarks says by its last one until when it was made; one without says nothing of
+    that, and is believed to be as long as the log.
+    """
+    history = History(keep=None, in_sync=lambda: not history.bookmarked)
+    return history
 
 
 def read_into(known: Known, text: bytes) -> None:
@@ -96,17 +104,19 @@ def _recorded(known: Known, events: list[Event]) -> None:
     """A list at the beginning is, for each kind of object, a row of ADDED events with one time; what it shows began
     nobody knows when.
     """
-    lists: dict[object, int] = {}
-    for event in events:
-        kind = event.object.get("kind")
-        first = event.at == lists.setdefault(kind, event.at) and event.type == "ADDED"
-        earliest = EVER if first else event.earliest
-        if kind == "Service":
-            known.services.apply(event.type, service_as_slice(event.object), event.at, earliest)
-        else:
-            known.pods.apply(event.type, event.object, event.at, earliest)
+    services = [event._replace(object=service_as_slice(event.object)) for event in events if _is_service(event)]
+    for history, ours in ((known.pods, [e for e in events if not _is_service(e)]), (known.services, services)):
+        first = [event.object for event in ours if event.at == ours[0].at and event.type == "ADDED"]
+        if first:
+            history.replace(first, ours[0].at)
+        for event in ours[len(first) :]:
+            history.apply(event.type, event.object, event.at, event.earliest)
             if event.type == "BOOKMARK" and event.earliest < event.at:
-                known.pods.missed(event.at)
+                history.missed(event.at)
+
+
+def _is_service(event: Event) -> bool:
+    return event.object.get("kind") == "Service"
 
 
 def _events(text: bytes) -> Iterator[Event]:

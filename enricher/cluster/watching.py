@@ -17,6 +17,8 @@ from typing import Any, Literal, NamedTuple
 from enricher.cluster.answers import Failure, Page, answer, parse_event, read_lines, read_page
 from enricher.cluster.connecting import Api
 
+MOMENT = 1_000_000_000
+"""ns without a connection in which nothing that matters is missed: who takes over an address takes longer to start."""
 CATCHING_UP = 2.0
 """Seconds in which a new connection may bring what happened before it."""
 LIST_SECONDS = 120.0
@@ -46,10 +48,13 @@ SERVICES = Resource("", "v1", "services")
 
 
 class Listed(NamedTuple):
-    """The complete state: what is not in `items` is gone. `at` is when the answer arrived, ns since the epoch."""
+    """The complete state: what is not in `items` is gone. It is of a moment between `asked`, when it was asked for, and
+    `at`, when the answer began to arrive (ns since the epoch).
+    """
 
     items: list[dict[str, Any]]
     at: int
+    asked: int
 
 
 class Changed(NamedTuple):
@@ -89,9 +94,13 @@ class WatchStatus:
     """What others may know of a watch; changed by `watch` alone. Times are ns since the epoch, 0 for never."""
 
     synced: bool = False
-    """The consumer has a list and every change since; true also while a broken connection is resumed, once."""
+    """The consumer has a list and every change since; true also while a broken connection is resumed, once: see
+    `certain`.
+    """
     since: int = 0
     """When `synced` last changed."""
+    lost_at: int = 0
+    """Since when something may be missing: the last connection ended, or was silent for too long; 0: nothing was."""
     last_event_at: int = 0
     """When the last list, event or bookmark came."""
     restarts: dict[str, int] = field(default_factory=dict)
@@ -101,6 +110,10 @@ class WatchStatus:
     resource: str = ""
     """The plural of what is watched."""
     _said: set[str] = field(default_factory=set, repr=False)
+
+    def certain(self, at: int) -> bool:
+        """Whether everything that happened until then (ns) is known, or is so a moment later."""
+        return self.synced and (not self.lost_at or at - self.lost_at < MOMENT)
 
     def recovered(self, at: int) -> None:
         self.problem = None
@@ -208,7 +221,7 @@ class _Follower:
         """A list if the consumer needs one, then one watch connection. Its end is always a Failure."""
         if not self.place.listed:
             listed, version = await self._list()
-            self.status.last_event_at = self.heard = listed.at
+            self.status.last_event_at, self.heard = listed.at, listed.asked
             yield listed
             self.place.version, self.place.listed, self.place.mute = version, True, False
         async with aclosing(self._watch_once()) as changes:
@@ -219,6 +232,8 @@ class _Follower:
     def recover(self, failure: Failure, began: int) -> float:
         """Accounts for the failure of what `began` then (ns); how many seconds to wait before going on."""
         now, place = self.time_ns(), self.place
+        if failure.reason == "silence":
+            self.status.lost_at = self.heard
         self.status.restarts[failure.reason] = self.status.restarts.get(failure.reason, 0) + 1
         if place.failures or failure.reason not in INTERRUPTIONS:
             self.status.failed(failure, now)
@@ -234,17 +249,14 @@ class _Follower:
         return min(doubled, self.timing.longest_delay) * (0.5 + self.rng() / 2)
 
     async def _list(self) -> tuple[Listed, str]:
-        """The list and its version: in one piece (version "0" asks for that), in pages if the server insists.
-
-        It is as of the moment when the answer began to arrive, not of when its last byte did.
-        """
-        params, items, at = {"resourceVersion": self.place.version}, list[dict[str, Any]](), 0
+        """The list and its version: in one piece (version "0" asks for that), in pages if the server insists."""
+        params, items, at, asked = {"resourceVersion": self.place.version}, list[dict[str, Any]](), 0, self.time_ns()
         while True:
             began, page = await self._page(params)
             items += page.items
             at = at or began
             if not page.rest:
-                return Listed(items, at), page.version
+                return Listed(items, at, asked), page.version
             params = {"continue": page.rest}
 
     async def _page(self, params: dict[str, str]) -> tuple[int, Page]:
@@ -268,27 +280,37 @@ class _Follower:
             with self._believed(connected):
                 async for line, at in lines:
                     event = parse_event(line)
-                    self.status.last_event_at = self.heard = at
-                    earliest = missed_since if at - connected < CATCHING_UP * 1e9 else at
-                    yield Changed(event.type, event.object, at, min(earliest, at))
+                    caught_up = event.type == "BOOKMARK" or at - connected >= CATCHING_UP * 1e9
+                    self.status.last_event_at = at
+                    yield Changed(event.type, event.object, at, at if caught_up else min(missed_since, at))
                     self.place.advance(event.version)
-                    if self.status.problem:
-                        self.status.recovered(at)
-        self.heard = self.time_ns()  # ended in order: everything until now has arrived
+                    if caught_up:
+                        self.heard = at
+                        self._caught_up(at)
+        if self.time_ns() - connected >= CATCHING_UP * 1e9:
+            self.heard = self.time_ns()  # ended in order: everything until now has arrived
 
     @contextmanager
     def _believed(self, connected: int) -> Iterator[None]:
-        """Calls the watch in sync: at once, or after a failure when the connection has lasted for a moment."""
+        """Calls the watch in sync: at once if nothing can have been missed, else when the connection has lasted for a
+        moment, in which it has brought what was.
+        """
         lasted = None
-        if not self.place.doubtful:
-            self.status.recovered(connected)
+        since = (self.status.lost_at or connected) if self.status.synced else self.heard
+        if not self.place.doubtful and connected - since < MOMENT:
+            self._caught_up(connected)
         elif not self.place.mute:
-            lasted = asyncio.get_running_loop().call_later(CATCHING_UP, lambda: self.status.recovered(self.time_ns()))
+            lasted = asyncio.get_running_loop().call_later(CATCHING_UP, lambda: self._caught_up(self.time_ns()))
         try:
             yield
         finally:
+            self.status.lost_at = self.status.lost_at or self.time_ns()
             if lasted:
                 lasted.cancel()
+
+    def _caught_up(self, at: int) -> None:
+        self.status.lost_at = 0
+        self.status.recovered(at)
 
     def _silence(self) -> float:
         return self.timing.silence * (1 + 0.2 * self.rng())

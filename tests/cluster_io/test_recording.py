@@ -20,6 +20,10 @@ from enricher.settings import Settings
 from enricher.times import SECOND
 
 
+def listed(items, at):
+    return Listed(items, at, at)
+
+
 def versioned(name, version, **pods):
     found = slice_of(name, pods)
     found["metadata"] |= {"resourceVersion": version, "managedFields": [{"manager": "kubectl"}]}
@@ -43,7 +47,7 @@ def short(lines):
 
 async def test_the_first_list_is_added_and_changes_follow():
     lines = await recorded(
-        Listed([versioned("a", "1")], 1_700_000_000_123_456_789),
+        listed([versioned("a", "1")], 1_700_000_000_123_456_789),
         Changed("ADDED", versioned("b", "2"), 1_700_000_001_000_000_001, 1_700_000_001_000_000_001),
         Changed("DELETED", versioned("a", "3"), 1_700_000_002_500_000_000, 1_700_000_001_500_000_000),
     )
@@ -62,10 +66,10 @@ async def test_the_first_list_is_added_and_changes_follow():
 
 async def test_a_later_list_is_told_as_what_it_differs_in():
     lines = await recorded(
-        Listed([versioned("same", "1"), versioned("gone", "2"), versioned("other", "3"), versioned("deleted", "4")], 0),
+        listed([versioned("same", "1"), versioned("gone", "2"), versioned("other", "3"), versioned("deleted", "4")], 0),
         Changed("DELETED", versioned("deleted", "5"), 1, 1),
-        Listed([versioned("same", "1"), versioned("other", "6"), versioned("new", "7")], 2),
-        Listed([versioned("same", "1"), versioned("other", "6"), versioned("new", "7")], 3),
+        listed([versioned("same", "1"), versioned("other", "6"), versioned("new", "7")], 2),
+        listed([versioned("same", "1"), versioned("other", "6"), versioned("new", "7")], 3),
     )
     told = [("DELETED", "gone"), ("MODIFIED", "other"), ("ADDED", "new")]
     assert short(lines[5:]) == [*told, ("BOOKMARK", None), ("BOOKMARK", None)]
@@ -76,10 +80,13 @@ async def test_what_came_and_went_between_two_lists_makes_nobody_certain(tmp_pat
     at = 1_700_000_000 * SECOND
     same, new = versioned("same", "1"), versioned("new", "2", **{"10.0.0.2": "new"})
     lines = await recorded(
-        Listed([same], at), Listed([same], at + 90 * SECOND), Changed("ADDED", new, at + 99 * SECOND, at + 99 * SECOND)
+        listed([same], at),
+        listed([same], at + 90 * SECOND),
+        Changed("ADDED", new, at + 99 * SECOND, at + 99 * SECOND),
+        Changed("BOOKMARK", {"metadata": {"resourceVersion": "9"}}, at + 120 * SECOND, at + 120 * SECOND),
     )
     (path := tmp_path / "watch.jsonl").write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in lines))
-    for seconds, grade in ((98, "assumed"), (99, "exact")):
+    for seconds, grade in ((98, "assumed"), (99, "exact"), (121, "assumed")):
         then = at + seconds * SECOND
         found = attribute(load_known([str(path)]), "10.0.0.2:10000", Window(then, then, then), answered=True)
         assert (found.grade, found.owner.pod) == (grade, "new")
@@ -161,5 +168,5 @@ def test_into_a_file(server, tmp_path):
 
 async def test_a_bookmark_says_that_nothing_else_happened():
     bookmark = Changed("BOOKMARK", {"metadata": {"resourceVersion": "9"}}, 2, 2)
-    lines = await recorded(Listed([], 1), bookmark, Listed([versioned("b", "10")], 3))
+    lines = await recorded(listed([], 1), bookmark, listed([versioned("b", "10")], 3))
     assert [line["type"] for line in lines] == ["BOOKMARK", "ADDED", "BOOKMARK"]

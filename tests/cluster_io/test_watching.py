@@ -27,7 +27,7 @@ def name(change):
 
 async def test_lists_from_the_cache_then_watches_from_the_list_on(bench):
     async with bench() as it:
-        assert await it.next() == Listed([], 1_000_000_000)
+        assert await it.next() == Listed([], 1_000_000_000, 1_000_000_000)
         await it.connected()
         it.now = 2_000_000_000
         it.server.apply("ADDED", slice_of("a", {"10.0.0.1": "pod-1"}))
@@ -59,7 +59,7 @@ async def test_a_list_is_as_of_when_it_began_to_arrive(bench):
             return response
 
         it.server.fail(slowly)
-        assert await it.next() == Listed([], 1_000_000_000)
+        assert await it.next() == Listed([], 1_000_000_000, 1_000_000_000)
 
 
 async def test_watches_one_namespace(bench):
@@ -229,6 +229,51 @@ async def test_after_silence_it_is_not(bench, monkeypatch):
         await it.until(lambda: len(it.pauses) == 3)
         await it.until(lambda: it.status.restarts.get("silence") == 2)
         assert not it.status.synced
+
+
+async def test_a_connection_after_an_outage_has_to_catch_up_first(bench, monkeypatch):
+    """The backlog of what was missed is still on its way."""
+    monkeypatch.setattr(watching, "CATCHING_UP", 0.1)
+    async with bench() as it:
+        await it.started()
+        assert it.status.certain(it.now)
+        it.server.fail(status(500), status(500))
+        it.at_pause = lambda _: setattr(it, "now", it.now + 29 * 10**9)
+        it.server.drop()
+        await it.until(lambda: len(it.watches) == 4)
+        await it.connected()
+        assert not it.status.certain(it.now)
+        await it.until(lambda: it.status.certain(it.now))
+
+
+async def test_without_a_connection_nothing_is_certain_for_long(bench):
+    """A server that takes the request and does not answer: nobody calls that a problem yet."""
+    async with bench() as it:
+        await it.started()
+        it.server.fail(hang)
+        it.server.drop()
+        await it.until(lambda: len(it.watches) == 2)
+        assert it.status.synced
+        assert it.status.certain(it.now + 900_000_000)
+        assert not it.status.certain(it.now + 1_100_000_000)
+
+
+async def test_what_a_backlog_that_breaks_off_left_to_the_next_connection(bench):
+    async with bench() as it:
+        await it.started()
+        heard = it.now
+        late = event_line("ADDED", slice_of("a", {}) | {"metadata": {"name": "a", "resourceVersion": "2"}})
+        it.server.apply("ADDED", slice_of("a", {}))
+        await it.next()
+        it.server.apply("ADDED", slice_of("b", {}))
+        await it.next()
+        it.server.fail(stream(late, then="abort"))
+        it.at_pause = lambda _: setattr(it, "now", it.now + 30 * 10**9)
+        it.server.drop()
+        assert name(await it.next()) == "a"
+        it.server.apply("ADDED", slice_of("c", {}))
+        told = await it.next()
+        assert (name(told), told.earliest) == ("b", heard)
 
 
 # 410 Gone
@@ -581,7 +626,7 @@ async def test_whatever_happens_the_consumer_ends_with_the_servers_state(bench, 
         it.server.apply("ADDED", slice_of("last", {}))
         while "last" not in held:
             match await it.next():
-                case Listed(items, _):
+                case Listed(items):
                     held = {item["metadata"]["name"]: item for item in items}
                 case Changed("DELETED", found, _):
                     held.pop(found["metadata"]["name"], None)
