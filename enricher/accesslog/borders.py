@@ -33,9 +33,14 @@ def settle(raw: dict[str, bytes], lists: Iterable[str], borders: Iterable[Border
     for border in borders:
         if border.is_space:
             _lengthen(raw, border)
-    separators = min(len(SEPARATOR.findall(raw[name])) for name in lists)
+    counts = [len(SEPARATOR.findall(raw[name])) for name in lists]
     for border in borders:
-        _shorten(raw, border, separators)
+        _shorten(raw, border, min(counts) if len(counts) > 1 else _not_made_up(raw, border))
+
+
+def _not_made_up(raw: dict[str, bytes], border: Border) -> int:
+    """How many of the separators of the only list text can't have written: after a list it can begin with ` : `."""
+    return 0 if border.before else raw[border.name].partition(b" : ")[0].count(b", ")
 
 
 def _lengthen(raw: dict[str, bytes], border: Border) -> None:

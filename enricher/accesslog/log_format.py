@@ -80,6 +80,8 @@ class LogFormat:
     names: tuple[str, ...]
     tokens: tuple[Token, ...] = field(repr=False)
     _pattern: re.Pattern[bytes] = field(repr=False)
+    _first: re.Pattern[bytes] | None = field(repr=False)
+    """The same, with texts as short as they can be, for formats in which a text could make up what counts."""
     _converters: tuple[tuple[str, Callable[[bytes], Value]], ...] = field(repr=False)
     _lists: tuple[str, ...] = field(repr=False)
     _borders: tuple[Border, ...] = field(repr=False)
@@ -87,12 +89,21 @@ class LogFormat:
     def parse(self, line: bytes) -> Record | None:
         """The line as a record, or None where it does not fit the format."""
         found = self._pattern.fullmatch(line)
-        if found is None:
+        if found is None or (self._first and not self._is_certain(line, found)):
             return None
         raw = dict(zip(self.names, found.groups(b""), strict=True))
         if self._borders:
             settle(raw, self._lists, self._borders)
         return self._record(raw)
+
+    def _is_certain(self, line: bytes, found: re.Match[bytes]) -> bool:
+        """Whether there is only one way to read what counts: where texts stand on both sides of it, a client may have
+        written all of it once more.
+        """
+        other = self._first.fullmatch(line) if self._first else None
+        return other is not None and all(
+            other[n] == found[n] for n, name in enumerate(self.names, 1) if name in _COUNTS
+        )
 
     def _record(self, raw: dict[str, bytes]) -> Record:
         addr, status, time, length = (raw.get(name, b"") for name in ATTEMPT_LISTS)
@@ -148,11 +159,36 @@ def compile_format(text: str) -> LogFormat:
         escape=escape,
         names=names,
         tokens=tuple(tokens),
-        _pattern=re.compile(_pattern(tokens, borders, escape).encode(errors="surrogateescape"), re.DOTALL),
+        _pattern=_compiled(_pattern(tokens, borders, escape)),
+        _first=_compiled(_pattern(tokens, borders, escape, first=True)) if _can_be_made_up(tokens, escape) else None,
         _converters=tuple((name, converter(name, escape)) for name in names),
         _lists=tuple(name for name in names if name in LISTS),
         _borders=borders,
     )
+
+
+_TIMES = frozenset({"time_local", "time_iso8601", "msec"})
+_COUNTS = LISTS | _TIMES | {"status", "request_time", "proxy_upstream_name", "proxy_alternative_upstream_name"}
+"""What attributions and counts are made of."""
+
+
+def _can_be_made_up(tokens: list[Token], escape: str) -> bool:
+    """Whether something that counts stands between two texts without a quote between them."""
+    state = 0
+    for token, following in zip(tokens, [*tokens[1:], _END], strict=True):
+        if token.variable and shape(token.variable) is None:
+            if state == 2:
+                return True
+            state = 0 if _is_quoted(following, escape) else 1
+        elif state and token.variable in _COUNTS:
+            state = 2
+        elif '"' in token.literal and escape != "none":
+            state = 0
+    return False
+
+
+def _compiled(pattern: str) -> re.Pattern[bytes]:
+    return re.compile(pattern.encode(errors="surrogateescape"), re.DOTALL)
 
 
 def _unwrap(text: str) -> tuple[str, list[str]]:
@@ -239,9 +275,10 @@ def _is_quoted(following: Token, escape: str) -> bool:
     return following.literal.startswith('"') and escape != "none"
 
 
-def _pattern(tokens: list[Token], borders: tuple[Border, ...], escape: str) -> str:
+def _pattern(tokens: list[Token], borders: tuple[Border, ...], escape: str, *, first: bool = False) -> str:
     """The regular expression of a format. Text that no quote ends is atomic with the run of literals and shapes that
-    follows it, so that a line that does not fit costs no more than one try of each place where the text might end.
+    follows it, so that a line that does not fit costs no more than one try of each place where the text might end: the
+    last that fits, or with `first` that one.
     """
     beside, after_space = ({b.name for b in borders if b.is_space >= space} for space in (False, True))
     pattern, literal, is_open, seen = "", "", False, set[str]()
@@ -256,7 +293,7 @@ def _pattern(tokens: list[Token], borders: tuple[Border, ...], escape: str) -> s
             is_open = not _is_quoted(following, escape)
             pattern += "(?>" * is_open
             inner = _text(following, escape)
-            if is_open and following.literal and then.variable and shape(then.variable) is None:
+            if is_open and (first or (following.literal and then.variable and shape(then.variable) is None)):
                 inner += "?"  # of two texts the first ends as soon as it can, or the second might never fit
         elif token.variable in LISTS and (is_open or token.variable in beside):
             last_only = token.variable in after_space
