@@ -4,6 +4,7 @@ Odd JSON gives less data, never an error.
 """
 
 import ipaddress
+import sys
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -95,14 +96,15 @@ def service_as_slice(obj: Slice) -> Slice:
 
 def _owner(endpoint: Mapping[str, Any], namespace: str) -> Owner:
     target = _mapping(endpoint.get("targetRef"))
-    node, zone = _text(endpoint.get("nodeName")), _text(endpoint.get("zone"))
+    # One string for all that are on a node: a cluster has many more pods than nodes.
+    node, zone = (sys.intern(_text(endpoint.get(name))) for name in ("nodeName", "zone"))
     if target.get("kind") != "Pod":
         return Owner(namespace, "", "", node, zone)
     pod_namespace = _text(target.get("namespace")) or namespace
     return Owner(pod_namespace, _text(target.get("name")), _text(target.get("uid")), node, zone)
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=1 << 12)
 def canonical_ip(text: str) -> str:
     """An IP as Python writes it (IPv6 compressed), so that all spellings are one key; empty where it is no IP."""
     try:

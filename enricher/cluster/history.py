@@ -12,8 +12,9 @@ slice, or vanishes and comes back with the same uid while nobody took the addres
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from enricher.cluster.endpoints import (
@@ -32,8 +33,8 @@ from enricher.times import SECOND
 
 KEEP = 3600 * SECOND
 """How long ended tenures are kept."""
-KEEP_AT_MOST = 200_000
-"""How many ended tenures are kept at most; the oldest go first."""
+KEEP_AT_MOST = 100_000
+"""How many ended tenures are kept at most, a KiB each; the oldest go first."""
 
 FOREVER = 1 << 63
 EVER = -FOREVER
@@ -55,7 +56,7 @@ class Tenure:
     terminating_since: int = FOREVER
     ready_since: int = FOREVER
     """When the pod first was ready: before, a Service sends it nothing."""
-    ports: dict[int | None, str] = field(default_factory=dict)
+    ports: Mapping[int | None, str] = field(default_factory=dict)
     services: dict[Service, int] = field(default_factory=dict)
     """How many slices of each service name it now; a service that no longer does stays, with 0."""
 
@@ -70,6 +71,8 @@ class Tenure:
 
 
 Place = tuple[str, Identity]
+Named = tuple[Service, list[Tenure]]
+"""What a slice says: the tenures it names, as members of its service."""
 
 
 class History:
@@ -90,7 +93,7 @@ class History:
         self._keep, self._keep_at_most, self._in_sync, self._whole = keep, keep_at_most, in_sync, whole
         self._tenures: dict[str, list[Tenure]] = {}
         self._members: dict[Service, dict[Tenure, None]] = {}
-        self._slices: dict[tuple[str, str], dict[Place, tuple[Tenure, Service]]] = {}
+        self._slices: dict[tuple[str, str], Named] = {}
         self._ended: deque[tuple[int, Tenure]] = deque()
         self.bookmarked = False
         """Whether there was a BOOKMARK: then silence means that there is nothing to be heard of any more."""
@@ -146,22 +149,22 @@ class History:
         self.current = max(self.current, at)
 
     def _put(self, key: tuple[str, str], obj: Slice | tuple[()], at: int, earliest: int) -> None:
-        before = self._slices.get(key, {})
+        old_service, tenures = self._slices.get(key, (NO_SERVICE, []))
         service = (slice_service(obj) if obj else None) or NO_SERVICE
-        after = {(e.ip, identity(e.owner)): e for e in slice_endpoints(obj)} if obj else {}
-        kept = {}
+        before = {_place(tenure.ip, tenure.owner): tenure for tenure in tenures}
+        stay = before if service == old_service else {}
+        after = {_place(e.ip, e.owner): e for e in slice_endpoints(obj)} if obj else {}
+        named = []
         for place, endpoint in after.items():  # first who is there, so that a move within the slice leaves no gap
-            tenure, known_service = before.get(place, (None, service))
-            if tenure is None or known_service != service:
-                tenure = self._enter(endpoint, service, at, earliest)
+            tenure = stay.get(place) or self._enter(endpoint, service, at, earliest)
             if _note(tenure, endpoint, at):
                 self.on_change(tenure.ip)
-            kept[place] = (tenure, service)
-        for place, (tenure, known_service) in before.items():
-            if place not in kept or known_service != service:
-                self._leave(tenure, known_service, at, earliest)
-        if kept:
-            self._slices[key] = kept
+            named.append(tenure)
+        for place, tenure in before.items():
+            if place not in after or stay is not before:
+                self._leave(tenure, old_service, at, earliest)
+        if named:
+            self._slices[key] = service, named
         else:
             self._slices.pop(key, None)
 
@@ -241,20 +244,17 @@ class History:
     def dump(self) -> Saved:
         """All that is known, as JSON can hold it."""
         numbers = {tenure: n for n, tenure in enumerate(self.tenures())}
-        slices = [
-            [*key, [[numbers[tenure], *service] for tenure, service in places.values()]]
-            for key, places in self._slices.items()
-        ]
+        slices = [[*key, *service, [numbers[t] for t in named]] for key, (service, named) in self._slices.items()]
         return {"current": self.current, "began": self.began, "tenures": [_dump(t) for t in numbers], "slices": slices}
 
     def load(self, saved: Saved) -> None:
         """Takes up where `dump` left off, in an empty history. Raises ValueError if that can't be what it wrote."""
         try:
             tenures = [_load(row) for row in saved["tenures"]]
-            slices = {}
-            for namespace, name, places in saved["slices"]:
-                rows = [(tenures[n], Service(*service)) for n, *service in places]
-                slices[namespace, name] = {(t.ip, identity(t.owner)): (t, service) for t, service in rows}
+            slices = {
+                (namespace, name): (Service(*service), [tenures[n] for n in named])
+                for namespace, name, *service, named in saved["slices"]
+            }
             self.current, self.began = int(saved["current"]), int(saved["began"])
         except (KeyError, IndexError, TypeError, ValueError) as error:
             raise ValueError(f"not a saved history: {error!r}") from error
@@ -281,23 +281,34 @@ def _load(row: list[Any]) -> Tenure:
     ip, owner, times, ports, services = row
     since, earliest, until, latest, terminating, ready = map(int, times)
     tenure = Tenure(ip, Owner(*owner), since, earliest, until, latest, terminating, ready)
-    tenure.ports = {port: name for port, name in ports}  # noqa: C416  # two-element lists, says mypy, are no pairs
+    tenure.ports = _shared(tuple((port, name) for port, name in ports))
     tenure.services = {Service(namespace, name): count for namespace, name, count in services}
     return tenure
 
 
+def _place(ip: str, owner: Owner) -> Place:
+    return ip, identity(owner)
+
+
 def _note(tenure: Tenure, endpoint: Endpoint, at: int) -> bool:
     """Brings a tenure up to its endpoint; whether that changes any answer."""
-    before = (tenure.owner, dict(tenure.ports), tenure.terminating_since)
+    before = (tenure.owner, tenure.ports, tenure.terminating_since)
     if endpoint.ready:
         tenure.ready_since = min(tenure.ready_since, tenure.since_earliest if at == tenure.since else at)
     if not endpoint.terminating:
         tenure.terminating_since = FOREVER
     elif tenure.terminating_since == FOREVER:
         tenure.terminating_since = at
-    tenure.ports.update(endpoint.ports)
+    if not tenure.ports.items() >= set(endpoint.ports):
+        tenure.ports = _shared(tuple({**tenure.ports, **dict(endpoint.ports)}.items()))
     tenure.owner = endpoint.owner
     return before != (tenure.owner, tenure.ports, tenure.terminating_since)
+
+
+@lru_cache(maxsize=4096)
+def _shared(ports: tuple[tuple[int | None, str], ...]) -> dict[int | None, str]:
+    """One dictionary for all that have the same ports: most of a cluster's pods have those of a few."""
+    return dict(ports)
 
 
 def meet(ports: Iterable[int | None], others: Iterable[int | None]) -> bool:
