@@ -198,10 +198,13 @@ class History:
             self.held -= 1
             tenure.until, tenure.until_latest = max(tenure.since, min(at, earliest)), at
             self._ended.append((at, tenure))
+            self.forget(EVER)
 
     def forget(self, now: int) -> None:
-        """Drops ended tenures that are older than `keep`, and the oldest beyond `keep_at_most`."""
-        oldest = EVER if self._keep is None else now - self._keep
+        """Drops ended tenures that are older than `keep` (`now` in ns), and the oldest beyond `keep_at_most`."""
+        if self._keep is None:
+            return
+        oldest = now - self._keep
         while self._ended and (len(self._ended) > self._keep_at_most or self._ended[0][0] < oldest):
             ended, tenure = self._ended.popleft()
             # Else it went on: a later end stands further behind, or, at the same time, stood before.

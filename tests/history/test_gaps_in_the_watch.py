@@ -82,7 +82,6 @@ def test_forgetting_is_bounded_by_age_and_number():
     t = Timeline(keep=1000 * 10**9, keep_at_most=5)
     for n in range(100):
         t.put(n, slice_("a", pod(f"10.0.1.{n}", f"p{n}")))
-    t.history.forget(0)
     assert len(list(t.history.tenures())) == 6
     assert said(t.answered(97.5, "10.0.1.97:8080")) == ("exact", "p97")
     t.history.forget(10**15)
