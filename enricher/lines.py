@@ -1,6 +1,5 @@
 """The words that pass between the packages: where a line comes from, and the line. Pure data."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, overload
@@ -19,7 +18,7 @@ class Source:
 
 def spelled(name: str) -> str:
     """A path or a part of one as JSON can hold it, whatever bytes are in it."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 class Line(NamedTuple):
