@@ -43,6 +43,8 @@ class Trail:
         """What is newer than the mark's file, which may be gone."""
         index = self.locate(files, mark)
         if index is None:
+            if files and files[-1].run < mark.file.run:  # the directory was made anew, and its runs count from 0 again
+                return [name for name in files if os.stat(name.path).st_mtime_ns >= mark.file.mtime]
             return [name for name in files if _is_newer(name, mark.file)]
         return _after(files[index + 1 :], mark.file)
 
@@ -72,8 +74,6 @@ def _after(names: Sequence[LogName], known: Known) -> list[LogName]:
 
 def _is_newer(name: LogName, known: Known) -> bool:
     """Whether a file comes after one that is gone."""
-    if name.run < known.run:  # the directory was made anew, and its runs are counted from 0 again
-        return os.stat(name.path).st_mtime_ns >= known.mtime
     if not name.numbered or name.run != known.run:
         return name.order > known.after
     # Not `>`: the clock of a file system ticks every few ms, and twice is better than never.
