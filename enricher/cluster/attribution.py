@@ -10,7 +10,6 @@ that follow from what an address is:
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import combinations
 from typing import NamedTuple
 
 from enricher.cluster.endpoints import NO_SERVICE, Owner, Service, identity, split_address
@@ -74,9 +73,8 @@ def attribute(
     if not ip:
         return Attribution("unknown", service=named_service(known.pods, upstream_name), why=_NO_IP)
     if tenures := known.pods.of_ip(ip):
-        found = _Question(
-            known.pods, spans(tenures, port, known.pods.horizon), window, answered, upstream_name
-        ).answer()
+        near = tenures if window is None or known.pods.timeless else _near(tenures, window)
+        found = _Question(known.pods, spans(near, port, known.pods.horizon), window, answered, upstream_name).answer()
         if found.grade == "exact" and port is not None and not any(meet({port}, t.ports) for t in tenures):
             found = found._replace(grade="assumed", why=_OTHER_PORT)
         if found.grade != "unknown":
@@ -194,13 +192,19 @@ class _Question(NamedTuple):
         return Attribution(grade, tenure.owner, service, may_change=grade == "grace", why=why)
 
 
+def _near(tenures: list[Tenure], window: Window) -> list[Tenure]:
+    """Those that can matter for the window: an address may have had hundreds."""
+    begin, end = window.start - GRACE, window.end_latest + TRAILING
+    return [t for t in tenures if t.since_earliest <= end and begin <= t.until_latest]
+
+
 def settled_since(history: History, ip: str) -> int | None:
     """Since when (ns) the one who holds an IP now is its only holder: whatever attempt began after that, and while the
     watch is in sync, is `exact`. None where there is no such time.
     """
     tenures = history.of_ip(ip)
     holders = [tenure for tenure in tenures if tenure.until == FOREVER]
-    if history.timeless or len(holders) != 1 or any(_share(a, b) for a, b in combinations(tenures, 2)):
+    if history.timeless or len(holders) != 1:
         return None
     return max(t.since if t is holders[0] else t.until_latest for t in tenures)
 

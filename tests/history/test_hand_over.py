@@ -2,6 +2,8 @@
 
 from timeline import Timeline, pod, said, slice_
 
+from enricher.cluster import attribution
+
 
 def handed_over(*, left: float = 10, came: float = 12) -> Timeline:
     t = Timeline()
@@ -85,3 +87,14 @@ def test_a_late_delete_of_a_pod_that_did_not_say_it_was_terminating():
     assert first.may_change
     t.delete(11, "a")
     assert said(t.answered(10.5)) == ("exact", "new")
+
+
+def test_an_address_that_had_hundreds_of_pods_is_asked_about_the_few_that_matter(monkeypatch):
+    t = Timeline()
+    for n in range(500):
+        t.put(100 * n, slice_("a", pod("10.0.0.1", f"p{n}")))
+    asked = []
+    plain = attribution._share
+    monkeypatch.setattr(attribution, "_share", lambda one, other: asked.append(1) or plain(one, other))
+    assert said(t.answered(20_050)) == ("exact", "p200")
+    assert len(asked) < 10
