@@ -23,20 +23,25 @@ from enricher.times import format_ns
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 
-SLICES, PODS, BLOCK = 50, 20, 20_000
-RESTLESS = 5
-"""So many of the slices have pods that are replaced all the time; the others stay as they are, as most do."""
+SLICES, PODS, BLOCK = 500, 20, 20_000
+RESTLESS = 250
+"""So many of the slices have pods that are replaced all the time; the others stay, and get most requests."""
 HISTORY = 20
 """Seconds that the daemon is told to remember: what it keeps is at its bound soon."""
 LINE = (
     'STAMP stdout F 192.0.2.7 - - [TIME] "GET /a/path/of/usual/length?with=arguments HTTP/1.1" 200 512 "-" "curl/8.5" '
-    "128 0.007 [shop-web-%d-80] [] 10.0.%d.%d:10000 512 0.00%d 200 0123456789abcdef0123456789abcdef\n"
+    "128 0.007 [shop-web-%d-80] [] %s:10000 512 0.00%d 200 0123456789abcdef0123456789abcdef\n"
 )
 
 
 def block(rng: random.Random) -> bytes:
-    slices = [rng.randrange(SLICES) for _ in range(BLOCK)]
-    return "".join(LINE % (n, n, rng.randrange(PODS), rng.randrange(10)) for n in slices).encode()
+    slices = [rng.randrange(RESTLESS if rng.random() < 0.9 else 0, SLICES) for _ in range(BLOCK)]
+    return "".join(LINE % (n, address(n, rng.randrange(PODS)), rng.randrange(10)) for n in slices).encode()
+
+
+def address(n: int, m: int) -> str:
+    """Of the m-th pod in the n-th slice."""
+    return f"10.{n // 250}.{n % 250}.{m + 1}"
 
 
 def stamped(text: bytes) -> bytes:
@@ -50,7 +55,7 @@ class Cluster(ApiStandIn):
 
     def __init__(self) -> None:
         super().__init__(window=100)
-        self.pods = [{f"10.0.{n}.{m}": f"web-{n}-{m}-0" for m in range(PODS)} for n in range(SLICES)]
+        self.pods = [{address(n, m): f"web-{n}-{m}-0" for m in range(PODS)} for n in range(SLICES)]
         self.replaced = 0
         for n in range(SLICES):
             self.tell(n)
@@ -62,7 +67,7 @@ class Cluster(ApiStandIn):
         for _ in range(count):
             self.replaced += 1
             n, m = self.replaced % RESTLESS, self.replaced // RESTLESS % PODS
-            self.pods[n][f"10.0.{n}.{m}"] = f"web-{n}-{m}-{self.replaced}"
+            self.pods[n][address(n, m)] = f"web-{n}-{m}-{self.replaced}"
             self.tell(n)
 
 
