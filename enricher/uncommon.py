@@ -12,7 +12,7 @@ from typing import Protocol
 
 import orjson
 
-from enricher.accesslog.attempts import Attempt
+from enricher.accesslog.attempts import Attempt, read_attempts
 from enricher.accesslog.log_format import LogFormat
 from enricher.accesslog.variables import ATTEMPT_LISTS, unescape
 from enricher.cluster.attribution import Attribution, Known
@@ -22,7 +22,6 @@ from enricher.times import SECOND, rfc3339_ns, seconds_ns, time_local_ns
 from enricher.timing import LONGEST
 
 _ESCAPED = re.compile(rb"[\\\x00-\x1f\x7f-\xff]")
-_MISSING = frozenset({b"-"})
 _ATTEMPT = b'{"addr":"%b","status":%b,"response_time":%b,"response_length":%b,%b%b}'
 _ORIGIN = {
     made_by: b',"origin":"%b"' % made_by.encode() if made_by else b"" for made_by in ("", "pod", "proxy", "unknown")
@@ -56,18 +55,15 @@ class UncommonPath:
 
     def enrich(self, row: Row, template: bytes, known: Known, failing: Collection[str]) -> bytes | None:
         """The JSON line; None where the plain way is needed. `failing`: upstreams of which the error log spoke."""
-        addrs, *others = (row[place].split(b", ") if place else None for place in self._lists)
-        assert addrs is not None  # noqa: S101  # the pattern has them
-        statuses, times, lengths = (values or [b"-"] * len(addrs) for values in others)
+        lists = [row[place] if place else b"" for place in self._lists]
+        addrs = lists[0].split(b", ")
+        statuses, times, lengths = (text.split(b", ") if text else [b"-"] * len(addrs) for text in lists[1:])
         if not len(addrs) == len(statuses) == len(times) == len(lengths):
             return None
         if addrs == [b"-"]:
             nothing = statuses == times == lengths == [b"-"]
             return template % (*self._escaped(row), b"", b"") if nothing else None
-        attempts = [
-            Attempt(addr.decode(), _integer(status), seconds_ns(took), _integer(length))
-            for addr, status, took, length in zip(addrs, statuses, times, lengths, strict=True)
-        ]
+        attempts = read_attempts(*lists)
         if any(attempt.addr in failing for attempt in attempts):
             return None
         entries = self._entries(row, addrs, attempts, known)
@@ -104,7 +100,3 @@ class UncommonPath:
         return tuple(
             orjson.dumps(unescape(value, self._escape))[1:-1] if _ESCAPED.search(value) else value for value in row
         )
-
-
-def _integer(text: bytes) -> int | None:
-    return None if text in _MISSING else int(text)

@@ -24,7 +24,6 @@ class Writer:
     def __init__(self, descriptor: int = 1) -> None:
         self._descriptor = descriptor
         self._jobs = SimpleQueue[_Job | None]()
-        self.written = 0
         # An executor's threads are waited for when the program ends; a daemon may be stuck in a write for ever.
         Thread(target=self._work, name="stdout", daemon=True).start()
 
@@ -34,7 +33,6 @@ class Writer:
             done = asyncio.get_running_loop().create_future()
             self._jobs.put(_Job(data, done))
             await done
-            self.written += len(data)
 
     def close(self) -> None:
         """Gives up what could not be written so far."""
