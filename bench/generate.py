@@ -1,13 +1,15 @@
 """Makes a controller's log and the endpoints it is about: `python bench/generate.py DIR --lines 1000000 --pods 5000`.
 
-DIR gets `pods/ingress-nginx_ingress-nginx-controller-0_…/controller/0.log` (CRI framing, ingress-nginx's default
-format) and `watch.jsonl`, a recorded watch. The same seed gives the same bytes.
+DIR gets `pods/ingress-nginx_ingress-nginx-controller-0_…/controller/0.log` (CRI framing) and `watch.jsonl`, a recorded
+watch. The same options give the same bytes.
 """
 
 import argparse
 import json
 import random
+import re
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,6 +17,36 @@ START = datetime(2026, 11, 22, 12, tzinfo=UTC)
 CONTAINER = "ingress-nginx_ingress-nginx-controller-0_0d7c8a52-3a3f-4c55-9a51-111111111111/controller"
 PODS_PER_SERVICE = 20
 LINES_PER_SECOND = 2000
+FORMATS = {
+    "default": (
+        '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" '
+        '"$http_user_agent" $request_length $request_time [$proxy_upstream_name] [$proxy_alternative_upstream_name] '
+        "$upstream_addr $upstream_response_length $upstream_response_time $upstream_status $req_id"
+    ),
+    "custom": (
+        '$time_iso8601 client=$remote_addr "$request" status=$status took=$request_time agent="$http_user_agent" '
+        'upstream="$upstream_addr" upstream_status="$upstream_status" upstream_time="$upstream_response_time" '
+        "bytes=$body_bytes_sent id=$req_id"
+    ),
+    "json": (
+        'escape=json {"time": "$time_iso8601", "client": "$remote_addr", "request": "$request", "status": $status, '
+        '"bytes": $body_bytes_sent, "referer": "$http_referer", "agent": "$http_user_agent", "took": $request_time, '
+        '"length": $request_length, "name": "$proxy_upstream_name", "upstream": "$upstream_addr", "upstream_status": '
+        '"$upstream_status", "upstream_time": "$upstream_response_time", "upstream_bytes": '
+        '"$upstream_response_length", "id": "$req_id"}'
+    ),
+}
+"""nginx's `log_format`s of which logs can be made: ingress-nginx's own, and two that users have."""
+
+
+@dataclass(frozen=True)
+class Shares:
+    """Of lines with a retry in them, a 5xx, an escape, or no upstream."""
+
+    retries: float = 0.008
+    errors: float = 0.006
+    escapes: float = 0.006
+    static: float = 0.0
 
 
 def address(pod: int) -> str:
@@ -25,11 +57,10 @@ def name(pod: int) -> str:
     return f"web-{pod // PODS_PER_SERVICE}-7d9f{pod:06x}-{pod % 97:02d}xyz"
 
 
-def events(pods: int) -> Iterator[str]:
-    """The first list: one slice of 20 endpoints per service, an hour before the log begins."""
-    at = (START - timedelta(hours=1)).isoformat().replace("+00:00", "Z")
-    for service in range(-(-pods // PODS_PER_SERVICE)):
-        members = range(service * PODS_PER_SERVICE, min(pods, (service + 1) * PODS_PER_SERVICE))
+def slices(pods: int, *, size: int = PODS_PER_SERVICE) -> Iterator[dict]:
+    """EndpointSlices of so many endpoints each; `size` is a multiple or a part of PODS_PER_SERVICE."""
+    for first in range(0, pods, size):
+        service = first // PODS_PER_SERVICE
         endpoints = [
             {
                 "addresses": [address(pod)],
@@ -37,54 +68,81 @@ def events(pods: int) -> Iterator[str]:
                 "nodeName": f"node-{pod % 50}",
                 "targetRef": {"kind": "Pod", "namespace": "shop", "name": name(pod), "uid": f"uid-{pod:032x}"},
             }
-            for pod in members
+            for pod in range(first, min(pods, first + size))
         ]
         metadata = {
-            "name": f"web-{service}-abcde",
+            "name": f"web-{service}-{first:05x}",
             "namespace": "shop",
             "labels": {"kubernetes.io/service-name": f"web-{service}"},
         }
         ports = [{"name": "http", "port": 8080, "protocol": "TCP"}]
-        obj = {"kind": "EndpointSlice", "metadata": metadata, "endpoints": endpoints, "ports": ports}
+        yield {"kind": "EndpointSlice", "metadata": metadata, "endpoints": endpoints, "ports": ports}
+
+
+def events(pods: int) -> Iterator[str]:
+    """The first list: one slice of 20 endpoints per service, an hour before the log begins."""
+    at = (START - timedelta(hours=1)).isoformat().replace("+00:00", "Z")
+    for obj in slices(pods):
         yield json.dumps({"at": at, "type": "ADDED", "object": obj}, separators=(",", ":"))
 
 
-def lines(count: int, pods: int, odd: float, seed: int) -> Iterator[str]:
-    """The log; a share of `odd` lines has a retry, a 5xx or an escape in it."""
+def lines(count: int, pods: int, shares: Shares, seed: int, form: str = "default") -> Iterator[str]:
+    """The log. Its stamps rise as a busy node's do: thousands of lines within a second."""
     rng = random.Random(seed)
+    step = 10**9 // LINES_PER_SECOND
+    template = re.sub(r"\$(\w+)", r"%(\1)s", FORMATS[form].removeprefix("escape=json "))
     for n in range(count):
-        at = START + timedelta(seconds=n / LINES_PER_SECOND)
-        yield f"{at:%Y-%m-%dT%H:%M:%S}.{rng.randrange(10**9):09d}Z stdout F {line(rng, at, pods, odd)}\n"
+        at = START + timedelta(seconds=n // LINES_PER_SECOND)
+        nanoseconds = n % LINES_PER_SECOND * step + rng.randrange(step)
+        text = template % variables(rng, at, pods, shares, json_escapes=form == "json")
+        yield f"{at:%Y-%m-%dT%H:%M:%S}.{nanoseconds:09d}Z stdout F {text}\n"
 
 
-def line(rng: random.Random, at: datetime, pods: int, odd: float) -> str:
+def variables(rng: random.Random, at: datetime, pods: int, shares: Shares, *, json_escapes: bool) -> dict[str, str]:
     pod = rng.randrange(pods)
     took, length = f"{rng.expovariate(20):.3f}", str(rng.randrange(100, 100_000))
     addr, status, agent = f"{address(pod)}:8080", "200", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36"
-    lists = [addr, length, took, status]
-    kind = rng.random() / odd if odd else 1
-    if kind < 0.4:
-        lists = [f"{address((pod + 1) % pods)}:8080, {addr}", f"0, {length}", f"0.001, {took}", f"502, {status}"]
-    elif kind < 0.7:
-        status = "503"
-        lists[3] = status
-    elif kind < 1:
-        agent = r"curl/8 \x22quoted\x22 \xE4\xBD\xA0"
-    client, uri = (
-        f"10.1.{rng.randrange(256)}.{rng.randrange(256)}",
-        f"/api/v1/items/{rng.randrange(10**6)}?page={rng.randrange(10)}",
-    )
-    head = f'{client} - - [{at:%d/%b/%Y:%H:%M:%S} +0000] "GET {uri} HTTP/1.1" {status} {length} "https://shop.example/"'
-    service = f"[shop-web-{pod // PODS_PER_SERVICE}-http] []"
-    return f'{head} "{agent}" {rng.randrange(100, 2000)} {took} {service} {" ".join(lists)} {rng.getrandbits(128):032x}'
+    addrs, lengths, times, statuses = addr, length, took, status
+    kind = rng.random()
+    if kind < shares.retries:
+        addrs, lengths = f"{address((pod + 1) % pods)}:8080, {addr}", f"0, {length}"
+        times, statuses = f"0.001, {took}", f"502, {status}"
+    elif (kind := kind - shares.retries) < shares.errors:
+        status = statuses = "503"
+    elif (kind := kind - shares.errors) < shares.escapes:
+        agent = r"curl/8 \"quoted\" 你" if json_escapes else r"curl/8 \x22quoted\x22 \xE4\xBD\xA0"
+    elif kind - shares.escapes < shares.static:
+        addrs = lengths = times = statuses = "-"
+    return {
+        "remote_addr": f"10.1.{rng.randrange(256)}.{rng.randrange(256)}",
+        "remote_user": "-",
+        "time_local": f"{at:%d/%b/%Y:%H:%M:%S} +0000",
+        "time_iso8601": f"{at:%Y-%m-%dT%H:%M:%S}+00:00",
+        "request": f"GET /api/v1/items/{rng.randrange(10**6)}?page={rng.randrange(10)} HTTP/1.1",
+        "status": status,
+        "body_bytes_sent": length,
+        "http_referer": "https://shop.example/",
+        "http_user_agent": agent,
+        "request_length": str(rng.randrange(100, 2000)),
+        "request_time": took,
+        "proxy_upstream_name": f"shop-web-{pod // PODS_PER_SERVICE}-http",
+        "proxy_alternative_upstream_name": "",
+        "upstream_addr": addrs,
+        "upstream_response_length": lengths,
+        "upstream_response_time": times,
+        "upstream_status": statuses,
+        "req_id": f"{rng.getrandbits(128):032x}",
+    }
 
 
-def generate(directory: Path, *, count: int, pods: int, odd: float, seed: int) -> Path:
+def generate(
+    directory: Path, *, count: int, pods: int, shares: Shares | None = None, seed: int = 1, form: str = "default"
+) -> Path:
     """Writes both files; gives the log's path."""
     log = directory / "pods" / CONTAINER / "0.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w") as file:
-        file.writelines(lines(count, pods, odd, seed))
+        file.writelines(lines(count, pods, shares or Shares(), seed, form))
     with (directory / "watch.jsonl").open("w") as file:
         file.writelines(f"{event}\n" for event in events(pods))
     return log
@@ -95,10 +153,15 @@ def main() -> None:
     parser.add_argument("directory", type=Path)
     parser.add_argument("--lines", type=int, default=1_000_000)
     parser.add_argument("--pods", type=int, default=5_000)
-    parser.add_argument("--odd", type=float, default=0.02, help="share of lines with a retry, a 5xx or an escape")
+    for kind, share in asdict(Shares()).items():
+        parser.add_argument(f"--{kind}", type=float, default=share, help="share of such lines, from 0 to 1")
+    parser.add_argument("--form", choices=FORMATS, default="default", help="of the log's lines")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
-    log = generate(given.directory, count=given.lines, pods=given.pods, odd=given.odd, seed=given.seed)
+    shares = Shares(given.retries, given.errors, given.escapes, given.static)
+    log = generate(
+        given.directory, count=given.lines, pods=given.pods, shares=shares, seed=given.seed, form=given.form
+    )
     print(f"{log}: {log.stat().st_size / 1e6:.0f} MB")
 
 

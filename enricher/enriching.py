@@ -6,21 +6,20 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from enricher.accesslog.attempts import Attempt
+from enricher import fastpath
 from enricher.accesslog.error_log import ErrorLine, is_other, read_error_line
 from enricher.accesslog.log_format import LogFormat, Record
 from enricher.cluster.attribution import Attribution, Known, Window, attribute, reported
-from enricher.fastpath import FastPath, patterns
+from enricher.fastpath import FastPath, Timed, patterns
 from enricher.joining import Failures, origin
 from enricher.lines import Block, Line, Source
-from enricher.rendering import Renderer, add_message, attributed, dumps, fragments, line_time, seconds, tried
+from enricher.rendering import Renderer, add_message, attributed, dumps, line_time, seconds, tried
 from enricher.times import SECOND, rfc3339_ns
 from enricher.timing import error_window, windows
-from enricher.uncommon import UncommonPath
 
 HOLD = SECOND
 """How long after it was written a line may wait for the watch to catch up with it."""
-UNCOUNTED = 50_000
+UNCOUNTED = 250_000
 """How many ordinary lines wait to be counted together at most."""
 VAIN = 60 * SECOND
 """How long an address for which a line has waited in vain holds up no others."""
@@ -30,14 +29,12 @@ VAIN_AT_MOST = 10_000
 _POD = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
 
 
-class Counts(Protocol):
+class Counts(fastpath.Counts, Protocol):
     """What is counted on the way; see metrics.py."""
 
     def count_line(self, result: str, lines: int = 1) -> None: ...
 
-    def count_attempt(self, attribution: Attribution, attempt: Attempt, *, retried: bool, origin: str) -> None: ...
-
-    def count_answered(self, attribution: Attribution, times: Sequence[bytes]) -> None: ...
+    def count_answered(self, attribution: Attribution, times: Sequence[Timed]) -> None: ...
 
     def count_failure(self, attribution: Attribution, reason: str) -> None: ...
 
@@ -114,11 +111,8 @@ class Enricher:
         self._format, self._counts = log_format, counts
         self._pod_variable = pod_variable
         self._renderer = Renderer(log_format, node)
-        self._fast = self._uncommon = None
-        if found := patterns(log_format):
-            self._fast = FastPath(log_format, found, fragments)
-            if "upstream_header_time" not in log_format.names:  # else it says who made a 502
-                self._uncommon = UncommonPath(log_format, found.uncommon, self._fast, counts.count_attempt)
+        found = patterns(log_format)
+        self._fast = FastPath(log_format, found, counts) if found else None
         self._uncounted = 0
         self._failures: defaultdict[Source, Failures] = defaultdict(Failures)
         self._vain: dict[str, int] = {}
@@ -158,38 +152,33 @@ class Enricher:
         block = batch.lines
         if self._fast is None or not isinstance(block, Block):
             return []
-        templates = self._renderer.templates(batch.source)
-        if templates is None:
+        skeleton = self._renderer.skeleton(batch.source)
+        if skeleton is None:
             return []
-        rows = self._fast.rows(block.body)
-        if not self._fast.written_before(self.known.pods.horizon, rows):
+        found = self._fast.read(block)
+        if not self._fast.written_before(self.known.pods.horizon, found):
             return []
-        extraordinary = [n for n, row in enumerate(rows) if not row[1]]
-        uncommon = self._uncommon.read_all(rows, extraordinary) if self._uncommon else {}
-        odd = {n: read_line(self._format, block.frame(rows[n][0])[0]) for n in extraordinary if n not in uncommon}
+        odd = dict[int, Reading]()
+
+        def reading(n: int) -> Reading:
+            return odd.get(n) or read_line(self._format, block.frame(block.raw[n])[0])
+
+        odd.update((n, reading(n)) for n in sorted(found.odd))
         failures = self._failures[batch.source]
         self._note_failures(batch.source, odd.values())
 
-        def reading(n: int) -> Reading:
-            return odd.get(n) or read_line(self._format, block.frame(rows[n][0])[0])
-
-        def slowly(n: int) -> bytes | None:
-            if self._uncommon and n in uncommon:
-                data = self._uncommon.enrich(uncommon[n], templates.any_number, self.known, failures.upstreams())
-                if data is not None:
-                    self._counts.count_line("access")
-                    return data
+        def plainly(n: int) -> bytes | None:
             return self._enriched(batch.source, reading(n), now)
 
-        out, plain = self._fast.run(rows, templates.one, self.known, failures.suspects(), slowly)
-        self._counts.count_line("access", len(out) - plain)
-        self._uncounted += len(out) - plain
+        done = self._fast.run(found, skeleton, self.known, failures, plainly)
+        self._counts.count_line("access", done.quickly)
+        self._uncounted += done.quickly
         if self._uncounted > UNCOUNTED:
             self.count()
-        batch.done = len(out)
-        if batch.done < len(rows):
-            batch.rest = deque(reading(n) for n in range(batch.done, len(rows)))
-        return out
+        batch.done = done.size
+        if done.size < found.size:
+            batch.rest = deque(reading(n) for n in range(done.size, found.size))
+        return [done.data]
 
     def _note_failures(self, source: Source, readings: Iterable[Reading]) -> None:
         for reading in readings:

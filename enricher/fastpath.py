@@ -1,46 +1,47 @@
-"""The quick way for ordinary lines: one regular expression over a whole block, one template per line. Pure.
+"""The quick way for ordinary lines: one regular expression over a whole block, one join for all that comes of it. Pure.
 
 It gives the same bytes and the same counts as the plain way in enriching.py, which does everything; a property test
-holds the two together. A line is ordinary if it is a whole CRI line of stdout that fits the log format with nothing to
-escape in it, of one attempt, answered with less than 500, at an address whose holder has long been the same: nearly
-every line of a busy proxy. All others go the plain way one by one, in their place.
+holds the two together. What it takes are whole CRI lines of stdout that fit the log format, at addresses whose holder
+has long been the same: nearly every line of a busy proxy. Most of them are of one attempt that did not fail; those of
+retries and failures are looked at one by one. All others are *odd*: they go the plain way, and what comes of each takes
+its place in the block.
 """
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from operator import itemgetter
-from typing import Any, NamedTuple
+from itertools import zip_longest
+from operator import attrgetter
+from typing import NamedTuple, Protocol
 
+from enricher.accesslog.attempts import Attempt
 from enricher.accesslog.log_format import LogFormat, Token, upstream_name
 from enricher.accesslog.variables import ATTEMPT_LISTS, INTEGERS, LISTS, SECONDS, shape
 from enricher.cluster.attribution import Attribution, Known, Window, attribute, settled_since
 from enricher.cluster.endpoints import split_address
 from enricher.cluster.history import FOREVER
+from enricher.joining import Failures, origin
+from enricher.lines import Block
+from enricher.rendering import ESCAPED, fragments, json_text
 from enricher.times import SECOND, rfc3339_ns, seconds_ns, time_local_ns
 from enricher.timing import LONGEST
 
-Row = tuple[bytes, ...]
-"""What the pattern finds of a line: the raw line, its stamp (empty: not ordinary), the format's variables."""
+Column = tuple[bytes, ...]
+"""A value for each line."""
+Timed = tuple[float, int] | None
+"""A time as it is counted: seconds, and the bucket of the histogram; None where there is none."""
 
 _STAMP = r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{1,9}(?:Z|[+-]\d\d:\d\d)) stdout F "
 _TEXT = r'([^"\\\x00-\x1f\x7f-\xff]*+)'
 _WORD = r'([^\s"\\\x00-\x1f\x7f-\xff]++)'
-_LOOSE_TEXT, _LOOSE_WORD = r'([^"]*+)', r'([^ "\n]++)'
-_ESCAPED_TEXT = {"default": r'([^"\n]*+)', "json": r'((?:[^"\\\n]|\\.)*+)'}
-_MARKS = bytes(not (32 <= byte < 127 and byte != 0x5C) and byte != 10 for byte in range(256))
-"""Maps what may need escaping to 1."""
+_LOOSE_TEXT = {"default": r'([^"]*+)', "json": r'([^"\\]*+(?:\\.[^"\\]*+)*+)'}
+_LOOSE_WORD = r'([^ "\n]++)'
+_MARKS = bytes(10 if byte == 10 else not (32 <= byte < 127 and byte != 0x5C) for byte in range(256))
+"""Maps what may need escaping to 1, a newline to itself, all else to 0."""
 _INTEGER = r"0|[1-9]\d{0,17}"
 _DURATION = r"(?:0|[1-9]\d?)\.\d{3}"
 _STATUS = r"[1-9]\d\d"
-_ADDR = r"\d{1,3}(?:\.\d{1,3}){3}:\d{1,5}|\[[0-9a-f:]++\]:\d{1,5}"
-_OF_THE_REQUEST = {"status": _STATUS, "request_time": _DURATION, "msec": r"[1-9]\d{9}\.\d{3}"}
-_SHAPES = _OF_THE_REQUEST | {
-    "upstream_addr": _ADDR,
-    "upstream_status": r"(?!499)[1-4]\d\d",
-    "upstream_response_time": _DURATION,
-    "upstream_response_length": _INTEGER,
-}
+_ADDR = r"(?:\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:]++\]):\d{1,5}"
 
 
 def _listed(element: str) -> str:
@@ -48,11 +49,21 @@ def _listed(element: str) -> str:
     return f"(?:{element}|-)(?:, (?:{element}|-))*+"
 
 
-_UNCOMMON = _OF_THE_REQUEST | {
-    "upstream_addr": f"(?:{_ADDR})(?:, (?:{_ADDR}))*+|-",
+_SHAPES = {
+    "status": _STATUS,
+    "request_time": _DURATION,
+    "msec": r"[1-9]\d{9}\.\d{3}",
+    "upstream_addr": f"{_ADDR}(?:, {_ADDR})*+|-",
     "upstream_status": _listed(_STATUS),
     "upstream_response_time": _listed(_DURATION),
     "upstream_response_length": _listed(_INTEGER),
+}
+_ANSWERED = frozenset(b"%d" % status for status in range(100, 499))
+"""What stands for one attempt that was answered, and did not fail."""
+OWN_TIMES = (("msec", seconds_ns), ("time_local", time_local_ns), ("time_iso8601", rfc3339_ns))
+"""The variables in which nginx says when the request ended."""
+ORIGINS = {
+    made_by: b',"origin":"%b"' % made_by.encode() if made_by else b"" for made_by in ("", "pod", "proxy", "unknown")
 }
 _LONG = 203 * SECOND
 """An attempt with durations as above began no earlier than this before the earlier of its line's two times; where the
@@ -65,109 +76,275 @@ _KEPT = 100_000
 
 
 class Patterns(NamedTuple):
-    """What ordinary lines of a format look like: groups as in Row. `loose` is the quicker one: it finds the same in
-    lines of printable ASCII without a backslash, as long as no text of theirs goes on in the next line.
+    """What lines of a format look like: a group for the stamp and for each of the format's variables. `strict` fits
+    what needs no escaping; `loose`, the quicker one, finds the same in such lines, as long as no text of theirs goes on
+    in the next line. In what does not fit, groups are empty.
     """
 
     strict: re.Pattern[bytes]
     loose: re.Pattern[bytes]
-    uncommon: re.Pattern[bytes]
-    """What uncommon.py can read: without the first group."""
+    texts: list[str]
+    """The variables between quotes of their own that may hold anything."""
+    words: list[str]
+    """Those that may hold anything but spaces."""
+
+
+class Counts(Protocol):
+    """What is counted here; see metrics.py."""
+
+    def count_attempt(self, attribution: Attribution, attempt: Attempt, *, retried: bool, origin: str) -> None: ...
+
+    def read_times(self, texts: Iterable[bytes]) -> list[Timed]: ...
 
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """An address with one holder since `since` (ns): what goes into the template, and the times to be counted."""
+    """An address with one holder since `since` (ns): what goes out for it, and the times to be counted."""
 
     since: int
     attribution: Attribution
     fragments: tuple[bytes, bytes]
-    times: list[bytes] = field(default_factory=list)
+    times: list[Timed] = field(default_factory=list)
+
+
+_FIRST_ATTEMPT = b'{"addr":"'
+_ATTEMPT = _FIRST_ATTEMPT + b'%b","status":%b,"response_time":%b,"response_length":%b,%b%b}'
+_fragments: "attrgetter[tuple[bytes, bytes]]" = attrgetter("fragments")
+
+
+class Found(NamedTuple):
+    """A block as columns, the stamps and then the format's variables, all as JSON has them within a string; and the
+    numbers of its odd lines, which have something else there.
+    """
+
+    columns: list[Column]
+    odd: set[int]
+
+    @property
+    def size(self) -> int:
+        return len(self.columns[0])
+
+
+class Done(NamedTuple):
+    """The JSON lines of the first `size` lines, of which so many went the quick way."""
+
+    data: bytes
+    size: int
+    quickly: int
+
+
+class Tried(NamedTuple):
+    """One attempt of a line that is looked at by itself."""
+
+    entry: Entry
+    took: Timed
+    json: bytes
+    failed: Attempt | None
+    """If it did, and `origin` who made the 5xx."""
+    origin: str
 
 
 class FastPath:
-    """For one log format. `render` makes an entry's fragments from its attribution."""
+    """For one log format."""
 
-    def __init__(
-        self, log_format: LogFormat, found: Patterns, render: Callable[[Attribution], tuple[bytes, bytes]]
-    ) -> None:
-        self._patterns, self._render = found, render
-        place = {name: n for n, name in enumerate(log_format.names, 2)}
-        self._place = place
-        self._tail = _getter([place[name] for name in ATTEMPT_LISTS if name in place])
+    def __init__(self, log_format: LogFormat, found: Patterns, counts: Counts) -> None:
+        self._patterns, self._counts, self._escape = found, counts, log_format.escape
+        place = {name: n for n, name in enumerate(log_format.names, 1)}
+        self._texts = [place[name] for name in found.texts]
+        self._words = [place[name] for name in found.words]
+        self._lists = [place.get(name) for name in ATTEMPT_LISTS]
+        self._head = 2 * (1 + len(place))
+        """Which piece of a skeleton comes before the attempts."""
+        self._order = [*range(1 + len(place)), *(n for n in self._lists if n is not None)]
+        """Which column goes into which gap: the lists stand there twice."""
         names = ("upstream_addr", "proxy_upstream_name", "proxy_alternative_upstream_name")
-        self._key = _getter([place[name] for name in names if name in place])
+        self._key = [place[name] for name in names if name in place]
+        self._names = self._key[1:]
+        self._status, self._length = place["upstream_status"], place.get("upstream_response_length")
+        self._tells_origin = "upstream_header_time" in place
         # A format without them: the stamp in their place is no duration, neither a short one nor one to be counted.
-        self._took, self._lasted = place.get("upstream_response_time", 1), place.get("request_time", 1)
+        self._took, self._lasted = place.get("upstream_response_time", 0), place.get("request_time", 0)
         self._long = _LONG if "request_time" in place else _LONG + LONGEST
+        self._own_times = [(place[name], read) for name, read in OWN_TIMES if name in place]
         self._known: Known | None = None
-        self._entries: dict[Row, Entry | None] = {}
-        self._keys_of: dict[str, list[Row]] = {}
+        self._entries: dict[Column, Entry | None] = {}
+        self._keys_of: dict[str, list[Column]] = {}
         self._retired: list[Entry] = []
         """Entries that are forgotten, but not counted yet."""
+        self._nobody = Entry(0, Attribution("unknown"), (b"", b""))
+        """Stands where a line is odd."""
 
-    def rows(self, body: bytes) -> list[Row]:
-        """One row for each line."""
+    # --- reading -------------------------------------------------------------------------------------------------
+
+    def read(self, block: Block) -> Found:
+        body, lines = block.body, block.raw
         rows = self._patterns.loose.findall(body)
-        if len(rows) != body.count(b"\n"):
-            return self._patterns.strict.findall(body)  # a text that ended in another line
+        if len(rows) != len(lines):
+            rows = self._patterns.strict.findall(body)  # a text that ended in another line
+        odd = {n for n, row in enumerate(rows) if not row[0]}
         marks = body.translate(_MARKS)
-        at = marks.find(b"\1")
         n = begin = 0
-        while at >= 0:
-            n += body.count(b"\n", begin, at)
-            rows[n] = (rows[n][0], *[b""] * (len(rows[n]) - 1))
-            begin = body.find(b"\n", at)
-            at = marks.find(b"\1", begin)
-        return rows
+        while (at := marks.find(b"\1", begin)) >= 0:
+            n += marks.count(b"\n", begin, at)
+            begin = marks.find(b"\n", at)
+            if n in odd:
+                continue
+            if row := self._escaped(rows[n]):
+                rows[n] = row
+            else:
+                odd.add(n)
+        return Found(list(zip(*rows, strict=True)), odd)
 
-    def written_before(self, horizon: int, rows: list[Row]) -> bool:
-        """Whether all ordinary rows were (ns): beyond, nothing is certain."""
+    def _escaped(self, row: Column) -> Column | None:
+        """What was found of a line with something in it that JSON may have to escape, if it is in a text."""
+        if any(ESCAPED.search(row[place]) for place in self._words):
+            return None
+        out = [*row]
+        for place in self._texts:
+            out[place] = json_text(row[place], self._escape)
+        return tuple(out)
+
+    def written_before(self, horizon: int, found: Found) -> bool:
+        """Whether all ordinary lines were (ns): beyond, nothing is certain."""
         if horizon == FOREVER:
             return True
-        latest = rfc3339_ns(max((row[1] for row in rows if row[1].endswith(b"Z")), default=b""))
-        return latest is not None and latest < horizon and all(row[1][-1:] in b"Z" for row in rows)
+        stamps = [stamp for n, stamp in enumerate(found.columns[0]) if n not in found.odd]
+        latest = rfc3339_ns(max((stamp for stamp in stamps if stamp.endswith(b"Z")), default=b""))
+        return latest is not None and latest < horizon and all(stamp.endswith(b"Z") for stamp in stamps)
+
+    # --- attributing and writing ---------------------------------------------------------------------------------
 
     def run(
         self,
-        rows: list[Row],
-        template: bytes,
+        found: Found,
+        skeleton: Sequence[bytes],
         known: Known,
-        suspects: Collection[bytes],
+        failures: Failures,
         plainly: Callable[[int], bytes | None],
-    ) -> tuple[list[bytes], int]:
-        """The JSON lines of all rows up to the first for which `plainly` (given its number) returns None; and how many
-        of them went the plain way. Lines of `suspects`, addresses, go it too.
+    ) -> Done:
+        """The JSON lines of all lines up to the first odd one for which `plainly` (given its number) returns None.
+        `skeleton` is a JSON line with a gap for each column, see rendering.py.
         """
         self._refresh(known)
-        began = self._began(rows)
-        long_ago, lately = began - self._long, began - _SHORT
-        out, plain = list[bytes](), 0
-        key_of, tail_of, get = self._key, self._tail, self._entries.get
-        addr, took, lasted = self._place["upstream_addr"], self._took, self._lasted
-        for row in rows:
-            entry = get(key_of(row))
-            if entry is None and row[1]:
-                entry = self.entry(key_of(row), known, long_ago)
-            if (
-                entry is not None
-                and (
-                    entry.since <= long_ago
-                    or (entry.since <= lately and row[took][:2] == b"0." and row[lasted][:2] == b"0.")
-                )
-                and not (suspects and row[addr] in suspects)
-            ):
-                out.append(template % (row + tail_of(row) + entry.fragments))
-                entry.times.append(row[took])
-                continue
-            data = plainly(len(out))
+        columns = found.columns
+        began = self._began(found)
+        times = self._counts.read_times(columns[self._took])
+        special = self._special(found, times, began, known, failures)
+        holders = self._holders(found, began, known, failures, found.odd | special.keys())
+        entries = [entry or self._nobody for entry in holders]
+        odd = {n for n, entry in enumerate(holders) if entry is None and special.get(n) is None}
+        width = len(skeleton)
+        flat = [*skeleton] * found.size
+        filling = [*(columns[place] for place in self._order), *zip(*map(_fragments, entries), strict=True)]
+        for gap, column in enumerate(filling):
+            flat[2 * gap + 1 :: width] = column
+        for n, tried in special.items():
+            if tried is not None:
+                flat[n * width + self._head : (n + 1) * width] = self._attempts(skeleton, tried)
+        size, blank = found.size, [b""] * (width - 1)
+        for n in sorted(odd):
+            data = plainly(n)
             if data is None:
+                size = n
                 break
-            out.append(data)
-            plain += 1
-        return out, plain
+            flat[n * width : (n + 1) * width] = [data, *blank]
+        for entry, took in zip(entries[:size], times, strict=False):
+            entry.times.append(took)
+        self._nobody.times.clear()
+        for n, tried in special.items():
+            if n < size:
+                self._count(tried or ())
+        return Done(b"".join(flat[: size * width]), size, size - sum(n < size for n in odd))
 
-    def take_times(self) -> list[tuple[Attribution, list[bytes]]]:
+    def _holders(
+        self, found: Found, began: int, known: Known, failures: Failures, others: set[int]
+    ) -> list[Entry | None]:
+        """Who held the address of each line, but for those of `others`; None where it has not had one holder since
+        before the attempt, or the error log says that an answer of this address broke off.
+        """
+        long_ago, lately = began - self._long, began - _SHORT
+        keys = list(zip(*(found.columns[place] for place in self._key), strict=True))
+        entries = list(map(self._entries.get, keys))
+        for n in others:
+            entries[n] = None
+        for n in [n for n, entry in enumerate(entries) if entry is None or entry.since > long_ago]:
+            entry = None if n in others else self.entry(keys[n], known, long_ago)
+            settled = entry and entry.since <= (lately if self._is_short(found, n) else long_ago)
+            entries[n] = entry if settled else None
+        if suspects := failures.suspects():
+            return [None if key[0] in suspects else entry for key, entry in zip(keys, entries, strict=True)]
+        return entries
+
+    def _is_short(self, found: Found, n: int) -> bool:
+        return all(found.columns[place][n].startswith(b"0.") for place in (self._took, self._lasted))
+
+    # --- retries, failures, and lines without an upstream --------------------------------------------------------
+
+    def _special(
+        self, found: Found, times: list[Timed], began: int, known: Known, failures: Failures
+    ) -> dict[int, list[Tried] | None]:
+        """The attempts of lines that have not just one that was answered well; None where the plain way is needed."""
+        numbers = {n for n, status in enumerate(found.columns[self._status]) if status not in _ANSWERED}
+        if self._took and None in times:
+            numbers.update(n for n, took in enumerate(times) if took is None)
+        if self._length is not None:
+            lengths = found.columns[self._length]
+            if not b"".join(lengths).isdigit():
+                numbers.update(n for n, length in enumerate(lengths) if not length.isdigit())
+        numbers -= found.odd
+        failing = failures.upstreams() if numbers else set()
+        return {n: self._tried(found, n, began, known, failing) for n in sorted(numbers)}
+
+    def _tried(self, found: Found, n: int, began: int, known: Known, failing: set[bytes]) -> list[Tried] | None:
+        """The attempts of one line; None unless each address has had one holder since before the first of them, of
+        which the error log does not speak.
+        """
+        lists = [None if place is None else found.columns[place][n].split(b", ") for place in self._lists]
+        addrs = lists[0] or []
+        statuses, times, lengths = (values or [b"-"] * len(addrs) for values in lists[1:])
+        if not len(addrs) == len(statuses) == len(times) == len(lengths):
+            return None
+        if addrs == [b"-"]:
+            return [] if statuses == times == lengths == addrs else None
+        timed = self._counts.read_times(times)
+        took = int(SECOND * sum(one[0] for one in timed if one))
+        lasted = seconds_ns(found.columns[self._lasted][n]) if self._lasted else None
+        began -= (took + LONGEST if lasted is None else max(lasted, took)) + SECOND
+        names = [found.columns[place][n] for place in self._names]
+        out = []
+        for addr, status, one, time, length in zip(addrs, statuses, timed, times, lengths, strict=True):
+            entry = self.entry((addr, *names), known, began)
+            if entry is None or entry.since > began or addr in failing:
+                return None
+            failed, made_by = None, ""
+            if status[:1] == b"5":
+                if self._tells_origin:
+                    return None
+                failed = Attempt(addr.decode(), int(status), seconds_ns(time), int(length) if length != b"-" else None)
+                made_by = origin(failed, "")
+            values = (addr, *(b"null" if value == b"-" else value for value in (status, time, length)))
+            data = _ATTEMPT % (*values, entry.fragments[0], ORIGINS[made_by])
+            out.append(Tried(entry, one, data, failed, made_by))
+        return out
+
+    def _attempts(self, skeleton: Sequence[bytes], tried: list[Tried]) -> list[bytes]:
+        """A line's end from its attempts on, in as many pieces as the skeleton has there."""
+        head = skeleton[self._head].removesuffix(_FIRST_ATTEMPT)
+        blank = [b""] * (len(skeleton) - self._head - 5)
+        if not tried:
+            return [head, *blank, b"", b"]", b"", skeleton[-1]]
+        return [head, *blank, b",".join(one.json for one in tried), b"],", tried[-1].entry.fragments[1], skeleton[-1]]
+
+    def _count(self, tried: Iterable[Tried]) -> None:
+        for one, following in zip_longest(tried, [*tried][1:]):
+            if one.failed:
+                self._counts.count_attempt(
+                    one.entry.attribution, one.failed, retried=following is not None, origin=one.origin
+                )
+            else:
+                one.entry.times.append(one.took)
+
+    def take_times(self) -> list[tuple[Attribution, list[Timed]]]:
         """What is to be counted since the last call: the times of ordinary attempts, by attribution."""
         used = [entry for entry in (*self._entries.values(), *self._retired) if entry and entry.times]
         found = [(entry.attribution, entry.times) for entry in used]
@@ -175,6 +352,8 @@ class FastPath:
             entry.times = []
         self._retired.clear()
         return found
+
+    # --- what is known of addresses ------------------------------------------------------------------------------
 
     def _refresh(self, known: Known) -> None:
         if known is not self._known or len(self._entries) > _KEPT:
@@ -190,7 +369,7 @@ class FastPath:
             if entry := self._entries.pop(key, None):
                 self._retired.append(entry)
 
-    def entry(self, key: Row, known: Known, at: int) -> Entry | None:
+    def entry(self, key: Column, known: Known, at: int) -> Entry | None:
         """The entry for an address, made if there is none yet; None where its holder is not settled."""
         if key in self._entries:
             return self._entries[key]
@@ -208,40 +387,28 @@ class FastPath:
                 upstream_name=upstream_name(primary, alternative),
             )
             if found.grade == "exact":
-                entry = Entry(since, found, self._render(found))
+                entry = Entry(since, found, fragments(found))
         self._entries[key] = entry
         self._keys_of.setdefault(ip, []).append(key)
         return entry
 
-    def _began(self, rows: list[Row]) -> int:
-        """A time (ns) before which no ordinary row says it was written, neither by its stamp nor by nginx's own time.
+    def _began(self, found: Found) -> int:
+        """A time (ns) before which no ordinary line says it was written, neither by its stamp nor by nginx's own time.
 
         Stamps of one time zone are ordered as text.
         """
-        stamps = list(filter(None, map(itemgetter(1), rows)))
-        if not stamps or (set(map(_last, stamps)) != {b"Z"} and len(set(map(_zone, stamps))) > 1):
+        stamps = [*filter(None, found.columns[0])]
+        utc = b"".join(stamps).count(b"Z")
+        if not stamps or (utc != len(stamps) and (utc or len({stamp[-6:] for stamp in stamps}) > 1)):
             return -FOREVER
         earliest = rfc3339_ns(min(stamps))
         if earliest is None:
             return -FOREVER
         times = [earliest]
-        for name, read in (("msec", seconds_ns), ("time_local", time_local_ns), ("time_iso8601", rfc3339_ns)):
-            if name in self._place:
-                own = set(map(itemgetter(self._place[name]), rows)) - {b""}
-                times += [at for at in map(read, [min(own)] if name == "msec" else own) if at is not None]
+        for place, read in self._own_times:
+            own = {*found.columns[place]} - {b""}
+            times += [at for at in map(read, [min(own)] if read is seconds_ns else own) if at is not None]
         return min(times)
-
-
-_last, _zone = itemgetter(slice(-1, None)), itemgetter(slice(-6, None))
-"""The end of a stamp: `Z`, or `+01:00`."""
-
-
-def _getter(places: list[int]) -> Callable[[Row], Row]:
-    """The values at these places, as a tuple also if it is one."""
-    if len(places) == 1:
-        return itemgetter(slice(places[0], places[0] + 1))
-    get: Any = itemgetter(*places)
-    return get  # type: ignore[no-any-return]  # a tuple, of two or more
 
 
 def patterns(log_format: LogFormat) -> Patterns | None:
@@ -251,13 +418,20 @@ def patterns(log_format: LogFormat) -> Patterns | None:
         return None
     if log_format.escape == "none" or not _is_told_apart(log_format.tokens):
         return None  # under "none" a quote may be in any text
-    ordinary, uncommon = (_groups(log_format.tokens, shapes) for shapes in (_SHAPES, _UNCOMMON))
-    if ordinary is None or uncommon is None:
+    groups = _groups(log_format.tokens)
+    if groups is None:
         return None
-    loose = ordinary.replace(_TEXT, _LOOSE_TEXT).replace(_WORD, _LOOSE_WORD)
-    strict, loose = (f"((?:{p}|[^\\n]*+)\\n)" for p in (ordinary, loose))
-    uncommon = uncommon.replace(_TEXT, _ESCAPED_TEXT[log_format.escape]) + r"\n"
-    return Patterns(*(re.compile(p.encode(errors="surrogateescape")) for p in (strict, loose, uncommon)))
+    found = list(zip(log_format.tokens, groups, strict=True))
+    looser = {_TEXT: _LOOSE_TEXT[log_format.escape], _WORD: _LOOSE_WORD}
+    return Patterns(
+        _compiled(groups),
+        _compiled([looser.get(group, group) for group in groups]),
+        *([token.variable for token, group in found if group == kind] for kind in looser),
+    )
+
+
+def _compiled(groups: Sequence[str]) -> re.Pattern[bytes]:
+    return re.compile(f"(?:{_STAMP}{''.join(groups)}|[^\\n]*+)\\n".encode(errors="surrogateescape"))
 
 
 def _is_told_apart(tokens: Sequence[Token]) -> bool:
@@ -274,17 +448,17 @@ def _is_told_apart(tokens: Sequence[Token]) -> bool:
     return True
 
 
-def _groups(tokens: Sequence[Token], shapes: Mapping[str, str]) -> str | None:
-    """A line of these tokens; None where the end of a text can't be told."""
-    groups = [_group(*three, shapes) for three in zip((None, *tokens), tokens, (*tokens[1:], None), strict=False)]
-    return None if None in groups else _STAMP + "".join(group for group in groups if group)
+def _groups(tokens: Sequence[Token]) -> list[str] | None:
+    """One for each token; None where the end of a text can't be told."""
+    groups = [_group(*three) for three in zip((None, *tokens), tokens, (*tokens[1:], None), strict=False)]
+    return None if None in groups else [group for group in groups if group is not None]
 
 
-def _group(before: Token | None, token: Token, after: Token | None, shapes: Mapping[str, str]) -> str | None:
+def _group(before: Token | None, token: Token, after: Token | None) -> str | None:
     name = token.variable
     if not name:
         return re.escape(token.literal)
-    if known := shapes.get(name) or _usual_shape(name):
+    if known := _SHAPES.get(name) or _usual_shape(name):
         return f"({known})"
     follows = after.literal if after else " "
     if follows.startswith('"') and before and before.literal.endswith('"'):

@@ -56,9 +56,9 @@ class Failures:
         """Upstreams of which an answer broke off, so that even a 200 may have its reason here."""
         return {failure.upstream.encode() for failure in self._waiting if failure.answered}
 
-    def upstreams(self) -> set[str]:
+    def upstreams(self) -> set[bytes]:
         """All that a line of the error log is waiting for."""
-        return {failure.upstream for failure in self._waiting}
+        return {failure.upstream.encode() for failure in self._waiting}
 
     def broken(self, record: Record, windows: Sequence[Window | None]) -> list[int]:
         """The numbers of attempts whose answer broke off: nobody completed it."""

@@ -43,21 +43,21 @@ class Block(Sequence[Line]):
 
     def __init__(self, body: bytes, frame: Callable[[bytes], list[Line]]) -> None:
         self.body = body
+        self.raw = body.split(b"\n")[:-1]
+        """The physical lines without their newlines."""
         self.frame = frame
         self._lines: list[Line] | None = None
 
     def __len__(self) -> int:
-        return self.body.count(b"\n")
+        return len(self.raw)
 
     @overload
     def __getitem__(self, index: int) -> Line: ...
     @overload
     def __getitem__(self, index: slice) -> list[Line]: ...
     def __getitem__(self, index: int | slice) -> Line | list[Line]:
-        if (
-            index == -1 and self._lines is None
-        ):  # of a block that was read as a whole, the last line is still of interest
-            return self.frame(self.body[self.body.rfind(b"\n", 0, -1) + 1 :])[-1]
+        if index == -1 and self._lines is None:  # of a block that was read as a whole, this one is still of interest
+            return self.frame(self.raw[-1])[0]
         return self._framed()[index]
 
     def __iter__(self) -> Iterator[Line]:

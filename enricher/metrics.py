@@ -5,6 +5,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import TypeVar
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
@@ -12,6 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from enricher import __version__
 from enricher.accesslog.attempts import Attempt
 from enricher.cluster.attribution import Attribution
+from enricher.fastpath import Timed
 from enricher.times import SECOND, seconds_ns
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -80,7 +82,7 @@ class Metrics:
         self._clock, self._max_series = clock, max_series
         self.pods: dict[PodKey, PodSeries] = {}
         self.services: dict[tuple[str, str], list[int]] = {}
-        self._known_times: dict[bytes, tuple[float, int]] = {}
+        self._times = _Times()
         self.lines: Counter[str] = Counter()
         self.grades = Counter(dict.fromkeys(GRADES, 0))
         self.unresolved = Counter(dict.fromkeys(("ambiguous", "service", "unknown"), 0))
@@ -108,28 +110,21 @@ class Metrics:
         if attempt.response_time is not None:
             self._time(series, key, attempt.response_time / SECOND)
 
-    def count_answered(self, attribution: Attribution, times: Sequence[bytes]) -> None:
-        """One attempt, answered with less than 500, for each of `times` as nginx writes them."""
+    def read_times(self, texts: Iterable[bytes]) -> list[Timed]:
+        """Times as nginx writes them, in seconds; and for each the bucket it belongs in."""
+        return list(map(self._times.__getitem__, texts))
+
+    def count_answered(self, attribution: Attribution, times: Sequence[Timed]) -> None:
+        """One attempt, answered with less than 500, for each of `times`, which may be missing."""
         self.grades[attribution.grade] += len(times)
         key, series = self._series(attribution, len(times))
         series.requests += len(times)
-        timed = [known for text in times if (known := self._known_times.get(text) or self._read_time(text))]
-        if timed:
-            buckets = self._buckets(key)
+        if timed := [*filter(None, times)]:
             series.timed += len(timed)
-            for seconds, bucket in timed:
-                series.seconds += seconds
-                buckets[bucket] += 1
-
-    def _read_time(self, text: bytes) -> tuple[float, int] | None:
-        """A time as nginx writes it in seconds, and the bucket it belongs in; None where it is no time."""
-        took = seconds_ns(text)
-        if took is None:
-            return None
-        if len(self._known_times) >= KNOWN_TIMES:
-            self._known_times.clear()
-        known = self._known_times[text] = took / SECOND, bisect_left(BUCKETS, took / SECOND)
-        return known
+            series.seconds += sum(map(itemgetter(0), timed))
+            buckets = self._buckets(key)
+            for bucket, attempts in Counter(map(itemgetter(1), timed)).items():
+                buckets[bucket] += attempts
 
     def count_failure(self, attribution: Attribution, reason: str) -> None:
         """One line of the error log about an attempt that failed for `reason`."""
@@ -165,6 +160,17 @@ class Metrics:
         services = {(namespace, service) for namespace, service, _, _ in self.pods}
         for gone in [key for key in self.services if key not in services]:
             del self.services[gone]
+
+
+class _Times(dict[bytes, Timed]):
+    """What texts of times mean: most come again and again."""
+
+    def __missing__(self, text: bytes) -> Timed:
+        if len(self) >= KNOWN_TIMES:
+            self.clear()
+        took = seconds_ns(text)
+        timed = self[text] = None if took is None else (took / SECOND, bisect_left(BUCKETS, took / SECOND))
+        return timed
 
 
 def _key(attribution: Attribution) -> PodKey:

@@ -1,11 +1,12 @@
 """What goes out, as JSON: the fields of docs/output.md. Pure."""
 
-from typing import Any, NamedTuple
+import re
+from typing import Any
 
 import orjson
 
 from enricher.accesslog.log_format import LogFormat, Record
-from enricher.accesslog.variables import ATTEMPT_LISTS, INTEGERS, SECONDS, Seconds
+from enricher.accesslog.variables import ATTEMPT_LISTS, INTEGERS, SECONDS, Seconds, unescape
 from enricher.cluster.attribution import Attribution
 from enricher.cluster.endpoints import Owner
 from enricher.lines import Line, Source, spelled
@@ -32,17 +33,8 @@ RESERVED = frozenset(
 
 
 _GAP = rb"\u0001"
-
-
-class Templates(NamedTuple):
-    """What the plain way makes of a line, with `%b` for what differs: a raw line that is left out, the stamp, and the
-    variables, then in `one` the lists' values again and an attribution (as `fragments` gives it), for an ordinary line
-    (see fastpath.py); in `any_number`, which has no raw line, all attempts and the last attribution with a comma before
-    it (see uncommon.py).
-    """
-
-    one: bytes
-    any_number: bytes
+ESCAPED = re.compile(rb"[\\\x00-\x1f\x7f-\xff]")
+"""What nginx escaped, or JSON may have to; quotes are looked after elsewhere."""
 
 
 class Renderer:
@@ -52,7 +44,7 @@ class Renderer:
         self._format, self._node = log_format, node
         self.names = {name: f"nginx_{name}" if name in RESERVED else name for name in log_format.names}
         """The output's name for each of the format's variables."""
-        self._templates: dict[Source, Templates | None] = {}
+        self._skeletons: dict[Source, list[bytes] | None] = {}
         self._sources: dict[tuple[Source, str], dict[str, str]] = {}
 
     def fields(self, record: Record) -> dict[str, Any]:
@@ -66,33 +58,27 @@ class Renderer:
             known = self._sources[source, stream] = {name: spelled(value) for name, value in known.items() if value}
         return known
 
-    def templates(self, source: Source) -> "Templates | None":
-        """None where what differs can't be told from the rest."""
-        if source not in self._templates:
-            number = orjson.Fragment(_GAP)
-            has = {name: number if name in self._format.names else None for name in ATTEMPT_LISTS}
-            one = self._template(source, [tried("\1", *list(has.values())[1:]) | {"\2": 0}])
-            any_number = self._template(source, orjson.Fragment(b"[%b]" % _GAP)).replace(
-                b',%b,"source"', b'%b,"source"'
-            )
-            values = 1 + len(self._format.names)
-            gaps = values + sum(name in self._format.names for name in ATTEMPT_LISTS) + 2, values + 2
-            fits = (one.count(b"%b"), any_number.count(b"%b")) == gaps
-            self._templates[source] = Templates(b"%.0b" + one, any_number) if fits else None
-        return self._templates[source]
-
-    def _template(self, source: Source, attempts: object) -> bytes:
-        """What the plain way makes of a line with these attempts, with `%b` for what differs."""
-        names = self._format.names
-        numeric = {name: orjson.Fragment(_GAP) for name in names if name in INTEGERS or name in SECONDS}
-        out: dict[str, Any] = {"time": "\1", "kind": "access"}
-        out |= {self.names[name]: numeric.get(name, "\1") for name in names}
-        out |= {"attempts": attempts, "\2": 0, "source": self.source(source, "stdout")}
-        return dumps(out).replace(b"%", b"%%").replace(_GAP, b"%b").replace(rb'"\u0002":0', b"%b")
+    def skeleton(self, source: Source) -> list[bytes] | None:
+        """What the plain way makes of a line with one attempt, less what differs: its pieces, with an empty gap after
+        each but the last, for the stamp, the variables, the lists once more, and an attribution as `fragments` gives
+        it. None where what differs can't be told from the rest.
+        """
+        if source not in self._skeletons:
+            names = self._format.names
+            numeric = {name: orjson.Fragment(_GAP) for name in names if name in INTEGERS or name in SECONDS}
+            lists = (orjson.Fragment(_GAP) if name in names else None for name in ATTEMPT_LISTS[1:])
+            out: dict[str, Any] = {"time": "\1", "kind": "access"}
+            out |= {self.names[name]: numeric.get(name, "\1") for name in names}
+            out |= {"attempts": [tried("\1", *lists) | {"\2": 0}], "\2": 0, "source": self.source(source, "stdout")}
+            pieces = dumps(out).replace(rb'"\u0002":0', _GAP).split(_GAP)
+            gaps = 1 + len(names) + sum(name in names for name in ATTEMPT_LISTS) + 2
+            spaced = [part for piece in pieces for part in (piece, b"")][:-1]
+            self._skeletons[source] = spaced if len(pieces) == gaps + 1 else None
+        return self._skeletons[source]
 
     def forget(self, source: Source) -> None:
         """The source is gone."""
-        self._templates.pop(source, None)
+        self._skeletons.pop(source, None)
         for stream in ("", "stdout", "stderr"):
             self._sources.pop((source, stream), None)
 
@@ -104,6 +90,11 @@ def dumps(out: dict[str, Any]) -> bytes:
 
 def tried(addr: str, status: object, response_time: object, response_length: object) -> dict[str, Any]:
     return {"addr": addr, "status": status, "response_time": response_time, "response_length": response_length}
+
+
+def json_text(value: bytes, escape: str) -> bytes:
+    """What nginx escaped, as it stands in a JSON string."""
+    return orjson.dumps(unescape(value, escape))[1:-1] if ESCAPED.search(value) else value
 
 
 def seconds(ns: int) -> orjson.Fragment:

@@ -22,6 +22,7 @@ _FRAME_ROOM = 128 * 1024
 _CRI_HEAD = rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)) (stdout|stderr) ([PF])(?::[^ \n]*)? "
 _CRI_LINE = re.compile(_CRI_HEAD)
 _CRI_LINES = re.compile(rb"^(?:" + _CRI_HEAD + rb"(.*)|(.*))$", re.MULTILINE)
+_FRAGMENT = re.compile(rb" std(?:out|err) P")
 _STREAMS = {b"stdout": "stdout", b"stderr": "stderr"}
 
 
@@ -114,7 +115,7 @@ class Framer:
     def _is_block(self, body: bytes) -> bool:
         """Whether no line of the body is part of another, or too long."""
         self.decide(body)
-        fragments = self._parts or b" stdout P" in body or b" stderr P" in body
+        fragments = self._parts or _FRAGMENT.search(body)
         return self._kind == "cri" and not fragments and len(body) <= self._max_line
 
     def end_file(self) -> Sequence[Line]:

@@ -63,7 +63,7 @@ def value(rng: random.Random, name: str, at: int) -> bytes:
         "time_local": [local(at), local(at - rng.choice((0, 1, 2, 300)) * SECOND)],
         "time_iso8601": [iso(at), iso(at - rng.choice((1, 300)) * SECOND)],
         "msec": [f"{at // SECOND}.{at % SECOND // 10**6:03d}"],
-        "request": ["GET / HTTP/1.1", "GET /a?b=%c HTTP/2.0", "", "-", r"\x22\x5C\xE5", "GET /\x7f"],
+        "request": ["GET / HTTP/1.1", "GET /a?b=%c HTTP/2.0", "", "-", r"\x22\x5C\xE5", "GET /\x7f", r"GET /\"\\\""],
         "status": ["200", "404", "502", "009", "499"],
         "bytes_sent": ["0", "1234", "-", "007"],
         "body_bytes_sent": ["0", "1234", "-", "99999999999999999999"],
@@ -72,11 +72,11 @@ def value(rng: random.Random, name: str, at: int) -> bytes:
         "proxy_upstream_name": ["shop-web-http", "shop-web-80", "-", "", "internal", "shop-web-canary-http"],
         "proxy_alternative_upstream_name": ["", "", "-", "shop-web-canary-80"],
         "upstream_addr": [ip, ip, f"{ip}, {ip}", "-", "unix:/x", "[fd00::1]:80", "name:80", f"{ip} : {ip}"],
-        "upstream_status": ["200", "404", "502, 200", "502", "504", "-", "499", "200 : 200", "600"],
+        "upstream_status": ["200", "404", "502, 200", "502", "504", "-", "499", "-, 503", "200 : 200", "600"],
         "upstream_response_time": ["0.001", "0.500", "2.000", "-", "0.001, 0.002", "0.1"],
         "upstream_response_length": ["0", "77", "-", "0, 5", "05"],
         "req_id": ["0123456789abcdef", "a b", "", r"\xE8", "x" * 300],
-    }.get(name, ["-", "text", r"q\x22", "Mozilla/5.0 (x; y)"])
+    }.get(name, ["-", "text", r"q\x22", "Mozilla/5.0 (x; y)", r"\"a\\", "\x7f", "é", "\\"])
     return rng.choice(choices if odd or rng.random() < 0.3 else choices[:1]).encode()
 
 
