@@ -54,7 +54,12 @@ async def run(settings: Settings, writer: Writer, own_log: OwnLog) -> None:
         shipping = Shipping(
             settings,
             enricher=Enricher(
-                settings.log_format, knowledge.known, metrics, node=settings.node, pod_variable=settings.pod_variable
+                settings.log_format,
+                knowledge.known,
+                metrics,
+                node=settings.node,
+                pod_variable=settings.pod_variable,
+                to_count=settings.output == "none",
             ),
             knowledge=knowledge,
             writer=writer,

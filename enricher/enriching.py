@@ -102,16 +102,25 @@ def attribute_line(
 class Enricher:
     """Joins lines with what is known of addresses. `node` is the name of the node whose logs these are;
     `pod_variable` names the variable of the format, if it has it, in which the answering pod says its name.
+    With `to_count` there is no JSON: lines are counted only.
     """
 
     def __init__(
-        self, log_format: LogFormat, known: Known, counts: Counts, *, node: str = "", pod_variable: str = ""
+        self,
+        log_format: LogFormat,
+        known: Known,
+        counts: Counts,
+        *,
+        node: str = "",
+        pod_variable: str = "",
+        to_count: bool = False,
     ) -> None:
         self.known = known
         self._format, self._counts = log_format, counts
         self._pod_variable = pod_variable
         self._renderer = Renderer(log_format, node)
-        found = patterns(log_format)
+        self._to_count = to_count
+        found = patterns(log_format, to_count=to_count)
         self._fast = FastPath(log_format, found, counts) if found else None
         self._uncounted = 0
         self._failures: defaultdict[Source, Failures] = defaultdict(Failures)
@@ -152,7 +161,7 @@ class Enricher:
         block = batch.lines
         if self._fast is None or not isinstance(block, Block):
             return []
-        skeleton = self._renderer.skeleton(batch.source)
+        skeleton = [] if self._to_count else self._renderer.skeleton(batch.source)
         if skeleton is None:
             return []
         found = self._fast.read(block)
@@ -230,7 +239,7 @@ class Enricher:
         if line.cut:
             out |= {"truncated": True, "truncated_bytes": line.cut}
         out["source"] = self._renderer.source(source, line.stream)
-        return dumps(out)
+        return b"" if self._to_count else dumps(out)
 
     def _attempts(
         self, source: Source, reading: Reading, record: Record, attributions: list[Attribution]

@@ -8,11 +8,11 @@ its place in the block.
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from operator import attrgetter
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from enricher.accesslog.attempts import Attempt
 from enricher.accesslog.log_format import LogFormat, Token, upstream_name
@@ -26,6 +26,7 @@ from enricher.rendering import ESCAPED, fragments, json_text
 from enricher.times import SECOND, rfc3339_ns, seconds_ns, time_local_ns
 from enricher.timing import LONGEST
 
+T = TypeVar("T")
 Column = tuple[bytes, ...]
 """A value for each line."""
 Timed = tuple[float, int] | None
@@ -35,7 +36,7 @@ _STAMP = r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{1,9}(?:Z|[+-]\d\d:\d\d)) stdout F
 _TEXT = r'([^"\\\x00-\x1f\x7f-\xff]*+)'
 _WORD = r'([^\s"\\\x00-\x1f\x7f-\xff]++)'
 _LOOSE_TEXT = {"default": r'([^"]*+)', "json": r'([^"\\]*+(?:\\.[^"\\]*+)*+)'}
-_LOOSE_WORD = r'([^ "\n]++)'
+_LOOSE_WORD = r'([^ "\\\n]++)'
 _MARKS = bytes(10 if byte == 10 else not (32 <= byte < 127 and byte != 0x5C) for byte in range(256))
 """Maps what may need escaping to 1, a newline to itself, all else to 0."""
 _INTEGER = r"0|[1-9]\d{0,17}"
@@ -65,6 +66,13 @@ OWN_TIMES = (("msec", seconds_ns), ("time_local", time_local_ns), ("time_iso8601
 ORIGINS = {
     made_by: b',"origin":"%b"' % made_by.encode() if made_by else b"" for made_by in ("", "pod", "proxy", "unknown")
 }
+_COUNTED = frozenset(
+    {
+        *(*ATTEMPT_LISTS, "proxy_upstream_name", "proxy_alternative_upstream_name", "request_time"),
+        *(name for name, _ in OWN_TIMES),
+    }
+)
+"""The variables that matter to what is counted."""
 _LONG = 203 * SECOND
 """An attempt with durations as above began no earlier than this before the earlier of its line's two times; where the
 format does not tell how long the request took, LONGEST comes to it.
@@ -83,6 +91,8 @@ class Patterns(NamedTuple):
 
     strict: re.Pattern[bytes]
     loose: re.Pattern[bytes]
+    names: list[str]
+    """The variables that have a group."""
     texts: list[str]
     """The variables between quotes of their own that may hold anything."""
     words: list[str]
@@ -148,8 +158,9 @@ class FastPath:
     """For one log format."""
 
     def __init__(self, log_format: LogFormat, found: Patterns, counts: Counts) -> None:
+        self._to_count = len(found.names) < len(log_format.names)
         self._patterns, self._counts, self._escape = found, counts, log_format.escape
-        place = {name: n for n, name in enumerate(log_format.names, 1)}
+        place = {name: n for n, name in enumerate(found.names, 1)}
         self._texts = [place[name] for name in found.texts]
         self._words = [place[name] for name in found.words]
         self._lists = [place.get(name) for name in ATTEMPT_LISTS]
@@ -161,7 +172,7 @@ class FastPath:
         self._key = [place[name] for name in names if name in place]
         self._names = self._key[1:]
         self._status, self._length = place["upstream_status"], place.get("upstream_response_length")
-        self._tells_origin = "upstream_header_time" in place
+        self._tells_origin = "upstream_header_time" in log_format.names
         # A format without them: the stamp in their place is no duration, neither a short one nor one to be counted.
         self._took, self._lasted = place.get("upstream_response_time", 0), place.get("request_time", 0)
         self._long = _LONG if "request_time" in place else _LONG + LONGEST
@@ -181,7 +192,10 @@ class FastPath:
         rows = self._patterns.loose.findall(body)
         if len(rows) != len(lines):
             rows = self._patterns.strict.findall(body)  # a text that ended in another line
-        odd = {n for n, row in enumerate(rows) if not row[0]}
+        columns = list(zip(*rows, strict=True))
+        odd = _where(columns[0], b"")
+        if self._to_count:
+            return Found(columns, odd)
         marks = body.translate(_MARKS)
         n = begin = 0
         while (at := marks.find(b"\1", begin)) >= 0:
@@ -193,7 +207,7 @@ class FastPath:
                 rows[n] = row
             else:
                 odd.add(n)
-        return Found(list(zip(*rows, strict=True)), odd)
+        return Found(list(zip(*rows, strict=True)) if begin else columns, odd)
 
     def _escaped(self, row: Column) -> Column | None:
         """What was found of a line with something in it that JSON may have to escape, if it is in a text."""
@@ -223,38 +237,50 @@ class FastPath:
         plainly: Callable[[int], bytes | None],
     ) -> Done:
         """The JSON lines of all lines up to the first odd one for which `plainly` (given its number) returns None.
-        `skeleton` is a JSON line with a gap for each column, see rendering.py.
+        `skeleton` is a JSON line with a gap for each column, see rendering.py; without one, lines are counted only.
         """
         self._refresh(known)
-        columns = found.columns
         began = self._began(found)
-        times = self._counts.read_times(columns[self._took])
+        times = self._counts.read_times(found.columns[self._took])
         special = self._special(found, times, began, known, failures)
         holders = self._holders(found, began, known, failures, found.odd | special.keys())
+        odd = {n for n in _where(holders, None) if special.get(n) is None}
         entries = [entry or self._nobody for entry in holders]
-        odd = {n for n, entry in enumerate(holders) if entry is None and special.get(n) is None}
-        width = len(skeleton)
-        flat = [*skeleton] * found.size
-        filling = [*(columns[place] for place in self._order), *zip(*map(_fragments, entries), strict=True)]
-        for gap, column in enumerate(filling):
-            flat[2 * gap + 1 :: width] = column
-        for n, tried in special.items():
-            if tried is not None:
-                flat[n * width + self._head : (n + 1) * width] = self._attempts(skeleton, tried)
+        pieces, width = self._filled(found, skeleton, entries, special), len(skeleton)
         size, blank = found.size, [b""] * (width - 1)
         for n in sorted(odd):
             data = plainly(n)
             if data is None:
                 size = n
                 break
-            flat[n * width : (n + 1) * width] = [data, *blank]
+            if skeleton:
+                pieces[n * width : (n + 1) * width] = [data, *blank]
         for entry, took in zip(entries[:size], times, strict=False):
             entry.times.append(took)
         self._nobody.times.clear()
         for n, tried in special.items():
             if n < size:
                 self._count(tried or ())
-        return Done(b"".join(flat[: size * width]), size, size - sum(n < size for n in odd))
+        return Done(b"".join(pieces[: size * width]), size, size - sum(n < size for n in odd))
+
+    def _filled(
+        self,
+        found: Found,
+        skeleton: Sequence[bytes],
+        entries: Sequence[Entry],
+        special: Mapping[int, list[Tried] | None],
+    ) -> list[bytes]:
+        """All pieces of all lines: joined they are the block's JSON, but for its odd lines."""
+        if not skeleton:
+            return []
+        pieces, width = [*skeleton] * found.size, len(skeleton)
+        columns = [*(found.columns[place] for place in self._order), *zip(*map(_fragments, entries), strict=True)]
+        for gap, column in enumerate(columns):
+            pieces[2 * gap + 1 :: width] = column
+        for n, tried in special.items():
+            if tried is not None:
+                pieces[n * width + self._head : (n + 1) * width] = self._attempts(skeleton, tried)
+        return pieces
 
     def _holders(
         self, found: Found, began: int, known: Known, failures: Failures, others: set[int]
@@ -284,9 +310,12 @@ class FastPath:
         self, found: Found, times: list[Timed], began: int, known: Known, failures: Failures
     ) -> dict[int, list[Tried] | None]:
         """The attempts of lines that have not just one that was answered well; None where the plain way is needed."""
-        numbers = {n for n, status in enumerate(found.columns[self._status]) if status not in _ANSWERED}
-        if self._took and None in times:
-            numbers.update(n for n, took in enumerate(times) if took is None)
+        statuses = found.columns[self._status]
+        numbers = set[int]()
+        if not _ANSWERED.issuperset(statuses):
+            numbers.update(n for n, status in enumerate(statuses) if status not in _ANSWERED)
+        if self._took:
+            numbers |= _where(times, None)
         if self._length is not None:
             lengths = found.columns[self._length]
             if not b"".join(lengths).isdigit():
@@ -411,8 +440,13 @@ class FastPath:
         return min(times)
 
 
-def patterns(log_format: LogFormat) -> Patterns | None:
-    """None where the format can't be read in this way."""
+def _where(values: Sequence[T], wanted: T) -> set[int]:
+    """The numbers of those that are `wanted`, of which there are most often none."""
+    return {n for n, value in enumerate(values) if value == wanted} if wanted in values else set()
+
+
+def patterns(log_format: LogFormat, *, to_count: bool = False) -> Patterns | None:
+    """None where the format can't be read in this way. `to_count`: with groups for no more than that takes."""
     names = [token.variable for token in log_format.tokens if token.variable]
     if len(set(names)) < len(names) or not {"upstream_addr", "upstream_status"} <= set(names):
         return None
@@ -421,13 +455,21 @@ def patterns(log_format: LogFormat) -> Patterns | None:
     groups = _groups(log_format.tokens)
     if groups is None:
         return None
-    found = list(zip(log_format.tokens, groups, strict=True))
     looser = {_TEXT: _LOOSE_TEXT[log_format.escape], _WORD: _LOOSE_WORD}
+    found = [(token.variable, group) for token, group in zip(log_format.tokens, groups, strict=True)]
+    if to_count:
+        found = [(name, group if not name or name in _COUNTED else _ungrouped(group)) for name, group in found]
+        looser = {_ungrouped(group): _ungrouped(loose) for group, loose in looser.items()}
     return Patterns(
-        _compiled(groups),
-        _compiled([looser.get(group, group) for group in groups]),
-        *([token.variable for token, group in found if group == kind] for kind in looser),
+        _compiled([group for _, group in found]),
+        _compiled([looser.get(group, group) for _, group in found]),
+        [name for name in names if not to_count or name in _COUNTED],
+        *([name for name, group in found if group == kind] for kind in (_TEXT, _WORD)),
     )
+
+
+def _ungrouped(group: str) -> str:
+    return group.replace("(", "(?:", 1)
 
 
 def _compiled(groups: Sequence[str]) -> re.Pattern[bytes]:

@@ -19,6 +19,7 @@ from enricher.metrics import MAX_SERIES
 from enricher.tailing.discovering import DEFAULT_SELECTORS, Selector
 
 Start = Literal["beginning", "end"]
+Output = Literal["json", "none"]
 
 
 class Listen(NamedTuple):
@@ -45,6 +46,7 @@ class Settings:
     kubeconfig: str | None = None
     context: str | None = None
     start: Start = "beginning"
+    output: Output = "json"
     endpoints: Sequence[str] = ()
     services: bool = False
     pod_variable: str = "upstream_http_x_pod_name"
@@ -82,6 +84,12 @@ def parse_start(text: str) -> Start:
     if text not in {"beginning", "end"}:
         raise UsageError("beginning or end is expected")
     return cast(Start, text)
+
+
+def parse_output(text: str) -> Output:
+    if text not in {"json", "none"}:
+        raise UsageError("json or none is expected")
+    return cast(Output, text)
 
 
 def parse_switch(text: str) -> bool:
@@ -146,6 +154,7 @@ NAMESPACE = Option("--namespace", "namespace", "NAME", "watch the EndpointSlices
 KUBECONFIG = Option("--kubeconfig", "kubeconfig", "FILE", "how to reach the API server from outside the cluster")
 CONTEXT = Option("--context", "context", "NAME", "which context of the kubeconfig")
 FROM = Option("--from", "start", "beginning|end", "where to start in logs that were never read", parse_start)
+OUTPUT = Option("--output", "output", "json|none", "what to write to stdout; none: count only", parse_output)
 ENDPOINTS = Option(
     "--endpoints",
     "endpoints",
@@ -167,7 +176,7 @@ SERIES = Option("--max-series", "max_series", "NUMBER", "how many pods are count
 NODE = Option("--node", "node", "NAME", "the name of this node, for the output (NODE_NAME is read too)")
 
 RUN = (
-    *(LOG_DIR, SELECT, LOG_FORMAT, LOG_FORMAT_FILE, FROM, STATE_DIR, LISTEN),
+    *(LOG_DIR, SELECT, LOG_FORMAT, LOG_FORMAT_FILE, FROM, OUTPUT, STATE_DIR, LISTEN),
     *(NAMESPACE, KUBECONFIG, CONTEXT, SERVICES, ENDPOINTS, POD_VARIABLE, HISTORY, SERIES, NODE),
 )
 OF_A_CLUSTER = (NAMESPACE, KUBECONFIG, CONTEXT, SERVICES)

@@ -17,6 +17,7 @@ VALUES = {
     "--kubeconfig": ("/a", "/b"),
     "--context": ("a", "b"),
     "--from": ("beginning", "end"),
+    "--output": ("json", "none"),
     "--endpoints": ("/a", "/b"),
     "--services": ("false", None),
     "--pod-variable": ("a", "b"),

@@ -121,10 +121,12 @@ def framed(body: bytes) -> Block:
     return lines
 
 
-def enriched(fmt: str, body: bytes, *, quick: bool, now: int | None) -> tuple[list[bytes], object]:
+def enriched(
+    fmt: str, body: bytes, *, quick: bool, now: int | None, to_count: bool = False
+) -> tuple[list[bytes], object]:
     clock = [NOW]
     metrics = Metrics(lambda: clock[0])
-    enricher = Enricher(compile_format(fmt), known(), metrics, node="n")
+    enricher = Enricher(compile_format(fmt), known(), metrics, node="n", to_count=to_count)
     block = framed(body)
     out = []
     for _ in range(2):  # the second time what the first has learned is used
@@ -157,6 +159,7 @@ def test_both_ways_agree(fmt: str, seed: int, live: bool) -> None:
     quick, plain = (enriched(FORMATS[fmt], body, quick=quick, now=now) for quick in (True, False))
     assert quick[0] == plain[0]
     assert quick[1] == plain[1]
+    assert enriched(FORMATS[fmt], body, quick=True, now=now, to_count=True) == ([b""], plain[1])
     for text in quick[0][:-1]:
         orjson.loads(text)
 
@@ -191,6 +194,7 @@ def test_both_ways_agree_in_any_format(seed: int) -> None:
     body = b"".join(line(rng, fmt) for _ in range(30))
     quick, plain = (enriched(fmt, body, quick=quick, now=None) for quick in (True, False))
     assert quick == plain, fmt
+    assert enriched(fmt, body, quick=True, now=None, to_count=True) == ([b""], plain[1]), fmt
 
 
 @pytest.mark.parametrize("fmt", FORMATS)
