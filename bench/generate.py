@@ -159,9 +159,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     shares = Shares(given.retries, given.errors, given.escapes, given.static)
-    log = generate(
-        given.directory, count=given.lines, pods=given.pods, shares=shares, seed=given.seed, form=given.form
-    )
+    log = generate(given.directory, count=given.lines, pods=given.pods, shares=shares, seed=given.seed, form=given.form)
     print(f"{log}: {log.stat().st_size / 1e6:.0f} MB")
 
 

@@ -261,7 +261,9 @@ class FastPath:
         for n, tried in special.items():
             if n < size:
                 self._count(tried or ())
-        return Done(b"".join(pieces[: size * width]), size, size - sum(n < size for n in odd))
+        if size < found.size:
+            del pieces[size * width :]
+        return Done(b"".join(pieces), size, size - sum(n < size for n in odd))
 
     def _filled(
         self,

@@ -52,7 +52,7 @@ class Follower:
         position: dict[str, Any] | None = None,
         roots: Sequence[str],
         clock: Callable[[], float],
-        chunk_size: int = 64 * 1024,
+        chunk_size: int = 128 * 1024,
         max_line: int = MAX_LINE,
     ) -> None:
         """`start` counts without a `position`; an empty position means that nothing had been there.
