@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
 
 from enricher.errors import ConfigurationError
+from enricher.lean_aiohttp import web
 from enricher.metrics import Collector
 from enricher.settings import Listen
 
