@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from enricher.cluster.attribution import Known
 from enricher.cluster.connecting import Api
-from enricher.cluster.endpoints import Slice, service_as_slice
+from enricher.cluster.endpoints import Slice, SliceState, read_slice, service_as_slice
 from enricher.cluster.history import History
 from enricher.cluster.loading import load_known
 from enricher.cluster.watching import ENDPOINT_SLICES, SERVICES, Listed, Resource, WatchStatus, watch
@@ -87,9 +87,12 @@ class Watched:
                 group.create_task(self._keep(one))
 
     async def _keep(self, one: "_Watch") -> None:
-        async for item in watch(self._api, one.resource, namespace=self._namespace, status=one.status):
+        def keep(obj: Slice) -> SliceState:
+            return read_slice(one.as_slice(obj))
+
+        async for item in watch(self._api, one.resource, namespace=self._namespace, keep=keep, status=one.status):
             if isinstance(item, Listed):
-                one.history.replace(map(one.as_slice, item.items), item.at, item.asked)
+                one.history.replace(item.items, item.at, item.asked)
                 one.listed.set()
             else:
                 one.history.apply(item.type, one.as_slice(item.object), item.at, item.earliest)

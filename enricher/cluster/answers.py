@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Literal, NamedTuple
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 import orjson
 
@@ -19,6 +19,9 @@ RETRY_AFTER_LIMIT = 300.0
 FORBIDDEN_DELAY = 5.0
 """Seconds between requests that were forbidden, at least: a role is granted by people."""
 
+_ITEMS, _BEGIN = b'"items":[', b'{"metadata":{'
+_NEXT = b"}," + _BEGIN
+T = TypeVar("T")
 STATUS_REASONS = {401: "unauthorized", 403: "forbidden", 410: "gone", 429: "throttled"}
 
 
@@ -46,10 +49,10 @@ class Event(NamedTuple):
     version: str
 
 
-class Page(NamedTuple):
+class Page(NamedTuple, Generic[T]):
     """A list or a part of one: then `rest` is the token for the next part."""
 
-    items: list[dict[str, Any]]
+    items: list[T]
     version: str
     rest: str
 
@@ -80,15 +83,42 @@ async def answer(
         raise Failure(reason, f"no connection to the API server: {_why(error)}") from error
 
 
-async def read_page(response: aiohttp.ClientResponse) -> Page:
-    chunks: list[bytes] = []
-    size = 0
+async def read_page(response: aiohttp.ClientResponse, keep: Callable[[dict[str, Any]], T]) -> Page[T]:
+    """With what `keep` makes of each item, as they come: all items of a large list would be half a GiB of objects."""
+    kept, cut, size = list[T](), _Cut(), 0
     async for chunk in response.content.iter_any():
-        chunks.append(chunk)
         size += len(chunk)
         if size > LIST_LIMIT:
             raise Failure("oversized", f"the API server sent a list of more than {LIST_LIMIT} bytes")
-    return parse_page(b"".join(chunks))
+        kept += [keep(item) for text in cut.feed(chunk) for item in parse_items(text)]
+    page = parse_page(cut.left())
+    return Page([*kept, *map(keep, page.items)], page.version, page.rest)
+
+
+class _Cut:
+    """Cuts a list's text between its items, as far as it is written as API servers write it: `items` last, without
+    spaces, an item's `metadata` first, which no part of one has. Of anything else all is `left`.
+    """
+
+    def __init__(self) -> None:
+        self._head = self._rest = b""
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """The items that are complete now, less the last one, whose end is not known yet."""
+        self._rest += chunk
+        if not self._head:
+            head, found, rest = self._rest.partition(_ITEMS)
+            if not found:
+                return []
+            self._head, self._rest = head + found, rest
+        first, *others = self._rest.split(_NEXT)
+        texts = [first, *(_BEGIN + text for text in others)]
+        self._rest = texts.pop()
+        return [text + b"}" for text in texts]
+
+    def left(self) -> bytes:
+        """A list of what `feed` has not given."""
+        return self._head + self._rest
 
 
 async def read_lines(
@@ -126,12 +156,20 @@ def parse_event(line: bytes) -> Event:
     raise Failure("garbage", f"the API server sent what is no watch event: {line[:100]!r}")
 
 
-def parse_page(body: bytes) -> Page:
+def parse_page(body: bytes) -> Page[dict[str, Any]]:
     match _parsed(body):
         case {"items": list(items), "metadata": {"resourceVersion": str(version), **metadata}}:
             if all(isinstance(item, dict) for item in items):
                 return Page(items, version, str(metadata.get("continue") or ""))
     raise Failure("garbage", f"the API server sent what is no list: {body[:100]!r}")
+
+
+def parse_items(text: bytes) -> list[dict[str, Any]]:
+    """Of a piece of a list."""
+    items = _parsed(b"[" + text + b"]")
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise Failure("garbage", f"the API server sent what is no object: {text[:100]!r}")
+    return items
 
 
 def _why(error: BaseException) -> str:

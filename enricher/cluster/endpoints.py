@@ -50,6 +50,18 @@ class Endpoint(NamedTuple):
     terminating: bool
 
 
+class SliceState(NamedTuple):
+    """What a history takes from a slice: a tenth of its size in memory."""
+
+    key: tuple[str, str]
+    service: Service
+    endpoints: tuple[Endpoint, ...]
+
+
+def read_slice(obj: Slice) -> SliceState:
+    return SliceState(slice_key(obj), slice_service(obj) or NO_SERVICE, tuple(slice_endpoints(obj)))
+
+
 def slice_key(obj: Slice) -> tuple[str, str]:
     """Namespace and name: what stays the same over a slice's life."""
     metadata = _mapping(obj.get("metadata"))

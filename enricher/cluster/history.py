@@ -24,10 +24,9 @@ from enricher.cluster.endpoints import (
     Owner,
     Service,
     Slice,
+    SliceState,
     identity,
-    slice_endpoints,
-    slice_key,
-    slice_service,
+    read_slice,
 )
 from enricher.times import SECOND
 
@@ -124,19 +123,22 @@ class History:
         if type_ == "BOOKMARK":
             self.bookmarked = True
         else:
-            self._put(slice_key(obj), () if type_ == "DELETED" else obj, at, at if earliest is None else earliest)
+            state = read_slice(obj)
+            if type_ == "DELETED":
+                state = state._replace(endpoints=())
+            self._put(state, at, at if earliest is None else earliest)
         self._heard(at)
 
-    def replace(self, objs: Iterable[Slice], at: int, asked: int | None = None) -> None:
+    def replace(self, states: Iterable[SliceState], at: int, asked: int | None = None) -> None:
         """A whole list, which arrived `at` and was `asked` for before: what differs from what was known changed between
         the last sign of life and its arrival.
         """
         earliest = self.current
-        listed = {slice_key(obj): obj for obj in objs}
+        listed = {state.key: state for state in states}
         for key in [key for key in self._slices if key not in listed]:
-            self._put(key, (), at, earliest)
-        for key, obj in listed.items():
-            self._put(key, obj, at, earliest)
+            self._put(SliceState(key, NO_SERVICE, ()), at, earliest)
+        for state in listed.values():
+            self._put(state, at, earliest)
         self._heard(at if asked is None else asked)
         self.missed(at)
 
@@ -148,12 +150,12 @@ class History:
         self.began = min(self.began, at) if self._whole else FOREVER
         self.current = max(self.current, at)
 
-    def _put(self, key: tuple[str, str], obj: Slice | tuple[()], at: int, earliest: int) -> None:
+    def _put(self, state: SliceState, at: int, earliest: int) -> None:
+        key, service, endpoints = state
         old_service, tenures = self._slices.get(key, (NO_SERVICE, []))
-        service = (slice_service(obj) if obj else None) or NO_SERVICE
         before = {_place(tenure.ip, tenure.owner): tenure for tenure in tenures}
         stay = before if service == old_service else {}
-        after = {_place(e.ip, e.owner): e for e in slice_endpoints(obj)} if obj else {}
+        after = {_place(e.ip, e.owner): e for e in endpoints}
         named = []
         for place, endpoint in after.items():  # first who is there, so that a move within the slice leaves no gap
             tenure = stay.get(place) or self._enter(endpoint, service, at, earliest)

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from enricher.cluster.attribution import Known
-from enricher.cluster.endpoints import service_as_slice, split_address
+from enricher.cluster.endpoints import read_slice, service_as_slice, split_address
 from enricher.cluster.history import EVER, History
 from enricher.errors import ConfigurationError
 from enricher.times import rfc3339_ns
@@ -108,7 +108,7 @@ def _recorded(known: Known, events: list[Event]) -> None:
     for history, ours in ((known.pods, [e for e in events if not _is_service(e)]), (known.services, services)):
         first = [event.object for event in ours if event.at == ours[0].at and event.type == "ADDED"]
         if first:
-            history.replace(first, ours[0].at)
+            history.replace(map(read_slice, first), ours[0].at)
         for event in ours[len(first) :]:
             history.apply(event.type, event.object, event.at, event.earliest)
             if event.type == "BOOKMARK" and event.earliest < event.at:

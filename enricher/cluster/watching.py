@@ -48,11 +48,11 @@ SERVICES = Resource("", "v1", "services")
 
 
 class Listed(NamedTuple):
-    """The complete state: what is not in `items` is gone. It is of a moment between `asked`, when it was asked for, and
-    `at`, when the answer began to arrive (ns since the epoch).
+    """The complete state: what is not in `items` is gone; they are what `keep` made of the objects. It is of a moment
+    between `asked`, when it was asked for, and `at`, when the answer began to arrive (ns since the epoch).
     """
 
-    items: list[dict[str, Any]]
+    items: list[Any]
     at: int
     asked: int
 
@@ -182,6 +182,7 @@ async def watch(
     *,
     status: WatchStatus,
     namespace: str | None = None,
+    keep: Callable[[dict[str, Any]], Any] = lambda obj: obj,
     timing: Timing = Timing(),
     time_ns: Callable[[], int] = time.time_ns,
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
@@ -190,10 +191,10 @@ async def watch(
     """The state of `resource` in `namespace` (None: in all), then each change; another Listed when changes were missed.
 
     Never ends, never raises for anything the server does, never asks twice without a pause unless the first answer
-    lasted. `rng` gives floats in [0, 1).
+    lasted. `keep` makes of a list's items what the consumer keeps of them; `rng` gives floats in [0, 1).
     """
     status.resource = resource.plural
-    follower = _Follower(api, resource, namespace, status, timing, time_ns, rng)
+    follower = _Follower(api, resource, namespace, keep, status, timing, time_ns, rng)
     while True:
         began = time_ns()
         try:
@@ -209,6 +210,7 @@ class _Follower:
     api: Api
     resource: Resource
     namespace: str | None
+    keep: Callable[[dict[str, Any]], Any]
     status: WatchStatus
     timing: Timing
     time_ns: Callable[[], int]
@@ -250,7 +252,7 @@ class _Follower:
 
     async def _list(self) -> tuple[Listed, str]:
         """The list and its version: in one piece (version "0" asks for that), in pages if the server insists."""
-        params, items, at, asked = {"resourceVersion": self.place.version}, list[dict[str, Any]](), 0, self.time_ns()
+        params, items, at, asked = {"resourceVersion": self.place.version}, list[Any](), 0, self.time_ns()
         while True:
             began, page = await self._page(params)
             items += page.items
@@ -259,10 +261,10 @@ class _Follower:
                 return Listed(items, at, asked), page.version
             params = {"continue": page.rest}
 
-    async def _page(self, params: dict[str, str]) -> tuple[int, Page]:
+    async def _page(self, params: dict[str, str]) -> tuple[int, Page[Any]]:
         path, task = self.resource.path(self.namespace), f"list {self.resource.described(self.namespace)}"
         async with answer(self.api, path, params, task=task, silence=self._silence(), total=LIST_SECONDS) as response:
-            return self.time_ns(), await read_page(response)
+            return self.time_ns(), await read_page(response, self.keep)
 
     async def _watch_once(self) -> AsyncGenerator[Changed, None]:
         path, task = self.resource.path(self.namespace), f"watch {self.resource.described(self.namespace)}"

@@ -14,6 +14,7 @@ from aiohttp import web
 
 from enricher.cluster import connecting
 from enricher.cluster.connecting import connect
+from enricher.cluster.endpoints import read_slice
 from enricher.cluster.history import FOREVER, History
 from enricher.cluster.watching import Listed, Timing
 from enricher.demo import api_stand_in
@@ -97,7 +98,7 @@ def told(news: Sequence[Any]) -> History:
     history = History(keep=None)
     for item in news:
         if isinstance(item, Listed):
-            history.replace(item.items, item.at)
+            history.replace(map(read_slice, item.items), item.at)
         else:
             history.apply(item.type, item.object, item.at, item.earliest)
     return history

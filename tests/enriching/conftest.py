@@ -4,6 +4,7 @@ from controller_lines import AT, SOURCE, STAMP, slice_of
 
 from enricher.accesslog.log_format import INGRESS_NGINX, compile_format
 from enricher.cluster.attribution import Known
+from enricher.cluster.endpoints import read_slice
 from enricher.cluster.history import History
 from enricher.enriching import Batch, Enricher
 from enricher.lines import Line
@@ -14,7 +15,7 @@ from enricher.metrics import Metrics
 def history():
     """Pod web-1 at 10.0.0.1 and web-2 at 10.0.0.2, for as long as anybody knows, and an hour of watching."""
     history = History(keep=None)
-    history.replace([slice_of({"10.0.0.1": "web-1", "10.0.0.2": "web-2"})], AT - 3600 * 10**9)
+    history.replace([read_slice(slice_of({"10.0.0.1": "web-1", "10.0.0.2": "web-2"}))], AT - 3600 * 10**9)
     return history
 
 

@@ -11,6 +11,7 @@ from virtual_time import VirtualLoop
 
 from enricher import shipping as shipping_module
 from enricher.cluster.attribution import Known
+from enricher.cluster.endpoints import read_slice
 from enricher.cluster.history import History
 from enricher.daemon import STOP, State
 from enricher.demo.api_stand_in import slice_of
@@ -46,7 +47,7 @@ class Trailing:
 
     def __init__(self) -> None:
         history = History(keep=None)
-        history.replace([slice_of("web", {f"10.0.0.{n}": f"web-{n}" for n in range(1, 5)})], EPOCH - 10**9)
+        history.replace([read_slice(slice_of("web", {f"10.0.0.{n}": f"web-{n}" for n in range(1, 5)}))], EPOCH - 10**9)
         self.known, self.news = Known(history, History()), News()
 
     async def start(self) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from enricher.accesslog.log_format import INGRESS_NGINX, compile_format
 from enricher.cluster.attribution import Known
+from enricher.cluster.endpoints import read_slice
 from enricher.cluster.history import History
 from enricher.demo.api_stand_in import slice_of
 from enricher.enriching import Batch, Enricher
@@ -121,7 +122,9 @@ class Fuzz:
 
 def enricher(format_):
     history = History(keep=None)
-    history.replace([slice_of("web", PODS, namespace="shop", service="web", port=80)], rfc3339_ns(STAMP) - 10**12)
+    history.replace(
+        [read_slice(slice_of("web", PODS, namespace="shop", service="web", port=80))], rfc3339_ns(STAMP) - 10**12
+    )
     return Enricher(compile_format(format_), Known(history, History()), Metrics(), node="node-0")
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from reference import HORIZON, SLICE_LAG, START_UP, Life, Try, World, ns, tries
 
 from enricher.cluster.attribution import Attribution, Known, attribute
+from enricher.cluster.endpoints import read_slice
 from enricher.cluster.history import History
 from enricher.enriching import HOLD
 from enricher.times import SECOND
@@ -72,7 +73,7 @@ def nothing(connected: list[bool]) -> Known:
 
 def deliver(known: Known, connected: list[bool], at: float, what: str, obj: object) -> Known:
     if what == "list":
-        known.pods.replace(obj, ns(at))
+        known.pods.replace(map(read_slice, obj), ns(at))
         connected[0] = True
     elif what == "lost":
         known.pods.apply("BOOKMARK", {}, ns(at))

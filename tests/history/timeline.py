@@ -1,7 +1,7 @@
 """Small words for timelines: times in seconds, slices as the API writes them."""
 
 from enricher.cluster.attribution import Attribution, Known, Window, attribute
-from enricher.cluster.endpoints import service_as_slice
+from enricher.cluster.endpoints import read_slice, service_as_slice
 from enricher.cluster.history import History
 from enricher.times import SECOND
 
@@ -47,7 +47,7 @@ class Timeline:
         self.history.apply("DELETED", slice_(name), ns(at))
 
     def relist(self, at: float, *objs: dict) -> None:
-        self.history.replace(objs, ns(at))
+        self.history.replace(map(read_slice, objs), ns(at))
 
     def service(self, at: float, name: str, ip: str) -> None:
         spec = {"clusterIPs": [ip], "ports": [{"port": 80}]}

@@ -15,7 +15,7 @@ import pytest
 
 from enricher.accesslog.log_format import INGRESS_NGINX, compile_format
 from enricher.cluster.attribution import Known
-from enricher.cluster.endpoints import service_as_slice
+from enricher.cluster.endpoints import read_slice, service_as_slice
 from enricher.cluster.history import EVER, History
 from enricher.cluster.loading import load_known
 from enricher.enriching import HOLD, Batch, Enricher
@@ -118,7 +118,7 @@ def test_read_live_and_late(recording: Path, lag: int) -> None:
     events = [(rfc3339_ns(row["at"].encode()), row) for row in rows_of(recording, "watch.jsonl")]
     first = [row["object"] for at, row in events if at == events[0][0] and row["type"] == "ADDED"]
     rest = [(at, row) for at, row in events if at != events[0][0]]
-    known.pods.replace(first, events[0][0])
+    known.pods.replace(map(read_slice, first), events[0][0])
     for service in orjson.loads((recording / "services.json").read_bytes())["items"]:
         known.services.apply("ADDED", service_as_slice(service), events[0][0], EVER)
     enricher, out, now = enricher_of(known), [], 0
