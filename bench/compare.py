@@ -122,10 +122,11 @@ def _until_still(pid: int) -> float:
 @contextmanager
 def api(pods: int) -> Iterator[None]:
     """Where the OpenTelemetry Collector asks for pods."""
-    command = [sys.executable, str(HERE / "pods_api.py"), "--port", str(API_PORT), "--pods", str(pods)]
-    process = subprocess.Popen(command, cwd=HERE)
+    command = [sys.executable, str(HERE / "api.py"), "--port", str(API_PORT), "--pods", str(pods)]
+    process = subprocess.Popen(command, cwd=HERE, stdout=subprocess.PIPE)
+    assert process.stdout
+    process.stdout.readline()  # it is ready
     try:
-        time.sleep(2)
         yield
     finally:
         process.terminate()

@@ -5,11 +5,11 @@ Odd JSON gives less data, never an error.
 
 import ipaddress
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-Slice = Mapping[str, Any]
+Slice = dict[str, Any]
 
 SERVICE_LABEL = "kubernetes.io/service-name"
 
@@ -32,12 +32,13 @@ class Owner(NamedTuple):
     zone: str = ""
 
 
-Identity = tuple[str, str, str]
+IDENTITY = 3
+"""So many of an owner's first fields make a pod the same pod: namespace, name and uid; its node may become known later.
+"""
 
 
-def identity(owner: Owner) -> Identity:
-    """What makes a pod the same pod: namespace, name and uid; its node may become known later."""
-    return owner.namespace, owner.pod, owner.uid
+def identity(owner: Owner) -> tuple[str, ...]:
+    return owner[:IDENTITY]
 
 
 class Endpoint(NamedTuple):
@@ -65,7 +66,7 @@ def read_slice(obj: Slice) -> SliceState:
 def slice_key(obj: Slice) -> tuple[str, str]:
     """Namespace and name: what stays the same over a slice's life."""
     metadata = _mapping(obj.get("metadata"))
-    return _text(metadata.get("namespace")), _text(metadata.get("name"))
+    return sys.intern(_text(metadata.get("namespace"))), _text(metadata.get("name"))
 
 
 def slice_service(obj: Slice) -> Service | None:
@@ -85,13 +86,22 @@ def slice_endpoints(obj: Slice) -> Iterator[Endpoint]:
     )
     namespace = slice_key(obj)[0]
     for endpoint in _mappings(obj.get("endpoints")):
-        owner = _owner(endpoint, namespace)
-        conditions = _mapping(endpoint.get("conditions"))
+        target, conditions, addresses = map(endpoint.get, ("targetRef", "conditions", "addresses"))
+        who: tuple[object, ...] = namespace, "", ""
+        if isinstance(target, dict) and target.get("kind") == "Pod":
+            who = target.get("namespace") or namespace, target.get("name"), target.get("uid")
+        where = endpoint.get("nodeName"), endpoint.get("zone")
         # The API's own reading of what is left out: `ready` unknown counts as ready, `terminating` as not.
-        ready, terminating = conditions.get("ready") is not False, conditions.get("terminating") is True
-        for address in _texts(endpoint.get("addresses")):
-            if ip := canonical_ip(address):
-                yield Endpoint(ip, owner, ports, ready, terminating)
+        ready, terminating = True, False
+        if isinstance(conditions, dict):
+            ready, terminating = conditions.get("ready") is not False, conditions.get("terminating") is True
+        for address in addresses if isinstance(addresses, list) else ():
+            try:
+                found = _endpoint(address, ports, ready, terminating, *who, *where)
+            except TypeError:  # what should be text can't even be hashed
+                found = _endpoint(_text(address), ports, ready, terminating, *map(_text, (*who, *where)))
+            if found:
+                yield found
 
 
 def service_as_slice(obj: Slice) -> Slice:
@@ -106,14 +116,16 @@ def service_as_slice(obj: Slice) -> Slice:
     }
 
 
-def _owner(endpoint: Mapping[str, Any], namespace: str) -> Owner:
-    target = _mapping(endpoint.get("targetRef"))
+@lru_cache(maxsize=1 << 12)  # a slice comes again as a whole each time one of its endpoints changes
+def _endpoint(
+    address: object, ports: tuple[tuple[int | None, str], ...], ready: bool, terminating: bool, *texts: object
+) -> Endpoint | None:
+    """`texts`: the owner's fields. None where the address is no IP."""
+    namespace, pod, uid, node, zone = map(_text, texts)
     # One string for all that are on a node: a cluster has many more pods than nodes.
-    node, zone = (sys.intern(_text(endpoint.get(name))) for name in ("nodeName", "zone"))
-    if target.get("kind") != "Pod":
-        return Owner(namespace, "", "", node, zone)
-    pod_namespace = _text(target.get("namespace")) or namespace
-    return Owner(pod_namespace, _text(target.get("name")), _text(target.get("uid")), node, zone)
+    owner = Owner(sys.intern(namespace), pod, uid, sys.intern(node), sys.intern(zone))
+    ip = canonical_ip(_text(address))
+    return Endpoint(ip, owner, ports, ready, terminating) if ip else None
 
 
 @lru_cache(maxsize=1 << 12)
@@ -136,12 +148,12 @@ def split_address(addr: str) -> tuple[str, int | None]:
     return canonical_ip(host.strip("[]")), int(port)
 
 
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+def _mapping(value: object) -> Slice:
+    return value if isinstance(value, dict) else {}
 
 
-def _mappings(value: object) -> Iterator[Mapping[str, Any]]:
-    return (item for item in value if isinstance(item, Mapping)) if isinstance(value, list) else iter(())
+def _mappings(value: object) -> list[Slice]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _text(value: object) -> str:

@@ -18,9 +18,9 @@ from functools import lru_cache
 from typing import Any
 
 from enricher.cluster.endpoints import (
+    IDENTITY,
     NO_SERVICE,
     Endpoint,
-    Identity,
     Owner,
     Service,
     Slice,
@@ -39,6 +39,10 @@ FOREVER = 1 << 63
 EVER = -FOREVER
 
 
+Ports = Mapping[int | None, str]
+"""Names by number; the number None stands for all."""
+
+
 @dataclass(slots=True, eq=False)
 class Tenure:
     """One pod's holding of one address; times in ns since the epoch, FOREVER while it lasts.
@@ -55,7 +59,7 @@ class Tenure:
     terminating_since: int = FOREVER
     ready_since: int = FOREVER
     """When the pod first was ready: before, a Service sends it nothing."""
-    ports: Mapping[int | None, str] = field(default_factory=dict)
+    ports: Ports = field(default_factory=dict)
     services: dict[Service, int] = field(default_factory=dict)
     """How many slices of each service name it now; a service that no longer does stays, with 0."""
 
@@ -69,7 +73,6 @@ class Tenure:
         return sum(self.services.values())
 
 
-Place = tuple[str, Identity]
 Named = tuple[Service, list[Tenure]]
 """What a slice says: the tenures it names, as members of its service."""
 
@@ -153,13 +156,14 @@ class History:
     def _put(self, state: SliceState, at: int, earliest: int) -> None:
         key, service, endpoints = state
         old_service, tenures = self._slices.get(key, (NO_SERVICE, []))
-        before = {_place(tenure.ip, tenure.owner): tenure for tenure in tenures}
+        before = {(tenure.ip, tenure.owner[:IDENTITY]): tenure for tenure in tenures}
         stay = before if service == old_service else {}
-        after = {_place(e.ip, e.owner): e for e in endpoints}
+        after = {(endpoint.ip, endpoint.owner[:IDENTITY]): endpoint for endpoint in endpoints}
+        ports = _shared(endpoints[0].ports if endpoints else ())  # a slice's ports are those of all its endpoints
         named = []
         for place, endpoint in after.items():  # first who is there, so that a move within the slice leaves no gap
             tenure = stay.get(place) or self._enter(endpoint, service, at, earliest)
-            if _note(tenure, endpoint, at):
+            if _note(tenure, endpoint, ports, at):
                 self.on_change(tenure.ip)
             named.append(tenure)
         for place, tenure in before.items():
@@ -291,27 +295,28 @@ def _load(row: list[Any]) -> Tenure:
     return tenure
 
 
-def _place(ip: str, owner: Owner) -> Place:
-    return ip, identity(owner)
-
-
-def _note(tenure: Tenure, endpoint: Endpoint, at: int) -> bool:
-    """Brings a tenure up to its endpoint; whether that changes any answer."""
-    before = (tenure.owner, tenure.ports, tenure.terminating_since)
+def _note(tenure: Tenure, endpoint: Endpoint, ports: Ports, at: int) -> bool:
+    """Brings a tenure up to its endpoint; whether that changes any answer. Of most endpoints of a slice nothing has
+    changed: they cost a few comparisons.
+    """
+    changed = False
     if endpoint.ready:
-        tenure.ready_since = min(tenure.ready_since, tenure.since_earliest if at == tenure.since else at)
-    if not endpoint.terminating:
-        tenure.terminating_since = FOREVER
-    elif tenure.terminating_since == FOREVER:
-        tenure.terminating_since = at
-    if not tenure.ports.items() >= set(endpoint.ports):
-        tenure.ports = _shared(tuple({**tenure.ports, **dict(endpoint.ports)}.items()))
-    tenure.owner = endpoint.owner
-    return before != (tenure.owner, tenure.ports, tenure.terminating_since)
+        since = tenure.since_earliest if at == tenure.since else at
+        tenure.ready_since = min(tenure.ready_since, since)
+    if endpoint.terminating != (tenure.terminating_since != FOREVER):
+        tenure.terminating_since = at if endpoint.terminating else FOREVER
+        changed = True
+    if tenure.ports is not ports and not tenure.ports.items() >= ports.items():
+        tenure.ports = _shared(tuple({**tenure.ports, **ports}.items()))
+        changed = True
+    if tenure.owner != endpoint.owner:
+        tenure.owner = endpoint.owner
+        changed = True
+    return changed
 
 
 @lru_cache(maxsize=4096)
-def _shared(ports: tuple[tuple[int | None, str], ...]) -> dict[int | None, str]:
+def _shared(ports: tuple[tuple[int | None, str], ...]) -> Ports:
     """One dictionary for all that have the same ports: most of a cluster's pods have those of a few."""
     return dict(ports)
 

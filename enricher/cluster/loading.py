@@ -10,7 +10,7 @@ The objects are EndpointSlices and, in the same file or one of their own, Servic
 import gzip
 import json
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +24,7 @@ from enricher.times import rfc3339_ns
 
 EVENTS = ("ADDED", "MODIFIED", "DELETED", "BOOKMARK")
 
-Object = Mapping[str, Any]
+Object = dict[str, Any]
 
 
 class Event(NamedTuple):

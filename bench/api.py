@@ -1,0 +1,118 @@
+"""As much of an API server as the benches take: lists and watches of pods and EndpointSlices that follow generate.py.
+
+A POST to /roll?pods=N&seconds=S replaces N pods one after the other, within S seconds, as a rolling update does: first
+the new pod beside the old one that is terminating, then the new one alone; each time the whole slice goes out.
+"""
+
+import argparse
+import asyncio
+import json
+import ssl
+
+from aiohttp import web
+from generate import PODS_PER_SERVICE, address, name, slices
+
+VERSION = "1000"
+CREATED = "2026-11-22T11:00:00Z"
+
+
+def pod(n: int) -> dict:
+    metadata = {"name": name(n), "namespace": "shop", "uid": f"uid-{n:032x}", "resourceVersion": VERSION}
+    status = {"phase": "Running", "podIP": address(n), "podIPs": [{"ip": address(n)}], "startTime": CREATED}
+    spec = {"nodeName": f"node-{n % 50}", "containers": []}
+    return {"metadata": metadata | {"creationTimestamp": CREATED}, "spec": spec, "status": status}
+
+
+def real(obj: dict, version: int) -> dict:
+    """With what a real slice carries besides: it makes an event as large as it really is."""
+    metadata = obj["metadata"] | {
+        "uid": "0d7c8a52-3a3f-4c55-9a51-111111111111",
+        "resourceVersion": str(version),
+        "generation": 3,
+        "creationTimestamp": CREATED,
+        "labels": obj["metadata"]["labels"] | {"endpointslice.kubernetes.io/managed-by": "endpointslice-controller"},
+        "annotations": {"endpoints.kubernetes.io/last-change-trigger-time": CREATED},
+        "generateName": "web-",
+    }
+    return {"metadata": metadata, "addressType": "IPv4", **{k: obj[k] for k in ("endpoints", "ports")}}
+
+
+class Api:
+    def __init__(self, pods: int, size: int) -> None:
+        self.pods, self.size, self.version = pods, size, int(VERSION)
+        self.watchers: list[asyncio.Queue[bytes]] = []
+        self.sent = 0
+
+    def lists(self, kind: str) -> bytes:
+        items = (
+            map(pod, range(self.pods)) if kind == "pods" else (real(s, 1) for s in slices(self.pods, size=self.size))
+        )
+        body = b",".join(json.dumps(item, separators=(",", ":")).encode() for item in items)
+        head = b'{"kind":"List","apiVersion":"v1","metadata":{"resourceVersion":"%b"},"items":[' % VERSION.encode()
+        return head + body + b"]}\n"
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        kind = request.path.rpartition("/")[2]
+        if request.query.get("sendInitialEvents") == "true":
+            raise web.HTTPUnprocessableEntity  # then the client lists
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        await response.prepare(request)
+        if request.query.get("watch") not in {"1", "true"}:
+            await response.write(self.lists(kind))
+            return response
+        queue: asyncio.Queue[bytes] = asyncio.Queue()
+        self.watchers.append(queue)
+        while True:
+            data = await queue.get()
+            self.sent += len(data)
+            await response.write(data)
+
+    async def roll(self, request: web.Request) -> web.Response:
+        pods, seconds = int(request.query["pods"]), float(request.query["seconds"])
+        begin, loop = asyncio.get_running_loop().time(), asyncio.get_running_loop()
+        known = list(slices(self.pods, size=self.size))
+        for n in range(pods):
+            obj = known[n % self.pods // self.size]
+            at = n % self.pods % self.size
+            old = obj["endpoints"][at]
+            target = old["targetRef"] | {"name": f"web-new-{n}", "uid": f"uid-new-{n:028x}"}
+            new = old | {"targetRef": target, "addresses": [f"10.{200 + n // 62500}.{n // 250 % 250}.{n % 250 + 1}"]}
+            leaving = old | {"conditions": {"ready": False, "serving": True, "terminating": True}}
+            rest = [one for place, one in enumerate(obj["endpoints"]) if place != at]
+            self._send(obj | {"endpoints": [*rest, leaving, new]})
+            obj["endpoints"][at] = new
+            self._send(obj)
+            await asyncio.sleep(max(0, begin + n * seconds / pods - loop.time()))
+        return web.json_response({"bytes": self.sent})
+
+    def _send(self, obj: dict) -> None:
+        self.version += 1
+        event = {"type": "MODIFIED", "object": {"kind": "EndpointSlice", **real(obj, self.version)}}
+        for queue in self.watchers:
+            queue.put_nowait(json.dumps(event, separators=(",", ":")).encode() + b"\n")
+
+
+async def serve(port: int, api: Api, tls: ssl.SSLContext | None) -> None:
+    app = web.Application()
+    for path in ("/api/v1/pods", "/apis/discovery.k8s.io/v1/endpointslices"):
+        app.router.add_get(path, api.answer)
+    app.router.add_post("/roll", api.roll)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port, ssl_context=tls).start()
+    print("ready", flush=True)
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--pods", type=int, required=True)
+    parser.add_argument("--size", type=int, default=PODS_PER_SERVICE, help="endpoints in a slice")
+    parser.add_argument("--certificate", help="a PEM file with its key: then it is HTTPS")
+    given = parser.parse_args()
+    context = None
+    if given.certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(given.certificate)
+    asyncio.run(serve(given.port, Api(given.pods, given.size), context))

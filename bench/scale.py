@@ -1,0 +1,296 @@
+"""How the daemon does as things grow: `python bench/scale.py` prints tables, and draws docs/performance.png.
+
+It is run as in a pod, with a stand-in for the API server (api.py) that has as many EndpointSlices as wanted:
+
+- start: how long until /readyz, and how much memory, with 0, 5,000 and 150,000 endpoints;
+- change: what one changed endpoint in a slice of 100 takes to be applied;
+- latency: from a line's writing to its leaving, at 10,000 lines/s, and at 1,000 lines/s in a rolling update of 20,000
+  pods;
+- curves: CPU time by lines, by endpoints, by pods in the log (each a series), by sources that are silent.
+
+Name the parts to run as arguments; without any all are run.
+"""
+
+import argparse
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from compare import HERE, daemon, run
+from generate import CONTAINER, Shares, events, generate, lines, slices
+
+API_PORT, PORT = 18_443, 19_464
+IN_A_POD = """
+import sys
+from pathlib import Path
+from enricher.cluster import connecting
+connecting.SERVICE_ACCOUNT = Path(sys.argv.pop(1))
+from enricher.cli import main
+sys.exit(main())
+"""
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass
+class Daemon:
+    process: subprocess.Popen[bytes]
+    began: float
+
+    def ready(self) -> float:
+        """Seconds from its start until it is ready to attribute."""
+        while time.monotonic() - self.began < 60:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/readyz") as answer:
+                    if answer.status == 200 and self.metric("enricher_watch_synced") == 1:
+                        return time.monotonic() - self.began
+            except OSError:
+                pass
+            time.sleep(0.02)
+        sys.exit("it did not become ready within a minute")
+
+    def metric(self, name: str) -> float:
+        with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/metrics") as answer:
+            for line in answer.read().decode().splitlines():
+                if line.startswith((f"{name} ", f"{name}{{")):
+                    return float(line.rpartition(" ")[2])
+        return -1
+
+    def memory(self) -> tuple[float, float]:
+        """MiB: now, and at the most."""
+        status = dict(line.split(":", 1) for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines())
+        now, most = (int(status[name].split()[0]) / 1024 for name in ("VmRSS", "VmHWM"))
+        return now, most
+
+    def cpu(self) -> float:
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def account(directory: Path) -> None:
+    """What a pod finds in its service account: a token, and a CA, which is the certificate of our API server."""
+    if (directory / "token").exists():
+        return
+    subject = ["-subj", "/CN=bench", "-addext", "subjectAltName=IP:127.0.0.1"]
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject]
+    subprocess.run([*command, "-keyout", "key", "-out", "ca.crt"], cwd=directory, check=True, stderr=subprocess.DEVNULL)
+    (directory / "pem").write_bytes((directory / "ca.crt").read_bytes() + (directory / "key").read_bytes())
+    (directory / "token").write_text("token")
+
+
+@contextmanager
+def api(directory: Path, endpoints: int, size: int = 100) -> Iterator[None]:
+    """An API server with so many endpoints, `size` in a slice; its certificate is the pod's CA."""
+    account(directory)
+    command = [sys.executable, str(HERE / "api.py"), "--port", str(API_PORT), "--pods", str(endpoints)]
+    command += ["--size", str(size), "--certificate", str(directory / "pem")]
+    process = subprocess.Popen(command, cwd=HERE, stdout=subprocess.PIPE)
+    assert process.stdout
+    process.stdout.readline()
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@contextmanager
+def in_a_pod(directory: Path, logs: Path, stdout: int = subprocess.DEVNULL) -> Iterator[Daemon]:
+    account(directory)
+    environ = os.environ | {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(API_PORT)}
+    environ.pop("KUBECONFIG", None)
+    state = tempfile.mkdtemp(dir=directory)
+    command = [sys.executable, "-c", IN_A_POD, str(directory), "run", "--log-dir", str(logs), "--state-dir", state]
+    began = time.monotonic()
+    process = subprocess.Popen(
+        [*command, "--listen", f"127.0.0.1:{PORT}"], env=environ, stdout=stdout, stderr=subprocess.DEVNULL
+    )
+    try:
+        yield Daemon(process, began)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait()
+
+
+def start(directory: Path) -> None:
+    print(f"{'endpoints':>10} {'ready s':>8} {'memory MiB':>11} {'peak MiB':>9}")
+    empty = directory / "empty"
+    empty.mkdir()
+    with in_a_pod(directory, empty) as idle:
+        time.sleep(3)
+        now, most = idle.memory()
+        print(f"{'idle':>10} {'':>8} {now:11.1f} {most:9.1f}")
+    log = directory / "pods" / CONTAINER / "0.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("".join(lines(1000, 1000, Shares(), 1)))
+    for endpoints in (5_000, 50_000, 150_000):
+        with api(directory, endpoints), in_a_pod(directory, directory / "pods") as one:
+            ready = one.ready()
+            time.sleep(2)
+            now, most = one.memory()
+            print(f"{endpoints:10,} {ready:8.2f} {now:11.1f} {most:9.1f}", flush=True)
+
+
+def change(_: Path) -> None:
+    from api import real  # noqa: PLC0415
+
+    from enricher.cluster.answers import parse_event  # noqa: PLC0415
+    from enricher.cluster.history import History  # noqa: PLC0415
+
+    history = History()
+    for obj in slices(5_000, size=100):
+        history.apply("ADDED", obj, 1)
+    obj, took = next(slices(100, size=100)), []
+    for n in range(2000):
+        endpoint = obj["endpoints"][n % 100]
+        endpoint["targetRef"] = endpoint["targetRef"] | {"name": f"new-{n}", "uid": f"uid-{n}"}
+        endpoint["addresses"] = [f"10.9.{n // 250}.{n % 250 + 1}"]
+        text = json.dumps({"type": "MODIFIED", "object": real(obj, n)}).encode()
+        begin = time.perf_counter_ns()
+        event = parse_event(text)
+        parsed = time.perf_counter_ns()
+        history.apply(event.type, event.object, 10**9 * (n + 2))
+        took.append((parsed - begin, time.perf_counter_ns() - parsed))
+    parsing, applying = (statistics.median(column) / 1000 for column in zip(*took, strict=True))
+    print(f"one changed endpoint of 100: {parsing:.0f} µs to parse the event, {applying:.0f} µs to apply it (medians)")
+
+
+def latency(directory: Path) -> None:
+    print(f"{'':52} {'lines':>9} {'p50 ms':>8} {'p99 ms':>8} {'max ms':>8} {'CPU':>7} {'peak MiB':>9}")
+    with api(directory, 5_000):
+        steady(directory, "10,000 lines/s", rate=10_000, seconds=20)
+    with api(directory, 20_000):
+        steady(directory, "rolling update of 20,000 pods", rate=1_000, seconds=60, roll=20_000)
+
+
+def steady(directory: Path, what: str, *, rate: int, seconds: int, roll: int = 0) -> None:
+    """Writes at a rate, reads what comes out, and compares each line's stamp with the clock."""
+    logs = Path(tempfile.mkdtemp(dir=directory))
+    log = logs / CONTAINER / "0.log"
+    log.parent.mkdir(parents=True)
+    texts = [line.partition(" ")[2] for line in lines(5_000, 5_000, Shares(), 1)]
+    waits: list[float] = []
+    out_of, into = os.pipe()
+    with log.open("w") as file, in_a_pod(directory, logs, into) as one, ExitStack() as stack:
+        os.close(into)
+        file.write(f"{_now()} {texts[0]}")
+        file.flush()
+        reader = threading.Thread(target=_read, args=(out_of, waits))
+        reader.start()
+        one.ready()
+        time.sleep(1)
+        waits.clear()
+        if roll:
+            url = f"https://127.0.0.1:{API_PORT}/roll?pods={roll}&seconds={seconds - 5}"
+            rolling = subprocess.Popen(["curl", "-sk", "-X", "POST", url], stdout=subprocess.PIPE)
+            stack.callback(rolling.kill)
+        began, cpu = time.monotonic(), one.cpu()
+        for tick in range(100 * seconds):
+            for n in range(rate // 100):
+                file.write(f"{_now()} {texts[(tick * rate // 100 + n) % len(texts)]}")
+            file.flush()
+            time.sleep(max(0.0, began + (tick + 1) / 100 - time.monotonic()))
+        share = (one.cpu() - cpu) / (time.monotonic() - began)
+        time.sleep(1)
+        if roll:
+            what += f" ({json.loads(rolling.communicate()[0])['bytes'] / 1e6:.0f} MB of events)"
+        _, most = one.memory()
+    reader.join()
+    waits.sort()
+    p50, p99 = (waits[int(len(waits) * share_)] * 1000 for share_ in (0.5, 0.99))
+    print(
+        f"{what:32} {len(waits):9,} {p50:8.1f} {p99:8.1f} {waits[-1] * 1000:8.1f} {share:7.1%} {most:9.0f}", flush=True
+    )
+
+
+def _now() -> str:
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}000Z"
+
+
+def _read(descriptor: int, waits: list[float]) -> None:
+    with open(descriptor, "rb") as file:
+        for line in file:
+            at = datetime.fromisoformat(line[9:35].decode() + "+00:00").timestamp()
+            waits.append(time.time() - at)
+
+
+def curves(directory: Path) -> None:
+    """Each point is the least of three runs: what comes on top is noise."""
+
+    def least(where: Path) -> float:
+        return min(run(daemon(where), where).cpu for _ in range(3))
+
+    def made(count: int, pods: int, endpoints: int = 0) -> Path:
+        where = Path(tempfile.mkdtemp(dir=directory))
+        generate(where, count=count, pods=pods)
+        if endpoints:
+            (where / "watch.jsonl").write_text("".join(f"{event}\n" for event in events(endpoints)))
+        return where
+
+    def resting(count: int) -> Path:
+        where = made(200_000, 1_000)
+        for n in range(count):
+            silent = where / "pods" / CONTAINER.replace("controller-0", f"controller-{n + 1}") / "0.log"
+            silent.parent.mkdir(parents=True)
+            silent.write_text("")
+        return where
+
+    parts: dict[str, tuple[str, Callable[[int], Path], tuple[int, ...]]] = {
+        "lines": ("lines in the log", lambda n: made(n, 1_000), (50_000, 100_000, 200_000, 400_000, 800_000)),
+        "endpoints": (
+            "endpoints, all of them asked",
+            lambda n: made(200_000, n),
+            (100, 1_000, 10_000, 50_000, 150_000),
+        ),
+        "silent": ("silent sources", resting, (1, 100, 500, 2_000)),
+    }
+    found = {}
+    for label, make, points in parts.values():
+        print(f"{label}: CPU seconds")
+        found[label] = []
+        for n in points:
+            found[label].append((n, least(make(n))))
+            print(f"{n:10,} {found[label][-1][1]:8.2f}", flush=True)
+    draw(found)
+
+
+def draw(found: dict[str, list[tuple[int, float]]]) -> None:
+    import matplotlib as mpl  # noqa: PLC0415
+
+    mpl.use("agg")
+    from matplotlib import pyplot  # noqa: PLC0415
+
+    figure, axes = pyplot.subplots(1, len(found), figsize=(15, 3.5), sharey=False)
+    for axis, (label, points) in zip(axes, found.items(), strict=True):
+        axis.plot(*zip(*points, strict=True), marker="o")
+        axis.set(xlabel=label, ylabel="CPU seconds", ylim=(0, None), xlim=(0, None))
+        axis.grid(visible=True, alpha=0.3)
+    figure.tight_layout()
+    figure.savefig(HERE.parent / "docs" / "performance.png", dpi=110)
+
+
+PARTS = {"start": start, "change": change, "latency": latency, "curves": curves}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", help=" ".join(PARTS))
+    given = parser.parse_args()
+    for name in given.parts or PARTS:
+        with tempfile.TemporaryDirectory() as temporary:
+            PARTS[name](Path(temporary))
+
+
+if __name__ == "__main__":
+    main()
