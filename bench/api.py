@@ -1,7 +1,7 @@
 """As much of an API server as the benches take: lists and watches of pods and EndpointSlices that follow generate.py.
 
-A POST to /roll?pods=N&seconds=S replaces N pods one after the other, within S seconds, as a rolling update does: first
-the new pod beside the old one that is terminating, then the new one alone; each time the whole slice goes out.
+A POST to /roll?first=F&pods=N&seconds=S replaces N pods, from the Fth on, within S seconds, as a rolling update does:
+first the new pod beside the old one that is terminating, then the new one alone; each time the whole slice goes out.
 """
 
 import argparse
@@ -68,12 +68,12 @@ class Api:
             await response.write(data)
 
     async def roll(self, request: web.Request) -> web.Response:
-        pods, seconds = int(request.query["pods"]), float(request.query["seconds"])
+        first, pods = int(request.query["first"]), int(request.query["pods"])
+        seconds = float(request.query["seconds"])
         begin, loop = asyncio.get_running_loop().time(), asyncio.get_running_loop()
         known = list(slices(self.pods, size=self.size))
-        for n in range(pods):
-            obj = known[n % self.pods // self.size]
-            at = n % self.pods % self.size
+        for n in range(first, first + pods):
+            obj, at = known[n // self.size], n % self.size
             old = obj["endpoints"][at]
             target = old["targetRef"] | {"name": f"web-new-{n}", "uid": f"uid-new-{n:028x}"}
             new = old | {"targetRef": target, "addresses": [f"10.{200 + n // 62500}.{n // 250 % 250}.{n % 250 + 1}"]}
@@ -82,7 +82,7 @@ class Api:
             self._send(obj | {"endpoints": [*rest, leaving, new]})
             obj["endpoints"][at] = new
             self._send(obj)
-            await asyncio.sleep(max(0, begin + n * seconds / pods - loop.time()))
+            await asyncio.sleep(max(0, begin + (n - first) * seconds / pods - loop.time()))
         return web.json_response({"bytes": self.sent})
 
     def _send(self, obj: dict) -> None:

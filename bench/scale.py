@@ -14,6 +14,7 @@ Name the parts to run as arguments; without any all are run.
 import argparse
 import json
 import os
+import re
 import signal
 import statistics
 import subprocess
@@ -29,7 +30,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from compare import HERE, daemon, run
-from generate import CONTAINER, Shares, events, generate, lines, slices
+from generate import CONTAINER, PODS_PER_SERVICE, Shares, events, generate, lines, slices
 
 API_PORT, PORT = 18_443, 19_464
 IN_A_POD = """
@@ -39,6 +40,10 @@ from enricher.cluster import connecting
 connecting.SERVICE_ACCOUNT = Path(sys.argv.pop(1))
 from enricher.cli import main
 sys.exit(main())
+"""
+WARM_UP = 10
+"""Seconds before anything is measured: an attempt is put down to a pod without a closer look once the pod has been seen
+at its address for five.
 """
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -170,7 +175,7 @@ def latency(directory: Path) -> None:
     print(f"{'':52} {'lines':>9} {'p50 ms':>8} {'p99 ms':>8} {'max ms':>8} {'CPU':>7} {'peak MiB':>9}")
     with api(directory, 5_000):
         steady(directory, "10,000 lines/s", rate=10_000, seconds=20)
-    with api(directory, 20_000):
+    with api(directory, 25_000, size=PODS_PER_SERVICE):  # those that are replaced are not those in the log
         steady(directory, "rolling update of 20,000 pods", rate=1_000, seconds=60, roll=20_000)
 
 
@@ -180,28 +185,30 @@ def steady(directory: Path, what: str, *, rate: int, seconds: int, roll: int = 0
     log = logs / CONTAINER / "0.log"
     log.parent.mkdir(parents=True)
     texts = [line.partition(" ")[2] for line in lines(5_000, 5_000, Shares(), 1)]
+    texts = [re.sub(r"\[.*?\]", "[%s]", text.replace("%", "%%"), count=1) for text in texts]
     waits: list[float] = []
     out_of, into = os.pipe()
     with log.open("w") as file, in_a_pod(directory, logs, into) as one, ExitStack() as stack:
         os.close(into)
-        file.write(f"{_now()} {texts[0]}")
+        file.write(_line(texts[0]))
         file.flush()
         reader = threading.Thread(target=_read, args=(out_of, waits))
         reader.start()
         one.ready()
-        time.sleep(1)
-        waits.clear()
         if roll:
-            url = f"https://127.0.0.1:{API_PORT}/roll?pods={roll}&seconds={seconds - 5}"
+            url = f"https://127.0.0.1:{API_PORT}/roll?first=5000&pods={roll}&seconds={WARM_UP + seconds - 5}"
             rolling = subprocess.Popen(["curl", "-sk", "-X", "POST", url], stdout=subprocess.PIPE)
             stack.callback(rolling.kill)
-        began, cpu = time.monotonic(), one.cpu()
-        for tick in range(100 * seconds):
+        began = time.monotonic()
+        for tick in range(-100 * WARM_UP, 100 * seconds):
+            if tick == 0:
+                waits.clear()
+                measured, cpu = time.monotonic(), one.cpu()
             for n in range(rate // 100):
-                file.write(f"{_now()} {texts[(tick * rate // 100 + n) % len(texts)]}")
+                file.write(_line(texts[(tick * rate // 100 + n) % len(texts)]))
             file.flush()
-            time.sleep(max(0.0, began + (tick + 1) / 100 - time.monotonic()))
-        share = (one.cpu() - cpu) / (time.monotonic() - began)
+            time.sleep(max(0.0, began + WARM_UP + (tick + 1) / 100 - time.monotonic()))
+        share = (one.cpu() - cpu) / (time.monotonic() - measured)
         time.sleep(1)
         if roll:
             what += f" ({json.loads(rolling.communicate()[0])['bytes'] / 1e6:.0f} MB of events)"
@@ -214,8 +221,10 @@ def steady(directory: Path, what: str, *, rate: int, seconds: int, roll: int = 0
     )
 
 
-def _now() -> str:
-    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}000Z"
+def _line(text: str) -> str:
+    """Written, and of a request that ended, now."""
+    now = datetime.now(UTC)
+    return f"{now:%Y-%m-%dT%H:%M:%S.%f}000Z {text % now.strftime('%d/%b/%Y:%H:%M:%S +0000')}"
 
 
 def _read(descriptor: int, waits: list[float]) -> None:

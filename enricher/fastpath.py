@@ -295,16 +295,18 @@ class FastPath:
         entries = list(map(self._entries.get, keys))
         for n in others:
             entries[n] = None
+        took, lasted = (found.columns[place] for place in (self._took, self._lasted))
         for n in [n for n, entry in enumerate(entries) if entry is None or entry.since > long_ago]:
-            entry = None if n in others else self.entry(keys[n], known, long_ago)
-            settled = entry and entry.since <= (lately if self._is_short(found, n) else long_ago)
-            entries[n] = entry if settled else None
+            entry = entries[n]
+            if entry is None and n not in others:
+                entry = self.entry(keys[n], known, long_ago)
+            if entry and entry.since > long_ago:
+                short = took[n].startswith(b"0.") and lasted[n].startswith(b"0.")
+                entry = entry if short and entry.since <= lately else None
+            entries[n] = entry
         if suspects := failures.suspects():
             return [None if key[0] in suspects else entry for key, entry in zip(keys, entries, strict=True)]
         return entries
-
-    def _is_short(self, found: Found, n: int) -> bool:
-        return all(found.columns[place][n].startswith(b"0.") for place in (self._took, self._lasted))
 
     # --- retries, failures, and lines without an upstream --------------------------------------------------------
 
