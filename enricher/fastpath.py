@@ -10,7 +10,6 @@ its place in the block.
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import zip_longest
 from operator import attrgetter
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -27,8 +26,8 @@ from enricher.times import SECOND, rfc3339_ns, seconds_ns, time_local_ns
 from enricher.timing import LONGEST
 
 T = TypeVar("T")
-Column = tuple[bytes, ...]
-"""A value for each line."""
+Key = tuple[bytes, ...]
+"""An address as nginx writes it, and the names of the groups of upstreams, if the format has them."""
 Timed = tuple[float, int] | None
 """A time as it is counted: seconds, and the bucket of the histogram; None where there is none."""
 
@@ -127,7 +126,7 @@ class Found(NamedTuple):
     numbers of its odd lines, which have something else there.
     """
 
-    columns: list[Column]
+    columns: list[Sequence[bytes]]
     odd: set[int]
 
     @property
@@ -178,8 +177,8 @@ class FastPath:
         self._long = _LONG if "request_time" in place else _LONG + LONGEST
         self._own_times = [(place[name], read) for name, read in OWN_TIMES if name in place]
         self._known: Known | None = None
-        self._entries: dict[Column, Entry | None] = {}
-        self._keys_of: dict[str, list[Column]] = {}
+        self._entries: dict[Key, Entry | None] = {}
+        self._keys_of: dict[str, list[Key]] = {}
         self._retired: list[Entry] = []
         """Entries that are forgotten, but not counted yet."""
         self._nobody = Entry(0, Attribution("unknown"), (b"", b""))
@@ -192,31 +191,29 @@ class FastPath:
         rows = self._patterns.loose.findall(body)
         if len(rows) != len(lines):
             rows = self._patterns.strict.findall(body)  # a text that ended in another line
-        columns = list(zip(*rows, strict=True))
-        odd = _where(columns[0], b"")
-        if self._to_count:
-            return Found(columns, odd)
-        marks = body.translate(_MARKS)
+        columns: list[Sequence[bytes]] = list(zip(*rows, strict=True))
+        found = Found(columns, _where(columns[0], b""))
+        if not self._to_count:
+            self._escape_texts(found, body)
+        return found
+
+    def _escape_texts(self, found: Found, body: bytes) -> None:
+        """Where something stands in a line that JSON may have to escape, it is in a text, or the line is odd."""
+        marks, marked = body.translate(_MARKS), list[int]()
         n = begin = 0
         while (at := marks.find(b"\1", begin)) >= 0:
             n += marks.count(b"\n", begin, at)
             begin = marks.find(b"\n", at)
-            if n in odd:
-                continue
-            if row := self._escaped(rows[n]):
-                rows[n] = row
-            else:
-                odd.add(n)
-        return Found(list(zip(*rows, strict=True)) if begin else columns, odd)
-
-    def _escaped(self, row: Column) -> Column | None:
-        """What was found of a line with something in it that JSON may have to escape, if it is in a text."""
-        if any(ESCAPED.search(row[place]) for place in self._words):
-            return None
-        out = [*row]
+            marked.append(n)
+        if not marked:
+            return
+        for place in self._words:
+            found.odd.update(n for n in marked if ESCAPED.search(found.columns[place][n]))
         for place in self._texts:
-            out[place] = json_text(row[place], self._escape)
-        return tuple(out)
+            column = [*found.columns[place]]
+            for n in marked:
+                column[n] = json_text(column[n], self._escape)
+            found.columns[place] = column
 
     def written_before(self, horizon: int, found: Found) -> bool:
         """Whether all ordinary lines were (ns): beyond, nothing is certain."""
@@ -279,9 +276,13 @@ class FastPath:
         columns = [*(found.columns[place] for place in self._order), *zip(*map(_fragments, entries), strict=True)]
         for gap, column in enumerate(columns):
             pieces[2 * gap + 1 :: width] = column
+        # A line's end from its attempts on, in as many pieces as the skeleton has there.
+        head, blank = skeleton[self._head].removesuffix(_FIRST_ATTEMPT), [b""] * (width - self._head - 5)
         for n, tried in special.items():
             if tried is not None:
-                pieces[n * width + self._head : (n + 1) * width] = self._attempts(skeleton, tried)
+                attempts, last = b",".join([one.json for one in tried]), tried[-1].entry.fragments[1] if tried else b""
+                closing = b"]," if tried else b"]"
+                pieces[n * width + self._head : (n + 1) * width - 1] = [head, *blank, attempts, closing, last]
         return pieces
 
     def _holders(
@@ -340,7 +341,7 @@ class FastPath:
         if addrs == [b"-"]:
             return [] if statuses == times == lengths == addrs else None
         timed = self._counts.read_times(times)
-        took = int(SECOND * sum(one[0] for one in timed if one))
+        took = int(SECOND * sum([one[0] for one in timed if one]))
         lasted = seconds_ns(found.columns[self._lasted][n]) if self._lasted else None
         began -= (took + LONGEST if lasted is None else max(lasted, took)) + SECOND
         names = [found.columns[place][n] for place in self._names]
@@ -355,25 +356,16 @@ class FastPath:
                     return None
                 failed = Attempt(addr.decode(), int(status), seconds_ns(time), int(length) if length != b"-" else None)
                 made_by = origin(failed, "")
-            values = (addr, *(b"null" if value == b"-" else value for value in (status, time, length)))
-            data = _ATTEMPT % (*values, entry.fragments[0], ORIGINS[made_by])
+            values = [b"null" if value == b"-" else value for value in (status, time, length)]
+            data = _ATTEMPT % (addr, *values, entry.fragments[0], ORIGINS[made_by])
             out.append(Tried(entry, one, data, failed, made_by))
         return out
 
-    def _attempts(self, skeleton: Sequence[bytes], tried: list[Tried]) -> list[bytes]:
-        """A line's end from its attempts on, in as many pieces as the skeleton has there."""
-        head = skeleton[self._head].removesuffix(_FIRST_ATTEMPT)
-        blank = [b""] * (len(skeleton) - self._head - 5)
-        if not tried:
-            return [head, *blank, b"", b"]", b"", skeleton[-1]]
-        return [head, *blank, b",".join(one.json for one in tried), b"],", tried[-1].entry.fragments[1], skeleton[-1]]
-
-    def _count(self, tried: Iterable[Tried]) -> None:
-        for one, following in zip_longest(tried, [*tried][1:]):
+    def _count(self, tried: Sequence[Tried]) -> None:
+        for n, one in enumerate(tried, 1):
             if one.failed:
-                self._counts.count_attempt(
-                    one.entry.attribution, one.failed, retried=following is not None, origin=one.origin
-                )
+                retried = n < len(tried)
+                self._counts.count_attempt(one.entry.attribution, one.failed, retried=retried, origin=one.origin)
             else:
                 one.entry.times.append(one.took)
 
@@ -402,7 +394,7 @@ class FastPath:
             if entry := self._entries.pop(key, None):
                 self._retired.append(entry)
 
-    def entry(self, key: Column, known: Known, at: int) -> Entry | None:
+    def entry(self, key: Key, known: Known, at: int) -> Entry | None:
         """The entry for an address, made if there is none yet; None where its holder is not settled."""
         if key in self._entries:
             return self._entries[key]

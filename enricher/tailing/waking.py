@@ -13,8 +13,8 @@ from collections import defaultdict
 
 FLOOR = 0.25
 """Seconds between looks at a directory that inotify doesn't watch."""
-PAUSE = 0.01
-"""Seconds in which events are gathered: a busy log wakes its reader 100 times a second, not once per line."""
+PAUSE = 0.02
+"""Seconds in which events are gathered: a busy log wakes its reader 50 times a second, not once per line."""
 
 _MODIFY, _MOVED_FROM, _MOVED_TO, _CREATE, _DELETE, _DELETE_SELF, _MOVE_SELF = 2, 0x40, 0x80, 0x100, 0x200, 0x400, 0x800
 _EVENTS = _MODIFY | _MOVED_FROM | _MOVED_TO | _CREATE | _DELETE | _DELETE_SELF | _MOVE_SELF

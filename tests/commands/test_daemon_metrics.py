@@ -74,3 +74,15 @@ def test_the_metrics_say_what_the_lines_say(node):
     assert found["enricher_lag_bytes",] == 0
     problems = {key[1]: value for key, value in found.items() if key[0] == "enricher_problems_total"}
     assert problems == dict.fromkeys(PROBLEMS, 0)
+
+
+def test_with_output_none_the_counters_are_the_same_and_nothing_is_written(node):
+    node.write(*map(cri, LINES), cri(REFUSED, stream="stderr"))
+    daemon = node.start()
+    rows = until(lambda: len(daemon.out) == len(LINES) + 1 and daemon.rows())
+    wanted = counted(rows)
+    daemon.stop()
+    silent = node.start("--output", "none")
+    found = until(lambda: (now := scraped(silent))["enricher_read_bytes_total",] == node.log().stat().st_size and now)
+    assert {key: found.get(key) for key in wanted} == wanted
+    assert not silent.out
