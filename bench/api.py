@@ -13,6 +13,7 @@ from aiohttp import web
 from generate import PODS_PER_SERVICE, address, name, slices
 
 VERSION = "1000"
+SLICES = '"kind":"EndpointSliceList","apiVersion":"discovery.k8s.io/v1"'
 CREATED = "2026-11-22T11:00:00Z"
 
 
@@ -48,8 +49,8 @@ class Api:
             map(pod, range(self.pods)) if kind == "pods" else (real(s, 1) for s in slices(self.pods, size=self.size))
         )
         body = b",".join(json.dumps(item, separators=(",", ":")).encode() for item in items)
-        head = b'{"kind":"List","apiVersion":"v1","metadata":{"resourceVersion":"%b"},"items":[' % VERSION.encode()
-        return head + body + b"]}\n"
+        what = '"kind":"PodList","apiVersion":"v1"' if kind == "pods" else SLICES
+        return f'{{{what},"metadata":{{"resourceVersion":"{VERSION}"}},"items":['.encode() + body + b"]}\n"
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         kind = request.path.rpartition("/")[2]

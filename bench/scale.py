@@ -257,11 +257,8 @@ def curves(directory: Path) -> None:
 
     parts: dict[str, tuple[str, Callable[[int], Path], tuple[int, ...]]] = {
         "lines": ("lines in the log", lambda n: made(n, 1_000), (50_000, 100_000, 200_000, 400_000, 800_000)),
-        "endpoints": (
-            "endpoints, all of them asked",
-            lambda n: made(200_000, n),
-            (100, 1_000, 10_000, 50_000, 150_000),
-        ),
+        "endpoints": ("endpoints", lambda n: made(200_000, 1_000, n), (1_000, 10_000, 50_000, 150_000)),
+        "series": ("pods in the log", lambda n: made(200_000, n), (10, 100, 1_000, 5_000, 10_000)),
         "silent": ("silent sources", resting, (1, 100, 500, 2_000)),
     }
     found = {}

@@ -2,15 +2,16 @@
 
 import re
 from collections import defaultdict, deque
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from enricher import fastpath
+from enricher.accesslog.attempts import Attempt
 from enricher.accesslog.error_log import ErrorLine, is_other, read_error_line
 from enricher.accesslog.log_format import LogFormat, Record
 from enricher.cluster.attribution import Attribution, Known, Window, attribute, reported
-from enricher.fastpath import FastPath, Timed, patterns
+from enricher.fastpath import Error, FastPath, Timed, patterns
 from enricher.joining import Failures, origin
 from enricher.lines import Block, Line, Source
 from enricher.rendering import Renderer, add_message, attributed, dumps, line_time, seconds, tried
@@ -34,7 +35,9 @@ class Counts(fastpath.Counts, Protocol):
 
     def count_line(self, result: str, lines: int = 1) -> None: ...
 
-    def count_answered(self, attribution: Attribution, times: Sequence[Timed]) -> None: ...
+    def count_attempt(self, attribution: Attribution, attempt: Attempt, *, retried: bool, origin: str) -> None: ...
+
+    def count_attempts(self, attribution: Attribution, times: Sequence[Timed], errors: Mapping[Error, int]) -> None: ...
 
     def count_failure(self, attribution: Attribution, reason: str) -> None: ...
 
@@ -195,10 +198,10 @@ class Enricher:
                 self._failures[source].note(reading.error, reading.at)
 
     def count(self) -> None:
-        """Brings the counts up to date: those of ordinary lines are made for many at a time."""
+        """Brings the counts up to date: what goes the quick way is counted for many lines at a time."""
         if self._fast:
-            for attribution, times in self._fast.take_times():
-                self._counts.count_answered(attribution, times)
+            for attribution, times, errors in self._fast.take_counts():
+                self._counts.count_attempts(attribution, times, errors)
         self._uncounted = 0
 
     def forget(self, source: Source) -> None:

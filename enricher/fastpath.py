@@ -10,6 +10,7 @@ its place in the block.
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from operator import attrgetter
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -98,22 +99,31 @@ class Patterns(NamedTuple):
     """Those that may hold anything but spaces."""
 
 
+class Error(NamedTuple):
+    """A 5xx as it is counted: its code, whether another attempt followed (`true` or `false`), and who made it."""
+
+    code: str
+    retried: str
+    origin: str
+
+
 class Counts(Protocol):
     """What is counted here; see metrics.py."""
-
-    def count_attempt(self, attribution: Attribution, attempt: Attempt, *, retried: bool, origin: str) -> None: ...
 
     def read_times(self, texts: Iterable[bytes]) -> list[Timed]: ...
 
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """An address with one holder since `since` (ns): what goes out for it, and the times to be counted."""
+    """An address with one holder since `since` (ns): what goes out for it, and what is to be counted of its attempts:
+    the times of all, and how many failed.
+    """
 
     since: int
     attribution: Attribution
     fragments: tuple[bytes, bytes]
     times: list[Timed] = field(default_factory=list)
+    errors: dict[Error, int] = field(default_factory=dict)
 
 
 _FIRST_ATTEMPT = b'{"addr":"'
@@ -143,14 +153,12 @@ class Done(NamedTuple):
 
 
 class Tried(NamedTuple):
-    """One attempt of a line that is looked at by itself."""
+    """One attempt of a line that is looked at by itself; `error` if it failed."""
 
     entry: Entry
     took: Timed
     json: bytes
-    failed: Attempt | None
-    """If it did, and `origin` who made the 5xx."""
-    origin: str
+    error: Error | None
 
 
 class FastPath:
@@ -345,36 +353,33 @@ class FastPath:
         lasted = seconds_ns(found.columns[self._lasted][n]) if self._lasted else None
         began -= (took + LONGEST if lasted is None else max(lasted, took)) + SECOND
         names = [found.columns[place][n] for place in self._names]
-        out = []
+        out = list[Tried]()
         for addr, status, one, time, length in zip(addrs, statuses, timed, times, lengths, strict=True):
             entry = self.entry((addr, *names), known, began)
             if entry is None or entry.since > began or addr in failing:
                 return None
-            failed, made_by = None, ""
+            error = None
             if status[:1] == b"5":
                 if self._tells_origin:
                     return None
-                failed = Attempt(addr.decode(), int(status), seconds_ns(time), int(length) if length != b"-" else None)
-                made_by = origin(failed, "")
+                error = _error(status, length not in {b"0", b"-"}, len(out) + 1 < len(addrs))
             values = [b"null" if value == b"-" else value for value in (status, time, length)]
-            data = _ATTEMPT % (addr, *values, entry.fragments[0], ORIGINS[made_by])
-            out.append(Tried(entry, one, data, failed, made_by))
+            data = _ATTEMPT % (addr, *values, entry.fragments[0], ORIGINS[error.origin if error else ""])
+            out.append(Tried(entry, one, data, error))
         return out
 
     def _count(self, tried: Sequence[Tried]) -> None:
-        for n, one in enumerate(tried, 1):
-            if one.failed:
-                retried = n < len(tried)
-                self._counts.count_attempt(one.entry.attribution, one.failed, retried=retried, origin=one.origin)
-            else:
-                one.entry.times.append(one.took)
+        for one in tried:
+            one.entry.times.append(one.took)
+            if one.error:
+                one.entry.errors[one.error] = one.entry.errors.get(one.error, 0) + 1
 
-    def take_times(self) -> list[tuple[Attribution, list[Timed]]]:
-        """What is to be counted since the last call: the times of ordinary attempts, by attribution."""
+    def take_counts(self) -> list[tuple[Attribution, list[Timed], dict[Error, int]]]:
+        """What is to be counted since the last call: attempts' times and errors, by attribution."""
         used = [entry for entry in (*self._entries.values(), *self._retired) if entry and entry.times]
-        found = [(entry.attribution, entry.times) for entry in used]
+        found = [(entry.attribution, entry.times, entry.errors) for entry in used]
         for entry in used:
-            entry.times = []
+            entry.times, entry.errors = [], {}
         self._retired.clear()
         return found
 
@@ -434,6 +439,13 @@ class FastPath:
             own = {*found.columns[place]} - {b""}
             times += [at for at in map(read, [min(own)] if read is seconds_ns else own) if at is not None]
         return min(times)
+
+
+@lru_cache(maxsize=1 << 10)
+def _error(status: bytes, sent: bool, retried: bool) -> Error:
+    """`sent`: an answer of some length."""
+    made_by = origin(Attempt("", int(status), None, int(sent)), "")
+    return Error(status.decode(), "true" if retried else "false", made_by)
 
 
 def _where(values: Sequence[T], wanted: T) -> set[int]:

@@ -13,7 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from enricher import __version__
 from enricher.accesslog.attempts import Attempt
 from enricher.cluster.attribution import Attribution
-from enricher.fastpath import Timed
+from enricher.fastpath import Error, Timed
 from enricher.times import SECOND, seconds_ns
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -114,11 +114,13 @@ class Metrics:
         """Times as nginx writes them, in seconds; and for each the bucket it belongs in."""
         return list(map(self._times.__getitem__, texts))
 
-    def count_answered(self, attribution: Attribution, times: Sequence[Timed]) -> None:
-        """One attempt, answered with less than 500, for each of `times`, which may be missing."""
+    def count_attempts(self, attribution: Attribution, times: Sequence[Timed], errors: Mapping[Error, int]) -> None:
+        """One attempt for each of `times`, which may be missing; so many of them were `errors`. The pod is known."""
         self.grades[attribution.grade] += len(times)
         key, series = self._series(attribution, len(times))
         series.requests += len(times)
+        for error, number in errors.items():
+            series.errors[error] += number
         if timed := [*filter(None, times)]:
             series.timed += len(timed)
             series.seconds += sum(map(itemgetter(0), timed))

@@ -102,23 +102,29 @@ class _Cut:
 
     def __init__(self) -> None:
         self._head = self._rest = b""
+        self._uncut: list[bytes] = []
+        """What comes after a piece so long that it is no item: then nothing is cut any more."""
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """The items that are complete now, less the last one, whose end is not known yet."""
+        if self._uncut:
+            self._uncut.append(chunk)
+            return []
         self._rest += chunk
         if not self._head:
             head, found, rest = self._rest.partition(_ITEMS)
-            if not found:
-                return []
-            self._head, self._rest = head + found, rest
-        first, *others = self._rest.split(_NEXT)
+            if found:
+                self._head, self._rest = head + found, rest
+        first, *others = self._rest.split(_NEXT) if self._head else [self._rest]
         texts = [first, *(_BEGIN + text for text in others)]
         self._rest = texts.pop()
+        if len(self._rest) > LINE_LIMIT:
+            self._uncut.append(b"")
         return [text + b"}" for text in texts]
 
     def left(self) -> bytes:
         """A list of what `feed` has not given."""
-        return self._head + self._rest
+        return b"".join([self._head, self._rest, *self._uncut])
 
 
 async def read_lines(

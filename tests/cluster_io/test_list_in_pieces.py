@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from enricher.cluster import answers
 from enricher.cluster.answers import Failure, _Cut, parse_items, parse_page
 
 TEXTS = st.sampled_from(["", "a", '},{"metadata":{', '"items":[', "\\", "é", "]}"])
@@ -36,6 +37,13 @@ def test_most_of_a_large_list_is_never_held_as_a_whole() -> None:
     cut = _Cut()
     assert len(cut.feed(body)) == 999
     assert len(cut.left()) < 200
+
+
+def test_what_is_written_otherwise_is_kept_as_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answers, "LINE_LIMIT", 100)
+    items = [{"metadata": {"name": f"{n}"}, "endpoints": []} for n in range(50)]
+    body = json.dumps({"metadata": {"resourceVersion": "7"}, "items": items}).encode()
+    assert read(body, list(range(0, len(body), 30))) == (items, "7", "")
 
 
 BROKEN = (b"", b"no", b'{"items":[', b'{"items":[{"metadata":{}},{"metadata":{}', b'{"items":[1,2]}', b'{"items":[}]}')
