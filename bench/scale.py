@@ -277,10 +277,12 @@ def draw(found: dict[str, list[tuple[int, float]]]) -> None:
     mpl.use("agg")
     from matplotlib import pyplot  # noqa: PLC0415
 
-    figure, axes = pyplot.subplots(1, len(found), figsize=(15, 3.5), sharey=False)
+    figure, axes = pyplot.subplots(1, len(found), figsize=(14, 3.2), sharey=False)
     for axis, (label, points) in zip(axes, found.items(), strict=True):
         axis.plot(*zip(*points, strict=True), marker="o")
         axis.set(xlabel=label, ylabel="CPU seconds", ylim=(0, None), xlim=(0, None))
+        axis.locator_params(axis="x", nbins=5)
+        axis.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
         axis.grid(visible=True, alpha=0.3)
     figure.tight_layout()
     figure.savefig(HERE.parent / "docs" / "performance.png", dpi=110)
