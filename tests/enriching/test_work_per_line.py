@@ -42,9 +42,9 @@ def calls(work: Callable[[], object]) -> int:
     [
         (ORDINARY, False, 2),
         (ORDINARY, True, 2),
-        (ESCAPED, False, 30),
-        (FAILED, False, 75),
-        (RETRIED, False, 90),
+        (ESCAPED, False, 22),
+        (FAILED, False, 40),
+        (RETRIED, False, 50),
     ],
     ids=["ordinary", "counted only", "escaped", "failed", "retried"],
 )
