@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import NamedTuple, Protocol, TypeVar
 
 from enricher.accesslog.attempts import Attempt
@@ -128,6 +128,8 @@ class Entry:
 
 _FIRST_ATTEMPT = b'{"addr":"'
 _ATTEMPT = _FIRST_ATTEMPT + b'%b","status":%b,"response_time":%b,"response_length":%b,%b%b}'
+_second = itemgetter(slice(19))
+"""A stamp without its fraction and its zone."""
 _fragments: "attrgetter[tuple[bytes, bytes]]" = attrgetter("fragments")
 
 
@@ -179,6 +181,7 @@ class FastPath:
         self._key = [place[name] for name in names if name in place]
         self._names = self._key[1:]
         self._status, self._length = place["upstream_status"], place.get("upstream_response_length")
+        self._has_other_lists = any(name in LISTS and name not in ATTEMPT_LISTS for name in log_format.names)
         self._tells_origin = "upstream_header_time" in log_format.names
         # A format without them: the stamp in their place is no duration, neither a short one nor one to be counted.
         self._took, self._lasted = place.get("upstream_response_time", 0), place.get("request_time", 0)
@@ -229,7 +232,8 @@ class FastPath:
             return True
         stamps = [stamp for n, stamp in enumerate(found.columns[0]) if n not in found.odd]
         latest = rfc3339_ns(max((stamp for stamp in stamps if stamp.endswith(b"Z")), default=b""))
-        return latest is not None and latest < horizon and all(stamp.endswith(b"Z") for stamp in stamps)
+        # As texts, stamps are in order but for the fractions of a second, whose trailing zeros a runtime may leave out.
+        return latest is not None and latest + SECOND < horizon and all(stamp.endswith(b"Z") for stamp in stamps)
 
     # --- attributing and writing ---------------------------------------------------------------------------------
 
@@ -246,7 +250,9 @@ class FastPath:
         """
         self._refresh(known)
         began = self._began(found)
-        times = self._counts.read_times(found.columns[self._took])
+        times: list[Timed] = [None] * found.size
+        if self._took:
+            times = self._counts.read_times(found.columns[self._took])
         special = self._special(found, times, began, known, failures)
         holders = self._holders(found, began, known, failures, found.odd | special.keys())
         odd = {n for n in _where(holders, None) if special.get(n) is None}
@@ -346,6 +352,8 @@ class FastPath:
         statuses, times, lengths = (values or [b"-"] * len(addrs) for values in lists[1:])
         if not len(addrs) == len(statuses) == len(times) == len(lengths):
             return None
+        if len(addrs) > 1 and self._has_other_lists:
+            return None  # they should be as long, and are not
         if addrs == [b"-"]:
             return [] if statuses == times == lengths == addrs else None
         timed = self._counts.read_times(times)
@@ -423,16 +431,15 @@ class FastPath:
         return entry
 
     def _began(self, found: Found) -> int:
-        """A time (ns) before which no ordinary line says it was written, neither by its stamp nor by nginx's own time.
-
-        Stamps of one time zone are ordered as text.
+        """A time (ns) before which no ordinary line says it was written, neither by its stamp nor by nginx's own time;
+        -FOREVER where it can't be told. Stamps of one time zone are ordered as text, but for fractions of a second.
         """
         stamps = [*filter(None, found.columns[0])]
         utc = b"".join(stamps).count(b"Z")
         if not stamps or (utc != len(stamps) and (utc or len({stamp[-6:] for stamp in stamps}) > 1)):
             return -FOREVER
         earliest = rfc3339_ns(min(stamps))
-        if earliest is None:
+        if earliest is None or None in {rfc3339_ns(second + b"Z") for second in set(map(_second, stamps))}:
             return -FOREVER
         times = [earliest]
         for place, read in self._own_times:

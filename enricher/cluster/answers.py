@@ -14,6 +14,8 @@ LINE_LIMIT = 16 << 20
 """Longest watch event in bytes. etcd takes objects of up to 1.5 MiB in protobuf; their JSON is a few times that."""
 LIST_LIMIT = 512 << 20
 """Longest list in bytes. 150,000 endpoints, the largest supported cluster, are about 60 MB."""
+HEAD_LIMIT, ITEM_LIMIT = 64 << 10, 4 << 20
+"""What comes before a list's items, and one of them, in bytes; what is longer is no list as API servers write it."""
 RETRY_AFTER_LIMIT = 300.0
 """Seconds; a server that asks for a longer pause is asked again anyway."""
 FORBIDDEN_DELAY = 5.0
@@ -115,10 +117,12 @@ class _Cut:
             head, found, rest = self._rest.partition(_ITEMS)
             if found:
                 self._head, self._rest = head + found, rest
+            elif len(self._rest) > HEAD_LIMIT:
+                self._uncut.append(b"")
         first, *others = self._rest.split(_NEXT) if self._head else [self._rest]
         texts = [first, *(_BEGIN + text for text in others)]
         self._rest = texts.pop()
-        if len(self._rest) > LINE_LIMIT:
+        if len(self._rest) > ITEM_LIMIT:
             self._uncut.append(b"")
         return [text + b"}" for text in texts]
 

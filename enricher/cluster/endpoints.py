@@ -89,7 +89,7 @@ def slice_endpoints(obj: Slice) -> Iterator[Endpoint]:
         target, conditions, addresses = map(endpoint.get, ("targetRef", "conditions", "addresses"))
         who: tuple[object, ...] = namespace, "", ""
         if isinstance(target, dict) and target.get("kind") == "Pod":
-            who = target.get("namespace") or namespace, target.get("name"), target.get("uid")
+            who = _text(target.get("namespace")) or namespace, target.get("name"), target.get("uid")
         where = endpoint.get("nodeName"), endpoint.get("zone")
         # The API's own reading of what is left out: `ready` unknown counts as ready, `terminating` as not.
         ready, terminating = True, False

@@ -39,8 +39,9 @@ def test_most_of_a_large_list_is_never_held_as_a_whole() -> None:
     assert len(cut.left()) < 200
 
 
-def test_what_is_written_otherwise_is_kept_as_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(answers, "LINE_LIMIT", 100)
+@pytest.mark.parametrize("limit", ["HEAD_LIMIT", "ITEM_LIMIT"])
+def test_what_is_written_otherwise_is_kept_as_it_comes(monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
+    monkeypatch.setattr(answers, limit, 100)
     items = [{"metadata": {"name": f"{n}"}, "endpoints": []} for n in range(50)]
     body = json.dumps({"metadata": {"resourceVersion": "7"}, "items": items}).encode()
     assert read(body, list(range(0, len(body), 30))) == (items, "7", "")

@@ -29,6 +29,7 @@ async def test_lists_from_the_cache_then_watches_from_the_list_on(bench):
     async with bench() as it:
         assert await it.next() == Listed([], 1_000_000_000, 1_000_000_000)
         await it.connected()
+        await it.until(lambda: it.status.synced)
         it.now = 2_000_000_000
         it.server.apply("ADDED", slice_of("a", {"10.0.0.1": "pod-1"}))
         change = await it.next()

@@ -266,3 +266,41 @@ def test_formats_that_have_no_fast_path() -> None:
         "$uri|$upstream_addr $upstream_status",
     ):
         assert Enricher(compile_format(fmt), known(), Metrics())._fast is None
+
+
+LEGACY = "$upstream_addr $upstream_status $upstream_response_time $request_time"
+LISTS = '$req_id $upstream_addr $upstream_status $request_time $upstream_header_time "$request"'
+STAMPED = "%s stdout F 10.0.0.0:80 200 0.001 0.001\n"
+TWICE = '2026-11-22T23:18:31.5Z stdout F : 10.0.0.0:80, 10.0.0.0:80 200, 200 50.000 - "GET / HTTP/1.1"\n'
+
+
+@pytest.mark.parametrize(
+    ("fmt", "body"),
+    [
+        (LEGACY, STAMPED % "2026-11-22T23:18:31.1Z" + STAMPED % "2026-13-40T00:00:00.1Z"),
+        (
+            LEGACY,
+            STAMPED % "2026-11-22T23:18:31.1Z" + STAMPED % "2026-11-31T23:18:31.1Z" + STAMPED % "2026-12-01T00:00:00Z",
+        ),
+        (LISTS, TWICE),
+    ],
+    ids=["no such month", "no such day", "lists of different lengths"],
+)
+def test_both_ways_agree_on_what_nobody_writes(fmt: str, body: str) -> None:
+    quick, plain = (enriched(fmt, body.encode(), quick=quick, now=None) for quick in (True, False))
+    assert quick == plain
+
+
+def test_fractions_of_a_second_that_are_cut_are_no_earlier_times() -> None:
+    """`…31.1Z` comes after `…31.15Z` as a text, and before it in time: what is certain ends between them."""
+    body = (STAMPED % "2026-11-22T23:18:31.1Z" + STAMPED % "2026-11-22T23:18:31.15Z").encode()
+    out = []
+    for quick in (True, False):
+        pods = History(in_sync=lambda: False)
+        pods.replace([], NOW - 3000 * SECOND)
+        pods.apply("ADDED", slice_("10.0.0.0", "p0"), NOW - 2000 * SECOND)
+        pods.apply("BOOKMARK", {}, NOW + SECOND * 12 // 100)
+        enricher = Enricher(compile_format(LEGACY), Known(pods, History()), Metrics(lambda: NOW))
+        out.append(enricher.enrich(Batch(SOURCE, framed(body) if quick else list(framed(body)))).data)
+    assert out[0] == out[1]
+    assert b'"assumed"' in out[0]
