@@ -106,25 +106,29 @@ def _count(path: Path, wanted: bytes) -> int:
         return sum(line.count(wanted) for line in file)
 
 
+def cpu_ticks(pid: int) -> int:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
 def _until_still(pid: int) -> float:
     """When the process last used the CPU (monotonic seconds)."""
     ticks, since = -1, time.monotonic()
     while time.monotonic() - since < STILL:
         time.sleep(0.05)
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        now = int(fields[11]) + int(fields[12])
+        now = cpu_ticks(pid)
         if now > ticks + 1:  # a timer now and then is no work
             ticks, since = now, time.monotonic()
     return since
 
 
 @contextmanager
-def api(pods: int) -> Iterator[None]:
-    """Where the OpenTelemetry Collector asks for pods."""
-    command = [sys.executable, str(HERE / "api.py"), "--port", str(API_PORT), "--pods", str(pods)]
+def api(port: int, pods: int, *options: str) -> Iterator[None]:
+    """The stand-in for an API server (api.py), from the moment it answers."""
+    command = [sys.executable, str(HERE / "api.py"), "--port", str(port), "--pods", str(pods), *options]
     process = subprocess.Popen(command, cwd=HERE, stdout=subprocess.PIPE)
     assert process.stdout
-    process.stdout.readline()  # it is ready
+    process.stdout.readline()
     try:
         yield
     finally:
@@ -143,7 +147,7 @@ with open(sys.argv[1], "rb", buffering=0) as file:
 
 
 def compare(lines: int, pods: int, shares: Shares, runs: int) -> None:
-    with tempfile.TemporaryDirectory() as temporary, api(pods):
+    with tempfile.TemporaryDirectory() as temporary, api(API_PORT, pods):
         directory = Path(temporary)
         log = generate(directory, count=lines, pods=pods, shares=shares)
         _say(f"{lines:,} lines, {log.stat().st_size / 1e6:.0f} MB, {pods:,} pods")
@@ -155,7 +159,7 @@ def compare(lines: int, pods: int, shares: Shares, runs: int) -> None:
                 if name == "enricher" and not n:
                     (directory / "out").rename(ours)
             results.setdefault("floor", []).append(run(Program([sys.executable, "-c", FLOOR, str(ours)]), directory))
-        table(results, dict.fromkeys(results, lines))
+        table(results, lines)
 
 
 def cases(lines: int, pods: int, runs: int) -> None:
@@ -178,10 +182,10 @@ def cases(lines: int, pods: int, runs: int) -> None:
             for name, (form, _, output) in wanted.items():
                 directory = Path(temporary) / name
                 results.setdefault(name, []).append(run(daemon(directory, form=form, output=output), directory))
-        table(results, dict.fromkeys(results, lines))
+        table(results, lines)
 
 
-def table(results: dict[str, list[Run]], lines: Mapping[str, int]) -> None:
+def table(results: dict[str, list[Run]], lines: int) -> None:
     """Of each the run that took least: what comes on top is other people's work. The first is what the others are
     compared with.
     """
@@ -190,7 +194,7 @@ def table(results: dict[str, list[Run]], lines: Mapping[str, int]) -> None:
     print(f"{heads} {'pods named':>11} {'CPU':>7}")
     for name, runs in results.items():
         cpu, wall, peak = (min(column) for column in zip(*((r.cpu, r.wall, r.peak) for r in runs), strict=True))
-        figures = f"{lines[name] / cpu:12,.0f} {cpu:7.2f} {max(r.cpu for r in runs):7.2f} {wall:7.2f} {peak:9.0f}"
+        figures = f"{lines / cpu:12,.0f} {cpu:7.2f} {max(r.cpu for r in runs):7.2f} {wall:7.2f} {peak:9.0f}"
         print(f"{name:26} {figures} {runs[-1].named:11,} {cpu / first:6.2f}x")
 
 

@@ -13,16 +13,14 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from enricher.accesslog.log_format import INGRESS_NGINX
+
 START = datetime(2026, 11, 22, 12, tzinfo=UTC)
 CONTAINER = "ingress-nginx_ingress-nginx-controller-0_0d7c8a52-3a3f-4c55-9a51-111111111111/controller"
 PODS_PER_SERVICE = 20
 LINES_PER_SECOND = 2000
 FORMATS = {
-    "default": (
-        '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" '
-        '"$http_user_agent" $request_length $request_time [$proxy_upstream_name] [$proxy_alternative_upstream_name] '
-        "$upstream_addr $upstream_response_length $upstream_response_time $upstream_status $req_id"
-    ),
+    "default": INGRESS_NGINX,
     "custom": (
         '$time_iso8601 client=$remote_addr "$request" status=$status took=$request_time agent="$http_user_agent" '
         'upstream="$upstream_addr" upstream_status="$upstream_status" upstream_time="$upstream_response_time" '

@@ -29,6 +29,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import compare
 from compare import HERE, daemon, run
 from generate import CONTAINER, PODS_PER_SERVICE, Shares, events, generate, lines, slices
 
@@ -79,8 +80,7 @@ class Daemon:
         return now, most
 
     def cpu(self) -> float:
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+        return compare.cpu_ticks(self.process.pid) / TICKS
 
 
 def account(directory: Path) -> None:
@@ -98,16 +98,8 @@ def account(directory: Path) -> None:
 def api(directory: Path, endpoints: int, size: int = 100) -> Iterator[None]:
     """An API server with so many endpoints, `size` in a slice; its certificate is the pod's CA."""
     account(directory)
-    command = [sys.executable, str(HERE / "api.py"), "--port", str(API_PORT), "--pods", str(endpoints)]
-    command += ["--size", str(size), "--certificate", str(directory / "pem")]
-    process = subprocess.Popen(command, cwd=HERE, stdout=subprocess.PIPE)
-    assert process.stdout
-    process.stdout.readline()
-    try:
+    with compare.api(API_PORT, endpoints, "--size", str(size), "--certificate", str(directory / "pem")):
         yield
-    finally:
-        process.terminate()
-        process.wait()
 
 
 @contextmanager

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from enricher import fastpath
-from enricher.accesslog.attempts import Attempt
+from enricher.accesslog.attempts import Attempt, Error, Timed
 from enricher.accesslog.error_log import ErrorLine, is_other, read_error_line
 from enricher.accesslog.log_format import LogFormat, Record
 from enricher.cluster.attribution import Attribution, Known, Window, attribute, reported
-from enricher.fastpath import Error, FastPath, Timed, patterns
+from enricher.fastpath import FastPath, patterns
 from enricher.joining import Failures, origin
 from enricher.lines import Block, Line, Source
 from enricher.rendering import Renderer, add_message, attributed, dumps, line_time, seconds, tried

@@ -14,7 +14,7 @@ from functools import lru_cache
 from operator import attrgetter, itemgetter
 from typing import NamedTuple, Protocol, TypeVar
 
-from enricher.accesslog.attempts import Attempt
+from enricher.accesslog.attempts import Attempt, Error, Timed
 from enricher.accesslog.log_format import LogFormat, Token, upstream_name
 from enricher.accesslog.variables import ATTEMPT_LISTS, INTEGERS, LISTS, SECONDS, shape
 from enricher.cluster.attribution import Attribution, Known, Window, attribute, settled_since
@@ -29,8 +29,6 @@ from enricher.timing import LONGEST
 T = TypeVar("T")
 Key = tuple[bytes, ...]
 """An address as nginx writes it, and the names of the groups of upstreams, if the format has them."""
-Timed = tuple[float, int] | None
-"""A time as it is counted: seconds, and the bucket of the histogram; None where there is none."""
 
 _STAMP = r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{1,9}(?:Z|[+-]\d\d:\d\d)) stdout F "
 _TEXT = r'([^"\\\x00-\x1f\x7f-\xff]*+)'
@@ -97,14 +95,6 @@ class Patterns(NamedTuple):
     """The variables between quotes of their own that may hold anything."""
     words: list[str]
     """Those that may hold anything but spaces."""
-
-
-class Error(NamedTuple):
-    """A 5xx as it is counted: its code, whether another attempt followed (`true` or `false`), and who made it."""
-
-    code: str
-    retried: str
-    origin: str
 
 
 class Counts(Protocol):
@@ -314,7 +304,7 @@ class FastPath:
         for n in [n for n, entry in enumerate(entries) if entry is None or entry.since > long_ago]:
             entry = entries[n]
             if entry is None and n not in others:
-                entry = self.entry(keys[n], known, long_ago)
+                entry = self._entry(keys[n], known, long_ago)
             if entry and entry.since > long_ago:
                 short = took[n].startswith(b"0.") and lasted[n].startswith(b"0.")
                 entry = entry if short and entry.since <= lately else None
@@ -363,7 +353,7 @@ class FastPath:
         names = [found.columns[place][n] for place in self._names]
         out = list[Tried]()
         for addr, status, one, time, length in zip(addrs, statuses, timed, times, lengths, strict=True):
-            entry = self.entry((addr, *names), known, began)
+            entry = self._entry((addr, *names), known, began)
             if entry is None or entry.since > began or addr in failing:
                 return None
             error = None
@@ -407,7 +397,7 @@ class FastPath:
             if entry := self._entries.pop(key, None):
                 self._retired.append(entry)
 
-    def entry(self, key: Key, known: Known, at: int) -> Entry | None:
+    def _entry(self, key: Key, known: Known, at: int) -> Entry | None:
         """The entry for an address, made if there is none yet; None where its holder is not settled."""
         if key in self._entries:
             return self._entries[key]
@@ -452,7 +442,7 @@ class FastPath:
 def _error(status: bytes, sent: bool, retried: bool) -> Error:
     """`sent`: an answer of some length."""
     made_by = origin(Attempt("", int(status), None, int(sent)), "")
-    return Error(status.decode(), "true" if retried else "false", made_by)
+    return Error.of(int(status), retried=retried, origin=made_by)
 
 
 def _where(values: Sequence[T], wanted: T) -> set[int]:

@@ -11,9 +11,8 @@ from typing import TypeVar
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 
 from enricher import __version__
-from enricher.accesslog.attempts import Attempt
+from enricher.accesslog.attempts import Attempt, Error, Timed
 from enricher.cluster.attribution import Attribution
-from enricher.fastpath import Error, Timed
 from enricher.times import SECOND, seconds_ns
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -42,8 +41,7 @@ class PodSeries:
     """What is counted of one pod as a member of one service."""
 
     requests: int = 0
-    errors: Counter[tuple[str, str, str]] = field(default_factory=Counter)
-    """By code, retried, origin."""
+    errors: Counter[Error] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
     """Lines of the error log, by reason."""
     seconds: float = 0.0
@@ -100,23 +98,18 @@ class Metrics:
 
     def count_attempt(self, attribution: Attribution, attempt: Attempt, *, retried: bool, origin: str) -> None:
         """One attempt; an error is a status of 500 to 599, `retried` if another attempt followed."""
-        self.grades[attribution.grade] += 1
-        if attribution.owner is None:
-            self.unresolved[attribution.grade] += 1
-        key, series = self._series(attribution)
-        series.requests += 1
-        if attempt.is_error:
-            series.errors[str(attempt.status), "true" if retried else "false", origin] += 1
-        if attempt.response_time is not None:
-            self._time(series, key, attempt.response_time / SECOND)
+        errors = {Error.of(attempt.status, retried=retried, origin=origin): 1} if attempt.is_error else {}
+        self.count_attempts(attribution, [_timed(attempt.response_time)], errors)
 
     def read_times(self, texts: Iterable[bytes]) -> list[Timed]:
         """Times as nginx writes them, in seconds; and for each the bucket it belongs in."""
         return list(map(self._times.__getitem__, texts))
 
     def count_attempts(self, attribution: Attribution, times: Sequence[Timed], errors: Mapping[Error, int]) -> None:
-        """One attempt for each of `times`, which may be missing; so many of them were `errors`. The pod is known."""
+        """One attempt for each of `times`, which may be missing; so many of them were `errors`."""
         self.grades[attribution.grade] += len(times)
+        if attribution.owner is None:
+            self.unresolved[attribution.grade] += len(times)
         key, series = self._series(attribution, len(times))
         series.requests += len(times)
         for error, number in errors.items():
@@ -143,11 +136,6 @@ class Metrics:
         series.seen = self._clock()
         return key, series
 
-    def _time(self, series: PodSeries, key: PodKey, seconds: float) -> None:
-        series.seconds += seconds
-        series.timed += 1
-        self._buckets(key)[bisect_left(BUCKETS, seconds)] += 1
-
     def _buckets(self, key: PodKey) -> list[int]:
         return self.services.setdefault(key[:2], [0] * (len(BUCKETS) + 1))
 
@@ -170,9 +158,13 @@ class _Times(dict[bytes, Timed]):
     def __missing__(self, text: bytes) -> Timed:
         if len(self) >= KNOWN_TIMES:
             self.clear()
-        took = seconds_ns(text)
-        timed = self[text] = None if took is None else (took / SECOND, bisect_left(BUCKETS, took / SECOND))
+        timed = self[text] = _timed(seconds_ns(text))
         return timed
+
+
+def _timed(took: int | None) -> Timed:
+    """`took` in ns."""
+    return None if took is None else (took / SECOND, bisect_left(BUCKETS, took / SECOND))
 
 
 def _key(attribution: Attribution) -> PodKey:

@@ -39,6 +39,22 @@ class Attempt(NamedTuple):
         return self.status is not None and 500 <= self.status <= 599
 
 
+class Error(NamedTuple):
+    """A 5xx as it is counted: its code, whether another attempt followed (`true` or `false`), and who made it."""
+
+    code: str
+    retried: str
+    origin: str
+
+    @classmethod
+    def of(cls, status: int | None, *, retried: bool, origin: str) -> "Error":
+        return cls(str(status), "true" if retried else "false", origin)
+
+
+Timed = tuple[float, int] | None
+"""A time as it is counted: seconds, and the bucket of the histogram; None where there is none."""
+
+
 def split_list(text: bytes) -> list[bytes]:
     """The elements of one list; none where nginx wrote `-` or nothing: no upstream was asked."""
     return [] if text in {b"", b"-"} else SEPARATOR.split(text)

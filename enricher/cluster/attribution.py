@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from enricher.cluster.endpoints import NO_SERVICE, Owner, Service, identity, split_address
+from enricher.cluster.endpoints import IDENTITY, NO_SERVICE, Owner, Service, split_address
 from enricher.cluster.history import EVER, FOREVER, History, Tenure, meet
 from enricher.times import SECOND
 
@@ -232,7 +232,7 @@ def _span(tenure: Tenure, successors: Iterable[Tenure], horizon: int) -> Span:
 def _share(one: Tenure, other: Tenure) -> bool:
     """Whether two tenures of an IP are of pods that share it (host network) and not of one that took over."""
     first, second = sorted((one, other), key=lambda tenure: tenure.since)
-    if identity(first.owner) == identity(second.owner):
+    if first.owner[IDENTITY] == second.owner[IDENTITY]:
         return False
     overlap = min(first.until, second.until) - second.since
     hands_over = first.terminating_since <= second.since and meet(first.ports, second.ports)

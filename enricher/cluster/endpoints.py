@@ -32,13 +32,8 @@ class Owner(NamedTuple):
     zone: str = ""
 
 
-IDENTITY = 3
-"""So many of an owner's first fields make a pod the same pod: namespace, name and uid; its node may become known later.
-"""
-
-
-def identity(owner: Owner) -> tuple[str, ...]:
-    return owner[:IDENTITY]
+IDENTITY = slice(3)
+"""Of an owner what makes a pod the same pod: namespace, name and uid; its node may become known later."""
 
 
 class Endpoint(NamedTuple):

@@ -25,7 +25,6 @@ from enricher.cluster.endpoints import (
     Service,
     Slice,
     SliceState,
-    identity,
     read_slice,
 )
 from enricher.times import SECOND
@@ -156,9 +155,9 @@ class History:
     def _put(self, state: SliceState, at: int, earliest: int) -> None:
         key, service, endpoints = state
         old_service, tenures = self._slices.get(key, (NO_SERVICE, []))
-        before = {(tenure.ip, tenure.owner[:IDENTITY]): tenure for tenure in tenures}
+        before = {(tenure.ip, tenure.owner[IDENTITY]): tenure for tenure in tenures}
         stay = before if service == old_service else {}
-        after = {(endpoint.ip, endpoint.owner[:IDENTITY]): endpoint for endpoint in endpoints}
+        after = {(endpoint.ip, endpoint.owner[IDENTITY]): endpoint for endpoint in endpoints}
         ports = _shared(endpoints[0].ports if endpoints else ())  # a slice's ports are those of all its endpoints
         named = []
         for place, endpoint in after.items():  # first who is there, so that a move within the slice leaves no gap
@@ -189,7 +188,7 @@ class History:
     def _same(self, endpoint: Endpoint) -> Tenure | None:
         """The tenure that goes on: this pod's, unless another pod took the address since it ended."""
         tenures = self._tenures.get(endpoint.ip, ())
-        mine = [t for t in tenures if identity(t.owner) == identity(endpoint.owner)]
+        mine = [t for t in tenures if t.owner[IDENTITY] == endpoint.owner[IDENTITY]]
         if not mine:
             return None
         last = mine[-1]

@@ -51,7 +51,7 @@ def test_a_change_is_measured() -> None:
     assert "one changed endpoint of 100:" in run(BENCH / "scale.py", "change")
 
 
-def test_the_peers_api_lists_what_the_log_is_about(tmp_path: Path) -> None:
+def test_the_peers_api_lists_what_the_log_is_about() -> None:
     from importlib.util import module_from_spec, spec_from_file_location  # noqa: PLC0415
 
     sys.path.insert(0, str(BENCH))
