@@ -86,7 +86,7 @@ async def answer(
 
 
 async def read_page(response: aiohttp.ClientResponse, keep: Callable[[dict[str, Any]], T]) -> Page[T]:
-    """With what `keep` makes of each item, as they come: all items of a large list would be half a GiB of objects."""
+    """With what `keep` makes of each item, as they come: the items of a large list would be 160 MiB of objects."""
     kept, cut, size = list[T](), _Cut(), 0
     async for chunk in response.content.iter_any():
         size += len(chunk)
