@@ -78,6 +78,9 @@ def _parser() -> argparse.ArgumentParser:
     enrich.add_argument("files", nargs="*", metavar="FILE", help="plain, CRI or Docker log, also .gz; - is stdin")
     add_options(enrich, ENRICH)
     enrich.add_argument("--summary", action="store_true", help="print a table per pod in place of the lines")
+    enrich.add_argument(
+        "--map", choices=("dot", "mermaid"), help="print who calls whom in place of the lines: for Graphviz, or Mermaid"
+    )
     enrich.set_defaults(command=_enrich)
 
     explain = commands.add_parser(
@@ -141,7 +144,10 @@ def _enrich(arguments: dict[str, Any]) -> int:
     settings = settle(ENRICH, arguments)
     _warn(settings)
     known = _known(settings)
-    enrich(settings, arguments["files"] or ["-"], known, summary=arguments["summary"], out=sys.stdout.buffer)
+    if arguments["summary"] and arguments["map"]:
+        raise UsageError("--summary and --map were both given: one of them is expected")
+    instead = "summary" if arguments["summary"] else arguments["map"]
+    enrich(settings, arguments["files"] or ["-"], known, instead=instead, out=sys.stdout.buffer)
     sys.stdout.flush()
     return 0
 
@@ -165,8 +171,10 @@ def _warn(settings: Settings) -> None:
     """Of what is allowed, and hardly meant."""
     for name in unknown_variables():
         sys.stderr.write(f"enricher: the variable {name} belongs to no option\n")
-    if "upstream_addr" not in settings.log_format.names:
-        sys.stderr.write("enricher: the log format has no $upstream_addr: no line can be attributed\n")
+    if settings.log_format and not any("upstream_addr" in one.names for one in settings.log_format):
+        sys.stderr.write(
+            "enricher: the log format does not name the upstream ($upstream_addr): no line can be attributed\n"
+        )
 
 
 def _known(settings: Settings) -> Known:

@@ -54,7 +54,7 @@ async def run(settings: Settings, writer: Writer, own_log: OwnLog) -> None:
         shipping = Shipping(
             settings,
             enricher=Enricher(
-                settings.log_format,
+                settings.choosing(),
                 knowledge.known,
                 metrics,
                 node=settings.node,

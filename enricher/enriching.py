@@ -2,21 +2,25 @@
 
 import re
 from collections import defaultdict, deque
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from enricher import fastpath
 from enricher.accesslog.attempts import Attempt, Error, Timed
+from enricher.accesslog.choosing import Choosing, Timeline, parse
+from enricher.accesslog.compiling import LogFormat
 from enricher.accesslog.error_log import ErrorLine, is_other, read_error_line
-from enricher.accesslog.log_format import LogFormat, Record
-from enricher.cluster.attribution import Attribution, Known, Window, attribute, reported
+from enricher.accesslog.profiles import Format, Formats
+from enricher.accesslog.records import Record
+from enricher.cluster.attribution import Attribution, Known, Window, attribute, attribute_client, reported, some_service
+from enricher.cluster.endpoints import Service
 from enricher.fastpath import FastPath, patterns
 from enricher.joining import Failures, origin
 from enricher.lines import Block, Line, Source
-from enricher.rendering import Renderer, add_message, attributed, dumps, line_time, seconds, tried
+from enricher.rendering import Renderer, add_message, attributed, called, dumps, line_time, seconds, tried, variables
 from enricher.times import SECOND, rfc3339_ns
-from enricher.timing import error_window, windows
+from enricher.timing import error_window, request_window, windows
 
 HOLD = SECOND
 """How long after it was written a line may wait for the watch to catch up with it."""
@@ -41,6 +45,8 @@ class Counts(fastpath.Counts, Protocol):
 
     def count_failure(self, attribution: Attribution, reason: str) -> None: ...
 
+    def count_edge(self, client: Service | None, service: Service | None, *, failed: bool) -> None: ...
+
 
 class Reading(NamedTuple):
     """What one line turned out to be, and when it was written (ns)."""
@@ -49,6 +55,8 @@ class Reading(NamedTuple):
     at: int | None
     kind: str
     record: Record | None = None
+    format: Format | None = None
+    """The one that the record was read with."""
     windows: Sequence[Window | None] = ()
     """When each of the record's attempts was."""
     error: ErrorLine | None = None
@@ -62,6 +70,8 @@ class Batch:
     lines: Sequence[Line]
     done: int = 0
     rest: deque[Reading] | None = None
+    formats: Timeline | None = None
+    """What the lines may look like."""
 
 
 class Enriched(NamedTuple):
@@ -71,11 +81,11 @@ class Enriched(NamedTuple):
     wait_until: int = 0
 
 
-def read_line(log_format: LogFormat, line: Line) -> Reading:
+def read_line(formats: Timeline, line: Line) -> Reading:
     """What the line says. On stderr there are no access lines: nginx prints clients' paths there as they are."""
     at = rfc3339_ns(line.stamp)
-    if line.stream != "stderr" and (record := log_format.parse(line.text)):
-        return Reading(line, at, "access", record, windows(record, at))
+    if line.stream != "stderr" and (found := parse(formats.at(at), line.text)):
+        return Reading(line, at, "access", found[1], found[0], windows(found[1], at))
     if error := read_error_line(line.text):
         return Reading(line, at, "error", error=error)
     known = line.stream == "stderr" or is_other(line.text)
@@ -110,7 +120,7 @@ class Enricher:
 
     def __init__(
         self,
-        log_format: LogFormat,
+        choosing: Choosing,
         known: Known,
         counts: Counts,
         *,
@@ -119,12 +129,13 @@ class Enricher:
         to_count: bool = False,
     ) -> None:
         self.known = known
-        self._format, self._counts = log_format, counts
+        self._choosing, self._counts = choosing, counts
         self._pod_variable = pod_variable
-        self._renderer = Renderer(log_format, node)
+        self._renderer = Renderer(node)
         self._to_count = to_count
-        found = patterns(log_format, to_count=to_count)
-        self._fast = FastPath(log_format, found, counts) if found else None
+        self._fast: dict[Format, FastPath | None] = {}
+        self._usual: dict[Source, Format] = {}
+        """The format of a source's last line that went the plain way."""
         self._uncounted = 0
         self._failures: defaultdict[Source, Failures] = defaultdict(Failures)
         self._vain: dict[str, int] = {}
@@ -133,11 +144,14 @@ class Enricher:
         """One JSON line per line, in order. With `now` (ns since the epoch), a line of an address that nobody is
         known to hold stops the work until the watch had its time; without, every line is graded as things stand.
         """
-        out = self._quickly(batch, now) if batch.rest is None else []
+        if batch.formats is None:
+            batch.formats = self._choosing.of(batch.source, batch.source.profile, _of_stdout(batch.lines))
+        formats = batch.formats
+        out = self._quickly(batch, formats, now) if batch.rest is None else []
         if batch.rest is None:
             # All are read before the first is enriched: an error line may come after the access line it explains.
             rest = batch.lines[batch.done :] if batch.done < len(batch.lines) else ()
-            batch.rest = deque(read_line(self._format, line) for line in rest)
+            batch.rest = deque(read_line(formats, line) for line in rest)
             self._note_failures(batch.source, batch.rest)
         while batch.rest:
             data = self._enriched(batch.source, batch.rest[0], now)
@@ -150,6 +164,8 @@ class Enricher:
 
     def _enriched(self, source: Source, reading: Reading, now: int | None) -> bytes | None:
         """The JSON line, or None where the line is to wait."""
+        if reading.format:
+            self._usual[source] = reading.format
         broken = self._failures[source].broken(reading.record, reading.windows) if reading.record else ()
         attributions = attribute_line(self.known, reading, self._pod_variable, broken)
         if now is not None and reading.at is not None and abs(now - reading.at) < HOLD:
@@ -159,21 +175,34 @@ class Enricher:
             self._note_vain_wait(reading, attributions, now)
         return self._write(source, reading, attributions)
 
-    def _quickly(self, batch: Batch, now: int | None) -> list[bytes]:
+    def _fast_path(self, source: Source, possible: Formats) -> FastPath | None:
+        """For the format that the source's lines seem to have; None where they can't be read quickly."""
+        usual = self._usual.get(source)
+        one = usual if usual in possible else possible[0]
+        if one not in self._fast:
+            found = patterns(one, to_count=self._to_count) if isinstance(one, LogFormat) else None
+            self._fast[one] = FastPath(one, found, self._counts) if found and isinstance(one, LogFormat) else None
+        return self._fast[one]
+
+    def _quickly(self, batch: Batch, formats: Timeline, now: int | None) -> list[bytes]:
         """What the fast path can do of a batch; on the way it hands single lines to the plain way."""
         block = batch.lines
-        if self._fast is None or not isinstance(block, Block):
+        if not isinstance(block, Block) or not len(block):
             return []
-        skeleton = [] if self._to_count else self._renderer.skeleton(batch.source)
+        possible = formats.throughout(*(rfc3339_ns(block.raw[n].partition(b" ")[0]) for n in (0, -1)))
+        fast = self._fast_path(batch.source, possible) if possible else None
+        if fast is None:
+            return []
+        skeleton = [] if self._to_count else self._renderer.skeleton(batch.source, fast.log_format)
         if skeleton is None:
             return []
-        found = self._fast.read(block)
-        if not self._fast.written_before(self.known.pods.horizon, found):
+        found = fast.read(block)
+        if not fast.written_before(self.known.pods.horizon, found):
             return []
         odd = dict[int, Reading]()
 
         def reading(n: int) -> Reading:
-            return odd.get(n) or read_line(self._format, block.frame(block.raw[n])[0])
+            return odd.get(n) or read_line(formats, block.frame(block.raw[n])[0])
 
         odd.update((n, reading(n)) for n in sorted(found.odd))
         failures = self._failures[batch.source]
@@ -182,7 +211,7 @@ class Enricher:
         def plainly(n: int) -> bytes | None:
             return self._enriched(batch.source, reading(n), now)
 
-        done = self._fast.run(found, skeleton, self.known, failures, plainly)
+        done = fast.run(found, skeleton, self.known, failures, plainly)
         self._counts.count_line("access", done.quickly)
         self._uncounted += done.quickly
         if self._uncounted > UNCOUNTED:
@@ -199,14 +228,16 @@ class Enricher:
 
     def count(self) -> None:
         """Brings the counts up to date: what goes the quick way is counted for many lines at a time."""
-        if self._fast:
-            for attribution, times, errors in self._fast.take_counts():
+        for fast in filter(None, self._fast.values()):
+            for attribution, times, errors in fast.take_counts():
                 self._counts.count_attempts(attribution, times, errors)
         self._uncounted = 0
 
     def forget(self, source: Source) -> None:
         """The source is gone."""
         self._failures.pop(source, None)
+        self._usual.pop(source, None)
+        self._choosing.forget(source)
         self._renderer.forget(source)
 
     # --- holding: a line of an address that the watch may be about to speak of ----------------------------------
@@ -229,7 +260,7 @@ class Enricher:
         line, record = reading.line, reading.record
         out: dict[str, Any] = {"time": line_time(line, record), "kind": reading.kind}
         if record:
-            out |= self._renderer.fields(record)
+            out |= variables(record)
             out["attempts"] = self._attempts(source, reading, record, attributions)
         else:
             add_message(out, line.text)
@@ -239,6 +270,11 @@ class Enricher:
             out["parse_error"] = "the line does not fit the log format"
         if attributions:
             out |= attributed(attributions[-1])
+        if record and (client := attribute_client(self.known, record.client, request_window(record, reading.at))):
+            out |= called(client)
+            if attributions:
+                callee = some_service(self.known, record.attempts[-1].addr, attributions[-1])
+                self._counts.count_edge(client.service, callee, failed=record.attempts[-1].is_error)
         if line.cut:
             out |= {"truncated": True, "truncated_bytes": line.cut}
         out["source"] = self._renderer.source(source, line.stream)
@@ -257,7 +293,14 @@ class Enricher:
             took = None if attempt.response_time is None else seconds(attempt.response_time)
             one = tried(attempt.addr, attempt.status, took, attempt.response_length)
             one |= attributed(attribution, uid=True)
-            out.append(one | {name: value for name, value in (("origin", made_by), ("reason", reason)) if value})
+            if attempt.reason:
+                self._counts.count_failure(attribution, attempt.reason)
+            more = (
+                ("origin", made_by),
+                ("reason", reason or attempt.reason),
+                ("grpc_status", attempt.grpc_status if attempt.grpc_failed else ""),
+            )
+            out.append(one | {name: value for name, value in more if value})
         return out
 
     def _error(self, error: ErrorLine, attributions: list[Attribution]) -> dict[str, Any]:
@@ -268,6 +311,13 @@ class Enricher:
             out["reason"] = error.reason
             self._counts.count_failure(attributions[0], error.reason)
         return out
+
+
+def _of_stdout(lines: Iterable[Line]) -> Iterator[bytes]:
+    """Their texts; a block is not framed before the first is asked for."""
+    for line in lines:
+        if line.stream != "stderr":
+            yield line.text
 
 
 def reported_pod(record: Record, variable: str) -> str:

@@ -15,14 +15,23 @@ from operator import attrgetter, itemgetter
 from typing import NamedTuple, Protocol, TypeVar
 
 from enricher.accesslog.attempts import Attempt, Error, Timed
-from enricher.accesslog.log_format import LogFormat, Token, upstream_name
-from enricher.accesslog.variables import ATTEMPT_LISTS, INTEGERS, LISTS, SECONDS, shape
-from enricher.cluster.attribution import Attribution, Known, Window, attribute, settled_since
-from enricher.cluster.endpoints import split_address
+from enricher.accesslog.compiling import LogFormat, Token
+from enricher.accesslog.log_format import NGINX, upstream_name
+from enricher.accesslog.variables import ATTEMPT_LISTS, GRPC_STATUSES, INTEGERS, LISTS, SECONDS, shape
+from enricher.cluster.attribution import (
+    Attribution,
+    Known,
+    Window,
+    attribute,
+    attribute_client,
+    settled_since,
+    some_service,
+)
+from enricher.cluster.endpoints import Service, canonical_ip, split_address
 from enricher.cluster.history import FOREVER
 from enricher.joining import Failures, origin
 from enricher.lines import Block
-from enricher.rendering import ESCAPED, fragments, json_text
+from enricher.rendering import ESCAPED, called, dumps, fragments, json_text
 from enricher.times import SECOND, rfc3339_ns, seconds_ns, time_local_ns
 from enricher.timing import LONGEST
 
@@ -56,6 +65,7 @@ _SHAPES = {
     "upstream_status": _listed(_STATUS),
     "upstream_response_time": _listed(_DURATION),
     "upstream_response_length": _listed(_INTEGER),
+    **dict.fromkeys(GRPC_STATUSES, "0|-|"),
 }
 _ANSWERED = frozenset(b"%d" % status for status in range(100, 499))
 """What stands for one attempt that was answered, and did not fail."""
@@ -66,7 +76,7 @@ ORIGINS = {
 }
 _COUNTED = frozenset(
     {
-        *(*ATTEMPT_LISTS, "proxy_upstream_name", "proxy_alternative_upstream_name", "request_time"),
+        *(*ATTEMPT_LISTS, "proxy_upstream_name", "proxy_alternative_upstream_name", "request_time", "remote_addr"),
         *(name for name, _ in OWN_TIMES),
     }
 )
@@ -102,6 +112,8 @@ class Counts(Protocol):
 
     def read_times(self, texts: Iterable[bytes]) -> list[Timed]: ...
 
+    def count_edge(self, client: Service | None, service: Service | None, *, failed: bool) -> None: ...
+
 
 @dataclass(slots=True, eq=False)
 class Entry:
@@ -114,6 +126,16 @@ class Entry:
     fragments: tuple[bytes, bytes]
     times: list[Timed] = field(default_factory=list)
     errors: dict[Error, int] = field(default_factory=dict)
+    service: Service | None = None
+    """The pod's, or the first by name of its services."""
+
+
+class Client(NamedTuple):
+    """A client's address with one holder since `since` (ns), and what goes out for it."""
+
+    since: int
+    service: Service | None
+    json: bytes
 
 
 _FIRST_ATTEMPT = b'{"addr":"'
@@ -157,6 +179,7 @@ class FastPath:
     """For one log format."""
 
     def __init__(self, log_format: LogFormat, found: Patterns, counts: Counts) -> None:
+        self.log_format = log_format
         self._to_count = len(found.names) < len(log_format.names)
         self._patterns, self._counts, self._escape = found, counts, log_format.escape
         place = {name: n for n, name in enumerate(found.names, 1)}
@@ -168,6 +191,7 @@ class FastPath:
         self._order = [*range(1 + len(place)), *(n for n in self._lists if n is not None)]
         """Which column goes into which gap: the lists stand there twice."""
         names = ("upstream_addr", "proxy_upstream_name", "proxy_alternative_upstream_name")
+        self._client = place.get("remote_addr")
         self._key = [place[name] for name in names if name in place]
         self._names = self._key[1:]
         self._status, self._length = place["upstream_status"], place.get("upstream_response_length")
@@ -180,6 +204,10 @@ class FastPath:
         self._known: Known | None = None
         self._entries: dict[Key, Entry | None] = {}
         self._keys_of: dict[str, list[Key]] = {}
+        self._clients: dict[bytes, Client | None] = {}
+        """What is known of clients' addresses that are pods'."""
+        self._strangers: set[bytes] = set()
+        """Clients' addresses that are no pod's."""
         self._retired: list[Entry] = []
         """Entries that are forgotten, but not counted yet."""
         self._nobody = Entry(0, Attribution("unknown"), (b"", b""))
@@ -240,6 +268,7 @@ class FastPath:
         """
         self._refresh(known)
         began = self._began(found)
+        clients = self._asking(found, began, known)
         times: list[Timed] = [None] * found.size
         if self._took:
             times = self._counts.read_times(found.columns[self._took])
@@ -248,6 +277,8 @@ class FastPath:
         odd = {n for n in _where(holders, None) if special.get(n) is None}
         entries = [entry or self._nobody for entry in holders]
         pieces, width = self._filled(found, skeleton, entries, special), len(skeleton)
+        for n, client in clients.items() if skeleton else ():
+            pieces[(n + 1) * width - 2] += client.json
         size, blank = found.size, [b""] * (width - 1)
         for n in sorted(odd):
             data = plainly(n)
@@ -262,6 +293,7 @@ class FastPath:
         for n, tried in special.items():
             if n < size:
                 self._count(tried or ())
+        self._count_edges([(n, client) for n, client in clients.items() if n < size and n not in odd], entries, special)
         if size < found.size:
             del pieces[size * width :]
         return Done(b"".join(pieces), size, size - sum(n < size for n in odd))
@@ -312,6 +344,39 @@ class FastPath:
         if suspects := failures.suspects():
             return [None if key[0] in suspects else entry for key, entry in zip(keys, entries, strict=True)]
         return entries
+
+    def _asking(self, found: Found, began: int, known: Known) -> dict[int, Client]:
+        """The clients that are pods, by line. Of one that may not have been there all the time, the line is odd."""
+        if self._client is None:
+            return {}
+        column = found.columns[self._client]
+        pods = {*column} - self._strangers
+        for addr in [*pods]:
+            ip = canonical_ip(addr.decode())
+            if not known.pods.of_ip(ip):
+                pods.remove(addr)
+                if ip.encode() == addr:  # else nothing would say that it is one's now
+                    self._strangers.add(addr)
+        out = dict[int, Client]()
+        for n in (n for n, addr in enumerate(column) if addr in pods) if pods else ():
+            client = self._who_asks(column[n], known)
+            if client and client.since <= began - self._long:
+                out[n] = client
+            else:
+                found.odd.add(n)
+        return out
+
+    def _who_asks(self, addr: bytes, known: Known) -> Client | None:
+        """None where the address's holder is not settled."""
+        if addr not in self._clients:
+            ip = canonical_ip(addr.decode())
+            since, client = settled_since(known.pods, ip), None
+            found = since is not None and attribute_client(known, ip, Window(since, since, since))
+            if since is not None and found and found.grade == "exact":
+                client = Client(since, found.service, b"," + dumps(called(found))[1:-2])
+            self._clients[addr] = client
+            self._keys_of.setdefault(ip, []).append((addr,))
+        return self._clients[addr]
 
     # --- retries, failures, and lines without an upstream --------------------------------------------------------
 
@@ -372,6 +437,19 @@ class FastPath:
             if one.error:
                 one.entry.errors[one.error] = one.entry.errors.get(one.error, 0) + 1
 
+    def _count_edges(
+        self,
+        clients: Iterable[tuple[int, Client]],
+        entries: Sequence[Entry],
+        special: Mapping[int, list[Tried] | None],
+    ) -> None:
+        for n, client in clients:
+            if n not in special:
+                self._counts.count_edge(client.service, entries[n].service, failed=False)
+            elif tried := special[n]:
+                last = tried[-1]
+                self._counts.count_edge(client.service, last.entry.service, failed=last.error is not None)
+
     def take_counts(self) -> list[tuple[Attribution, list[Timed], dict[Error, int]]]:
         """What is to be counted since the last call: attempts' times and errors, by attribution."""
         used = [entry for entry in (*self._entries.values(), *self._retired) if entry and entry.times]
@@ -384,16 +462,20 @@ class FastPath:
     # --- what is known of addresses ------------------------------------------------------------------------------
 
     def _refresh(self, known: Known) -> None:
-        if known is not self._known or len(self._entries) > _KEPT:
+        if known is not self._known or max(len(self._entries), len(self._strangers)) > _KEPT:
             self._known = known
             self._retired += filter(None, self._entries.values())
             self._entries.clear()
+            self._clients.clear()
+            self._strangers.clear()
             self._keys_of.clear()
-            known.pods.on_change = self._forget
+            known.pods.on_change.add(self._forget)
 
     def _forget(self, ip: str) -> None:
         """What was known of an address may be true no more."""
+        self._strangers.discard(ip.encode())
         for key in self._keys_of.pop(ip, ()):
+            self._clients.pop(key[0], None)
             if entry := self._entries.pop(key, None):
                 self._retired.append(entry)
 
@@ -415,7 +497,7 @@ class FastPath:
                 upstream_name=upstream_name(primary, alternative),
             )
             if found.grade == "exact":
-                entry = Entry(since, found, fragments(found))
+                entry = Entry(since, found, fragments(found), service=some_service(known, ip, found))
         self._entries[key] = entry
         self._keys_of.setdefault(ip, []).append(key)
         return entry
@@ -441,8 +523,8 @@ class FastPath:
 @lru_cache(maxsize=1 << 10)
 def _error(status: bytes, sent: bool, retried: bool) -> Error:
     """`sent`: an answer of some length."""
-    made_by = origin(Attempt("", int(status), None, int(sent)), "")
-    return Error.of(int(status), retried=retried, origin=made_by)
+    attempt = Attempt("", int(status), None, int(sent))
+    return Error.of(attempt, retried=retried, origin=origin(attempt, ""))
 
 
 def _where(values: Sequence[T], wanted: T) -> set[int]:
@@ -454,6 +536,8 @@ def patterns(log_format: LogFormat, *, to_count: bool = False) -> Patterns | Non
     """None where the format can't be read in this way. `to_count`: with groups for no more than that takes."""
     names = [token.variable for token in log_format.tokens if token.variable]
     if len(set(names)) < len(names) or not {"upstream_addr", "upstream_status"} <= set(names):
+        return None
+    if log_format.dialect is not NGINX:
         return None
     if log_format.escape == "none" or not _is_told_apart(log_format.tokens):
         return None  # under "none" a quote may be in any text

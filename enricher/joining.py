@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from enricher.accesslog.attempts import Attempt
 from enricher.accesslog.error_log import ErrorLine
-from enricher.accesslog.log_format import Record
+from enricher.accesslog.records import Record
 from enricher.cluster.attribution import Window
 from enricher.times import MILLISECOND, SECOND
 
@@ -109,19 +109,17 @@ def _asked(record: Record) -> tuple[str, str]:
 
 
 def origin(attempt: Attempt, reason: str) -> str:
-    """Who made an attempt's 5xx: `pod`, `proxy`, or `unknown`; empty where it is none.
+    """Who made an attempt's error: `pod`, `proxy`, or `unknown`; empty where it is none.
 
-    nginx makes only 502 and 504 of its own. It made one if an error line says why; the pod did if it sent a body, or
-    if `$upstream_header_time`, where the format has it, says that a header came.
+    The line itself may say so. Else: nginx makes only 502 and 504 of its own. It made one if an error line says why;
+    the pod did if it sent a body, or if `$upstream_header_time`, where the format has it, says that a header came.
     """
     if not attempt.is_error:
         return ""
-    if attempt.answered:
-        return "pod"
+    if attempt.made_by or attempt.answered:
+        return attempt.made_by or "pod"
     if reason:
         return "proxy"
-    if attempt.response_length:
-        return "pod"
     if attempt.got_header is None:
-        return "unknown"
-    return "pod" if attempt.got_header else "proxy"
+        return "pod" if attempt.response_length else "unknown"
+    return "pod" if attempt.got_header or attempt.response_length else "proxy"

@@ -7,13 +7,16 @@ from typing import NamedTuple, overload
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One container whose log is followed; `path` is the directory or file that holds it."""
+    """One container whose log is followed; `path` is the directory or file that holds it. `profile` is the name of its
+    proxy's, if it was given.
+    """
 
     path: str
     namespace: str = ""
     pod: str = ""
     uid: str = ""
     container: str = ""
+    profile: str = ""
 
 
 def spelled(name: str) -> str:

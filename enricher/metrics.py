@@ -13,6 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from enricher import __version__
 from enricher.accesslog.attempts import Attempt, Error, Timed
 from enricher.cluster.attribution import Attribution
+from enricher.cluster.endpoints import NO_SERVICE, Service
 from enricher.times import SECOND, seconds_ns
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -30,6 +31,10 @@ OVERFLOW = ("", "", "overflow", "")
 GRADES = ("exact", "grace", "assumed", "ambiguous", "reported", "service", "unknown")
 PROBLEMS = ("log", "missed_file", "truncation", "endpoints", "state", "own_log")
 """Every kind has its series from the start: a rate needs the 0 before the first."""
+EDGE_LABELS = ("client_namespace", "client_service", "namespace", "service")
+MAX_EDGES = 10_000
+"""How many pairs of services are counted one by one at most."""
+OVERFLOW_EDGE = ("", "overflow", "", "overflow")
 POD_LABELS = ("namespace", "service", "pod", "node")
 K = TypeVar("K")
 V = TypeVar("V")
@@ -46,6 +51,15 @@ class PodSeries:
     """Lines of the error log, by reason."""
     seconds: float = 0.0
     timed: int = 0
+    seen: int = 0
+
+
+@dataclass(slots=True)
+class Edge:
+    """Requests of one service's pods to another service."""
+
+    requests: int = 0
+    errors: int = 0
     seen: int = 0
 
 
@@ -80,6 +94,7 @@ class Metrics:
         self._clock, self._max_series = clock, max_series
         self.pods: dict[PodKey, PodSeries] = {}
         self.services: dict[tuple[str, str], list[int]] = {}
+        self.edges: dict[tuple[str, str, str, str], Edge] = {}
         self._times = _Times()
         self.lines: Counter[str] = Counter()
         self.grades = Counter(dict.fromkeys(GRADES, 0))
@@ -97,8 +112,8 @@ class Metrics:
         self.lines[result] += lines
 
     def count_attempt(self, attribution: Attribution, attempt: Attempt, *, retried: bool, origin: str) -> None:
-        """One attempt; an error is a status of 500 to 599, `retried` if another attempt followed."""
-        errors = {Error.of(attempt.status, retried=retried, origin=origin): 1} if attempt.is_error else {}
+        """One attempt, `retried` if another attempt followed."""
+        errors = {Error.of(attempt, retried=retried, origin=origin): 1} if attempt.is_error else {}
         self.count_attempts(attribution, [_timed(attempt.response_time)], errors)
 
     def read_times(self, texts: Iterable[bytes]) -> list[Timed]:
@@ -125,6 +140,16 @@ class Metrics:
         """One line of the error log about an attempt that failed for `reason`."""
         self._series(attribution)[1].failures[reason] += 1
 
+    def count_edge(self, client: Service | None, service: Service | None, *, failed: bool) -> None:
+        """One request of a pod of the service `client`."""
+        key = (*(client or NO_SERVICE), *(service or NO_SERVICE))
+        if key not in self.edges and len(self.edges) >= MAX_EDGES:
+            key = OVERFLOW_EDGE
+        edge = self.edges.setdefault(key, Edge())
+        edge.requests += 1
+        edge.errors += failed
+        edge.seen = self._clock()
+
     def _series(self, attribution: Attribution, attempts: int = 1) -> tuple[PodKey, PodSeries]:
         key = _key(attribution)
         series = self.pods.get(key)
@@ -147,6 +172,8 @@ class Metrics:
                 series.seen = now
             elif now - series.seen > EXPIRY:
                 del self.pods[key]
+        for edge in [edge for edge, counted in self.edges.items() if now - counted.seen > EXPIRY]:
+            del self.edges[edge]
         services = {(namespace, service) for namespace, service, _, _ in self.pods}
         for gone in [key for key in self.services if key not in services]:
             del self.services[gone]
@@ -182,6 +209,7 @@ class Collector:
     def collect(self) -> Iterator[Metric]:
         yield from self._upstreams(_items(self._metrics.pods))
         yield self._response_seconds(_items(self._metrics.pods), _items(self._metrics.services))
+        yield from self._edges(_items(self._metrics.edges))
         yield from self._own()
         yield from self._state(self._gauges())
 
@@ -191,12 +219,13 @@ class Collector:
         )
         errors = CounterMetricFamily(
             "ingress_upstream_errors",
-            'Attempts that ended with a 5xx; retried="true": another attempt followed and hid it from the client.',
-            labels=(*POD_LABELS, "code", "retried", "origin"),
+            "Attempts that ended with a 5xx, or with a gRPC status other than OK; "
+            'retried="true": another attempt followed and hid it from the client.',
+            labels=(*POD_LABELS, "code", "retried", "origin", "protocol"),
         )
         failures = CounterMetricFamily(
             "ingress_upstream_failures",
-            "Lines of the error log about attempts that nginx could not bring to an end, by the reason.",
+            "Attempts that the proxy could not bring to an end, by the reason that the log gives.",
             labels=(*POD_LABELS, "reason"),
         )
         for key, series in pods:
@@ -225,6 +254,16 @@ class Collector:
         for key, series in pods:
             family.add_sample(f"{name}_count", dict(zip(POD_LABELS, key, strict=True)), series.timed)
         return family
+
+    def _edges(self, edges: list[tuple[tuple[str, str, str, str], Edge]]) -> Iterator[Metric]:
+        requests = CounterMetricFamily(
+            "enricher_edge_requests", "Requests of one service's pods to another service.", labels=EDGE_LABELS
+        )
+        errors = CounterMetricFamily("enricher_edge_errors", "Those that failed in the end.", labels=EDGE_LABELS)
+        for key, edge in edges:
+            requests.add_metric(key, edge.requests)
+            errors.add_metric(key, edge.errors)
+        yield from (requests, errors)
 
     def _own(self) -> Iterator[Metric]:
         own = self._metrics

@@ -13,8 +13,9 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColu
 from enricher.cluster.attribution import Known
 from enricher.enriching import Batch, Enricher
 from enricher.lines import Source
+from enricher.mapping import MAPS, ServiceMap
 from enricher.metrics import Metrics
-from enricher.settings import DEFAULT_LOG_FORMAT, Settings
+from enricher.settings import Settings
 from enricher.summary import Summary
 from enricher.tailing.reading import read_file
 
@@ -23,24 +24,31 @@ WORTH_A_BAR = 8 * 1024 * 1024
 """Files of less than this many bytes are read before a progress bar could be looked at."""
 
 
-def enrich(settings: Settings, files: Sequence[str], known: Known, *, summary: bool, out: BinaryIO) -> None:
-    """Writes one JSON line per line of the files to `out`, or with `summary` a table of what happened."""
+def enrich(settings: Settings, files: Sequence[str], known: Known, *, instead: str | None, out: BinaryIO) -> None:
+    """Writes one JSON line per line of the files to `out`; `instead` of them a table (`summary`) or one of MAPS."""
     metrics = Metrics()
-    enricher = Enricher(settings.log_format, known, metrics, node=settings.node, pod_variable=settings.pod_variable)
-    table = Summary()
+    enricher = Enricher(settings.choosing(), known, metrics, node=settings.node, pod_variable=settings.pod_variable)
+    table = Summary() if instead == "summary" else ServiceMap() if instead else None
     with _progress(files) as progress:
         for file in files:
             for lines in read_file(sys.stdin.buffer if file == STDIN else file, progress=progress(file)):
                 data = enricher.enrich(Batch(Source(file), lines)).data
-                if not summary:
+                if table is None:
                     out.write(data)
-                for record in data.splitlines() if summary else ():
+                    continue
+                for record in data.splitlines():
                     table.add(orjson.loads(record))
     if metrics.lines["parse_error"] and not metrics.lines["access"]:
-        tried = "ingress-nginx's default" if settings.log_format is DEFAULT_LOG_FORMAT else "the given one"
-        sys.stderr.write(f"enricher: no line fits the log format, {tried} ({metrics.lines.total()} lines)\n")
-    if summary:
+        tried = "any known log format"
+        if settings.log_format:
+            tried = "the log format, the given one"
+        elif settings.profile:
+            tried = f"a log format of {settings.profile}'s"
+        sys.stderr.write(f"enricher: no line fits {tried} ({metrics.lines.total()} lines)\n")
+    if isinstance(table, Summary):
         table.render(_Console(width=None if sys.stdout.isatty() else 160))
+    elif table and instead:
+        out.writelines(f"{line}\n".encode() for line in MAPS[instead](table))
 
 
 class _Console(Console):

@@ -5,7 +5,8 @@ from typing import Any
 
 import orjson
 
-from enricher.accesslog.log_format import LogFormat, Record
+from enricher.accesslog.compiling import LogFormat
+from enricher.accesslog.records import Record
 from enricher.accesslog.variables import ATTEMPT_LISTS, INTEGERS, SECONDS, Seconds, unescape
 from enricher.cluster.attribution import Attribution
 from enricher.cluster.endpoints import Owner
@@ -27,9 +28,10 @@ RESERVED = frozenset(
             "level",
             "upstream",
         ),
+        *("client_pod", "client_namespace", "client_node", "client_service", "client_attribution"),
     }
 )
-"""Names that the output gives a meaning of its own; a format's variable of that name goes out as `nginx_<name>`."""
+"""Names that the output gives a meaning of its own; a format's variable of that name goes out as `log_<name>`."""
 
 
 _GAP = rb"\u0001"
@@ -38,17 +40,12 @@ ESCAPED = re.compile(rb"[\\\x00-\x1f\x7f-\xff]")
 
 
 class Renderer:
-    """What is the same for all lines of a format, a node and a source."""
+    """What is the same for all lines of a node, a source and a format."""
 
-    def __init__(self, log_format: LogFormat, node: str) -> None:
-        self._format, self._node = log_format, node
-        self.names = {name: f"nginx_{name}" if name in RESERVED else name for name in log_format.names}
-        """The output's name for each of the format's variables."""
-        self._skeletons: dict[Source, list[bytes] | None] = {}
+    def __init__(self, node: str) -> None:
+        self._node = node
+        self._skeletons: dict[tuple[Source, LogFormat], list[bytes] | None] = {}
         self._sources: dict[tuple[Source, str], dict[str, str]] = {}
-
-    def fields(self, record: Record) -> dict[str, Any]:
-        return {self.names[name]: value for name, value in record.fields.items()}
 
     def source(self, source: Source, stream: str) -> dict[str, str]:
         known = self._sources.get((source, stream))
@@ -58,29 +55,40 @@ class Renderer:
             known = self._sources[source, stream] = {name: spelled(value) for name, value in known.items() if value}
         return known
 
-    def skeleton(self, source: Source) -> list[bytes] | None:
+    def skeleton(self, source: Source, log_format: LogFormat) -> list[bytes] | None:
         """What the plain way makes of a line with one attempt, less what differs: its pieces, with an empty gap after
         each but the last, for the stamp, the variables, the lists once more, and an attribution as `fragments` gives
         it. None where what differs can't be told from the rest.
         """
-        if source not in self._skeletons:
-            names = self._format.names
+        if (source, log_format) not in self._skeletons:
+            names = log_format.names
             numeric = {name: orjson.Fragment(_GAP) for name in names if name in INTEGERS or name in SECONDS}
             lists = (orjson.Fragment(_GAP) if name in names else None for name in ATTEMPT_LISTS[1:])
             out: dict[str, Any] = {"time": "\1", "kind": "access"}
-            out |= {self.names[name]: numeric.get(name, "\1") for name in names}
+            out |= {output_name(name): numeric.get(name, "\1") for name in names}
             out |= {"attempts": [tried("\1", *lists) | {"\2": 0}], "\2": 0, "source": self.source(source, "stdout")}
             pieces = dumps(out).replace(rb'"\u0002":0', _GAP).split(_GAP)
             gaps = 1 + len(names) + sum(name in names for name in ATTEMPT_LISTS) + 2
             spaced = [part for piece in pieces for part in (piece, b"")][:-1]
-            self._skeletons[source] = spaced if len(pieces) == gaps + 1 else None
-        return self._skeletons[source]
+            self._skeletons[source, log_format] = spaced if len(pieces) == gaps + 1 else None
+        return self._skeletons[source, log_format]
 
     def forget(self, source: Source) -> None:
         """The source is gone."""
-        self._skeletons.pop(source, None)
+        for key in [key for key in self._skeletons if key[0] == source]:
+            del self._skeletons[key]
         for stream in ("", "stdout", "stderr"):
             self._sources.pop((source, stream), None)
+
+
+def output_name(name: str) -> str:
+    """The output's name for a variable of a format."""
+    return f"log_{name}" if name in RESERVED else name
+
+
+def variables(record: Record) -> dict[str, Any]:
+    """A record's values, under the output's names."""
+    return {output_name(name): value for name, value in record.fields.items()}
 
 
 def dumps(out: dict[str, Any]) -> bytes:
@@ -130,6 +138,14 @@ def attributed(attribution: Attribution, *, uid: bool = False) -> dict[str, Any]
     if attribution.candidates:
         out["candidates"] = [_names(owner, uid=True) for owner in attribution.candidates]
     return out
+
+
+def called(client: Attribution) -> dict[str, Any]:
+    """The names that go out for a client that is a pod."""
+    names = _names(client.owner, uid=False) if client.owner else {}
+    if client.service:
+        names["service"] = client.service.name
+    return {f"client_{name}": value for name, value in (names | {"attribution": client.grade}).items()}
 
 
 def _names(owner: Owner, *, uid: bool) -> dict[str, str]:

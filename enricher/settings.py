@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
 
-from enricher.accesslog.log_format import INGRESS_NGINX, LogFormat, LogFormatError, compile_format
+from enricher.accesslog.choosing import Choosing
+from enricher.accesslog.compiling import LogFormatError
+from enricher.accesslog.profiles import DEFAULT_PROFILE, PROFILES, Formats
 from enricher.errors import ConfigurationError, UsageError
 from enricher.metrics import MAX_SERIES
-from enricher.tailing.discovering import DEFAULT_SELECTORS, Selector
+from enricher.tailing.discovering import Selector
 
 Start = Literal["beginning", "end"]
 Output = Literal["json", "none"]
@@ -30,7 +32,11 @@ class Listen(NamedTuple):
 
 
 DEFAULT_LISTEN = Listen(None, 9464)
-DEFAULT_LOG_FORMAT = compile_format(INGRESS_NGINX)
+
+
+def selectors(profile: str) -> tuple[Selector, ...]:
+    """What a profile follows, if the user does not say."""
+    return tuple(Selector.parse(text) for text in PROFILES[profile].select)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +46,9 @@ class Settings:
     log_dir: str = "/var/log/pods"
     state_dir: str | None = None
     listen: Listen = DEFAULT_LISTEN
-    select: Sequence[Selector] = DEFAULT_SELECTORS
-    log_format: LogFormat = DEFAULT_LOG_FORMAT
+    select: Sequence[Selector] = selectors(DEFAULT_PROFILE)
+    profile: str | None = None
+    log_format: Formats | None = None
     namespace: str | None = None
     kubeconfig: str | None = None
     context: str | None = None
@@ -56,6 +63,10 @@ class Settings:
     node: str = ""
     own_pod: tuple[str, str] | None = None
     """Namespace and name of the pod that this is, from POD_NAMESPACE and POD_NAME: its own log is never read."""
+
+    def choosing(self) -> Choosing:
+        """What lines may look like, by source."""
+        return Choosing(self.log_format, self.profile)
 
 
 class Option(NamedTuple):
@@ -114,20 +125,32 @@ def parse_count(text: str) -> int:
     return int(text)
 
 
-def parse_log_format(text: str) -> LogFormat:
-    try:
-        return compile_format(text)
-    except LogFormatError as error:
-        raise UsageError(f"an nginx log_format is expected: {error}") from error
+def parse_profile(text: str) -> str:
+    if text not in PROFILES:
+        raise UsageError(f"one of {', '.join(PROFILES)} is expected")
+    return text
 
 
-def read_log_format(path: str) -> LogFormat:
+def parse_select(text: str) -> Selector:
+    profile, colon, rest = text.partition(":")
+    if not colon or text.startswith("/"):
+        return Selector.parse(text)
+    return Selector.parse(rest, parse_profile(profile))
+
+
+def read_log_format(path: str) -> str:
     try:
-        return compile_format(Path(path).read_text())
-    except LogFormatError as error:
-        raise UsageError(f"an nginx log_format is expected in it: {error}") from error
+        return Path(path).read_text()
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"the log format in {path}: {_reason(error)}") from error
+
+
+def _compiled(text: str, profile: str) -> Formats:
+    try:
+        return PROFILES[profile].compile(text)
+    except LogFormatError as error:
+        of = "an nginx log_format" if "nginx" in profile else f"a format of {profile}'s"
+        raise UsageError(f"{of} is expected: {error}") from error
 
 
 def parse_variable(text: str) -> str:
@@ -143,12 +166,24 @@ LISTEN = Option("--listen", "listen", "HOST:PORT", "where to serve /metrics, /li
 SELECT = Option(
     "--select",
     "select",
-    "NAMESPACE/POD-GLOB/CONTAINER",
+    "[PROFILE:]NAMESPACE/POD-GLOB/CONTAINER",
     "which containers to follow; or the absolute path (glob) of log files; can be repeated",
-    Selector.parse,
+    parse_select,
     repeatable=True,
 )
-LOG_FORMAT = Option("--log-format", "log_format", "FORMAT", "the proxy's nginx log_format", parse_log_format)
+PROFILE = Option(
+    "--profile",
+    "profile",
+    "NAME",
+    f"which proxy writes the logs, and how: {', '.join(PROFILES)}; without it, each log's first lines tell",
+    parse_profile,
+)
+LOG_FORMAT = Option(
+    "--log-format",
+    "log_format",
+    "FORMAT",
+    "the proxy's log format, in its own language: nginx's, if no profile is given",
+)
 LOG_FORMAT_FILE = Option("--log-format-file", "log_format", "FILE", "a file that holds it", read_log_format)
 NAMESPACE = Option("--namespace", "namespace", "NAME", "watch the EndpointSlices of this namespace, not of all")
 KUBECONFIG = Option("--kubeconfig", "kubeconfig", "FILE", "how to reach the API server from outside the cluster")
@@ -176,11 +211,11 @@ SERIES = Option("--max-series", "max_series", "NUMBER", "how many pods are count
 NODE = Option("--node", "node", "NAME", "the name of this node, for the output (NODE_NAME is read too)")
 
 RUN = (
-    *(LOG_DIR, SELECT, LOG_FORMAT, LOG_FORMAT_FILE, FROM, OUTPUT, STATE_DIR, LISTEN),
+    *(LOG_DIR, PROFILE, SELECT, LOG_FORMAT, LOG_FORMAT_FILE, FROM, OUTPUT, STATE_DIR, LISTEN),
     *(NAMESPACE, KUBECONFIG, CONTEXT, SERVICES, ENDPOINTS, POD_VARIABLE, HISTORY, SERIES, NODE),
 )
 OF_A_CLUSTER = (NAMESPACE, KUBECONFIG, CONTEXT, SERVICES)
-ENRICH = (LOG_FORMAT, LOG_FORMAT_FILE, *OF_A_CLUSTER, ENDPOINTS, POD_VARIABLE, NODE)
+ENRICH = (PROFILE, LOG_FORMAT, LOG_FORMAT_FILE, *OF_A_CLUSTER, ENDPOINTS, POD_VARIABLE, NODE)
 RECORD = OF_A_CLUSTER
 
 
@@ -209,10 +244,14 @@ def settle(options: Sequence[Option], flags: Mapping[str, Any], environ: Mapping
     for option in options:
         if option.field not in flagged and (text := environ.get(option.variable)):
             texts = text.split() if option.repeatable else [text]
-            values[option.field] = _parse(option, texts, f"in the variable {option.variable}")
+            values[option.field] = _parse(option, texts, f"in the variable {option.variable}", values)
     for option in options:
         if (given := flags.get(option.flag)) is not None:
-            values[option.field] = _parse(option, given if option.repeatable else [given], f"with {option.flag}")
+            values[option.field] = _parse(
+                option, given if option.repeatable else [given], f"with {option.flag}", values
+            )
+    if "select" not in values and values.get("profile"):
+        values["select"] = selectors(values["profile"])
     for option in OF_A_CLUSTER if values.get("endpoints") else ():
         if values.get(option.field):
             raise UsageError(f"{option.flag} was given beside {ENDPOINTS.flag}, which stands in a cluster's place")
@@ -231,11 +270,15 @@ def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
     )
 
 
-def _parse(option: Option, texts: Sequence[str], where: str) -> Any:
+def _parse(option: Option, texts: Sequence[str], where: str, settled: Mapping[str, Any]) -> Any:
+    """`settled`: the options before this one."""
     values = []
     for text in texts:
         try:
-            values.append(option.parse(text))
+            value = option.parse(text)
+            if option.field == "log_format":
+                value = _compiled(value, settled.get("profile") or DEFAULT_PROFILE)
+            values.append(value)
         except UsageError as error:
             raise UsageError(f"{text!r} was given {where}: {error}") from error
         except ConfigurationError as error:
@@ -251,8 +294,6 @@ def _refuse_both(options: Sequence[Option], flags: Mapping[str, Any], environ: M
 
 
 def _shown(default: object) -> str:
-    if isinstance(default, LogFormat):
-        return "ingress-nginx's"
     if isinstance(default, Listen):
         return f"{default.host or ''}:{default.port}"
     if isinstance(default, tuple):

@@ -1,6 +1,6 @@
 """When an attempt was, as far as its line tells. Pure."""
 
-from enricher.accesslog.log_format import Record
+from enricher.accesslog.records import Record
 from enricher.cluster.attribution import Window
 from enricher.times import MILLISECOND, SECOND
 
@@ -48,6 +48,12 @@ def windows(record: Record, at: int | None) -> list[Window | None]:
         after += duration
     out.reverse()
     return out
+
+
+def request_window(record: Record, at: int | None) -> Window | None:
+    """When the request was, as far as its line tells: all that time its client had its address."""
+    end = _request_end(record, at)
+    return None if end is None else Window(end[0] - (record.duration or 0) - CLOCK, end[0], end[1])
 
 
 def _request_end(record: Record, at: int | None) -> tuple[int, int] | None:

@@ -21,6 +21,8 @@ class Attempt(NamedTuple):
     """One try of one upstream. `response_time` is in ns; None where nginx wrote `-`.
 
     `got_header` says whether a response's header came; None where the format has no `$upstream_header_time`.
+    `made_by` is who made the answer, `pod` or `proxy`, and `reason` why the proxy did, where the line itself says so.
+    `grpc_status` is the name of a gRPC call's status; empty where it is not known.
     """
 
     addr: str
@@ -28,27 +30,43 @@ class Attempt(NamedTuple):
     response_time: int | None
     response_length: int | None
     got_header: bool | None = None
+    made_by: str = ""
+    reason: str = ""
+    grpc_status: str = ""
 
     @property
     def answered(self) -> bool:
-        """Whether somebody completed an answer: a status other than nginx's own 499, 502 and 504."""
+        """Whether somebody completed an answer; where the line does not tell who made it, the statuses 499, 502 and 504
+        are the proxy's own.
+        """
+        if self.made_by:
+            return self.made_by == "pod"
         return self.status is not None and self.status not in NGINX_OWN_STATUSES
 
     @property
     def is_error(self) -> bool:
-        return self.status is not None and 500 <= self.status <= 599
+        """A 5xx, or a gRPC status other than OK."""
+        return self.grpc_failed or (self.status is not None and 500 <= self.status <= 599)
+
+    @property
+    def grpc_failed(self) -> bool:
+        return self.grpc_status not in {"", "OK"}
 
 
 class Error(NamedTuple):
-    """A 5xx as it is counted: its code, whether another attempt followed (`true` or `false`), and who made it."""
+    """A failed attempt as it is counted: the status of HTTP, or of gRPC if that is what failed; whether another attempt
+    followed (`true` or `false`); and who made it.
+    """
 
     code: str
     retried: str
     origin: str
+    protocol: str = "http"
 
     @classmethod
-    def of(cls, status: int | None, *, retried: bool, origin: str) -> "Error":
-        return cls(str(status), "true" if retried else "false", origin)
+    def of(cls, attempt: Attempt, *, retried: bool, origin: str) -> "Error":
+        code, protocol = (attempt.grpc_status, "grpc") if attempt.grpc_failed else (str(attempt.status), "http")
+        return cls(code, "true" if retried else "false", origin, protocol)
 
 
 Timed = tuple[float, int] | None

@@ -44,6 +44,14 @@ _NAMES = frozenset(
     }
 )
 
+GRPC_STATUSES = (
+    "upstream_trailer_grpc_status",
+    "upstream_http_grpc_status",
+    "sent_trailer_grpc_status",
+    "sent_http_grpc_status",
+)
+"""Where a call's status may be: in a trailer, or, of calls that ended at once, in a header; what the pod sent first."""
+
 _ALWAYS = frozenset({"time_local", "time_iso8601", "msec"})
 """Variables that always have a value."""
 _NUMBER = r"(?:\d++(?:\.\d++)?+|-)"
@@ -68,6 +76,8 @@ def shape(name: str) -> str | None:
         pattern = r"\d++(?:\.\d++)?+"
     elif name in _NAMES:
         pattern = r"[\w.-]++"
+    elif name in GRPC_STATUSES:
+        pattern = r"\d{1,9}"
     elif name in _SHAPES:
         pattern = _SHAPES[name]
     else:
@@ -95,11 +105,14 @@ _MISSING = frozenset({b"", b"-"})
 _SECONDS = re.compile(rb"(?:0|[1-9]\d{0,11})(?:\.\d{1,9})?")
 _ESCAPED_BYTE = re.compile(rb"\\x([0-9A-Fa-f]{2})")
 _ESCAPED_JSON = re.compile(rb'\\(?:(["\\/])|([bfnrt])|u00([0-9A-Fa-f]{2}))')
+_HASHED_BYTE = re.compile(rb"#([0-9A-F]{2})")
 _CONTROL = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 
 
 def unescape(raw: bytes, escape: str) -> str:
-    r"""The text that nginx escaped. Bytes that are no UTF-8 come out as `\xXX`."""
+    r"""The text that nginx (or, with `hash`, HAProxy) escaped. Bytes that are no UTF-8 come out as `\xXX`."""
+    if escape == "hash":
+        return _HASHED_BYTE.sub(lambda f: bytes([int(f[1], 16)]), raw).decode("utf-8", "backslashreplace")
     if b"\\" not in raw or escape == "none":
         return raw.decode("utf-8", "backslashreplace")
     if escape == "default":

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from enricher.cluster.endpoints import IDENTITY, NO_SERVICE, Owner, Service, split_address
+from enricher.cluster.endpoints import IDENTITY, NO_SERVICE, Owner, Service, canonical_ip, split_address
 from enricher.cluster.history import EVER, FOREVER, History, Tenure, meet
 from enricher.times import SECOND
 
@@ -284,6 +284,28 @@ def reported(known: Known, attribution: Attribution, pod: str) -> Attribution:
     owner = next((owner for owner in owners if owner and owner.pod == pod), None)
     namespace = attribution.service.namespace if attribution.service else ""
     return Attribution("reported", owner or Owner(namespace, pod, "", ""), attribution.service, why=_REPORTED)
+
+
+def attribute_client(known: Known, addr: str, window: Window | None) -> Attribution | None:
+    """Which pod a client is, if its address (an IP) is one's; None where nobody is known to have held it. Its service
+    is the first by name of those it is in. An address of a node may be any process's there.
+    """
+    ip = canonical_ip(addr)
+    if not known.pods.of_ip(ip):
+        return None
+    found = attribute(known, ip, window, answered=False)
+    if found.grade in {"unknown", "service"}:
+        return None
+    return found._replace(service=some_service(known, ip, found))
+
+
+def some_service(known: Known, addr: str, found: Attribution) -> Service | None:
+    """The service of an attribution; where its pod is in several, the first by name."""
+    if found.service or not found.owner:
+        return found.service
+    tenures = known.pods.of_ip(split_address(addr)[0])
+    services = {service for tenure in tenures if tenure.owner == found.owner for service in tenure.services}
+    return min(services - {NO_SERVICE}, default=None)
 
 
 def meant_service(upstream_name: str, tenure: Tenure) -> Service | None:

@@ -102,7 +102,7 @@ class History:
         """Whether the slices are a snapshot of a time that nobody knows."""
         self.held = 0
         """How many addresses somebody holds now."""
-        self.on_change: Callable[[str], object] = lambda _: None
+        self.on_change = set[Callable[[str], object]]()
         """Called with each IP of which something has changed, for who keeps answers."""
         self.began = FOREVER
         """Since when an address of which nothing is known was nobody's (ns): since there was a watch of all pods that
@@ -163,7 +163,7 @@ class History:
         for place, endpoint in after.items():  # first who is there, so that a move within the slice leaves no gap
             tenure = stay.get(place) or self._enter(endpoint, service, at, earliest)
             if _note(tenure, endpoint, ports, at):
-                self.on_change(tenure.ip)
+                self._tell(tenure.ip)
             named.append(tenure)
         for place, tenure in before.items():
             if place not in after or stay is not before:
@@ -178,7 +178,7 @@ class History:
         if tenure is None:
             tenure = Tenure(endpoint.ip, endpoint.owner, at, min(at, earliest))
             self._tenures.setdefault(endpoint.ip, []).append(tenure)
-        self.on_change(endpoint.ip)
+        self._tell(endpoint.ip)
         self.held += tenure.slices == 0
         tenure.until = tenure.until_latest = FOREVER
         tenure.services[service] = tenure.services.get(service, 0) + 1
@@ -197,7 +197,7 @@ class History:
         return None if taken else last
 
     def _leave(self, tenure: Tenure, service: Service, at: int, earliest: int) -> None:
-        self.on_change(tenure.ip)
+        self._tell(tenure.ip)
         tenure.services[service] -= 1
         if tenure.slices == 0:
             self.held -= 1
@@ -217,8 +217,12 @@ class History:
                 self._drop(tenure)
                 self.missed(ended)
 
+    def _tell(self, ip: str) -> None:
+        for told in self.on_change:
+            told(ip)
+
     def _drop(self, tenure: Tenure) -> None:
-        self.on_change(tenure.ip)
+        self._tell(tenure.ip)
         tenures = self._tenures[tenure.ip]
         tenures.remove(tenure)
         if not tenures:

@@ -22,26 +22,26 @@ class Selector:
     namespace: re.Pattern[str] | None = None
     pod: re.Pattern[str] | None = None
     container: re.Pattern[str] | None = None
+    profile: str = ""
+    """The name of the profile of what is selected, if it was given."""
 
     @classmethod
-    def parse(cls, text: str) -> "Selector":
+    def parse(cls, text: str, profile: str = "") -> "Selector":
         """Raises UsageError."""
         if text.startswith("/"):
             if fixed_directory(text) == "/":
                 raise UsageError(
                     "a directory that the path of log files can't leave is expected before its first * ? ["
                 )
-            return cls(text)
+            return cls(text, profile=profile)
         parts = text.split("/")
         if len(parts) != 3 or not all(_GLOB.fullmatch(part) for part in parts):
             raise UsageError(
                 "NAMESPACE/POD-GLOB/CONTAINER, names with * ? [ ], is expected, "
                 "as in */*ingress-nginx-controller*/controller; or an absolute path of log files"
             )
-        return cls(text, *(re.compile(translate(part)) for part in parts))
-
-
-DEFAULT_SELECTORS = (Selector.parse("*/*ingress-nginx-controller*/controller"),)
+        namespace, pod, container = (re.compile(translate(part)) for part in parts)
+        return cls(text, namespace, pod, container, profile)
 
 
 def check_log_dir(log_dir: str) -> None:
@@ -63,7 +63,7 @@ def discover(log_dir: str, selectors: Sequence[Selector], own: tuple[str, str] |
         sources.update((source.path, source) for source in _containers(log_dir, containers, own))
     for selector in selectors:
         if not selector.namespace:
-            sources.update((path, Source(path)) for path in _plain_files(selector.text, own))
+            sources.update((path, Source(path, profile=selector.profile)) for path in _plain_files(selector.text, own))
     return [sources[path] for path in sorted(sources)]
 
 
@@ -76,8 +76,9 @@ def _containers(log_dir: str, selectors: list[Selector], own: tuple[str, str] | 
         namespace, pod, uid = parts
         fitting = [s for s in selectors if _fits(s.namespace, namespace) and _fits(s.pod, pod)]
         for container in _names(os.path.join(log_dir, directory)) if fitting else ():
-            if any(_fits(selector.container, container) for selector in fitting):
-                yield Source(os.path.join(log_dir, directory, container), namespace, pod, uid, container)
+            if selector := next((one for one in fitting if _fits(one.container, container)), None):
+                path = os.path.join(log_dir, directory, container)
+                yield Source(path, namespace, pod, uid, container, selector.profile)
 
 
 def _fits(pattern: re.Pattern[str] | None, name: str) -> bool:

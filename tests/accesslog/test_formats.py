@@ -2,7 +2,8 @@
 
 import pytest
 
-from enricher.accesslog.log_format import LogFormatError, compile_format
+from enricher.accesslog.compiling import LogFormatError
+from enricher.accesslog.log_format import compile_format
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ VALUES = {
     "--log-dir": ("/a", "/b"),
     "--state-dir": ("/a", "/b"),
     "--listen": ("127.0.0.1:1", "[::1]:2"),
+    "--profile": ("envoy", "haproxy"),
     "--select": ("a/b/c", "d/e/f"),
     "--log-format": ("$status", "$request"),
     "--namespace": ("a", "b"),
@@ -37,7 +38,7 @@ def settled(flags=(), environ=()):
 def value(settings, option):
     found = getattr(settings, option.field)
     if option.field == "log_format":
-        return found.text
+        return found and [one.text for one in found]
     return [getattr(one, "text", one) for one in found] if option.repeatable else found
 
 
@@ -47,7 +48,7 @@ def test_a_flag_a_variable_and_both(flag):
     first, second = VALUES[flag]
     given = [flag] if second is None else [flag, second]
     wanted = [second] if option.repeatable else option.parse(second or "true")
-    wanted = wanted.text if option.field == "log_format" else wanted
+    wanted = [wanted] if option.field == "log_format" else wanted
     assert value(settled(given), option) == wanted
     assert value(settled((), {option.variable: second or "true"}), option) == wanted
     assert value(settled(given, {option.variable: first}), option) == wanted
@@ -56,7 +57,9 @@ def test_a_flag_a_variable_and_both(flag):
 
 def test_a_variable_that_a_flag_outdoes_is_not_read():
     assert settled(["--from", "end"], {"ENRICHER_FROM": "middle"}).start == "end"
-    assert settled(["--log-format", "$status"], {"ENRICHER_LOG_FORMAT_FILE": "/missing"}).log_format.text == "$status"
+    assert (
+        settled(["--log-format", "$status"], {"ENRICHER_LOG_FORMAT_FILE": "/missing"}).log_format[0].text == "$status"
+    )
 
 
 def test_a_missing_file_says_where_it_was_named():
@@ -103,10 +106,10 @@ def test_a_format_file(tmp_path):
     path = tmp_path / "format"
     path.write_text("log_format x escape=json '$status';\n")
     for settings in (settled(["--log-format-file", str(path)]), settled((), {"ENRICHER_LOG_FORMAT_FILE": str(path)})):
-        assert settings.log_format.text == "$status"
-        assert settings.log_format.escape == "json"
+        assert settings.log_format[0].text == "$status"
+        assert settings.log_format[0].escape == "json"
     flag = settled(["--log-format", "$request"], {"ENRICHER_LOG_FORMAT_FILE": str(path)})
-    assert flag.log_format.text == "$request"
+    assert flag.log_format[0].text == "$request"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ import orjson
 import pytest
 from controller_lines import AT, SOURCE, STAMP, slice_of
 
+from enricher.accesslog.choosing import Choosing
 from enricher.accesslog.log_format import INGRESS_NGINX, compile_format
 from enricher.cluster.attribution import Known
 from enricher.cluster.endpoints import read_slice
@@ -24,7 +25,8 @@ def make(history):
     """Makes an Enricher for a format."""
 
     def make(format_=INGRESS_NGINX, **options):
-        return Enricher(compile_format(format_), Known(history, History()), Metrics(), node="node-0", **options)
+        formats = Choosing((compile_format(format_),))
+        return Enricher(formats, Known(history, History()), Metrics(), node="node-0", **options)
 
     return make
 

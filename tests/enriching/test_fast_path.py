@@ -9,10 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from enricher import enriching
-from enricher.accesslog.log_format import INGRESS_NGINX, LogFormatError, compile_format
+from enricher.accesslog.choosing import Choosing
+from enricher.accesslog.compiling import LogFormatError
+from enricher.accesslog.log_format import INGRESS_NGINX, compile_format
+from enricher.accesslog.profiles import UPSTREAMS_GRPC
 from enricher.cluster.attribution import Known
 from enricher.cluster.history import History
 from enricher.enriching import Batch, Enricher
+from enricher.fastpath import patterns
 from enricher.lines import Block, Source
 from enricher.metrics import Metrics
 from enricher.tailing.framing import Framer
@@ -25,7 +29,7 @@ JSON = (
     '"upstream_status": "$upstream_status", "upstream_time": "$upstream_response_time", "id": "$req_id"}'
 )
 SHORT = '$remote_addr "$request" $status $upstream_addr $upstream_status $msec'
-FORMATS = {"default": INGRESS_NGINX, "json": JSON, "short": SHORT}
+FORMATS = {"default": INGRESS_NGINX, "json": JSON, "short": SHORT, "grpc": UPSTREAMS_GRPC}
 SOURCE = Source("/100%b/controller", "ingress", "controller-%d", "uid", "controller")
 
 
@@ -58,7 +62,9 @@ def value(rng: random.Random, name: str, at: int) -> bytes:
     ip = f"10.0.0.{rng.choice((0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 20, 21))}:80"
     odd = rng.random() < 0.06
     choices = {
-        "remote_addr": ["10.1.2.3", "fd00::1"],
+        "remote_addr": ["10.1.2.3", "fd00::1", "10.0.0.0", "10.0.0.0", "10.0.0.4", "10.0.0.7", "10.0.0.20"],
+        "upstream_trailer_grpc_status": ["0", "-", "14", "5", "99", "x", ""],
+        "upstream_http_grpc_status": ["-", "0", "13"],
         "remote_user": ["-", "bob", "a b] [x"],
         "time_local": [local(at), local(at - rng.choice((0, 1, 2, 300)) * SECOND)],
         "time_iso8601": [iso(at), iso(at - rng.choice((1, 300)) * SECOND)],
@@ -126,7 +132,7 @@ def enriched(
 ) -> tuple[list[bytes], object]:
     clock = [NOW]
     metrics = Metrics(lambda: clock[0])
-    enricher = Enricher(compile_format(fmt), known(), metrics, node="n", to_count=to_count)
+    enricher = Enricher(Choosing((compile_format(fmt),)), known(), metrics, node="n", to_count=to_count)
     block = framed(body)
     out = []
     for _ in range(2):  # the second time what the first has learned is used
@@ -139,12 +145,13 @@ def enriched(
             assert now is not None
             now = done.wait_until
     enricher.count()
-    assert quick is False or fmt not in FORMATS.values() or enricher._fast is not None
+    assert quick is False or fmt not in FORMATS.values() or any(enricher._fast.values())
     counts = (
         {key: (s.requests, s.errors, s.failures, round(s.seconds, 6), s.timed) for key, s in metrics.pods.items()},
         metrics.services,
         +metrics.lines,
         +metrics.grades,
+        {key: (edge.requests, edge.errors) for key, edge in metrics.edges.items()},
     )
     return b"".join(out).split(b"\n"), counts
 
@@ -168,6 +175,7 @@ NAMES = (
     *("remote_addr", "remote_user", "time_local", "time_iso8601", "msec", "request", "status", "bytes_sent"),
     *("request_time", "proxy_upstream_name", "proxy_alternative_upstream_name", "upstream_response_time"),
     *("upstream_response_length", "upstream_header_time", "req_id", "http_user_agent", "connection", "host", "pod"),
+    "upstream_trailer_grpc_status",
 )
 BETWEEN = (
     *(" ",) * 3,
@@ -221,7 +229,7 @@ def test_ordinary_lines_take_the_fast_path(fmt: str, monkeypatch: pytest.MonkeyP
 
 def test_what_was_known_of_an_address_is_forgotten_when_the_history_changes() -> None:
     now_known, metrics = known(), Metrics(lambda: NOW)
-    enricher = Enricher(compile_format(INGRESS_NGINX), now_known, metrics)
+    enricher = Enricher(Choosing((compile_format(INGRESS_NGINX),)), now_known, metrics)
     body = (
         b'2026-11-22T23:18:31.5Z stdout F 10.1.2.3 - - [22/Nov/2026:23:18:31 +0000] "GET / HTTP/1.1" 200 1 "-" "-" 1 '
         b"0.001 [shop-web-renamed] [] 10.0.0.0:80 1 0.001 200 abc\n"
@@ -251,7 +259,7 @@ def test_what_overflows_is_counted_alike(max_series: int) -> None:
     counts = []
     for quick in (True, False):
         metrics = Metrics(lambda: NOW, max_series=max_series)
-        enricher = Enricher(compile_format(INGRESS_NGINX), known(), metrics)
+        enricher = Enricher(Choosing((compile_format(INGRESS_NGINX),)), known(), metrics)
         enricher.enrich(Batch(SOURCE, framed(body) if quick else list(framed(body))))
         enricher.count()
         counts.append(sum(series.requests for series in metrics.pods.values()))
@@ -265,7 +273,7 @@ def test_formats_that_have_no_fast_path() -> None:
         "escape=none $upstream_addr $upstream_status $uri",
         "$uri|$upstream_addr $upstream_status",
     ):
-        assert Enricher(compile_format(fmt), known(), Metrics())._fast is None
+        assert patterns(compile_format(fmt)) is None
 
 
 LEGACY = "$upstream_addr $upstream_status $upstream_response_time $request_time"
@@ -300,7 +308,7 @@ def test_fractions_of_a_second_that_are_cut_are_no_earlier_times() -> None:
         pods.replace([], NOW - 3000 * SECOND)
         pods.apply("ADDED", slice_("10.0.0.0", "p0"), NOW - 2000 * SECOND)
         pods.apply("BOOKMARK", {}, NOW + SECOND * 12 // 100)
-        enricher = Enricher(compile_format(LEGACY), Known(pods, History()), Metrics(lambda: NOW))
+        enricher = Enricher(Choosing((compile_format(LEGACY),)), Known(pods, History()), Metrics(lambda: NOW))
         out.append(enricher.enrich(Batch(SOURCE, framed(body) if quick else list(framed(body)))).data)
     assert out[0] == out[1]
     assert b'"assumed"' in out[0]

@@ -9,7 +9,7 @@ from enricher.rendering import RESERVED
 @pytest.mark.parametrize("name", sorted(RESERVED))
 def test_a_variable_of_a_reserved_name_is_renamed(enriched, name):
     (row,) = enriched(b"evil 10.0.0.1:80 200", format_=f"${name} $upstream_addr $upstream_status")
-    assert row[f"nginx_{name}"] == "evil"
+    assert row[f"log_{name}"] == "evil"
     assert row.get(name) != "evil"
     assert row["pod"] == "web-1"
     assert row["time"] == STAMP.decode()
@@ -19,7 +19,7 @@ def test_the_controllers_own_namespace_is_no_pods(enriched):
     """ingress-nginx has a $namespace: the Ingress's. It may be a name that is in use elsewhere."""
     (row,) = enriched(b"other 10.0.0.1:80 200", format_="$namespace $upstream_addr $upstream_status")
     assert row["namespace"] == "shop"
-    assert row["nginx_namespace"] == "other"
+    assert row["log_namespace"] == "other"
 
 
 def test_a_json_formats_own_keys_do_not_matter(enriched):

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from test_fast_path import FORMATS, NOW, SOURCE, framed, known
 
+from enricher.accesslog.choosing import Choosing
 from enricher.accesslog.log_format import compile_format
 from enricher.enriching import Batch, Enricher
 from enricher.metrics import Metrics
@@ -50,7 +51,8 @@ def calls(work: Callable[[], object]) -> int:
 )
 def test_calls_for_each_line(line: str, *, to_count: bool, at_most: int) -> None:
     body = "".join(f"{line % (n % 1000, n % 3)}\n" for n in range(LINES)).encode()
-    enricher = Enricher(compile_format(FORMATS["default"]), known(), Metrics(lambda: NOW), to_count=to_count)
+    formats = Choosing((compile_format(FORMATS["default"]),))
+    enricher = Enricher(formats, known(), Metrics(lambda: NOW), to_count=to_count)
     enricher.enrich(Batch(SOURCE, framed(body)))  # addresses become known
     block = framed(body)
     made = calls(lambda: enricher.enrich(Batch(SOURCE, block)))
@@ -61,7 +63,7 @@ def test_calls_for_each_line(line: str, *, to_count: bool, at_most: int) -> None
 def test_a_log_of_twice_the_pods_is_no_more_work() -> None:
     def work(pods: int) -> int:
         body = "".join(f"{ORDINARY % (n % 1000, n % pods)}\n" for n in range(LINES)).encode()
-        enricher = Enricher(compile_format(FORMATS["default"]), known(), Metrics(lambda: NOW))
+        enricher = Enricher(Choosing((compile_format(FORMATS["default"]),)), known(), Metrics(lambda: NOW))
         enricher.enrich(Batch(SOURCE, framed(body)))
         block = framed(body)
         return calls(lambda: enricher.enrich(Batch(SOURCE, block)))

@@ -88,7 +88,7 @@ class Daemon:
         self.writer = CountingWriter(self._stdout)
         self.knowledge, self.metrics, self.state = Trailing(), Metrics(), State(str(state_dir))
         settings = Settings(log_dir=str(log_dir), state_dir=str(state_dir))
-        self.enricher = Enricher(settings.log_format, self.knowledge.known, self.metrics)
+        self.enricher = Enricher(settings.choosing(), self.knowledge.known, self.metrics)
         self.shipping = Shipping(
             settings,
             enricher=self.enricher,

@@ -6,6 +6,7 @@ import random
 import orjson
 import pytest
 
+from enricher.accesslog.choosing import Choosing
 from enricher.accesslog.log_format import INGRESS_NGINX, compile_format
 from enricher.cluster.attribution import Known
 from enricher.cluster.endpoints import read_slice
@@ -125,7 +126,7 @@ def enricher(format_):
     history.replace(
         [read_slice(slice_of("web", PODS, namespace="shop", service="web", port=80))], rfc3339_ns(STAMP) - 10**12
     )
-    return Enricher(compile_format(format_), Known(history, History()), Metrics(), node="node-0")
+    return Enricher(Choosing((compile_format(format_),)), Known(history, History()), Metrics(), node="node-0")
 
 
 def written(enricher, lines):

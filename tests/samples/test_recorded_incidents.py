@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 import pytest
 
+from enricher.accesslog.choosing import Choosing
 from enricher.accesslog.log_format import INGRESS_NGINX, compile_format
 from enricher.cluster.attribution import Known
 from enricher.cluster.endpoints import read_slice, service_as_slice
@@ -55,7 +56,7 @@ def physical_lines(recording: Path) -> tuple[int, int]:
 
 
 def enricher_of(known: Known) -> Enricher:
-    return Enricher(compile_format(INGRESS_NGINX), known, Metrics(), node="node-1")
+    return Enricher(Choosing((compile_format(INGRESS_NGINX),)), known, Metrics(), node="node-1")
 
 
 def judged(recording: Path, out: list[Row]) -> Figures:

@@ -6,7 +6,9 @@ import pytest
 
 from enricher.errors import ConfigurationError, UsageError
 from enricher.lines import Source
-from enricher.tailing.discovering import DEFAULT_SELECTORS, Selector, check_log_dir, discover
+from enricher.tailing.discovering import Selector, check_log_dir, discover
+
+CONTROLLERS = (Selector.parse("*/*ingress-nginx-controller*/controller"),)
 
 
 @pytest.fixture
@@ -33,7 +35,7 @@ def found(log_dir, *selectors: str, own=None) -> list[str]:
 
 def test_the_default_is_the_ingress_controller(log_dir):
     path = log_dir / "ingress-nginx_ingress-nginx-controller-abc_uid1" / "controller"
-    assert discover(str(log_dir), DEFAULT_SELECTORS) == [
+    assert discover(str(log_dir), CONTROLLERS) == [
         Source(str(path), "ingress-nginx", "ingress-nginx-controller-abc", "uid1", "controller")
     ]
 
@@ -79,7 +81,7 @@ def test_a_missing_log_directory_is_an_error_only_when_asked(tmp_path):
     check_log_dir(str(tmp_path))
     with pytest.raises(ConfigurationError, match="missing: No such file or directory"):
         check_log_dir(str(tmp_path / "missing"))
-    assert discover(str(tmp_path / "missing"), DEFAULT_SELECTORS) == []
+    assert discover(str(tmp_path / "missing"), CONTROLLERS) == []
 
 
 def test_thousands_of_directories_are_cheap(tmp_path, monkeypatch):
@@ -88,5 +90,5 @@ def test_thousands_of_directories_are_cheap(tmp_path, monkeypatch):
     real, calls = os.scandir, []
     monkeypatch.setattr(os, "scandir", lambda path: calls.append(path) or real(path))
     monkeypatch.setattr(os, "stat", lambda *_args, **_kwargs: pytest.fail("one stat per directory"))
-    assert discover(str(tmp_path), DEFAULT_SELECTORS) == []
+    assert discover(str(tmp_path), CONTROLLERS) == []
     assert calls == [str(tmp_path)]

@@ -1,0 +1,21 @@
+"""gRPC's own statuses, as proxies write them. Pure."""
+
+from functools import lru_cache
+
+CODES = (
+    *("OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS"),
+    *("PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED"),
+    *("INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED"),
+)
+"""By number (https://grpc.io/docs/guides/status-codes/)."""
+_SPELLED = {code.replace("_", ""): code for code in CODES} | {"CANCELED": "CANCELLED"}
+
+
+@lru_cache(maxsize=256)
+def status_name(text: bytes) -> str:
+    """`14`, `Unavailable` or `UNAVAILABLE` as UNAVAILABLE; empty where it is no status. A number that gRPC does not
+    know is to be taken for UNKNOWN, says its specification.
+    """
+    if text.isdigit() and len(text) < 10:
+        return CODES[int(text)] if int(text) < len(CODES) else "UNKNOWN"
+    return _SPELLED.get(text.decode("ascii", "replace").replace("_", "").upper(), "")
