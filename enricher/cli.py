@@ -189,7 +189,7 @@ async def _listed(settings: Settings) -> Known:
     from enricher.knowing import Watched  # noqa: PLC0415
 
     async with connect(settings.kubeconfig, settings.context) as api:
-        knowledge = Watched(api, settings)
+        knowledge = Watched(api, settings, settings.choosing().usual)
         async with asyncio.TaskGroup() as group:
             watching = group.create_task(knowledge.keep())
             await knowledge.start()

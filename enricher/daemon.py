@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from threading import Thread
 from typing import Any
 
+from enricher.accesslog.choosing import Timeline
 from enricher.cluster.connecting import connect
 from enricher.cluster.history import FOREVER
 from enricher.enriching import Enricher
@@ -50,11 +51,12 @@ async def run(settings: Settings, writer: Writer, own_log: OwnLog) -> None:
     async with AsyncExitStack() as stack:
         if settings.state_dir:
             stack.enter_context(lock(settings.state_dir))
-        knowledge = await stack.enter_async_context(_knowledge(settings))
+        choosing = settings.choosing()
+        knowledge = await stack.enter_async_context(_knowledge(settings, choosing.usual))
         shipping = Shipping(
             settings,
             enricher=Enricher(
-                settings.choosing(),
+                choosing,
                 knowledge.known,
                 metrics,
                 node=settings.node,
@@ -124,12 +126,12 @@ async def _to_its_end(save: Callable[[dict[str, Any]], object], state: dict[str,
 
 
 @asynccontextmanager
-async def _knowledge(settings: Settings) -> AsyncIterator[Knowledge]:
+async def _knowledge(settings: Settings, usual: Timeline) -> AsyncIterator[Knowledge]:
     if settings.endpoints:
         yield FromFile(settings.endpoints)
         return
     async with connect(settings.kubeconfig, settings.context) as api:
-        yield Watched(api, settings)
+        yield Watched(api, settings, usual)
 
 
 async def _supervise(shipping: Shipping, knowledge: Knowledge, metrics: Metrics, state: State | None) -> None:

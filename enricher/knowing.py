@@ -8,13 +8,26 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
+from enricher.accesslog.choosing import Timeline
+from enricher.accesslog.profiles import DEFAULT_PROFILE
 from enricher.cluster.attribution import Known
 from enricher.cluster.connecting import Api
 from enricher.cluster.endpoints import Slice, SliceState, read_slice, service_as_slice
 from enricher.cluster.history import History
 from enricher.cluster.loading import load_known
-from enricher.cluster.watching import ENDPOINT_SLICES, SERVICES, Listed, Resource, WatchStatus, watch
+from enricher.cluster.watching import (
+    CONFIG_MAPS,
+    ENDPOINT_SLICES,
+    SERVICES,
+    Changed,
+    Listed,
+    Resource,
+    WatchStatus,
+    watch,
+)
+from enricher.configuring import Configured
 from enricher.errors import ConfigurationError
 from enricher.metrics import WatchGauges
 from enricher.settings import Settings
@@ -51,16 +64,22 @@ class Watched:
     trails = True
     """Whether a line may outrun what is known, and is worth holding back for a moment."""
 
-    def __init__(self, api: Api, settings: Settings) -> None:
+    def __init__(self, api: Api, settings: Settings, usual: Timeline) -> None:
+        """`usual` is told the formats that the controller's ConfigMap names."""
         keep = round(settings.history * SECOND)
         status = WatchStatus()
         pods = History(keep=keep, in_sync=lambda: status.certain(time.time_ns()), whole=settings.namespace is None)
         self.known = Known(pods, History(keep=keep))
         self.news = News()
-        self._api, self._namespace = api, settings.namespace
-        self._watches = [_Watch(ENDPOINT_SLICES, self.known.pods, status)]
+        self._api = api
+        self._watches = [_Watch(ENDPOINT_SLICES, settings.namespace, Keeping(self.known.pods), status)]
         if settings.services:
-            self._watches.append(_Watch(SERVICES, self.known.services, WatchStatus(), service_as_slice))
+            services = Keeping(self.known.services, service_as_slice)
+            self._watches.append(_Watch(SERVICES, settings.namespace, services, WatchStatus()))
+        if settings.controller_configmap:
+            namespace, name = settings.controller_configmap
+            formats = Configured(usual, settings.profile or DEFAULT_PROFILE)
+            self._watches.append(_Watch(CONFIG_MAPS, namespace, formats, WatchStatus(), name))
         self._wanted = asyncio.Event()
         self._first: asyncio.Task[None] | None = None
 
@@ -87,15 +106,13 @@ class Watched:
                 group.create_task(self._keep(one))
 
     async def _keep(self, one: "_Watch") -> None:
-        def keep(obj: Slice) -> SliceState:
-            return read_slice(one.as_slice(obj))
-
-        async for item in watch(self._api, one.resource, namespace=self._namespace, keep=keep, status=one.status):
+        news = watch(
+            self._api, one.resource, namespace=one.namespace, name=one.name, keep=one.consumer.keep, status=one.status
+        )
+        async for item in news:
+            one.consumer.take(item)
             if isinstance(item, Listed):
-                one.history.replace(item.items, item.at, item.asked)
                 one.listed.set()
-            else:
-                one.history.apply(item.type, one.as_slice(item.object), item.at, item.earliest)
             self.news.spread()
 
     @property
@@ -123,12 +140,37 @@ class Watched:
         )
 
 
+class Consumer(Protocol):
+    """Who takes what a watch brings: `keep` makes of a listed object what it needs of it."""
+
+    def keep(self, obj: dict[str, Any]) -> Any: ...
+
+    def take(self, item: Listed | Changed) -> None: ...
+
+
+class Keeping:
+    """Puts what a watch brings into a history."""
+
+    def __init__(self, history: History, as_slice: Callable[[Slice], Slice] = lambda obj: obj) -> None:
+        self._history, self._as_slice = history, as_slice
+
+    def keep(self, obj: Slice) -> SliceState:
+        return read_slice(self._as_slice(obj))
+
+    def take(self, item: Listed | Changed) -> None:
+        if isinstance(item, Listed):
+            self._history.replace(item.items, item.at, item.asked)
+        else:
+            self._history.apply(item.type, self._as_slice(item.object), item.at, item.earliest)
+
+
 @dataclass(slots=True)
 class _Watch:
     resource: Resource
-    history: History
+    namespace: str | None
+    consumer: Consumer
     status: WatchStatus
-    as_slice: Callable[[Slice], Slice] = lambda obj: obj
+    name: str | None = None
     listed: asyncio.Event = field(default_factory=asyncio.Event)
 
 

@@ -20,6 +20,8 @@ from enricher.errors import ConfigurationError, UsageError
 from enricher.metrics import MAX_SERIES
 from enricher.tailing.discovering import Selector
 
+CONTROLLERS = ("ingress-nginx", "nginx-ingress")
+"""Profiles of controllers whose ConfigMap holds the log format."""
 Start = Literal["beginning", "end"]
 Output = Literal["json", "none"]
 
@@ -49,6 +51,8 @@ class Settings:
     select: Sequence[Selector] = selectors(DEFAULT_PROFILE)
     profile: str | None = None
     log_format: Formats | None = None
+    controller_configmap: tuple[str, str] | None = None
+    """Namespace and name."""
     namespace: str | None = None
     kubeconfig: str | None = None
     context: str | None = None
@@ -107,6 +111,13 @@ def parse_switch(text: str) -> bool:
     if text not in {"true", "false"}:
         raise UsageError("true or false is expected")
     return text == "true"
+
+
+def parse_object(text: str) -> tuple[str, str]:
+    namespace, _, name = text.partition("/")
+    if not all(re.fullmatch(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?", part) for part in (namespace, name)):
+        raise UsageError("NAMESPACE/NAME is expected")
+    return namespace, name
 
 
 def parse_seconds(text: str) -> float:
@@ -185,6 +196,13 @@ LOG_FORMAT = Option(
     "the proxy's log format, in its own language: nginx's, if no profile is given",
 )
 LOG_FORMAT_FILE = Option("--log-format-file", "log_format", "FILE", "a file that holds it", read_log_format)
+CONTROLLER_CONFIGMAP = Option(
+    "--controller-configmap",
+    "controller_configmap",
+    "NAMESPACE/NAME",
+    "the ingress controller's ConfigMap: its log format is followed while it changes",
+    parse_object,
+)
 NAMESPACE = Option("--namespace", "namespace", "NAME", "watch the EndpointSlices of this namespace, not of all")
 KUBECONFIG = Option("--kubeconfig", "kubeconfig", "FILE", "how to reach the API server from outside the cluster")
 CONTEXT = Option("--context", "context", "NAME", "which context of the kubeconfig")
@@ -211,7 +229,7 @@ SERIES = Option("--max-series", "max_series", "NUMBER", "how many pods are count
 NODE = Option("--node", "node", "NAME", "the name of this node, for the output (NODE_NAME is read too)")
 
 RUN = (
-    *(LOG_DIR, PROFILE, SELECT, LOG_FORMAT, LOG_FORMAT_FILE, FROM, OUTPUT, STATE_DIR, LISTEN),
+    *(LOG_DIR, PROFILE, SELECT, LOG_FORMAT, LOG_FORMAT_FILE, CONTROLLER_CONFIGMAP, FROM, OUTPUT, STATE_DIR, LISTEN),
     *(NAMESPACE, KUBECONFIG, CONTEXT, SERVICES, ENDPOINTS, POD_VARIABLE, HISTORY, SERIES, NODE),
 )
 OF_A_CLUSTER = (NAMESPACE, KUBECONFIG, CONTEXT, SERVICES)
@@ -252,10 +270,7 @@ def settle(options: Sequence[Option], flags: Mapping[str, Any], environ: Mapping
             )
     if "select" not in values and values.get("profile"):
         values["select"] = selectors(values["profile"])
-    for option in OF_A_CLUSTER if values.get("endpoints") else ():
-        if values.get(option.field):
-            raise UsageError(f"{option.flag} was given beside {ENDPOINTS.flag}, which stands in a cluster's place")
-    return Settings(**values)
+    return _consistent(Settings(**values))
 
 
 def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
@@ -284,6 +299,18 @@ def _parse(option: Option, texts: Sequence[str], where: str, settled: Mapping[st
         except ConfigurationError as error:
             raise ConfigurationError(f"{error} (given {where})") from error
     return tuple(values) if option.repeatable else values[0]
+
+
+def _consistent(settings: Settings) -> Settings:
+    """The same, if no two of them exclude each other."""
+    for option in (*OF_A_CLUSTER, CONTROLLER_CONFIGMAP) if settings.endpoints else ():
+        if getattr(settings, option.field):
+            raise UsageError(f"{option.flag} was given beside {ENDPOINTS.flag}, which stands in a cluster's place")
+    if settings.controller_configmap and settings.log_format:
+        raise UsageError(f"{LOG_FORMAT.flag} and {CONTROLLER_CONFIGMAP.flag} were both given: one of them is expected")
+    if settings.controller_configmap and settings.profile not in {None, *CONTROLLERS}:
+        raise UsageError(f"{CONTROLLER_CONFIGMAP.flag} was given beside the profile {settings.profile}, which has none")
+    return settings
 
 
 def _refuse_both(options: Sequence[Option], flags: Mapping[str, Any], environ: Mapping[str, str]) -> None:

@@ -17,6 +17,8 @@ EARLY = 10 * SECOND
 """How long before we heard of a change the proxy may have written as changed."""
 LATE = 600 * SECOND
 """How long after it lines of the old format may come: more than twice ingress-nginx's worker-shutdown-timeout."""
+CHANGES = 100
+"""How many changes of formats are remembered."""
 LOOKED_AT = 200
 """So many of a source's first lines are looked at to find out which proxy wrote them."""
 
@@ -46,19 +48,18 @@ class Timeline:
     def __init__(self, first: Formats) -> None:
         self._changes: list[tuple[float, Formats]] = [(float("-inf"), first)]
 
-    def change(self, to: Formats, at: int) -> bool:
-        """From about `at` on, lines have these formats; False if they had them already."""
-        now = self._changes[-1][1]
-        if [_spelled(found) for found in to] == [_spelled(found) for found in now]:
-            return False
+    def begin(self, first: Formats) -> None:
+        """What a controller was found with: its lines of before have these formats, or the usual ones."""
+        self._changes[0] = float("-inf"), tuple(dict.fromkeys((*first, *self._changes[0][1])))
+
+    def change(self, to: Formats, at: int) -> None:
+        """From about `at` on, lines have these formats."""
         self._changes.append((at, to))
-        return True
+        del self._changes[1:-CHANGES]
 
     def at(self, at: int | None) -> Formats:
         """Those that a line written then (None: at an unknown time) may have, the most telling first."""
-        ends = [since + LATE for since, _ in self._changes[1:]] + [float("inf")]
-        times = zip(self._changes, ends, strict=True)
-        in_force = [found for (since, found), end in times if at is None or since - EARLY <= at < end]
+        in_force = [self._changes[n][1] for n in self._in_force(at)]
         if len(in_force) == 1:
             return in_force[0]
         # A longer format is the more telling: the text at the end of a shorter one may take what it has more.
@@ -71,8 +72,15 @@ class Timeline:
             return self._changes[0][1]
         if first is None or last is None:
             return None
-        one = self.at(min(first, last) - SECOND)
-        return one if one is self.at(max(first, last) + SECOND) else None
+        # Stamps step back by a little.
+        begin, end = self._in_force(min(first, last) - SECOND), self._in_force(max(first, last) + SECOND)
+        return self._changes[begin[0]][1] if begin == end and len(begin) == 1 else None
+
+    def _in_force(self, at: int | None) -> list[int]:
+        """By their places."""
+        ends = [since + LATE for since, _ in self._changes[1:]] + [float("inf")]
+        times = zip(self._changes, ends, strict=True)
+        return [n for n, ((since, _), end) in enumerate(times) if at is None or since - EARLY <= at < end]
 
 
 def _spelled(found: Format) -> tuple[str, str]:

@@ -45,6 +45,7 @@ class Resource(NamedTuple):
 
 ENDPOINT_SLICES = Resource("discovery.k8s.io", "v1", "endpointslices")
 SERVICES = Resource("", "v1", "services")
+CONFIG_MAPS = Resource("", "v1", "configmaps")
 
 
 class Listed(NamedTuple):
@@ -182,19 +183,21 @@ async def watch(
     *,
     status: WatchStatus,
     namespace: str | None = None,
+    name: str | None = None,
     keep: Callable[[dict[str, Any]], Any] = lambda obj: obj,
     timing: Timing = Timing(),
     time_ns: Callable[[], int] = time.time_ns,
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     rng: Callable[[], float] = random.random,
 ) -> AsyncGenerator[Listed | Changed, None]:
-    """The state of `resource` in `namespace` (None: in all), then each change; another Listed when changes were missed.
+    """The state of `resource` in `namespace` (None: in all), or of one object of that `name`, then each change; another
+    Listed when changes were missed.
 
     Never ends, never raises for anything the server does, never asks twice without a pause unless the first answer
     lasted. `keep` makes of a list's items what the consumer keeps of them; `rng` gives floats in [0, 1).
     """
     status.resource = resource.plural
-    follower = _Follower(api, resource, namespace, keep, status, timing, time_ns, rng)
+    follower = _Follower(api, resource, namespace, name, keep, status, timing, time_ns, rng)
     while True:
         began = time_ns()
         try:
@@ -210,6 +213,7 @@ class _Follower:
     api: Api
     resource: Resource
     namespace: str | None
+    name: str | None
     keep: Callable[[dict[str, Any]], Any]
     status: WatchStatus
     timing: Timing
@@ -253,13 +257,17 @@ class _Follower:
     async def _list(self) -> tuple[Listed, str]:
         """The list and its version: in one piece (version "0" asks for that), in pages if the server insists."""
         params, items, at, asked = {"resourceVersion": self.place.version}, list[Any](), 0, self.time_ns()
+        params |= self._selected()
         while True:
             began, page = await self._page(params)
             items += page.items
             at = at or began
             if not page.rest:
                 return Listed(items, at, asked), page.version
-            params = {"continue": page.rest}
+            params = {"continue": page.rest} | self._selected()
+
+    def _selected(self) -> dict[str, str]:
+        return {"fieldSelector": f"metadata.name={self.name}"} if self.name else {}
 
     async def _page(self, params: dict[str, str]) -> tuple[int, Page[Any]]:
         path, task = self.resource.path(self.namespace), f"list {self.resource.described(self.namespace)}"
@@ -273,6 +281,7 @@ class _Follower:
             "resourceVersion": self.place.version,
             "allowWatchBookmarks": "true",
             "timeoutSeconds": str(int(self.timing.watch * (1 + 0.5 * self.rng()))),
+            **self._selected(),
         }
         async with (
             answer(self.api, path, params, task=task, silence=self._silence()) as response,

@@ -225,7 +225,7 @@ class Watched:
 
     async def until(self, true: Callable[[], object], seconds: float = 20) -> None:
         async with asyncio.timeout(seconds):
-            while not true():  # noqa: ASYNC110  # what it waits for is outside
+            while not true():  # what it waits for is outside
                 await asyncio.sleep(0.01)
 
     async def synced(self) -> None:

@@ -14,6 +14,7 @@ VALUES = {
     "--profile": ("envoy", "haproxy"),
     "--select": ("a/b/c", "d/e/f"),
     "--log-format": ("$status", "$request"),
+    "--controller-configmap": ("a/b", "c/d"),
     "--namespace": ("a", "b"),
     "--kubeconfig": ("/a", "/b"),
     "--context": ("a", "b"),

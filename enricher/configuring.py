@@ -1,0 +1,78 @@
+"""The log format that an ingress controller's ConfigMap names, followed while it changes.
+
+Keys of ingress-nginx: docs/user-guide/nginx-configuration/configmap.md there; of F5's controller: `log-format`,
+`log-format-escaping`. A controller without the key, or without its ConfigMap, has its default format.
+"""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from enricher.accesslog.choosing import Timeline
+from enricher.accesslog.compiling import LogFormatError
+from enricher.accesslog.profiles import PROFILES, Formats, formats
+from enricher.cluster.watching import Changed, Listed
+
+logger = logging.getLogger("enricher")
+
+ELSEWHERE = ("disable-access-log", "enable-syslog")
+"""Keys that, when true, keep access lines out of the container's log."""
+
+
+class Configured:
+    """Tells a Timeline of each change of the format."""
+
+    def __init__(self, formats: Timeline, profile: str) -> None:
+        self._formats, self._profile = formats, profile
+        self._said: Mapping[str, Any] | None = None
+
+    def keep(self, obj: dict[str, Any]) -> dict[str, Any]:
+        return obj
+
+    def take(self, item: Listed | Changed) -> None:
+        """The ConfigMap as it is now."""
+        if isinstance(item, Listed):
+            obj, at = (item.items[0] if item.items else {}), item.asked
+        elif item.type == "BOOKMARK":
+            return
+        else:
+            obj, at = ({} if item.type == "DELETED" else item.object), item.earliest
+        data = obj.get("data")
+        self._settle(data if isinstance(data, dict) else {}, at)
+
+    def _settle(self, data: Mapping[str, Any], at: int) -> None:
+        said = {key: data.get(key) for key in ("log-format-upstream", *_ESCAPES, *ELSEWHERE, "log-format", _ESCAPING)}
+        if said == self._said:
+            return
+        is_first, self._said = self._said is None, said
+        for key in ELSEWHERE:
+            if data.get(key) == "true":
+                logger.warning("the controller's ConfigMap says %s: its log will have no access lines", key)
+        try:
+            found = named_formats(data, self._profile)
+        except LogFormatError as error:
+            logger.warning("the controller's log format can't be used, the one before stays in force: %s", error)
+            return
+        if is_first:
+            self._formats.begin(found)
+        else:
+            self._formats.change(found, at)
+        logger.info("the controller's log format is %s", found[0].text)
+
+
+_ESCAPES = {"log-format-escape-none": "none", "log-format-escape-json": "json"}
+"""In the order in which they win."""
+_ESCAPING = "log-format-escaping"
+
+
+def named_formats(data: Mapping[str, Any], profile: str) -> Formats:
+    """What a ConfigMap's data say of the log format. Raises LogFormatError."""
+    text = data.get("log-format-upstream" if profile == "ingress-nginx" else "log-format")
+    escape = next((escape for key, escape in _ESCAPES.items() if data.get(key) == "true"), "")
+    if profile != "ingress-nginx":
+        escape = str(data.get(_ESCAPING) or "")
+        text = " ".join(text.splitlines()) if isinstance(text, str) else text  # a line of it is an argument of its own
+    if not isinstance(text, str) or not text.strip():
+        usual = formats(profile)
+        return usual if not escape else PROFILES[profile].compile(f"escape={escape} {usual[-1].text}")
+    return PROFILES[profile].compile(f"escape={escape} {text}" if escape else text)
