@@ -130,6 +130,8 @@ _REASONS = {
     "SI": "timed_out",
 }
 """Response flags that say that the upstream failed, and how."""
+_MADE_UP = {"timed_out": b"504", "other": b"502"}
+"""What Envoy answers with by itself when an upstream failed so; else it is 503."""
 _CLIENT_LEFT = frozenset({"DC", "DR"})
 _ISTIO_CLUSTER = re.compile(r"outbound\|(\d+)\|[^|]*\|([\w-]+)\.([\w-]+)\.svc\b.*")
 _CONTOUR_CLUSTER = re.compile(r"([\w.-]+)/([\w.-]+)/(\d+)/[0-9a-f]+")
@@ -214,6 +216,8 @@ def _attempts(raw: dict[str, bytes]) -> list[Attempt]:
     reason = next((_REASONS[flag] for flag in flags if flag in _REASONS), "")
     if b"refused" in (why := raw.get("upstream_transport_failure_reason", b"").lower()) or b"error:_111" in why:
         reason = "refused"
+    if status == b"0" and reason:  # in the router's `upstream_log`; in the other the client sees this status
+        status = _MADE_UP.get(reason, b"503")
     made_by = "" if _CLIENT_LEFT & {*flags} or status == b"0" else "proxy" if reason else "pod"
     attempt = Attempt(
         _decoded(addr),

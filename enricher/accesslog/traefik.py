@@ -116,7 +116,8 @@ def _attempts(raw: dict[str, bytes], duration: int | None) -> list[Attempt]:
     status = raw.get("upstream_status") or raw.get("status", b"")
     retried = raw.get("retries", b"0") not in {b"", b"0"}
     took = _whole(raw["upstream_response_time"], 1) if "upstream_response_time" in raw else None
-    length = raw.get("upstream_response_length", b"")
+    # Of a 502 or 504 that Traefik made itself, this is the length of its own text.
+    length = b"" if status in {b"502", b"504"} else raw.get("upstream_response_length", b"")
     return [
         Attempt(
             addr,
