@@ -111,12 +111,11 @@ _KINDS: dict[str, Kind] = {
         (
             *("start_time", "request_method", "server_protocol", "response_flags", "upstream_addr"),
             *("upstream_cluster", "upstream_local_address", "remote_addr", "realip_remote_addr", "server_addr"),
-            *("ssl_server_name", "grpc_status", "response_code_details", "connection_termination_details", "scheme"),
+            *("grpc_status", "route_name", "response_code_details", "connection_termination_details", "scheme"),
         ),
         WORD,
     ),
     "request_uri": Kind(r"\S*", TEXT.read),
-    "route_name": Kind(r'[^"]*', TEXT.read),
 }
 _REASONS = {
     "UF": "unreachable",
@@ -223,7 +222,7 @@ def _attempts(raw: dict[str, bytes]) -> list[Attempt]:
         _decoded(addr),
         int(status) if status.isdigit() and len(status) < 10 and int(status) else None,
         # The header's time counts from the request's end: of several attempts it is no single one's.
-        took if raw.get("upstream_attempts", b"1") in {b"", b"-", b"1"} else None,
+        took if raw.get("upstream_attempts", b"1") in {b"", b"-", b"1"} and "URX" not in flags else None,
         None,
         made_by=made_by,
         reason=reason,

@@ -104,8 +104,9 @@ def compile_format(text: str) -> tuple[LogFormat, ...]:
     """
     text = text.strip("\r\n").replace("%si:%sp", "%upstream")
     variants = [text]
-    if "%hr %hs " in text:
-        variants += [text.replace("%hr %hs ", between) for between in ("%captured ", "")]
+    captured = next((found for found in ("%hr %hs ", "%hr ", "%hs ") if found in text), "")
+    if captured:
+        variants += [text.replace(captured, between) for between in ("%captured " * (" %" in captured), "")]
     found = [list(_tokens(variant)) for variant in variants]
     found += [one[:-1] for one in found if one and one[-1].literal == '"']
     return tuple(assemble(text, "hash", one, HAPROXY) for one in found)

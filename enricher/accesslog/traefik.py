@@ -61,7 +61,10 @@ _QUOTED = Kind(r'"[^"]*"|-', _unquoted)
 _COMMON_KINDS = {
     "time_local": Kind(r"\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}|-", unescape),
     **dict.fromkeys(("status", "body_bytes_sent", "request_number", "remote_port"), INTEGER),
-    **dict.fromkeys(("remote_addr", "request_method", "request_uri", "server_protocol"), WORD),
+    # Behind a balancer that Traefik trusts it is the whole X-Forwarded-For.
+    "remote_addr": Kind(r"[0-9A-Fa-f.:\[\]]+(?:, ?[0-9A-Fa-f.:\[\]]+)*|-|", unescape),
+    **dict.fromkeys(("request_method", "server_protocol"), WORD),
+    "request_uri": Kind(r"\S*", unescape),
     **dict.fromkeys(("router_name", "upstream_url"), _QUOTED),
     "request_time": MILLISECONDS,
 }
