@@ -9,7 +9,8 @@
 {{- end -}}
 
 {{- define "enricher.account" -}}
-{{- .Values.serviceAccount.name | default (ternary (include "enricher.name" .) "default" .Values.serviceAccount.create) -}}
+{{- $own := ternary (include "enricher.name" .) "default" .Values.serviceAccount.create -}}
+{{- .Values.serviceAccount.name | default $own -}}
 {{- end -}}
 
 {{- define "enricher.image" -}}
@@ -66,7 +67,8 @@ relabelings:
 
 {{- define "enricher.monitored" -}}
 {{- if and .Values.podMonitor.enabled .Values.serviceMonitor.enabled -}}
-{{- fail "podMonitor.enabled and serviceMonitor.enabled are both true: everything would be counted twice; one is expected" -}}
+{{- $both := "podMonitor.enabled and serviceMonitor.enabled are both true, which counts twice: one is expected" -}}
+{{- fail $both -}}
 {{- end -}}
 {{- if or .Values.podMonitor.enabled .Values.serviceMonitor.enabled }}true{{ end -}}
 {{- end -}}
