@@ -6,6 +6,8 @@ import pytest
 import yaml
 from helm_chart import CHART, DEPLOY, EVERYTHING, helm, objects, rendered
 
+from enricher.settings import RUN, settle, unknown_variables
+
 pytestmark = pytest.mark.helm
 
 PLAIN = objects((DEPLOY / "daemonset.yaml").read_text())
@@ -78,6 +80,18 @@ def test_options_become_variables_and_what_is_not_given_becomes_none() -> None:
     nothing = {"profile": "", "select": [], "services": False, "namespace": None, "log-format": ""}
     assert environment({"options": nothing}) == {}
     assert environment({"options": {"history": 0}}) == {"ENRICHER_HISTORY": "0"}
+
+
+def test_the_daemon_understands_the_variables() -> None:
+    variables = environment(EVERYTHING)
+    assert unknown_variables(variables) == []
+    settings = settle(RUN, {}, variables)
+    assert settings.controller_configmap == ("edge", "ingress-nginx-controller")
+    assert [selector.text for selector in settings.select] == [
+        "*/*ingress-nginx-controller*/controller",
+        "gateways/*/envoy",
+    ]
+    assert (settings.listen.port, settings.max_series, settings.history) == (9500, 2_000_000, 1200.5)
 
 
 def test_a_log_format_arrives_as_it_was_written() -> None:
