@@ -17,6 +17,7 @@ from enricher.cluster.connecting import connect
 from enricher.cluster.history import FOREVER
 from enricher.enriching import Enricher
 from enricher.knowing import FromFile, Knowledge, Watched
+from enricher.lines import spelled
 from enricher.metrics import Collector, Gauges, Metrics, PodKey, WatchGauges
 from enricher.own_log import OwnLog
 from enricher.recent import Recent
@@ -236,10 +237,10 @@ class _Told:
         problems.update(now.problems)
         return Status(
             version=__version__,
-            node=self._node,
+            node=spelled(self._node),
             at=_moment(),
             since=self._since,
-            problem=problem,
+            problem=problem and spelled(problem),
             watch=_watch(now.watch, problem),
             endpoints=now.endpoints,
             sources=now.sources,

@@ -217,7 +217,7 @@ class Shipping:
                 namespace=spelled(source.namespace),
                 pod=spelled(source.pod),
                 container=spelled(source.container),
-                formats=self._enricher.formats(source, time.time_ns()),
+                formats=tuple(map(spelled, self._enricher.formats(source, time.time_ns()))),
                 lag_bytes=follower.lag(),
                 last_line_age_seconds=self._age(source),
                 problem=follower.problem and spelled(follower.problem),

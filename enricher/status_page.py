@@ -14,7 +14,7 @@ LONGEST = 300
 """Characters of a text from outside that are shown."""
 MOST_CODES = 8
 """Kinds of errors, and reasons, that are shown of a pod."""
-BAR, HEIGHT = 4, 28
+BAR, HEIGHT = 3, 26
 """A sparkline's width for each minute, and its height, in pixels."""
 
 _STYLE = """
@@ -31,7 +31,8 @@ p{margin:.25rem 0}
 a{color:var(--link)}
 :focus-visible{outline:3px solid var(--link);outline-offset:2px}
 nav ul{display:flex;flex-wrap:wrap;gap:.25rem 1.25rem;margin:.5rem 0;padding:0;list-style:none}
-nav a,summary{display:inline-block;padding:.25rem 0}
+nav a{display:inline-block;padding:.25rem 0}
+summary{cursor:pointer}
 .skip{position:absolute;left:-999rem}
 .skip:focus{left:1rem;top:.25rem;padding:.25rem .5rem;background:var(--ground)}
 .quiet{color:var(--quiet)}
@@ -46,12 +47,15 @@ dd{margin:0;overflow-wrap:anywhere}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums}
 caption{text-align:left;color:var(--quiet);padding:.25rem 0}
 th,td{padding:.4rem .75rem .4rem 0;text-align:left;vertical-align:top;border-bottom:1px solid var(--line)}
-tbody th{font-weight:600;overflow-wrap:anywhere;min-width:10rem}
+tbody th{font-weight:600;overflow-wrap:anywhere;min-width:14rem}
+.side tbody th{min-width:0}
+th .quiet{font-weight:400}
 thead th{font-weight:600;color:var(--quiet);vertical-align:bottom}
 .number{text-align:right}
 ul.plain{margin:0;padding:0;list-style:none;white-space:nowrap}
 code{font-family:ui-monospace,monospace;font-size:.85rem;overflow-wrap:anywhere}
-svg{display:block;fill:var(--bad)}
+svg{display:block;fill:var(--bad);margin-bottom:.15rem}
+svg+.quiet{font-size:.85rem;white-space:nowrap}
 svg .base{fill:var(--quiet)}
 @media(forced-colors:active){svg,svg .base{fill:CanvasText}}
 """
@@ -144,7 +148,7 @@ def _header(status: Status, refreshing: bool) -> str:
 
 
 def _state(status: Status) -> Iterable[str]:
-    yield '<section aria-labelledby="state"><h2 id="state">State</h2><dl>'
+    yield "<section><h2>State</h2><dl>"
     if status.problem:
         yield f'<dt>Ready</dt><dd><span class="bad">No:</span> {_text(status.problem)}</dd>'
     else:
@@ -163,7 +167,7 @@ def _state(status: Status) -> Iterable[str]:
 
 
 def _failing(pods: Sequence[FailingPod]) -> Iterable[str]:
-    yield '<section aria-labelledby="failing"><h2 id="failing" tabindex="-1">Failing pods</h2>'
+    yield '<section><h2 id="failing" tabindex="-1">Failing pods</h2>'
     if not pods:
         yield "<p>No attempt failed in the last hour.</p></section>"
         return
@@ -176,11 +180,11 @@ def _failing(pods: Sequence[FailingPod]) -> Iterable[str]:
     yield (
         '<thead><tr><th scope="col" rowspan="2">Pod</th><th scope="col" rowspan="2">Service</th>'
         '<th scope="col" rowspan="2">Node</th><th scope="colgroup" colspan="2">Last hour</th>'
-        '<th scope="colgroup" colspan="5">Since it is counted</th></tr>'
+        '<th scope="colgroup" colspan="5">In all</th></tr>'
         '<tr><th scope="col">Errors per minute</th><th scope="col" class="number">Errors</th>'
         '<th scope="col" class="number">Requests</th><th scope="col" class="number">Errors</th>'
-        '<th scope="col" class="number">Hidden</th><th scope="col">Codes, and who made them</th>'
-        '<th scope="col">Why the proxy failed</th></tr></thead><tbody>'
+        '<th scope="col" class="number">Hidden</th><th scope="col">Codes (made by)</th>'
+        '<th scope="col">Reasons</th></tr></thead><tbody>'
     )
     for one in pods:
         name = _text(one.pod) if one.pod else "<i>no pod could be named</i>"
@@ -203,9 +207,8 @@ def sparkline(minutes: Sequence[int]) -> str:
     """Bars, as high as the worst of these minutes allows, and in words what there is to see."""
     most = max(minutes, default=0)
     peak = len(minutes) - 1 - minutes.index(most) if most else 0
-    told = f"at most {most:,} in a minute, {_ago(peak)}"
-    if last := next((n for n, count in enumerate(reversed(minutes)) if count), 0):
-        told += f"; none since {_ago(last)}"
+    last = next((n for n, count in enumerate(reversed(minutes)) if count), 0)
+    told = f"{most:,} in the worst minute, {_ago(peak)}" + (f"; last {_ago(last)}" if last != peak else "")
     heights = ((n, round(count / most * (HEIGHT - 2), 1)) for n, count in enumerate(minutes) if count)
     bars = "".join(
         f"M{n * BAR} {HEIGHT - 1}v-{max(height, 1.5)}h{BAR - 1}v{max(height, 1.5)}z" for n, height in heights
@@ -223,14 +226,14 @@ def _ago(minutes: int) -> str:
 
 
 def _followed(status: Status) -> Iterable[str]:
-    yield '<section aria-labelledby="followed"><h2 id="followed">Followed logs</h2>'
+    yield '<section><h2 id="followed">Followed logs</h2>'
     if not status.followed:
         yield "<p>None: no log was found yet.</p></section>"
         return
     yield '<div class="wide" role="region" aria-labelledby="followed" tabindex="0"><table>'
     shown = len(status.followed)
     of = f"{shown:,} of {status.sources:,} logs" if shown < status.sources else _number(shown, "log", "logs")
-    yield f"<caption>{of}, those furthest behind first.</caption>"
+    yield f"<caption>{of}{', those furthest behind first' if shown > 1 else ''}.</caption>"
     yield (
         '<thead><tr><th scope="col">Log</th><th scope="col" class="number">Unread</th>'
         '<th scope="col">Last line read</th><th scope="col">Trouble</th><th scope="col">Format</th></tr></thead><tbody>'
@@ -257,21 +260,24 @@ def _source(one: Followed) -> str:
 
 
 def _counts(status: Status) -> Iterable[str]:
-    yield '<section aria-labelledby="counts"><h2 id="counts">What was read</h2><div class="side">'
-    yield from _table("Lines, by kind", "Kind", "Lines", status.lines, _KINDS)
+    yield '<section><h2>What was read</h2><div class="side">'
+    yield from _table("Lines, by kind", "Kind", "Lines", dict.fromkeys(_KINDS, 0) | status.lines, _KINDS)
     yield from _table("Attempts, by how sure their pod is", "Grade", "Attempts", status.attributions, _GRADES)
-    yield from _table("Problems that were survived", "Problem", "Times", status.problems, _PROBLEMS)
-    yield "</div></section>"
+    survived = {kind: count for kind, count in status.problems.items() if count}
+    if survived:
+        yield from _table("Problems that were survived", "Problem", "Times", survived, _PROBLEMS)
+    yield "</div>"
+    yield "" if survived else "<p>No problems.</p>"
+    yield "</section>"
 
 
 def _table(
     caption: str, name: str, number: str, counts: Mapping[str, int], meanings: Mapping[str, str]
 ) -> Iterable[str]:
     yield f'<table><caption>{caption}</caption><thead><tr><th scope="col">{name}</th>'
-    yield f'<th scope="col" class="number">{number}</th></tr></thead><tbody>'
-    for key in dict.fromkeys((*meanings, *counts)):
-        meaning = f'<br><span class="quiet">{meanings[key]}</span>' if key in meanings else ""
-        yield f'<tr><th scope="row">{_text(key)}{meaning}</th>{_cell(counts.get(key, 0))}</tr>'
+    yield f'<th scope="col" class="number">{number}</th><th scope="col">Meaning</th></tr></thead><tbody>'
+    for key, count in counts.items():
+        yield f'<tr><th scope="row">{_text(key)}</th>{_cell(count)}<td>{meanings.get(key, "–")}</td></tr>'
     yield "</tbody></table>"
 
 
