@@ -50,7 +50,7 @@ th,td{padding:.4rem .75rem .4rem 0;text-align:left;vertical-align:top;border-bot
 tbody th{font-weight:600;overflow-wrap:anywhere;min-width:14rem}
 .side tbody th{min-width:0}
 th .quiet{font-weight:400}
-thead th{font-weight:600;color:var(--quiet);vertical-align:bottom}
+thead th{font-weight:600;white-space:nowrap;color:var(--quiet);vertical-align:bottom}
 .number{text-align:right}
 ul.plain{margin:0;padding:0;list-style:none;white-space:nowrap}
 code{font-family:ui-monospace,monospace;font-size:.85rem;overflow-wrap:anywhere}
@@ -131,18 +131,19 @@ def _title(status: Status) -> str:
 
 def _header(status: Status, refreshing: bool) -> str:
     switch = (
-        '<a href="/">Stop refreshing</a>'
+        '<a href="./">Stop refreshing</a>'
         if refreshing
-        else f'<a href="/?refresh={REFRESH}">Refresh every {REFRESH} seconds</a>'
+        else f'<a href="?refresh={REFRESH}">Refresh every {REFRESH} seconds</a>'
     )
-    now = f"/?refresh={REFRESH}" if refreshing else "/"
+    # Relative: the page may be looked at through a proxy, as the API server's is.
+    now = f"?refresh={REFRESH}" if refreshing else "./"
     return (
         '<a class="skip" href="#failing">Skip to the failing pods</a>\n'
         f"<header><h1>Enricher{' on ' + _text(status.node) if status.node else ''}</h1>\n"
         f'<p class="quiet">Version {_text(status.version)}, as of {_time(status.at)}, counting since '
         f"{_time(status.since)}.</p>\n"
         f'<nav aria-label="This page"><ul><li><a href="{now}">Refresh now</a></li><li>{switch}</li>'
-        '<li><a href="/status.json">The same as JSON</a></li><li><a href="/metrics">All metrics</a></li></ul></nav>'
+        '<li><a href="./status.json">The same as JSON</a></li><li><a href="./metrics">All metrics</a></li></ul></nav>'
         "</header>"
     )
 

@@ -1,17 +1,15 @@
-"""A browser of our own, that says what it asked for and what it complained about."""
+"""A browser of our own, that says what it asked for and what it complained about.
+
+What drives it is imported late: only who looks with it needs it (`pip install .[browser]`).
+"""
 
 import json
 from contextlib import contextmanager
-from pathlib import Path
+from importlib import resources
 from tempfile import TemporaryDirectory
 
-import axe_core_python
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
-from selenium.webdriver.common.by import By
-from selenium.webdriver.common.keys import Keys
-
-AXE = Path(axe_core_python.__file__).with_name("axe.min.js")
+TAB = "\ue004"
+"""How WebDriver spells the key."""
 ARGUMENTS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars"),
@@ -34,7 +32,7 @@ class Browser:
         return self.driver.execute_script(text, *arguments)
 
     def text(self):
-        return self.driver.find_element(By.TAG_NAME, "body").text
+        return self.driver.find_element("tag name", "body").text
 
     def complaints(self):
         return [entry["message"] for entry in self.driver.get_log("browser")]
@@ -45,7 +43,7 @@ class Browser:
 
     def tab(self):
         """Presses the key; what has the focus then: its tag, name, its outline's style, and whether it is on screen."""
-        self.driver.switch_to.active_element.send_keys(Keys.TAB)
+        self.driver.switch_to.active_element.send_keys(TAB)
         return self.script(
             "const it = document.activeElement, box = it.getBoundingClientRect();"
             "const name = it.getAttribute('aria-labelledby') || it.textContent;"
@@ -54,7 +52,7 @@ class Browser:
 
     def violations(self):
         """What axe finds, by rule."""
-        self.script(AXE.read_text())
+        self.script(resources.files("axe_core_python").joinpath("axe.min.js").read_text())
         found = self.driver.execute_async_script("axe.run().then(arguments[arguments.length - 1])")
         assert len(found["passes"]) > 20, "axe looked at little"
         return {it["id"]: [node["html"] for node in it["nodes"]] for it in found["violations"]}
@@ -75,6 +73,9 @@ class Browser:
 
 @contextmanager
 def browsing():
+    from selenium import webdriver  # noqa: PLC0415
+    from selenium.webdriver.chrome.service import Service  # noqa: PLC0415
+
     options = webdriver.ChromeOptions()
     options.binary_location = "/usr/bin/chromium"
     with TemporaryDirectory() as profile:

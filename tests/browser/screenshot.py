@@ -36,7 +36,7 @@ class Shown(Demo):
             beside.write_text(BOTH)
             browser.open(beside.as_uri())
             browser.screenshot(PICTURE, 2 * WIDTH)
-        Image.open(PICTURE).quantize(128).save(PICTURE, optimize=True)
+        Image.open(PICTURE).quantize(128, Image.Quantize.FASTOCTREE).save(PICTURE, optimize=True)
 
 
 if __name__ == "__main__":
