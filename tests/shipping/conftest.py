@@ -16,7 +16,7 @@ DEPLOY = Path(__file__).parents[2] / "deploy" / "shipping"
 ENDPOINTS = "10.0.0.1:80: {pod: web-1, namespace: shop, service: web, node: n1}\n10.0.0.2:80: web-2\n"
 PIECE = 16_384
 """Bytes after which a runtime goes on in the next line."""
-CONTROLLER = "ingress-nginx_ingress-nginx-controller-7d78fd997-csccr_u-1/controller"
+CONTROLLER = "ingress-nginx_ingress-nginx-controller-7d78fd997-csccr_768b86a5-1888-4d61-9bff-ea7035f00ab8/controller"
 OWN_WORD = "I am the daemon's own log"
 OTHER_WORD = "I am some other pod's"
 
@@ -75,8 +75,8 @@ def enriched(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
 @pytest.fixture
 def pods(tmp_path: Path, enriched: list[bytes]) -> Pods:
     directory = tmp_path / "pods"
-    enricher = directory / "enricher_enricher-x7k2p_u-2" / "enricher" / "0.log"
-    other = directory / "shop_web-1_u-3" / "web" / "0.log"
+    enricher = directory / "enricher_enricher-x7k2p_0d7c8a52-3a3f-4c55-9a51-222222222222" / "enricher" / "0.log"
+    other = directory / "shop_web-1_0d7c8a52-3a3f-4c55-9a51-333333333333" / "web" / "0.log"
     controller = directory / CONTROLLER / "0.log"
     for path in (enricher, other, controller):
         path.parent.mkdir(parents=True)
