@@ -144,22 +144,26 @@ def start(directory: Path) -> None:
             print(f"{endpoints:10,} {ready:8.2f} {now:11.1f} {most:9.1f}", flush=True)
 
 
-def watch(
-    directory: Path, sizes: Sequence[int] = (5_000, 50_000, 150_000), *, pods: int = 1_000, seconds: float = 20
-) -> None:
+WATCHED = ((5_000, 20), (5_000, 100), (50_000, 100), (150_000, 100))
+"""Endpoints, and how many of them are in a slice."""
+
+
+def watch(directory: Path, sizes: Sequence[tuple[int, int]] = WATCHED, pods: int = 1_000, seconds: float = 20) -> None:
     """Bytes are those of the JSON, before TLS."""
     empty = directory / "empty"
     empty.mkdir()
-    with api(directory, min(sizes)), in_a_pod(directory, empty) as idle:
+    least, _ = min(sizes)
+    with api(directory, least), in_a_pod(directory, empty) as idle:
         idle.until("enricher_sources", 0)
         time.sleep(3)
         print(f"a node without a proxy: {asked('/counts')['requests']} requests")
-    print(f"{'endpoints':>10} {'requests':>9} {'list MB':>8} {'memory MiB':>11} {'peak MiB':>9} {'roll MB':>8}")
+    heads = f"{'endpoints':>10} {'a slice':>8} {'requests':>9} {'list MB':>8}"
+    print(f"{heads} {'memory MiB':>11} {'peak MiB':>9} {'roll MB':>8}")
     log = directory / "pods" / CONTAINER / "0.log"
     log.parent.mkdir(parents=True)
-    log.write_text("".join(lines(1000, min(sizes), Shares(), 1)))
-    for endpoints in sizes:
-        with api(directory, endpoints), in_a_pod(directory, directory / "pods") as one:
+    log.write_text("".join(lines(1000, least, Shares(), 1)))
+    for endpoints, size in sizes:
+        with api(directory, endpoints, size), in_a_pod(directory, directory / "pods") as one:
             one.ready()
             time.sleep(2)
             now, _ = one.memory()
@@ -167,8 +171,8 @@ def watch(
             rolled = asked(f"/roll?first=0&pods={pods}&seconds={seconds}", "POST")["bytes"]
             time.sleep(1)
             _, most = one.memory()
-            figures = f"{now:11.1f} {most:9.1f} {rolled / 1e6:8.2f}"
-            print(f"{endpoints:10,} {counts['requests']:9} {counts['list'] / 1e6:8.2f} {figures}", flush=True)
+            figures = f"{counts['list'] / 1e6:8.2f} {now:11.1f} {most:9.1f} {rolled / 1e6:8.2f}"
+            print(f"{endpoints:10,} {size:8} {counts['requests']:9} {figures}", flush=True)
 
 
 def asked(path: str, method: str = "GET") -> dict[str, int]:
