@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import CONTROLLER, DEPLOY
+from pods_logs import CONTROLLER, DEPLOY
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted(path for path in DEPLOY.glob("*/*"))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import DEPLOY, OTHER_WORD, OWN_WORD, Pods, running, until
+from pods_logs import DEPLOY, OTHER_WORD, OWN_WORD, Pods, running, until
 
 pytestmark = pytest.mark.shipping
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import DEPLOY, OTHER_WORD, OWN_WORD, Pods, framed, running, until
+from pods_logs import DEPLOY, OTHER_WORD, OWN_WORD, Pods, framed, running, until
 
 pytestmark = pytest.mark.shipping
 
