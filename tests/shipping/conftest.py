@@ -34,4 +34,4 @@ def pods(tmp_path: Path, enriched: list[bytes]) -> Pods:
     own = framed(f"2026-11-22T23:18:32Z info {OWN_WORD}".encode(), "stderr")
     enricher.write_bytes(own + b"".join(map(framed, enriched)))
     other.write_bytes(framed(OTHER_WORD.encode()))
-    return Pods(directory, [json.loads(line) for line in enriched], enricher)
+    return Pods(directory, [json.loads(line) for line in enriched], enricher, other)

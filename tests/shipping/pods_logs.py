@@ -51,6 +51,7 @@ class Pods:
     directory: Path
     rows: list[dict[str, Any]]
     enricher: Path
+    other: Path
 
 
 @contextmanager

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pods_logs import DEPLOY, OTHER_WORD, OWN_WORD, Pods, running, until
+from pods_logs import DEPLOY, OTHER_WORD, OWN_WORD, Pods, framed, running, until
 
 pytestmark = pytest.mark.shipping
 
 
+LAST_WORD = b"this was the last line"
 STAMP = 1_795_389_512_500_000_000
 """ns: the stamp of all lines."""
 
@@ -42,6 +43,8 @@ def plain(value: dict[str, Any]) -> Any:
             return [plain(one) for one in array.get("values", [])]
         case {"intValue": number}:
             return int(number)
+        case {"doubleValue": number}:
+            return float(number)
         case {}:
             return next(iter(value.values()), None)
 
@@ -105,8 +108,12 @@ def shipped(tmp_path: Path, pods: Pods, count: int) -> list[Record]:
         environ = os.environ | {"OTLP_ENDPOINT": f"http://127.0.0.1:{server.server_port}"}
         with running(program, *options, env=environ, stderr=said) as process:
             until(lambda: len(server.records) >= count, process)
+            # Whoever reads the raw log has read it before what is written now.
+            with pods.other.open("ab") as file:
+                file.write(framed(LAST_WORD))
+            until(lambda: server.records[-1].body == LAST_WORD.decode(), process)
         assert b"\terror\t" not in (tmp_path / "said").read_bytes()
-        return server.records
+        return server.records[:-1]
 
 
 ATTRIBUTES = {
@@ -139,14 +146,19 @@ def as_it_was(record: Record) -> dict[str, Any]:
     return row
 
 
+def text(row: dict[str, Any]) -> str:
+    return json.dumps(row, sort_keys=True)
+
+
 def test_every_line_arrives_with_its_fields_and_the_raw_log_does_not(tmp_path: Path, pods: Pods) -> None:
     records = shipped(tmp_path, pods, len(pods.rows) + 2)
     lines = [record for record in records if isinstance(record.body, dict)]
     texts = [(record.body.rpartition("info ")[2], record.resource) for record in records if record not in lines]
-    assert sorted((text, about.get("service.name", about.get("k8s.pod.name"))) for text, about in texts) == [
+    assert sorted((said, about.get("service.name", about.get("k8s.pod.name"))) for said, about in texts) == [
         (OTHER_WORD, "web-1"),
         (OWN_WORD, "enricher"),
     ]
-    assert [as_it_was(record) for record in lines] == pods.rows
+    # As text: to Python 1 and 1.0 are equal.
+    assert [text(as_it_was(record)) for record in lines] == [text(row) for row in pods.rows]
     assert [record.severity for record in lines] == ["INFO", "INFO", "ERROR", "INFO", "INFO", "INFO", "WARN", "", ""]
     assert {record.time for record in lines} == {STAMP}
