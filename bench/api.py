@@ -2,6 +2,7 @@
 
 A POST to /roll?first=F&pods=N&seconds=S replaces N pods, from the Fth on, within S seconds, as a rolling update does:
 first the new pod beside the old one that is terminating, then the new one alone; each time the whole slice goes out.
+A GET of /counts tells what it was asked for and has sent so far: requests, bytes of lists, bytes of watches.
 """
 
 import argparse
@@ -42,7 +43,7 @@ class Api:
     def __init__(self, pods: int, size: int) -> None:
         self.pods, self.size, self.version = pods, size, int(VERSION)
         self.watchers: list[asyncio.Queue[bytes]] = []
-        self.sent = 0
+        self.requests = self.listed = self.sent = 0
 
     def lists(self, kind: str) -> bytes:
         items = (
@@ -54,12 +55,15 @@ class Api:
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         kind = request.path.rpartition("/")[2]
+        self.requests += 1
         if request.query.get("sendInitialEvents") == "true":
             raise web.HTTPUnprocessableEntity  # then the client lists
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         await response.prepare(request)
         if request.query.get("watch") not in {"1", "true"}:
-            await response.write(self.lists(kind))
+            body = self.lists(kind)
+            self.listed += len(body)
+            await response.write(body)
             return response
         queue: asyncio.Queue[bytes] = asyncio.Queue()
         self.watchers.append(queue)
@@ -86,6 +90,9 @@ class Api:
             await asyncio.sleep(max(0, begin + (n - first) * seconds / pods - loop.time()))
         return web.json_response({"bytes": self.sent})
 
+    async def counts(self, _: web.Request) -> web.Response:
+        return web.json_response({"requests": self.requests, "list": self.listed, "watch": self.sent})
+
     def _send(self, obj: dict) -> None:
         self.version += 1
         event = {"type": "MODIFIED", "object": {"kind": "EndpointSlice", **real(obj, self.version)}}
@@ -98,6 +105,7 @@ async def serve(port: int, api: Api, tls: ssl.SSLContext | None) -> None:
     for path in ("/api/v1/pods", "/apis/discovery.k8s.io/v1/endpointslices"):
         app.router.add_get(path, api.answer)
     app.router.add_post("/roll", api.roll)
+    app.router.add_get("/counts", api.counts)
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port, ssl_context=tls).start()

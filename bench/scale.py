@@ -3,6 +3,7 @@
 It is run as in a pod, with a stand-in for the API server (api.py) that has as many EndpointSlices as wanted:
 
 - start: how long until /readyz, and how much memory, with 0, 5,000 and 150,000 endpoints;
+- watch: what the API server sends: nothing to a node without a proxy; the first list; a rolling update of 1,000 pods;
 - change: what one changed endpoint in a slice of 100 takes to be applied;
 - latency: from a line's writing to its leaving, at 10,000 lines/s, and at 1,000 lines/s in a rolling update of 20,000
   pods;
@@ -23,7 +24,7 @@ import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -56,15 +57,19 @@ class Daemon:
 
     def ready(self) -> float:
         """Seconds from its start until it is ready to attribute."""
+        return self.until("enricher_watch_synced", 1)
+
+    def until(self, metric: str, value: float) -> float:
+        """Seconds from its start until it is ready, with this value."""
         while time.monotonic() - self.began < 60:
             try:
                 with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/readyz") as answer:
-                    if answer.status == 200 and self.metric("enricher_watch_synced") == 1:
+                    if answer.status == 200 and self.metric(metric) == value:
                         return time.monotonic() - self.began
             except OSError:
                 pass
             time.sleep(0.02)
-        sys.exit("it did not become ready within a minute")
+        sys.exit(f"it did not become ready within a minute, with {metric} {value:g}")
 
     def metric(self, name: str) -> float:
         with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/metrics") as answer:
@@ -137,6 +142,44 @@ def start(directory: Path) -> None:
             time.sleep(2)
             now, most = one.memory()
             print(f"{endpoints:10,} {ready:8.2f} {now:11.1f} {most:9.1f}", flush=True)
+
+
+WATCHED = ((5_000, 20), (5_000, 100), (50_000, 100), (150_000, 100))
+"""Endpoints, and how many of them are in a slice."""
+
+
+def watch(directory: Path, sizes: Sequence[tuple[int, int]] = WATCHED, pods: int = 1_000, seconds: float = 20) -> None:
+    """Bytes are those of the JSON, before TLS."""
+    empty = directory / "empty"
+    empty.mkdir()
+    least, _ = min(sizes)
+    with api(directory, least), in_a_pod(directory, empty) as idle:
+        idle.until("enricher_sources", 0)
+        time.sleep(3)
+        print(f"a node without a proxy: {asked('/counts')['requests']} requests")
+    heads = f"{'endpoints':>10} {'a slice':>8} {'requests':>9} {'list MB':>8}"
+    print(f"{heads} {'memory MiB':>11} {'peak MiB':>9} {'roll MB':>8}")
+    log = directory / "pods" / CONTAINER / "0.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("".join(lines(1000, least, Shares(), 1)))
+    for endpoints, size in sizes:
+        with api(directory, endpoints, size), in_a_pod(directory, directory / "pods") as one:
+            one.ready()
+            time.sleep(2)
+            now, _ = one.memory()
+            counts = asked("/counts")
+            rolled = asked(f"/roll?first=0&pods={pods}&seconds={seconds}", "POST")["bytes"]
+            time.sleep(1)
+            _, most = one.memory()
+            figures = f"{counts['list'] / 1e6:8.2f} {now:11.1f} {most:9.1f} {rolled / 1e6:8.2f}"
+            print(f"{endpoints:10,} {size:8} {counts['requests']:9} {figures}", flush=True)
+
+
+def asked(path: str, method: str = "GET") -> dict[str, int]:
+    """What the stand-in says of itself."""
+    command = ["curl", "-sk", "-X", method, f"https://127.0.0.1:{API_PORT}{path}"]
+    answer: dict[str, int] = json.loads(subprocess.check_output(command))
+    return answer
 
 
 def change(_: Path) -> None:
@@ -280,16 +323,17 @@ def draw(found: dict[str, list[tuple[int, float]]]) -> None:
     figure.savefig(HERE.parent / "docs" / "performance.png", dpi=110)
 
 
-PARTS = {"start": start, "change": change, "latency": latency, "curves": curves}
+PARTS = {"start": start, "watch": watch, "change": change, "latency": latency, "curves": curves}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", help=" ".join(PARTS))
     given = parser.parse_args()
-    for name in given.parts or PARTS:
+    parts: dict[str, Callable[[Path], None]] = PARTS
+    for name in given.parts or parts:
         with tempfile.TemporaryDirectory() as temporary:
-            PARTS[name](Path(temporary))
+            parts[name](Path(temporary))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Builds the OpenTelemetry Collector for `bench/compare.py`: bench/otelcol/build.sh DIR makes DIR/otelcol/otelcol.
+# Builds the OpenTelemetry Collector for `bench/compare.py` and tests/shipping: bench/otelcol/build.sh DIR makes
+# DIR/otelcol/otelcol.
 # It takes Go and some minutes.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)

@@ -1,7 +1,9 @@
 """The benches do what they say: what nobody runs for a while must still run. Figures are not looked at."""
 
+import socket
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import orjson
@@ -49,6 +51,32 @@ def test_ours_is_measured_in_all_cases() -> None:
 
 def test_a_change_is_measured() -> None:
     assert "one changed endpoint of 100:" in run(BENCH / "scale.py", "change")
+
+
+WATCH = """
+import sys
+from pathlib import Path
+directory, sys.path[:0] = Path(sys.argv[1]), sys.argv[2:3]
+import scale
+scale.API_PORT, scale.PORT = map(int, sys.argv[3:])
+scale.watch(directory, sizes=((40, 20),), pods=10, seconds=0.1)
+"""
+
+
+def test_a_node_without_a_proxy_asks_nothing_and_one_with_it_lists_and_watches(tmp_path: Path) -> None:
+    out = run("-c", WATCH, tmp_path, BENCH, *free_ports(2))
+    idle, _, row = out.splitlines()
+    assert idle == "a node without a proxy: 0 requests"
+    endpoints, size, requests, listed, *_, rolled = row.split()
+    assert (endpoints, size, requests) == ("40", "20", "2")
+    assert float(listed) > 0
+    assert float(rolled) > 0
+
+
+def free_ports(count: int) -> list[int]:
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [one.getsockname()[1] for one in sockets]
 
 
 def test_the_peers_api_lists_what_the_log_is_about() -> None:
