@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from watching.prometheus import Prometheus, running
 
 from e2e.conftest import DEPLOY
 from e2e.kube import Kube
-from watching.prometheus import Prometheus, running
 
 META = "__meta_kubernetes_"
 WITHOUT = "without-honor-labels"

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
+from watching.prometheus import Prometheus
 
 from e2e.kube import Kube, Pod, eventually
 from e2e.output import scrape, total
 from e2e.prometheus import WITHOUT, running_prometheus
 from e2e.proxy import Proxy
-from watching.prometheus import Prometheus
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(300)]
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import yaml
 from daemons import Daemon, Node
-
 from e2e.kube import eventually
+
 from enricher.demo.api_stand_in import ApiStandIn, status
 from enricher.demo.recorded import LOG, load
 
@@ -43,7 +43,7 @@ def log_lines() -> tuple[list[str], list[str]]:
 
 @contextmanager
 def scraped(directory: Path) -> Iterator[Prometheus]:
-    """All that is counted was counted twice, with a scrape in between: rates need two samples."""
+    """All is counted once before the first scrape, and twice after it: rates need two samples."""
     (homes := [directory / "recorded", directory / "watched"])[0].mkdir()
     homes[1].mkdir()
     (homes[0] / "watch.jsonl").write_bytes(
@@ -64,7 +64,8 @@ def scraped(directory: Path) -> Iterator[Prometheus]:
                 api.fail(status(500))
                 api.drop()
                 feed(nodes)
-                eventually(lambda: has_read(prometheus, 2 * count), 60)
+                feed(nodes)
+                eventually(lambda: has_read(prometheus, 3 * count), 60)
                 yield prometheus
         finally:
             for daemon in [daemon for node in nodes for daemon in node.daemons]:

@@ -4,7 +4,6 @@ import math
 from collections.abc import Iterator
 
 import pytest
-
 from e2e.kube import eventually
 
 from .incident import scraped
@@ -31,8 +30,8 @@ STIRRED = {
     "EnricherDown",
     "EnricherUnresolvedAttempts",
 }
-"""The alerts that what is fed must stir: the incident and the gRPC calls, a target that is not there, addresses that the
-daemon with a watch never heard of."""
+"""The alerts that what is fed must stir: the incident and the gRPC calls, a target that is not there, addresses that
+the daemon with a watch never heard of."""
 
 
 @pytest.fixture(scope="module")
