@@ -50,6 +50,14 @@ def count(metric: str, *labels: str) -> str:
     return f"increase({metric}{{{', '.join(labels)}}}[$__range])"
 
 
+def grown(metric: str, *labels: str) -> str:
+    """By how much, within what is shown, also from nothing: to `increase` a series begins with its first value."""
+    found = f"{metric}{{{', '.join(labels)}}}"
+    first = f"(min_over_time({found}[$__range]) unless {found} offset $__range)"
+    rise = count(metric, *labels)
+    return f"({rise} + {first}) or {rise} or {first}"
+
+
 WHERE = ('namespace=~"$namespace"', 'service=~"$service"')
 WHO = (*WHERE, 'pod=~"$pod"')
 REQUESTS, ERRORS = "ingress_upstream_requests_total", "ingress_upstream_errors_total"
@@ -167,13 +175,14 @@ PODS = [
     ),
     table(
         "Pods with errors",
-        f"All pods that failed within the time that is shown, the worst first. {NONE}",
+        "All pods that failed within the time that is shown, the worst first, with what share of their attempts. "
+        f"Errors count from a pod's first one on, which a rate does not see. {NONE}",
         "short",
         {
-            "errors": f"sum {BY} ({count(ERRORS, *WHO)}) > 0",
-            "hidden": f"sum {BY} ({count(ERRORS, *WHO, HIDDEN)}) and sum {BY} ({count(ERRORS, *WHO)}) > 0",
-            "attempts": f"sum {BY} ({count(REQUESTS, *WHO)}) and sum {BY} ({count(ERRORS, *WHO)}) > 0",
-            "share": f"sum {BY} ({count(ERRORS, *WHO)}) / sum {BY} ({count(REQUESTS, *WHO)}) > 0",
+            "errors": f"sum {BY} ({grown(ERRORS, *WHO)}) > 0",
+            "hidden": f"sum {BY} ({grown(ERRORS, *WHO, HIDDEN)}) > 0",
+            "attempts": f"sum {BY} ({grown(REQUESTS, *WHO)}) and sum {BY} ({ERRORS}{{{', '.join(WHO)}}}) > 0",
+            "share": f"sum {BY} ({grown(ERRORS, *WHO)}) / sum {BY} ({grown(REQUESTS, *WHO)}) > 0",
         },
         share="percentunit",
     ),

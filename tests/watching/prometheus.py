@@ -36,7 +36,7 @@ class Prometheus:
     def rules(self) -> list[dict[str, Any]]:
         return [rule for group in self.get("rules")["groups"] for rule in group["rules"]]
 
-    def get(self, what: str, **parameters: str) -> Any:
+    def get(self, what: str, **parameters: str | float) -> Any:
         """Of the HTTP API, the `data` of its answer."""
         return json.loads(get_text(f"{self.url}/api/v1/{what}?{urllib.parse.urlencode(parameters)}"))["data"]
 

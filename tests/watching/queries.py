@@ -36,9 +36,9 @@ def of_panels() -> list[Asked]:
     ]
 
 
-def filled(expression: str, dashboard: dict[str, Any]) -> str:
+def filled(expression: str, dashboard: dict[str, Any], chosen: dict[str, str] = CHOSEN) -> str:
     """As Grafana would send it."""
-    values = CHOSEN | {v["name"]: v["allValue"] for v in dashboard["templating"]["list"] if v["type"] == "query"}
+    values = chosen | {v["name"]: v["allValue"] for v in dashboard["templating"]["list"] if v["type"] == "query"}
     return re.sub(r"\$(\w+)", lambda found: values[found[1]], expression)
 
 
