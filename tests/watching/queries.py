@@ -50,6 +50,16 @@ def alerts() -> dict[str, dict[str, Any]]:
     return {rule["alert"]: rule for rule in rules() if "alert" in rule}
 
 
+def of_runbooks() -> list[tuple[str, str]]:
+    """Each runbook's name with a query of its own; what is to be filled in is anything."""
+    found = []
+    for path in sorted((ROOT / "docs" / "runbooks").glob("*.md")):
+        shown = "\n".join(line[4:] for line in path.read_text().splitlines() if line.startswith("    "))
+        queries = [text for text in re.split(r"\n(?! )", shown) if not text.startswith("kubectl ")]
+        found += [(path.stem, re.sub(r'="[A-Z]+"', '=~".*"', text)) for text in queries]
+    return found
+
+
 def selectors(expression: str) -> set[str]:
     """All series that an expression reads, each as an expression of its own."""
     return {" ".join(found.split()) for found in METRIC.findall(expression)}

@@ -8,7 +8,7 @@ from e2e.kube import eventually
 
 from .incident import scraped
 from .prometheus import Prometheus
-from .queries import Asked, of_panels, rules, selectors
+from .queries import Asked, of_panels, of_runbooks, rules, selectors
 
 pytestmark = [pytest.mark.prometheus, pytest.mark.timeout(180)]
 
@@ -57,6 +57,13 @@ def test_all_that_panels_and_rules_read_is_there(prometheus: Prometheus, selecto
 
 def found(prometheus: Prometheus, selector: str) -> None:
     assert prometheus.query(selector), selector
+
+
+@pytest.mark.parametrize(("runbook", "query"), of_runbooks())
+def test_a_runbook_s_queries_ask_for_what_is_there(prometheus: Prometheus, runbook: str, query: str) -> None:
+    assert prometheus.query(query) is not None  # it is understood
+    for selector in selectors(query):
+        eventually(lambda selector=selector: found(prometheus, selector), 15)
 
 
 @pytest.mark.parametrize("selector", NOT_HERE)
