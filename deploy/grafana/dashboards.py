@@ -50,6 +50,18 @@ def count(metric: str, *labels: str) -> str:
     return f"increase({metric}{{{', '.join(labels)}}}[$__range])"
 
 
+def errors(metric: str, *labels: str) -> str:
+    """A rate that has a pod's first errors, too: the series begins with them, and `rate` sees no rise.
+
+    Only of daemons that were scraped before: what a new one brings along may be old.
+    """
+    found = f"{metric}{{{', '.join(labels)}}}"
+    window = "$__rate_interval"
+    first = f"min_over_time({found}[{window}]) unless {found} offset {window}"
+    first = f"({first} and on (job, instance) enricher_build_info offset {window}) / ({window}_ms / 1000)"
+    return f"({rate(metric, *labels)} + {first}) or {rate(metric, *labels)} or {first}"
+
+
 def grown(metric: str, *labels: str) -> str:
     """By how much, within what is shown, also from nothing: to `increase` a series begins with its first value."""
     found = f"{metric}{{{', '.join(labels)}}}"
@@ -87,37 +99,37 @@ PODS = [
         "Attempts that fail",
         "What share of them ends with a 5xx, or with a gRPC status other than OK.",
         "percentunit",
-        f"(sum({rate(ERRORS, *WHO)}) or vector(0)) / sum({rate(REQUESTS, *WHO)})",
+        f"(sum({errors(ERRORS, *WHO)}) or vector(0)) / sum({rate(REQUESTS, *WHO)})",
     ),
     stat(
         "Errors that clients see",
         "How many errors no other attempt followed.",
         "reqps",
-        f"sum({rate(ERRORS, *WHO, SEEN)}) or vector(0)",
+        f"sum({errors(ERRORS, *WHO, SEEN)}) or vector(0)",
     ),
     stat(
         "Errors hidden by retries",
         "How many errors another attempt followed: the client only waited longer.",
         "reqps",
-        f"sum({rate(ERRORS, *WHO, HIDDEN)}) or vector(0)",
+        f"sum({errors(ERRORS, *WHO, HIDDEN)}) or vector(0)",
     ),
     Panel(
         "Errors by pod and code",
         f"Which pods fail, and with what? The {WORST} worst. {NONE}",
         "reqps",
-        {"{{namespace}}/{{pod}} {{code}}": top(f"sum by (namespace, service, pod, code) ({rate(ERRORS, *WHO)})")},
+        {"{{namespace}}/{{pod}} {{code}}": top(f"sum by (namespace, service, pod, code) ({errors(ERRORS, *WHO)})")},
     ),
     Panel(
         "Share of attempts that fail, by pod",
         f"Which pod is worse than its service's others, however much it is asked? The {WORST} worst. {NONE}",
         "percentunit",
-        {"{{namespace}}/{{pod}}": top(f"sum {BY} ({rate(ERRORS, *WHO)}) / sum {BY} ({rate(REQUESTS, *WHO)})")},
+        {"{{namespace}}/{{pod}}": top(f"sum {BY} ({errors(ERRORS, *WHO)}) / sum {BY} ({rate(REQUESTS, *WHO)})")},
     ),
     Panel(
         "Errors hidden by retries, by pod",
         f"Which pods would clients notice without retries? The {WORST} worst. {NONE}",
         "reqps",
-        {"{{namespace}}/{{pod}}": top(f"sum {BY} ({rate(ERRORS, *WHO, HIDDEN)})")},
+        {"{{namespace}}/{{pod}}": top(f"sum {BY} ({errors(ERRORS, *WHO, HIDDEN)})")},
     ),
     Panel(
         "Why there was no answer",
@@ -127,7 +139,7 @@ PODS = [
         "reqps",
         {
             "{{namespace}}/{{pod}} {{reason}}": top(
-                f"sum by (namespace, pod, reason) ({rate('ingress_upstream_failures_total', WHO[0], WHO[2])})"
+                f"sum by (namespace, pod, reason) ({errors('ingress_upstream_failures_total', WHO[0], WHO[2])})"
             )
         },
     ),
@@ -136,13 +148,17 @@ PODS = [
         "Did the pod answer with an error, or did the proxy make one up because it got no answer? unknown: the "
         f"log does not tell. {NONE}",
         "reqps",
-        {"{{origin}}": f"sum by (origin) ({rate(ERRORS, *WHO)})"},
+        {"{{origin}}": f"sum by (origin) ({errors(ERRORS, *WHO)})"},
     ),
     Panel(
         "gRPC statuses",
         f"How do calls end that do not end with OK? NOT_FOUND and its like are the caller's doing. {NONE}",
         "reqps",
-        {"{{namespace}}/{{pod}} {{code}}": top(f"sum by (namespace, service, pod, code) ({rate(ERRORS, *WHO, GRPC)})")},
+        {
+            "{{namespace}}/{{pod}} {{code}}": top(
+                f"sum by (namespace, service, pod, code) ({errors(ERRORS, *WHO, GRPC)})"
+            )
+        },
     ),
     Panel(
         "Mean response time by pod",
@@ -165,7 +181,7 @@ PODS = [
         "Share of attempts that fail, by the pods' node",
         f"Is it a node rather than a pod? {NONE}",
         "percentunit",
-        {"{{node}}": f"sum by (node) ({rate(ERRORS, *WHO)}) / sum by (node) ({rate(REQUESTS, *WHO)})"},
+        {"{{node}}": f"sum by (node) ({errors(ERRORS, *WHO)}) / sum by (node) ({rate(REQUESTS, *WHO)})"},
     ),
     Panel(
         "Attempts by pod",
@@ -176,7 +192,7 @@ PODS = [
     table(
         "Pods with errors",
         "All pods that failed within the time that is shown, the worst first, with what share of their attempts. "
-        f"Errors count from a pod's first one on, which a rate does not see. {NONE}",
+        f"{NONE}",
         "short",
         {
             "errors": f"sum {BY} ({grown(ERRORS, *WHO)}) > 0",
@@ -352,7 +368,6 @@ def variable(name: str, label: str, query: str) -> dict[str, Any]:
         "label": label,
         "type": "query",
         "datasource": DATASOURCE,
-        "definition": query,
         "query": {"query": query, "refId": name},
         "refresh": 2,  # whenever the time range changes
         "includeAll": True,
@@ -371,7 +386,6 @@ def datasource() -> dict[str, Any]:
         "label": "Prometheus",
         "type": "datasource",
         "query": "prometheus",
-        "current": {},
         "hide": 0,
         "options": [],
         "refresh": 1,

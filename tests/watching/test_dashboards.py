@@ -12,7 +12,7 @@ GRAFANA = ROOT / "deploy" / "grafana"
 KINDS = {"timeseries", "stat", "table"}
 UNITS = {"reqps", "percentunit", "s", "short", "none", "cps", "bytes", "Bps"}
 """Of Grafana's (packages/grafana-data, valueFormats/categories)."""
-BUILT_IN = {"__rate_interval", "__range"}
+BUILT_IN = {"__rate_interval", "__rate_interval_ms", "__range"}
 PANELS = [
     pytest.param(panel, id=f"{name}-{panel['title']}")
     for name, found in DASHBOARDS.items()
@@ -43,7 +43,7 @@ def test_a_dashboard_can_be_imported_anywhere(name: str) -> None:
 def used(found: Any) -> set[str]:
     """The variables' names in whatever is asked."""
     if isinstance(found, dict):
-        return set().union(*(used(value) for key, value in found.items() if key not in {"description", "definition"}))
+        return set().union(*(used(value) for key, value in found.items() if key != "description"))
     if isinstance(found, list):
         return set().union(*map(used, found))
     return set(re.findall(r"\$\{?(\w+)", found)) - {"__all"} if isinstance(found, str) else set()
