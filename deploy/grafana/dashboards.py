@@ -50,7 +50,7 @@ def count(metric: str, *labels: str) -> str:
     return f"increase({metric}{{{', '.join(labels)}}}[$__range])"
 
 
-def errors(metric: str, *labels: str) -> str:
+def risen(metric: str, *labels: str) -> str:
     """A rate that has a pod's first errors, too: the series begins with them, and `rate` sees no rise.
 
     Only of daemons that were scraped before: what a new one brings along may be old.
@@ -93,43 +93,43 @@ PODS = [
         "Attempts",
         "How many attempts are made at pods; a request is one, and one more for each retry.",
         "reqps",
-        f"sum({rate(REQUESTS, *WHO)})",
+        f"sum({risen(REQUESTS, *WHO)})",
     ),
     stat(
         "Attempts that fail",
         "What share of them ends with a 5xx, or with a gRPC status other than OK.",
         "percentunit",
-        f"(sum({errors(ERRORS, *WHO)}) or vector(0)) / sum({rate(REQUESTS, *WHO)})",
+        f"(sum({risen(ERRORS, *WHO)}) or vector(0)) / sum({risen(REQUESTS, *WHO)})",
     ),
     stat(
         "Errors that clients see",
         "How many errors no other attempt followed.",
         "reqps",
-        f"sum({errors(ERRORS, *WHO, SEEN)}) or vector(0)",
+        f"sum({risen(ERRORS, *WHO, SEEN)}) or vector(0)",
     ),
     stat(
         "Errors hidden by retries",
         "How many errors another attempt followed: the client only waited longer.",
         "reqps",
-        f"sum({errors(ERRORS, *WHO, HIDDEN)}) or vector(0)",
+        f"sum({risen(ERRORS, *WHO, HIDDEN)}) or vector(0)",
     ),
     Panel(
         "Errors by pod and code",
         f"Which pods fail, and with what? The {WORST} worst. {NONE}",
         "reqps",
-        {"{{namespace}}/{{pod}} {{code}}": top(f"sum by (namespace, service, pod, code) ({errors(ERRORS, *WHO)})")},
+        {"{{namespace}}/{{pod}} {{code}}": top(f"sum by (namespace, service, pod, code) ({risen(ERRORS, *WHO)})")},
     ),
     Panel(
         "Share of attempts that fail, by pod",
         f"Which pod is worse than its service's others, however much it is asked? The {WORST} worst. {NONE}",
         "percentunit",
-        {"{{namespace}}/{{pod}}": top(f"sum {BY} ({errors(ERRORS, *WHO)}) / sum {BY} ({rate(REQUESTS, *WHO)})")},
+        {"{{namespace}}/{{pod}}": top(f"sum {BY} ({risen(ERRORS, *WHO)}) / sum {BY} ({risen(REQUESTS, *WHO)})")},
     ),
     Panel(
         "Errors hidden by retries, by pod",
         f"Which pods would clients notice without retries? The {WORST} worst. {NONE}",
         "reqps",
-        {"{{namespace}}/{{pod}}": top(f"sum {BY} ({errors(ERRORS, *WHO, HIDDEN)})")},
+        {"{{namespace}}/{{pod}}": top(f"sum {BY} ({risen(ERRORS, *WHO, HIDDEN)})")},
     ),
     Panel(
         "Why there was no answer",
@@ -139,7 +139,7 @@ PODS = [
         "reqps",
         {
             "{{namespace}}/{{pod}} {{reason}}": top(
-                f"sum by (namespace, pod, reason) ({errors('ingress_upstream_failures_total', WHO[0], WHO[2])})"
+                f"sum by (namespace, pod, reason) ({risen('ingress_upstream_failures_total', WHO[0], WHO[2])})"
             )
         },
     ),
@@ -148,7 +148,7 @@ PODS = [
         "Did the pod answer with an error, or did the proxy make one up because it got no answer? unknown: the "
         f"log does not tell. {NONE}",
         "reqps",
-        {"{{origin}}": f"sum by (origin) ({errors(ERRORS, *WHO)})"},
+        {"{{origin}}": f"sum by (origin) ({risen(ERRORS, *WHO)})"},
     ),
     Panel(
         "gRPC statuses",
@@ -156,7 +156,7 @@ PODS = [
         "reqps",
         {
             "{{namespace}}/{{pod}} {{code}}": top(
-                f"sum by (namespace, service, pod, code) ({errors(ERRORS, *WHO, GRPC)})"
+                f"sum by (namespace, service, pod, code) ({risen(ERRORS, *WHO, GRPC)})"
             )
         },
     ),
@@ -181,13 +181,13 @@ PODS = [
         "Share of attempts that fail, by the pods' node",
         f"Is it a node rather than a pod? {NONE}",
         "percentunit",
-        {"{{node}}": f"sum by (node) ({errors(ERRORS, *WHO)}) / sum by (node) ({rate(REQUESTS, *WHO)})"},
+        {"{{node}}": f"sum by (node) ({risen(ERRORS, *WHO)}) / sum by (node) ({risen(REQUESTS, *WHO)})"},
     ),
     Panel(
         "Attempts by pod",
         f"Who gets how much? The {WORST} that get the most.",
         "reqps",
-        {"{{namespace}}/{{pod}}": top(f"sum {BY} ({rate(REQUESTS, *WHO)})")},
+        {"{{namespace}}/{{pod}}": top(f"sum {BY} ({risen(REQUESTS, *WHO)})")},
     ),
     table(
         "Pods with errors",
