@@ -141,11 +141,11 @@ def _raise_known(failures: BaseExceptionGroup[BaseException]) -> None:
 def _enrich(arguments: dict[str, Any]) -> int:
     from enricher.offline import enrich  # noqa: PLC0415
 
+    if arguments["summary"] and arguments["map"]:
+        raise UsageError("--summary and --map were both given: one of them is expected")
     settings = settle(ENRICH, arguments)
     _warn(settings)
     known = _known(settings)
-    if arguments["summary"] and arguments["map"]:
-        raise UsageError("--summary and --map were both given: one of them is expected")
     instead = "summary" if arguments["summary"] else arguments["map"]
     enrich(settings, arguments["files"] or ["-"], known, instead=instead, out=sys.stdout.buffer)
     sys.stdout.flush()

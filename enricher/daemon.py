@@ -5,23 +5,29 @@ import itertools
 import logging
 import signal
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from threading import Thread
 from typing import Any
 
+from enricher import __version__
 from enricher.accesslog.choosing import Timeline
 from enricher.cluster.connecting import connect
 from enricher.cluster.history import FOREVER
 from enricher.enriching import Enricher
 from enricher.knowing import FromFile, Knowledge, Watched
-from enricher.metrics import Collector, Gauges, Metrics
+from enricher.lines import spelled
+from enricher.metrics import Collector, Gauges, Metrics, PodKey, WatchGauges
 from enricher.own_log import OwnLog
+from enricher.recent import Recent
 from enricher.serving import serving
 from enricher.settings import Settings
 from enricher.shipping import Shipping, take_positions
 from enricher.state import StateFile, lock
+from enricher.status import Status, Watch, failing_pods, furthest_behind
 from enricher.tailing.discovering import check_log_dir
+from enricher.times import SECOND, format_ns
 from enricher.writing import Writer
 
 logger = logging.getLogger("enricher")
@@ -32,6 +38,8 @@ HISTORY_TURNS = 30
 """The history is saved each so many times: it is larger, and what is missing of it is found by listing again."""
 FORGET = 60.0
 """Seconds between looks for what is too old to keep."""
+MINUTE = 60.0
+"""Seconds: what failed is looked at so often for the status page."""
 STOP = 3.5
 """Seconds for what was read to be written when asked to stop; stdout may be blocked."""
 
@@ -70,10 +78,13 @@ async def run(settings: Settings, writer: Writer, own_log: OwnLog) -> None:
         )
         seen = _Seen(shipping, knowledge, state, own_log)
         collector = Collector(metrics, lambda: seen.gauges)
-        port = await stack.enter_async_context(serving(settings.listen, collector, knowledge.problem, seen.look))
-        logger.info("serving /metrics, /livez and /readyz on port %d", port)
+        told = _Told(settings.node, seen, shipping, knowledge, metrics) if settings.status_page == "on" else None
+        port = await stack.enter_async_context(
+            serving(settings.listen, collector, knowledge.problem, seen.look, told.status if told else None)
+        )
+        logger.info("serving /metrics, /livez and /readyz%s on port %d", ", and a page at /," if told else "", port)
         try:
-            await _supervise(shipping, knowledge, metrics, state)
+            await _supervise(shipping, knowledge, metrics, state, told)
         finally:
             if state:
                 state.save_positions(shipping)
@@ -134,7 +145,9 @@ async def _knowledge(settings: Settings, usual: Timeline) -> AsyncIterator[Knowl
         yield Watched(api, settings, usual)
 
 
-async def _supervise(shipping: Shipping, knowledge: Knowledge, metrics: Metrics, state: State | None) -> None:
+async def _supervise(
+    shipping: Shipping, knowledge: Knowledge, metrics: Metrics, state: State | None, told: "_Told | None"
+) -> None:
     """Runs the parts in one group; the first to fail takes the rest down."""
     asked = asyncio.Event()
     Thread(target=_hear, args=(asyncio.get_running_loop(), asked), name="signals", daemon=True).start()
@@ -143,6 +156,8 @@ async def _supervise(shipping: Shipping, knowledge: Knowledge, metrics: Metrics,
         others = [group.create_task(knowledge.keep()), group.create_task(_forget(shipping, knowledge, metrics))]
         if state:
             others.append(group.create_task(state.keep(shipping, knowledge)))
+        if told:
+            others.append(group.create_task(told.keep()))
         await asyncio.wait((ship, stop := group.create_task(asked.wait())), return_when=asyncio.FIRST_COMPLETED)
         logger.info("stopping")
         shipping.stop()
@@ -193,3 +208,59 @@ class _Seen:
                 "own_log": self._own_log.dropped,
             },
         )
+
+
+class _Told:
+    """What the status page tells, asked for in the loop; and the errors of each minute, which no counter holds."""
+
+    def __init__(self, node: str, seen: _Seen, shipping: Shipping, knowledge: Knowledge, metrics: Metrics) -> None:
+        self._node, self._seen = node, seen
+        self._shipping, self._knowledge, self._metrics = shipping, knowledge, metrics
+        self._since = _moment()
+        self._recent: Recent[PodKey] = Recent(time.monotonic())
+
+    async def keep(self) -> None:
+        """Looks at the counters at the end of each minute, for ever."""
+        while True:
+            await asyncio.sleep(MINUTE - time.monotonic() % MINUTE)
+            self._shipping.count()
+            self._sample()
+
+    def _sample(self) -> None:
+        self._recent.sample(self._metrics.errors(), time.monotonic())
+
+    def status(self) -> Status:
+        self._seen.look()
+        self._sample()
+        now, problem, metrics = self._seen.gauges, self._knowledge.problem(), self._metrics
+        problems = Counter(metrics.problems)
+        problems.update(now.problems)
+        return Status(
+            version=__version__,
+            node=spelled(self._node),
+            at=_moment(),
+            since=self._since,
+            problem=problem and spelled(problem),
+            watch=_watch(now.watch, problem),
+            endpoints=now.endpoints,
+            sources=now.sources,
+            lag_bytes=now.lag_bytes,
+            lag_seconds=now.lag_seconds,
+            followed=furthest_behind(self._shipping.followed()),
+            lines=dict(metrics.lines),
+            attributions=dict(metrics.grades),
+            problems=dict(problems),
+            failing=failing_pods(self._recent.worst_first(), metrics.pods),
+        )
+
+
+def _watch(watch: WatchGauges | None, problem: str | None) -> Watch:
+    if watch is None:
+        return Watch("none", {}, None)
+    state = "in_sync" if watch.synced else "out_of_sync" if problem else "not_needed"
+    return Watch(state, dict(watch.restarts), watch.last_event_age)
+
+
+def _moment() -> str:
+    """Now, to the second."""
+    return format_ns(time.time_ns() // SECOND * SECOND)

@@ -233,6 +233,10 @@ class Enricher:
                 self._counts.count_attempts(attribution, times, errors)
         self._uncounted = 0
 
+    def formats(self, source: Source, at: int) -> tuple[str, ...]:
+        """As what the lines of a source are read that are written then (ns)."""
+        return tuple(one.text for one in self._choosing.of(source, source.profile, ()).at(at))
+
     def forget(self, source: Source) -> None:
         """The source is gone."""
         self._failures.pop(source, None)

@@ -206,8 +206,6 @@ class FastPath:
         self._keys_of: dict[str, list[Key]] = {}
         self._clients: dict[bytes, Client | None] = {}
         """What is known of clients' addresses that are pods'."""
-        self._strangers: set[bytes] = set()
-        """Clients' addresses that are no pod's."""
         self._retired: list[Entry] = []
         """Entries that are forgotten, but not counted yet."""
         self._nobody = Entry(0, Attribution("unknown"), (b"", b""))
@@ -350,13 +348,8 @@ class FastPath:
         if self._client is None:
             return {}
         column = found.columns[self._client]
-        pods = {*column} - self._strangers
-        for addr in [*pods]:
-            ip = canonical_ip(addr.decode())
-            if not known.pods.of_ip(ip):
-                pods.remove(addr)
-                if ip.encode() == addr:  # else nothing would say that it is one's now
-                    self._strangers.add(addr)
+        held = known.pods.ips
+        pods = {addr for addr in {*column} if _ip(addr) in held}
         out = dict[int, Client]()
         for n in (n for n, addr in enumerate(column) if addr in pods) if pods else ():
             client = self._who_asks(column[n], known)
@@ -369,7 +362,7 @@ class FastPath:
     def _who_asks(self, addr: bytes, known: Known) -> Client | None:
         """None where the address's holder is not settled."""
         if addr not in self._clients:
-            ip = canonical_ip(addr.decode())
+            ip = _ip(addr)
             since, client = settled_since(known.pods, ip), None
             found = since is not None and attribute_client(known, ip, Window(since, since, since))
             if since is not None and found and found.grade == "exact":
@@ -462,18 +455,16 @@ class FastPath:
     # --- what is known of addresses ------------------------------------------------------------------------------
 
     def _refresh(self, known: Known) -> None:
-        if known is not self._known or max(len(self._entries), len(self._strangers)) > _KEPT:
+        if known is not self._known or len(self._entries) > _KEPT:
             self._known = known
             self._retired += filter(None, self._entries.values())
             self._entries.clear()
             self._clients.clear()
-            self._strangers.clear()
             self._keys_of.clear()
             known.pods.on_change.add(self._forget)
 
     def _forget(self, ip: str) -> None:
         """What was known of an address may be true no more."""
-        self._strangers.discard(ip.encode())
         for key in self._keys_of.pop(ip, ()):
             self._clients.pop(key[0], None)
             if entry := self._entries.pop(key, None):
@@ -518,6 +509,11 @@ class FastPath:
             own = {*found.columns[place]} - {b""}
             times += [at for at in map(read, [min(own)] if read is seconds_ns else own) if at is not None]
         return min(times)
+
+
+def _ip(addr: bytes) -> str:
+    """As a history has it: there is one way only to write an IPv4 address."""
+    return canonical_ip(addr.decode()) if b":" in addr else addr.decode()
 
 
 @lru_cache(maxsize=1 << 10)

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from enricher.summary import failed_with
+
 OUTSIDE = "outside"
 """Who asks and is no pod."""
 
@@ -30,7 +32,7 @@ class ServiceMap:
         key = _name(record, "client_") or OUTSIDE, _name(record, "") or str(last["addr"])
         calls = self.calls.setdefault(key, Calls())
         calls.requests += 1
-        calls.errors += "grpc_status" in last or 500 <= (last["status"] or 0) <= 599
+        calls.errors += bool(failed_with(last))
 
     def _edges(self) -> Iterator[tuple[str, str, str, bool]]:
         for (caller, callee), calls in sorted(self.calls.items()):

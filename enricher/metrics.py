@@ -150,6 +150,10 @@ class Metrics:
         edge.errors += failed
         edge.seen = self._clock()
 
+    def errors(self) -> dict[PodKey, int]:
+        """Failed attempts of each pod that had any."""
+        return {key: series.errors.total() for key, series in self.pods.items() if series.errors}
+
     def _series(self, attribution: Attribution, attempts: int = 1) -> tuple[PodKey, PodSeries]:
         key = _key(attribution)
         series = self.pods.get(key)

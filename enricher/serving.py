@@ -1,15 +1,18 @@
-"""HTTP for Prometheus and the kubelet: /metrics, /livez, /readyz."""
+"""HTTP for Prometheus and the kubelet: /metrics, /livez, /readyz; and for people: a page, and its data as JSON."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+import orjson
 from prometheus_client import CollectorRegistry, generate_latest
 
 from enricher.errors import ConfigurationError
 from enricher.lean_aiohttp import web
 from enricher.metrics import Collector
 from enricher.settings import Listen
+from enricher.status import Status
+from enricher.status_page import HEADERS, REFRESH, render
 
 CONNECTIONS = 64
 """Connections at a time: Prometheus and the kubelet need a handful."""
@@ -20,10 +23,11 @@ ANSWER = 30.0
 LOOK = 5.0
 """Seconds between looks for connections that are too old."""
 SENDING = 10.0
-"""Seconds for a scrape to be taken; Prometheus gives up after ten."""
+"""Seconds for a scrape, or a page, to be taken; Prometheus gives up after ten."""
 RENDERINGS = 2
-"""Scrapes that are rendered and sent at a time: each holds its whole text in memory."""
+"""Scrapes and pages that are rendered and sent at a time: each holds its whole text in memory."""
 CONTENT_TYPE = "text/plain; version=0.0.4"
+JSON_HEADERS = HEADERS | {"Content-Type": "application/json"}
 
 
 @asynccontextmanager
@@ -32,13 +36,15 @@ async def serving(
     collector: Collector,
     problem: Callable[[], str | None],
     look: Callable[[], object] = lambda: None,
+    status: Callable[[], Status] | None = None,
 ) -> AsyncIterator[int]:
     """Serves while the context lasts, and gives the port. `problem` says why the daemon is not ready, or None; `look`
-    is called before each scrape, in the loop, for what must not be looked at from the thread that renders.
+    is called before each scrape, in the loop, for what must not be looked at from the thread that renders. With
+    `status`, called in the loop too, there is a page for people.
 
     Raises ConfigurationError if the address can't be listened on.
     """
-    runner = web.AppRunner(_application(collector, problem, look), access_log=None, shutdown_timeout=0.2)
+    runner = web.AppRunner(_application(collector, problem, look, status), access_log=None, shutdown_timeout=0.2)
     await runner.setup()
     assert runner.server is not None  # noqa: S101  # setup() makes it
     connections = _Connections(runner.server)
@@ -87,7 +93,10 @@ class _Connections:
 
 
 def _application(
-    collector: Collector, problem: Callable[[], str | None], look: Callable[[], object]
+    collector: Collector,
+    problem: Callable[[], str | None],
+    look: Callable[[], object],
+    status: Callable[[], Status] | None,
 ) -> web.Application:
     registry = CollectorRegistry(auto_describe=False)
     registry.register(collector)
@@ -99,15 +108,7 @@ def _application(
             look()
             # In a thread: rendering many series must not stop the tail.
             body = await asyncio.to_thread(generate_latest, registry)
-            response = web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})
-            try:
-                async with asyncio.timeout(SENDING):
-                    await response.prepare(request)
-                    await response.write_eof()
-            except TimeoutError:
-                if request.transport:
-                    request.transport.abort()
-            return response
+            return await _sent(request, web.Response(body=body, headers={"Content-Type": CONTENT_TYPE}))
 
     async def livez(_: web.Request) -> web.Response:
         return web.Response(text="ok\n")
@@ -118,4 +119,33 @@ def _application(
 
     application = web.Application()
     application.add_routes([web.get("/metrics", metrics), web.get("/livez", livez), web.get("/readyz", readyz)])
+    if status:
+        application.add_routes(_for_people(status, rendering))
     return application
+
+
+def _for_people(status: Callable[[], Status], rendering: asyncio.Semaphore) -> list[web.RouteDef]:
+    async def page(request: web.Request) -> web.StreamResponse:
+        async with rendering:
+            # Nothing else of the query counts, and nothing of it is shown.
+            refreshing = request.query.get("refresh") == str(REFRESH)
+            body = await asyncio.to_thread(render, status(), refreshing=refreshing)
+            return await _sent(request, web.Response(body=body, headers=HEADERS))
+
+    async def data(request: web.Request) -> web.StreamResponse:
+        async with rendering:
+            return await _sent(request, web.Response(body=orjson.dumps(status()) + b"\n", headers=JSON_HEADERS))
+
+    return [web.get("/", page), web.get("/status.json", data)]
+
+
+async def _sent(request: web.Request, response: web.Response) -> web.Response:
+    """The response, once it is taken; who does not take it in time is cut off."""
+    try:
+        async with asyncio.timeout(SENDING):
+            await response.prepare(request)
+            await response.write_eof()
+    except TimeoutError:
+        if request.transport:
+            request.transport.abort()
+    return response

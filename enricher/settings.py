@@ -24,6 +24,7 @@ CONTROLLERS = ("ingress-nginx", "nginx-ingress")
 """Profiles of controllers whose ConfigMap holds the log format."""
 Start = Literal["beginning", "end"]
 Output = Literal["json", "none"]
+OnOff = Literal["on", "off"]
 
 
 class Listen(NamedTuple):
@@ -48,6 +49,7 @@ class Settings:
     log_dir: str = "/var/log/pods"
     state_dir: str | None = None
     listen: Listen = DEFAULT_LISTEN
+    status_page: OnOff = "on"
     select: Sequence[Selector] = selectors(DEFAULT_PROFILE)
     profile: str | None = None
     log_format: Formats | None = None
@@ -105,6 +107,12 @@ def parse_output(text: str) -> Output:
     if text not in {"json", "none"}:
         raise UsageError("json or none is expected")
     return cast(Output, text)
+
+
+def parse_on_off(text: str) -> OnOff:
+    if text not in {"on", "off"}:
+        raise UsageError("on or off is expected")
+    return cast(OnOff, text)
 
 
 def parse_switch(text: str) -> bool:
@@ -174,6 +182,9 @@ def parse_variable(text: str) -> str:
 LOG_DIR = Option("--log-dir", "log_dir", "DIR", "where the kubelet keeps the logs of pods")
 STATE_DIR = Option("--state-dir", "state_dir", "DIR", "where to remember what was read; without it, nothing is")
 LISTEN = Option("--listen", "listen", "HOST:PORT", "where to serve /metrics, /livez and /readyz", parse_listen)
+STATUS_PAGE = Option(
+    "--status-page", "status_page", "on|off", "whether to serve a page for people, / and /status.json", parse_on_off
+)
 SELECT = Option(
     "--select",
     "select",
@@ -230,6 +241,7 @@ NODE = Option("--node", "node", "NAME", "the name of this node, for the output (
 
 RUN = (
     *(LOG_DIR, PROFILE, SELECT, LOG_FORMAT, LOG_FORMAT_FILE, CONTROLLER_CONFIGMAP, FROM, OUTPUT, STATE_DIR, LISTEN),
+    STATUS_PAGE,
     *(NAMESPACE, KUBECONFIG, CONTEXT, SERVICES, ENDPOINTS, POD_VARIABLE, HISTORY, SERIES, NODE),
 )
 OF_A_CLUSTER = (NAMESPACE, KUBECONFIG, CONTEXT, SERVICES)

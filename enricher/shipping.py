@@ -14,6 +14,7 @@ from enricher.knowing import Knowledge
 from enricher.lines import Source, spelled
 from enricher.metrics import Metrics
 from enricher.settings import Settings, Start
+from enricher.status import Followed
 from enricher.tailing.discovering import discover, fixed_directory
 from enricher.tailing.following import Chunk, Follower
 from enricher.tailing.waking import Waker
@@ -205,9 +206,29 @@ class Shipping:
         for source, follower in self._followers.items():
             if behind := follower.lag():
                 bytes_ += behind
-                at = rfc3339_ns(self._last_line.get(source, b""))
-                oldest = max(oldest, (time.time_ns() - at) / SECOND if at else 0.0)
+                oldest = max(oldest, self._age(source) or 0.0)
         return bytes_, oldest
+
+    def followed(self) -> list[Followed]:
+        """Each source, for people."""
+        return [
+            Followed(
+                path=spelled(source.path),
+                namespace=spelled(source.namespace),
+                pod=spelled(source.pod),
+                container=spelled(source.container),
+                formats=tuple(map(spelled, self._enricher.formats(source, time.time_ns()))),
+                lag_bytes=follower.lag(),
+                last_line_age_seconds=self._age(source),
+                problem=follower.problem and spelled(follower.problem),
+            )
+            for source, follower in self._followers.items()
+        ]
+
+    def _age(self, source: Source) -> float | None:
+        """Of its last line read, in seconds; None where there is none, or it has no time."""
+        at = rfc3339_ns(self._last_line.get(source, b""))
+        return (time.time_ns() - at) / SECOND if at else None
 
 
 def take_positions(saved: Mapping[str, Any], now: int) -> dict[str, dict[str, Any]]:

@@ -19,7 +19,8 @@ class PodSummary:
     requests: int = 0
     hidden: int = 0
     """Failed attempts that another attempt followed."""
-    errors: Counter[int] = field(default_factory=Counter)
+    errors: Counter[str] = field(default_factory=Counter)
+    """By status, of HTTP or of gRPC."""
     seconds: list[float] = field(default_factory=list)
 
     def percentile(self, share: float) -> float | None:
@@ -47,8 +48,8 @@ class Summary:
             pod.requests += 1
             if attempt["response_time"] is not None:
                 pod.seconds.append(attempt["response_time"])
-            if 500 <= (attempt["status"] or 0) <= 599:
-                pod.errors[attempt["status"]] += 1
+            if code := failed_with(attempt):
+                pod.errors[code] += 1
                 pod.hidden += n < len(attempts)
 
     def render(self, console: Console) -> None:
@@ -72,6 +73,12 @@ class Summary:
             console.width = max(console.width, wide.maximum)
             console.print(table)
         console.print(_totals("lines", self.lines), _totals("attempts", self.grades), sep="\n", highlight=False)
+
+
+def failed_with(attempt: Mapping[str, Any]) -> str:
+    """The status of gRPC or HTTP with which an attempt of an output record failed; empty where it did not."""
+    status = attempt["status"] or 0
+    return str(attempt.get("grpc_status") or (status if 500 <= status <= 599 else ""))
 
 
 def _totals(what: str, counts: Counter[str]) -> str:

@@ -111,12 +111,11 @@ _KINDS: dict[str, Kind] = {
         (
             *("start_time", "request_method", "server_protocol", "response_flags", "upstream_addr"),
             *("upstream_cluster", "upstream_local_address", "remote_addr", "realip_remote_addr", "server_addr"),
-            *("ssl_server_name", "grpc_status", "response_code_details", "connection_termination_details", "scheme"),
+            *("grpc_status", "route_name", "response_code_details", "connection_termination_details", "scheme"),
         ),
         WORD,
     ),
     "request_uri": Kind(r"\S*", TEXT.read),
-    "route_name": Kind(r'[^"]*', TEXT.read),
 }
 _REASONS = {
     "UF": "unreachable",
@@ -130,6 +129,8 @@ _REASONS = {
     "SI": "timed_out",
 }
 """Response flags that say that the upstream failed, and how."""
+_MADE_UP = {"timed_out": b"504", "other": b"502"}
+"""What Envoy answers with by itself when an upstream failed so; else it is 503."""
 _CLIENT_LEFT = frozenset({"DC", "DR"})
 _ISTIO_CLUSTER = re.compile(r"outbound\|(\d+)\|[^|]*\|([\w-]+)\.([\w-]+)\.svc\b.*")
 _CONTOUR_CLUSTER = re.compile(r"([\w.-]+)/([\w.-]+)/(\d+)/[0-9a-f]+")
@@ -214,12 +215,14 @@ def _attempts(raw: dict[str, bytes]) -> list[Attempt]:
     reason = next((_REASONS[flag] for flag in flags if flag in _REASONS), "")
     if b"refused" in (why := raw.get("upstream_transport_failure_reason", b"").lower()) or b"error:_111" in why:
         reason = "refused"
+    if status == b"0" and reason:  # in the router's `upstream_log`; in the other the client sees this status
+        status = _MADE_UP.get(reason, b"503")
     made_by = "" if _CLIENT_LEFT & {*flags} or status == b"0" else "proxy" if reason else "pod"
     attempt = Attempt(
         _decoded(addr),
         int(status) if status.isdigit() and len(status) < 10 and int(status) else None,
         # The header's time counts from the request's end: of several attempts it is no single one's.
-        took if raw.get("upstream_attempts", b"1") in {b"", b"-", b"1"} else None,
+        took if raw.get("upstream_attempts", b"1") in {b"", b"-", b"1"} and "URX" not in flags else None,
         None,
         made_by=made_by,
         reason=reason,

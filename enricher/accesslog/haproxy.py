@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from enricher.accesslog.attempts import Attempt
-from enricher.accesslog.compiling import LogFormat, LogFormatError, Token, assemble
+from enricher.accesslog.compiling import LogFormat, Token, assemble
 from enricher.accesslog.kinds import COUNT, INTEGER, MILLISECONDS, WORD, Kind, dialect
 from enricher.accesslog.records import Record
 from enricher.accesslog.variables import unescape
@@ -56,6 +56,7 @@ _NAMES = {
     "bq": "backend_queue",
     "hr": "request_headers",
     "hs": "response_headers",
+    "captured": "captured_headers",
     "r": "request",
     "HM": "request_method",
     "HU": "request_uri",
@@ -85,7 +86,7 @@ _KINDS: dict[str, Kind] = {
         WORD,
     ),
     **dict.fromkeys(("backend_name", "server_name"), Kind(r'[^\s"/]*', unescape)),
-    **dict.fromkeys(("request_headers", "response_headers"), Kind(r"\{[^{}]*\}", unescape)),
+    **dict.fromkeys(("request_headers", "response_headers", "captured_headers"), Kind(r"\{[^{}]*\}", unescape)),
 }
 _SYSLOG = r"(?:(?:<\d{1,3}>)?(?:[\w.:+-]++ ++){0,6}[\w./-]*+\[\d+\]: )?"
 """What comes before a line in rsyslog's files, or where HAProxy logs in a syslog format itself."""
@@ -97,18 +98,17 @@ _DATA = {"SD": "premature_close", "sD": "timed_out", "SL": "premature_close", "s
 
 
 def compile_format(text: str) -> tuple[LogFormat, ...]:
-    """Compiles a `log-format`. There are several of it: without `%hr` and `%hs`, which are left out where nothing is
-    captured; and without the quote at the end, which is cut off from long lines. Raises LogFormatError.
+    """Compiles a `log-format`. There are several of it: with one of `%hr` and `%hs` (a line does not tell which) or
+    none, where nothing is captured; and without the quote at the end, which is cut off from long lines. Raises
+    LogFormatError.
     """
     text = text.strip("\r\n").replace("%si:%sp", "%upstream")
-    tokens = tuple(_tokens(text))
     variants = [text]
-    for captured in ("%hr ", "%hs "):
-        variants += [variant.replace(captured, "") for variant in variants if captured in variant]
-    if not tokens:
-        raise LogFormatError("the format is empty")
+    captured = next((found for found in ("%hr %hs ", "%hr ", "%hs ") if found in text), "")
+    if captured:
+        variants += [text.replace(captured, between) for between in ("%captured " * (" %" in captured), "")]
     found = [list(_tokens(variant)) for variant in variants]
-    found += [one[:-1] for one in found if one[-1].literal == '"']
+    found += [one[:-1] for one in found if one and one[-1].literal == '"']
     return tuple(assemble(text, "hash", one, HAPROXY) for one in found)
 
 

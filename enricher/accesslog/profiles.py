@@ -19,6 +19,8 @@ COMBINED = (
     '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent"'
 )
 """nginx's default, which names no upstream."""
+FORWARDED = f'{COMBINED} "$http_x_forwarded_for"'
+"""`main` in nginx.conf of nginx's image, and the default of F5's controller."""
 UPSTREAMS = (
     f'{COMBINED} $request_length $request_time "$upstream_addr" $upstream_response_length $upstream_response_time '
     "$upstream_status"
@@ -45,10 +47,10 @@ def _envoy(text: str) -> Formats:
 
 PROFILES = {
     "ingress-nginx": Profile(("*/*ingress-nginx-controller*/controller",), (log_format.INGRESS_NGINX,), _nginx),
-    "nginx": Profile(("*/*nginx*/nginx",), (UPSTREAMS_GRPC, UPSTREAMS, COMBINED), _nginx),
+    "nginx": Profile(("*/*nginx*/nginx",), (UPSTREAMS_GRPC, UPSTREAMS, FORWARDED, COMBINED), _nginx),
     "nginx-ingress": Profile(
         ("*/*nginx-ingress*/nginx-ingress",),
-        (UPSTREAMS_GRPC, UPSTREAMS, f'{COMBINED} "$http_x_forwarded_for"'),
+        (UPSTREAMS_GRPC, UPSTREAMS, FORWARDED),
         _nginx,
     ),
     "envoy": Profile(

@@ -61,7 +61,10 @@ _QUOTED = Kind(r'"[^"]*"|-', _unquoted)
 _COMMON_KINDS = {
     "time_local": Kind(r"\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}|-", unescape),
     **dict.fromkeys(("status", "body_bytes_sent", "request_number", "remote_port"), INTEGER),
-    **dict.fromkeys(("remote_addr", "request_method", "request_uri", "server_protocol"), WORD),
+    # Behind a balancer that Traefik trusts it is the whole X-Forwarded-For.
+    "remote_addr": Kind(r"[0-9A-Fa-f.:\[\]]+(?:, ?[0-9A-Fa-f.:\[\]]+)*|-|", unescape),
+    **dict.fromkeys(("request_method", "server_protocol"), WORD),
+    "request_uri": Kind(r"\S*", unescape),
     **dict.fromkeys(("router_name", "upstream_url"), _QUOTED),
     "request_time": MILLISECONDS,
 }
@@ -116,7 +119,8 @@ def _attempts(raw: dict[str, bytes], duration: int | None) -> list[Attempt]:
     status = raw.get("upstream_status") or raw.get("status", b"")
     retried = raw.get("retries", b"0") not in {b"", b"0"}
     took = _whole(raw["upstream_response_time"], 1) if "upstream_response_time" in raw else None
-    length = raw.get("upstream_response_length", b"")
+    # Of a 502 or 504 that Traefik made itself, this is the length of its own text.
+    length = b"" if status in {b"502", b"504"} else raw.get("upstream_response_length", b"")
     return [
         Attempt(
             addr,

@@ -125,9 +125,12 @@ def _endpoint(
 
 @lru_cache(maxsize=1 << 12)
 def canonical_ip(text: str) -> str:
-    """An IP as Python writes it (IPv6 compressed), so that all spellings are one key; empty where it is no IP."""
+    """An IP as Python writes it (IPv6 compressed; IPv4 as such, even where a socket of both spells it
+    `::ffff:10.0.0.1`), so that all spellings are one key; empty where it is no IP.
+    """
     try:
-        return str(ipaddress.ip_address(text))
+        ip = ipaddress.ip_address(text)
+        return str(getattr(ip, "ipv4_mapped", None) or ip)
     except ValueError:
         return ""
 

@@ -12,7 +12,7 @@ slice, or vanishes and comes back with the same uid while nobody took the addres
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -239,6 +239,11 @@ class History:
         """All tenures, ended ones too."""
         for tenures in self._tenures.values():
             yield from tenures
+
+    @property
+    def ips(self) -> Container[str]:
+        """Those of which anything is known."""
+        return self._tenures.keys()
 
     def of_ip(self, ip: str) -> list[Tenure]:
         """The tenures of an IP, in the order in which they began."""

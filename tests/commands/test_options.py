@@ -11,6 +11,7 @@ VALUES = {
     "--log-dir": ("/a", "/b"),
     "--state-dir": ("/a", "/b"),
     "--listen": ("127.0.0.1:1", "[::1]:2"),
+    "--status-page": ("on", "off"),
     "--profile": ("envoy", "haproxy"),
     "--select": ("a/b/c", "d/e/f"),
     "--log-format": ("$status", "$request"),

@@ -1,25 +1,15 @@
 """A real API server takes the manifests as they are: strictly, and without a warning."""
 
-import os
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from real_api import kubectl
 
 pytestmark = pytest.mark.api
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
-
-
-def kubectl(*arguments: str, stdin: str = "") -> str:
-    if "KUBECONFIG" not in os.environ:
-        pytest.fail("KUBECONFIG must name a cluster")
-    program = shutil.which("kubectl") or pytest.fail("kubectl is not on the PATH")
-    done = subprocess.run([program, *arguments], input=stdin, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == "", "kubectl warned"
-    return done.stdout
 
 
 def test_the_api_server_takes_every_object_strictly_and_without_warnings() -> None:

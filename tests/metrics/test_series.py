@@ -85,12 +85,17 @@ def test_no_label_but_the_known_ones():
     metrics = Metrics()
     metrics.count_attempt(attributed(), attempt(502), retried=True, origin="proxy")
     metrics.count_failure(attributed(), "refused")
-    series = {n: {name for name, _ in pairs} for n, pairs in rendered(metrics) if n.startswith("ingress_")}
+    metrics.count_edge(Service("edge", "front"), Service("shop", "web"), failed=True)
+    series = {n: {name for name, _ in pairs} for n, pairs in rendered(metrics)}
     pod = {"namespace", "service", "pod", "node"}
     assert series["ingress_upstream_requests_total"] == pod
-    assert series["ingress_upstream_errors_total"] == pod | {"code", "retried", "origin"}
+    assert series["ingress_upstream_errors_total"] == pod | {"code", "retried", "origin", "protocol"}
     assert series["ingress_upstream_failures_total"] == pod | {"reason"}
     assert series["ingress_upstream_response_seconds_bucket"] == {"namespace", "service", "le"}
+    edge = {"client_namespace", "client_service", "namespace", "service"}
+    assert series["enricher_edge_requests_total"] == series["enricher_edge_errors_total"] == edge
+    known = {*pod, *edge, "code", "retried", "origin", "protocol", "reason", "le", "result", "grade", "kind", "version"}
+    assert set().union(*series.values()) <= known
 
 
 def test_a_gone_pods_series_expire_and_a_live_ones_do_not():

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
-import grpc
 from yarl import URL
 
 from .scenarios import TOKEN, Call, Request
@@ -108,6 +107,8 @@ class Driver:
             seen.pod = found[1].decode()
 
     def call(self, request: Call, seen: Seen) -> None:
+        import grpc  # noqa: PLC0415  # only who starts the proxies needs it
+
         metadata = [("x-end", str(request.ends)), ("x-sleep", str(request.sleep)), ("x-request-id", f"r-{seen.token}")]
         if request.once:
             metadata.append(("x-once", "yes"))

@@ -59,6 +59,7 @@ FORMATS: dict[str, dict[str, Any]] = {
     "istio": {"log_format": {"text_format_source": {"inline_string": ISTIO}}},
     "gateway": {"log_format": {"json_format": GATEWAY}},
     "detailed": {"log_format": {"text_format_source": {"inline_string": DETAILED}}},
+    "tries": {"log_format": {"text_format_source": {"inline_string": DETAILED}}},
     "grpc": {"log_format": {"text_format_source": {"inline_string": DETAILED}}},
 }
 
@@ -80,29 +81,27 @@ def version() -> str:
 
 def launch(variant: str, port: int, directory: Path, log: Path, error_log: Path) -> Launch:
     pools = CALL_POOLS if variant == "grpc" else POOLS
-    manager = {
+    logs = [
+        {
+            "name": "envoy.access_loggers.file",
+            "typed_config": {
+                "@type": f"{TYPES}.access_loggers.file.v3.FileAccessLog",
+                "path": str(log),
+                **FORMATS[variant],
+            },
+        }
+    ]
+    router: dict[str, Any] = {"@type": f"{TYPES}.filters.http.router.v3.Router"}
+    manager: dict[str, Any] = {
         "@type": f"{TYPES}.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "web",
         "preserve_external_request_id": True,
         "http_protocol_options": {"accept_http_10": True},
-        "access_log": [
-            {
-                "name": "envoy.access_loggers.file",
-                "typed_config": {
-                    "@type": f"{TYPES}.access_loggers.file.v3.FileAccessLog",
-                    "path": str(log),
-                    **FORMATS[variant],
-                },
-            }
-        ],
         "route_config": {"virtual_hosts": [virtual_host(name) for name in pools]},
-        "http_filters": [
-            {
-                "name": "envoy.filters.http.router",
-                "typed_config": {"@type": f"{TYPES}.filters.http.router.v3.Router"},
-            }
-        ],
+        "http_filters": [{"name": "envoy.filters.http.router", "typed_config": router}],
     }
+    # The router's log has a line for each try, in place of one for each request.
+    (router if variant == "tries" else manager)["upstream_log" if variant == "tries" else "access_log"] = logs
     listener = {
         "address": socket_address(f"127.0.0.1:{port}"),
         "filter_chains": [

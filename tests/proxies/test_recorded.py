@@ -8,7 +8,7 @@ import pytest
 
 from enricher.accesslog.grpc import CODES
 
-from .checking import UNNAMED, by_token, check, enrich
+from .checking import TOKEN, UNNAMED, by_token, check, enrich
 
 RECORDED = Path(__file__).with_name("recorded")
 ENDPOINTS = RECORDED / "endpoints.yaml"
@@ -45,3 +45,27 @@ def test_calls_are_counted_by_status(variant: str) -> None:
 
 def truth(variant: str) -> list[dict]:
     return [json.loads(line) for line in (RECORDED / f"{variant}.truth.jsonl").read_text().splitlines()]
+
+
+def test_the_router_of_envoy_names_each_try() -> None:
+    """What its `upstream_log` says, against the backends' own logs."""
+    records = enrich(RECORDED / "envoy-tries.log", ENDPOINTS)
+    tried: dict[int, Counter[str]] = {}
+    refused = 0
+    for record in records:
+        token = TOKEN.search(record["request_uri"])
+        if not token or not record["attempts"]:
+            continue
+        (attempt,) = record["attempts"]
+        if attempt.get("reason") == "unreachable":
+            refused += 1
+            assert (attempt["status"], attempt["origin"]) == (503, "proxy")
+        else:
+            tried.setdefault(int(token[1]), Counter())[attempt["pod"]] += 1
+    assert refused > 10
+    retried = 0
+    for seen in truth("envoy-tries"):
+        if seen["pod"] and seen["token"] in tried:
+            assert tried[seen["token"]] == Counter(one["pod"] for one in seen["reached"])
+            retried += len(seen["reached"]) > 1
+    assert retried > 2

@@ -1,0 +1,74 @@
+{{- define "enricher.name" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride -}}
+{{- else if contains .Chart.Name .Release.Name -}}
+{{- .Release.Name | trunc 50 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" (.Release.Name | trunc 41 | trimSuffix "-") .Chart.Name -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "enricher.account" -}}
+{{- $own := ternary (include "enricher.name" .) "default" .Values.serviceAccount.create -}}
+{{- .Values.serviceAccount.name | default $own -}}
+{{- end -}}
+
+{{- define "enricher.image" -}}
+{{- printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) -}}
+{{- end -}}
+
+{{- /* What finds the daemon's pods, and no other release's. */ -}}
+{{- define "enricher.selector" -}}
+app.kubernetes.io/name: enricher
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "enricher.labels" -}}
+{{ include "enricher.selector" . }}
+app.kubernetes.io/part-of: enricher
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end -}}
+
+{{- define "enricher.component" -}}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/component: log-enricher
+{{- end -}}
+
+{{- /* The options as variables: ENRICHER_MAX_SERIES for max-series. Lists are separated by spaces. */ -}}
+{{- define "enricher.options" -}}
+{{- range $name, $value := .Values.options -}}
+{{- if kindIs "slice" $value }}{{ $value = join " " $value }}{{ end -}}
+{{- /* Numbers of a values file arrive as floats, and large ones would be written as 2e+06. */ -}}
+{{- if and (kindIs "float64" $value) (eq (floor $value) $value) }}{{ $value = int64 $value }}{{ end -}}
+{{- if not (or (kindIs "invalid" $value) (has $value (list "" false))) }}
+- name: ENRICHER_{{ $name | upper | replace "-" "_" }}
+  value: {{ $value | toString | quote }}
+{{- end -}}
+{{- end -}}
+{{- if ne (int .Values.port) 9464 }}
+- name: ENRICHER_LISTEN
+  value: ":{{ int .Values.port }}"
+{{- end -}}
+{{- end -}}
+
+{{- /* For both monitors. */ -}}
+{{- define "enricher.endpoint" -}}
+port: metrics
+path: /metrics
+# The samples' own pod, namespace and node are the upstream's: without this line Prometheus would put the scraped
+# daemon's in their place and move ours to exported_pod and so on, and no query of docs/metrics.md would find a pod.
+honorLabels: true
+relabelings:
+  # Of samples without a node (enricher_*): the daemon's.
+  - sourceLabels: [__meta_kubernetes_pod_node_name]
+    targetLabel: node
+{{- end -}}
+
+{{- define "enricher.monitored" -}}
+{{- if and .Values.podMonitor.enabled .Values.serviceMonitor.enabled -}}
+{{- $both := "podMonitor.enabled and serviceMonitor.enabled are both true, which counts twice: one is expected" -}}
+{{- fail $both -}}
+{{- end -}}
+{{- if or .Values.podMonitor.enabled .Values.serviceMonitor.enabled }}true{{ end -}}
+{{- end -}}

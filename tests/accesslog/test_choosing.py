@@ -1,0 +1,293 @@
+"""Which formats a source's lines may have: found out by its first lines, and as of then."""
+
+from pathlib import Path
+
+import pytest
+
+from enricher.accesslog.choosing import EARLY, LATE, LOOKED_AT, Choosing, Timeline, fitting, parse
+from enricher.accesslog.log_format import INGRESS_NGINX, compile_format
+from enricher.accesslog.profiles import PROFILES, formats
+from enricher.times import SECOND
+
+RECORDED = Path(__file__).parents[1] / "proxies" / "recorded"
+USUAL = formats("ingress-nginx")
+AT = 1_800_000_000 * SECOND
+INGRESS = (
+    b'192.0.2.7 - - [22/Nov/2026:23:18:31 +0000] "GET /test HTTP/1.1" 200 39 "-" "curl/8" 128 0.007 '
+    b"[shop-web-80] [] 10.0.0.1:80 39 0.007 200 94dc1855da144a34a76a9c45e51481c7"
+)
+NOISE = [
+    b"",
+    b"-------------------------------------------------------------------------------",
+    b"NGINX Ingress controller",
+    b"  Release:       v1.11.2",
+    b"I1122 23:18:31.123456       7 main.go:205] starting",
+    b"2026/11/22 23:18:31 [notice] 7#7: start worker process 29",
+    b"2026/11/22 23:18:31 [error] 29#29: *5 connect() failed (111: Connection refused) while connecting to upstream, "
+    b'client: 192.0.2.7, server: s, request: "GET / HTTP/1.1", upstream: "http://10.0.0.1:80/", host: "s"',
+]
+ODD = [b"nonsense", b'{"level":"info","msg":"started"}', b"[2026-11-22 23:18:31.123][1][info][main] starting"]
+
+
+def lines_of(name):
+    return (RECORDED / f"{name}.log").read_bytes().splitlines()
+
+
+FIRST = {
+    "nginx-combined": "nginx",
+    "nginx-upstreams": "nginx",
+    "nginx-grpc": "nginx",
+    "envoy-default": "envoy",
+    "envoy-istio": "envoy",
+    "envoy-gateway": "envoy",
+    "envoy-detailed": "envoy",
+    "traefik-common": "traefik",
+    "traefik-json": "traefik",
+    "haproxy-httplog": "haproxy",
+    "haproxy-address": "haproxy",
+    "haproxy-syslog": "haproxy",
+}
+
+
+def chosen(choosing, lines, source="a", profile=""):
+    return choosing.of(source, profile, lines).at(AT)
+
+
+# --- by the first lines -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("before", [[], NOISE, ODD, NOISE * 10])
+@pytest.mark.parametrize("name", FIRST)
+def test_the_first_line_that_one_proxy_can_have_written_tells(name, before):
+    assert chosen(Choosing(), [*before, *lines_of(name)]) == formats(FIRST[name])
+
+
+@pytest.mark.parametrize("before", [[], NOISE, ODD])
+def test_the_usual_format_is_found_too(before):
+    choosing = Choosing()
+    assert choosing.of("a", "", [*before, INGRESS]) is choosing.usual
+    assert choosing.of("a", "", lines_of("envoy-default")) is choosing.usual
+
+
+def test_a_source_without_any_fitting_line_stays_with_the_usual_format():
+    choosing = Choosing()
+    for lines in ([], NOISE, ODD, [b"x"] * LOOKED_AT):
+        assert choosing.of("a", "", lines) is choosing.usual
+    assert choosing.usual.at(AT) == USUAL
+
+
+def test_only_so_many_lines_are_looked_at():
+    choosing, envoys = Choosing(), lines_of("envoy-default")
+    assert chosen(choosing, [b"x"] * (LOOKED_AT - 1) + envoys, "a") == formats("envoy")
+    assert chosen(choosing, [b"x"] * LOOKED_AT + envoys, "b") == USUAL
+    assert chosen(choosing, envoys, "b") == USUAL
+
+
+def test_they_may_come_in_several_batches():
+    choosing = Choosing()
+    for line in NOISE + ODD:
+        assert choosing.of("a", "", [line]) is choosing.usual
+    assert chosen(choosing, lines_of("haproxy-address")) == formats("haproxy")
+
+
+def test_what_was_found_out_stays():
+    choosing = Choosing()
+    first = choosing.of("a", "", lines_of("envoy-default"))
+    for lines in (lines_of("haproxy-address"), [INGRESS], []):
+        assert choosing.of("a", "", lines) is first
+
+
+def test_each_source_by_itself_and_again_once_it_was_gone():
+    choosing = Choosing()
+    assert chosen(choosing, lines_of("envoy-default"), "a") == formats("envoy")
+    assert chosen(choosing, lines_of("traefik-json"), "b") == formats("traefik")
+    choosing.forget("a")
+    choosing.forget("never seen")
+    assert chosen(choosing, lines_of("haproxy-address"), "a") == formats("haproxy")
+    assert chosen(choosing, [], "b") == formats("traefik")
+
+
+def test_lines_are_not_taken_where_they_tell_nothing():
+    """A block is framed when its lines are asked for."""
+
+    def none():
+        raise AssertionError
+        yield b""
+
+    given = (compile_format("$status"),)
+    assert chosen(Choosing(given), none()) == given
+    assert chosen(Choosing(None, "envoy"), none()) == formats("envoy")
+    assert chosen(Choosing(), none(), profile="envoy") == formats("envoy")
+    choosing = Choosing()
+    chosen(choosing, lines_of("envoy-default"))
+    assert chosen(choosing, none()) == formats("envoy")
+
+
+def test_a_line_that_two_proxies_can_have_written_tells_nothing():
+    assert fitting(b"x") is None
+    assert fitting(INGRESS) is formats("ingress-nginx")
+    assert fitting(lines_of("nginx-upstreams")[0]) is formats("nginx")  # nginx-ingress shares the format
+
+
+# --- as the user said -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_profile_for_all(profile):
+    choosing = Choosing(None, profile)
+    assert chosen(choosing, lines_of("envoy-default"), "a") == formats(profile)
+    assert chosen(choosing, [], "b") == formats(profile)
+
+
+def test_a_format_for_all():
+    given = (compile_format("$status $upstream_addr"),)
+    for profile in (None, "nginx"):
+        assert chosen(Choosing(given, profile), lines_of("envoy-default")) == given
+
+
+@pytest.mark.parametrize("choosing", [Choosing(), Choosing(None, "nginx"), Choosing((compile_format("$status"),))])
+def test_a_source_with_a_profile_of_its_own(choosing):
+    usual = choosing.usual.at(AT)
+    assert chosen(choosing, [INGRESS], "a", "traefik") == formats("traefik")
+    assert chosen(choosing, [INGRESS], "b", "haproxy") == formats("haproxy")
+    assert choosing.of("c", "traefik", []) is choosing.of("a", "traefik", [])
+    assert chosen(choosing, [], "d") == usual
+
+
+# --- as of then -------------------------------------------------------------------------------------------------------
+
+OLD = (compile_format("old $status $upstream_addr"),)
+NEW = (compile_format("new $status $upstream_addr $request_time"),)
+
+
+@pytest.fixture
+def changed():
+    timeline = Timeline(OLD)
+    timeline.change(NEW, AT)
+    return timeline
+
+
+def test_a_change(changed):
+    assert changed.at(AT - EARLY - 1) == OLD
+    assert set(changed.at(AT - EARLY)) == {*OLD, *NEW}
+    assert set(changed.at(AT)) == {*OLD, *NEW}
+    assert set(changed.at(AT + LATE - 1)) == {*OLD, *NEW}
+    assert changed.at(AT + LATE) == NEW
+    assert set(changed.at(None)) == {*OLD, *NEW}
+
+
+def test_old_lines_are_read_for_a_while_after_it(changed):
+    old, new = b"old 200 10.0.0.1:80", b"new 200 10.0.0.1:80 0.001"
+    for at in (AT - EARLY, AT, AT + LATE - 1, None):
+        assert parse(changed.at(at), old)[0] is OLD[0]
+        assert parse(changed.at(at), new)[0] is NEW[0]
+    assert parse(changed.at(AT - EARLY - 1), new) is None
+    assert parse(changed.at(AT + LATE), old) is None
+
+
+def test_several_changes(changed):
+    newest = (compile_format("newest $status"),)
+    changed.change(newest, AT + 60 * SECOND)
+    assert set(changed.at(AT + 60 * SECOND)) == {*OLD, *NEW, *newest}
+    assert set(changed.at(AT + LATE)) == {*NEW, *newest}
+    assert changed.at(AT + LATE + 60 * SECOND) == newest
+    assert set(changed.at(None)) == {*OLD, *NEW, *newest}
+
+
+def test_back_and_forth(changed):
+    changed.change(OLD, AT + 60 * SECOND)
+    assert set(changed.at(AT + 30 * SECOND)) == {*OLD, *NEW}
+    assert len(changed.at(AT + 120 * SECOND)) == 2
+    assert changed.at(AT + LATE + 60 * SECOND) == OLD
+
+
+def test_throughout(changed):
+    far = 3600 * SECOND
+    assert changed.throughout(AT - 2 * far, AT - far) == OLD
+    assert changed.throughout(AT + far, AT + 2 * far) == NEW
+    assert changed.throughout(AT + 2 * far, AT + far) == NEW  # stamps step back
+    for first, last in ((AT - far, AT + far), (AT - far, AT), (AT, AT + far), (AT, AT + SECOND), (None, AT)):
+        assert changed.throughout(first, last) is None
+    assert Timeline(OLD).throughout(None, None) == OLD
+    assert Timeline(OLD).throughout(AT, AT + far) == OLD
+
+
+def test_throughout_says_no_more_than_at(changed):
+    changed.change(OLD, AT + 60 * SECOND)
+    for first in range(-20, 700, 7):
+        found = changed.throughout(AT + first * SECOND, AT + (first + 5) * SECOND)
+        if found is not None:
+            for n in range(6):
+                assert changed.at(AT + (first + n) * SECOND) == found
+
+
+# --- of two that a line fits ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("longer_first", [False, True])
+def test_the_longer_format_is_taken_where_both_fit(longer_first):
+    """In the text at the end of the shorter one all that the longer one has more can stand."""
+    short = (compile_format("$status $upstream_addr $http_user_agent"),)
+    long = (compile_format("$status $upstream_addr $request_time $http_user_agent"),)
+    timeline = Timeline(long if longer_first else short)
+    timeline.change(short if longer_first else long, AT)
+    found, record = parse(timeline.at(AT), b"200 10.0.0.1:80 0.001 curl/8")
+    assert found is long[0]
+    assert record.fields["http_user_agent"] == "curl/8"
+    assert parse(timeline.at(AT), b"200 10.0.0.1:80 curl/8")[0] is short[0]
+
+
+def test_of_two_as_long_the_newer_is_taken():
+    first, second = ((compile_format(f"$status $upstream_addr ${name}"),) for name in ("host", "http_user_agent"))
+    timeline = Timeline(first)
+    timeline.change(second, AT)
+    assert parse(timeline.at(AT), b"200 10.0.0.1:80 x")[0] is second[0]
+
+
+TEXT = '{"s": $status, "a": "$upstream_addr", "r": "$request"}'
+
+
+@pytest.fixture(params=["json", "default"])
+def escaped(request):
+    """A change between two formats of one text that escape differently."""
+    first, second = ("default", "json") if request.param == "json" else ("json", "default")
+    timeline = Timeline((compile_format(f"escape={first} {TEXT}"),))
+    timeline.change((compile_format(f"escape={second} {TEXT}"),), AT)
+    return timeline
+
+
+@pytest.mark.parametrize(
+    ("request_", "escape", "said"),
+    [
+        (rb"GET /\x22 HTTP/1.1", "default", 'GET /" HTTP/1.1'),
+        (rb"GET /\x5C\xE5", "default", "GET /\\\\xe5"),
+        (rb"GET /\" HTTP/1.1", "json", 'GET /" HTTP/1.1'),
+        (rb"GET /\\ HTTP/1.1", "json", "GET /\\ HTTP/1.1"),
+        (rb"GET /\\x22 HTTP/1.1", "json", "GET /\\x22 HTTP/1.1"),
+        (rb"\n\t\u0016", "json", "\n\t\x16"),
+    ],
+)
+def test_backslashes_tell_how_a_line_is_escaped(escaped, request_, escape, said):
+    found, record = parse(escaped.at(AT), b'{"s": 200, "a": "10.0.0.1:80", "r": "%b"}' % request_)
+    assert found.escape == escape
+    assert record.fields["request"] == said
+
+
+def test_without_backslashes_it_does_not_matter(escaped):
+    _, record = parse(escaped.at(AT), b'{"s": 200, "a": "10.0.0.1:80", "r": "GET / HTTP/1.1"}')
+    assert record.fields["request"] == "GET / HTTP/1.1"
+
+
+def test_a_single_format_is_not_asked_for_its_backslashes():
+    """Not all that a proxy writes is known: what fits the only format is read."""
+    (found,) = USUAL
+    line = INGRESS.replace(b"curl/8", rb"a\q")
+    assert parse((found,), line)[1].fields["http_user_agent"] == r"a\q"
+
+
+def test_the_same_text_again_is_no_change():
+    """Otherwise each reading of a ConfigMap would be one."""
+    timeline = Timeline(USUAL)
+    timeline.change((compile_format(INGRESS_NGINX),), AT)
+    assert parse(timeline.at(AT), INGRESS)
+    assert len({found.text for found in timeline.at(None)}) == 1

@@ -1,0 +1,47 @@
+"""A status to change."""
+
+from dataclasses import replace
+
+from enricher.recent import MINUTES
+from enricher.status import ErrorCount, FailingPod, Followed, Status, Watch
+
+QUIET = Status(
+    version="0.1.0",
+    node="node-1",
+    at="2026-11-22T23:19:13Z",
+    since="2026-11-22T20:00:00Z",
+    problem=None,
+    watch=Watch("in_sync", {"closed": 3}, 12.0),
+    endpoints=8,
+    sources=1,
+    lag_bytes=0,
+    lag_seconds=0.0,
+    followed=(Followed("/var/log/pods/a_b_c/controller", "a", "b", "controller", ("$status",), 0, 1.0, None),),
+    lines={"access": 1234567},
+    attributions={"exact": 7},
+    problems={"log": 0},
+    failing=(),
+)
+POD = FailingPod(
+    namespace="shop",
+    service="web",
+    pod="web-1",
+    node="node-1",
+    errors_per_minute=(*(0,) * (MINUTES - 3), 4, 8, 0),
+    errors_last_hour=12,
+    requests=1000,
+    errors=15,
+    retried=9,
+    by_code=(ErrorCount("502", "http", "proxy", 14, 9), ErrorCount("503", "http", "pod", 1, 0)),
+    failures={"refused": 14},
+)
+FAILING = replace(QUIET, failing=(POD, replace(POD, pod="", namespace="")))
+OUT_OF_SYNC = replace(
+    FAILING,
+    problem="the watch of endpointslices is out of sync: Connection refused",
+    watch=Watch("out_of_sync", {"unreachable": 4}, 200.0),
+    lag_bytes=3 << 20,
+    lag_seconds=150.0,
+    followed=(replace(QUIET.followed[0], lag_bytes=3 << 20, problem="Permission denied"),),
+    problems={"log": 1, "truncation": 2},
+)

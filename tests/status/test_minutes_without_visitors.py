@@ -1,0 +1,37 @@
+"""Each minute is looked at, though nobody asks for the page."""
+
+import asyncio
+import time
+from types import SimpleNamespace
+
+from enricher import daemon
+from enricher.accesslog.attempts import Error
+from enricher.metrics import Gauges, Metrics, PodSeries
+
+
+async def test_each_minutes_errors_stay_in_their_minute(monkeypatch):
+    clock, looked, enough = [0.0], [], asyncio.Event()
+    monkeypatch.setattr(daemon, "MINUTE", 0.001)
+    monkeypatch.setattr(daemon, "time", SimpleNamespace(monotonic=lambda: clock[0], time_ns=time.time_ns))
+    metrics = Metrics()
+    series = metrics.pods["shop", "web", "web-1", "node-1"] = PodSeries()
+
+    def count():
+        """What the lines of a minute that has just ended amount to."""
+        looked.append(clock[0])
+        if len(looked) <= 3:
+            series.errors[Error("502", "false", "proxy")] += len(looked)
+            clock[0] += 60
+        else:
+            enough.set()
+
+    shipping = SimpleNamespace(count=count, followed=list)
+    seen = SimpleNamespace(look=lambda: None, gauges=Gauges())
+    knowledge = SimpleNamespace(problem=lambda: None)
+    told = daemon._Told("node-1", seen, shipping, knowledge, metrics)
+    keeping = asyncio.create_task(told.keep())
+    await asyncio.wait_for(enough.wait(), 5)
+    keeping.cancel()
+    status = told.status()
+    assert [pod.errors_per_minute[-5:] for pod in status.failing] == [(0, 1, 2, 3, 0)]
+    assert status.watch.state == "none"
