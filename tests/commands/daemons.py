@@ -24,9 +24,10 @@ def until(condition, seconds=15):
 
 
 class Node:
-    """A node's log directory, and daemons that run on it one after the other."""
+    """A node's log directory, and daemons that run on it one after the other; without `endpoints` they are told by the
+    arguments who is where."""
 
-    def __init__(self, path, endpoints):
+    def __init__(self, path, endpoints=None):
         self.path, self.endpoints = path, endpoints
         self.log_dir, self.state_dir = path / "pods", path / "state"
         self.log_dir.mkdir()
@@ -52,7 +53,8 @@ class Node:
 class Daemon:
     def __init__(self, node, arguments, environ):
         command = [sys.executable, "-m", "enricher", "run", "--log-dir", node.log_dir, "--state-dir", node.state_dir]
-        command += ["--endpoints", node.endpoints, "--listen", "127.0.0.1:0", *arguments]
+        command += ["--endpoints", node.endpoints] if node.endpoints else []
+        command += ["--listen", "127.0.0.1:0", *arguments]
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ | environ
         )

@@ -7,62 +7,27 @@ discovery alone is stood in for: the pods come from the Kubernetes API, carry th
 
 import json
 import re
-import shutil
-import socket
-import subprocess
 import threading
-import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import yaml
+from watching.prometheus import Prometheus, running
 
 from e2e.conftest import DEPLOY
-from e2e.kube import Kube, eventually, get_text
+from e2e.kube import Kube
 
 META = "__meta_kubernetes_"
 WITHOUT = "without-honor-labels"
 
 
-@dataclass
-class Prometheus:
-    url: str
-
-    def query(self, expression: str) -> list[dict[str, Any]]:
-        """The instant vector: a list of {"metric": labels, "value": [time, text]}."""
-        answer = json.loads(get_text(f"{self.url}/api/v1/query?{urllib.parse.urlencode({'query': expression})}"))
-        result: list[dict[str, Any]] = answer["data"]["result"]
-        return result
-
-    def targets(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = json.loads(get_text(f"{self.url}/api/v1/targets"))["data"]["activeTargets"]
-        return found
-
-
 @contextmanager
 def running_prometheus(kube: Kube, directory: Path) -> Iterator[Prometheus]:
-    program = shutil.which("prometheus")
-    assert program, "prometheus is not installed"
-    with discovery(kube) as discovery_url:
-        config = directory / "prometheus.yml"
-        config.write_text(yaml.safe_dump(configuration(discovery_url)))
-        address = f"127.0.0.1:{free_port()}"
-        command = [program, f"--config.file={config}", f"--storage.tsdb.path={directory}/data"]
-        log = directory / "prometheus.log"
-        with (
-            log.open("wb") as to,
-            subprocess.Popen([*command, f"--web.listen-address={address}"], stderr=to) as process,
-        ):
-            try:
-                eventually(lambda: get_text(f"http://{address}/-/ready"))
-                yield Prometheus(f"http://{address}")
-            finally:
-                process.terminate()
-                print(log.read_text()[-2000:] if process.wait(20) else "")
+    with discovery(kube) as url, running(configuration(url), directory) as prometheus:
+        yield prometheus
 
 
 def configuration(discovery_url: str) -> dict[str, Any]:
@@ -73,12 +38,6 @@ def configuration(discovery_url: str) -> dict[str, Any]:
     job["http_sd_configs"] = [{"url": discovery_url, "refresh_interval": "1s"}]
     shipped["scrape_configs"].append(job | {"job_name": WITHOUT, "honor_labels": False})
     return shipped | {"global": {"scrape_interval": "1s"}}
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-    return port
 
 
 @contextmanager

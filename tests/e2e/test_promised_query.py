@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import pytest
+from watching.prometheus import Prometheus
 
 from e2e.kube import Kube, Pod, eventually
 from e2e.output import scrape, total
-from e2e.prometheus import WITHOUT, Prometheus, running_prometheus
+from e2e.prometheus import WITHOUT, running_prometheus
 from e2e.proxy import Proxy
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(300)]
