@@ -188,10 +188,10 @@ def _bucket(seconds: float) -> int:
 
 
 def _percentile(times: Counter[int], share: int) -> float | None:
-    """The smallest time that at least `share` percent did not exceed, within 2 %."""
+    """The smallest time that at least `share` percent did not exceed, within 1 %."""
     left = -(-times.total() * share // 100)
     for bucket in sorted(times):
         left -= times[bucket]
         if left <= 0:
-            return 0.0 if bucket == 0 else _LEAST * _STEP ** (bucket - 1)
+            return 0.0 if bucket == 0 else _LEAST * _STEP ** (bucket - 1.5)
     return None

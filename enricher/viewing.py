@@ -30,6 +30,11 @@ NAMES = 3
 class Pods(DataTable[Text]):
     """The table; whoever moves the cursor has chosen a pod."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "cursor_up", "up", key_display="↑"),
+        Binding("down", "cursor_down", "down", key_display="↓"),
+    ]
+
     def action_cursor_up(self) -> None:
         super().action_cursor_up()
         self._choose()
@@ -63,9 +68,6 @@ class Top(App[None]):
         Binding("s", "sort", "sort"),
         Binding("slash", "filter", "filter", key_display="/"),
         Binding("p", "pause", "pause"),
-        # The table itself moves; these are here to be in the line of help.
-        Binding("up", "up", "up", key_display="↑"),
-        Binding("down", "down", "down", key_display="↓"),
         Binding("escape", "close", "clear", key_display="esc"),
         Binding("q", "quit", "quit"),
     ]
@@ -179,12 +181,6 @@ class Top(App[None]):
         found = self.query_one("#filter", Input)
         found.add_class("open")
         found.focus()
-
-    def action_up(self) -> None:
-        self.query_one(Pods).action_cursor_up()
-
-    def action_down(self) -> None:
-        self.query_one(Pods).action_cursor_down()
 
     def action_close(self) -> None:
         """Shows all pods again, and selects the worst."""
