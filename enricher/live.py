@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from threading import Thread
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from enricher.accesslog.choosing import Choosing
 from enricher.cluster.attribution import Known
@@ -110,7 +110,7 @@ class FromFiles:
         """JSON lines, as they come. Raises ConfigurationError for a file that can't be read."""
         enricher = _enricher(self._settings, self._settings.choosing(), self._known, self._settings.node)
         for file in self._files:
-            for lines in read_file(sys.stdin.buffer if file == STDIN else file):
+            for lines in read_file(_stdin() if file == STDIN else file):
                 if data := enricher.enrich(Batch(Source(file), lines)).data:
                     yield data
         self._done = True
@@ -142,6 +142,11 @@ class FromFiles:
 
     def status(self) -> str:
         return "read to the end" if self._done else "reading"
+
+
+def _stdin() -> BinaryIO:
+    """Without Python's own buffer, whose lock a thread that waits for more would hold until after the end."""
+    return open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
 
 
 def _enricher(settings: Settings, choosing: Choosing, known: Known, node: str) -> Enricher:

@@ -90,11 +90,25 @@ async def test_a_snapshot():
  shop       web      web-1    0.1  100.0       3       3  0.001  0.001  exact
  shop       pay      pay-1    0.0  100.0       1       0  1.506  1.506  exact
  shop       web      web-2    0.6    0.0       0       0  0.004  0.004  exact
+
+
+
+
+
+
+
+
  last failures of web-1
  08:00:01.000 192.0.2.7        GET /                            502 refused  client saw 200
  08:00:01.000 192.0.2.7        GET /                            502 refused  client saw 200
  08:00:01.000 192.0.2.7        GET /                            502 refused  client saw 200
- s sort  / filter  p pause  esc clear  ↑ up  ↓ down  q quit"""
+
+
+
+
+
+
+ ↑ up  ↓ down  s sort  / filter  p pause  esc clear  q quit"""
         )
 
 
