@@ -1,6 +1,7 @@
 """Output records as they come, for `enricher top` and `tail`: from a cluster, by the user's kubeconfig, or files."""
 
 import asyncio
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,8 +23,12 @@ from enricher.tailing.reading import read_file
 from enricher.times import SECOND
 
 STDIN = "-"
+MISFITS = 20
+"""So many lines of a stream that do not fit the log format, and none that does, and it is the wrong one."""
 FORGET = 60.0
 """Seconds between looks for addresses that are too old to keep."""
+
+logger = logging.getLogger("enricher")
 
 Take = Callable[[bytes], None]
 """Gets JSON lines, one or more at a time."""
@@ -79,20 +84,24 @@ class _Enriching:
 
     def __init__(self, settings: Settings, choosing: Choosing, knowledge: Watched, take: Take) -> None:
         self._settings, self._choosing, self._knowledge, self._take = settings, choosing, knowledge, take
+        self._metrics, self._format_seen = Metrics(), False
         self._enrichers: dict[str, Enricher] = {}
 
     async def deliver(self, log: PodLog, lines: Sequence[Line]) -> None:
         """A line that outran the watch waits for it, and with it the rest of its log, for a moment."""
         if log.node not in self._enrichers:
-            self._enrichers[log.node] = _enricher(self._settings, self._choosing, self._knowledge.known, log.node)
+            self._enrichers[log.node] = _enricher(
+                self._settings, self._choosing, self._knowledge.known, self._metrics, log.node
+            )
         batch = Batch(log.source, lines)
         while True:
             enriched = self._enrichers[log.node].enrich(batch, time.time_ns())
             if enriched.data:
                 self._take(enriched.data)
             if not enriched.wait_until:
-                return
+                break
             await self._knowledge.news.wait((enriched.wait_until - time.time_ns()) / SECOND)
+        self._format_seen = self._format_seen or _look_at_format(self._metrics, misfits=MISFITS)
 
     def forget(self, log: PodLog) -> None:
         if enricher := self._enrichers.get(log.node):
@@ -108,12 +117,14 @@ class FromFiles:
 
     def read(self) -> Iterator[bytes]:
         """JSON lines, as they come. Raises ConfigurationError for a file that can't be read."""
-        enricher = _enricher(self._settings, self._settings.choosing(), self._known, self._settings.node)
+        metrics = Metrics()
+        enricher = _enricher(self._settings, self._settings.choosing(), self._known, metrics, self._settings.node)
         for file in self._files:
             for lines in read_file(_stdin() if file == STDIN else file):
                 if data := enricher.enrich(Batch(Source(file), lines)).data:
                     yield data
         self._done = True
+        _look_at_format(metrics, misfits=1)
 
     async def run(self, take: Take) -> None:
         """Reads in a thread: stdin may keep it waiting for long, and nobody waits for it in the end."""
@@ -149,8 +160,17 @@ def _stdin() -> BinaryIO:
     return open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
 
 
-def _enricher(settings: Settings, choosing: Choosing, known: Known, node: str) -> Enricher:
-    return Enricher(choosing, known, Metrics(), node=node, pod_variable=settings.pod_variable)
+def _look_at_format(metrics: Metrics, *, misfits: int) -> bool:
+    """Whether it is clear now if the log format is the right one; says so if it is not."""
+    lines = metrics.lines
+    if lines["parse_error"] >= misfits and not lines["access"]:
+        logger.warning("no line of %d fits the log format: see --profile and --log-format", lines.total())
+        return True
+    return lines["access"] > 0
+
+
+def _enricher(settings: Settings, choosing: Choosing, known: Known, metrics: Metrics, node: str) -> Enricher:
+    return Enricher(choosing, known, metrics, node=node, pod_variable=settings.pod_variable)
 
 
 async def _forget(knowledge: Watched) -> None:

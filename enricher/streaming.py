@@ -10,7 +10,8 @@ import logging
 import random
 import time
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from functools import partial
 from math import ceil
 from typing import Any, NamedTuple, Protocol
@@ -215,7 +216,10 @@ class Streaming:
             while True:
                 before, failure = read.lines, None
                 try:
-                    await self._read(place, log, read)
+                    # A generator: what goes wrong with the consumer is none of the connection's failures.
+                    async with aclosing(self._read(place, log, read)) as batches:
+                        async for lines in batches:
+                            await self._consumer.deliver(log, lines)
                 except Failure as error:
                     failure = error
                 pod = self._pods[place].get(log.source.uid)
@@ -229,8 +233,8 @@ class Streaming:
             del self._following[log]
             self._consumer.forget(log)
 
-    async def _read(self, place: str | None, log: PodLog, read: Place) -> None:
-        """One connection to its end. Raises Failure, unless it ended in good order."""
+    async def _read(self, place: str | None, log: PodLog, read: Place) -> AsyncGenerator[list[Line], None]:
+        """The new lines of one connection, to its end. Raises Failure, unless it ended in good order."""
         source, since = log.source, read.resume()
         params = {"container": source.container, "follow": "true", "timestamps": "true"}
         if since is None:
@@ -243,12 +247,14 @@ class Streaming:
         task = f"read the log of {source.path}"
         async with answer(self._api, path, params, task=task, silence=self._silence) as response:
             async for chunk in response.content.iter_any():
-                await self._give(log, read, framer.feed(chunk))
+                if lines := self._new(log, read, framer.feed(chunk)):
+                    yield lines
         pod = self._pods[place].get(source.uid)
-        if pod is None or pod.ended:
-            await self._give(log, read, framer.flush())  # else the next connection brings the whole of it
+        # A last line without its end: if there is another connection, that one brings the whole of it.
+        if (pod is None or pod.ended) and (lines := self._new(log, read, framer.flush())):
+            yield lines
 
-    async def _give(self, log: PodLog, read: Place, raw: Sequence[Line]) -> None:
+    def _new(self, log: PodLog, read: Place, raw: Sequence[Line]) -> list[Line]:
         lines = []
         for one in raw:
             stamp, _, text = one.text.partition(b" ")
@@ -260,7 +266,7 @@ class Streaming:
                 lines.append(Line(text, stamp, cut=one.cut))
         if lines:
             self._following[log] = None
-            await self._consumer.deliver(log, lines)
+        return lines
 
     def _note(self, log: PodLog, failure: Failure | None) -> None:
         """What keeps lines from coming is told; that a connection ended is not, before the next does so at once."""

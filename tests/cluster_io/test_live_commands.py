@@ -54,6 +54,18 @@ async def test_lines_come_as_they_are_written_and_survive_a_break(tmp_path):
         assert int(server.log_asked[0].query["sinceSeconds"]) >= 600
 
 
+async def test_a_reader_that_goes_away_ends_it(tmp_path):
+    async with LogStandIn() as server:
+        server.pod(POD)
+        server.write(POD, LINE % (1, 1))
+        async with tail(server, tmp_path) as process:
+            assert await process.stdout.readline()
+            process._transport.get_pipe_transport(1).close()
+            server.write(POD, LINE % (2, 2))
+            assert await asyncio.wait_for(process.wait(), 20) == 0
+            assert await process.stderr.read() == b""
+
+
 async def test_who_may_not_list_pods_is_told_so(tmp_path):
     class Refusing(LogStandIn):
         async def _answer(self, request):

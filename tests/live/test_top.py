@@ -6,6 +6,7 @@ import re
 import sys
 from collections import defaultdict
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import orjson
 import pytest
@@ -233,9 +234,11 @@ async def test_nothing_yet():
         assert app.is_running
 
 
-async def test_the_picture_for_the_documents():
+async def test_the_picture_in_the_documents_is_of_this_version():
+    """`python -m enricher.demo.picture docs/top.svg` makes it again."""
     svg = await picture()
     text = text_of(svg)
+    assert text_of((Path(__file__).parents[2] / "docs" / "top.svg").read_text()) == text
     assert "@font-face" not in svg
     assert "last failures of backend-878dbc76b-k5z5k" in text
     assert re.search(r"backend-service +backend-878dbc76b-k5z5k +7\.1 +6\.4 +11 +11 ", text)
