@@ -1,4 +1,4 @@
-"""The commands: `enricher run`, `enrich`, `explain` and `record`."""
+"""The commands: `enricher run`, `top`, `tail`, `enrich`, `explain` and `record`."""
 
 import argparse
 import asyncio
@@ -6,14 +6,19 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from enricher import __version__
 from enricher.cluster.attribution import Known
 from enricher.errors import EXIT_CONFIGURATION, EXIT_FAILURE, ConfigurationError, EnricherError, UsageError
-from enricher.settings import ENRICH, RECORD, RUN, Settings, add_options, settle, unknown_variables
+from enricher.settings import ENRICH, RECORD, RUN, TAIL, TOP, Settings, add_options, settle, unknown_variables
 
+if TYPE_CHECKING:
+    from enricher.live import FromCluster, FromFiles
+
+STDIN = "-"
 EPILOG = "Exit codes: 0 done, 1 failed while running, 2 wrong usage, 3 wrong configuration, 130 interrupted."
 
 
@@ -105,7 +110,36 @@ def _parser() -> argparse.ArgumentParser:
     add_options(record, RECORD)
     record.add_argument("--output", "-o", metavar="FILE", help="where to write (default: stdout)")
     record.set_defaults(command=_record)
+    _add_live(commands)
     return parser
+
+
+def _add_live(commands: Any) -> None:
+    top = commands.add_parser(
+        "top",
+        help="which pods fail, live",
+        description="Shows which pods fail: of a cluster's controllers in the last minute, or of log files.",
+        epilog=EPILOG,
+    )
+    add_options(top, TOP)
+    top.set_defaults(command=_top)
+
+    tail = commands.add_parser(
+        "tail",
+        help="one short line for each request, live",
+        description="Follows a cluster's controllers, or reads log files, and prints one short line for each request.",
+        epilog=EPILOG,
+    )
+    add_options(tail, TAIL)
+    tail.add_argument("--errors", action="store_true", help="only requests that failed, or had an attempt that did")
+    tail.add_argument("--pod", metavar="GLOB", help="only what was tried at such a pod")
+    tail.add_argument("--service", metavar="NAME", help="only what was tried at this service")
+    tail.add_argument(
+        "--output", "-o", choices=("text", "json"), default="text", help="json: the lines of docs/output.md"
+    )
+    tail.set_defaults(command=_tail)
+    for command in (top, tail):
+        command.add_argument("files", nargs="*", metavar="FILE", help="in place of a cluster's logs; - is stdin")
 
 
 def _run(arguments: dict[str, Any]) -> int:
@@ -165,6 +199,67 @@ def _explain(arguments: dict[str, Any]) -> int:
             sys.stdout.writelines(f"{text}\n" for text in explain_line(settings, known, line))
     sys.stdout.flush()
     return 0
+
+
+def _top(arguments: dict[str, Any]) -> int:
+    from enricher.ranking import WINDOW, Ranking  # noqa: PLC0415
+    from enricher.viewing import Top, keyboard  # noqa: PLC0415
+
+    settings, files = settle(TOP, arguments), arguments["files"]
+    feed = _feed(settings, files, WINDOW)
+    # What lies in a file is looked at as a whole, what comes through a pipe as it comes.
+    ranking = Ranking(WINDOW if STDIN in files or not files else None, whole=not files)
+    with keyboard(STDIN in files):
+        logging.getLogger("enricher").addHandler(logging.NullHandler())
+        logging.getLogger("enricher").propagate = False  # problems are in the first line of the view
+        app = Top(ranking, feed, (lambda: ranking.newest) if files else time.time_ns)
+        app.run()
+    if app.failure:
+        _raise_known(BaseExceptionGroup("", [app.failure]))
+        raise app.failure
+    return 0
+
+
+def _tail(arguments: dict[str, Any]) -> int:
+    from enricher.live import FromCluster  # noqa: PLC0415
+    from enricher.one_liners import Wanted, shown  # noqa: PLC0415
+
+    settings = settle(TAIL, arguments)
+    if arguments["files"] and settings.since:
+        raise UsageError("--since was given beside files, which are read from their beginning")
+    logging.basicConfig(format="enricher: %(message)s")
+    wanted = Wanted(errors=arguments["errors"], pod=arguments["pod"], service=arguments["service"])
+    is_coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+    def take(data: bytes) -> None:
+        sys.stdout.buffer.write(shown(data, wanted, as_json=arguments["output"] == "json", coloured=is_coloured))
+        sys.stdout.buffer.flush()
+
+    feed = _feed(settings, arguments["files"], settings.since)
+    try:
+        if isinstance(feed, FromCluster):
+            asyncio.run(feed.run(take))
+        else:
+            for data in feed.read():
+                take(data)
+    except BaseExceptionGroup as failures:
+        _raise_known(failures)
+        raise
+    return 0
+
+
+def _feed(settings: Settings, files: Sequence[str], since: float) -> "FromCluster | FromFiles":
+    """Where `top` and `tail` get their records from. Raises UsageError."""
+    from enricher.live import FromCluster, FromFiles  # noqa: PLC0415
+
+    _warn(settings)
+    if files:
+        return FromFiles(settings, files, _known(settings))
+    if settings.endpoints:
+        raise UsageError("--endpoints was given without FILE: with a cluster's logs go its own endpoints")
+    if path := next((one.text for one in settings.select if not one.namespace), None):
+        raise UsageError(f"{path!r} was given to be selected: files are given as arguments, without --select")
+    return FromCluster(settings, since)
 
 
 def _warn(settings: Settings) -> None:

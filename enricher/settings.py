@@ -66,6 +66,8 @@ class Settings:
     history: float = 3600.0
     """Seconds."""
     max_series: int = MAX_SERIES
+    since: float = 0.0
+    """Seconds before now."""
     node: str = ""
     own_pod: tuple[str, str] | None = None
     """Namespace and name of the pod that this is, from POD_NAMESPACE and POD_NAME: its own log is never read."""
@@ -136,6 +138,13 @@ def parse_seconds(text: str) -> float:
     if not 0 <= seconds < 1e9:
         raise UsageError("a number of seconds, 0 or more, is expected")
     return seconds
+
+
+def parse_duration(text: str) -> float:
+    found = re.fullmatch(r"(\d{1,6})([smhd])", text, re.ASCII)
+    if not found:
+        raise UsageError("a whole number and one of s, m, h, d is expected, as in 10m")
+    return float(found[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[found[2]]
 
 
 def parse_count(text: str) -> int:
@@ -237,6 +246,7 @@ POD_VARIABLE = Option(
 )
 HISTORY = Option("--history", "history", "SECONDS", "how long to remember who held an address", parse_seconds)
 SERIES = Option("--max-series", "max_series", "NUMBER", "how many pods are counted one by one at most", parse_count)
+SINCE = Option("--since", "since", "DURATION", "how far back to begin: 10m, 1h; without it, now", parse_duration)
 NODE = Option("--node", "node", "NAME", "the name of this node, for the output (NODE_NAME is read too)")
 
 RUN = (
@@ -247,6 +257,8 @@ RUN = (
 OF_A_CLUSTER = (NAMESPACE, KUBECONFIG, CONTEXT, SERVICES)
 ENRICH = (PROFILE, LOG_FORMAT, LOG_FORMAT_FILE, *OF_A_CLUSTER, ENDPOINTS, POD_VARIABLE, NODE)
 RECORD = OF_A_CLUSTER
+TOP = (*(PROFILE, SELECT, LOG_FORMAT, LOG_FORMAT_FILE, CONTROLLER_CONFIGMAP), *OF_A_CLUSTER, ENDPOINTS, POD_VARIABLE)
+TAIL = (*TOP, SINCE)
 
 
 def add_options(parser: argparse.ArgumentParser, options: Sequence[Option]) -> None:
@@ -287,7 +299,7 @@ def settle(options: Sequence[Option], flags: Mapping[str, Any], environ: Mapping
 
 def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
     """ENRICHER_* variables that no option has: misspelt, most likely."""
-    known = {option.variable for option in (*RUN, *ENRICH, *RECORD)}
+    known = {option.variable for option in (*RUN, *ENRICH, *RECORD, *TAIL)}
     # What Kubernetes sets where there is a Service of that name.
     of_a_service = re.compile(r"ENRICHER_(?:SERVICE_HOST|(?:SERVICE_)?PORT.*)")
     return sorted(

@@ -5,7 +5,7 @@ import argparse
 import pytest
 
 from enricher.errors import ConfigurationError, UsageError
-from enricher.settings import ENRICH, RECORD, RUN, Listen, Settings, add_options, settle, unknown_variables
+from enricher.settings import ENRICH, RECORD, RUN, TAIL, TOP, Listen, Settings, add_options, settle, unknown_variables
 
 VALUES = {
     "--log-dir": ("/a", "/b"),
@@ -142,3 +142,21 @@ def test_every_option_is_in_the_help_with_its_variable(capsys):
     for option in RUN:
         assert option.flag in said
         assert f"[{option.variable}]" in said
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("0s", 0), ("90s", 90), ("10m", 600), ("1h", 3600), ("2d", 172_800)])
+def test_how_far_back(text, seconds):
+    assert settle(TAIL, {"--since": text}, {}).since == seconds
+    assert settle(TAIL, {}, {"ENRICHER_SINCE": text}).since == seconds
+    assert settle(TAIL, {}, {}).since == 0
+
+
+@pytest.mark.parametrize("text", ["", "10", "m", "-1m", "1.5h", "1h30m", "10 m", "1w", "٣m"])
+def test_what_is_no_duration(text):
+    with pytest.raises(UsageError, match="10m"):
+        settle(TAIL, {"--since": text}, {})
+
+
+def test_the_profile_says_what_top_follows():
+    assert [one.text for one in settle(TOP, {"--profile": "traefik"}, {}).select] == ["*/*traefik*/*traefik*"]
+    assert not unknown_variables({"ENRICHER_SINCE": "1m"})

@@ -35,6 +35,12 @@ def refused(capsys):
         (["run", "--nonsense"], "--nonsense"),
         (["run", "--log-dir"], "--log-dir"),
         (["enrich", "--state-dir", "x"], "--state-dir"),
+        (["top"], "terminal"),
+        (["top", "--since", "1m"], "--since"),
+        (["tail", "--since", "1m", "log"], "--since was given beside files"),
+        (["tail", "--endpoints", "x"], "--endpoints was given without FILE"),
+        (["tail", "--select", "/var/log/x"], "'/var/log/x'"),
+        (["tail", "-o", "xml"], "xml"),
         (["enrich", "--log-format", "$status", "--log-format-file", "/nowhere"], "--log-format-file"),
     ],
 )

@@ -1,0 +1,72 @@
+"""`enricher tail`: one short line for each request, as people read them. Pure."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+import orjson
+
+from enricher.brief import Record, asked, clock, is_failure, printable, tried, who
+
+RED, GREEN, YELLOW, CYAN, DIM = "31", "32", "33", "36", "2"
+_COLOURS = {2: GREEN, 3: CYAN, 4: YELLOW, 5: RED}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """Which lines are shown: all that is given has to fit. With any of it only lines that name an upstream are."""
+
+    errors: bool = False
+    pod: str | None = None
+    """A pattern as the shell's."""
+    service: str | None = None
+
+    def fits(self, record: Record) -> bool:
+        if self.errors and not (record["kind"] == "access" and is_failure(record)):
+            return False
+        parts = (record, *(record.get("attempts") or ()))
+        pods = [one["pod"] for part in parts for one in (part, *part.get("candidates", ())) if "pod" in one]
+        if self.pod is not None and not any(fnmatchcase(pod, self.pod) for pod in pods):
+            return False
+        return self.service is None or self.service in {part.get("service") for part in parts}
+
+
+def shown(data: bytes, wanted: Wanted, *, as_json: bool = False, coloured: bool = False) -> bytes:
+    """Of JSON lines those that are wanted, as they go to stdout."""
+    out = []
+    for line in data.splitlines():
+        record = orjson.loads(line)
+        if wanted.fits(record):
+            text = None if as_json else one_liner(record, coloured=coloured)
+            out += [line] if as_json else [text.encode()] if text is not None else []
+    return b"".join(line + b"\n" for line in out)
+
+
+def one_liner(record: Record, *, coloured: bool = False) -> str | None:
+    """An access line on one line, without its newline; None for any other kind. Nothing in it can move the cursor."""
+    if record["kind"] != "access":
+        return None
+    paint: Callable[[str, str], str] = _painted if coloured else lambda text, _: text
+    status = record.get("status")
+    shown = "-" if status is None else printable(status)
+    attempts = record.get("attempts") or ()
+    parts = [
+        paint(clock(record), DIM),
+        paint(f"{shown:>3}", _COLOURS.get(status // 100, CYAN) if isinstance(status, int) else RED),
+        asked(record),
+        who(attempts[-1]) if attempts else "-",
+        _seconds(record),
+        paint(tried(record), RED if is_failure(record) else DIM),
+    ]
+    return "  ".join(filter(None, parts))
+
+
+def _painted(text: str, colour: str) -> str:
+    return f"\033[{colour}m{text}\033[0m" if text else ""
+
+
+def _seconds(record: Record) -> str:
+    """What the request took; without that, what its last attempt took."""
+    attempts: Sequence[Record] = record.get("attempts") or ({},)
+    took = record.get("request_time", attempts[-1].get("response_time"))
+    return f"{took:.3f}s" if isinstance(took, (int, float)) else "-"

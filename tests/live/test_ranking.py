@@ -1,0 +1,140 @@
+"""Pods by what went wrong with them, over a window whose end is passed in."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from enricher.ranking import GRADES, NOBODY, REMEMBERED, SORTS, Ranking, _bucket, _percentile
+from enricher.times import SECOND, format_ns
+
+T = 1_800_000_000 * SECOND
+
+
+def record(at, *attempts, status=200, **more):
+    """Each attempt is (pod, status, seconds), and names more of it if it likes."""
+    tried = []
+    for pod, code, took, *extra in attempts:
+        one = {"addr": "10.0.0.1:80", "status": code, "response_time": took, "attribution": "exact"}
+        names = {"namespace": "shop", "service": "web", "pod": pod} if pod else {}
+        tried.append(one | names | (extra[0] if extra else {}))
+    time = None if at is None else format_ns(T + round(at * SECOND))
+    base = {"time": time, "kind": "access", "status": status, "request": "GET / HTTP/1.1", "remote_addr": "192.0.2.7"}
+    return base | {"attempts": tried} | more
+
+
+def ranking(*records, window=60, whole=True):
+    made = Ranking(window, whole=whole)
+    for one in records:
+        made.add(one)
+    return made
+
+
+def rows(made, at=0, *arguments):
+    return {row.key[2]: row for row in made.rows(T + at * SECOND, *arguments)}
+
+
+def test_retries_are_hidden_and_the_last_failure_is_not():
+    made = ranking(
+        record(0, ("a", 502, 0.001), ("b", 200, 0.002)),
+        record(0, ("a", 502, 0.001), ("b", 502, 0.002), status=502),
+        record(0, ("b", 200, 0.002, {"grpc_status": "INTERNAL"})),
+        record(0, ("c", 200, 0.002, {"reason": "premature_close"})),
+    )
+    found = {pod: (row.requests, row.failed, row.hidden) for pod, row in rows(made).items()}
+    assert found == {"a": (2, 2, 2), "b": (3, 2, 0), "c": (1, 1, 0)}
+    assert rows(made)["b"].share == pytest.approx(2 / 3)
+    assert [line.outcome for line in made.failed(("shop", "web", "b"))] == ["200 INTERNAL", "502"]
+    assert made.failed(("shop", "web", "b"))[1] == (
+        "08:00:00.000",
+        "192.0.2.7",
+        "GET /",
+        "502",
+        "502",
+    )
+
+
+def test_what_the_window_has_left_behind_is_forgotten():
+    made = ranking(record(0, ("a", 502, 0.1)), record(30, ("a", 200, 0.1)), record(59, ("b", 200, 0.1)))
+    assert {pod: row.requests for pod, row in rows(made, 59).items()} == {"a": 2, "b": 1}
+    assert {pod: (row.requests, row.failed) for pod, row in rows(made, 60).items()} == {"a": (1, 0), "b": (1, 0)}
+    assert list(rows(made, 100)) == ["b"]
+    assert not rows(made, 119)
+    assert not made.failed(("shop", "web", "a"))
+
+
+def test_a_clock_that_is_ahead_of_ours_hides_nothing():
+    assert list(rows(ranking(record(5, ("a", 200, 0.1))), 0)) == ["a"]
+
+
+def test_rates():
+    times = [record(n, ("a", 200, 0.1)) for n in range(10)]
+    assert rows(ranking(*times), 9)["a"].rate == pytest.approx(10 / 60)
+    assert rows(ranking(*times, whole=False), 9)["a"].rate == pytest.approx(10 / 9)
+    assert rows(ranking(*times, window=None))["a"].rate == pytest.approx(10 / 9)
+    assert rows(ranking(record(0, ("a", 200, 0.1)), whole=False), 0)["a"].rate == 1
+
+
+def test_a_line_without_a_time_counts_as_the_newest():
+    made = ranking(record(10, ("a", 200, 0.1)), record(None, ("b", 200, 0.1)))
+    assert set(rows(made, 69)) == {"a", "b"}
+    assert not rows(made, 70)
+
+
+def test_the_worst_grade_and_who_cannot_be_named():
+    made = ranking(
+        record(0, ("a", 200, 0.1), ("a", 200, 0.1, {"attribution": "assumed"})),
+        record(0, (None, 200, None, {"attribution": "unknown"})),
+    )
+    assert {pod: row.grade for pod, row in rows(made).items()} == {"a": "assumed", NOBODY: "unknown"}
+    assert rows(made)[NOBODY].p50 is None
+
+
+def test_the_grades_are_all_known():
+    from enricher.metrics import GRADES as COUNTED  # noqa: PLC0415
+
+    assert set(GRADES) == set(COUNTED)
+
+
+@pytest.mark.parametrize(
+    ("sort", "first"),
+    [("errors", "often"), ("error share", "always"), ("hidden", "hidden"), ("requests", "busy"), ("p99", "slow")],
+)
+def test_sorts(sort, first):
+    made = ranking(
+        *[record(0, ("often", 503, 0.1)) for _ in range(9)],
+        *[record(0, ("often", 200, 0.1)) for _ in range(2)],
+        record(0, ("always", 503, 0.1)),
+        *[record(0, ("hidden", 502, 0.1), ("busy", 200, 0.1)) for _ in range(5)],
+        *[record(0, ("busy", 200, 0.1)) for _ in range(50)],
+        record(0, ("hidden", 200, 0.1)),
+        record(0, ("slow", 200, 3.0)),
+    )
+    assert set(SORTS) == {"errors", "error share", "hidden", "requests", "p99"}
+    assert next(iter(rows(made, 0, sort))) == first
+
+
+def test_the_filter_looks_at_all_names():
+    made = ranking(record(0, ("a-1", 200, 0.1)), record(0, ("b-1", 200, 0.1, {"service": "pay"})))
+    assert list(rows(made, 0, "errors", "pay")) == ["b-1"]
+    assert list(rows(made, 0, "errors", "a-")) == ["a-1"]
+    assert set(rows(made, 0, "errors", "shop")) == {"a-1", "b-1"}
+
+
+def test_failures_are_kept_to_a_number():
+    made = ranking(*[record(n / 10, ("a", 503, 0.1), request=f"GET /{n} HTTP/1.1") for n in range(3 * REMEMBERED)])
+    kept = [line.request for line in made.failed(("shop", "web", "a"))]
+    assert kept == [f"GET /{n}" for n in reversed(range(2 * REMEMBERED, 3 * REMEMBERED))]
+
+
+def test_hostile_text_is_kept_escaped():
+    made = ranking(record(0, ("a", 503, 0.1), request="GET /\x1b[2J HTTP/1.1", remote_addr="\x1b[H"))
+    [line] = made.failed(("shop", "web", "a"))
+    assert (line.client, line.request) == (r"\x1b[H", r"GET /\x1b[2J")
+
+
+@given(st.lists(st.floats(0.001, 1000), min_size=1, max_size=200), st.sampled_from([50, 99]))
+def test_percentiles_are_right_within_one_percent(times, share):
+    from collections import Counter  # noqa: PLC0415
+
+    exact = sorted(times)[-(-len(times) * share // 100) - 1]
+    assert exact * 0.99 <= _percentile(Counter(map(_bucket, times)), share) <= exact * 1.01
