@@ -12,7 +12,18 @@ from typing import Any, NoReturn
 from enricher import __version__
 from enricher.cluster.attribution import Known
 from enricher.errors import EXIT_CONFIGURATION, EXIT_FAILURE, ConfigurationError, EnricherError, UsageError
-from enricher.settings import ENRICH, RECORD, RUN, Settings, add_options, settle, unknown_variables
+from enricher.settings import (
+    ENRICH,
+    RECORD,
+    RUN,
+    Settings,
+    Settled,
+    add_options,
+    settle,
+    settle_all,
+    shown,
+    unknown_variables,
+)
 
 EPILOG = "Exit codes: 0 done, 1 failed while running, 2 wrong usage, 3 wrong configuration, 130 interrupted."
 
@@ -67,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
     )
     add_options(run, RUN)
+    _add_print_config(run)
     run.set_defaults(command=_run)
 
     enrich = commands.add_parser(
@@ -108,12 +120,26 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_print_config(parser: argparse.ArgumentParser) -> None:
+    told = "print the settled options as a configuration file, each with where it came from, and do nothing else"
+    parser.add_argument("--print-config", action="store_true", help=told)
+
+
+def _print_config(settled: Settled) -> int:
+    sys.stdout.writelines(f"{line}\n" for line in shown(RUN, settled))
+    sys.stdout.flush()
+    return 0
+
+
 def _run(arguments: dict[str, Any]) -> int:
     from enricher.daemon import STOPPING, run  # noqa: PLC0415  # each command pays for its own imports only
     from enricher.own_log import OwnLog  # noqa: PLC0415
     from enricher.writing import Writer  # noqa: PLC0415
 
-    settings = settle(RUN, arguments)
+    settled = settle_all(RUN, arguments)
+    settings = settled.settings
+    if arguments["print_config"]:
+        return _print_config(settled)
     _warn(settings)
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
     writer = Writer()
