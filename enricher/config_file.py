@@ -51,20 +51,23 @@ def write(entries: Iterable[tuple[str, Any, str]]) -> Iterator[str]:
     """
     import yaml  # noqa: PLC0415  # who gives no file must not pay for it
 
+    # A value has its line for itself: there is a comment after it.
     class Dumper(yaml.SafeDumper):
         def ignore_aliases(self, _: object) -> bool:
             return True
 
     def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-        # On one line: there is a comment after it.
         return dumper.represent_scalar("tag:yaml.org,2002:str", value, style='"' if "\n" in value else None)
 
+    def row(dumper: yaml.SafeDumper, value: list[str]) -> yaml.SequenceNode:
+        return dumper.represent_sequence("tag:yaml.org,2002:seq", value, flow_style=True)
+
     Dumper.add_representer(str, text)
+    Dumper.add_representer(list, row)
     for key, value, origin in entries:
         entry = f"# {key}:"
         if value is not None:
-            flow = None if isinstance(value, list) else False  # a list on one line, what holds it on its own
-            entry = yaml.dump({key: value}, Dumper=Dumper, default_flow_style=flow, width=float("inf")).rstrip("\n")
+            entry = yaml.dump({key: value}, Dumper=Dumper, default_flow_style=False, width=float("inf")).rstrip("\n")
         yield f"{entry}  # {_one_line(origin)}"
 
 
