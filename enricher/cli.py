@@ -1,4 +1,4 @@
-"""The commands: `enricher run`, `enrich`, `explain` and `record`."""
+"""The commands: `enricher run`, `check`, `enrich`, `explain` and `record`."""
 
 import argparse
 import asyncio
@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from enricher import __version__
 from enricher.cluster.attribution import Known
 from enricher.errors import EXIT_CONFIGURATION, EXIT_FAILURE, ConfigurationError, EnricherError, UsageError
+from enricher.lines import printable
 from enricher.settings import (
     ENRICH,
     RECORD,
@@ -19,10 +20,10 @@ from enricher.settings import (
     Settings,
     Settled,
     add_options,
+    doubts,
     settle,
     settle_all,
     shown,
-    unknown_variables,
 )
 
 EPILOG = "Exit codes: 0 done, 1 failed while running, 2 wrong usage, 3 wrong configuration, 130 interrupted."
@@ -80,6 +81,17 @@ def _parser() -> argparse.ArgumentParser:
     add_options(run, RUN)
     _add_print_config(run)
     run.set_defaults(command=_run)
+
+    check = commands.add_parser(
+        "check",
+        help="say whether `run` would work here",
+        description="Checks what `run` with the same options needs: the options themselves, the rights at the API "
+        "server, the logs and their format, the state directory and the port. Changes nothing.",
+        epilog=f"{EPILOG} 3 also if any check failed.",
+    )
+    add_options(check, RUN)
+    _add_print_config(check)
+    check.set_defaults(command=_check)
 
     enrich = commands.add_parser(
         "enrich",
@@ -155,6 +167,20 @@ def _run(arguments: dict[str, Any]) -> int:
     return 0
 
 
+def _check(arguments: dict[str, Any]) -> int:
+    from enricher.checking import Row, check, tell  # noqa: PLC0415
+
+    try:
+        settled = settle_all(RUN, arguments)
+    except EnricherError as error:
+        if arguments["print_config"]:
+            raise
+        return tell([Row("failed", "configuration", printable(str(error)))])
+    if arguments["print_config"]:
+        return _print_config(settled)
+    return check(settled.settings, doubts(settled.settings))
+
+
 def _raise_known(failures: BaseExceptionGroup[BaseException]) -> None:
     """Raises the first error of a group that `main` knows how to tell."""
     for failure in failures.exceptions:
@@ -194,13 +220,7 @@ def _explain(arguments: dict[str, Any]) -> int:
 
 
 def _warn(settings: Settings) -> None:
-    """Of what is allowed, and hardly meant."""
-    for name in unknown_variables():
-        sys.stderr.write(f"enricher: the variable {name} belongs to no option\n")
-    if settings.log_format and not any("upstream_addr" in one.names for one in settings.log_format):
-        sys.stderr.write(
-            "enricher: the log format does not name the upstream ($upstream_addr): no line can be attributed\n"
-        )
+    sys.stderr.writelines(f"enricher: {doubt}\n" for doubt in doubts(settings))
 
 
 def _known(settings: Settings) -> Known:

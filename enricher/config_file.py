@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from enricher.errors import ConfigurationError
+from enricher.lines import printable
 
 
 class Value(NamedTuple):
@@ -68,12 +69,7 @@ def write(entries: Iterable[tuple[str, Any, str]]) -> Iterator[str]:
         entry = f"# {key}:"
         if value is not None:
             entry = yaml.dump({key: value}, Dumper=Dumper, default_flow_style=False, width=float("inf")).rstrip("\n")
-        yield f"{entry}  # {_one_line(origin)}"
-
-
-def _one_line(text: str) -> str:
-    """As a comment can hold it, whatever is in a file's name."""
-    return "".join(one if one.isprintable() else one.encode("unicode_escape", "replace").decode() for one in text)
+        yield f"{entry}  # {printable(origin)}"
 
 
 def _refuse_twice(entries: list[Entry]) -> None:

@@ -418,6 +418,14 @@ def _known() -> Sequence[Option]:
     return tuple(dict.fromkeys((*RUN, *ENRICH, *RECORD)))
 
 
+def doubts(settings: Settings) -> list[str]:
+    """What is allowed, and hardly meant."""
+    found = [f"the variable {name} belongs to no option" for name in unknown_variables()]
+    if settings.log_format and not any("upstream_addr" in one.names for one in settings.log_format):
+        found.append("the log format does not name the upstream ($upstream_addr): no line can be attributed")
+    return found
+
+
 def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
     """ENRICHER_* variables that no option has: misspelt, most likely."""
     known = {option.variable for option in (CONFIG, *_known())}
