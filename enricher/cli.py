@@ -1,4 +1,4 @@
-"""The commands: `enricher run`, `check`, `enrich`, `explain` and `record`."""
+"""The commands: `enricher run`, `check`, `enrich`, `explain`, `record` and `completion`."""
 
 import argparse
 import asyncio
@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write("enricher: stdout is closed\n")
         return EXIT_CONFIGURATION
     try:
-        arguments = vars(_parser().parse_args(argv))
+        arguments = vars(parser().parse_args(argv))
         code: int = arguments["command"](arguments)
     except EnricherError as error:
         sys.stderr.write(f"enricher: {error}\n")
@@ -65,12 +65,11 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(f"{message} (see {self.prog} --help)")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        "enricher", description="Which pod failed my request? Puts pods on proxy log lines.", epilog=EPILOG
-    )
-    parser.add_argument("--version", action="version", version=f"enricher {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+def parser() -> argparse.ArgumentParser:
+    """Of all commands."""
+    made = _Parser("enricher", description="Which pod failed my request? Puts pods on proxy log lines.", epilog=EPILOG)
+    made.add_argument("--version", action="version", version=f"enricher {__version__}")
+    commands = made.add_subparsers(required=True, metavar="COMMAND")
 
     run = commands.add_parser(
         "run",
@@ -129,7 +128,16 @@ def _parser() -> argparse.ArgumentParser:
     add_options(record, RECORD)
     record.add_argument("--output", "-o", metavar="FILE", help="where to write (default: stdout)")
     record.set_defaults(command=_record)
-    return parser
+
+    completion = commands.add_parser(
+        "completion",
+        help="print a script that completes options",
+        description="Prints a script that has a shell complete enricher's commands and options.",
+        epilog=EPILOG,
+    )
+    completion.add_argument("shell", choices=("bash", "zsh", "fish"), metavar="SHELL", help="bash, zsh or fish")
+    completion.set_defaults(command=_completion)
+    return made
 
 
 def _add_print_config(parser: argparse.ArgumentParser) -> None:
@@ -179,6 +187,14 @@ def _check(arguments: dict[str, Any]) -> int:
     if arguments["print_config"]:
         return _print_config(settled)
     return check(settled.settings, doubts(settled.settings))
+
+
+def _completion(arguments: dict[str, Any]) -> int:
+    from enricher.completing import script  # noqa: PLC0415
+
+    sys.stdout.write(script(parser(), arguments["shell"]))
+    sys.stdout.flush()
+    return 0
 
 
 def _raise_known(failures: BaseExceptionGroup[BaseException]) -> None:

@@ -4,7 +4,6 @@ It is a flat map of keys to texts, numbers, switches, and lists of them.
 """
 
 import re
-import tomllib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -124,6 +123,8 @@ def _node(node: Any) -> Value:
 
 def _toml(text: str) -> Iterator[Entry]:
     """tomllib tells no lines, so it gets the file by statements: a line, or some that only together are one."""
+    import tomllib  # noqa: PLC0415  # as in `write`
+
     statement, begin = "", 1
     entries = []
     for number, line in enumerate(text.split("\n"), 1):

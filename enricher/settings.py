@@ -83,6 +83,8 @@ class Option(NamedTuple):
     help: str
     parse: Callable[[str], Any] = str
     repeatable: bool = False
+    choices: Sequence[str] = ()
+    """The texts that are allowed, if they are few."""
 
     @property
     def key(self) -> str:
@@ -201,6 +203,7 @@ PROFILE = Option(
     "NAME",
     f"which proxy writes the logs, and how: {', '.join(PROFILES)}; without it, each log's first lines tell",
     parse_profile,
+    choices=tuple(PROFILES),
 )
 LOG_FORMAT = Option(
     "--log-format",
@@ -219,8 +222,22 @@ CONTROLLER_CONFIGMAP = Option(
 NAMESPACE = Option("--namespace", "namespace", "NAME", "watch the EndpointSlices of this namespace, not of all")
 KUBECONFIG = Option("--kubeconfig", "kubeconfig", "FILE", "how to reach the API server from outside the cluster")
 CONTEXT = Option("--context", "context", "NAME", "which context of the kubeconfig")
-FROM = Option("--from", "start", "beginning|end", "where to start in logs that were never read", parse_start)
-OUTPUT = Option("--output", "output", "json|none", "what to write to stdout; none: count only", parse_output)
+FROM = Option(
+    "--from",
+    "start",
+    "beginning|end",
+    "where to start in logs that were never read",
+    parse_start,
+    choices=("beginning", "end"),
+)
+OUTPUT = Option(
+    "--output",
+    "output",
+    "json|none",
+    "what to write to stdout; none: count only",
+    parse_output,
+    choices=("json", "none"),
+)
 ENDPOINTS = Option(
     "--endpoints",
     "endpoints",
