@@ -152,14 +152,14 @@ def _print_config(settled: Settled) -> int:
 
 
 def _run(arguments: dict[str, Any]) -> int:
+    settled = settle_all(RUN, arguments)
+    if arguments["print_config"]:
+        return _print_config(settled)
+    settings = settled.settings
     from enricher.daemon import STOPPING, run  # noqa: PLC0415  # each command pays for its own imports only
     from enricher.own_log import OwnLog  # noqa: PLC0415
     from enricher.writing import Writer  # noqa: PLC0415
 
-    settled = settle_all(RUN, arguments)
-    settings = settled.settings
-    if arguments["print_config"]:
-        return _print_config(settled)
     _warn(settings)
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
     writer = Writer()
