@@ -1,17 +1,18 @@
 # make demo    a recorded incident, replayed through the real daemon: no cluster needed, half a minute
 # make test    the fast tests
 # make lint    style, types and the contracts between the packages
+# make man     docs/enricher.1 anew, after a change of the options
 # Each makes its own virtual environment in .venv first; all it needs is Python 3.11 or newer (PYTHON=... picks one).
 
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test lint
+.PHONY: help demo test lint man
 .NOTPARALLEL:
 
 help:
-	@sed -n '1,4s/^# //p' $(firstword $(MAKEFILE_LIST))
+	@sed -n '1,5s/^# //p' $(firstword $(MAKEFILE_LIST))
 
 demo: .venv/installed
 	$(BIN)/python -m enricher.demo
@@ -24,6 +25,9 @@ lint: .venv/installed-dev
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+man: .venv/installed
+	$(BIN)/python -m enricher.manual >docs/enricher.1
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; PYTHON=... picks one")'
