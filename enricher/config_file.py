@@ -33,7 +33,7 @@ class Entry(NamedTuple):
 def read(path: str) -> list[Entry]:
     """In the order of the file; TOML is told by the name's end. Raises ConfigurationError."""
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = Path(path).read_text(encoding="utf-8-sig")
         entries = list(_toml(text) if path.endswith(".toml") else _yaml(text))
         _refuse_twice(entries)
     except OSError as error:

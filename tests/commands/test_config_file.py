@@ -1,9 +1,13 @@
 """The configuration file: what is wrong in it is told by key, file and line; flags and variables win over it."""
 
 import argparse
+import re
+import textwrap
+from pathlib import Path
 
 import pytest
 
+from enricher import manual
 from enricher.errors import ConfigurationError
 from enricher.settings import ENRICH, RUN, Settings, add_options, settle
 
@@ -67,6 +71,26 @@ def test_every_type_in_both_languages(settled, content, name):
 @pytest.mark.parametrize("content", ["", "# nothing\n", "---\n"])
 def test_an_empty_file_says_nothing(settled, content):
     assert settled(content) == settled(content, name="x.toml" if content != "---\n" else "x") == Settings()
+
+
+@pytest.mark.parametrize(("content", "name"), [("node: é\n", "x.yaml"), ('node = "é"\n', "x.toml")])
+def test_a_byte_order_mark_and_windows_line_ends(settled, content, name):
+    assert settled(b"\xef\xbb\xbf" + content.replace("\n", "\r\n").encode(), name=name).node == "é"
+
+
+def test_the_examples_of_the_documentation(settled):
+    text = (Path(__file__).parents[2] / "docs" / "options.md").read_text()
+    yaml, toml = (
+        re.search(rf"^    # enricher\.{end}.*\n((?:    .+\n)+)", text, re.MULTILINE)[1] for end in ("yaml", "toml")
+    )
+    settings = settled(textwrap.dedent(yaml))
+    assert settings == settled(textwrap.dedent(toml), name="x.toml")
+    assert settings == settled(
+        manual.EXAMPLE.replace("3600", "7200"),
+        ["--select", "*/*ingress-nginx-controller*/controller", "--select", "envoy:*/gateway-*/envoy"],
+    )
+    assert settings.history == 7200
+    assert settings.services
 
 
 def test_a_flag_wins_over_a_variable_over_the_file_over_the_default(settled):

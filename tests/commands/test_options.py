@@ -89,6 +89,7 @@ def test_misspelt_variables():
     environ = {
         "ENRICHER_LOGDIR": "x",
         "ENRICHER_LOG_DIR": "x",
+        "ENRICHER_CONFIG": "x",
         "ENRICHER_SERVICE_HOST": "x",
         "ENRICHER_PORT_80_TCP": "x",
     }
