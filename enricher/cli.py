@@ -13,18 +13,8 @@ from enricher import __version__
 from enricher.cluster.attribution import Known
 from enricher.errors import EXIT_CONFIGURATION, EXIT_FAILURE, ConfigurationError, EnricherError, UsageError
 from enricher.lines import printable
-from enricher.settings import (
-    ENRICH,
-    RECORD,
-    RUN,
-    Settings,
-    Settled,
-    add_options,
-    doubts,
-    settle,
-    settle_all,
-    shown,
-)
+from enricher.settings import ENRICH, RECORD, RUN, Settings, add_options
+from enricher.settling import Settled, doubts, settle, settle_all, shown
 
 EPILOG = "Exit codes: 0 done, 1 failed while running, 2 wrong usage, 3 wrong configuration, 130 interrupted."
 

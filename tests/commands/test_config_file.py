@@ -9,7 +9,8 @@ import pytest
 
 from enricher import manual
 from enricher.errors import ConfigurationError
-from enricher.settings import ENRICH, RUN, Settings, add_options, settle
+from enricher.settings import ENRICH, RUN, Settings, add_options
+from enricher.settling import settle
 
 
 @pytest.fixture

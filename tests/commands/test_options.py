@@ -5,7 +5,8 @@ import argparse
 import pytest
 
 from enricher.errors import ConfigurationError, UsageError
-from enricher.settings import ENRICH, RECORD, RUN, Listen, Settings, add_options, settle, unknown_variables
+from enricher.settings import ENRICH, RECORD, RUN, Listen, Settings, add_options
+from enricher.settling import settle, unknown_variables
 
 VALUES = {
     "--log-dir": ("/a", "/b"),

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from enricher.cli import main
 from enricher.errors import EnricherError
-from enricher.settings import CONFIG, ENDPOINTS, OF_A_CLUSTER, RUN, settle_all, shown
+from enricher.settings import CONFIG, ENDPOINTS, OF_A_CLUSTER, RUN
+from enricher.settling import settle_all, shown
 
 TEXT = st.text(min_size=1).filter(lambda text: text.strip())
 ODD = st.sampled_from(
