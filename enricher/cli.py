@@ -1,4 +1,4 @@
-"""The commands: `enricher run`, `top`, `tail`, `enrich`, `explain` and `record`."""
+"""The commands: `enricher run`, `check`, `top`, `tail`, `enrich`, `explain`, `record` and `completion`."""
 
 import argparse
 import asyncio
@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from enricher import __version__
 from enricher.cluster.attribution import Known
 from enricher.errors import EXIT_CONFIGURATION, EXIT_FAILURE, ConfigurationError, EnricherError, UsageError
-from enricher.settings import ENRICH, RECORD, RUN, TAIL, TOP, Settings, add_options, settle, unknown_variables
+from enricher.lines import printable
+from enricher.settings import ENRICH, RECORD, RUN, TAIL, TOP, Settings, add_options
+from enricher.settling import Settled, doubts, settle, settle_all, shown
 
 if TYPE_CHECKING:
     from enricher.live import FromCluster, FromFiles
@@ -30,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write("enricher: stdout is closed\n")
         return EXIT_CONFIGURATION
     try:
-        arguments = vars(_parser().parse_args(argv))
+        arguments = vars(parser().parse_args(argv))
         code: int = arguments["command"](arguments)
     except EnricherError as error:
         sys.stderr.write(f"enricher: {error}\n")
@@ -58,12 +60,11 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(f"{message} (see {self.prog} --help)")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        "enricher", description="Which pod failed my request? Puts pods on proxy log lines.", epilog=EPILOG
-    )
-    parser.add_argument("--version", action="version", version=f"enricher {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+def parser() -> argparse.ArgumentParser:
+    """Of all commands."""
+    made = _Parser("enricher", description="Which pod failed my request? Puts pods on proxy log lines.", epilog=EPILOG)
+    made.add_argument("--version", action="version", version=f"enricher {__version__}")
+    commands = made.add_subparsers(required=True, metavar="COMMAND")
 
     run = commands.add_parser(
         "run",
@@ -72,7 +73,19 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
     )
     add_options(run, RUN)
+    _add_print_config(run)
     run.set_defaults(command=_run)
+
+    check = commands.add_parser(
+        "check",
+        help="say whether `run` would work here",
+        description="Checks what `run` with the same options needs: the options themselves, the rights at the API "
+        "server, the logs and their format, the state directory and the port. Changes nothing.",
+        epilog=f"{EPILOG} 3 also if any check failed.",
+    )
+    add_options(check, RUN)
+    _add_print_config(check)
+    check.set_defaults(command=_check)
 
     enrich = commands.add_parser(
         "enrich",
@@ -111,7 +124,27 @@ def _parser() -> argparse.ArgumentParser:
     record.add_argument("--output", "-o", metavar="FILE", help="where to write (default: stdout)")
     record.set_defaults(command=_record)
     _add_live(commands)
-    return parser
+
+    completion = commands.add_parser(
+        "completion",
+        help="print a script that completes options",
+        description="Prints a script that has a shell complete enricher's commands and options.",
+        epilog=EPILOG,
+    )
+    completion.add_argument("shell", choices=("bash", "zsh", "fish"), metavar="SHELL", help="bash, zsh or fish")
+    completion.set_defaults(command=_completion)
+    return made
+
+
+def _add_print_config(parser: argparse.ArgumentParser) -> None:
+    told = "print the settled options as a configuration file, each with where it came from, and do nothing else"
+    parser.add_argument("--print-config", action="store_true", help=told)
+
+
+def _print_config(settled: Settled) -> int:
+    sys.stdout.writelines(f"{line}\n" for line in shown(RUN, settled))
+    sys.stdout.flush()
+    return 0
 
 
 def _add_live(commands: Any) -> None:
@@ -143,11 +176,14 @@ def _add_live(commands: Any) -> None:
 
 
 def _run(arguments: dict[str, Any]) -> int:
+    settled = settle_all(RUN, arguments)
+    if arguments["print_config"]:
+        return _print_config(settled)
+    settings = settled.settings
     from enricher.daemon import STOPPING, run  # noqa: PLC0415  # each command pays for its own imports only
     from enricher.own_log import OwnLog  # noqa: PLC0415
     from enricher.writing import Writer  # noqa: PLC0415
 
-    settings = settle(RUN, arguments)
     _warn(settings)
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
     writer = Writer()
@@ -160,6 +196,28 @@ def _run(arguments: dict[str, Any]) -> int:
             return EXIT_FAILURE
         finally:
             writer.close()
+    return 0
+
+
+def _check(arguments: dict[str, Any]) -> int:
+    from enricher.checking import Row, check, tell  # noqa: PLC0415
+
+    try:
+        settled = settle_all(RUN, arguments)
+    except EnricherError as error:
+        if arguments["print_config"]:
+            raise
+        return tell([Row("failed", "configuration", printable(str(error)))])
+    if arguments["print_config"]:
+        return _print_config(settled)
+    return check(settled.settings, doubts(settled.settings))
+
+
+def _completion(arguments: dict[str, Any]) -> int:
+    from enricher.completing import script  # noqa: PLC0415
+
+    sys.stdout.write(script(parser(), arguments["shell"]))
+    sys.stdout.flush()
     return 0
 
 
@@ -263,13 +321,7 @@ def _feed(settings: Settings, files: Sequence[str], since: float) -> "FromCluste
 
 
 def _warn(settings: Settings) -> None:
-    """Of what is allowed, and hardly meant."""
-    for name in unknown_variables():
-        sys.stderr.write(f"enricher: the variable {name} belongs to no option\n")
-    if settings.log_format and not any("upstream_addr" in one.names for one in settings.log_format):
-        sys.stderr.write(
-            "enricher: the log format does not name the upstream ($upstream_addr): no line can be attributed\n"
-        )
+    sys.stderr.writelines(f"enricher: {doubt}\n" for doubt in doubts(settings))
 
 
 def _known(settings: Settings) -> Known:

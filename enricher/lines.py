@@ -24,6 +24,11 @@ def spelled(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
+def printable(text: str) -> str:
+    """On one line of a terminal, whatever is in it."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape", "replace").decode() for one in text)
+
+
 class Line(NamedTuple):
     """One line of a log as the container runtime framed it, its fragments joined.
 

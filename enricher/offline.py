@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
 
 from enricher.cluster.attribution import Known
+from enricher.console import PipedConsole
 from enricher.enriching import Batch, Enricher
 from enricher.lines import Source
 from enricher.mapping import MAPS, ServiceMap
@@ -46,15 +47,9 @@ def enrich(settings: Settings, files: Sequence[str], known: Known, *, instead: s
             tried = f"a log format of {settings.profile}'s"
         sys.stderr.write(f"enricher: no line fits {tried} ({metrics.lines.total()} lines)\n")
     if isinstance(table, Summary):
-        table.render(_Console(width=None if sys.stdout.isatty() else 160))
+        table.render(PipedConsole(width=None if sys.stdout.isatty() else 160))
     elif table and instead:
         out.writelines(f"{line}\n".encode() for line in MAPS[instead](table))
-
-
-class _Console(Console):
-    def on_broken_pipe(self) -> None:
-        """Leaves to the command what a reader that went away means; rich's own way is to exit with 1."""
-        raise BrokenPipeError
 
 
 @contextmanager

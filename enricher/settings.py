@@ -1,14 +1,13 @@
 """Every option once: its name, its type, its default and what it is for.
 
-An option can be given as a flag (`--log-dir`) or as a variable (`ENRICHER_LOG_DIR`); the flag wins. A variable for an
-option that can be repeated holds its values separated by white space. A wrong value is refused with what was given,
-what is allowed, and where it was set.
+An option can be given as a flag (`--log-dir`), as a variable (`ENRICHER_LOG_DIR`) or as a key in a configuration file
+(`log-dir`); the first of these wins. A variable for an option that can be repeated holds its values separated by white
+space. A wrong value is refused with what was given, what is allowed, and where it was set.
 """
 
 import argparse
-import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
@@ -86,10 +85,24 @@ class Option(NamedTuple):
     help: str
     parse: Callable[[str], Any] = str
     repeatable: bool = False
+    choices: Sequence[str] = ()
+    """The texts that are allowed, if they are few."""
+
+    @property
+    def key(self) -> str:
+        """Its name in a configuration file."""
+        return self.flag.removeprefix("--")
 
     @property
     def variable(self) -> str:
-        return "ENRICHER_" + self.flag.removeprefix("--").replace("-", "_").upper()
+        return "ENRICHER_" + self.key.replace("-", "_").upper()
+
+    @property
+    def kind(self) -> str:
+        """What a configuration file holds for it, for each of its values where there may be several."""
+        if self.parse is parse_switch:
+            return "switch"
+        return "number" if self.parse in {parse_seconds, parse_count} else "text"
 
 
 def parse_listen(text: str) -> Listen:
@@ -173,7 +186,7 @@ def read_log_format(path: str) -> str:
         raise ConfigurationError(f"the log format in {path}: {_reason(error)}") from error
 
 
-def _compiled(text: str, profile: str) -> Formats:
+def compiled(text: str, profile: str) -> Formats:
     try:
         return PROFILES[profile].compile(text)
     except LogFormatError as error:
@@ -208,6 +221,7 @@ PROFILE = Option(
     "NAME",
     f"which proxy writes the logs, and how: {', '.join(PROFILES)}; without it, each log's first lines tell",
     parse_profile,
+    choices=tuple(PROFILES),
 )
 LOG_FORMAT = Option(
     "--log-format",
@@ -226,8 +240,22 @@ CONTROLLER_CONFIGMAP = Option(
 NAMESPACE = Option("--namespace", "namespace", "NAME", "watch the EndpointSlices of this namespace, not of all")
 KUBECONFIG = Option("--kubeconfig", "kubeconfig", "FILE", "how to reach the API server from outside the cluster")
 CONTEXT = Option("--context", "context", "NAME", "which context of the kubeconfig")
-FROM = Option("--from", "start", "beginning|end", "where to start in logs that were never read", parse_start)
-OUTPUT = Option("--output", "output", "json|none", "what to write to stdout; none: count only", parse_output)
+FROM = Option(
+    "--from",
+    "start",
+    "beginning|end",
+    "where to start in logs that were never read",
+    parse_start,
+    choices=("beginning", "end"),
+)
+OUTPUT = Option(
+    "--output",
+    "output",
+    "json|none",
+    "what to write to stdout; none: count only",
+    parse_output,
+    choices=("json", "none"),
+)
 ENDPOINTS = Option(
     "--endpoints",
     "endpoints",
@@ -248,6 +276,8 @@ HISTORY = Option("--history", "history", "SECONDS", "how long to remember who he
 SERIES = Option("--max-series", "max_series", "NUMBER", "how many pods are counted one by one at most", parse_count)
 SINCE = Option("--since", "since", "DURATION", "how far back to begin: 10m, 1h; without it, now", parse_duration)
 NODE = Option("--node", "node", "NAME", "the name of this node, for the output (NODE_NAME is read too)")
+CONFIG = Option("--config", "", "FILE", "a file of options, YAML or TOML, each under its flag's name without dashes")
+"""Of every command, and of no use in the file itself."""
 
 RUN = (
     *(LOG_DIR, PROFILE, SELECT, LOG_FORMAT, LOG_FORMAT_FILE, CONTROLLER_CONFIGMAP, FROM, OUTPUT, STATE_DIR, LISTEN),
@@ -262,10 +292,10 @@ TAIL = (*TOP, SINCE)
 
 
 def add_options(parser: argparse.ArgumentParser, options: Sequence[Option]) -> None:
-    """Adds flags whose texts are read later, by `settle`, together with the variables."""
+    """Adds flags whose texts are read later, by `settle`, together with the variables and the configuration file."""
     defaults = Settings()
-    for option in options:
-        default = _shown(getattr(defaults, option.field)) if option is not LOG_FORMAT_FILE else ""
+    for option in (CONFIG, *options):
+        default = "" if option in {CONFIG, LOG_FORMAT_FILE} else default_text(getattr(defaults, option.field))
         text = option.help + (f" (default: {default})" if default else "") + f" [{option.variable}]"
         if option.parse is parse_switch:
             parser.add_argument(option.flag, dest=option.flag, action="store_const", const="true", help=text)
@@ -274,77 +304,7 @@ def add_options(parser: argparse.ArgumentParser, options: Sequence[Option]) -> N
             parser.add_argument(option.flag, dest=option.flag, metavar=option.metavar, action=action, help=text)
 
 
-def settle(options: Sequence[Option], flags: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Settings:
-    """The settings from flags, then variables, then defaults. Raises UsageError or ConfigurationError."""
-    _refuse_both(options, flags, environ)
-    values: dict[str, Any] = {}
-    if NODE in options and environ.get("NODE_NAME"):
-        values["node"] = environ["NODE_NAME"]
-    if environ.get("POD_NAME"):
-        values["own_pod"] = environ.get("POD_NAMESPACE", ""), environ["POD_NAME"]
-    flagged = {option.field for option in options if flags.get(option.flag) is not None}
-    for option in options:
-        if option.field not in flagged and (text := environ.get(option.variable)):
-            texts = text.split() if option.repeatable else [text]
-            values[option.field] = _parse(option, texts, f"in the variable {option.variable}", values)
-    for option in options:
-        if (given := flags.get(option.flag)) is not None:
-            values[option.field] = _parse(
-                option, given if option.repeatable else [given], f"with {option.flag}", values
-            )
-    if "select" not in values and values.get("profile"):
-        values["select"] = selectors(values["profile"])
-    return _consistent(Settings(**values))
-
-
-def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
-    """ENRICHER_* variables that no option has: misspelt, most likely."""
-    known = {option.variable for option in (*RUN, *ENRICH, *RECORD, *TAIL)}
-    # What Kubernetes sets where there is a Service of that name.
-    of_a_service = re.compile(r"ENRICHER_(?:SERVICE_HOST|(?:SERVICE_)?PORT.*)")
-    return sorted(
-        name
-        for name in environ
-        if name.startswith("ENRICHER_") and name not in known and not of_a_service.fullmatch(name)
-    )
-
-
-def _parse(option: Option, texts: Sequence[str], where: str, settled: Mapping[str, Any]) -> Any:
-    """`settled`: the options before this one."""
-    values = []
-    for text in texts:
-        try:
-            value = option.parse(text)
-            if option.field == "log_format":
-                value = _compiled(value, settled.get("profile") or DEFAULT_PROFILE)
-            values.append(value)
-        except UsageError as error:
-            raise UsageError(f"{text!r} was given {where}: {error}") from error
-        except ConfigurationError as error:
-            raise ConfigurationError(f"{error} (given {where})") from error
-    return tuple(values) if option.repeatable else values[0]
-
-
-def _consistent(settings: Settings) -> Settings:
-    """The same, if no two of them exclude each other."""
-    for option in (*OF_A_CLUSTER, CONTROLLER_CONFIGMAP) if settings.endpoints else ():
-        if getattr(settings, option.field):
-            raise UsageError(f"{option.flag} was given beside {ENDPOINTS.flag}, which stands in a cluster's place")
-    if settings.controller_configmap and settings.log_format:
-        raise UsageError(f"{LOG_FORMAT.flag} and {CONTROLLER_CONFIGMAP.flag} were both given: one of them is expected")
-    if settings.controller_configmap and settings.profile not in {None, *CONTROLLERS}:
-        raise UsageError(f"{CONTROLLER_CONFIGMAP.flag} was given beside the profile {settings.profile}, which has none")
-    return settings
-
-
-def _refuse_both(options: Sequence[Option], flags: Mapping[str, Any], environ: Mapping[str, str]) -> None:
-    both = (LOG_FORMAT, LOG_FORMAT_FILE)
-    for given in ([o.flag for o in both if flags.get(o.flag)], [o.variable for o in both if environ.get(o.variable)]):
-        if LOG_FORMAT in options and len(given) == 2:
-            raise UsageError(f"{given[0]} and {given[1]} were both given: one of them is expected")
-
-
-def _shown(default: object) -> str:
+def default_text(default: object) -> str:
     if isinstance(default, Listen):
         return f"{default.host or ''}:{default.port}"
     if isinstance(default, tuple):

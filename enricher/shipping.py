@@ -37,6 +37,12 @@ DOCKER_ROOT = "/var/lib/docker/containers"
 """Where the links in the log directory lead to under Docker."""
 
 
+def roots(settings: Settings) -> tuple[str, ...]:
+    """Where files may really lie: a link that leads out of these is not followed."""
+    files = (selector.text for selector in settings.select if not selector.namespace)
+    return (settings.log_dir, "/var/log", DOCKER_ROOT, *map(fixed_directory, files))
+
+
 class Shipping:
     """Finds sources and ships their lines, each source in a task of its own."""
 
@@ -56,14 +62,7 @@ class Shipping:
         # What came since a checkpoint is new: none of it is history.
         self._start: Start = settings.start if positions is None else "beginning"
         self._waker = Waker()
-        files = (selector.text for selector in settings.select if not selector.namespace)
-        self._roots = (
-            settings.log_dir,
-            "/var/log",
-            DOCKER_ROOT,
-            *map(fixed_directory, files),
-        )
-        """Where files may really lie: a link that leads out of these is not followed."""
+        self._roots = roots(settings)
         self._followers: dict[Source, Follower] = {}
         self._last_line: dict[Source, bytes] = {}
         self._gone: Counter[str] = Counter()

@@ -1,7 +1,7 @@
 """What the API server answered: lists, watch events and refusals out of raw bytes. Whatever goes wrong is a Failure."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 import orjson
@@ -67,10 +67,19 @@ async def answer(
 
     Raises Failure for all that can go wrong, before and while the response is read.
     """
+    async with answered(api.get(path, params, silence=silence, total=total), task) as response:
+        yield response
+
+
+@asynccontextmanager
+async def answered(
+    request: AbstractAsyncContextManager[aiohttp.ClientResponse], task: str, status: int = 200
+) -> AsyncIterator[aiohttp.ClientResponse]:
+    """The response to a request, if it has this status. Raises as `answer`."""
     answered = False
     try:
-        async with api.get(path, params, silence=silence, total=total) as response:
-            if response.status != 200:
+        async with request as response:
+            if response.status != status:
                 raise await _refusal(response, task)
             answered = True
             yield response

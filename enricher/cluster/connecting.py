@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from enricher import __version__
 from enricher.errors import ConfigurationError
@@ -22,6 +22,7 @@ CONNECT_SECONDS = 10.0
 """Longest wait for a TCP connection and its TLS handshake."""
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where the kubelet projects the pod's token and the cluster's CA."""
+ACCESS_REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Credentials:
 
 
 class Api:
-    """GET requests to one API server.
+    """GET requests to one API server, and the one question that takes a POST: may we?
 
     The credentials are read again for each request: a watch makes one every few minutes, so this costs little, and
     rotated tokens, renewed certificates, expired exec credentials and an edited kubeconfig need nothing more.
@@ -60,13 +61,33 @@ class Api:
         Raises ConfigurationError if the credentials cannot be read now, aiohttp.ClientError, OSError or TimeoutError if
         the transport fails (also while the body is read); any HTTP status is an answer.
         """
+        async with self._request("GET", path, params=params, silence=silence, total=total) as response:
+            yield response
+
+    @asynccontextmanager
+    async def ask(self, review: Mapping[str, Any], *, total: float) -> AsyncIterator[aiohttp.ClientResponse]:
+        """The answer to a SelfSubjectAccessReview, with status 201 if it was taken. The server keeps nothing of it;
+        `enricher check` asks it, the daemon never does. No other path can be posted to. Raises as `get`.
+        """
+        async with self._request("POST", ACCESS_REVIEWS, json=review, silence=total, total=total) as response:
+            yield response
+
+    async def server(self) -> str:
+        """Its URL. Raises ConfigurationError."""
+        return (await self._load()).server
+
+    @asynccontextmanager
+    async def _request(
+        self, method: Literal["GET", "POST"], path: str, *, silence: float, total: float | None, **content: Any
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
         credentials = await self._load()
         headers = {"Accept": "application/json"}
         if credentials.authorization:
             headers["Authorization"] = credentials.authorization
-        async with self._session.get(
+        async with self._session.request(
+            method,
             credentials.server + path,
-            params=params,
+            **content,
             headers=headers,
             ssl=self.tls(credentials),
             server_hostname=credentials.server_name,

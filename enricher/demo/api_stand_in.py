@@ -1,4 +1,4 @@
-"""As much of a Kubernetes API server as a list and watch needs, on loopback and out of memory.
+"""As much of a Kubernetes API server as a list, a watch and `enricher check` need, on loopback and out of memory.
 
 The demo's cluster and the tests' fault machine. It checks nothing of what it is given, and knows EndpointSlices and
 Services because their paths differ in form, not because it looks into them.
@@ -16,6 +16,8 @@ from typing import Any, Literal, NamedTuple, Self
 
 import orjson
 from aiohttp import web
+
+from enricher.cluster.connecting import ACCESS_REVIEWS
 
 PATH = re.compile(r"/(?:api|apis/(?P<group>[^/]+))/v1(?:/namespaces/(?P<namespace>[^/]+))?/(?P<plural>[a-z]+)")
 
@@ -57,7 +59,8 @@ class ApiStandIn:
 
     `window` is how many changes can be watched again; older versions are 410 Gone. `tokens`, if not None, are the
     bearer tokens that are accepted. With `tls` it speaks HTTPS. `objects` is what is
-    stored, by (plural, namespace, name); `asked` has every request.
+    stored, by (plural, namespace, name); `asked` has every request but the questions what is allowed: those are in
+    `reviews`, and the answer is no for what stands in `refused` by (verb, plural).
     """
 
     def __init__(
@@ -66,6 +69,8 @@ class ApiStandIn:
         self.tokens = tokens
         self.tls = tls
         self.asked: list[Asked] = []
+        self.reviews: list[dict[str, Any]] = []
+        self.refused: set[tuple[str, str]] = set()
         self._version = 1
         self.objects: dict[tuple[str, str, str], dict[str, Any]] = {}
         self._history: deque[_Change] = deque(maxlen=window)
@@ -88,6 +93,7 @@ class ApiStandIn:
         """Serves on a free port; after a stop, on the same as before."""
         app = web.Application()
         app.router.add_get("/{path:.*}", self._answer)
+        app.router.add_post(ACCESS_REVIEWS, self._review)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self._port, reuse_address=True, ssl_context=self.tls)
@@ -184,6 +190,15 @@ class ApiStandIn:
         if "watch" in request.query:
             return await self._watch(request, _Watcher(found["plural"], found["namespace"]))
         return await self._list(request, found["plural"], found["namespace"])
+
+    async def _review(self, request: web.Request) -> web.StreamResponse:
+        if self._faults:
+            return await self._faults.popleft()(request)
+        asked = await request.json()
+        what = asked["spec"]["resourceAttributes"]
+        self.reviews.append(what)
+        allowed = (what["verb"], what["resource"]) not in self.refused
+        return web.json_response(asked | {"status": {"allowed": allowed}}, status=201)
 
     async def _list(self, request: web.Request, plural: str, namespace: str | None) -> web.StreamResponse:
         if int(request.query.get("resourceVersion") or 0) > self._version:

@@ -5,7 +5,8 @@ import argparse
 import pytest
 
 from enricher.errors import ConfigurationError, UsageError
-from enricher.settings import ENRICH, RECORD, RUN, TAIL, TOP, Listen, Settings, add_options, settle, unknown_variables
+from enricher.settings import ENRICH, RECORD, RUN, TAIL, TOP, Listen, Settings, add_options
+from enricher.settling import settle, unknown_variables
 
 VALUES = {
     "--log-dir": ("/a", "/b"),
@@ -90,6 +91,7 @@ def test_misspelt_variables():
     environ = {
         "ENRICHER_LOGDIR": "x",
         "ENRICHER_LOG_DIR": "x",
+        "ENRICHER_CONFIG": "x",
         "ENRICHER_SERVICE_HOST": "x",
         "ENRICHER_PORT_80_TCP": "x",
     }

@@ -9,7 +9,8 @@ import pytest
 from enricher.accesslog.profiles import PROFILES, formats
 from enricher.cli import main
 from enricher.errors import UsageError
-from enricher.settings import RUN, Settings, add_options, settle
+from enricher.settings import RUN, Settings, add_options
+from enricher.settling import settle
 from enricher.tailing.discovering import discover
 
 RECORDED = Path(__file__).parents[1] / "proxies" / "recorded"

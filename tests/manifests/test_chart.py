@@ -6,7 +6,8 @@ import pytest
 import yaml
 from helm_chart import CHART, DEPLOY, EVERYTHING, helm, objects, rendered
 
-from enricher.settings import RUN, settle, unknown_variables
+from enricher.settings import RUN
+from enricher.settling import settle, unknown_variables
 
 pytestmark = pytest.mark.helm
 

@@ -1,0 +1,136 @@
+"""`enricher check` asks the API server what it may do, and tells what is missing and where the role for it is."""
+
+from asyncio import to_thread
+
+import pytest
+
+from enricher.cli import main
+from enricher.demo.api_stand_in import ApiStandIn, status, stream
+
+FORMAT = "$status $upstream_addr"
+OPTIONS = ("--services", "--controller-configmap", "ingress-nginx/ingress-nginx-controller", "--namespace", "shop")
+
+
+@pytest.fixture
+def check(tmp_path, capsys):
+    async def check(server, *options):
+        """The exit code, the verdicts by subject, and all that was said."""
+        server.write_kubeconfig(tmp_path / "config")
+        command = ["check", "--kubeconfig", tmp_path / "config", "--log-dir", tmp_path, "--listen", "127.0.0.1:0"]
+        code = await to_thread(main, [str(one) for one in (*command, *options)])
+        out, err = capsys.readouterr()
+        assert err == ""
+        return code, {line[9:].split("  ")[0]: line[:7].strip() for line in out.splitlines()}, out
+
+    return check
+
+
+async def test_what_is_asked(check):
+    async with ApiStandIn(tokens={"stand-in"}) as server:
+        code, verdicts, _ = await check(server, *OPTIONS)
+        assert code == 0
+        assert {verdicts[name] for name in ("API server", "endpointslices", "services", "configmaps")} == {"ok"}
+        slices = {"group": "discovery.k8s.io", "version": "v1", "resource": "endpointslices", "namespace": "shop"}
+        services = {"group": "", "version": "v1", "resource": "services", "namespace": "shop"}
+        one = {"group": "", "version": "v1", "resource": "configmaps", "namespace": "ingress-nginx"}
+        one |= {"name": "ingress-nginx-controller"}
+        wanted = [{"verb": verb, **what} for what in (slices, services, one) for verb in ("list", "watch")]
+        assert server.reviews == wanted
+
+
+async def test_all_namespaces_and_no_more_than_is_needed(check):
+    async with ApiStandIn() as server:
+        server.refused = {("list", "services"), ("list", "configmaps")}
+        code, verdicts, out = await check(server)
+        assert (code, verdicts["endpointslices"]) == (0, "ok")
+        assert "may be listed and watched (everywhere)" in out
+        assert [review["resource"] for review in server.reviews] == ["endpointslices"] * 2
+        assert not any("namespace" in review for review in server.reviews)
+
+
+@pytest.mark.parametrize(
+    ("refused", "subject", "said"),
+    [
+        (
+            ("list", "endpointslices"),
+            "endpointslices",
+            "we may not list them (in namespace shop): deploy/daemonset.yaml",
+        ),
+        (("watch", "services"), "services", "we may not watch them (in namespace shop): deploy/services/role.yaml"),
+        (
+            ("watch", "configmaps"),
+            "configmaps",
+            "we may not watch them (ingress-nginx-controller in namespace ingress-nginx): deploy/controller-configmap/",
+        ),
+    ],
+)
+async def test_a_right_that_is_missing(check, refused, subject, said):
+    async with ApiStandIn() as server:
+        server.refused = {refused}
+        code, verdicts, out = await check(server, *OPTIONS)
+    assert (code, verdicts[subject]) == (3, "failed")
+    assert said in out
+    assert list(verdicts.values()).count("failed") == 1
+
+
+async def test_a_server_that_says_nothing_of_rights(check):
+    async with ApiStandIn() as server:
+        server.fail(status(403, "forbidden: selfsubjectaccessreviews"))
+        code, verdicts, out = await check(server)
+    assert (code, verdicts["endpointslices"]) == (0, "warning")
+    assert "does not say what we may do" in out
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (status(401, "Unauthorized"), "401"),
+        (status(500, "broken"), "500"),
+        (stream(b"no JSON", then="close"), "200"),
+    ],
+)
+async def test_a_server_that_does_not_answer(check, fault, said):
+    async with ApiStandIn() as server:
+        server.fail(fault)
+        code, verdicts, out = await check(server)
+    assert (code, verdicts["API server"]) == (3, "failed")
+    assert said in out
+
+
+async def test_no_server(check):
+    async with ApiStandIn() as server:
+        await server.stop()
+        code, verdicts, out = await check(server)
+    assert (code, verdicts["API server"]) == (3, "failed")
+    assert "no connection to the API server" in out
+
+
+async def test_the_controllers_format_is_the_one_that_lines_are_held_against(tmp_path, check):
+    log = tmp_path / "a_ingress-nginx-controller-7_u/controller/0.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("2026-11-22T23:18:31.5Z stdout F 200 10.0.0.1:80\n")
+    async with ApiStandIn() as server:
+        where = {"namespace": "ingress-nginx", "name": "ingress-nginx-controller"}
+        found = {"metadata": where, "data": {"log-format-upstream": FORMAT}}
+        code, verdicts, out = await check(server, *OPTIONS)
+        assert (code, verdicts["controller's format"]) == (3, "warning")
+        assert "there is no ConfigMap ingress-nginx-controller in namespace ingress-nginx" in out
+        server.apply("ADDED", found, plural="configmaps")
+        code, verdicts, out = await check(server, *OPTIONS)
+        assert (code, verdicts["controller's format"]) == (0, "ok")
+        assert "1 of the last 1 access lines fit the controller's format" in out
+        found["data"]["log-format-upstream"] = "$"
+        server.apply("MODIFIED", found, plural="configmaps")
+        code, verdicts, out = await check(server, *OPTIONS)
+        assert (code, verdicts["controller's format"]) == (3, "failed")
+
+
+async def test_no_other_command_asks(tmp_path):
+    """The daemon only reads."""
+    async with ApiStandIn() as server:
+        server.write_kubeconfig(tmp_path / "config")
+        (tmp_path / "log").touch()
+        command = ["enrich", "--kubeconfig", tmp_path / "config", "--services", tmp_path / "log"]
+        assert await to_thread(main, [str(one) for one in command]) == 0
+        assert server.asked
+        assert server.reviews == []

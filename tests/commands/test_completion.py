@@ -1,0 +1,78 @@
+"""`enricher completion` knows every option, from the table; the bash script is tried in a real bash."""
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from enricher.cli import main
+from enricher.settings import CONFIG, ENRICH, RECORD, RUN
+
+
+@pytest.fixture
+def script(capsys):
+    def script(shell):
+        assert main(["completion", shell]) == 0
+        out, err = capsys.readouterr()
+        assert err == ""
+        return out
+
+    return script
+
+
+@pytest.fixture
+def complete(script, tmp_path):
+    """What a bash would offer for the last of these words."""
+    (tmp_path / "completion.bash").write_text(script("bash"))
+
+    def complete(*words):
+        asked = (
+            f'source {tmp_path}/completion.bash; cd {tmp_path}; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); '
+            'COMP_LINE="$*"; COMP_POINT=${#COMP_LINE}; _shtab_enricher; printf "%s\\n" "${COMPREPLY[@]}"'
+        )
+        program = shutil.which("bash") or pytest.fail("there is no bash")
+        done = subprocess.run(
+            [program, "--norc", "-c", asked, "bash", "enricher", *words],
+            capture_output=True, text=True, check=True, timeout=30,
+        )  # fmt: skip
+        return [line.rstrip() for line in done.stdout.splitlines() if line]
+
+    return complete
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_every_option_is_in_the_script(script, shell):
+    said = script(shell)
+    for option in (CONFIG, *RUN, *ENRICH, *RECORD):
+        assert (f"-l {option.key} " if shell == "fish" else option.flag) in said
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        (["ch"], ["check"]),
+        (["run", "--fr"], ["--from"]),
+        (["run", "--from", ""], ["beginning", "end"]),
+        (["check", "--output", "n"], ["none"]),
+        (["enrich", "--profile", "ingr"], ["ingress-nginx"]),
+        (["record", "--state"], []),
+        (["run", "--config", "compl"], ["completion.bash"]),
+        (["completion", "z"], ["zsh"]),
+    ],
+)
+def test_what_bash_offers(complete, words, offered):
+    assert complete(*words) == offered
+
+
+def test_an_unknown_shell(capsys):
+    assert main(["completion", "tcsh"]) == 2
+    assert "'tcsh'" in capsys.readouterr().err
+
+
+def test_it_costs_the_other_commands_nothing():
+    code = "import sys; from enricher.cli import main; main(['run', '--print-config'])\n"
+    code += (
+        "sys.exit(any(name in sys.modules for name in ('shtab', 'tomllib', 'aiohttp', 'rich', 'enricher.checking')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, timeout=30).returncode == 0
