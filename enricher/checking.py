@@ -8,6 +8,7 @@ import errno
 import fcntl
 import os
 import tempfile
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from http.client import HTTPConnection, HTTPException
 from typing import Any, Literal, NamedTuple
@@ -135,7 +136,7 @@ async def _controller(api: Api, settings: Settings, choosing: Choosing, namespac
         formats = named_formats(found[0] if found else {}, settings.profile or DEFAULT_PROFILE)
     except (Failure, LogFormatError) as error:
         return Row("failed", subject, printable(str(error)))
-    choosing.usual.begin(formats)
+    choosing.usual.begin(formats, time.time_ns())
     if not found:
         return Row(
             "warning", subject, f"there is no ConfigMap {name} in namespace {namespace}: the default is expected"

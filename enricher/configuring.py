@@ -25,6 +25,8 @@ class Configured:
     def __init__(self, formats: Timeline, profile: str) -> None:
         self._formats, self._profile = formats, profile
         self._said: Mapping[str, Any] | None = None
+        self._heard = 0
+        """Until when no change was missed (ns)."""
 
     def keep(self, obj: dict[str, Any]) -> dict[str, Any]:
         return obj
@@ -32,21 +34,22 @@ class Configured:
     def take(self, item: Listed | Changed) -> None:
         """The ConfigMap as it is now."""
         if isinstance(item, Listed):
-            obj, at = (item.items[0] if item.items else {}), item.asked
-        elif item.type == "BOOKMARK":
-            return
+            obj, earliest = (item.items[0] if item.items else {}), self._heard or item.asked
         else:
-            obj, at = ({} if item.type == "DELETED" else item.object), item.earliest
+            obj, earliest = ({} if item.type == "DELETED" else item.object), item.earliest
+        self._heard = item.at
         data = obj.get("data")
-        self._settle(data if isinstance(data, dict) else {}, at)
+        if isinstance(item, Listed) or item.type != "BOOKMARK":
+            self._settle(data if isinstance(data, dict) else {}, earliest, item.at)
 
-    def _settle(self, data: Mapping[str, Any], at: int) -> None:
+    def _settle(self, data: Mapping[str, Any], earliest: int, latest: int) -> None:
+        """It became so between these two times."""
         said = {key: data.get(key) for key in ("log-format-upstream", *_ESCAPES, *ELSEWHERE, "log-format", _ESCAPING)}
         if said == self._said:
             return
         is_first, self._said = self._said is None, said
         for key in ELSEWHERE:
-            if data.get(key) == "true":
+            if data.get(key) in _TRUE:
                 logger.warning("the controller's ConfigMap says %s: its log will have no access lines", key)
         try:
             found = named_formats(data, self._profile)
@@ -54,12 +57,14 @@ class Configured:
             logger.warning("the controller's log format can't be used, the one before stays in force: %s", error)
             return
         if is_first:
-            self._formats.begin(found)
+            self._formats.begin(found, latest)
         else:
-            self._formats.change(found, at)
+            self._formats.change(found, earliest, latest)
         logger.info("the controller's log format is %s", found[0].text)
 
 
+_TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
+"""As Go's strconv.ParseBool has it."""
 _ESCAPES = {"log-format-escape-none": "none", "log-format-escape-json": "json"}
 """In the order in which they win."""
 _ESCAPING = "log-format-escaping"
@@ -68,7 +73,7 @@ _ESCAPING = "log-format-escaping"
 def named_formats(data: Mapping[str, Any], profile: str) -> Formats:
     """What a ConfigMap's data say of the log format. Raises LogFormatError."""
     text = data.get("log-format-upstream" if profile == "ingress-nginx" else "log-format")
-    escape = next((escape for key, escape in _ESCAPES.items() if data.get(key) == "true"), "")
+    escape = next((escape for key, escape in _ESCAPES.items() if data.get(key) in _TRUE), "")
     if profile != "ingress-nginx":
         escape = str(data.get(_ESCAPING) or "")
         text = " ".join(text.splitlines()) if isinstance(text, str) else text  # a line of it is an argument of its own

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple, Protocol
 
 from enricher import fastpath
 from enricher.accesslog.attempts import Attempt, Error, Timed
-from enricher.accesslog.choosing import Choosing, Timeline, parse
+from enricher.accesslog.choosing import Choosing, Timeline
 from enricher.accesslog.compiling import LogFormat
 from enricher.accesslog.error_log import ErrorLine, is_other, read_error_line
-from enricher.accesslog.profiles import Format, Formats
+from enricher.accesslog.profiles import Format
 from enricher.accesslog.records import Record
 from enricher.cluster.attribution import Attribution, Known, Window, attribute, attribute_client, reported, some_service
 from enricher.cluster.endpoints import Service
@@ -26,6 +26,8 @@ HOLD = SECOND
 """How long after it was written a line may wait for the watch to catch up with it."""
 UNCOUNTED = 250_000
 """How many ordinary lines wait to be counted together at most."""
+FAST_PATHS = 50
+"""For so many formats a fast path is kept at most."""
 VAIN = 60 * SECOND
 """How long an address for which a line has waited in vain holds up no others."""
 VAIN_AT_MOST = 10_000
@@ -84,7 +86,7 @@ class Enriched(NamedTuple):
 def read_line(formats: Timeline, line: Line) -> Reading:
     """What the line says. On stderr there are no access lines: nginx prints clients' paths there as they are."""
     at = rfc3339_ns(line.stamp)
-    if line.stream != "stderr" and (found := parse(formats.at(at), line.text)):
+    if line.stream != "stderr" and (found := formats.parse(line.text, at)):
         return Reading(line, at, "access", found[1], found[0], windows(found[1], at))
     if error := read_error_line(line.text):
         return Reading(line, at, "error", error=error)
@@ -175,22 +177,31 @@ class Enricher:
             self._note_vain_wait(reading, attributions, now)
         return self._write(source, reading, attributions)
 
-    def _fast_path(self, source: Source, possible: Formats) -> FastPath | None:
-        """For the format that the source's lines seem to have; None where they can't be read quickly."""
-        usual = self._usual.get(source)
-        one = usual if usual in possible else possible[0]
+    def _fast_path(self, one: Format | None) -> FastPath | None:
+        """None where the format can't be read quickly."""
+        if not isinstance(one, LogFormat):
+            return None
         if one not in self._fast:
-            found = patterns(one, to_count=self._to_count) if isinstance(one, LogFormat) else None
-            self._fast[one] = FastPath(one, found, self._counts) if found and isinstance(one, LogFormat) else None
+            if len(self._fast) >= FAST_PATHS:
+                self._forget_fast_paths()
+            found = patterns(one, to_count=self._to_count)
+            self._fast[one] = FastPath(one, found, self._counts) if found else None
         return self._fast[one]
+
+    def _forget_fast_paths(self) -> None:
+        """A controller's format has changed many times."""
+        self.count()
+        self.known.pods.on_change.clear()
+        self._fast.clear()
+        self._renderer.forget_formats()
 
     def _quickly(self, batch: Batch, formats: Timeline, now: int | None) -> list[bytes]:
         """What the fast path can do of a batch; on the way it hands single lines to the plain way."""
         block = batch.lines
         if not isinstance(block, Block) or not len(block):
             return []
-        possible = formats.throughout(*(rfc3339_ns(block.raw[n].partition(b" ")[0]) for n in (0, -1)))
-        fast = self._fast_path(batch.source, possible) if possible else None
+        possible = formats.throughout(lambda: (rfc3339_ns(raw.partition(b" ")[0]) for raw in block.raw))
+        fast = self._fast_path(formats.quick(possible, self._usual.get(batch.source))) if possible else None
         if fast is None:
             return []
         skeleton = [] if self._to_count else self._renderer.skeleton(batch.source, fast.log_format)

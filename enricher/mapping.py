@@ -1,5 +1,6 @@
 """Who calls whom: output records added up to a map of services, for `enricher enrich --map`."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -64,6 +65,7 @@ class ServiceMap:
             yield f"  linkStyle {','.join(bad)} stroke:red"
 
 
+_MERMAIDS = re.compile(r'["#&<>\x00-\x1f]')
 MAPS: dict[str, Callable[[ServiceMap], Iterator[str]]] = {"dot": ServiceMap.dot, "mermaid": ServiceMap.mermaid}
 
 
@@ -78,5 +80,5 @@ def _quoted(text: str) -> str:
 
 
 def _mermaid(text: str) -> str:
-    """Mermaid's own way to write a quote within quotes."""
-    return '"' + text.replace('"', "#quot;") + '"'
+    """Mermaid's own way to write what could end a text, or be taken for HTML, within quotes."""
+    return '"' + _MERMAIDS.sub(lambda found: f"#{ord(found[0])};", text) + '"'

@@ -73,6 +73,9 @@ class Renderer:
             self._skeletons[source, log_format] = spaced if len(pieces) == gaps + 1 else None
         return self._skeletons[source, log_format]
 
+    def forget_formats(self) -> None:
+        self._skeletons.clear()
+
     def forget(self, source: Source) -> None:
         """The source is gone."""
         for key in [key for key in self._skeletons if key[0] == source]:

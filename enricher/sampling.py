@@ -35,7 +35,7 @@ class Sample:
     @property
     def fits_better(self) -> str:
         """The profile that the misfit fits, if it is one only."""
-        return profile_of(fitting(self.misfit)) if self.misfits else ""
+        return fitting(self.misfit) or "" if self.misfits else ""
 
 
 def last_lines(path: str, roots: Sequence[str]) -> Sequence[Line]:

@@ -73,7 +73,8 @@ class Settings:
 
     def choosing(self) -> Choosing:
         """What lines may look like, by source."""
-        return Choosing(self.log_format, self.profile)
+        # A controller that is configured is a known one.
+        return Choosing(self.log_format, self.profile or (DEFAULT_PROFILE if self.controller_configmap else None))
 
 
 class Option(NamedTuple):

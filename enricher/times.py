@@ -7,6 +7,8 @@ from functools import lru_cache
 SECOND = 1_000_000_000
 MILLISECOND = 1_000_000
 
+EARLIEST = -62_135_596_800
+"""The first second of the year 1."""
 LATEST = 253_402_300_800
 """The first second of the year 10000."""
 
@@ -27,7 +29,7 @@ def rfc3339_ns(text: bytes) -> int | None:
 
 def _sane(seconds: int) -> int | None:
     """In ns, if it is a time that can be written again: of the years 1 to 9999 in UTC."""
-    return seconds * SECOND if -62_135_596_800 <= seconds < LATEST else None
+    return seconds * SECOND if EARLIEST <= seconds < LATEST else None
 
 
 @lru_cache(maxsize=64)  # lines come in the order of time: most share their second with the one before
@@ -66,7 +68,9 @@ def seconds_ns(text: bytes) -> int | None:
 
 
 def format_ns(at: int) -> str:
-    """ns since the epoch as RFC 3339 in UTC, with the fraction's trailing zeros trimmed as container runtimes do."""
-    whole, fraction = divmod(at, SECOND)
+    """ns since the epoch as RFC 3339 in UTC, with the fraction's trailing zeros trimmed as container runtimes do. What
+    lies beyond the years 1 to 9999 is written as their end.
+    """
+    whole, fraction = divmod(min(max(at, EARLIEST * SECOND), LATEST * SECOND - 1), SECOND)
     text = datetime.fromtimestamp(whole, UTC).strftime("%Y-%m-%dT%H:%M:%S")
     return f"{text}.{fraction:09d}".rstrip("0").rstrip(".") + "Z"

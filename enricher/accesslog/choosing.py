@@ -5,7 +5,9 @@ while around a change, lines of either are read (an old worker of nginx goes on 
 """
 
 import re
-from collections.abc import Hashable, Iterable
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable
+from functools import cache
 from itertools import islice
 
 from enricher.accesslog.error_log import is_other, read_error_line
@@ -21,6 +23,10 @@ CHANGES = 100
 """How many changes of formats are remembered."""
 LOOKED_AT = 200
 """So many of a source's first lines are looked at to find out which proxy wrote them."""
+VOTES = 20
+"""So many access lines decide it."""
+A_FEW = 5
+"""So many lines of each chunk are looked at after that."""
 
 _BACKSLASHES = {
     "default": re.compile(rb"(?:[^\\]|\\x[0-9A-F]{2})*+", re.DOTALL),
@@ -28,59 +34,77 @@ _BACKSLASHES = {
 }
 
 
-def parse(possible: Formats, line: bytes) -> tuple[Format, Record] | None:
-    """The line, read with the first format that it fits; None where it fits none."""
-    for found in possible:
-        if (record := found.parse(line)) and (len(possible) == 1 or _is_escaped(found, line)):
-            return found, record
-    return None
-
-
-def _is_escaped(found: Format, line: bytes) -> bool:
-    """Whether the line's backslashes can be this format's: two may differ in nothing else."""
-    allowed = _BACKSLASHES.get(getattr(found, "escape", ""))
-    return allowed is None or b"\\" not in line or allowed.fullmatch(line) is not None
-
-
 class Timeline:
-    """Formats that follow one another; times are in ns."""
+    """Formats that follow one another; times are in ns. `apart`: no line fits two of them."""
 
-    def __init__(self, first: Formats) -> None:
-        self._changes: list[tuple[float, Formats]] = [(float("-inf"), first)]
+    def __init__(self, first: Formats, *, apart: bool = False) -> None:
+        self.apart = apart
+        self._changes: list[tuple[float, float, Formats]] = [(float("-inf"), float("-inf"), first)]
 
-    def begin(self, first: Formats) -> None:
-        """What a controller was found with: its lines of before have these formats, or the usual ones."""
-        self._changes[0] = float("-inf"), tuple(dict.fromkeys((*first, *self._changes[0][1])))
+    def begin(self, found: Formats, at: int) -> None:
+        """What a controller is found with: its lines have these formats; those of before then, or the usual ones."""
+        usual = self._changes[0][2]
+        if list(map(_spelled, found)) != list(map(_spelled, usual)):
+            self._changes[0] = float("-inf"), float("-inf"), tuple(dict.fromkeys((*found, *usual)))
+            self.change(found, at, at)
 
-    def change(self, to: Formats, at: int) -> None:
-        """From about `at` on, lines have these formats."""
-        self._changes.append((at, to))
+    def change(self, to: Formats, earliest: int, latest: int) -> None:
+        """Lines came to have these formats some time between the two."""
+        self._changes.append((earliest, latest, to))
         del self._changes[1:-CHANGES]
+        self.apart = False
 
     def at(self, at: int | None) -> Formats:
         """Those that a line written then (None: at an unknown time) may have, the most telling first."""
-        in_force = [self._changes[n][1] for n in self._in_force(at)]
+        if len(self._changes) == 1:
+            return self._changes[0][2]
+        in_force = [self._changes[n][2] for n in self._in_force(at)]
         if len(in_force) == 1:
             return in_force[0]
         # A longer format is the more telling: the text at the end of a shorter one may take what it has more.
         newest_first = (found for one in reversed(in_force) for found in one)
         return tuple(sorted(dict.fromkeys(newest_first), key=lambda found: -len(found.names)))
 
-    def throughout(self, first: int | None, last: int | None) -> Formats | None:
-        """The formats of lines from `first` to `last`, if no change is near."""
+    def throughout(self, stamps: Callable[[], Iterable[int | None]]) -> Formats | None:
+        """The formats of lines with these stamps, if no change is near any of them."""
         if len(self._changes) == 1:
-            return self._changes[0][1]
-        if first is None or last is None:
+            return self._changes[0][2]
+        in_force = {tuple(self._in_force(at)) for at in stamps()}
+        if len(in_force) != 1 or len(places := in_force.pop()) != 1:
             return None
-        # Stamps step back by a little.
-        begin, end = self._in_force(min(first, last) - SECOND), self._in_force(max(first, last) + SECOND)
-        return self._changes[begin[0]][1] if begin == end and len(begin) == 1 else None
+        return self._changes[places[0]][2]
 
     def _in_force(self, at: int | None) -> list[int]:
         """By their places."""
-        ends = [since + LATE for since, _ in self._changes[1:]] + [float("inf")]
+        ends = [latest + LATE for _, latest, _ in self._changes[1:]] + [float("inf")]
         times = zip(self._changes, ends, strict=True)
-        return [n for n, ((since, _), end) in enumerate(times) if at is None or since - EARLY <= at < end]
+        return [n for n, ((earliest, _, _), end) in enumerate(times) if at is None or earliest - EARLY <= at < end]
+
+    def parse(self, line: bytes, at: int | None) -> tuple[Format, Record] | None:
+        """The line that was written then, read with the first format that it fits; None where it fits none, or where
+        two tell different things of its upstreams: a client may have chosen a text that another format takes for them.
+        """
+        possible = self.at(at)
+        found = ((one, record) for one in possible if (record := one.parse(line)) and _is_escaped(one, possible, line))
+        first = next(found, None)
+        if first is None or self.apart or len(possible) == 1:
+            return first
+        return first if all(other.attempts == first[1].attempts for _, other in found) else None
+
+    def quick(self, possible: Formats, usual: Format | None) -> Format | None:
+        """The format that lines can be read with as if there were no others; `usual` is what they seem to have."""
+        if self.apart and usual in possible:
+            return usual
+        twins = any(one.text == possible[0].text for one in possible[1:])
+        return None if twins or (len(possible) > 1 and not self.apart) else possible[0]
+
+
+def _is_escaped(found: Format, possible: Formats, line: bytes) -> bool:
+    """Whether the line's backslashes can be this format's, where it differs from another in nothing else."""
+    if b"\\" not in line or not any(one.text == found.text for one in possible if one is not found):
+        return True
+    allowed = _BACKSLASHES.get(getattr(found, "escape", ""))
+    return allowed is None or allowed.fullmatch(line) is not None
 
 
 def _spelled(found: Format) -> tuple[str, str]:
@@ -89,41 +113,49 @@ def _spelled(found: Format) -> tuple[str, str]:
 
 class Choosing:
     """For each source its formats. `given` are those that the user wrote down; without them, and without a profile, the
-    usual ones until a source's first lines turn out to fit one other format only.
+    usual ones, unless a source's first lines fit those of one other profile.
     """
 
     def __init__(self, given: Formats | None = None, profile: str | None = None) -> None:
         self._detects = given is None and profile is None
-        self.usual = Timeline(given or formats(profile or DEFAULT_PROFILE))
-        """Of sources that have no profile of their own; what a controller's ConfigMap says goes in here."""
-        self._of_profiles: dict[str, Timeline] = {}
+        self._profile = profile or DEFAULT_PROFILE
+        self.usual = Timeline(given or formats(self._profile), apart=given is None)
+        """Of sources that have no other profile; what a controller's ConfigMap says goes in here."""
         self._detected: dict[Hashable, Timeline] = {}
         self._looked_at: dict[Hashable, int] = {}
 
     def of(self, source: Hashable, profile: str, lines: Iterable[bytes]) -> Timeline:
         """The formats of a source, of which these are the next lines (of stdout, without frames)."""
-        if profile:
-            if profile not in self._of_profiles:
-                self._of_profiles[profile] = Timeline(formats(profile))
-            return self._of_profiles[profile]
-        if not self._detects:
+        if profile and profile != self._profile:
+            return _of_profile(profile)
+        if profile or not self._detects:
             return self.usual
-        if source not in self._detected and self._looked_at.get(source, 0) < LOOKED_AT:
-            self._detect(source, lines)
+        if self._detected.get(source) is not self.usual:
+            self._look(source, lines)
         return self._detected.get(source, self.usual)
 
-    def _detect(self, source: Hashable, lines: Iterable[bytes]) -> None:
-        begun = self._looked_at.get(source, 0)
-        for line in islice(lines, LOOKED_AT - begun):
-            self._looked_at[source] = begun = begun + 1
+    def _look(self, source: Hashable, lines: Iterable[bytes]) -> None:
+        """Once lines were of the usual formats, nothing is looked at any more. Else the first of each chunk are: a log
+        may begin with something else.
+        """
+        looked_at = self._looked_at.get(source, 0)
+        if source in self._detected or looked_at >= LOOKED_AT:
+            lines = islice(lines, A_FEW)
+        votes = Counter[str]()
+        for line in islice(lines, LOOKED_AT):
+            looked_at += 1
             if is_other(line) or read_error_line(line):
                 continue
-            if parse(self.usual.at(None), line):
-                self._detected[source] = self.usual
-                return
-            if (found := fitting(line)) is not None:
-                self._detected[source] = Timeline(found)
-                return
+            if self.usual.parse(line, None):
+                votes[""] += 1
+            elif profile := fitting(line):
+                votes[profile] += 1
+            if votes.total() == VOTES:
+                break
+        self._looked_at[source] = looked_at
+        if votes:
+            profile = max(votes, key=lambda one: (votes[one], not one))
+            self._detected[source] = _of_profile(profile) if profile else self.usual
 
     def forget(self, source: Hashable) -> None:
         """The source is gone."""
@@ -131,12 +163,15 @@ class Choosing:
         self._looked_at.pop(source, None)
 
 
-def fitting(line: bytes) -> Formats | None:
-    """The formats of the only profile whose proxy can have written the line; of two that share the line's format, the
-    first's.
-    """
+@cache
+def _of_profile(profile: str) -> Timeline:
+    return Timeline(formats(profile), apart=True)
+
+
+def fitting(line: bytes) -> str | None:
+    """The only profile whose proxy can have written the line; of two that share the line's format, the first."""
     found: dict[tuple[str, str], str] = {}
     for profile in PROFILES:
-        if read := parse(formats(profile), line):
+        if read := _of_profile(profile).parse(line, None):
             found.setdefault(_spelled(read[0]), profile)
-    return formats(next(iter(found.values()))) if len(found) == 1 else None
+    return next(iter(found.values())) if len(found) == 1 else None

@@ -130,7 +130,10 @@ def _can_be_made_up(tokens: Sequence[Token], escape: str, dialect: Dialect) -> b
 
 
 def _compiled(pattern: str) -> re.Pattern[bytes]:
-    return re.compile(pattern.encode(errors="surrogateescape"), re.DOTALL)
+    try:
+        return re.compile(pattern.encode(errors="surrogateescape"), re.DOTALL)
+    except UnicodeEncodeError as error:
+        raise LogFormatError("there is something in the format that is no text") from error
 
 
 def _refuse_neighbours(tokens: Sequence[Token], dialect: Dialect) -> None:

@@ -11,11 +11,18 @@ CODES = (
 _SPELLED = {code.replace("_", ""): code for code in CODES} | {"CANCELED": "CANCELLED"}
 
 
-@lru_cache(maxsize=256)
 def status_name(text: bytes) -> str:
     """`14`, `Unavailable` or `UNAVAILABLE` as UNAVAILABLE; empty where it is no status. A number that gRPC does not
     know is to be taken for UNKNOWN, says its specification.
     """
+    return _status_name(text) if len(text) < LONGEST else ""
+
+
+LONGEST = 20
+
+
+@lru_cache(maxsize=256)
+def _status_name(text: bytes) -> str:
     if text.isdigit() and len(text) < 10:
         return CODES[int(text)] if int(text) < len(CODES) else "UNKNOWN"
     return _SPELLED.get(text.decode("ascii", "replace").replace("_", "").upper(), "")

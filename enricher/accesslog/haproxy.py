@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from enricher.accesslog.attempts import Attempt
-from enricher.accesslog.compiling import LogFormat, Token, assemble
+from enricher.accesslog.compiling import LogFormat, LogFormatError, Token, assemble
 from enricher.accesslog.kinds import COUNT, INTEGER, MILLISECONDS, WORD, Kind, dialect
 from enricher.accesslog.records import Record
 from enricher.accesslog.variables import unescape
@@ -121,6 +121,10 @@ def _tokens(text: str) -> Iterator[Token]:
         if found[2] is None and found[3] is None:
             literal += "%"
             continue
+        if found[3] == "o":
+            raise LogFormatError(
+                f"character {found.start() + 1}: {found[0]} is not read here: give each variable its flags"
+            )
         quote = '"' if "+Q" in (found[1] or "") else ""
         if literal + quote:
             yield Token("", literal + quote, begin)

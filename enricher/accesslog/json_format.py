@@ -32,11 +32,15 @@ class JsonFormat:
             values = orjson.loads(line)
         except orjson.JSONDecodeError:
             return None
-        raw = {name: _text(values[key]) for key, name in self.keys.items() if key in values}
-        if not self.needed <= raw.keys():
-            return None
-        fields = {name: self.dialect.converter(name, "none")(text) for name, text in raw.items()}
-        others = {key: value for key, value in values.items() if key not in self.keys and key not in fields}
+        try:
+            raw = {name: _text(values[key]) for key, name in self.keys.items() if key in values}
+            if not self.needed <= raw.keys():
+                return None
+            fields = {name: self.dialect.converter(name, "none")(text) for name, text in raw.items()}
+            others = {key: value for key, value in values.items() if key not in self.keys and key not in fields}
+            orjson.dumps(others)
+        except orjson.JSONEncodeError:
+            return None  # it is nested more deeply than can be written
         return self.dialect.record(raw, fields | others)
 
 

@@ -77,6 +77,7 @@ _JSON_KINDS = {
 
 def compile_format(text: str) -> tuple[LogFormat | JsonFormat]:
     """`common` or `json`: Traefik has no others. Raises LogFormatError."""
+    text = text.strip()
     if text == "common":
         return (assemble(COMMON, "none", list(_tokens(COMMON)), TRAEFIK_COMMON),)
     if text == "json":

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from enricher.accesslog.choosing import EARLY, LATE, LOOKED_AT, Choosing, Timeline, fitting, parse
+from enricher.accesslog.choosing import A_FEW, EARLY, LATE, LOOKED_AT, Choosing, Timeline, fitting
 from enricher.accesslog.log_format import INGRESS_NGINX, compile_format
 from enricher.accesslog.profiles import PROFILES, formats
 from enricher.times import SECOND
@@ -80,7 +80,8 @@ def test_only_so_many_lines_are_looked_at():
     choosing, envoys = Choosing(), lines_of("envoy-default")
     assert chosen(choosing, [b"x"] * (LOOKED_AT - 1) + envoys, "a") == formats("envoy")
     assert chosen(choosing, [b"x"] * LOOKED_AT + envoys, "b") == USUAL
-    assert chosen(choosing, envoys, "b") == USUAL
+    assert chosen(choosing, [b"x"] * A_FEW + envoys, "b") == USUAL
+    assert chosen(choosing, [b"x"] * (A_FEW - 1) + envoys, "b") == formats("envoy")  # after long noise, too
 
 
 def test_they_may_come_in_several_batches():
@@ -90,11 +91,26 @@ def test_they_may_come_in_several_batches():
     assert chosen(choosing, lines_of("haproxy-address")) == formats("haproxy")
 
 
-def test_what_was_found_out_stays():
+def test_what_was_found_out_stays_while_the_lines_do():
     choosing = Choosing()
     first = choosing.of("a", "", lines_of("envoy-default"))
-    for lines in (lines_of("haproxy-address"), [INGRESS], []):
+    for lines in (lines_of("envoy-gateway"), NOISE, ODD, []):
         assert choosing.of("a", "", lines) is first
+
+
+def test_a_log_may_begin_with_something_else():
+    """One odd line decides for a chunk, not for ever; the usual format, once seen, does."""
+    choosing = Choosing()
+    assert chosen(choosing, lines_of("envoy-default")[:1]) == formats("envoy")
+    assert chosen(choosing, lines_of("traefik-json")) == formats("traefik")
+    assert choosing.of("a", "", [INGRESS]) is choosing.usual
+    assert choosing.of("a", "", lines_of("envoy-default")) is choosing.usual
+
+
+def test_most_of_the_first_lines_decide():
+    choosing = Choosing()
+    assert choosing.of("a", "", [*lines_of("envoy-default")[:1], INGRESS, INGRESS]) is choosing.usual
+    assert choosing.of("b", "", [*lines_of("envoy-default")[:1], INGRESS]) is choosing.usual
 
 
 def test_each_source_by_itself_and_again_once_it_was_gone():
@@ -119,14 +135,14 @@ def test_lines_are_not_taken_where_they_tell_nothing():
     assert chosen(Choosing(None, "envoy"), none()) == formats("envoy")
     assert chosen(Choosing(), none(), profile="envoy") == formats("envoy")
     choosing = Choosing()
-    chosen(choosing, lines_of("envoy-default"))
-    assert chosen(choosing, none()) == formats("envoy")
+    chosen(choosing, [INGRESS])
+    assert chosen(choosing, none()) == USUAL
 
 
 def test_a_line_that_two_proxies_can_have_written_tells_nothing():
     assert fitting(b"x") is None
-    assert fitting(INGRESS) is formats("ingress-nginx")
-    assert fitting(lines_of("nginx-upstreams")[0]) is formats("nginx")  # nginx-ingress shares the format
+    assert fitting(INGRESS) == "ingress-nginx"
+    assert fitting(lines_of("nginx-upstreams")[0]) == "nginx"  # nginx-ingress shares the format
 
 
 # --- as the user said -------------------------------------------------------------------------------------------------
@@ -163,7 +179,7 @@ NEW = (compile_format("new $status $upstream_addr $request_time"),)
 @pytest.fixture
 def changed():
     timeline = Timeline(OLD)
-    timeline.change(NEW, AT)
+    timeline.change(NEW, AT, AT)
     return timeline
 
 
@@ -179,15 +195,15 @@ def test_a_change(changed):
 def test_old_lines_are_read_for_a_while_after_it(changed):
     old, new = b"old 200 10.0.0.1:80", b"new 200 10.0.0.1:80 0.001"
     for at in (AT - EARLY, AT, AT + LATE - 1, None):
-        assert parse(changed.at(at), old)[0] is OLD[0]
-        assert parse(changed.at(at), new)[0] is NEW[0]
-    assert parse(changed.at(AT - EARLY - 1), new) is None
-    assert parse(changed.at(AT + LATE), old) is None
+        assert changed.parse(old, at)[0] is OLD[0]
+        assert changed.parse(new, at)[0] is NEW[0]
+    assert changed.parse(new, AT - EARLY - 1) is None
+    assert changed.parse(old, AT + LATE) is None
 
 
 def test_several_changes(changed):
     newest = (compile_format("newest $status"),)
-    changed.change(newest, AT + 60 * SECOND)
+    changed.change(newest, AT + 60 * SECOND, AT + 60 * SECOND)
     assert set(changed.at(AT + 60 * SECOND)) == {*OLD, *NEW, *newest}
     assert set(changed.at(AT + LATE)) == {*NEW, *newest}
     assert changed.at(AT + LATE + 60 * SECOND) == newest
@@ -195,33 +211,60 @@ def test_several_changes(changed):
 
 
 def test_back_and_forth(changed):
-    changed.change(OLD, AT + 60 * SECOND)
+    changed.change(OLD, AT + 60 * SECOND, AT + 60 * SECOND)
     assert set(changed.at(AT + 30 * SECOND)) == {*OLD, *NEW}
     assert len(changed.at(AT + 120 * SECOND)) == 2
     assert changed.at(AT + LATE + 60 * SECOND) == OLD
 
 
+def throughout(timeline, *stamps):
+    return timeline.throughout(lambda: stamps)
+
+
 def test_throughout(changed):
-    far = 3600 * SECOND
-    assert changed.throughout(AT - 2 * far, AT - far) == OLD
-    assert changed.throughout(AT + far, AT + 2 * far) == NEW
-    assert changed.throughout(AT + 2 * far, AT + far) == NEW  # stamps step back
-    for first, last in ((AT - far, AT + far), (AT - far, AT), (AT, AT + far), (AT, AT + SECOND), (None, AT)):
-        assert changed.throughout(first, last) is None
-    assert Timeline(OLD).throughout(None, None) == OLD
-    assert Timeline(OLD).throughout(AT, AT + far) == OLD
+    far = LATE + EARLY + SECOND
+    assert throughout(changed, AT - 2 * far, AT - far) == OLD
+    assert throughout(changed, AT + far, AT + 2 * far) == NEW
+    for near in (AT - EARLY, AT, AT + LATE - 1, None):
+        assert throughout(changed, AT + far, near, AT + 2 * far) is None  # in the middle of a block, too
+    assert throughout(changed, AT - far, AT + far) is None
+    assert throughout(Timeline(OLD), None, None) == OLD
 
 
-def test_throughout_says_no_more_than_at(changed):
-    changed.change(OLD, AT + 60 * SECOND)
-    for first in range(-20, 700, 7):
-        found = changed.throughout(AT + first * SECOND, AT + (first + 5) * SECOND)
-        if found is not None:
-            for n in range(6):
-                assert changed.at(AT + (first + n) * SECOND) == found
+def test_throughout_of_a_format_that_came_again(changed):
+    far = LATE + EARLY + SECOND
+    changed.change(OLD, AT + 2 * far, AT + 2 * far)
+    assert throughout(changed, AT - far, AT + 4 * far) is None
 
 
-# --- of two that a line fits ------------------------------------------------------------------------------------------
+def test_a_change_that_happened_at_a_time_not_known_exactly():
+    """Seen after an hour without a connection: either format may have been written all that time, and a while more."""
+    timeline = Timeline(OLD)
+    timeline.change(NEW, AT, AT + 3600 * SECOND)
+    old, new = b"old 200 10.0.0.1:80", b"new 200 10.0.0.1:80 0.001"
+    for at in (AT - EARLY, AT + 1800 * SECOND, AT + 3600 * SECOND + LATE - 1):
+        assert timeline.parse(old, at)[0] is OLD[0]
+        assert timeline.parse(new, at)[0] is NEW[0]
+
+
+def test_what_a_controller_is_found_with():
+    timeline = Timeline(OLD, apart=True)
+    timeline.begin(OLD, AT)
+    assert timeline.apart
+    timeline.begin(NEW, AT)
+    assert timeline.at(AT - 3600 * SECOND) == (*NEW, *OLD)
+    assert timeline.at(AT + LATE) == NEW
+
+
+def test_a_line_that_two_formats_read_differently_is_not_believed():
+    """A text that the client chose, where the other format has the upstream."""
+    timeline = Timeline((compile_format("$remote_addr $status $http_x_request_id"),))
+    timeline.change(
+        (compile_format("$remote_addr $status $upstream_addr $upstream_status $http_x_request_id"),), AT, AT
+    )
+    assert timeline.parse(b"10.9.9.9 200 10.0.0.6:80 503 x", AT) is None
+    assert timeline.parse(b"10.9.9.9 200 10.0.0.6:80 503 x", AT + LATE)
+    assert timeline.parse(b"10.9.9.9 200 abc", AT)
 
 
 @pytest.mark.parametrize("longer_first", [False, True])
@@ -230,18 +273,18 @@ def test_the_longer_format_is_taken_where_both_fit(longer_first):
     short = (compile_format("$status $upstream_addr $http_user_agent"),)
     long = (compile_format("$status $upstream_addr $request_time $http_user_agent"),)
     timeline = Timeline(long if longer_first else short)
-    timeline.change(short if longer_first else long, AT)
-    found, record = parse(timeline.at(AT), b"200 10.0.0.1:80 0.001 curl/8")
+    timeline.change(short if longer_first else long, AT, AT)
+    found, record = timeline.parse(b"200 10.0.0.1:80 0.001 curl/8", AT)
     assert found is long[0]
     assert record.fields["http_user_agent"] == "curl/8"
-    assert parse(timeline.at(AT), b"200 10.0.0.1:80 curl/8")[0] is short[0]
+    assert timeline.parse(b"200 10.0.0.1:80 curl/8", AT)[0] is short[0]
 
 
 def test_of_two_as_long_the_newer_is_taken():
     first, second = ((compile_format(f"$status $upstream_addr ${name}"),) for name in ("host", "http_user_agent"))
     timeline = Timeline(first)
-    timeline.change(second, AT)
-    assert parse(timeline.at(AT), b"200 10.0.0.1:80 x")[0] is second[0]
+    timeline.change(second, AT, AT)
+    assert timeline.parse(b"200 10.0.0.1:80 x", AT)[0] is second[0]
 
 
 TEXT = '{"s": $status, "a": "$upstream_addr", "r": "$request"}'
@@ -252,7 +295,7 @@ def escaped(request):
     """A change between two formats of one text that escape differently."""
     first, second = ("default", "json") if request.param == "json" else ("json", "default")
     timeline = Timeline((compile_format(f"escape={first} {TEXT}"),))
-    timeline.change((compile_format(f"escape={second} {TEXT}"),), AT)
+    timeline.change((compile_format(f"escape={second} {TEXT}"),), AT, AT)
     return timeline
 
 
@@ -268,13 +311,13 @@ def escaped(request):
     ],
 )
 def test_backslashes_tell_how_a_line_is_escaped(escaped, request_, escape, said):
-    found, record = parse(escaped.at(AT), b'{"s": 200, "a": "10.0.0.1:80", "r": "%b"}' % request_)
+    found, record = escaped.parse(b'{"s": 200, "a": "10.0.0.1:80", "r": "%b"}' % request_, AT)
     assert found.escape == escape
     assert record.fields["request"] == said
 
 
 def test_without_backslashes_it_does_not_matter(escaped):
-    _, record = parse(escaped.at(AT), b'{"s": 200, "a": "10.0.0.1:80", "r": "GET / HTTP/1.1"}')
+    _, record = escaped.parse(b'{"s": 200, "a": "10.0.0.1:80", "r": "GET / HTTP/1.1"}', AT)
     assert record.fields["request"] == "GET / HTTP/1.1"
 
 
@@ -282,12 +325,12 @@ def test_a_single_format_is_not_asked_for_its_backslashes():
     """Not all that a proxy writes is known: what fits the only format is read."""
     (found,) = USUAL
     line = INGRESS.replace(b"curl/8", rb"a\q")
-    assert parse((found,), line)[1].fields["http_user_agent"] == r"a\q"
+    assert Timeline((found,)).parse(line, AT)[1].fields["http_user_agent"] == r"a\q"
 
 
 def test_the_same_text_again_is_no_change():
     """Otherwise each reading of a ConfigMap would be one."""
     timeline = Timeline(USUAL)
-    timeline.change((compile_format(INGRESS_NGINX),), AT)
-    assert parse(timeline.at(AT), INGRESS)
+    timeline.change((compile_format(INGRESS_NGINX),), AT, AT)
+    assert timeline.parse(INGRESS, AT)
     assert len({found.text for found in timeline.at(None)}) == 1

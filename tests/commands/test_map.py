@@ -99,7 +99,7 @@ def test_names_with_quotes_are_escaped(drawn):
     (call,) = (line for line in drawn("dot", LINES[0], endpoints=endpoints).splitlines() if "label" in line)
     assert call == r'  "edge/\"]; x -> y" -> "shop/a\"b\\" [label="1"];'
     (call,) = (line for line in drawn("mermaid", LINES[0], endpoints=endpoints).splitlines() if "-->" in line)
-    assert call == r'  n0["edge/#quot;]; x -> y"] -->|"1"| n1["shop/a#quot;b\"]'
+    assert call == r'  n0["edge/#34;]; x -#62; y"] -->|"1"| n1["shop/a#34;b\"]'
 
 
 def record(pod, client="x", status=200, **more):
@@ -109,7 +109,7 @@ def record(pod, client="x", status=200, **more):
 def test_an_address_that_is_no_pods_is_escaped_too():
     table = ServiceMap()
     table.add({"attempts": [{"addr": 'unix:/a"b', "status": None}]})
-    for kind, wanted in (("dot", r'"unix:/a\"b"'), ("mermaid", '"unix:/a#quot;b"')):
+    for kind, wanted in (("dot", r'"unix:/a\"b"'), ("mermaid", '"unix:/a#34;b"')):
         (call,) = (line for line in MAPS[kind](table) if "outside" in line)
         assert wanted in call
 

@@ -1,0 +1,83 @@
+"""Lines that may have several formats: the fast path reads them as the plain way does, or leaves them to it."""
+
+import pytest
+from test_fast_path import NOW, SOURCE, framed, known
+
+from enricher.accesslog.choosing import LATE, Choosing
+from enricher.accesslog.log_format import INGRESS_NGINX, compile_format
+from enricher.accesslog.profiles import formats
+from enricher.enriching import Batch, Enricher
+from enricher.metrics import Metrics
+from enricher.times import SECOND, format_ns
+
+OTHER = INGRESS_NGINX.replace("$req_id", "$host")
+"""The same lines fit it, and its last word is another variable."""
+
+
+def line(agent: str, at: int) -> str:
+    return (
+        f'{format_ns(at)} stdout F 10.1.2.3 - - [22/Nov/2026:23:18:31 +0000] "GET / HTTP/1.1" 200 1 "-" "{agent}" 1 '
+        "0.001 [shop-web-80] [] 10.0.0.0:80 1 0.001 200 abc\n"
+    )
+
+
+def both(choosing, body: str, times: int = 2) -> None:
+    """The second time it is known which format the lines seem to have."""
+    quick, plain = (Enricher(choosing(), known(), Metrics(lambda: NOW)) for _ in range(2))
+    for _ in range(times):
+        block = framed(body.encode())
+        assert quick.enrich(Batch(SOURCE, block)).data == plain.enrich(Batch(SOURCE, list(block))).data
+
+
+@pytest.mark.parametrize("agent", ["curl", r"q\x22q", r"q\\q", r"q\q"])
+@pytest.mark.parametrize("text", [INGRESS_NGINX, OTHER])
+@pytest.mark.parametrize("escape", ["", "escape=json "])
+def test_what_a_controller_is_found_with(agent: str, text: str, escape: str) -> None:
+    def choosing() -> Choosing:
+        made = Choosing(profile="ingress-nginx")
+        made.usual.begin((compile_format(escape + text),), NOW - 60 * SECOND)
+        return made
+
+    both(choosing, "".join(line(agent, NOW + n * SECOND // 100) for n in range(20)))
+
+
+def test_a_line_in_the_middle_of_a_block_that_is_of_another_time() -> None:
+    def choosing() -> Choosing:
+        made = Choosing((compile_format(INGRESS_NGINX),))
+        made.usual.change((compile_format(OTHER),), NOW, NOW)
+        return made
+
+    early = NOW - 700 * SECOND
+    both(choosing, line("a", early) + line("b", NOW + 2 * LATE) + line("c", early + SECOND))
+
+
+def test_the_format_that_was_last_read_is_not_taken_where_another_comes_first() -> None:
+    made = Choosing(profile="ingress-nginx")
+    enricher = Enricher(made, known(), Metrics(lambda: NOW))
+    body = "".join(line("curl", NOW + n) for n in range(5)).encode()
+    assert b'"req_id":"abc"' in enricher.enrich(Batch(SOURCE, framed(body))).data
+    made.usual.begin((compile_format(OTHER),), NOW - SECOND)  # the API server was away at the start
+    assert b'"host":"abc"' in enricher.enrich(Batch(SOURCE, framed(body))).data
+
+
+def test_the_formats_of_a_profile_are_apart_so_that_any_of_them_is_quick() -> None:
+    choosing = Choosing(profile="nginx")
+    first, second, *_ = formats("nginx")
+    assert choosing.usual.quick((first, second), second) is second
+    assert choosing.usual.quick((first, second), None) is first
+    assert Choosing((first, second)).usual.quick((first, second), second) is None
+
+
+def test_formats_that_came_and_went_leave_nothing() -> None:
+    choosing, metrics = Choosing((compile_format(INGRESS_NGINX),)), Metrics(lambda: NOW)
+    at, pods = known(), 0
+    enricher = Enricher(choosing, at, metrics)
+    for n in range(300):
+        when = NOW + (n + 1) * 3 * LATE
+        choosing.usual.change((compile_format(f"{INGRESS_NGINX} x{n}"),), when, when)
+        text = line("curl", when + 2 * LATE).replace(" abc\n", f" abc x{n}\n")
+        enricher.enrich(Batch(SOURCE, framed(text.encode())))
+        pods = max(pods, len(at.pods.on_change))
+    enricher.count()
+    assert pods <= 60
+    assert sum(series.requests for series in metrics.pods.values()) == 300
