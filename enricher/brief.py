@@ -6,24 +6,23 @@ Clients choose much of it, and a terminal obeys control characters: whatever is 
 from collections.abc import Mapping
 from typing import Any
 
+from enricher.lines import printable
+
 Record = Mapping[str, Any]
 LONGEST_REQUEST = 120
 """Characters of a request that are shown."""
 
 
-def printable(text: object) -> str:
-    """On one line and without what a terminal, or the eye, would obey: escapes, line breaks, marks of direction."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
-
-
-def has_failed(attempt: Record) -> bool:
-    """A 5xx, a gRPC call that did not end well, or an answer that the proxy could not bring to its end."""
-    return 500 <= (attempt["status"] or 0) <= 599 or "grpc_status" in attempt or "reason" in attempt
+def failed_with(attempt: Record) -> str:
+    """The status of gRPC or HTTP with which an attempt failed; empty where it did not."""
+    status = attempt["status"] or 0
+    return str(attempt.get("grpc_status") or (status if 500 <= status <= 599 else ""))
 
 
 def is_failure(record: Record) -> bool:
-    """Of an access line: its client, or an attempt that nobody saw, met a failure."""
-    return 500 <= (record.get("status") or 0) <= 599 or any(map(has_failed, record.get("attempts") or ()))
+    """Of an access line: its client, or an attempt that nobody saw, met a failure, or got half an answer."""
+    attempts = record.get("attempts") or ()
+    return 500 <= (record.get("status") or 0) <= 599 or any(failed_with(one) or "reason" in one for one in attempts)
 
 
 def clock(record: Record) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import shtab
 
-from enricher.settings import ENRICH, RECORD, RUN, TAIL
+from enricher.settings import ALL
 
 _PATHS = {"FILE": shtab.FILE, "DIR": shtab.DIRECTORY}
 """What values called so are completed with."""
@@ -13,7 +13,7 @@ _PATHS = {"FILE": shtab.FILE, "DIR": shtab.DIRECTORY}
 
 def script(parser: argparse.ArgumentParser, shell: str) -> str:
     """For "bash", "zsh" or "fish". The parser is of no other use afterwards."""
-    options = {option.flag: option for option in (*RUN, *ENRICH, *RECORD, *TAIL)}
+    options = {option.flag: option for option in ALL}
     for action in _actions(parser):
         if isinstance(action.metavar, str) and action.metavar in _PATHS:
             action.complete = _PATHS[action.metavar]  # type: ignore[attr-defined]  # shtab's way to be told

@@ -24,9 +24,9 @@ def spelled(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-def printable(text: str) -> str:
-    """On one line of a terminal, whatever is in it."""
-    return "".join(one if one.isprintable() else one.encode("unicode_escape", "replace").decode() for one in text)
+def printable(text: object) -> str:
+    """On one line and without what a terminal, or the eye, would obey: escapes, line breaks, marks of direction."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape", "replace").decode() for one in str(text))
 
 
 class Line(NamedTuple):

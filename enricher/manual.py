@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from enricher import __version__
 from enricher.cli import parser
-from enricher.settings import CONFIG, ENRICH, RECORD, RUN, TAIL, Option
+from enricher.settings import ALL, CONFIG, Option
 
 CONFIGURATION = """\
 Each option of the section above can be given as a flag, as the variable named in brackets, or as a key of the file that
@@ -40,7 +40,7 @@ def page() -> str:
 
 def _lines(made: argparse.ArgumentParser) -> Iterator[str]:
     commands = _commands(made)
-    options = list(dict.fromkeys((CONFIG, *RUN, *ENRICH, *RECORD, *TAIL)))
+    options = list(dict.fromkeys((CONFIG, *ALL)))
     yield f'.TH ENRICHER 1 "" "enricher {__version__}" "User Commands"'
     # Names are to be copied: nothing is hyphenated.
     yield from (".nh", ".ad l")

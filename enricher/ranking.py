@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from math import ceil, log
 from typing import NamedTuple
 
-from enricher.brief import Record, asked, clock, has_failed, outcome, printable
+from enricher.brief import Record, asked, clock, failed_with, outcome
+from enricher.lines import printable
 from enricher.times import SECOND, rfc3339_ns
 
 NOBODY = "—"
@@ -122,7 +123,7 @@ class Ranking:
             slot.worst = max(slot.worst, GRADES.index(attempt["attribution"]))
             if (took := attempt["response_time"]) is not None:
                 slot.times[_bucket(took)] += 1
-            if has_failed(attempt):
+            if failed_with(attempt):
                 slot.failed += 1
                 slot.hidden += n < len(attempts)
                 self._remember(key, record, attempt)  # type: ignore[arg-type]  # as above

@@ -206,7 +206,12 @@ LOG_DIR = Option("--log-dir", "log_dir", "DIR", "where the kubelet keeps the log
 STATE_DIR = Option("--state-dir", "state_dir", "DIR", "where to remember what was read; without it, nothing is")
 LISTEN = Option("--listen", "listen", "HOST:PORT", "where to serve /metrics, /livez and /readyz", parse_listen)
 STATUS_PAGE = Option(
-    "--status-page", "status_page", "on|off", "whether to serve a page for people, / and /status.json", parse_on_off
+    "--status-page",
+    "status_page",
+    "on|off",
+    "whether to serve a page for people, / and /status.json",
+    parse_on_off,
+    choices=("on", "off"),
 )
 SELECT = Option(
     "--select",
@@ -290,6 +295,7 @@ ENRICH = (PROFILE, LOG_FORMAT, LOG_FORMAT_FILE, *OF_A_CLUSTER, ENDPOINTS, POD_VA
 RECORD = OF_A_CLUSTER
 TOP = (*(PROFILE, SELECT, LOG_FORMAT, LOG_FORMAT_FILE, CONTROLLER_CONFIGMAP), *OF_A_CLUSTER, ENDPOINTS, POD_VARIABLE)
 TAIL = (*TOP, SINCE)
+ALL = tuple(dict.fromkeys((*RUN, *ENRICH, *RECORD, *TAIL)))
 
 
 def add_options(parser: argparse.ArgumentParser, options: Sequence[Option]) -> None:
@@ -310,7 +316,7 @@ def default_text(default: object) -> str:
         return f"{default.host or ''}:{default.port}"
     if isinstance(default, tuple):
         return " ".join(selector.text for selector in default)
-    if isinstance(default, float):
+    if isinstance(default, float) and default:
         return f"{default:g}"
     return str(default) if default else ""
 

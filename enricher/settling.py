@@ -9,19 +9,16 @@ from enricher import config_file
 from enricher.accesslog.profiles import DEFAULT_PROFILE
 from enricher.errors import ConfigurationError, EnricherError, UsageError
 from enricher.settings import (
+    ALL,
     CONFIG,
     CONTROLLER_CONFIGMAP,
     CONTROLLERS,
     ENDPOINTS,
-    ENRICH,
     LOG_FORMAT,
     LOG_FORMAT_FILE,
     NODE,
     OF_A_CLUSTER,
-    RECORD,
-    RUN,
     SELECT,
-    TAIL,
     Option,
     Settings,
     compiled,
@@ -157,7 +154,8 @@ def _typed(option: Option, path: str, value: config_file.Value) -> Sequence[conf
             f"an empty list was given for {option.key} in {path}, line {value.line}: one value or more is expected"
         )
     for one in values:
-        if one.kind != option.kind:
+        # YAML takes `on` and `off` for a switch.
+        if one.kind != option.kind and not (one.kind == "switch" and one.text in option.choices):
             raise ConfigurationError(
                 f"{_was_given(one)} for {option.key} in {path}, line {one.line}: {_ALLOWED[option.kind]}"
             )
@@ -180,7 +178,7 @@ def _unknown_key(path: str, entry: config_file.Entry, known: Mapping[str, Option
 
 def _known() -> Sequence[Option]:
     """Of all commands."""
-    return tuple(dict.fromkeys((*RUN, *ENRICH, *RECORD, *TAIL)))
+    return ALL
 
 
 def doubts(settings: Settings) -> list[str]:

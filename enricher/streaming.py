@@ -16,11 +16,10 @@ from functools import partial
 from math import ceil
 from typing import Any, NamedTuple, Protocol
 
-from enricher.brief import printable
 from enricher.cluster.answers import Failure, answer
 from enricher.cluster.connecting import Api
 from enricher.cluster.watching import Listed, Resource, WatchStatus, watch
-from enricher.lines import Line, Source
+from enricher.lines import Line, Source, printable
 from enricher.tailing.discovering import Selector
 from enricher.tailing.framing import Framer, Framing
 from enricher.times import SECOND, format_ns, rfc3339_ns

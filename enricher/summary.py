@@ -9,6 +9,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from enricher.brief import failed_with
+
 NOBODY = "—"
 
 
@@ -73,12 +75,6 @@ class Summary:
             console.width = max(console.width, wide.maximum)
             console.print(table)
         console.print(_totals("lines", self.lines), _totals("attempts", self.grades), sep="\n", highlight=False)
-
-
-def failed_with(attempt: Mapping[str, Any]) -> str:
-    """The status of gRPC or HTTP with which an attempt of an output record failed; empty where it did not."""
-    status = attempt["status"] or 0
-    return str(attempt.get("grpc_status") or (status if 500 <= status <= 599 else ""))
 
 
 def _totals(what: str, counts: Counter[str]) -> str:
