@@ -2,17 +2,18 @@
 # make test    the fast tests
 # make lint    style, types and the contracts between the packages
 # make chart   the copies in the Helm chart of deploy/prometheus/rules.yaml and deploy/grafana, made anew
+# make lock    the pins in requirements/ made anew, from pyproject.toml and what is newest
 # Each makes its own virtual environment in .venv first; all it needs is Python 3.11 or newer (PYTHON=... picks one).
 
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test lint chart
+.PHONY: help demo test lint chart lock
 .NOTPARALLEL:
 
 help:
-	@sed -n '1,5s/^# //p' $(firstword $(MAKEFILE_LIST))
+	@sed -n '1,6s/^# //p' $(firstword $(MAKEFILE_LIST))
 
 demo: .venv/installed
 	$(BIN)/python -m enricher.demo
@@ -32,6 +33,18 @@ chart:
 	for file in deploy/prometheus/rules.yaml; do test ! -e $$file || cp $$file deploy/helm/enricher/files/; done
 	for file in deploy/grafana/*.json; do test ! -e $$file || cp $$file deploy/helm/enricher/files/grafana/; done
 
+# For every Python that we support and every platform: the markers in the files say what is for which. In a file of its
+# own goes what only the build needs.
+LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+  --no-annotate --custom-compile-command 'make lock'
+ASKED := $(BIN)/python -c 'import functools, sys, tomllib; \
+  print(*functools.reduce(lambda table, key: table[key], sys.argv[1:], tomllib.load(open("pyproject.toml", "rb"))), sep="\n")'
+
+lock: .venv/installed-release
+	$(ASKED) project dependencies | $(LOCK) - -o requirements/enricher.txt
+	$(ASKED) project optional-dependencies backend | $(LOCK) - -o requirements/backend.txt
+	$(ASKED) build-system requires | $(LOCK) - -o requirements/build.txt
+
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; PYTHON=... picks one")'
 	$(PYTHON) -m venv .venv
@@ -44,3 +57,7 @@ $(BIN)/python:
 .venv/installed-dev: pyproject.toml | $(BIN)/python
 	$(PIP) install --editable '.[dev]'
 	@touch .venv/installed $@
+
+.venv/installed-release: pyproject.toml | $(BIN)/python
+	$(PIP) install --editable '.[release]'
+	@touch $@
