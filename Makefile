@@ -2,6 +2,7 @@
 # make test    the fast tests
 # make lint    style, types and the contracts between the packages
 # make chart   the copies in the Helm chart of deploy/prometheus/rules.yaml and deploy/grafana, made anew
+# make docs    the documents as a site, in build/site; a link that leads nowhere ends it
 # make lock    the pins in requirements/ made anew, from pyproject.toml and what is newest
 # Each makes its own virtual environment in .venv first; all it needs is Python 3.11 or newer (PYTHON=... picks one).
 
@@ -9,11 +10,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test lint chart lock
+.PHONY: help demo test lint chart docs lock
 .NOTPARALLEL:
 
 help:
-	@sed -n '1,6s/^# //p' $(firstword $(MAKEFILE_LIST))
+	@sed -n '1,7s/^# //p' $(firstword $(MAKEFILE_LIST))
 
 demo: .venv/installed
 	$(BIN)/python -m enricher.demo
@@ -32,6 +33,9 @@ chart:
 	mkdir -p deploy/helm/enricher/files/grafana
 	for file in deploy/prometheus/rules.yaml; do test ! -e $$file || cp $$file deploy/helm/enricher/files/; done
 	for file in deploy/grafana/*.json; do test ! -e $$file || cp $$file deploy/helm/enricher/files/grafana/; done
+
+docs: .venv/installed-docs
+	$(BIN)/mkdocs build --quiet --strict
 
 # For every Python that we support and every platform: the markers in the files say what is for which. In a file of its
 # own goes what only the build needs.
@@ -60,4 +64,8 @@ $(BIN)/python:
 
 .venv/installed-release: pyproject.toml | $(BIN)/python
 	$(PIP) install --editable '.[release]'
+	@touch $@
+
+.venv/installed-docs: pyproject.toml | $(BIN)/python
+	$(PIP) install --editable '.[docs]'
 	@touch $@
