@@ -4,17 +4,18 @@
 # make chart   the copies in the Helm chart of deploy/prometheus/rules.yaml and deploy/grafana, made anew
 # make docs    the documents as a site, in build/site; a link that leads nowhere ends it
 # make lock    the pins in requirements/ made anew, from pyproject.toml and what is newest
+# make sbom    what is in the image: build/sbom.json (CycloneDX) and docs/licences.md
 # Each makes its own virtual environment in .venv first; all it needs is Python 3.11 or newer (PYTHON=... picks one).
 
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test lint chart docs lock
+.PHONY: help demo test lint chart docs lock sbom
 .NOTPARALLEL:
 
 help:
-	@sed -n '1,7s/^# //p' $(firstword $(MAKEFILE_LIST))
+	@sed -n '1,8s/^# //p' $(firstword $(MAKEFILE_LIST))
 
 demo: .venv/installed
 	$(BIN)/python -m enricher.demo
@@ -48,6 +49,16 @@ lock: .venv/installed-release
 	$(ASKED) project dependencies | $(LOCK) - -o requirements/enricher.txt
 	$(ASKED) project optional-dependencies backend | $(LOCK) - -o requirements/backend.txt
 	$(ASKED) build-system requires | $(LOCK) - -o requirements/build.txt
+
+# The image's environment made here, from the same pins by the same pip options.
+sbom: .venv/installed-release
+	rm -rf build/image
+	$(PYTHON) -m venv --without-pip build/image
+	$(PIP) --python build/image/bin/python install --require-hashes --requirement requirements/enricher.txt
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+	  --output-file build/sbom.json build/image/bin/python
+	$(BIN)/python .ci/licences.py <build/sbom.json >build/licences.md
+	mv build/licences.md docs/licences.md
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; PYTHON=... picks one")'

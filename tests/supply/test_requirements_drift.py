@@ -2,14 +2,12 @@
 
 import re
 import tomllib
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from pins import ROOT, entries
 
-ROOT = Path(__file__).parents[2]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PROJECT = PYPROJECT["project"]
 ASKED = {
@@ -20,15 +18,6 @@ ASKED = {
 IMAGES = [{"python_version": "3.13", "python_full_version": "3.13.1", "sys_platform": "linux"}]
 IMAGES += [{"python_version": "3.11", "python_full_version": "3.11.2", "sys_platform": "linux"}]
 """The Dockerfile's Python, and the oldest that we support."""
-
-
-def entries(name: str) -> Iterator[tuple[Requirement, list[str]]]:
-    """Each requirement of a file with its hashes."""
-    text = (ROOT / "requirements" / f"{name}.txt").read_text()
-    for line in text.replace("\\\n", " ").splitlines():
-        if not line.startswith("#"):
-            requirement, *hashes = line.split("--hash=")
-            yield Requirement(requirement), [found.strip() for found in hashes]
 
 
 @pytest.mark.parametrize("image", IMAGES, ids=lambda image: image["python_version"])
