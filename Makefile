@@ -5,17 +5,18 @@
 # make docs    the documents as a site, in build/site; a link that leads nowhere ends it
 # make lock    the pins in requirements/ made anew, from pyproject.toml and what is newest
 # make sbom    what is in the image: build/sbom.json (CycloneDX) and docs/licences.md
+# make wheel   dist/enricher-*.whl, the same bytes wherever it is built
 # Each makes its own virtual environment in .venv first; all it needs is Python 3.11 or newer (PYTHON=... picks one).
 
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test lint chart docs lock sbom
+.PHONY: help demo test lint chart docs lock sbom wheel
 .NOTPARALLEL:
 
 help:
-	@sed -n '1,8s/^# //p' $(firstword $(MAKEFILE_LIST))
+	@sed -n '1,9s/^# //p' $(firstword $(MAKEFILE_LIST))
 
 demo: .venv/installed
 	$(BIN)/python -m enricher.demo
@@ -43,7 +44,8 @@ docs: .venv/installed-docs
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
   --no-annotate --custom-compile-command 'make lock'
 ASKED := $(BIN)/python -c 'import functools, sys, tomllib; \
-  print(*functools.reduce(lambda table, key: table[key], sys.argv[1:], tomllib.load(open("pyproject.toml", "rb"))), sep="\n")'
+  whole = tomllib.load(open("pyproject.toml", "rb")); \
+  print(*functools.reduce(lambda table, key: table[key], sys.argv[1:], whole), sep="\n")'
 
 lock: .venv/installed-release
 	$(ASKED) project dependencies | $(LOCK) - -o requirements/enricher.txt
@@ -59,6 +61,9 @@ sbom: .venv/installed-release
 	  --output-file build/sbom.json build/image/bin/python
 	$(BIN)/python .ci/licences.py <build/sbom.json >build/licences.md
 	mv build/licences.md docs/licences.md
+
+wheel: .venv/installed-build
+	PYTHON=$(BIN)/python .ci/wheel . dist
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; PYTHON=... picks one")'
@@ -79,4 +84,8 @@ $(BIN)/python:
 
 .venv/installed-docs: pyproject.toml | $(BIN)/python
 	$(PIP) install --editable '.[docs]'
+	@touch $@
+
+.venv/installed-build: requirements/build.txt | $(BIN)/python
+	$(PIP) install --require-hashes --requirement requirements/build.txt
 	@touch $@
