@@ -7,20 +7,21 @@ ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /src
 # The build stage's pip installs into the environment; the environment has none of its own to take along.
 RUN python -m venv --without-pip /venv
-COPY pyproject.toml ./
-# What pyproject.toml asks for comes before the code, in layers of its own: it changes less often.
-RUN python -c 'import tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
-      print(*project["dependencies"], sep="\n", file=open("enricher.txt", "w")); \
-      print(*project["optional-dependencies"]["backend"], sep="\n", file=open("backend.txt", "w"))'
+# What is needed comes before the code, in layers of its own: it changes less often. Only what `make lock` has seen gets
+# in: a file with another hash, or one that is not listed, is refused.
+COPY requirements requirements
 
 FROM build AS build-enricher
-RUN python -m pip --python /venv/bin/python install -r enricher.txt
-COPY README.md LICENSE ./
+RUN python -m pip --python /venv/bin/python install --require-hashes -r requirements/enricher.txt
+# setuptools goes into the build stage's own Python: an isolated build would fetch one that nobody pinned.
+RUN python -m pip install --require-hashes -r requirements/build.txt
+COPY pyproject.toml README.md LICENSE ./
 COPY enricher enricher
-RUN python -m pip --python /venv/bin/python install --no-deps .
+RUN python -m pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . \
+  && python -m pip --python /venv/bin/python install --no-deps --no-index /wheels/*.whl
 
 FROM build AS build-backend
-RUN python -m pip --python /venv/bin/python install -r backend.txt
+RUN python -m pip --python /venv/bin/python install --require-hashes -r requirements/backend.txt
 
 FROM python:3.13-slim AS base
 # Nothing is installed in a running container; what could do it goes.

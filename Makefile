@@ -3,17 +3,21 @@
 # make lint    style, types and the contracts between the packages
 # make chart   the copies in the Helm chart of deploy/prometheus/rules.yaml and deploy/grafana, made anew
 # make man     docs/enricher.1 anew, after a change of the options
+# make docs    the documents as a site, in build/site; a link that leads nowhere ends it
+# make lock    the pins in requirements/ made anew, from pyproject.toml and what is newest
+# make sbom    what is in the image: build/sbom.json (CycloneDX) and docs/licences.md
+# make wheel   dist/enricher-*.whl, the same bytes wherever it is built
 # Each makes its own virtual environment in .venv first; all it needs is Python 3.11 or newer (PYTHON=... picks one).
 
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test lint chart man
+.PHONY: help demo test lint chart man docs lock sbom wheel
 .NOTPARALLEL:
 
 help:
-	@sed -n '1,6s/^# //p' $(firstword $(MAKEFILE_LIST))
+	@sed -n '1,10s/^# //p' $(firstword $(MAKEFILE_LIST))
 
 demo: .venv/installed
 	$(BIN)/python -m enricher.demo
@@ -36,6 +40,35 @@ chart:
 man: .venv/installed
 	$(BIN)/python -m enricher.manual >docs/enricher.1
 
+docs: .venv/installed-docs
+	$(BIN)/mkdocs build --quiet --strict
+
+# For every Python that we support and every platform: the markers in the files say what is for which. In a file of its
+# own goes what only the build needs.
+LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+  --no-annotate --custom-compile-command 'make lock'
+ASKED := $(BIN)/python -c 'import functools, sys, tomllib; \
+  whole = tomllib.load(open("pyproject.toml", "rb")); \
+  print(*functools.reduce(lambda table, key: table[key], sys.argv[1:], whole), sep="\n")'
+
+lock: .venv/installed-release
+	$(ASKED) project dependencies | $(LOCK) - -o requirements/enricher.txt
+	$(ASKED) project optional-dependencies backend | $(LOCK) - -o requirements/backend.txt
+	$(ASKED) build-system requires | $(LOCK) - -o requirements/build.txt
+
+# The image's environment made here, from the same pins by the same pip options.
+sbom: .venv/installed-release
+	rm -rf build/image
+	$(PYTHON) -m venv --without-pip build/image
+	$(PIP) --python build/image/bin/python install --require-hashes --requirement requirements/enricher.txt
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+	  --output-file build/sbom.json build/image/bin/python
+	$(BIN)/python .ci/licences.py <build/sbom.json >build/licences.md
+	mv build/licences.md docs/licences.md
+
+wheel: .venv/installed-build
+	PYTHON=$(BIN)/python .ci/wheel . dist
+
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; PYTHON=... picks one")'
 	$(PYTHON) -m venv .venv
@@ -48,3 +81,15 @@ $(BIN)/python:
 .venv/installed-dev: pyproject.toml | $(BIN)/python
 	$(PIP) install --editable '.[dev]'
 	@touch .venv/installed $@
+
+.venv/installed-release: pyproject.toml | $(BIN)/python
+	$(PIP) install --editable '.[release]'
+	@touch $@
+
+.venv/installed-docs: pyproject.toml | $(BIN)/python
+	$(PIP) install --editable '.[docs]'
+	@touch $@
+
+.venv/installed-build: requirements/build.txt | $(BIN)/python
+	$(PIP) install --require-hashes --requirement requirements/build.txt
+	@touch $@
