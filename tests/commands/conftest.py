@@ -1,4 +1,5 @@
 import os
+import signal
 
 import pytest
 from controller_logs import ENDPOINTS
@@ -11,6 +12,14 @@ def _no_variables(monkeypatch):
     for name in list(os.environ):
         if name.startswith("ENRICHER_") or name in {"NODE_NAME", "POD_NAME", "POD_NAMESPACE", "KUBECONFIG"}:
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _signals():
+    """`run` blocks some, for its process: here that is the tests'."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    yield
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ def test_retries_are_hidden_and_the_last_failure_is_not():
         record(0, ("c", 200, 0.002, {"reason": "premature_close"})),
     )
     found = {pod: (row.requests, row.failed, row.hidden) for pod, row in rows(made).items()}
-    assert found == {"a": (2, 2, 2), "b": (3, 2, 0), "c": (1, 1, 0)}
+    assert found == {"a": (2, 2, 2), "b": (3, 2, 0), "c": (1, 0, 0)}
     assert rows(made)["b"].share == pytest.approx(2 / 3)
     assert [line.outcome for line in made.failed(("shop", "web", "b"))] == ["200 INTERNAL", "502"]
     assert made.failed(("shop", "web", "b"))[1] == (
