@@ -9,9 +9,9 @@ import fcntl
 import os
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from http.client import HTTPConnection, HTTPException
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from rich.text import Text
 
@@ -23,7 +23,7 @@ from enricher.cluster.connecting import Api, connect
 from enricher.cluster.loading import load_known
 from enricher.cluster.permissions import SECONDS, may
 from enricher.cluster.watching import CONFIG_MAPS, ENDPOINT_SLICES, SERVICES, Resource
-from enricher.configuring import named_formats
+from enricher.configuring import data_of, named_formats
 from enricher.console import PipedConsole
 from enricher.errors import EXIT_CONFIGURATION, ConfigurationError
 from enricher.lines import Source, printable, spelled
@@ -132,7 +132,7 @@ async def _controller(api: Api, settings: Settings, choosing: Choosing, namespac
     try:
         params = {"fieldSelector": f"metadata.name={name}"}
         async with answer(api, path, params, task=f"list {name}", silence=SECONDS, total=SECONDS) as response:
-            found = (await read_page(response, _data)).items
+            found = (await read_page(response, data_of)).items
         formats = named_formats(found[0] if found else {}, settings.profile or DEFAULT_PROFILE)
     except (Failure, LogFormatError) as error:
         return Row("failed", subject, printable(str(error)))
@@ -142,11 +142,6 @@ async def _controller(api: Api, settings: Settings, choosing: Choosing, namespac
             "warning", subject, f"there is no ConfigMap {name} in namespace {namespace}: the default is expected"
         )
     return Row("ok", subject, printable(_cut(formats[0].text)))
-
-
-def _data(obj: dict[str, Any]) -> Mapping[str, Any]:
-    data = obj.get("data")
-    return data if isinstance(data, dict) else {}
 
 
 # --- logs -----------------------------------------------------------------------------------------------------------

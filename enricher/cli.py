@@ -14,13 +14,12 @@ from enricher import __version__
 from enricher.cluster.attribution import Known
 from enricher.errors import EXIT_CONFIGURATION, EXIT_FAILURE, ConfigurationError, EnricherError, UsageError
 from enricher.lines import printable
-from enricher.settings import ENRICH, RECORD, RUN, TAIL, TOP, Settings, add_options
+from enricher.settings import ENRICH, RECORD, RUN, STDIN, TAIL, TOP, Settings, add_options
 from enricher.settling import Settled, doubts, settle, settle_all, shown
 
 if TYPE_CHECKING:
     from enricher.live import FromCluster, FromFiles
 
-STDIN = "-"
 EPILOG = "Exit codes: 0 done, 1 failed while running, 2 wrong usage, 3 wrong configuration, 130 interrupted."
 
 

@@ -38,9 +38,8 @@ class Configured:
         else:
             obj, earliest = ({} if item.type == "DELETED" else item.object), item.earliest
         self._heard = item.at
-        data = obj.get("data")
         if isinstance(item, Listed) or item.type != "BOOKMARK":
-            self._settle(data if isinstance(data, dict) else {}, earliest, item.at)
+            self._settle(data_of(obj), earliest, item.at)
 
     def _settle(self, data: Mapping[str, Any], earliest: int, latest: int) -> None:
         """It became so between these two times."""
@@ -61,6 +60,12 @@ class Configured:
         else:
             self._formats.change(found, earliest, latest)
         logger.info("the controller's log format is %s", found[0].text)
+
+
+def data_of(obj: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A ConfigMap's, whatever is there in their place."""
+    data = obj.get("data")
+    return data if isinstance(data, dict) else {}
 
 
 _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})

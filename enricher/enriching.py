@@ -191,7 +191,8 @@ class Enricher:
     def _forget_fast_paths(self) -> None:
         """A controller's format has changed many times."""
         self.count()
-        self.known.pods.on_change.clear()
+        for fast in filter(None, self._fast.values()):
+            fast.stop_listening()
         self._fast.clear()
         self._renderer.forget_formats()
 

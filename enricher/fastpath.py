@@ -463,6 +463,11 @@ class FastPath:
             self._keys_of.clear()
             known.pods.on_change.add(self._forget)
 
+    def stop_listening(self) -> None:
+        """Before it is given up: the history would keep it."""
+        if self._known:
+            self._known.pods.on_change.discard(self._forget)
+
     def _forget(self, ip: str) -> None:
         """What was known of an address may be true no more."""
         for key in self._keys_of.pop(ip, ()):

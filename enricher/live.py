@@ -17,12 +17,11 @@ from enricher.errors import ConfigurationError
 from enricher.knowing import FIRST_LIST, Watched
 from enricher.lines import Line, Source
 from enricher.metrics import Metrics
-from enricher.settings import Settings
+from enricher.settings import STDIN, Settings
 from enricher.streaming import PodLog, Streaming
 from enricher.tailing.reading import read_file
 from enricher.times import SECOND
 
-STDIN = "-"
 MISFITS = 20
 """So many lines of a stream that do not fit the log format, and none that does, and it is the wrong one."""
 FORGET = 60.0

@@ -16,11 +16,10 @@ from enricher.enriching import Batch, Enricher
 from enricher.lines import Source
 from enricher.mapping import MAPS, ServiceMap
 from enricher.metrics import Metrics
-from enricher.settings import Settings
+from enricher.settings import STDIN, Settings
 from enricher.summary import Summary
 from enricher.tailing.reading import read_file
 
-STDIN = "-"
 WORTH_A_BAR = 8 * 1024 * 1024
 """Files of less than this many bytes are read before a progress bar could be looked at."""
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple
 
 from enricher.accesslog.choosing import Choosing
 from enricher.accesslog.compiling import LogFormatError
@@ -19,6 +19,8 @@ from enricher.errors import ConfigurationError, UsageError
 from enricher.metrics import MAX_SERIES
 from enricher.tailing.discovering import Selector
 
+STDIN = "-"
+"""Its name among files."""
 CONTROLLERS = ("ingress-nginx", "nginx-ingress")
 """Profiles of controllers whose ConfigMap holds the log format."""
 Start = Literal["beginning", "end"]
@@ -113,22 +115,15 @@ def parse_listen(text: str) -> Listen:
     return Listen(host.strip("[]") or None, int(port))
 
 
-def parse_start(text: str) -> Start:
-    if text not in {"beginning", "end"}:
-        raise UsageError("beginning or end is expected")
-    return cast(Start, text)
+def one_of(*words: str) -> Callable[[str], str]:
+    """Takes these words and no others."""
 
+    def parse(text: str) -> str:
+        if text not in words:
+            raise UsageError(f"{' or '.join(words)} is expected")
+        return text
 
-def parse_output(text: str) -> Output:
-    if text not in {"json", "none"}:
-        raise UsageError("json or none is expected")
-    return cast(Output, text)
-
-
-def parse_on_off(text: str) -> OnOff:
-    if text not in {"on", "off"}:
-        raise UsageError("on or off is expected")
-    return cast(OnOff, text)
+    return parse
 
 
 def parse_switch(text: str) -> bool:
@@ -210,7 +205,7 @@ STATUS_PAGE = Option(
     "status_page",
     "on|off",
     "whether to serve a page for people, / and /status.json",
-    parse_on_off,
+    one_of("on", "off"),
     choices=("on", "off"),
 )
 SELECT = Option(
@@ -251,7 +246,7 @@ FROM = Option(
     "start",
     "beginning|end",
     "where to start in logs that were never read",
-    parse_start,
+    one_of("beginning", "end"),
     choices=("beginning", "end"),
 )
 OUTPUT = Option(
@@ -259,7 +254,7 @@ OUTPUT = Option(
     "output",
     "json|none",
     "what to write to stdout; none: count only",
-    parse_output,
+    one_of("json", "none"),
     choices=("json", "none"),
 )
 ENDPOINTS = Option(

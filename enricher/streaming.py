@@ -78,14 +78,10 @@ def _wanted(
     selectors: Sequence[Selector], namespace: str, name: str, spec: Mapping[str, Any]
 ) -> Iterator[tuple[str, str]]:
     """Names of containers, and their profiles."""
-    fitting = [one for one in selectors if _fits(one.namespace, namespace) and _fits(one.pod, name)]
+    fitting = [one for one in selectors if one.takes_pod(namespace, name)]
     for container in spec.get("containers") or () if fitting else ():
-        if selector := next((one for one in fitting if _fits(one.container, container["name"])), None):
+        if selector := next((one for one in fitting if one.takes(container["name"])), None):
             yield container["name"], selector.profile
-
-
-def _fits(pattern: Any, name: str) -> bool:
-    return pattern is not None and pattern.match(name) is not None
 
 
 def _has_begun(status: Mapping[str, Any]) -> bool:

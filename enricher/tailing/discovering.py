@@ -25,6 +25,14 @@ class Selector:
     profile: str = ""
     """The name of the profile of what is selected, if it was given."""
 
+    def takes_pod(self, namespace: str, pod: str) -> bool:
+        """Whether it may select a container of the pod."""
+        return _fits(self.namespace, namespace) and _fits(self.pod, pod)
+
+    def takes(self, container: str) -> bool:
+        """Whether it selects the container, of a pod that it takes."""
+        return _fits(self.container, container)
+
     @classmethod
     def parse(cls, text: str, profile: str = "") -> "Selector":
         """Raises UsageError."""
@@ -42,6 +50,10 @@ class Selector:
             )
         namespace, pod, container = (re.compile(translate(part)) for part in parts)
         return cls(text, namespace, pod, container, profile)
+
+
+def _fits(pattern: re.Pattern[str] | None, name: str) -> bool:
+    return pattern is not None and pattern.match(name) is not None
 
 
 def check_log_dir(log_dir: str) -> None:
@@ -74,15 +86,11 @@ def _containers(log_dir: str, selectors: list[Selector], own: tuple[str, str] | 
         if len(parts) != 3 or (parts[0], parts[1]) == own:
             continue
         namespace, pod, uid = parts
-        fitting = [s for s in selectors if _fits(s.namespace, namespace) and _fits(s.pod, pod)]
+        fitting = [selector for selector in selectors if selector.takes_pod(namespace, pod)]
         for container in _names(os.path.join(log_dir, directory)) if fitting else ():
-            if selector := next((one for one in fitting if _fits(one.container, container)), None):
+            if selector := next((one for one in fitting if one.takes(container)), None):
                 path = os.path.join(log_dir, directory, container)
                 yield Source(path, namespace, pod, uid, container, selector.profile)
-
-
-def _fits(pattern: re.Pattern[str] | None, name: str) -> bool:
-    return pattern is not None and pattern.match(name) is not None
 
 
 def _plain_files(pattern: str, own: tuple[str, str] | None) -> Iterator[str]:
