@@ -39,6 +39,8 @@ class Log(Container):
         self.rng, self.clock = rng, clock
         self.streams = {"stdout": Expected(), "stderr": Expected()}
         self.renamed = False
+        self.in_fragments = False
+        """Whether lines came in fragments that no checkpoint is known to cover."""
         self._torn = b""
         self._tear = False
         self._stamps = 0
@@ -68,6 +70,7 @@ class Log(Container):
         expected = self.streams[stream]
         part = b"-" * size if expected.open else b"seq=%d %s" % (len(expected.texts), b"z" * size)
         expected.open += part
+        self.in_fragments = True
         self._frame(stream, b"P", part)
 
     def finish_lines(self) -> None:

@@ -62,7 +62,6 @@ class Schedule:
         self.log_dir.mkdir()
         self.reference, self.logs, self.pods = Reference(), list[Log](), 0
         self.trace = list[str]()
-        self.fragments_saved = False
         self.chunk_size = self.rng.choice([200, 2000, 65536])
         self.pipe = self.rng.choice([4096, 65536])
 
@@ -124,17 +123,10 @@ class Schedule:
 
     def checkpoint(self) -> None:
         self.daemon.save()
-        self.note_fragments()
-
-    def note_fragments(self) -> None:
-        """Whether the checkpoint holds parts of lines whose rest must not vanish before the next one."""
-        saved = self.daemon.shipping.positions().values()
-        self.fragments_saved = any(position and position["framing"]["parts"] for position in saved)
 
     async def stop(self, *, again: bool = True) -> None:
         stalled = not self.daemon.flowing
         all_out = await self.daemon.stop()
-        self.note_fragments()
         assert all_out or stalled
         self.take()
         may_double = self.reference.died(self.daemon.saved)
@@ -217,11 +209,12 @@ class Schedule:
             log.truncate()
 
     async def read_out(self, log: Log) -> None:
-        """What is about to vanish has been read; and its open fragments, which are nowhere else, are remembered."""
+        """What is about to vanish has been read; and of a line in fragments none is read again without its rest."""
         await self.settle()
-        if log.open_lines or self.fragments_saved or self.rng.random() < 0.5:
+        if log.in_fragments or self.rng.random() < 0.5:
             await asyncio.sleep(2)
             self.checkpoint()
+            log.in_fragments = log.open_lines
 
     def restart_container(self) -> None:
         log = self.rng.choice(self.logs)
