@@ -63,9 +63,11 @@ GATEWAY = orjson.dumps(
         "downstream_remote_address": "%DOWNSTREAM_REMOTE_ADDRESS%",
         "requested_server_name": "%REQUESTED_SERVER_NAME%",
         "route_name": "%ROUTE_NAME%",
-        # Istio's JSON has other names for these.
+        # Istio's JSON, and Contour's, have other names for these.
+        "@timestamp": "%START_TIME%",
         "path": "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%",
         "user_agent": "%REQ(USER-AGENT)%",
+        "x_forwarded_for": "%REQ(X-FORWARDED-FOR)%",
         "request_id": "%REQ(X-REQUEST-ID)%",
         "authority": "%REQ(:AUTHORITY)%",
         "upstream_service_time": "%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)%",
@@ -74,7 +76,7 @@ GATEWAY = orjson.dumps(
         "upstream_request_attempt_count": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
     }
 ).decode()
-"""Envoy Gateway's default, and Istio's with `accessLogEncoding: JSON`."""
+"""Envoy Gateway's default, Istio's with `accessLogEncoding: JSON`, and Contour's with `accesslog-format: json`."""
 
 _OPERATOR = re.compile(r"%(?:([A-Z_]+)(?:\((.*?)\))?(?::\d+)?%|%)")
 _HEADERS = {

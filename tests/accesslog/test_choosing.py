@@ -40,6 +40,7 @@ FIRST = {
     "envoy-default": "envoy",
     "envoy-istio": "envoy",
     "envoy-gateway": "envoy",
+    "envoy-contour": "envoy",
     "envoy-detailed": "envoy",
     "traefik-common": "traefik",
     "traefik-json": "traefik",

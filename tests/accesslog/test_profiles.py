@@ -269,6 +269,24 @@ GOLDEN = [
     ),
     (
         "envoy",
+        recorded("envoy-contour", b'"response_code":504'),
+        record(
+            r"""{"start_time": "2026-11-25T04:24:56.963Z", "request_method": "GET", "request_uri": "/delay/2?t=1010",
+"server_protocol": "HTTP/1.1", "status": 504, "response_flags": "UT", "bytes_received": 0, "body_bytes_sent": 24,
+"request_time": 1.001, "upstream_service_time": null, "http_x_forwarded_for": "",
+"http_user_agent": "Python/3.11 aiohttp/3.14.5", "http_x_request_id": "r-1010", "host": "single.example",
+"upstream_addr": "127.0.1.1:10001", "upstream_cluster": "single", "upstream_local_address": "127.0.0.1:33938",
+"server_addr": "127.0.0.1:41351", "remote_addr": "127.0.0.1:34004", "ssl_server_name": "", "grpc_status": "",
+"uber_trace_id": null}""",
+            Attempt("127.0.1.1:10001", 504, None, None, made_by="proxy", reason="timed_out"),
+            ended=1795580697964000000,
+            ended_within=2000000,
+            duration=1001000000,
+            client="127.0.0.1",
+        ),
+    ),
+    (
+        "envoy",
         recorded("envoy-detailed", b"t=1000"),
         record(
             r"""{"start_time": "2026-11-25T01:28:51.095Z", "request_method": "GET", "request_uri": "/test?t=1000",

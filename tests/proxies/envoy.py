@@ -1,4 +1,4 @@
-"""Envoy: a virtual host and a cluster per pool; four formats of the log."""
+"""Envoy: a virtual host and a cluster per pool; five formats of the log."""
 
 import json
 import re
@@ -45,6 +45,33 @@ GATEWAY = {
     "route_name": "%ROUTE_NAME%",
 }
 
+# The default of Contour's `accesslog-format: json` (json-fields left empty).
+CONTOUR = {
+    "@timestamp": "%START_TIME%",
+    "authority": "%REQ(:AUTHORITY)%",
+    "bytes_received": "%BYTES_RECEIVED%",
+    "bytes_sent": "%BYTES_SENT%",
+    "downstream_local_address": "%DOWNSTREAM_LOCAL_ADDRESS%",
+    "downstream_remote_address": "%DOWNSTREAM_REMOTE_ADDRESS%",
+    "duration": "%DURATION%",
+    "method": "%REQ(:METHOD)%",
+    "path": "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%",
+    "protocol": "%PROTOCOL%",
+    "request_id": "%REQ(X-REQUEST-ID)%",
+    "requested_server_name": "%REQUESTED_SERVER_NAME%",
+    "response_code": "%RESPONSE_CODE%",
+    "response_flags": "%RESPONSE_FLAGS%",
+    "uber_trace_id": "%REQ(UBER-TRACE-ID)%",
+    "upstream_cluster": "%UPSTREAM_CLUSTER%",
+    "upstream_host": "%UPSTREAM_HOST%",
+    "upstream_local_address": "%UPSTREAM_LOCAL_ADDRESS%",
+    "upstream_service_time": "%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)%",
+    "user_agent": "%REQ(USER-AGENT)%",
+    "x_forwarded_for": "%REQ(X-FORWARDED-FOR)%",
+    "grpc_status": "%GRPC_STATUS%",
+    "grpc_status_number": "%GRPC_STATUS_NUMBER%",
+}
+
 # What docs/proxies.md recommends.
 DETAILED = (
     '[%START_TIME%] "%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%" %RESPONSE_CODE% %RESPONSE_FLAGS% '
@@ -58,6 +85,7 @@ FORMATS: dict[str, dict[str, Any]] = {
     "default": {},
     "istio": {"log_format": {"text_format_source": {"inline_string": ISTIO}}},
     "gateway": {"log_format": {"json_format": GATEWAY}},
+    "contour": {"log_format": {"json_format": CONTOUR}},
     "detailed": {"log_format": {"text_format_source": {"inline_string": DETAILED}}},
     "tries": {"log_format": {"text_format_source": {"inline_string": DETAILED}}},
     "grpc": {"log_format": {"text_format_source": {"inline_string": DETAILED}}},

@@ -10,7 +10,7 @@ from .pods import endpoints
 from .rig import VARIANTS, run_variant
 from .scenarios import brief
 
-LONG_LINES = ("envoy-gateway", "traefik-json")
+LONG_LINES = ("envoy-contour", "envoy-gateway", "traefik-json")
 """JSON of 800 bytes a line; recorded logs stay below 40 KB."""
 
 
