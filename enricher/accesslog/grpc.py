@@ -12,17 +12,16 @@ _SPELLED = {code.replace("_", ""): code for code in CODES} | {"CANCELED": "CANCE
 
 
 def status_name(text: bytes) -> str:
-    """`14`, `Unavailable` or `UNAVAILABLE` as UNAVAILABLE; empty where it is no status. A number that gRPC does not
-    know is to be taken for UNKNOWN, says its specification.
+    """`14`, `Unavailable` or `UNAVAILABLE` as UNAVAILABLE; empty where nothing or `-` is said. What gRPC does not know
+    is to be taken for UNKNOWN, says its specification: the pod chose it.
     """
-    return _status_name(text) if len(text) < LONGEST else ""
-
-
-LONGEST = 20
+    if text in {b"", b"-"}:
+        return ""
+    return _known(text) if len(text) < 20 else "UNKNOWN"
 
 
 @lru_cache(maxsize=256)
-def _status_name(text: bytes) -> str:
-    if text.isdigit() and len(text) < 10:
+def _known(text: bytes) -> str:
+    if text.isdigit():
         return CODES[int(text)] if int(text) < len(CODES) else "UNKNOWN"
-    return _SPELLED.get(text.decode("ascii", "replace").replace("_", "").upper(), "")
+    return _SPELLED.get(text.decode("ascii", "replace").replace("_", "").upper(), "UNKNOWN")

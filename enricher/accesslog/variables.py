@@ -77,7 +77,7 @@ def shape(name: str) -> str | None:
     elif name in _NAMES:
         pattern = r"[\w.-]++"
     elif name in GRPC_STATUSES:
-        pattern = r"\d{1,9}"
+        pattern = r'[^\s"]{1,99}'  # what the pod says; with spaces in it, it could look like a line's other end
     elif name in _SHAPES:
         pattern = _SHAPES[name]
     else:
