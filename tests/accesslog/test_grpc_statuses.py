@@ -112,7 +112,7 @@ def test_what_the_pod_sent_counts_before_what_nginx_sent():
         ("TRAILER(grpc-status)", b"4", "DEADLINE_EXCEEDED"),
         ("RESP(GRPC-STATUS)", b"0", "OK"),
         ("GRPC_STATUS", b"-", ""),
-        ("GRPC_STATUS", b"InvalidCode", ""),
+        ("GRPC_STATUS", b"InvalidCode", "UNKNOWN"),
     ],
 )
 def test_envoys_operators(operator, text, name):
