@@ -91,6 +91,8 @@ def output_name(name: str) -> str:
 
 def variables(record: Record) -> dict[str, Any]:
     """A record's values, under the output's names."""
+    if RESERVED.isdisjoint(record.fields):
+        return record.fields
     return {output_name(name): value for name, value in record.fields.items()}
 
 

@@ -67,6 +67,8 @@ class LogFormat:
     _converters: tuple[tuple[str, Callable[[bytes], Any]], ...] = field(repr=False)
     _lists: tuple[str, ...] = field(repr=False)
     _borders: tuple[Border, ...] = field(repr=False)
+    _counted: tuple[int, ...] = field(repr=False)
+    """The groups of the patterns that attributions and counts are made of."""
 
     def parse(self, line: bytes) -> Record | None:
         """The line as a record, or None where it does not fit the format."""
@@ -83,9 +85,7 @@ class LogFormat:
         written all of it once more.
         """
         other = self._first.fullmatch(line) if self._first else None
-        return other is not None and all(
-            other[n] == found[n] for n, name in enumerate(self.names, 1) if name in self.dialect.counts
-        )
+        return other is not None and other.group(0, *self._counted) == found.group(0, *self._counted)
 
 
 def assemble(text: str, escape: str, tokens: Sequence[Token], dialect: Dialect) -> LogFormat:
@@ -111,6 +111,7 @@ def assemble(text: str, escape: str, tokens: Sequence[Token], dialect: Dialect) 
         _converters=tuple((name, dialect.converter(name, escape)) for name in names),
         _lists=tuple(name for name in names if name in dialect.lists),
         _borders=borders,
+        _counted=tuple(n for n, name in enumerate(names, 1) if name in dialect.counts),
     )
 
 
