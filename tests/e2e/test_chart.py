@@ -1,0 +1,97 @@
+"""Helm installs the chart beside the plain manifests' daemon, upgrades it, and takes all of it away."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from e2e.conftest import DEPLOY
+from e2e.kube import Kube, Pod, eventually
+from e2e.output import scrape, total
+from e2e.proxy import Answer, Proxy
+
+pytestmark = [pytest.mark.node, pytest.mark.timeout(240)]
+
+RELEASE = NAMESPACE = "charted"
+STATE = Path("/var/lib/charted")
+DAEMON = (NAMESPACE, "app.kubernetes.io/instance=charted")
+
+
+def helm(*arguments: str) -> str:
+    program = shutil.which("helm") or pytest.fail("helm is not on the PATH")
+    done = subprocess.run((program, *arguments), capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, f"helm {' '.join(arguments)}: {done.stderr or done.stdout}"
+    return done.stdout
+
+
+def release(verb: str, *more: str) -> str:
+    chart = str(DEPLOY / "helm" / "enricher")
+    return helm(verb, RELEASE, chart, "-n", NAMESPACE, "--wait", "--timeout", "90s", *more)
+
+
+@pytest.fixture
+def installed(kube: Kube) -> Iterator[None]:
+    remove(kube)
+    # A second daemon on a node keeps its checkpoints elsewhere.
+    print(release("install", "--create-namespace", "--set", f"hostPaths.state={STATE},options.services=true"))
+    yield
+    remove(kube)
+
+
+def remove(kube: Kube) -> None:
+    helm("uninstall", RELEASE, "-n", NAMESPACE, "--ignore-not-found", "--wait", "--timeout", "90s")
+    kube("delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait")
+    shutil.rmtree(STATE, ignore_errors=True)
+
+
+def lines(kube: Kube, pod: Pod) -> dict[str, list[dict]]:
+    """What the release's daemon wrote, by request."""
+    found: dict[str, list[dict]] = {}
+    for raw in kube("logs", "-n", NAMESPACE, pod.name, "--tail=-1").splitlines():
+        if raw.startswith("{"):
+            record = json.loads(raw)
+            found.setdefault(record.get("req_id", ""), []).append(record)
+    return found
+
+
+def test_installed_upgraded_and_uninstalled(kube: Kube, installed: None, proxy: Proxy, backends: list[Pod]) -> None:
+    [first] = kube.ready_pods(*DAEMON, count=1)
+    failing = [proxy.ask(f"charted-{n}", "/status/503") for n in range(6)]
+    names_who_failed(kube, first, failing)
+    assert total(scrape(first), "ingress_upstream_errors_total", code="503") >= 6
+
+    release("upgrade", "--reuse-values", "--set", "options.max-series=777")
+
+    def another() -> Pod:
+        [pod] = kube.ready_pods(*DAEMON, count=1)
+        assert pod.name != first.name
+        return pod
+
+    second = eventually(another)
+    after = [proxy.ask(f"charted-after-{n}", "/status/503") for n in range(6)]
+    names_who_failed(kube, second, after)
+    # It goes on where the old one ended, by the release's own state.
+    assert lines(kube, second).keys().isdisjoint(answer.request_id for answer in failing)
+
+    helm("uninstall", RELEASE, "-n", NAMESPACE, "--wait", "--timeout", "90s")
+    for kinds in ("clusterroles,clusterrolebindings", "daemonsets,serviceaccounts"):
+        assert kube.get(kinds, "--all-namespaces", "-l", f"app.kubernetes.io/instance={RELEASE}")["items"] == []
+    # The other one is as it was.
+    kube.ready_pods("enricher", "app.kubernetes.io/name=enricher", count=1)
+
+
+def names_who_failed(kube: Kube, pod: Pod, answers: list[Answer]) -> None:
+    def all_there() -> None:
+        found = lines(kube, pod)
+        assert [len(found.get(answer.request_id, [])) for answer in answers] == [1] * len(answers)
+
+    eventually(all_there)
+    found = lines(kube, pod)
+    names = {backend.name for backend in kube.pods("default", "app=backend")}
+    for answer in answers:
+        [record] = found[answer.request_id]
+        assert (record["status"], record["attribution"]) == (503, "exact")
+        assert record["pod"] in names
