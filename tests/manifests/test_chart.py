@@ -40,7 +40,10 @@ def pod(values: dict[str, Any]) -> dict[str, Any]:
 
 def environment(values: dict[str, Any]) -> dict[str, str]:
     [container] = pod(values)["containers"]
-    return {entry["name"]: entry["value"] for entry in container["env"] if "value" in entry}
+    found = {entry["name"]: entry["value"] for entry in container["env"] if "value" in entry}
+    assert container["args"] == ["run"]
+    assert found.pop("ENRICHER_STATE_DIR") == "/var/lib/enricher"
+    return found
 
 
 def test_without_values_it_is_the_plain_manifest() -> None:
