@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = vars(parser().parse_args(argv))
         code: int = arguments["command"](arguments)
     except EnricherError as error:
-        sys.stderr.write(f"enricher: {error}\n")
+        sys.stderr.write(f"enricher: {printable(error)}\n")
         return error.exit_code
     except OSError as error:
         # Python must not flush into the broken pipe or the full disk once more at exit.

@@ -20,7 +20,12 @@ def script(parser: argparse.ArgumentParser, shell: str) -> str:
         # These are checked elsewhere, together with variables and the configuration file.
         if (option := options.get(action.dest)) and option.choices:
             action.choices = option.choices
-    return shtab.complete(parser, shell)
+        if shell == "zsh" and isinstance(action.metavar, str):
+            # Behind a bare colon zsh expects a command that it is to run.
+            action.metavar = action.metavar.replace(":", r"\:")
+    made: str = shtab.complete(parser, shell)
+    # To zsh this is one file, and nothing after it; the other is any number of them.
+    return made.replace('"(*)::', '"*:') if shell == "zsh" else made
 
 
 def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:

@@ -38,6 +38,10 @@ def read(path: str) -> list[Entry]:
         _refuse_twice(entries)
     except OSError as error:
         raise ConfigurationError(f"the configuration file {path}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        line, byte = error.object.count(b"\n", 0, error.start) + 1, error.object[error.start]
+        told = f"line {line}: can't decode the byte 0x{byte:02x}: UTF-8 is expected"
+        raise ConfigurationError(f"the configuration file {path}: {told}") from error
     except RecursionError as error:
         raise ConfigurationError(f"the configuration file {path}: nested too deeply") from error
     except ValueError as error:
@@ -89,10 +93,16 @@ def _yaml(text: str) -> Iterator[Entry]:
 
     try:
         node = yaml.compose(text, yaml.SafeLoader)
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise ValueError(f"line {line}: unacceptable character #x{error.character:04x}") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}: " if mark else ""
-        told = filter(None, (getattr(error, "context", None), getattr(error, "problem", None)))
+        context = getattr(error, "context", None)
+        # As in `select: [*/*/nginx]`.
+        hint = "text that begins with * goes in quotes" if context == "while scanning an alias" else None
+        told = filter(None, (context, getattr(error, "problem", None), hint))
         raise ValueError(f"{where}{', '.join(told) or ' '.join(str(error).split())}") from error
     if node is None or (isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null"):
         return

@@ -79,6 +79,13 @@ class Settings:
         return Choosing(self.log_format, self.profile or (DEFAULT_PROFILE if self.controller_configmap else None))
 
 
+def parse_text(text: str) -> str:
+    """Of a path, or a name: the system would refuse others later, and say less."""
+    if not text or "\0" in text:
+        raise UsageError("text is expected that is not empty and has no NUL in it")
+    return text
+
+
 class Option(NamedTuple):
     """One option: `parse` turns its text into the value of the field `field`, or raises UsageError."""
 
@@ -86,7 +93,7 @@ class Option(NamedTuple):
     field: str
     metavar: str
     help: str
-    parse: Callable[[str], Any] = str
+    parse: Callable[[str], Any] = parse_text
     repeatable: bool = False
     choices: Sequence[str] = ()
     """The texts that are allowed, if they are few."""
@@ -229,6 +236,7 @@ LOG_FORMAT = Option(
     "log_format",
     "FORMAT",
     "the proxy's log format, in its own language: nginx's, if no profile is given",
+    str,
 )
 LOG_FORMAT_FILE = Option("--log-format-file", "log_format", "FILE", "a file that holds it", read_log_format)
 CONTROLLER_CONFIGMAP = Option(

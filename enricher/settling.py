@@ -120,6 +120,8 @@ def _of_file(options: Sequence[Option], flags: Mapping[str, Any], environ: Mappi
     where = f"with {CONFIG.flag}" if path is not None else f"in the variable {CONFIG.variable}"
     if path is None and not (path := environ.get(CONFIG.variable)):
         return []
+    if not path:
+        raise UsageError(f"{path!r} was given {where}: the name of a file is expected")
     try:
         entries = config_file.read(path)
     except ConfigurationError as error:
@@ -156,9 +158,8 @@ def _typed(option: Option, path: str, value: config_file.Value) -> Sequence[conf
     for one in values:
         # YAML takes `on` and `off` for a switch.
         if one.kind != option.kind and not (one.kind == "switch" and one.text in option.choices):
-            raise ConfigurationError(
-                f"{_was_given(one)} for {option.key} in {path}, line {one.line}: {_ALLOWED[option.kind]}"
-            )
+            allowed = f"{' or '.join(option.choices)} is expected" if option.choices else _ALLOWED[option.kind]
+            raise ConfigurationError(f"{_was_given(one)} for {option.key} in {path}, line {one.line}: {allowed}")
     return values
 
 

@@ -1,5 +1,6 @@
 """`enricher completion` knows every option, from the table; the bash script is tried in a real bash."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -63,6 +64,23 @@ def test_every_option_is_in_the_script(script, shell):
 )
 def test_what_bash_offers(complete, words, offered):
     assert complete(*words) == offered
+
+
+def test_what_zsh_is_told_of_values(script):
+    """A spec is `[help]:message:action`: behind one more colon it would run PORT, and take it for another value."""
+    said = script("zsh")
+    assert r"]:HOST\:PORT:" in said
+    assert r"]:[PROFILE\:]NAMESPACE/POD-GLOB/CONTAINER:" in said
+    specs = [line for line in said.splitlines() if re.search(r'[^\\]\]:.*"$', line) and "--" in line]
+    assert len(specs) > 50
+    for line in specs:
+        _, told, action = re.split(r"(?<!\\):", re.split(r"(?<!\\)\](?=:)", line.rstrip('"'))[1])
+        assert told
+        assert action.startswith("(") or action in {"", "_files", "_files -/"}
+
+
+def test_zsh_completes_a_second_file(script):
+    assert [line.split(":")[0].strip() for line in script("zsh").splitlines() if "- is stdin" in line] == ['"*'] * 3
 
 
 def test_an_unknown_shell(capsys):

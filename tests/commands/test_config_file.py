@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from enricher import manual
-from enricher.errors import ConfigurationError
+from enricher.errors import ConfigurationError, UsageError
 from enricher.settings import ENRICH, RUN, Settings, add_options
 from enricher.settling import settle
 
@@ -150,8 +150,10 @@ def test_the_file_named_by_a_variable(tmp_path):
         ("node: a\n---\nnode: b\n", "expected a single document"),
         ("a: &a [*a]\n", "'a' is no option"),
         ("[" * 5000, "nested too deeply"),
-        ("node: \0", "unacceptable character"),
-        (b"node: \xff", "can't decode"),
+        ("node: a\n\nlog-dir: \0", "line 3: unacceptable character #x0000"),
+        (b"node: a\nlog-dir: /x\n# \xff\n", "line 3: can't decode the byte 0xff: UTF-8 is expected"),
+        ("node: a\nselect: [*/*/nginx]\n", "line 2: while scanning an alias, expected alphabetic or numeric"),
+        ("select:\n- */*/nginx\n", "text that begins with * goes in quotes"),
     ],
 )
 def test_a_broken_yaml_file(refused, content, said):
@@ -171,7 +173,7 @@ def test_a_broken_yaml_file(refused, content, said):
         ("\nnode = 2026-11-22\n", "'2026-11-22', a date, was given for node in x.toml, line 2: text is expected"),
         ("history = inf", "'inf' was given for history in x.toml, line 1: a number of seconds"),
         ("a = " + "[" * 5000, "x.toml: "),
-        (b'node = "\xff"', "can't decode"),
+        (b'node = "a"\r\nlog-dir = "\xff"', "line 2: can't decode the byte 0xff: UTF-8 is expected"),
     ],
 )
 def test_a_broken_toml_file(refused, content, said):
@@ -190,6 +192,10 @@ def test_a_broken_toml_file(refused, content, said):
         ("services: yes", "'yes' was given for services in x, line 1: true or false is expected"),
         ("node: 12", "'12', a number, was given for node in x, line 1: text is expected, in quotes where"),
         ("node: on", "'on', a switch, was given for node in x, line 1: text is expected"),
+        ("status-page: no", "'no', a switch, was given for status-page in x, line 1: on or off is expected"),
+        ("state-dir: ''", "'' was given for state-dir in x, line 1: text is expected that is not empty"),
+        ("endpoints:\n- a\n- ''\n", "'' was given for endpoints in x, line 3: text is expected that is not empty"),
+        ('log-dir: "/a\\0b"', r"'/a\x00b' was given for log-dir in x, line 1: text is expected that"),
         ("node:\n", "nothing was given for node in x, line 1: text is expected"),
         ("node: {a: b}", "a map was given for node in x, line 1: text is expected"),
         ("node: [a]", "a list was given for node in x, line 1: text is expected"),
@@ -214,6 +220,15 @@ def test_a_broken_toml_file(refused, content, said):
 )
 def test_wrong_values(refused, content, said):
     assert said in refused(content, name="x")
+
+
+def test_an_empty_flag_is_refused_and_an_empty_variable_says_nothing():
+    # As in `--state-dir "$STATE"`, where STATE is not set: check called it a directory to be made, run did without.
+    with pytest.raises(UsageError, match=r"^'' was given with --state-dir: text is expected that is not empty"):
+        settle(RUN, {"--state-dir": ""}, {})
+    with pytest.raises(UsageError, match=r"^'' was given with --config: the name of a file is expected"):
+        settle(RUN, {"--config": ""}, {})
+    assert settle(RUN, {}, {"ENRICHER_STATE_DIR": "", "ENRICHER_SELECT": " ", "ENRICHER_CONFIG": ""}) == Settings()
 
 
 def test_a_contradiction_between_a_flag_and_the_file(settled):

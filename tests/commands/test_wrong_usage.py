@@ -80,6 +80,12 @@ def test_wrong_values_from_a_flag_and_from_a_variable(refused, monkeypatch, opti
     assert allowed in err
 
 
+def test_a_name_with_a_line_break_makes_no_second_line(refused):
+    code, err = refused("run", "--config", "a\nenricher: all is well\x1b[2J")
+    assert code == 3
+    assert r"a\nenricher: all is well\x1b[2J: No such file" in err
+
+
 def test_a_missing_log_directory(refused, tmp_path, endpoints):
     code, err = refused("run", "--log-dir", tmp_path / "nowhere", "--endpoints", endpoints)
     assert code == 3

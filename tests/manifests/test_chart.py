@@ -40,7 +40,10 @@ def pod(values: dict[str, Any]) -> dict[str, Any]:
 
 def environment(values: dict[str, Any]) -> dict[str, str]:
     [container] = pod(values)["containers"]
-    return {entry["name"]: entry["value"] for entry in container["env"] if "value" in entry}
+    found = {entry["name"]: entry["value"] for entry in container["env"] if "value" in entry}
+    assert container["args"] == ["run"]
+    assert found.pop("ENRICHER_STATE_DIR") == "/var/lib/enricher"
+    return found
 
 
 def test_without_values_it_is_the_plain_manifest() -> None:
@@ -61,6 +64,38 @@ def test_all_objects_have_helm_s_labels_and_the_selector_has_the_release() -> No
 def test_lint_has_nothing_to_say(values: dict[str, Any] | None) -> None:
     done = helm("lint", "--strict", str(CHART), values=values)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", ["1", "null", "on", "0x1f"])
+def test_a_name_that_looks_like_something_else_is_a_name(name: str) -> None:
+    everything = EVERYTHING | {
+        "fullnameOverride": name,
+        "priorityClassName": name,
+        "serviceAccount": {"name": name},
+        "options": {"namespace": name, "controller-configmap": f"{name}/{name}", "services": True},
+        "podMonitor": {},
+        "serviceMonitor": {"enabled": True},
+    }
+    done = helm("template", name, str(CHART), "--namespace", name, values=everything)
+    made = objects(done.stdout)
+    assert {name} == {found["metadata"]["namespace"] for found in made.values()}
+    for found in made.values():
+        assert found["metadata"]["labels"]["app.kubernetes.io/instance"] == name
+        assert found["metadata"]["name"].startswith(name)
+        assert all(subject["name"] == subject["namespace"] == name for subject in found.get("subjects", []))
+    spec = made["DaemonSet", name]["spec"]["template"]["spec"]
+    assert (spec["serviceAccountName"], spec["priorityClassName"]) == (name, name)
+    assert made["Role", f"{name}-controller-configmap"]["rules"][0]["resourceNames"] == [name]
+
+
+def test_a_release_with_a_dot_in_its_name() -> None:
+    """A Service must not have one."""
+    made = objects(rendered({"serviceMonitor": {"enabled": True}}, release="v1.2"))
+    assert {kind for kind, name in made if name == "v1-2-enricher"} >= {"DaemonSet", "Service", "ServiceMonitor"}
+
+
+def test_options_that_are_all_commented_out_are_none() -> None:
+    assert objects(rendered({"options": None})) == objects(rendered())
 
 
 def test_options_become_variables_and_what_is_not_given_becomes_none() -> None:
@@ -251,6 +286,13 @@ def test_the_network_policy_lets_through_scrapes_and_the_api_server() -> None:
         ("updateStrategy.maxUnavailable=110%", "/updateStrategy/maxUnavailable"),
         ("podMonitor.interval=often", "/podMonitor/interval"),
         ("nodeselector.role=edge", "nodeselector"),
+        ("options.select[0]=controller", "/options/select/0"),
+        ("options.controller-configmap=-/-", "/options/controller-configmap"),
+        ("fullnameOverride=" + "a" * 64, "/fullnameOverride"),
+        ("image=null", "'image'"),
+        ("rbac=null", "'rbac'"),
+        ("updateStrategy=null", "'updateStrategy'"),
+        ("networkPolicy.enabled=true,networkPolicy.apiServer.ports=null", "'ports'"),
         ("podMonitor.enabled=true,serviceMonitor.enabled=true", "podMonitor.enabled and serviceMonitor.enabled"),
     ],
 )

@@ -38,10 +38,12 @@ def test_the_example_overlay_changes_the_image_and_what_is_followed_and_nothing_
     pod = made["DaemonSet", "enricher"]["spec"]["template"]["spec"]
     [container], [state] = pod["containers"], pod["initContainers"]
     assert container["image"] == state["image"] == "registry.example.com/enricher:0.1.0"
-    given = {entry["name"]: entry["value"] for entry in container["env"] if "value" in entry}
-    assert given == {"ENRICHER_PROFILE": "envoy", "ENRICHER_SELECT": "gateways/gateway-*/envoy"}
+    [plain] = PLAIN["DaemonSet", "enricher"]["spec"]["template"]["spec"]["containers"]
+    added = {"ENRICHER_PROFILE": "envoy", "ENRICHER_SELECT": "gateways/gateway-*/envoy"}
+    given = [{"name": name, "value": value} for name, value in added.items()]
+    assert container["env"] == [*given, *plain["env"]]
     container["image"] = state["image"] = "enricher:0.1.0"
-    container["env"] = [entry for entry in container["env"] if "value" not in entry]
+    container["env"] = plain["env"]
     assert made == PLAIN
 
 

@@ -6,6 +6,9 @@ from typing import Any
 import pytest
 import yaml
 
+from enricher.settings import RUN
+from enricher.settling import settle, unknown_variables
+
 DEPLOY = Path(__file__).parents[2] / "deploy"
 OBJECTS: list[dict[str, Any]] = [
     document for path in sorted(DEPLOY.glob("*.yaml")) for document in yaml.safe_load_all(path.read_text())
@@ -25,6 +28,10 @@ def pod_of(workload: dict[str, Any]) -> dict[str, Any]:
 
 def containers_of(workload: dict[str, Any]) -> list[dict[str, Any]]:
     return [*pod_of(workload).get("initContainers", []), *pod_of(workload)["containers"]]
+
+
+def variables_of(container: dict[str, Any]) -> dict[str, str]:
+    return {entry["name"]: entry["value"] for entry in container["env"] if "value" in entry}
 
 
 CONTAINERS = [
@@ -101,7 +108,16 @@ def test_the_logs_are_mounted_read_only_and_no_host_namespace_is_shared() -> Non
 def test_the_state_is_kept_where_the_daemon_is_told_to() -> None:
     [container] = pod_of(the("DaemonSet"))["containers"]
     state = next(mount for mount in container["volumeMounts"] if mount["name"] == "state")
-    assert f"--state-dir={state['mountPath']}" in container["args"]
+    assert settle(RUN, {}, variables_of(container)).state_dir == state["mountPath"]
+
+
+def test_what_is_executed_beside_the_daemon_sees_its_options() -> None:
+    """`kubectl exec … enricher check` has the container's variables, and knows nothing of its arguments."""
+    [container] = pod_of(the("DaemonSet"))["containers"]
+    assert container["args"] == ["run"]
+    assert unknown_variables(variables_of(container)) == []
+    told = (DEPLOY.parent / "docs" / "options.md").read_text()
+    assert "    kubectl -n enricher exec daemonset/enricher -- enricher check\n" in told
 
 
 def test_probes_and_annotations_name_the_metrics_port() -> None:
@@ -119,7 +135,8 @@ def test_probes_and_annotations_name_the_metrics_port() -> None:
 
 def test_the_daemon_learns_its_place_from_the_downward_api() -> None:
     [container] = pod_of(the("DaemonSet"))["containers"]
-    fields = {entry["name"]: entry["valueFrom"]["fieldRef"]["fieldPath"] for entry in container["env"]}
+    given = [entry for entry in container["env"] if "valueFrom" in entry]
+    fields = {entry["name"]: entry["valueFrom"]["fieldRef"]["fieldPath"] for entry in given}
     assert fields == {
         "NODE_NAME": "spec.nodeName",
         "POD_NAME": "metadata.name",

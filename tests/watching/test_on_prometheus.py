@@ -17,7 +17,7 @@ READ = {selector for asked in PANELS for selector in selectors(asked.expression)
     selector for rule in rules() for selector in selectors(rule["expr"])
 }
 NOT_HERE = {
-    'kube_daemonset_status_desired_number_scheduled{daemonset=~"(.+-)?enricher"}': "no kube-state-metrics runs here",
+    'kube_daemonset_status_desired_number_scheduled{daemonset=~"(.+-)?enricher(-.+)?"}': "no kube-state-metrics here",
     'ingress_upstream_requests_total{exported_pod!=""}': "the shipped job honours labels",
 }
 STIRRED = {

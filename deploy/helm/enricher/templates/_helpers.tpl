@@ -1,10 +1,14 @@
 {{- define "enricher.name" -}}
 {{- if .Values.fullnameOverride -}}
 {{- .Values.fullnameOverride -}}
-{{- else if contains .Chart.Name .Release.Name -}}
-{{- .Release.Name | trunc 50 | trimSuffix "-" -}}
 {{- else -}}
-{{- printf "%s-%s" (.Release.Name | trunc 41 | trimSuffix "-") .Chart.Name -}}
+{{- /* A release may have a dot in its name, a Service may not. */ -}}
+{{- $release := .Release.Name | replace "." "-" -}}
+{{- if contains .Chart.Name $release -}}
+{{- $release | trunc 50 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" ($release | trunc 41 | trimSuffix "-") .Chart.Name -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 
@@ -20,7 +24,7 @@
 {{- /* What finds the daemon's pods, and no other release's. */ -}}
 {{- define "enricher.selector" -}}
 app.kubernetes.io/name: enricher
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{- define "enricher.labels" -}}
