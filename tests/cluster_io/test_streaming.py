@@ -83,6 +83,19 @@ async def test_lines_with_their_stamps_of_the_containers_that_are_selected(tmp_p
         }
 
 
+async def test_as_many_logs_as_there_are(tmp_path):
+    """Each holds a connection for as long as it lasts: there are no hundred for all of them."""
+    async with streaming(tmp_path) as (bench, server):
+        for n in range(130):
+            server.pod(f"{POD}-{n}")
+            server.write(f"{POD}-{n}", line(n))
+        await bench.until(lambda: len(bench.lines) == 130)
+        server.drop()
+        server.pod(f"{POD}-last")
+        server.write(f"{POD}-last", line(1))
+        await bench.until(lambda: bench.lines[f"{POD}-last"])
+
+
 @pytest.mark.parametrize("how", ["end", "abort"])
 async def test_broken_streams_lose_and_double_nothing(tmp_path, how):
     """Many breaks, several lines of the same second on both sides of each, and two lines that are the same."""
