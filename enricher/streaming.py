@@ -106,6 +106,7 @@ class Place:
         self.lines = 0
         """How many have come."""
         self._newest: int | None = None
+        """By the node's clock as it goes now (ns)."""
         self._recent: deque[tuple[int, bytes]] = deque()
         self._owed: Counter[bytes] = Counter()
 
@@ -124,10 +125,11 @@ class Place:
             self._owed[raw] -= 1
             return False
         self.lines += 1
-        self._newest = max(at, self._newest or 0)
+        if self._newest is None or not self._newest - OVERLAP <= at <= self._newest:
+            self._newest = at  # also far back: the node's clock was set, and what follows has stamps like this one
         self._recent.append((at, raw))
         since = self._since() or 0
-        while self._recent[0][0] < since:
+        while not since <= self._recent[0][0] <= self._newest + OVERLAP:
             self._recent.popleft()
         return True
 

@@ -117,6 +117,24 @@ async def test_broken_streams_lose_and_double_nothing(tmp_path, how):
         assert all("sinceTime" in asked.query for asked in server.log_asked[1:])
 
 
+async def test_a_clock_that_is_set_back_loses_nothing(tmp_path):
+    async with streaming(tmp_path) as (bench, server):
+        server.pod(POD)
+        server.write(POD, line(1, 50))
+        await bench.until(lambda: bench.lines[POD])
+        server.write(POD, line(2, 20))
+        await bench.until(lambda: len(bench.lines[POD]) == 2)
+
+        async def meanwhile(request):
+            server.write(POD, line(3, 21))
+            return await status(500)(request)
+
+        server.log_faults += [meanwhile]
+        server.cut(POD, "abort")
+        await bench.until(lambda: line(3, 21) in bench.lines[POD])
+        assert server.log_asked[-1].query["sinceTime"] == "2026-11-22T23:18:19Z"
+
+
 async def test_what_was_written_while_nobody_listened_comes_with_the_next_connection(tmp_path):
     async with streaming(tmp_path) as (bench, server):
         server.pod(POD)
@@ -218,3 +236,21 @@ def test_what_is_remembered_of_a_log_is_two_seconds():
     assert place.resume() == 8 * SECOND
     assert [place.is_new(b"%d" % n, n * SECOND // 10) for n in range(80, 101)] == [False] * 20 + [True]
     assert place.lines == 101
+
+
+def test_what_is_remembered_is_two_seconds_also_after_a_clock_was_set_back():
+    place = Place()
+    assert place.is_new(b"ahead", 5000 * SECOND)
+    for n in range(100):
+        assert place.is_new(b"%d" % n, n * SECOND // 10)
+    assert len(place._recent) <= 20
+    assert place.resume() == 8 * SECOND
+
+
+def test_stamps_that_step_back_by_more_than_usual_double_nothing():
+    """A line is stamped when its first piece is written, and may be long in coming."""
+    stamps = [100 * SECOND // 10, 105 * SECOND // 10, 92 * SECOND // 10, 106 * SECOND // 10]
+    place = Place()
+    assert all(place.is_new(b"%d" % at, at) for at in stamps)
+    since = place.resume()
+    assert not any(place.is_new(b"%d" % at, at) for at in stamps if at >= since)
