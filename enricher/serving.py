@@ -71,10 +71,16 @@ class _Connections:
     def __init__(self, server: web.Server) -> None:
         self._server = server
         self._since: dict[asyncio.BaseProtocol, float] = {}
+        self._ended: set[asyncio.BaseProtocol] = set()
+        """They are connections until the loop comes to it; of a hundred new ones at once each has to end another."""
 
     def __call__(self) -> asyncio.BaseProtocol:
-        if len(self._server.connections) >= CONNECTIONS:
-            self._server.connections[0].force_close()
+        known = self._server.connections
+        self._ended.intersection_update(known)
+        living = [one for one in known if one not in self._ended]
+        for oldest in living[: max(0, len(living) + 1 - CONNECTIONS)]:
+            oldest.force_close()
+            self._ended.add(oldest)
         handler = self._server()
         self._since[handler] = asyncio.get_running_loop().time()
         return handler

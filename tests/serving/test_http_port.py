@@ -1,6 +1,7 @@
 """The HTTP port: what it answers, to whom, and that nobody can hold it."""
 
 import asyncio
+import socket
 
 import aiohttp
 import pytest
@@ -68,6 +69,34 @@ async def test_one_connection_too_many_takes_the_place_of_the_oldest(monkeypatch
         assert await asyncio.wait_for(held[0][0].read(), 5) == b""
         for _, writer in held:
             writer.close()
+
+
+async def test_many_connections_at_once_do_not_get_past_the_limit(monkeypatch):
+    """The loop accepts a hundred at a time, and knows of them only afterwards."""
+    monkeypatch.setattr(module, "CONNECTIONS", 8)
+    async with serving(HERE, collector(), lambda: None) as port:
+        clients = []
+        for _ in range(300):
+            client = socket.socket()
+            client.setblocking(False)
+            client.connect_ex(("127.0.0.1", port))
+            clients.append(client)
+            if len(clients) % 100 == 0:
+                assert await get(port, "/livez") == (200, "ok\n")
+        assert await get(port, "/livez") == (200, "ok\n")
+        kept = [client for client in clients if not _is_closed(client)]
+        for client in clients:
+            client.close()
+        assert len(kept) <= 8
+
+
+def _is_closed(client: socket.socket) -> bool:
+    try:
+        return client.recv(1) == b""
+    except BlockingIOError:
+        return False
+    except ConnectionError:
+        return True
 
 
 async def test_clients_that_do_not_read_hold_up_neither_probes_nor_memory(monkeypatch):
