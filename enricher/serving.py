@@ -1,6 +1,7 @@
 """HTTP for Prometheus and the kubelet: /metrics, /livez, /readyz; and for people: a page, and its data as JSON."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -8,7 +9,7 @@ import orjson
 from prometheus_client import CollectorRegistry, generate_latest
 
 from enricher.errors import ConfigurationError
-from enricher.lean_aiohttp import web
+from enricher.lean_aiohttp import aiohttp, web
 from enricher.metrics import Collector
 from enricher.settings import Listen
 from enricher.status import Status
@@ -27,6 +28,7 @@ SENDING = 10.0
 RENDERINGS = 2
 """Scrapes and pages that are rendered and sent at a time: each holds its whole text in memory."""
 CONTENT_TYPE = "text/plain; version=0.0.4"
+logger = logging.getLogger("enricher.serving")
 JSON_HEADERS = HEADERS | {"Content-Type": "application/json"}
 
 
@@ -44,7 +46,9 @@ async def serving(
 
     Raises ConfigurationError if the address can't be listened on.
     """
-    runner = web.AppRunner(_application(collector, problem, look, status), access_log=None, shutdown_timeout=0.2)
+    logger.addFilter(_is_ours)
+    application = _application(collector, problem, look, status)
+    runner = web.AppRunner(application, access_log=None, logger=logger, shutdown_timeout=0.2)
     await runner.setup()
     assert runner.server is not None  # noqa: S101  # setup() makes it
     connections = _Connections(runner.server)
@@ -61,6 +65,14 @@ async def serving(
         aging.cancel()
         server.close()
         await runner.cleanup()
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Whether what went wrong was in here: of a request that is no HTTP its sender is told, and nobody else. A traceback
+    for each would let anybody fill the log.
+    """
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, aiohttp.http_exceptions.HttpProcessingError)
 
 
 class _Connections:

@@ -49,6 +49,18 @@ async def test_a_port_in_use_is_told():
                 pass
 
 
+async def test_what_is_no_http_is_told_to_who_sent_it_and_is_not_in_the_log(caplog):
+    async with serving(HERE, collector(), lambda: None, look=lambda: 1 / 0) as port:
+        for said in (b"GET /\xff HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nX: " + b"x" * 9000 + b"\r\n", b"\x16\x03\x01\r\n"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(said + b"Host: x\r\n\r\n")
+            assert b" 400 Bad Request" in await asyncio.wait_for(reader.read(), 5)
+            writer.close()
+        assert not caplog.text
+        assert (await get(port, "/metrics"))[0] == 500
+        assert "ZeroDivisionError" in caplog.text
+
+
 async def test_connections_that_say_nothing_are_ended(monkeypatch):
     monkeypatch.setattr(module, "LIFE", 0.05)
     monkeypatch.setattr(module, "ANSWER", 0.05)
