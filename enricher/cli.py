@@ -274,7 +274,7 @@ def _top(arguments: dict[str, Any]) -> int:
     if app.failure:
         _raise_known(BaseExceptionGroup("", [app.failure]))
         raise app.failure
-    return 0
+    return app.return_code or 0
 
 
 def _tail(arguments: dict[str, Any]) -> int:

@@ -1,6 +1,8 @@
 """`enricher top`: which pods fail, live, in a terminal."""
 
+import asyncio
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -70,6 +72,8 @@ class Top(App[None]):
         Binding("p", "pause", "pause"),
         Binding("escape", "close", "clear", key_display="esc"),
         Binding("q", "quit", "quit"),
+        # As everywhere else; from within the filter, too.
+        Binding("ctrl+c", "quit", show=False, priority=True),
     ]
 
     def __init__(self, ranking: Ranking, feed: Feed, now: Callable[[], int] = time.time_ns) -> None:
@@ -95,6 +99,8 @@ class Top(App[None]):
         for name in COLUMNS:
             table.add_column(Text(name, justify="left" if name in COLUMNS[:NAMES] else "right"))
         table.focus()
+        # By its default it would leave the terminal as the view needs it.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit, None, 128 + signal.SIGTERM)
         self.look()
         self.set_interval(REFRESH, self.look)
         self.run_worker(self._fill(), exit_on_error=False)
