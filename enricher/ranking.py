@@ -112,9 +112,10 @@ class Ranking:
         """One output line, parsed. A line without a time counts as the newest."""
         self.lines[record["kind"]] += 1
         at = rfc3339_ns(str(record["time"] or "").encode())
+        if at is not None:
+            self._first = at if self._first is None else min(self._first, at)
         at = self.newest if at is None else at
         self.newest = max(self.newest, at)
-        self._first = at if self._first is None else min(self._first, at)
         attempts = record.get("attempts") or ()
         for n, attempt in enumerate(attempts, 1):
             key = tuple(printable(attempt.get(name) or NOBODY) for name in ("namespace", "service", "pod"))
@@ -144,14 +145,18 @@ class Ranking:
         return at // SECOND if self._window else 0
 
     def forget(self, now: int) -> None:
-        """What the window has left behind (`now` in ns)."""
+        """What the window has left behind (`now` in ns). What is ahead of it counts as of now: a node's clock may be, and
+        ours may have been set back.
+        """
         if not self._window:
             return
-        begin = now // SECOND - self._window
+        end = now // SECOND
         for key in list(self._slots):
             slots = self._slots[key]
-            for second in [second for second in slots if second <= begin]:
+            for second in [second for second in slots if second <= end - self._window]:
                 del slots[second]
+            for second in [second for second in slots if second > end]:
+                slots.setdefault(end, Slot()).add(slots.pop(second))
             if not slots:
                 del self._slots[key]
                 self._failed.pop(key, None)

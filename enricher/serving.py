@@ -68,8 +68,8 @@ async def serving(
 
 
 def _is_ours(record: logging.LogRecord) -> bool:
-    """Whether what went wrong was in here: of a request that is no HTTP its sender is told, and nobody else. A traceback
-    for each would let anybody fill the log.
+    """Whether what went wrong was in here: of a request that is no HTTP its sender is told, and nobody else. With a
+    traceback for each anybody could fill the log.
     """
     error = record.exc_info[1] if record.exc_info else None
     return not isinstance(error, aiohttp.http_exceptions.HttpProcessingError)

@@ -17,7 +17,8 @@ from textual.widgets import DataTable, Footer, Input, Static
 
 from enricher.errors import EXIT_FAILURE, UsageError
 from enricher.live import Feed
-from enricher.ranking import SORTS, Key, Ranking, Row
+from enricher.ranking import SORTS, WINDOW, Key, Ranking, Row
+from enricher.times import SECOND
 
 KEYBOARD = "/dev/tty"
 REFRESH = 1.0
@@ -154,6 +155,8 @@ class Top(App[None]):
         parts = [self._feed.status(), f"{self._ranking.lines.total():,} lines", f"sorted by {self._sort}"]
         if not self._ranking.lines["access"] and self._ranking.lines["parse_error"]:
             parts.append("no line fits the log format")
+        if self._ranking.newest and (age := (self._now() - self._ranking.newest) // SECOND) > WINDOW:
+            parts.append(f"newest line {age:,} s old")  # of a quiet cluster, or of a clock that is behind ours
         if self._text:
             parts.append(f"filter: {self._text}")
         if len(self._rows) > SHOWN:

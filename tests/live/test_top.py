@@ -234,6 +234,12 @@ async def test_nothing_yet():
         assert app.is_running
 
 
+async def test_lines_that_are_all_too_old_are_told():
+    async with top(record(-300, ("web-1", 502, 0.1))) as (app, _):
+        assert pods(app) == []
+        assert "newest line 310 s old" in screen(app)
+
+
 async def test_the_picture_in_the_documents_is_of_this_version():
     """`python -m enricher.demo.picture docs/top.svg` makes it again."""
     svg = await picture()
