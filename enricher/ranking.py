@@ -4,7 +4,7 @@ Times go into buckets 2 % apart, attempts into slots of a second: what is kept g
 """
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import ceil, log
 from typing import NamedTuple
@@ -145,8 +145,8 @@ class Ranking:
         return at // SECOND if self._window else 0
 
     def forget(self, now: int) -> None:
-        """What the window has left behind (`now` in ns). What is ahead of it counts as of now: a node's clock may be, and
-        ours may have been set back.
+        """What the window has left behind (`now` in ns). What is ahead counts as of now: a node's clock may be, or ours was
+        set back.
         """
         if not self._window:
             return
@@ -165,9 +165,7 @@ class Ranking:
         """One for each pod that had an attempt within the window, and has `text` in a name; the worst first."""
         self.forget(now)
         seconds = self._seconds(now)
-        rows = [_row(key, slots, seconds) for key, slots in self._slots.items() if text in "/".join(key)]
-        by = SORTS[sort]
-        return sorted(rows, key=lambda row: (-by(row), -row.failed, -row.requests, row.key))
+        return arranged([_row(key, slots, seconds) for key, slots in self._slots.items()], sort, text)
 
     def failed(self, key: Key) -> list[FailedLine]:
         """The last requests in which the pod failed, the newest first."""
@@ -179,6 +177,13 @@ class Ranking:
         end = now if self._window else self.newest
         passed = max(1.0, (end - (self._first or end)) / SECOND)
         return min(passed, self._window or passed)
+
+
+def arranged(rows: Sequence[Row], sort: str, text: str) -> list[Row]:
+    """Those that have `text` in a name, the worst first."""
+    by = SORTS[sort]
+    found = [row for row in rows if text in "/".join(row.key)]
+    return sorted(found, key=lambda row: (-by(row), -row.failed, -row.requests, row.key))
 
 
 def _row(key: Key, slots: dict[int, Slot], seconds: float) -> Row:

@@ -17,7 +17,7 @@ from textual.widgets import DataTable, Footer, Input, Static
 
 from enricher.errors import EXIT_FAILURE, UsageError
 from enricher.live import Feed
-from enricher.ranking import SORTS, WINDOW, Key, Ranking, Row
+from enricher.ranking import SORTS, WINDOW, FailedLine, Key, Ranking, Row, arranged
 from enricher.times import SECOND
 
 KEYBOARD = "/dev/tty"
@@ -44,6 +44,22 @@ class Pods(DataTable[Text]):
 
     def action_cursor_down(self) -> None:
         super().action_cursor_down()
+        self._choose()
+
+    def action_page_up(self) -> None:
+        super().action_page_up()
+        self._choose()
+
+    def action_page_down(self) -> None:
+        super().action_page_down()
+        self._choose()
+
+    def action_scroll_top(self) -> None:
+        super().action_scroll_top()
+        self._choose()
+
+    def action_scroll_bottom(self) -> None:
+        super().action_scroll_bottom()
         self._choose()
 
     def on_click(self) -> None:
@@ -82,8 +98,13 @@ class Top(App[None]):
         self.failure: BaseException | None = None
         """What ended the feed."""
         self._ranking, self._feed, self._now = ranking, feed, now
-        self._sort, self._text, self._paused = next(iter(SORTS)), "", False
+        self._sort, self._text = next(iter(SORTS)), ""
+        self._standing: list[Row] = []
+        """How things stand; while it pauses, how they stood."""
+        self._paused: dict[Key, list[FailedLine]] | None = None
+        """While it pauses, the failures of those."""
         self._rows: list[Row] = []
+        """Those of them that are shown, as they are shown."""
         self._chosen: Key | None = None
         """None: the worst, whichever that is."""
 
@@ -120,14 +141,19 @@ class Top(App[None]):
     # --- what is seen --------------------------------------------------------------------------------------------
 
     def look(self) -> None:
-        """Shows how things stand; while it pauses, how they stood."""
+        """Shows how things stand, unless it pauses."""
         now = self._now()
-        if self._paused:
-            self._ranking.forget(now)
+        if self._paused is None:
+            self._standing = self._ranking.rows(now)
+            self._show()
         else:
-            self._rows = self._ranking.rows(now, self._sort, self._text)
-            self._show_rows()
-            self._show_failed()
+            self._ranking.forget(now)
+            self._show_head()
+
+    def _show(self) -> None:
+        self._rows = arranged(self._standing, self._sort, self._text)
+        self._show_rows()
+        self._show_failed()
         self._show_head()
 
     def _show_rows(self) -> None:
@@ -142,14 +168,17 @@ class Top(App[None]):
 
     def _show_failed(self) -> None:
         key = self._selected()
-        lines = self._ranking.failed(key) if key else []
         pod = key[2] if key else ""
+        lines = self._failures(key) if key else []
         self.query_one("#of", Static).update(Text(f"last failures of {pod}" if lines else f"no failures of {pod}"))
         text = Text(no_wrap=True, overflow="ellipsis")
         for line in lines:
             text.append(f"{line.time:<13}{line.client:<16} {line.request:<32} ")
             text.append(line.outcome, "bold red").append(f"  client saw {line.status}\n", "dim")
         self.query_one("#failed", Static).update(text)
+
+    def _failures(self, key: Key) -> list[FailedLine]:
+        return self._ranking.failed(key) if self._paused is None else self._paused.get(key, [])
 
     def _show_head(self) -> None:
         parts = [self._feed.status(), f"{self._ranking.lines.total():,} lines", f"sorted by {self._sort}"]
@@ -161,12 +190,12 @@ class Top(App[None]):
             parts.append(f"filter: {self._text}")
         if len(self._rows) > SHOWN:
             parts.append(f"{SHOWN} of {len(self._rows)} pods")
-        if self._paused:
+        if self._paused is not None:
             parts.append("PAUSED")
         self.query_one("#head", Static).update(Text(" · ".join(parts), no_wrap=True, overflow="ellipsis"))
 
     def _selected(self) -> Key | None:
-        keys = [row.key for row in self._rows]
+        keys = [row.key for row in self._rows[:SHOWN]]
         return self._chosen if self._chosen in keys else keys[0] if keys else None
 
     def choose(self, place: int) -> None:
@@ -180,11 +209,16 @@ class Top(App[None]):
     def action_sort(self) -> None:
         sorts = list(SORTS)
         self._sort = sorts[(sorts.index(self._sort) + 1) % len(sorts)]
-        self.look()
+        self._show()
 
     def action_pause(self) -> None:
-        self._paused = not self._paused
-        self.look()
+        if self._paused is None:
+            self.look()
+            self._paused = {row.key: self._ranking.failed(row.key) for row in self._standing}
+            self._show_head()
+        else:
+            self._paused = None
+            self.look()
 
     def action_filter(self) -> None:
         found = self.query_one("#filter", Input)
@@ -199,7 +233,7 @@ class Top(App[None]):
 
     def on_input_changed(self, changed: Input.Changed) -> None:
         self._text = changed.value.strip()
-        self.look()
+        self._show()
 
     def on_input_submitted(self) -> None:
         self._close()
@@ -207,7 +241,7 @@ class Top(App[None]):
     def _close(self) -> None:
         self.query_one("#filter", Input).remove_class("open")
         self.query_one(Pods).focus()
-        self.look()
+        self._show()
 
 
 def _cells(row: Row) -> list[Text]:
