@@ -15,14 +15,18 @@ LONGEST_REQUEST = 120
 
 def failed_with(attempt: Record) -> str:
     """The status of gRPC or HTTP with which an attempt failed; empty where it did not."""
-    status = attempt["status"] or 0
-    return str(attempt.get("grpc_status") or (status if 500 <= status <= 599 else ""))
+    return str(attempt.get("grpc_status") or (attempt["status"] if _is_5xx(attempt["status"]) else ""))
 
 
 def is_failure(record: Record) -> bool:
     """Of an access line: its client, or an attempt that nobody saw, met a failure, or got half an answer."""
     attempts = record.get("attempts") or ()
-    return 500 <= (record.get("status") or 0) <= 599 or any(failed_with(one) or "reason" in one for one in attempts)
+    return _is_5xx(record.get("status")) or any(failed_with(one) or "reason" in one for one in attempts)
+
+
+def _is_5xx(status: object) -> bool:
+    """A proxy's JSON may have anything in the place of a number."""
+    return isinstance(status, int) and 500 <= status <= 599
 
 
 def clock(record: Record) -> str:

@@ -95,6 +95,10 @@ def test_whatever_a_client_writes_stays_on_one_line(request, addr, reason):
     assert one_liner(hostile).isprintable()
 
 
+def test_a_status_that_is_no_number_is_no_failure():
+    assert shown(orjson.dumps(record(attempt(), status="1e30")), Wanted(errors=True)) == b""
+
+
 def test_hostile_text_is_escaped_in_json_too():
     hostile = orjson.dumps(record(attempt(), request="GET \x1b[2J HTTP/1.1")) + b"\n"
     assert b"\x1b" not in shown(hostile, Wanted(), as_json=True)
