@@ -145,7 +145,7 @@ class Ranking:
         return at // SECOND if self._window else 0
 
     def forget(self, now: int) -> None:
-        """What the window has left behind (`now` in ns). What is ahead counts as of now: a node's clock may be, or ours was
+        """What the window has left behind (`now` in ns). What is ahead is of now: a node's clock may be, or ours was
         set back.
         """
         if not self._window:
