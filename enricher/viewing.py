@@ -18,6 +18,7 @@ from textual.widgets import DataTable, Footer, Input, Static
 from enricher.errors import EXIT_FAILURE, UsageError
 from enricher.live import Feed
 from enricher.ranking import SORTS, WINDOW, FailedLine, Key, Ranking, Row, arranged
+from enricher.tailing.reading import stdin
 from enricher.times import SECOND
 
 KEYBOARD = "/dev/tty"
@@ -256,10 +257,13 @@ def _cells(row: Row) -> list[Text]:
 def keyboard(piped: bool) -> Iterator[None]:
     """Where stdin is a pipe with a log in it, keys come from the terminal itself; what reads the log keeps the pipe.
 
-    Raises UsageError where there is no terminal.
+    Raises UsageError where there is no terminal, or no pipe; ConfigurationError where stdin is closed.
     """
-    if not sys.stdout.isatty() or not (piped or sys.stdin.isatty()):
+    typed = stdin().isatty()
+    if not sys.stdout.isatty() or not (piped or typed):
         raise UsageError("top needs a terminal; `enricher tail` writes to anything")
+    if piped and typed:
+        raise UsageError("a log was to come through stdin, which is the terminal that keys come from")
     if not piped:
         yield
         return
