@@ -220,12 +220,12 @@ def _completion(arguments: dict[str, Any]) -> int:
     return 0
 
 
-def _raise_known(failures: BaseExceptionGroup[BaseException]) -> None:
-    """Raises the first error of a group that `main` knows how to tell."""
+def _raise_known(failures: BaseExceptionGroup[BaseException], of_stdout: type[OSError] = BrokenPipeError) -> None:
+    """Raises the first error of a group that `main` knows how to tell; `of_stdout` are those that come from there."""
     for failure in failures.exceptions:
         if isinstance(failure, BaseExceptionGroup):
-            _raise_known(failure)
-        elif isinstance(failure, (EnricherError, BrokenPipeError)):
+            _raise_known(failure, of_stdout)
+        elif isinstance(failure, (EnricherError, of_stdout)):
             raise failure
 
 
@@ -301,7 +301,7 @@ def _tail(arguments: dict[str, Any]) -> int:
             for data in feed.read():
                 take(data)
     except BaseExceptionGroup as failures:
-        _raise_known(failures)
+        _raise_known(failures, OSError)  # a connection's were made Failures
         raise
     return 0
 
