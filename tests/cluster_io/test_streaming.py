@@ -207,6 +207,21 @@ async def test_what_is_not_allowed_and_what_the_kubelet_stumbles_over_is_told(tm
         assert not bench.lines[POD]
 
 
+async def test_a_piece_of_a_line_without_its_stamp_is_told_in_short(tmp_path):
+    async with streaming(tmp_path) as (bench, server):
+        server.log_faults += [stream(b"x" * 100_000 + b"\n", then="hang")]
+        server.pod(POD)
+        await bench.until(bench.streaming.problem)
+        assert len(bench.streaming.problem()) < 400
+
+
+async def test_as_far_back_as_a_server_can_reckon(tmp_path):
+    async with streaming(tmp_path, since=999_999 * 86_400) as (bench, server):
+        server.pod(POD)
+        await bench.until(lambda: server.log_asked)
+        assert int(server.log_asked[0].query["sinceSeconds"]) * SECOND < 2**63
+
+
 async def test_no_pod_is_told(tmp_path, caplog):
     async with streaming(tmp_path):
         assert f"no container fits {NGINX} yet" in caplog.text
