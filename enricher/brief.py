@@ -11,6 +11,8 @@ from enricher.lines import printable
 Record = Mapping[str, Any]
 LONGEST_REQUEST = 120
 """Characters of a request that are shown."""
+LONGEST_CLIENT = 60
+"""Those of a client: some proxies write whatever X-Forwarded-For said."""
 
 
 def failed_with(attempt: Record) -> str:
@@ -42,8 +44,16 @@ def asked(record: Record) -> str:
     if not isinstance(request, str):
         request = " ".join(str(record[part]) for part in ("request_method", "request_uri") if record.get(part))
     shown = request if (kept := request.rpartition(" HTTP/")[0]) == "" else kept
-    shown = shown[:LONGEST_REQUEST] + "…" if len(shown) > LONGEST_REQUEST else shown
-    return printable(shown) or "-"
+    return printable(_cut(shown, LONGEST_REQUEST)) or "-"
+
+
+def client(record: Record) -> str:
+    """Who asked: the pod's name, if it is one."""
+    return printable(_cut(str(record.get("client_pod") or record.get("remote_addr") or "-"), LONGEST_CLIENT))
+
+
+def _cut(text: str, longest: int) -> str:
+    return text[:longest] + "…" if len(text) > longest else text
 
 
 def who(attempt: Record) -> str:

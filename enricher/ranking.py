@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from math import ceil, log
 from typing import NamedTuple
 
-from enricher.brief import Record, asked, clock, failed_with, outcome
+from enricher.brief import Record, asked, client, clock, failed_with, outcome
 from enricher.lines import printable
 from enricher.times import SECOND, rfc3339_ns
 
@@ -133,7 +133,7 @@ class Ranking:
         status = record.get("status")
         line = FailedLine(
             clock(record),
-            printable(record.get("client_pod") or record.get("remote_addr") or "-"),
+            client(record),
             asked(record),
             outcome(attempt),
             "-" if status is None else printable(status),

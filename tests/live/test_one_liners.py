@@ -81,7 +81,9 @@ def test_other_kinds_have_no_line():
         ("/a\n23:19:13.014  200  GET /forged", r"/a\n23:19:13.014  200  GET /forged"),
         ("\r\x9b31m", r"\r\x9b31m"),
         ("\u202eevil\u2066\u200b", r"\u202eevil\u2066\u200b"),
+        ("/admin\u3164\u2800\ufe0f\u034f\uffa0", r"/admin\u3164\u2800\ufe0f\u034f\uffa0"),
         ("/grüße", "/grüße"),
+        ("/हिन्दी", "/हिन्दी"),
     ],
 )
 def test_hostile_text_is_told_and_not_obeyed(hostile, told):

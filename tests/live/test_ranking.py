@@ -155,6 +155,12 @@ def test_hostile_text_is_kept_escaped():
     assert (line.client, line.request) == (r"\x1b[H", r"GET /\x1b[2J")
 
 
+def test_of_a_long_client_no_more_is_kept_than_is_shown():
+    made = ranking(record(0, ("a", 503, 0.1), remote_addr="1.2.3.4, " * 100_000))
+    [line] = made.failed(("shop", "web", "a"))
+    assert line.client == ("1.2.3.4, " * 100)[:60] + "…"
+
+
 @given(st.lists(st.floats(0.001, 1000), min_size=1, max_size=200), st.sampled_from([50, 99]))
 def test_percentiles_are_right_within_one_percent(times, share):
     from collections import Counter  # noqa: PLC0415
