@@ -11,18 +11,24 @@ from enricher.lines import printable
 Record = Mapping[str, Any]
 LONGEST_REQUEST = 120
 """Characters of a request that are shown."""
+LONGEST_CLIENT = 60
+"""Those of a client: some proxies write whatever X-Forwarded-For said."""
 
 
 def failed_with(attempt: Record) -> str:
     """The status of gRPC or HTTP with which an attempt failed; empty where it did not."""
-    status = attempt["status"] or 0
-    return str(attempt.get("grpc_status") or (status if 500 <= status <= 599 else ""))
+    return str(attempt.get("grpc_status") or (attempt["status"] if _is_5xx(attempt["status"]) else ""))
 
 
 def is_failure(record: Record) -> bool:
     """Of an access line: its client, or an attempt that nobody saw, met a failure, or got half an answer."""
     attempts = record.get("attempts") or ()
-    return 500 <= (record.get("status") or 0) <= 599 or any(failed_with(one) or "reason" in one for one in attempts)
+    return _is_5xx(record.get("status")) or any(failed_with(one) or "reason" in one for one in attempts)
+
+
+def _is_5xx(status: object) -> bool:
+    """A proxy's JSON may have anything in the place of a number."""
+    return isinstance(status, int) and 500 <= status <= 599
 
 
 def clock(record: Record) -> str:
@@ -38,8 +44,16 @@ def asked(record: Record) -> str:
     if not isinstance(request, str):
         request = " ".join(str(record[part]) for part in ("request_method", "request_uri") if record.get(part))
     shown = request if (kept := request.rpartition(" HTTP/")[0]) == "" else kept
-    shown = shown[:LONGEST_REQUEST] + "…" if len(shown) > LONGEST_REQUEST else shown
-    return printable(shown) or "-"
+    return printable(_cut(shown, LONGEST_REQUEST)) or "-"
+
+
+def client(record: Record) -> str:
+    """Who asked: the pod's name, if it is one."""
+    return printable(_cut(str(record.get("client_pod") or record.get("remote_addr") or "-"), LONGEST_CLIENT))
+
+
+def _cut(text: str, longest: int) -> str:
+    return text[:longest] + "…" if len(text) > longest else text
 
 
 def who(attempt: Record) -> str:

@@ -220,12 +220,12 @@ def _completion(arguments: dict[str, Any]) -> int:
     return 0
 
 
-def _raise_known(failures: BaseExceptionGroup[BaseException]) -> None:
-    """Raises the first error of a group that `main` knows how to tell."""
+def _raise_known(failures: BaseExceptionGroup[BaseException], of_stdout: type[OSError] = BrokenPipeError) -> None:
+    """Raises the first error of a group that `main` knows how to tell; `of_stdout` are those that come from there."""
     for failure in failures.exceptions:
         if isinstance(failure, BaseExceptionGroup):
-            _raise_known(failure)
-        elif isinstance(failure, (EnricherError, BrokenPipeError)):
+            _raise_known(failure, of_stdout)
+        elif isinstance(failure, (EnricherError, of_stdout)):
             raise failure
 
 
@@ -245,13 +245,14 @@ def _enrich(arguments: dict[str, Any]) -> int:
 
 def _explain(arguments: dict[str, Any]) -> int:
     from enricher.explaining import explain_address, explain_line  # noqa: PLC0415
+    from enricher.tailing.reading import stdin  # noqa: PLC0415
 
     settings, subject = settle(ENRICH, arguments), arguments["subject"]
     known = _known(settings)
     if arguments["at"]:
         sys.stdout.writelines(f"{text}\n" for text in explain_address(known, subject, arguments["at"]))
     else:
-        lines = sys.stdin.buffer if subject == "-" else [subject.encode("utf-8", "surrogateescape")]
+        lines = stdin() if subject == "-" else [subject.encode("utf-8", "surrogateescape")]
         for line in lines:
             sys.stdout.writelines(f"{text}\n" for text in explain_line(settings, known, line))
     sys.stdout.flush()
@@ -274,7 +275,7 @@ def _top(arguments: dict[str, Any]) -> int:
     if app.failure:
         _raise_known(BaseExceptionGroup("", [app.failure]))
         raise app.failure
-    return 0
+    return app.return_code or 0
 
 
 def _tail(arguments: dict[str, Any]) -> int:
@@ -300,7 +301,7 @@ def _tail(arguments: dict[str, Any]) -> int:
             for data in feed.read():
                 take(data)
     except BaseExceptionGroup as failures:
-        _raise_known(failures)
+        _raise_known(failures, OSError)  # a connection's were made Failures
         raise
     return 0
 

@@ -1,8 +1,16 @@
 """The words that pass between the packages: where a line comes from, and the line. Pure data."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, overload
+
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+"""Letters and marks that show nothing: Unicode's Default_Ignorable_Code_Point, as far as it counts them as printable,
+and the Braille pattern without a dot.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +33,14 @@ def spelled(name: str) -> str:
 
 
 def printable(text: object) -> str:
-    """On one line and without what a terminal, or the eye, would obey: escapes, line breaks, marks of direction."""
-    return "".join(one if one.isprintable() else one.encode("unicode_escape", "replace").decode() for one in str(text))
+    """On one line and without what a terminal, or the eye, would obey: escapes, line breaks, marks of direction, and
+    what nobody sees.
+    """
+    return "".join(_escaped(one) if _UNSEEN.match(one) or not one.isprintable() else one for one in str(text))
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape", "replace").decode()
 
 
 class Line(NamedTuple):

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -19,7 +18,7 @@ from enricher.lines import Line, Source
 from enricher.metrics import Metrics
 from enricher.settings import STDIN, Settings
 from enricher.streaming import PodLog, Streaming
-from enricher.tailing.reading import read_file
+from enricher.tailing.reading import read_file, stdin
 from enricher.times import SECOND
 
 MISFITS = 20
@@ -156,7 +155,7 @@ class FromFiles:
 
 def _stdin() -> BinaryIO:
     """Without Python's own buffer, whose lock a thread that waits for more would hold until after the end."""
-    return open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
+    return open(stdin().fileno(), "rb", buffering=0, closefd=False)
 
 
 def _look_at_format(metrics: Metrics, *, misfits: int) -> bool:

@@ -18,7 +18,7 @@ from enricher.mapping import MAPS, ServiceMap
 from enricher.metrics import Metrics
 from enricher.settings import STDIN, Settings
 from enricher.summary import Summary
-from enricher.tailing.reading import read_file
+from enricher.tailing.reading import read_file, stdin
 
 WORTH_A_BAR = 8 * 1024 * 1024
 """Files of less than this many bytes are read before a progress bar could be looked at."""
@@ -31,7 +31,7 @@ def enrich(settings: Settings, files: Sequence[str], known: Known, *, instead: s
     table = Summary() if instead == "summary" else ServiceMap() if instead else None
     with _progress(files) as progress:
         for file in files:
-            for lines in read_file(sys.stdin.buffer if file == STDIN else file, progress=progress(file)):
+            for lines in read_file(stdin() if file == STDIN else file, progress=progress(file)):
                 data = enricher.enrich(Batch(Source(file), lines)).data
                 if table is None:
                     out.write(data)

@@ -4,12 +4,12 @@ Times go into buckets 2 % apart, attempts into slots of a second: what is kept g
 """
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import ceil, log
 from typing import NamedTuple
 
-from enricher.brief import Record, asked, clock, failed_with, outcome
+from enricher.brief import Record, asked, client, clock, failed_with, outcome
 from enricher.lines import printable
 from enricher.times import SECOND, rfc3339_ns
 
@@ -112,9 +112,10 @@ class Ranking:
         """One output line, parsed. A line without a time counts as the newest."""
         self.lines[record["kind"]] += 1
         at = rfc3339_ns(str(record["time"] or "").encode())
+        if at is not None:
+            self._first = at if self._first is None else min(self._first, at)
         at = self.newest if at is None else at
         self.newest = max(self.newest, at)
-        self._first = at if self._first is None else min(self._first, at)
         attempts = record.get("attempts") or ()
         for n, attempt in enumerate(attempts, 1):
             key = tuple(printable(attempt.get(name) or NOBODY) for name in ("namespace", "service", "pod"))
@@ -132,7 +133,7 @@ class Ranking:
         status = record.get("status")
         line = FailedLine(
             clock(record),
-            printable(record.get("client_pod") or record.get("remote_addr") or "-"),
+            client(record),
             asked(record),
             outcome(attempt),
             "-" if status is None else printable(status),
@@ -144,14 +145,18 @@ class Ranking:
         return at // SECOND if self._window else 0
 
     def forget(self, now: int) -> None:
-        """What the window has left behind (`now` in ns)."""
+        """What the window has left behind (`now` in ns). What is ahead is of now: a node's clock may be, or ours was
+        set back.
+        """
         if not self._window:
             return
-        begin = now // SECOND - self._window
+        end = now // SECOND
         for key in list(self._slots):
             slots = self._slots[key]
-            for second in [second for second in slots if second <= begin]:
+            for second in [second for second in slots if second <= end - self._window]:
                 del slots[second]
+            for second in [second for second in slots if second > end]:
+                slots.setdefault(end, Slot()).add(slots.pop(second))
             if not slots:
                 del self._slots[key]
                 self._failed.pop(key, None)
@@ -160,9 +165,7 @@ class Ranking:
         """One for each pod that had an attempt within the window, and has `text` in a name; the worst first."""
         self.forget(now)
         seconds = self._seconds(now)
-        rows = [_row(key, slots, seconds) for key, slots in self._slots.items() if text in "/".join(key)]
-        by = SORTS[sort]
-        return sorted(rows, key=lambda row: (-by(row), -row.failed, -row.requests, row.key))
+        return arranged([_row(key, slots, seconds) for key, slots in self._slots.items()], sort, text)
 
     def failed(self, key: Key) -> list[FailedLine]:
         """The last requests in which the pod failed, the newest first."""
@@ -174,6 +177,13 @@ class Ranking:
         end = now if self._window else self.newest
         passed = max(1.0, (end - (self._first or end)) / SECOND)
         return min(passed, self._window or passed)
+
+
+def arranged(rows: Sequence[Row], sort: str, text: str) -> list[Row]:
+    """Those that have `text` in a name, the worst first."""
+    by = SORTS[sort]
+    found = [row for row in rows if text in "/".join(row.key)]
+    return sorted(found, key=lambda row: (-by(row), -row.failed, -row.requests, row.key))
 
 
 def _row(key: Key, slots: dict[int, Slot], seconds: float) -> Row:

@@ -1,6 +1,7 @@
 """HTTP for Prometheus and the kubelet: /metrics, /livez, /readyz; and for people: a page, and its data as JSON."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -8,7 +9,7 @@ import orjson
 from prometheus_client import CollectorRegistry, generate_latest
 
 from enricher.errors import ConfigurationError
-from enricher.lean_aiohttp import web
+from enricher.lean_aiohttp import aiohttp, web
 from enricher.metrics import Collector
 from enricher.settings import Listen
 from enricher.status import Status
@@ -27,6 +28,7 @@ SENDING = 10.0
 RENDERINGS = 2
 """Scrapes and pages that are rendered and sent at a time: each holds its whole text in memory."""
 CONTENT_TYPE = "text/plain; version=0.0.4"
+logger = logging.getLogger("enricher.serving")
 JSON_HEADERS = HEADERS | {"Content-Type": "application/json"}
 
 
@@ -44,7 +46,9 @@ async def serving(
 
     Raises ConfigurationError if the address can't be listened on.
     """
-    runner = web.AppRunner(_application(collector, problem, look, status), access_log=None, shutdown_timeout=0.2)
+    logger.addFilter(_is_ours)
+    application = _application(collector, problem, look, status)
+    runner = web.AppRunner(application, access_log=None, logger=logger, shutdown_timeout=0.2)
     await runner.setup()
     assert runner.server is not None  # noqa: S101  # setup() makes it
     connections = _Connections(runner.server)
@@ -63,6 +67,14 @@ async def serving(
         await runner.cleanup()
 
 
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Whether what went wrong was in here: of a request that is no HTTP its sender is told, and nobody else. With a
+    traceback for each anybody could fill the log.
+    """
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, aiohttp.http_exceptions.HttpProcessingError)
+
+
 class _Connections:
     """Connections of a limited number and life: aiohttp itself would wait for ever for a client that sends nothing.
     A new one takes the place of the oldest, so that nobody can keep the kubelet out.
@@ -71,10 +83,16 @@ class _Connections:
     def __init__(self, server: web.Server) -> None:
         self._server = server
         self._since: dict[asyncio.BaseProtocol, float] = {}
+        self._ended: set[asyncio.BaseProtocol] = set()
+        """They are connections until the loop comes to it; of a hundred new ones at once each has to end another."""
 
     def __call__(self) -> asyncio.BaseProtocol:
-        if len(self._server.connections) >= CONNECTIONS:
-            self._server.connections[0].force_close()
+        known = self._server.connections
+        self._ended.intersection_update(known)
+        living = [one for one in known if one not in self._ended]
+        for oldest in living[: max(0, len(living) + 1 - CONNECTIONS)]:
+            oldest.force_close()
+            self._ended.add(oldest)
         handler = self._server()
         self._since[handler] = asyncio.get_running_loop().time()
         return handler

@@ -34,6 +34,10 @@ OVERLAP = SECOND
 
 TOLD = 1000
 """So many different problems are told, each once."""
+LONGEST_PROBLEM = 300
+"""Characters of one that are told: it may be a piece of a line that came without its stamp."""
+LONGEST_SINCE = 100 * 365 * 86_400
+"""Seconds: a server reckons in ns, and of three centuries it makes a time to come."""
 
 logger = logging.getLogger("enricher")
 
@@ -106,6 +110,7 @@ class Place:
         self.lines = 0
         """How many have come."""
         self._newest: int | None = None
+        """By the node's clock as it goes now (ns)."""
         self._recent: deque[tuple[int, bytes]] = deque()
         self._owed: Counter[bytes] = Counter()
 
@@ -124,10 +129,11 @@ class Place:
             self._owed[raw] -= 1
             return False
         self.lines += 1
-        self._newest = max(at, self._newest or 0)
+        if self._newest is None or not self._newest - OVERLAP <= at <= self._newest:
+            self._newest = at  # also far back: the node's clock was set, and what follows has stamps like this one
         self._recent.append((at, raw))
         since = self._since() or 0
-        while self._recent[0][0] < since:
+        while not since <= self._recent[0][0] <= self._newest + OVERLAP:
             self._recent.popleft()
         return True
 
@@ -234,7 +240,7 @@ class Streaming:
         params = {"container": source.container, "follow": "true", "timestamps": "true"}
         if since is None:
             # By the node's own clock; a second more, as it takes whole ones.
-            params["sinceSeconds"] = str(ceil(self._clock() - self._begins) + 1)
+            params["sinceSeconds"] = str(min(ceil(self._clock() - self._begins) + 1, LONGEST_SINCE))
         else:
             params["sinceTime"] = format_ns(since)
         path = f"{PODS.path(source.namespace)}/{source.pod}/log"
@@ -273,7 +279,7 @@ class Streaming:
             self._say(log, str(failure))
 
     def _say(self, log: PodLog, problem: str) -> None:
-        text = self._following[log] = f"{log.source.path}: {printable(problem)}"
+        text = self._following[log] = f"{log.source.path}: {printable(problem[:LONGEST_PROBLEM])}"
         if text not in self._said and len(self._said) < TOLD:
             self._said.add(text)
             logger.warning("%s", text)

@@ -1,6 +1,8 @@
 """`enricher top`: which pods fail, live, in a terminal."""
 
+import asyncio
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +17,9 @@ from textual.widgets import DataTable, Footer, Input, Static
 
 from enricher.errors import EXIT_FAILURE, UsageError
 from enricher.live import Feed
-from enricher.ranking import SORTS, Key, Ranking, Row
+from enricher.ranking import SORTS, WINDOW, FailedLine, Key, Ranking, Row, arranged
+from enricher.tailing.reading import stdin
+from enricher.times import SECOND
 
 KEYBOARD = "/dev/tty"
 REFRESH = 1.0
@@ -41,6 +45,22 @@ class Pods(DataTable[Text]):
 
     def action_cursor_down(self) -> None:
         super().action_cursor_down()
+        self._choose()
+
+    def action_page_up(self) -> None:
+        super().action_page_up()
+        self._choose()
+
+    def action_page_down(self) -> None:
+        super().action_page_down()
+        self._choose()
+
+    def action_scroll_top(self) -> None:
+        super().action_scroll_top()
+        self._choose()
+
+    def action_scroll_bottom(self) -> None:
+        super().action_scroll_bottom()
         self._choose()
 
     def on_click(self) -> None:
@@ -70,6 +90,8 @@ class Top(App[None]):
         Binding("p", "pause", "pause"),
         Binding("escape", "close", "clear", key_display="esc"),
         Binding("q", "quit", "quit"),
+        # As everywhere else; from within the filter, too.
+        Binding("ctrl+c", "quit", show=False, priority=True),
     ]
 
     def __init__(self, ranking: Ranking, feed: Feed, now: Callable[[], int] = time.time_ns) -> None:
@@ -77,8 +99,13 @@ class Top(App[None]):
         self.failure: BaseException | None = None
         """What ended the feed."""
         self._ranking, self._feed, self._now = ranking, feed, now
-        self._sort, self._text, self._paused = next(iter(SORTS)), "", False
+        self._sort, self._text = next(iter(SORTS)), ""
+        self._standing: list[Row] = []
+        """How things stand; while it pauses, how they stood."""
+        self._paused: dict[Key, list[FailedLine]] | None = None
+        """While it pauses, the failures of those."""
         self._rows: list[Row] = []
+        """Those of them that are shown, as they are shown."""
         self._chosen: Key | None = None
         """None: the worst, whichever that is."""
 
@@ -95,6 +122,8 @@ class Top(App[None]):
         for name in COLUMNS:
             table.add_column(Text(name, justify="left" if name in COLUMNS[:NAMES] else "right"))
         table.focus()
+        # By its default it would leave the terminal as the view needs it.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit, None, 128 + signal.SIGTERM)
         self.look()
         self.set_interval(REFRESH, self.look)
         self.run_worker(self._fill(), exit_on_error=False)
@@ -113,14 +142,19 @@ class Top(App[None]):
     # --- what is seen --------------------------------------------------------------------------------------------
 
     def look(self) -> None:
-        """Shows how things stand; while it pauses, how they stood."""
+        """Shows how things stand, unless it pauses."""
         now = self._now()
-        if self._paused:
-            self._ranking.forget(now)
+        if self._paused is None:
+            self._standing = self._ranking.rows(now)
+            self._show()
         else:
-            self._rows = self._ranking.rows(now, self._sort, self._text)
-            self._show_rows()
-            self._show_failed()
+            self._ranking.forget(now)
+            self._show_head()
+
+    def _show(self) -> None:
+        self._rows = arranged(self._standing, self._sort, self._text)
+        self._show_rows()
+        self._show_failed()
         self._show_head()
 
     def _show_rows(self) -> None:
@@ -135,8 +169,8 @@ class Top(App[None]):
 
     def _show_failed(self) -> None:
         key = self._selected()
-        lines = self._ranking.failed(key) if key else []
         pod = key[2] if key else ""
+        lines = self._failures(key) if key else []
         self.query_one("#of", Static).update(Text(f"last failures of {pod}" if lines else f"no failures of {pod}"))
         text = Text(no_wrap=True, overflow="ellipsis")
         for line in lines:
@@ -144,20 +178,25 @@ class Top(App[None]):
             text.append(line.outcome, "bold red").append(f"  client saw {line.status}\n", "dim")
         self.query_one("#failed", Static).update(text)
 
+    def _failures(self, key: Key) -> list[FailedLine]:
+        return self._ranking.failed(key) if self._paused is None else self._paused.get(key, [])
+
     def _show_head(self) -> None:
         parts = [self._feed.status(), f"{self._ranking.lines.total():,} lines", f"sorted by {self._sort}"]
         if not self._ranking.lines["access"] and self._ranking.lines["parse_error"]:
             parts.append("no line fits the log format")
+        if self._ranking.newest and (age := (self._now() - self._ranking.newest) // SECOND) > WINDOW:
+            parts.append(f"newest line {age:,} s old")  # of a quiet cluster, or of a clock that is behind ours
         if self._text:
             parts.append(f"filter: {self._text}")
         if len(self._rows) > SHOWN:
             parts.append(f"{SHOWN} of {len(self._rows)} pods")
-        if self._paused:
+        if self._paused is not None:
             parts.append("PAUSED")
         self.query_one("#head", Static).update(Text(" · ".join(parts), no_wrap=True, overflow="ellipsis"))
 
     def _selected(self) -> Key | None:
-        keys = [row.key for row in self._rows]
+        keys = [row.key for row in self._rows[:SHOWN]]
         return self._chosen if self._chosen in keys else keys[0] if keys else None
 
     def choose(self, place: int) -> None:
@@ -171,11 +210,16 @@ class Top(App[None]):
     def action_sort(self) -> None:
         sorts = list(SORTS)
         self._sort = sorts[(sorts.index(self._sort) + 1) % len(sorts)]
-        self.look()
+        self._show()
 
     def action_pause(self) -> None:
-        self._paused = not self._paused
-        self.look()
+        if self._paused is None:
+            self.look()
+            self._paused = {row.key: self._ranking.failed(row.key) for row in self._standing}
+            self._show_head()
+        else:
+            self._paused = None
+            self.look()
 
     def action_filter(self) -> None:
         found = self.query_one("#filter", Input)
@@ -190,7 +234,7 @@ class Top(App[None]):
 
     def on_input_changed(self, changed: Input.Changed) -> None:
         self._text = changed.value.strip()
-        self.look()
+        self._show()
 
     def on_input_submitted(self) -> None:
         self._close()
@@ -198,7 +242,7 @@ class Top(App[None]):
     def _close(self) -> None:
         self.query_one("#filter", Input).remove_class("open")
         self.query_one(Pods).focus()
-        self.look()
+        self._show()
 
 
 def _cells(row: Row) -> list[Text]:
@@ -213,10 +257,13 @@ def _cells(row: Row) -> list[Text]:
 def keyboard(piped: bool) -> Iterator[None]:
     """Where stdin is a pipe with a log in it, keys come from the terminal itself; what reads the log keeps the pipe.
 
-    Raises UsageError where there is no terminal.
+    Raises UsageError where there is no terminal, or no pipe; ConfigurationError where stdin is closed.
     """
-    if not sys.stdout.isatty() or not (piped or sys.stdin.isatty()):
+    typed = stdin().isatty()
+    if not sys.stdout.isatty() or not (piped or typed):
         raise UsageError("top needs a terminal; `enricher tail` writes to anything")
+    if piped and typed:
+        raise UsageError("a log was to come through stdin, which is the terminal that keys come from")
     if not piped:
         yield
         return

@@ -118,7 +118,8 @@ async def connect(kubeconfig: str | None = None, context: str | None = None) -> 
     """
     load = partial(_load, kubeconfig, context)
     # A connection is never reused: a half-open one would be found dead only after the next silence has passed.
-    connector = aiohttp.TCPConnector(force_close=True)
+    # No limit: each log that is streamed holds one, and what waits for its turn would wait for ever, the watches too.
+    connector = aiohttp.TCPConnector(force_close=True, limit=0)
     agent = {"User-Agent": f"enricher/{__version__}"}
     async with aiohttp.ClientSession(connector=connector, headers=agent, trust_env=True) as session:
         api = Api(session, load)

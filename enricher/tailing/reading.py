@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import sys
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO, cast
@@ -11,6 +12,13 @@ from enricher.lines import Line
 from enricher.tailing.framing import MAX_LINE, Framer
 
 _PIECE = 64 * 1024
+
+
+def stdin() -> BinaryIO:
+    """Raises ConfigurationError where it was closed before we were started."""
+    if sys.stdin is None:
+        raise ConfigurationError("stdin is closed")
+    return sys.stdin.buffer
 
 
 def read_file(

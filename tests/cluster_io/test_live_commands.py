@@ -1,6 +1,7 @@
 """`enricher tail` and what `top` is fed with, against a cluster: the user's way."""
 
 import asyncio
+import os
 import sys
 from contextlib import asynccontextmanager
 
@@ -17,11 +18,11 @@ LINE = (
 
 
 @asynccontextmanager
-async def tail(server, tmp_path, *arguments):
+async def tail(server, tmp_path, *arguments, stdout=asyncio.subprocess.PIPE):
     server.write_kubeconfig(tmp_path / "config")
     command = ["-m", "enricher", "tail", "--kubeconfig", str(tmp_path / "config"), *arguments]
     process = await asyncio.create_subprocess_exec(
-        sys.executable, *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        sys.executable, *command, stdout=stdout, stderr=asyncio.subprocess.PIPE
     )
     try:
         yield process
@@ -64,6 +65,17 @@ async def test_a_reader_that_goes_away_ends_it(tmp_path):
             server.write(POD, LINE % (2, 2))
             assert await asyncio.wait_for(process.wait(), 20) == 0
             assert await process.stderr.read() == b""
+
+
+async def test_a_full_disk_is_told(tmp_path):
+    async with LogStandIn() as server:
+        server.pod(POD)
+        server.write(POD, LINE % (1, 1))
+        full = os.open("/dev/full", os.O_WRONLY)
+        async with tail(server, tmp_path, stdout=full) as process:
+            os.close(full)
+            said = await asyncio.wait_for(process.stderr.read(), 20)
+        assert (process.returncode, said) == (1, b"enricher: stdout: No space left on device\n")
 
 
 async def test_who_may_not_list_pods_is_told_so(tmp_path):

@@ -83,6 +83,19 @@ async def test_lines_with_their_stamps_of_the_containers_that_are_selected(tmp_p
         }
 
 
+async def test_as_many_logs_as_there_are(tmp_path):
+    """Each holds a connection for as long as it lasts: there are no hundred for all of them."""
+    async with streaming(tmp_path) as (bench, server):
+        for n in range(130):
+            server.pod(f"{POD}-{n}")
+            server.write(f"{POD}-{n}", line(n))
+        await bench.until(lambda: len(bench.lines) == 130)
+        server.drop()
+        server.pod(f"{POD}-last")
+        server.write(f"{POD}-last", line(1))
+        await bench.until(lambda: bench.lines[f"{POD}-last"])
+
+
 @pytest.mark.parametrize("how", ["end", "abort"])
 async def test_broken_streams_lose_and_double_nothing(tmp_path, how):
     """Many breaks, several lines of the same second on both sides of each, and two lines that are the same."""
@@ -102,6 +115,24 @@ async def test_broken_streams_lose_and_double_nothing(tmp_path, how):
         assert bench.lines[POD] == written
         assert len(server.log_asked) > 15
         assert all("sinceTime" in asked.query for asked in server.log_asked[1:])
+
+
+async def test_a_clock_that_is_set_back_loses_nothing(tmp_path):
+    async with streaming(tmp_path) as (bench, server):
+        server.pod(POD)
+        server.write(POD, line(1, 50))
+        await bench.until(lambda: bench.lines[POD])
+        server.write(POD, line(2, 20))
+        await bench.until(lambda: len(bench.lines[POD]) == 2)
+
+        async def meanwhile(request):
+            server.write(POD, line(3, 21))
+            return await status(500)(request)
+
+        server.log_faults += [meanwhile]
+        server.cut(POD, "abort")
+        await bench.until(lambda: line(3, 21) in bench.lines[POD])
+        assert server.log_asked[-1].query["sinceTime"] == "2026-11-22T23:18:19Z"
 
 
 async def test_what_was_written_while_nobody_listened_comes_with_the_next_connection(tmp_path):
@@ -176,6 +207,21 @@ async def test_what_is_not_allowed_and_what_the_kubelet_stumbles_over_is_told(tm
         assert not bench.lines[POD]
 
 
+async def test_a_piece_of_a_line_without_its_stamp_is_told_in_short(tmp_path):
+    async with streaming(tmp_path) as (bench, server):
+        server.log_faults += [stream(b"x" * 100_000 + b"\n", then="hang")]
+        server.pod(POD)
+        await bench.until(bench.streaming.problem)
+        assert len(bench.streaming.problem()) < 400
+
+
+async def test_as_far_back_as_a_server_can_reckon(tmp_path):
+    async with streaming(tmp_path, since=999_999 * 86_400) as (bench, server):
+        server.pod(POD)
+        await bench.until(lambda: server.log_asked)
+        assert int(server.log_asked[0].query["sinceSeconds"]) * SECOND < 2**63
+
+
 async def test_no_pod_is_told(tmp_path, caplog):
     async with streaming(tmp_path):
         assert f"no container fits {NGINX} yet" in caplog.text
@@ -205,3 +251,21 @@ def test_what_is_remembered_of_a_log_is_two_seconds():
     assert place.resume() == 8 * SECOND
     assert [place.is_new(b"%d" % n, n * SECOND // 10) for n in range(80, 101)] == [False] * 20 + [True]
     assert place.lines == 101
+
+
+def test_what_is_remembered_is_two_seconds_also_after_a_clock_was_set_back():
+    place = Place()
+    assert place.is_new(b"ahead", 5000 * SECOND)
+    for n in range(100):
+        assert place.is_new(b"%d" % n, n * SECOND // 10)
+    assert len(place._recent) <= 20
+    assert place.resume() == 8 * SECOND
+
+
+def test_stamps_that_step_back_by_more_than_usual_double_nothing():
+    """A line is stamped when its first piece is written, and may be long in coming."""
+    stamps = [100 * SECOND // 10, 105 * SECOND // 10, 92 * SECOND // 10, 106 * SECOND // 10]
+    place = Place()
+    assert all(place.is_new(b"%d" % at, at) for at in stamps)
+    since = place.resume()
+    assert not any(place.is_new(b"%d" % at, at) for at in stamps if at >= since)

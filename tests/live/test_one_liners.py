@@ -81,7 +81,9 @@ def test_other_kinds_have_no_line():
         ("/a\n23:19:13.014  200  GET /forged", r"/a\n23:19:13.014  200  GET /forged"),
         ("\r\x9b31m", r"\r\x9b31m"),
         ("\u202eevil\u2066\u200b", r"\u202eevil\u2066\u200b"),
+        ("/admin\u3164\u2800\ufe0f\u034f\uffa0", r"/admin\u3164\u2800\ufe0f\u034f\uffa0"),
         ("/grüße", "/grüße"),
+        ("/हिन्दी", "/हिन्दी"),
     ],
 )
 def test_hostile_text_is_told_and_not_obeyed(hostile, told):
@@ -93,6 +95,10 @@ def test_hostile_text_is_told_and_not_obeyed(hostile, told):
 def test_whatever_a_client_writes_stays_on_one_line(request, addr, reason):
     hostile = record(attempt(None, addr=addr, attribution="unknown", reason=reason), request=request)
     assert one_liner(hostile).isprintable()
+
+
+def test_a_status_that_is_no_number_is_no_failure():
+    assert shown(orjson.dumps(record(attempt(), status="1e30")), Wanted(errors=True)) == b""
 
 
 def test_hostile_text_is_escaped_in_json_too():

@@ -66,6 +66,29 @@ def test_a_clock_that_is_ahead_of_ours_hides_nothing():
     assert list(rows(ranking(record(5, ("a", 200, 0.1))), 0)) == ["a"]
 
 
+def test_a_minute_of_a_clock_that_is_ahead_of_ours_is_a_minute():
+    made = Ranking(60)
+    for n in range(200):
+        made.add(record(600 + n, ("a", 503, 0.1)))
+        row = rows(made, n)["a"]
+        assert (row.requests, row.failed) == (min(n + 1, 60),) * 2
+    assert not rows(made, 260)
+
+
+def test_what_was_counted_before_our_clock_was_set_back_is_left_behind_too():
+    made = ranking(*[record(n, ("a", 200, 0.1)) for n in range(4000, 4060)])
+    assert rows(made, 4059)["a"].requests == 60
+    assert rows(made, 0)["a"].requests == 60
+    assert not rows(made, 60)
+
+
+@pytest.mark.parametrize("window", [None, 60])
+def test_rates_are_of_the_time_since_the_first_line_that_has_one(window):
+    banner = {"kind": "other", "time": None, "message": "a banner"}
+    made = ranking(banner, *[record(n, ("a", 200, 0.1)) for n in range(10)], window=window, whole=False)
+    assert rows(made, 9)["a"].rate == pytest.approx(10 / 9)
+
+
 def test_rates():
     times = [record(n, ("a", 200, 0.1)) for n in range(10)]
     assert rows(ranking(*times), 9)["a"].rate == pytest.approx(10 / 60)
@@ -130,6 +153,12 @@ def test_hostile_text_is_kept_escaped():
     made = ranking(record(0, ("a", 503, 0.1), request="GET /\x1b[2J HTTP/1.1", remote_addr="\x1b[H"))
     [line] = made.failed(("shop", "web", "a"))
     assert (line.client, line.request) == (r"\x1b[H", r"GET /\x1b[2J")
+
+
+def test_of_a_long_client_no_more_is_kept_than_is_shown():
+    made = ranking(record(0, ("a", 503, 0.1), remote_addr="1.2.3.4, " * 100_000))
+    [line] = made.failed(("shop", "web", "a"))
+    assert line.client == ("1.2.3.4, " * 100)[:60] + "…"
 
 
 @given(st.lists(st.floats(0.001, 1000), min_size=1, max_size=200), st.sampled_from([50, 99]))

@@ -203,6 +203,57 @@ async def test_pause():
         assert "PAUSED" not in screen(app)
 
 
+async def test_what_stands_still_can_be_sorted_and_filtered():
+    async with top() as (app, pilot):
+        await pilot.press("p", "s", "s", "s")
+        await pilot.pause()
+        assert "sorted by requests" in screen(app)
+        assert pods(app) == ["web-2", "web-1", "pay-1"]
+        await pilot.press("slash", *"pay")
+        await pilot.pause()
+        assert pods(app) == ["pay-1"]
+        assert failures(app) == ("pay-1", ["503"])
+        await pilot.press("escape")
+        await pilot.pause()
+        assert pods(app) == ["web-2", "web-1", "pay-1"]
+
+
+async def test_the_failures_of_what_stands_still_stay_with_it():
+    async with top() as (app, pilot):
+        await pilot.press("p")
+        app._now = lambda: T + 1000 * SECOND
+        app.take(orjson.dumps(record(1000, ("pay-1", 500, 0.1, {"service": "pay"}), status=500)))
+        app.look()
+        await pilot.press("down")
+        await pilot.pause()
+        assert failures(app) == ("pay-1", ["503"])
+        await pilot.press("up")
+        await pilot.pause()
+        assert failures(app) == ("web-1", ["200", "200", "200"])
+
+
+@pytest.mark.parametrize(("keys", "pod"), [("pagedown", "p-29"), ("ctrl+end", "p-29"), ("down pageup", "p-00")])
+async def test_however_the_cursor_moves_its_pod_is_selected(keys, pod):
+    records = [record(1, (f"p-{n:02}", 503, 0.1)) for n in range(30)]
+    async with top(*records, size=(120, 80)) as (app, pilot):
+        await pilot.press(*keys.split())
+        await pilot.pause()
+        assert failures(app)[0] == pod
+        app.look()
+        await pilot.pause()
+        assert failures(app)[0] == pod
+
+
+async def test_a_selected_pod_that_is_shown_no_more_is_selected_no_more():
+    async with top(*[record(1, (f"p-{n:03}", 503, 0.1)) for n in range(200)]) as (app, pilot):
+        await pilot.press("ctrl+end")
+        assert failures(app)[0] == "p-199"
+        app.take(orjson.dumps(record(1, *[("worse", 503, 0.1)] * 2)))
+        app.look()
+        await pilot.pause()
+        assert (app.query_one("Pods").cursor_row, failures(app)[0]) == (0, "worse")
+
+
 async def test_quit():
     async with top() as (app, pilot):
         await pilot.press("q")
@@ -232,6 +283,12 @@ async def test_nothing_yet():
         await pilot.press("down", "up", "s")
         await pilot.pause()
         assert app.is_running
+
+
+async def test_lines_that_are_all_too_old_are_told():
+    async with top(record(-300, ("web-1", 502, 0.1))) as (app, _):
+        assert pods(app) == []
+        assert "newest line 310 s old" in screen(app)
 
 
 async def test_the_picture_in_the_documents_is_of_this_version():

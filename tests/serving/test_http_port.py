@@ -1,6 +1,7 @@
 """The HTTP port: what it answers, to whom, and that nobody can hold it."""
 
 import asyncio
+import socket
 
 import aiohttp
 import pytest
@@ -48,6 +49,18 @@ async def test_a_port_in_use_is_told():
                 pass
 
 
+async def test_what_is_no_http_is_told_to_who_sent_it_and_is_not_in_the_log(caplog):
+    async with serving(HERE, collector(), lambda: None, look=lambda: 1 / 0) as port:
+        for said in (b"GET /\xff HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nX: " + b"x" * 9000 + b"\r\n", b"\x16\x03\x01\r\n"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(said + b"Host: x\r\n\r\n")
+            assert b" 400 Bad Request" in await asyncio.wait_for(reader.read(), 5)
+            writer.close()
+        assert not caplog.text
+        assert (await get(port, "/metrics"))[0] == 500
+        assert "ZeroDivisionError" in caplog.text
+
+
 async def test_connections_that_say_nothing_are_ended(monkeypatch):
     monkeypatch.setattr(module, "LIFE", 0.05)
     monkeypatch.setattr(module, "ANSWER", 0.05)
@@ -68,6 +81,34 @@ async def test_one_connection_too_many_takes_the_place_of_the_oldest(monkeypatch
         assert await asyncio.wait_for(held[0][0].read(), 5) == b""
         for _, writer in held:
             writer.close()
+
+
+async def test_many_connections_at_once_do_not_get_past_the_limit(monkeypatch):
+    """The loop accepts a hundred at a time, and knows of them only afterwards."""
+    monkeypatch.setattr(module, "CONNECTIONS", 8)
+    async with serving(HERE, collector(), lambda: None) as port:
+        clients = []
+        for _ in range(300):
+            client = socket.socket()
+            client.setblocking(False)
+            client.connect_ex(("127.0.0.1", port))
+            clients.append(client)
+            if len(clients) % 100 == 0:
+                assert await get(port, "/livez") == (200, "ok\n")
+        assert await get(port, "/livez") == (200, "ok\n")
+        kept = [client for client in clients if not _is_closed(client)]
+        for client in clients:
+            client.close()
+        assert len(kept) <= 8
+
+
+def _is_closed(client: socket.socket) -> bool:
+    try:
+        return client.recv(1) == b""
+    except BlockingIOError:
+        return False
+    except ConnectionError:
+        return True
 
 
 async def test_clients_that_do_not_read_hold_up_neither_probes_nor_memory(monkeypatch):
