@@ -31,12 +31,14 @@ _OTHER = re.compile(
 REASONS = (
     ("no_live_upstreams", re.compile(rb"no live upstreams")),
     ("refused", re.compile(rb"\(111: ")),
+    ("unreachable", re.compile(rb"\((?:113|101): ")),
     ("timed_out", re.compile(rb"timed out")),
     ("reset", re.compile(rb"\((?:104|32): ")),
     ("premature_close", re.compile(rb"prematurely closed")),
     ("tls", re.compile(rb"SSL|certificate|TLS", re.IGNORECASE)),
 )
-"""What nginx writes (with Linux's errno: 111 ECONNREFUSED, 104 ECONNRESET, 32 EPIPE) when an upstream fails it."""
+"""What nginx writes (with Linux's errno: 111 ECONNREFUSED, 113 EHOSTUNREACH, 101 ENETUNREACH, 104 ECONNRESET,
+32 EPIPE) when an upstream fails it."""
 FAILURES = frozenset({"error", "crit", "alert", "emerg"})
 _ABOUT_AN_UPSTREAM = re.compile(rb"upstream|proxying|sending to client")
 _THE_CLIENTS = re.compile(rb"while sending to client")

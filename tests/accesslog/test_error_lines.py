@@ -87,6 +87,8 @@ def test_a_line_that_nginx_cut_off():
 @pytest.mark.parametrize(
     ("message", "reason"),
     [
+        (b"connect() failed (113: No route to host) while connecting to upstream", "unreachable"),
+        (b"connect() failed (101: Network is unreachable) while connecting to upstream", "unreachable"),
         (b"upstream timed out (110: Connection timed out) while connecting to upstream", "timed_out"),
         (b"upstream prematurely closed connection while reading response header from upstream", "premature_close"),
         (b"recv() failed (104: Connection reset by peer) while reading response header from upstream", "reset"),
