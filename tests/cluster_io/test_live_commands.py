@@ -75,7 +75,8 @@ async def test_a_full_disk_is_told(tmp_path):
         async with tail(server, tmp_path, stdout=full) as process:
             os.close(full)
             said = await asyncio.wait_for(process.stderr.read(), 20)
-        assert (process.returncode, said) == (1, b"enricher: stdout: No space left on device\n")
+            code = await asyncio.wait_for(process.wait(), 20)
+        assert (code, said) == (1, b"enricher: stdout: No space left on device\n")
 
 
 async def test_who_may_not_list_pods_is_told_so(tmp_path):
