@@ -42,8 +42,8 @@ class Process:
         return bool(found)
 
     def log(self) -> str:
-        self.said.seek(0)
-        return self.said.read().decode()
+        # With a `seek` the daemon's next line would go there too: it writes to the same open file.
+        return os.pread(self.said.fileno(), 1 << 20, 0).decode()
 
     def pump(self, seconds: float) -> None:
         """Reads stdout for so long."""
