@@ -188,7 +188,12 @@ class Streaming:
     def problem(self) -> str | None:
         """Why lines may be wanting, in one line."""
         watches = (status.problem for status in self._statuses.values() if not status.synced)
-        return next(filter(None, (*watches, *self._following.values())), None)
+        return next(filter(None, (*watches, *self._following.values(), self._nothing_fits())), None)
+
+    def _nothing_fits(self) -> str | None:
+        if self._following or not all(listed.is_set() for listed in self._listed.values()):
+            return None
+        return f"no container fits {', '.join(one.text for one in self._selectors)} yet"
 
     async def _keep(self, place: str | None, group: asyncio.TaskGroup) -> None:
         read = partial(read_pod, self._selectors)
@@ -207,8 +212,8 @@ class Streaming:
                     group.create_task(self._follow(place, log))
             if isinstance(item, Listed) and not self._listed[place].is_set():
                 self._listed[place].set()
-                if not pods:
-                    logger.warning("no container fits %s yet", ", ".join(one.text for one in self._selectors))
+                if nothing := self._nothing_fits():
+                    logger.warning("%s", nothing)
 
     async def _follow(self, place: str | None, log: PodLog) -> None:
         """One container's log, connection after connection, until its pod is gone and its last line has come."""

@@ -77,7 +77,7 @@ class Top(App[None]):
     TITLE = "enricher top"
     ENABLE_COMMAND_PALETTE = False
     CSS = """
-    #head { height: 1; padding: 0 1; background: $panel; }
+    #head { height: auto; max-height: 4; padding: 0 1; background: $panel; }
     Pods { height: 3fr; }
     #filter { display: none; }
     #filter.open { display: block; }
@@ -169,9 +169,9 @@ class Top(App[None]):
 
     def _show_failed(self) -> None:
         key = self._selected()
-        pod = key[2] if key else ""
         lines = self._failures(key) if key else []
-        self.query_one("#of", Static).update(Text(f"last failures of {pod}" if lines else f"no failures of {pod}"))
+        title = f"{'last' if lines else 'no'} failures of {key[2]}" if key else ""
+        self.query_one("#of", Static).update(Text(title))
         text = Text(no_wrap=True, overflow="ellipsis")
         for line in lines:
             text.append(f"{line.time:<13}{line.client:<16} {line.request:<32} ")
@@ -193,7 +193,7 @@ class Top(App[None]):
             parts.append(f"{SHOWN} of {len(self._rows)} pods")
         if self._paused is not None:
             parts.append("PAUSED")
-        self.query_one("#head", Static).update(Text(" · ".join(parts), no_wrap=True, overflow="ellipsis"))
+        self.query_one("#head", Static).update(Text(" · ".join(parts)))
 
     def _selected(self) -> Key | None:
         keys = [row.key for row in self._rows[:SHOWN]]
