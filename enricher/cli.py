@@ -165,7 +165,7 @@ def _add_live(commands: Any) -> None:
     add_options(tail, TAIL)
     tail.add_argument("--errors", action="store_true", help="only requests that failed, or had an attempt that did")
     tail.add_argument("--pod", metavar="GLOB", help="only what was tried at such a pod")
-    tail.add_argument("--service", metavar="NAME", help="only what was tried at this service")
+    tail.add_argument("--service", metavar="[NAMESPACE/]GLOB", help="only what was tried at such a service")
     tail.add_argument(
         "--output", "-o", choices=("text", "json"), default="text", help="json: the lines of docs/output.md"
     )
@@ -266,7 +266,8 @@ def _top(arguments: dict[str, Any]) -> int:
     settings, files = settle(TOP, arguments), arguments["files"]
     feed = _feed(settings, files, WINDOW)
     # What lies in a file is looked at as a whole, what comes through a pipe as it comes.
-    ranking = Ranking(WINDOW if STDIN in files or not files else None, whole=not files)
+    window = WINDOW if STDIN in files or not files else None
+    ranking = Ranking(window, whole=not files, namespace=settings.namespace)
     with keyboard(STDIN in files):
         logging.getLogger("enricher").addHandler(logging.NullHandler())
         logging.getLogger("enricher").propagate = False  # problems are in the first line of the view
@@ -286,7 +287,8 @@ def _tail(arguments: dict[str, Any]) -> int:
     if arguments["files"] and settings.since:
         raise UsageError("--since was given beside files, which are read from their beginning")
     logging.basicConfig(format="enricher: %(message)s")
-    wanted = Wanted(errors=arguments["errors"], pod=arguments["pod"], service=arguments["service"])
+    given = {name: arguments[name] for name in ("errors", "pod", "service")}
+    wanted = Wanted(**given, namespace=settings.namespace)
     is_coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
     def take(data: bytes) -> None:

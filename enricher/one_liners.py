@@ -21,6 +21,8 @@ class Wanted:
     pod: str | None = None
     """A pattern as the shell's."""
     service: str | None = None
+    """A pattern, too; with a slash in it, one of a namespace and a service."""
+    namespace: str | None = None
 
     def fits(self, record: Record) -> bool:
         if self.errors and not (record["kind"] == "access" and is_failure(record)):
@@ -29,7 +31,11 @@ class Wanted:
         pods = [one["pod"] for part in parts for one in (part, *part.get("candidates", ())) if "pod" in one]
         if self.pod is not None and not any(fnmatchcase(pod, self.pod) for pod in pods):
             return False
-        return self.service is None or self.service in {part.get("service") for part in parts}
+        if self.namespace is not None and self.namespace not in {part.get("namespace") for part in parts}:
+            return False
+        services = [(part.get("namespace", ""), part["service"]) for part in parts if "service" in part]
+        wanted = self.service if self.service is None or "/" in self.service else f"*/{self.service}"
+        return wanted is None or any(fnmatchcase("/".join(one), wanted) for one in services)
 
 
 def shown(data: bytes, wanted: Wanted, *, as_json: bool = False, coloured: bool = False) -> bytes:

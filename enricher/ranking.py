@@ -95,11 +95,12 @@ SORTS: dict[str, Callable[[Row], float]] = {
 
 class Ranking:
     """Adds records up. `window` is in seconds, None for all that comes. Where nothing is known of the time before the
-    first record, rates are of the time since then, else of the whole window (`whole`).
+    first record, rates are of the time since then, else of the whole window (`whole`). With a `namespace` only its
+    pods are looked at.
     """
 
-    def __init__(self, window: int | None, *, whole: bool = True) -> None:
-        self._window, self._whole = window, whole
+    def __init__(self, window: int | None, *, whole: bool = True, namespace: str | None = None) -> None:
+        self._window, self._whole, self._namespace = window, whole, namespace
         self._slots: defaultdict[Key, dict[int, Slot]] = defaultdict(dict)
         self._failed: dict[Key, deque[FailedLine]] = {}
         self._first: int | None = None
@@ -118,6 +119,8 @@ class Ranking:
         self.newest = max(self.newest, at)
         attempts = record.get("attempts") or ()
         for n, attempt in enumerate(attempts, 1):
+            if self._namespace not in {None, attempt.get("namespace")}:
+                continue
             key = tuple(printable(attempt.get(name) or NOBODY) for name in ("namespace", "service", "pod"))
             slot = self._slots[key].setdefault(self._second(at), Slot())  # type: ignore[index]  # three names
             slot.requests += 1

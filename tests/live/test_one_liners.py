@@ -109,7 +109,7 @@ def test_hostile_text_is_escaped_in_json_too():
 GOOD, HIDDEN, NONE = record(attempt("web-2")), record(REFUSED, attempt("web-2")), record(status=503)
 GRPC = record(attempt(grpc_status="INTERNAL"))
 ERROR_LINE = {"kind": "error", "time": None, "message": "x", "pod": "web-1", "service": "web"}
-SERVICE = record(attempt(None, service="pay", candidates=[{"pod": "pay-1"}], attribution="service"))
+SERVICE = record(attempt(None, namespace="shop", service="pay", candidates=[{"pod": "pay-1"}], attribution="service"))
 ALL = [GOOD, HIDDEN, NONE, GRPC, ERROR_LINE, SERVICE]
 
 
@@ -123,6 +123,11 @@ ALL = [GOOD, HIDDEN, NONE, GRPC, ERROR_LINE, SERVICE]
         (Wanted(pod="web-?", errors=True), [HIDDEN, GRPC]),
         (Wanted(service="pay"), [SERVICE]),
         (Wanted(service="pa"), []),
+        (Wanted(service="p*y"), [SERVICE]),
+        (Wanted(service="shop/p?y"), [SERVICE]),
+        (Wanted(service="other/pay"), []),
+        (Wanted(namespace="shop"), [SERVICE]),
+        (Wanted(namespace="other"), []),
     ],
 )
 def test_what_is_wanted(wanted, fitting):

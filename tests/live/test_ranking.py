@@ -53,6 +53,12 @@ def test_retries_are_hidden_and_the_last_failure_is_not():
     )
 
 
+def test_a_namespace_is_looked_at_alone():
+    made = Ranking(60, namespace="shop")
+    made.add(record(0, ("a", 502, 0.001, {"namespace": "other"}), (None, 502, 0.001), ("b", 200, 0.002)))
+    assert {pod: row.requests for pod, row in rows(made).items()} == {"b": 1}
+
+
 def test_what_the_window_has_left_behind_is_forgotten():
     made = ranking(record(0, ("a", 502, 0.1)), record(30, ("a", 200, 0.1)), record(59, ("b", 200, 0.1)))
     assert {pod: row.requests for pod, row in rows(made, 59).items()} == {"a": 2, "b": 1}
