@@ -1,8 +1,9 @@
 """`--endpoints FILE`: who was where, from files in place of a watch.
 
-Three kinds, told apart by what they hold:
+Four kinds, told apart by what they hold:
 - JSON Lines, a recorded watch: `{"at": RFC 3339, "type": "ADDED|MODIFIED|DELETED|BOOKMARK", "object": {…}}`;
 - one JSON object, a list as `kubectl get endpointslices -A -o json` prints it: a snapshot, which has no times;
+- `history.json` of a daemon's state directory: what it knew when it saved it, once a minute and at its end;
 - YAML, addresses that never change: `10.0.0.5:8080: shop-1`, or `10.0.0.5: {pod: shop-1, namespace: …, node: …}`.
 The objects are EndpointSlices and, in the same file or one of their own, Services. A file may be gzipped.
 """
@@ -20,6 +21,7 @@ from enricher.cluster.attribution import Known
 from enricher.cluster.endpoints import read_slice, service_as_slice, split_address
 from enricher.cluster.history import EVER, History
 from enricher.errors import ConfigurationError
+from enricher.state import VERSION
 from enricher.times import rfc3339_ns
 
 EVENTS = ("ADDED", "MODIFIED", "DELETED", "BOOKMARK")
@@ -71,6 +73,8 @@ def read_into(known: Known, text: bytes) -> None:
         whole = None
     if whole is None or ("type" in whole and "object" in whole):
         _recorded(known, list(_events(text)))
+    elif "history" in whole:
+        _saved(known, whole)
     else:
         _snapshot(known, whole)
 
@@ -98,6 +102,15 @@ def _snapshot(known: Known, obj: Object) -> None:
             known.services.apply("ADDED", service_as_slice(item), 0, EVER)
         else:
             raise ValueError(f"EndpointSlices (and Services) are expected, not {kind or 'an object without a kind'}")
+
+
+def _saved(known: Known, obj: Object) -> None:
+    if obj.get("version") != VERSION or not isinstance(obj["history"], dict):
+        raise ValueError(f"a daemon's history of version {VERSION} is expected")
+    if any(known.pods.tenures()):
+        raise ValueError("a daemon's history has to be the first of the files")
+    known.pods.load(obj["history"])
+    known.pods.bookmarked = True  # it says until when it is whole
 
 
 def _recorded(known: Known, events: list[Event]) -> None:

@@ -5,6 +5,9 @@ import pytest
 from timeline import Timeline, pod, said, slice_
 
 from enricher.cluster.history import History
+from enricher.cluster.loading import load_known
+from enricher.errors import ConfigurationError
+from enricher.state import StateFile
 
 
 def restarted(t: Timeline) -> Timeline:
@@ -27,6 +30,26 @@ def test_the_past_is_answered_alike():
     assert said(t.answered(5)) == ("exact", "old")
     assert said(t.answered(15)) == ("grace", "old")
     assert said(t.answered(25, "10.0.0.2:8080")) == ("exact", "other")
+
+
+def test_a_daemons_file_is_read_in_place_of_a_watch(tmp_path):
+    StateFile(str(tmp_path), "history").save(before().history.dump())
+    t = Timeline()
+    t.history = load_known([str(tmp_path / "history.json")]).pods
+    assert said(t.answered(5)) == ("exact", "old")
+    assert said(t.answered(15)) == ("grace", "old")
+    assert said(t.answered(19.9, "10.0.0.2:8080")) == ("exact", "other")
+    assert said(t.answered(500, "10.0.0.2:8080")) == ("assumed", "other")  # nothing was heard for so long
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b'{"version": 2, "history": {}}', b'{"version": 1, "history": 3}', b'{"version": 1, "history": {"tenures": 3}}'],
+)
+def test_a_file_that_is_none_of_ours_is_refused(tmp_path, content):
+    (path := tmp_path / "history.json").write_bytes(content)
+    with pytest.raises(ConfigurationError, match=r"history\.json: .*history"):
+        load_known([str(path)])
 
 
 def test_a_list_after_the_restart_goes_on_from_what_was_known():
