@@ -96,7 +96,8 @@ class Watched:
                 for one in self._watches:
                     await one.listed.wait()
         except TimeoutError:
-            logger.warning("no list of endpoints after %.0f s", FIRST_LIST)
+            missing = [one.resource.plural for one in self._watches if not one.listed.is_set()]
+            logger.warning("no list of %s after %.0f s", ", ".join(missing), FIRST_LIST)
 
     async def keep(self) -> None:
         """Follows the API server for ever, once there is a need."""

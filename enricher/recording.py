@@ -7,6 +7,7 @@ something may have come and gone that is not told.
 """
 
 import asyncio
+import os
 import signal
 import sys
 import time
@@ -19,6 +20,7 @@ import orjson
 from enricher.cluster.connecting import Api, connect
 from enricher.cluster.watching import ENDPOINT_SLICES, SERVICES, Changed, Listed, Resource, WatchStatus, watch
 from enricher.errors import ConfigurationError
+from enricher.lines import printable
 from enricher.settings import Settings
 from enricher.times import format_ns
 
@@ -31,6 +33,9 @@ def run(output: str | None, settings: Settings) -> None:
 
     Raises ConfigurationError if there is no cluster to ask or the file cannot be written.
     """
+    if output and sys.stderr.isatty():
+        instead = ", in place of what is in it," if os.path.exists(output) and os.path.getsize(output) else ""
+        sys.stderr.write(f"recording to {printable(output)}{instead} until Ctrl-C\n")
     with suppress(BrokenPipeError), _opened(output) as write:
         asyncio.run(_until_signalled(_record_from(settings, write)))
 
