@@ -164,11 +164,11 @@ class Ranking:
                 del self._slots[key]
                 self._failed.pop(key, None)
 
-    def rows(self, now: int, sort: str = "errors", text: str = "") -> list[Row]:
-        """One for each pod that had an attempt within the window, and has `text` in a name; the worst first."""
+    def rows(self, now: int) -> list[Row]:
+        """One for each pod that had an attempt within the window, as `arranged` takes them."""
         self.forget(now)
         seconds = self._seconds(now)
-        return arranged([_row(key, slots, seconds) for key, slots in self._slots.items()], sort, text)
+        return [_row(key, slots, seconds) for key, slots in self._slots.items()]
 
     def failed(self, key: Key) -> list[FailedLine]:
         """The last requests in which the pod failed, the newest first."""

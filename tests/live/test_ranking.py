@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enricher.ranking import GRADES, NOBODY, REMEMBERED, SORTS, Ranking, _bucket, _percentile
+from enricher.ranking import GRADES, NOBODY, REMEMBERED, SORTS, Ranking, _bucket, _percentile, arranged
 from enricher.times import SECOND, format_ns
 
 T = 1_800_000_000 * SECOND
@@ -29,8 +29,8 @@ def ranking(*records, window=60, whole=True):
     return made
 
 
-def rows(made, at=0, *arguments):
-    return {row.key[2]: row for row in made.rows(T + at * SECOND, *arguments)}
+def rows(made, at=0, sort="errors", text=""):
+    return {row.key[2]: row for row in arranged(made.rows(T + at * SECOND), sort, text)}
 
 
 def test_retries_are_hidden_and_the_last_failure_is_not():
