@@ -36,7 +36,10 @@ def printable(text: object) -> str:
     """On one line and without what a terminal, or the eye, would obey: escapes, line breaks, marks of direction, and
     what nobody sees.
     """
-    return "".join(_escaped(one) if _UNSEEN.match(one) or not one.isprintable() else one for one in str(text))
+    shown = str(text)
+    if shown.isprintable() and not _UNSEEN.search(shown):
+        return shown  # as nearly all are: this is asked for every name of every attempt
+    return "".join(_escaped(one) if _UNSEEN.match(one) or not one.isprintable() else one for one in shown)
 
 
 def _escaped(character: str) -> str:
