@@ -55,7 +55,7 @@ class StateFile:
             log.warning("cannot read %s (%s): starting without it", self._path, error.strerror)
             return None
         try:
-            return take(self._parse(content))
+            return take(unwrapped(orjson.loads(content), self._name))
         except ValueError as error:
             self._set_aside(error)
             return None
@@ -80,15 +80,6 @@ class StateFile:
         self._saved, self._problem = content, None
         return True
 
-    def _parse(self, content: bytes) -> dict[str, Any]:
-        found = orjson.loads(content)
-        match found:
-            case {"version": int(version)} if version != VERSION:
-                raise ValueError(f"version {version}, this program knows {VERSION}")
-            case {"version": int()} if isinstance(state := found.get(self._name), dict):
-                return state
-        raise ValueError(f"not a file of {self._name}")
-
     def _failed(self, problem: str) -> None:
         self.failures += 1
         if problem != self._problem:
@@ -102,6 +93,16 @@ class StateFile:
             # Where even this fails, the next save replaces the file.
             os.replace(self._path, aside)
         log.warning("%s is not usable (%s): kept as %s, starting without it", self._path, reason, aside)
+
+
+def unwrapped(found: Any, name: str) -> dict[str, Any]:
+    """What the file `<name>.json` was to keep, of the JSON in it. Raises ValueError where it is none of ours."""
+    match found:
+        case {"version": int(version)} if version != VERSION:
+            raise ValueError(f"{name} of version {version}, this program knows {VERSION}")
+        case {"version": int()} if isinstance(state := found.get(name), dict):
+            return state
+    raise ValueError(f"not a file of {name}")
 
 
 def lock(state_dir: str) -> BinaryIO:

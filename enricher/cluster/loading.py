@@ -21,7 +21,7 @@ from enricher.cluster.attribution import Known
 from enricher.cluster.endpoints import read_slice, service_as_slice, split_address
 from enricher.cluster.history import EVER, History
 from enricher.errors import ConfigurationError
-from enricher.state import VERSION
+from enricher.state import unwrapped
 from enricher.times import rfc3339_ns
 
 EVENTS = ("ADDED", "MODIFIED", "DELETED", "BOOKMARK")
@@ -105,11 +105,9 @@ def _snapshot(known: Known, obj: Object) -> None:
 
 
 def _saved(known: Known, obj: Object) -> None:
-    if obj.get("version") != VERSION or not isinstance(obj["history"], dict):
-        raise ValueError(f"a daemon's history of version {VERSION} is expected")
     if any(known.pods.tenures()):
         raise ValueError("a daemon's history has to be the first of the files")
-    known.pods.load(obj["history"])
+    known.pods.load(unwrapped(obj, "history"))
     known.pods.bookmarked = True  # it says until when it is whole
 
 
