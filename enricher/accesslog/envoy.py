@@ -17,6 +17,7 @@ from enricher.accesslog.grpc import status_name
 from enricher.accesslog.json_format import JsonFormat
 from enricher.accesslog.kinds import INTEGER, MILLISECONDS, TEXT, WORD, Kind, dialect
 from enricher.accesslog.records import Record
+from enricher.accesslog.variables import decoded
 from enricher.times import MILLISECOND, rfc3339_ns
 
 DEFAULT = (
@@ -221,7 +222,7 @@ def _attempts(raw: dict[str, bytes]) -> list[Attempt]:
         status = _MADE_UP.get(reason, b"503")
     made_by = "" if _CLIENT_LEFT & {*flags} or status == b"0" else "proxy" if reason else "pod"
     attempt = Attempt(
-        _decoded(addr),
+        decoded(addr),
         int(status) if status.isdigit() and len(status) < 10 and int(status) else None,
         # The header's time counts from the request's end: of several attempts it is no single one's.
         took if raw.get("upstream_attempts", b"1") in {b"", b"-", b"1"} and "URX" not in flags else None,
@@ -235,7 +236,7 @@ def _attempts(raw: dict[str, bytes]) -> list[Attempt]:
 
 def _client(raw: dict[str, bytes]) -> str:
     """Without the port."""
-    addr = _decoded(raw.get("remote_addr", b""))
+    addr = decoded(raw.get("remote_addr", b""))
     host, _, port = addr.rpartition(":")
     return host.strip("[]") if port.isdecimal() and ("." in host or host.endswith("]")) else addr
 
@@ -251,10 +252,6 @@ def _upstream_name(cluster: str) -> str:
 
 def _ms(raw: bytes) -> int | None:
     return int(raw) * MILLISECOND if raw.isdigit() and len(raw) < 12 else None
-
-
-def _decoded(raw: bytes) -> str:
-    return raw.decode("utf-8", "backslashreplace")
 
 
 _COUNTS = frozenset(

@@ -10,6 +10,8 @@ end could not do without. (nginx refuses a request line with more spaces than it
 import re
 from typing import NamedTuple
 
+from enricher.accesslog.variables import decoded
+
 _HEAD = re.compile(rb"(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) \[(\w+)\] (\d+)#\d+: (?:\*(\d{1,18}) )?")
 _NAMES = re.compile(rb', (?:(client|server): |(request|subrequest|upstream|host|referrer): ")')
 _ORDER = (b"client", b"server", b"request", b"subrequest", b"upstream", b"host", b"referrer")
@@ -79,8 +81,8 @@ def read_error_line(line: bytes) -> ErrorLine | None:
         head[2].decode(),
         int(head[4]) if head[4] else None,
         line[head.end() : end],
-        _text(upstream[1]) if upstream else "",
-        {name: _text(fields[name]) for name in _FIELDS if fields.get(name)},
+        decoded(upstream[1]) if upstream else "",
+        {name: decoded(fields[name]) for name in _FIELDS if fields.get(name)},
     )
 
 
@@ -101,7 +103,3 @@ def _read_end(line: bytes, begin: int) -> tuple[int, dict[str, bytes]]:
 def is_other(line: bytes) -> bool:
     """Whether the line is a known companion of access lines: a log of the controller, its banner, a TCP session."""
     return _OTHER.fullmatch(line) is not None
-
-
-def _text(raw: bytes) -> str:
-    return raw.decode("utf-8", "backslashreplace")

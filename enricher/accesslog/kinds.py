@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from enricher.accesslog.compiling import Dialect
 from enricher.accesslog.records import Record
-from enricher.accesslog.variables import Seconds, unescape
+from enricher.accesslog.variables import Seconds, decoded, unescape
 
 _MISSING = frozenset({b"", b"-"})
 
@@ -38,10 +38,6 @@ def _fraction(raw: bytes, escape: str, digits: int) -> Any:
         return None if raw in _MISSING or raw.startswith(b"-") else unescape(raw, escape)
     padded = raw.zfill(digits + 1)
     return Seconds(b"%b.%b" % (padded[:-digits].lstrip(b"0") or b"0", padded[-digits:]))
-
-
-def _decoded(raw: bytes) -> str:
-    return raw.decode("utf-8", "backslashreplace")
 
 
 TEXT = Kind(None, unescape)
@@ -73,7 +69,7 @@ def dialect(
     def converter(name: str, escape: str) -> Callable[[bytes], Any]:
         read = kind(name).read
         if read is unescape and escape == "none":
-            return _decoded  # most of a line's values, so this is where its time goes
+            return decoded  # most of a line's values, so this is where its time goes
         return lambda raw: read(raw, escape)
 
     return Dialect(shape, converter, record, counts=counts, prefix=prefix)

@@ -109,6 +109,11 @@ _HASHED_BYTE = re.compile(rb"#([0-9A-F]{2})")
 _CONTROL = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 
 
+def decoded(raw: bytes) -> str:
+    r"""What is not escaped. Bytes that are no UTF-8 come out as `\xXX`."""
+    return raw.decode("utf-8", "backslashreplace")
+
+
 def unescape(raw: bytes, escape: str) -> str:
     r"""The text that nginx (or, with `hash`, HAProxy) escaped. Bytes that are no UTF-8 come out as `\xXX`."""
     if escape == "hash":
