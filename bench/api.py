@@ -11,7 +11,7 @@ import json
 import ssl
 
 from aiohttp import web
-from generate import PODS_PER_SERVICE, address, name, slices
+from generate import PODS_PER_SERVICE, address, name, replaced, slices
 
 VERSION = "1000"
 SLICES = '"kind":"EndpointSliceList","apiVersion":"discovery.k8s.io/v1"'
@@ -76,18 +76,9 @@ class Api:
         first, pods = int(request.query["first"]), int(request.query["pods"])
         seconds = float(request.query["seconds"])
         begin, loop = asyncio.get_running_loop().time(), asyncio.get_running_loop()
-        known = list(slices(self.pods, size=self.size))
-        for n in range(first, first + pods):
-            obj, at = known[n // self.size], n % self.size
-            old = obj["endpoints"][at]
-            target = old["targetRef"] | {"name": f"web-new-{n}", "uid": f"uid-new-{n:028x}"}
-            new = old | {"targetRef": target, "addresses": [f"10.{200 + n // 62500}.{n // 250 % 250}.{n % 250 + 1}"]}
-            leaving = old | {"conditions": {"ready": False, "serving": True, "terminating": True}}
-            rest = [one for place, one in enumerate(obj["endpoints"]) if place != at]
-            self._send(obj | {"endpoints": [*rest, leaving, new]})
-            obj["endpoints"][at] = new
-            self._send(obj)
+        for n, obj in replaced(self.pods, size=self.size, first=first, count=pods):
             await asyncio.sleep(max(0, begin + (n - first) * seconds / pods - loop.time()))
+            self._send(obj)
         return web.json_response({"bytes": self.sent})
 
     async def counts(self, _: web.Request) -> web.Response:

@@ -77,6 +77,23 @@ def slices(pods: int, *, size: int = PODS_PER_SERVICE) -> Iterator[dict]:
         yield {"kind": "EndpointSlice", "metadata": metadata, "endpoints": endpoints, "ports": ports}
 
 
+def replaced(pods: int, *, size: int, first: int, count: int) -> Iterator[tuple[int, dict]]:
+    """A rolling update of `count` pods, from the `first` on: the pod's number, and its slice, twice for each pod: with
+    the new one beside the old one that is terminating, then with the new one alone.
+    """
+    known = list(slices(pods, size=size))
+    for n in range(first, first + count):
+        obj, at = known[n // size], n % size
+        old = obj["endpoints"][at]
+        target = old["targetRef"] | {"name": f"web-new-{n}", "uid": f"uid-new-{n:028x}"}
+        new = old | {"targetRef": target, "addresses": [f"10.{200 + n // 62500}.{n // 250 % 250}.{n % 250 + 1}"]}
+        leaving = old | {"conditions": {"ready": False, "serving": True, "terminating": True}}
+        rest = [one for place, one in enumerate(obj["endpoints"]) if place != at]
+        yield n, obj | {"endpoints": [*rest, leaving, new]}
+        obj["endpoints"][at] = new
+        yield n, obj
+
+
 def events(pods: int) -> Iterator[str]:
     """The first list: one slice of 20 endpoints per service, an hour before the log begins."""
     at = (START - timedelta(hours=1)).isoformat().replace("+00:00", "Z")

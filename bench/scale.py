@@ -24,7 +24,7 @@ import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -107,22 +107,38 @@ def api(directory: Path, endpoints: int, size: int = 100) -> Iterator[None]:
         yield
 
 
+def one_log(directory: Path, pods: int) -> Path:
+    """The directory of a log of 1,000 lines."""
+    log = directory / "pods" / CONTAINER / "0.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("".join(lines(1000, pods, Shares(), 1)))
+    return directory / "pods"
+
+
 @contextmanager
 def in_a_pod(directory: Path, logs: Path, stdout: int = subprocess.DEVNULL) -> Iterator[Daemon]:
     account(directory)
     environ = os.environ | {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(API_PORT)}
     environ.pop("KUBECONFIG", None)
-    state = tempfile.mkdtemp(dir=directory)
-    command = [sys.executable, "-c", IN_A_POD, str(directory), "run", "--log-dir", str(logs), "--state-dir", state]
-    began = time.monotonic()
-    process = subprocess.Popen(
-        [*command, "--listen", f"127.0.0.1:{PORT}"], env=environ, stdout=stdout, stderr=subprocess.DEVNULL
-    )
-    try:
-        yield Daemon(process, began)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait()
+    with running(["-c", IN_A_POD, str(directory)], logs, environ, stdout) as one:
+        yield one
+
+
+@contextmanager
+def running(
+    python: Sequence[str], logs: Path, environ: Mapping[str, str] = os.environ, stdout: int = subprocess.DEVNULL
+) -> Iterator[Daemon]:
+    """The daemon; `python` are the interpreter's arguments that start it, and options come after them."""
+    with tempfile.TemporaryDirectory() as state:
+        options = ["--log-dir", str(logs), "--state-dir", state, "--listen", f"127.0.0.1:{PORT}"]
+        began = time.monotonic()
+        command = [sys.executable, *python, "run", *options]
+        process = subprocess.Popen(command, env=environ, stdout=stdout, stderr=subprocess.DEVNULL)
+        try:
+            yield Daemon(process, began)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait()
 
 
 def start(directory: Path) -> None:
@@ -133,11 +149,9 @@ def start(directory: Path) -> None:
         time.sleep(3)
         now, most = idle.memory()
         print(f"{'idle':>10} {'':>8} {now:11.1f} {most:9.1f}")
-    log = directory / "pods" / CONTAINER / "0.log"
-    log.parent.mkdir(parents=True)
-    log.write_text("".join(lines(1000, 1000, Shares(), 1)))
+    logs = one_log(directory, 1000)
     for endpoints in (5_000, 50_000, 150_000):
-        with api(directory, endpoints), in_a_pod(directory, directory / "pods") as one:
+        with api(directory, endpoints), in_a_pod(directory, logs) as one:
             ready = one.ready()
             time.sleep(2)
             now, most = one.memory()
@@ -159,11 +173,9 @@ def watch(directory: Path, sizes: Sequence[tuple[int, int]] = WATCHED, pods: int
         print(f"a node without a proxy: {asked('/counts')['requests']} requests")
     heads = f"{'endpoints':>10} {'a slice':>8} {'requests':>9} {'list MB':>8}"
     print(f"{heads} {'memory MiB':>11} {'peak MiB':>9} {'roll MB':>8}")
-    log = directory / "pods" / CONTAINER / "0.log"
-    log.parent.mkdir(parents=True)
-    log.write_text("".join(lines(1000, least, Shares(), 1)))
+    logs = one_log(directory, least)
     for endpoints, size in sizes:
-        with api(directory, endpoints, size), in_a_pod(directory, directory / "pods") as one:
+        with api(directory, endpoints, size), in_a_pod(directory, logs) as one:
             one.ready()
             time.sleep(2)
             now, _ = one.memory()

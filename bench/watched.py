@@ -11,23 +11,20 @@ import http.client
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
-from compare import KUBECONFIG
-from generate import CONTAINER, Shares, lines, slices
-from scale import PORT, WATCHED, Daemon
+from compare import API_PORT, KUBECONFIG
+from generate import replaced, slices
+from scale import WATCHED, one_log, running
 
-PROXY_PORT, COUNTING_PORT = 18_001, 18_080
+PROXY_PORT = 18_001
 NAMESPACE = "shop"
 PATH = f"/apis/discovery.k8s.io/v1/namespaces/{NAMESPACE}/endpointslices"
 POSTING = 4
@@ -50,7 +47,7 @@ class Counting:
         return self.bytes
 
     async def _serve(self) -> None:
-        server = await asyncio.start_server(self._pass, "127.0.0.1", COUNTING_PORT)
+        server = await asyncio.start_server(self._pass, "127.0.0.1", API_PORT)
         await server.serve_forever()
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -99,19 +96,8 @@ class Slices:
             return len(answer.read())
 
     def roll(self, endpoints: int, size: int) -> None:
-        """Of each pod: the new one beside the old one that ends, then the new one alone."""
-        known = list(slices(endpoints, size=size))
-        for n in range(PODS):
-            obj, at = known[n // size], n % size
-            old = obj["endpoints"][at]
-            target = old["targetRef"] | {"name": f"web-new-{n}", "uid": f"uid-new-{n:028x}"}
-            new = old | {"targetRef": target, "addresses": [f"10.{200 + n // 62500}.{n // 250 % 250}.{n % 250 + 1}"]}
-            leaving = old | {"conditions": {"ready": False, "serving": True, "terminating": True}}
-            rest = [one for place, one in enumerate(obj["endpoints"]) if place != at]
-            path = f"{PATH}/{obj['metadata']['name']}"
-            self.send("PUT", path, whole(obj | {"endpoints": [*rest, leaving, new]}))
-            obj["endpoints"][at] = new
-            self.send("PUT", path, whole(obj))
+        for _, obj in replaced(endpoints, size=size, first=0, count=PODS):
+            self.send("PUT", f"{PATH}/{obj['metadata']['name']}", whole(obj))
 
 
 def whole(obj: dict) -> dict:
@@ -120,21 +106,6 @@ def whole(obj: dict) -> dict:
         "labels": obj["metadata"]["labels"] | {"endpointslice.kubernetes.io/managed-by": "bench"}
     }
     return obj | {"apiVersion": "discovery.k8s.io/v1", "metadata": metadata, "addressType": "IPv4"}
-
-
-@contextmanager
-def daemon(directory: Path) -> Iterator[Daemon]:
-    kubeconfig = directory / "kubeconfig"
-    kubeconfig.write_text(KUBECONFIG)
-    options = ["--log-dir", str(directory / "pods"), "--listen", f"127.0.0.1:{PORT}", "--kubeconfig", str(kubeconfig)]
-    command = [sys.executable, "-m", "enricher", "run", *options, "--state-dir", tempfile.mkdtemp(dir=directory)]
-    began = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        yield Daemon(process, began)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait()
 
 
 def main() -> None:
@@ -159,11 +130,11 @@ def table() -> None:
         cluster.fill(endpoints, size)
         with tempfile.TemporaryDirectory() as temporary:
             directory = Path(temporary)
-            log = directory / "pods" / CONTAINER / "0.log"
-            log.parent.mkdir(parents=True)
-            log.write_text("".join(lines(1000, 1000, Shares(), 1)))
+            kubeconfig = directory / "kubeconfig"
+            kubeconfig.write_text(KUBECONFIG)
             before = counting.bytes
-            with daemon(directory) as one:
+            environ = os.environ | {"KUBECONFIG": str(kubeconfig)}
+            with running(["-m", "enricher"], one_log(directory, 1000), environ) as one:
                 ready = one.ready()
                 sent = counting.settled() - before
                 now, _ = one.memory()
