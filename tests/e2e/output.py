@@ -22,7 +22,9 @@ class Output:
     """The stdout of all daemon pods so far. Files stay open, so that neither a rotation nor the deletion of the pod
     takes away what was not read yet; collect() must come by once before that, though."""
 
-    def __init__(self) -> None:
+    def __init__(self, pods: str = "enricher_enricher-*") -> None:
+        """`pods` are the directories of the daemon's, as a pattern of the shell's."""
+        self._pods = pods
         self._files: dict[tuple[Path, int], BinaryIO] = {}
         self._texts: dict[tuple[Path, int], bytes] = {}
 
@@ -39,7 +41,7 @@ class Output:
 
     def _open_new_files(self) -> None:
         # The files of one container in the order of their writing. A file found later is a later one.
-        for path in sorted(LOGS.glob("enricher_enricher-*/enricher/*.log*"), key=age):
+        for path in sorted(LOGS.glob(f"{self._pods}/enricher/*.log*"), key=age):
             if path.suffix in (".gz", ".tmp"):
                 continue
             try:

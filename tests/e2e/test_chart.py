@@ -1,6 +1,5 @@
 """Helm installs the chart beside the plain manifests' daemon, upgrades it, and takes all of it away."""
 
-import json
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ import pytest
 
 from e2e.conftest import DEPLOY
 from e2e.kube import Kube, Pod, eventually
-from e2e.output import scrape, total
+from e2e.output import Output, scrape, total
 from e2e.proxy import Answer, Proxy
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(240)]
@@ -47,20 +46,11 @@ def remove(kube: Kube) -> None:
     shutil.rmtree(STATE, ignore_errors=True)
 
 
-def lines(kube: Kube, pod: Pod) -> dict[str, list[dict]]:
-    """What the release's daemon wrote, by request."""
-    found: dict[str, list[dict]] = {}
-    for raw in kube("logs", "-n", NAMESPACE, pod.name, "--tail=-1").splitlines():
-        if raw.startswith("{"):
-            record = json.loads(raw)
-            found.setdefault(record.get("req_id", ""), []).append(record)
-    return found
-
-
 def test_installed_upgraded_and_uninstalled(kube: Kube, installed: None, proxy: Proxy, backends: list[Pod]) -> None:
     [first] = kube.ready_pods(*DAEMON, count=1)
+    output = Output(f"{NAMESPACE}_*")
     failing = [proxy.ask(f"charted-{n}", "/status/503") for n in range(6)]
-    names_who_failed(kube, first, failing)
+    names_who_failed(output, failing, backends)
     assert total(scrape(first), "ingress_upstream_errors_total", code="503") >= 6
 
     release("upgrade", "--reuse-values", "--set", "options.max-series=777")
@@ -70,11 +60,10 @@ def test_installed_upgraded_and_uninstalled(kube: Kube, installed: None, proxy: 
         assert pod.name != first.name
         return pod
 
-    second = eventually(another)
+    eventually(another)
     after = [proxy.ask(f"charted-after-{n}", "/status/503") for n in range(6)]
-    names_who_failed(kube, second, after)
-    # It goes on where the old one ended, by the release's own state.
-    assert lines(kube, second).keys().isdisjoint(answer.request_id for answer in failing)
+    # It goes on where the old one ended, by the release's own state: no request has two lines.
+    names_who_failed(output, [*failing, *after], backends)
 
     helm("uninstall", RELEASE, "-n", NAMESPACE, "--wait", "--timeout", "90s")
     for kinds in ("clusterroles,clusterrolebindings", "daemonsets,serviceaccounts"):
@@ -83,15 +72,7 @@ def test_installed_upgraded_and_uninstalled(kube: Kube, installed: None, proxy: 
     kube.ready_pods("enricher", "app.kubernetes.io/name=enricher", count=1)
 
 
-def names_who_failed(kube: Kube, pod: Pod, answers: list[Answer]) -> None:
-    def all_there() -> None:
-        found = lines(kube, pod)
-        assert [len(found.get(answer.request_id, [])) for answer in answers] == [1] * len(answers)
-
-    eventually(all_there)
-    found = lines(kube, pod)
-    names = {backend.name for backend in kube.pods("default", "app=backend")}
-    for answer in answers:
-        [record] = found[answer.request_id]
+def names_who_failed(output: Output, answers: list[Answer], backends: list[Pod]) -> None:
+    for record in output.of(answers).values():
         assert (record["status"], record["attribution"]) == (503, "exact")
-        assert record["pod"] in names
+        assert record["pod"] in {backend.name for backend in backends}
