@@ -23,7 +23,7 @@ demo: .venv/installed
 	$(BIN)/python -m enricher.demo
 
 test: .venv/installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check

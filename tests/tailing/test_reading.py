@@ -18,7 +18,11 @@ def lines(file, **settings) -> list[Line]:
     return [line for some in read_file(file, **settings) for line in some]
 
 
-@pytest.mark.parametrize("content", [LOG, gzip.compress(LOG), gzip.compress(LOG[:40]) + gzip.compress(LOG[40:])])
+@pytest.mark.parametrize(
+    "content",
+    [LOG, gzip.compress(LOG), gzip.compress(LOG[:40]) + gzip.compress(LOG[40:])],
+    ids=["plain", "packed", "packed in two"],
+)
 def test_plain_and_packed_files_and_streams(tmp_path, content):
     path = tmp_path / "any-name"
     path.write_bytes(content)
