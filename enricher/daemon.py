@@ -15,10 +15,11 @@ from enricher import __version__
 from enricher.accesslog.choosing import Timeline
 from enricher.cluster.connecting import connect
 from enricher.cluster.history import FOREVER
+from enricher.cluster.watching import WatchGauges
 from enricher.enriching import Enricher
 from enricher.knowing import FromFile, Knowledge, Watched
 from enricher.lines import spelled
-from enricher.metrics import Collector, Gauges, Metrics, PodKey, WatchGauges
+from enricher.metrics import Collector, Gauges, Metrics, PodKey
 from enricher.own_log import OwnLog
 from enricher.recent import Recent
 from enricher.serving import serving

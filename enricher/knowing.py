@@ -24,12 +24,12 @@ from enricher.cluster.watching import (
     Changed,
     Listed,
     Resource,
+    WatchGauges,
     WatchStatus,
     watch,
 )
 from enricher.configuring import Configured
 from enricher.errors import ConfigurationError
-from enricher.metrics import WatchGauges
 from enricher.settings import Settings
 from enricher.times import SECOND
 

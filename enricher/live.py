@@ -82,7 +82,7 @@ class _Enriching:
 
     def __init__(self, settings: Settings, choosing: Choosing, knowledge: Watched, take: Take) -> None:
         self._settings, self._choosing, self._knowledge, self._take = settings, choosing, knowledge, take
-        self._metrics, self._format_seen = Metrics(), False
+        self._metrics, self._format_seen = Metrics(max_series=settings.max_series), False
         self._enrichers: dict[str, Enricher] = {}
 
     async def deliver(self, log: PodLog, lines: Sequence[Line]) -> None:
@@ -115,7 +115,7 @@ class FromFiles:
 
     def read(self) -> Iterator[bytes]:
         """JSON lines, as they come. Raises ConfigurationError for a file that can't be read."""
-        metrics = Metrics()
+        metrics = Metrics(max_series=self._settings.max_series)
         enricher = _enricher(self._settings, self._settings.choosing(), self._known, metrics, self._settings.node)
         for file in self._files:
             for lines in read_file(_stdin() if file == STDIN else file):

@@ -5,6 +5,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from operator import itemgetter
 from typing import TypeVar
 
@@ -14,6 +15,7 @@ from enricher import __version__
 from enricher.accesslog.attempts import Attempt, Error, Timed
 from enricher.cluster.attribution import Attribution
 from enricher.cluster.endpoints import NO_SERVICE, Service
+from enricher.cluster.watching import WatchGauges
 from enricher.times import SECOND, seconds_ns
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -23,8 +25,6 @@ KNOWN_TIMES = 10_000
 EXPIRY = 3600 * SECOND
 """How long after its pod was last seen (in a slice, or in a log line) a series is kept."""
 
-MAX_SERIES = 20_000
-"""How many pods (as members of services) are counted one by one at most."""
 OVERFLOW = ("", "", "overflow", "")
 """The pod under which all beyond are counted."""
 
@@ -71,26 +71,16 @@ class Gauges:
     endpoints: int = 0
     lag_bytes: int = 0
     lag_seconds: float = 0.0
-    watch: "WatchGauges | None" = None
+    watch: WatchGauges | None = None
     problems: dict[str, int] = field(default_factory=dict)
     """Things that went wrong with logs and were survived, by kind."""
-
-
-@dataclass(slots=True)
-class WatchGauges:
-    """Of all watches together: whether all are in sync, their restarts by reason, and for how many seconds the one that
-    spoke least lately has said nothing.
-    """
-
-    synced: bool
-    restarts: Counter[str]
-    last_event_age: float | None
 
 
 class Metrics:
     """Counters of attempts per pod and of the daemon's own work. `clock` gives ns since the epoch."""
 
-    def __init__(self, clock: Callable[[], int] = time.time_ns, *, max_series: int = MAX_SERIES) -> None:
+    def __init__(self, clock: Callable[[], int] = time.time_ns, *, max_series: float = inf) -> None:
+        """At most `max_series` pods (as members of services) are counted one by one."""
         self._clock, self._max_series = clock, max_series
         self.pods: dict[PodKey, PodSeries] = {}
         self.services: dict[tuple[str, str], list[int]] = {}

@@ -26,7 +26,7 @@ WORTH_A_BAR = 8 * 1024 * 1024
 
 def enrich(settings: Settings, files: Sequence[str], known: Known, *, instead: str | None, out: BinaryIO) -> None:
     """Writes one JSON line per line of the files to `out`; `instead` of them a table (`summary`) or one of MAPS."""
-    metrics = Metrics()
+    metrics = Metrics(max_series=settings.max_series)
     enricher = Enricher(settings.choosing(), known, metrics, node=settings.node, pod_variable=settings.pod_variable)
     table = Summary() if instead == "summary" else ServiceMap() if instead else None
     with _progress(files) as progress:

@@ -16,7 +16,6 @@ from enricher.accesslog.choosing import Choosing
 from enricher.accesslog.compiling import LogFormatError
 from enricher.accesslog.profiles import DEFAULT_PROFILE, PROFILES, Formats
 from enricher.errors import ConfigurationError, UsageError
-from enricher.metrics import MAX_SERIES
 from enricher.tailing.discovering import Selector
 
 STDIN = "-"
@@ -66,7 +65,8 @@ class Settings:
     pod_variable: str = "upstream_http_x_pod_name"
     history: float = 3600.0
     """Seconds."""
-    max_series: int = MAX_SERIES
+    max_series: int = 20_000
+    """Pods (as members of services) that get series of their own; the others share one."""
     since: float = 0.0
     """Seconds before now."""
     node: str = ""

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import random
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
@@ -130,6 +131,17 @@ class WatchStatus:
         if failure.reason not in self._said:
             self._said.add(failure.reason)
             logger.warning("the watch of %s is out of sync: %s", self.resource, failure)
+
+
+@dataclass(slots=True)
+class WatchGauges:
+    """Of all watches together: whether all are in sync, their restarts by reason, and for how many seconds the one that
+    spoke least lately has said nothing.
+    """
+
+    synced: bool
+    restarts: Counter[str]
+    last_event_age: float | None
 
 
 INTERRUPTIONS = frozenset({"closed", "gone", "silence"})

@@ -12,7 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from enricher.accesslog.attempts import Attempt
 from enricher.cluster.attribution import Attribution
 from enricher.cluster.endpoints import Owner, Service
-from enricher.metrics import BUCKETS, EXPIRY, OVERFLOW, Collector, Gauges, Metrics, WatchGauges
+from enricher.cluster.watching import WatchGauges
+from enricher.metrics import BUCKETS, EXPIRY, OVERFLOW, Collector, Gauges, Metrics
 from enricher.times import SECOND
 
 
