@@ -30,7 +30,7 @@ from enricher.lines import Source, printable, spelled
 from enricher.sampling import Sample, last_lines, sample
 from enricher.settings import Listen, Settings
 from enricher.shipping import roots
-from enricher.tailing.discovering import check_log_dir, discover
+from enricher.tailer.discovery import check_log_dir, discover
 
 Verdict = Literal["ok", "warning", "failed"]
 _STYLES = {"ok": "green", "warning": "yellow", "failed": "bold red"}

@@ -245,7 +245,7 @@ def _enrich(arguments: dict[str, Any]) -> int:
 
 def _explain(arguments: dict[str, Any]) -> int:
     from enricher.explaining import explain_address, explain_line  # noqa: PLC0415
-    from enricher.tailing.reading import stdin  # noqa: PLC0415
+    from enricher.tailer.reader import stdin  # noqa: PLC0415
 
     settings, subject = settle(ENRICH, arguments), arguments["subject"]
     known = _known(settings)

@@ -27,7 +27,7 @@ from enricher.settings import Settings
 from enricher.shipping import Shipping, take_positions
 from enricher.state import StateFile, lock
 from enricher.status import Status, Watch, failing_pods, furthest_behind
-from enricher.tailing.discovering import check_log_dir
+from enricher.tailer.discovery import check_log_dir
 from enricher.times import SECOND, format_ns
 from enricher.writing import Writer
 

@@ -18,7 +18,7 @@ from enricher.lines import Line, Source
 from enricher.metrics import Metrics
 from enricher.settings import STDIN, Settings
 from enricher.streaming import PodLog, Streaming
-from enricher.tailing.reading import read_file, stdin
+from enricher.tailer.reader import read_file, stdin
 from enricher.times import SECOND
 
 MISFITS = 20

@@ -18,7 +18,7 @@ from enricher.mapping import MAPS, ServiceMap
 from enricher.metrics import Metrics
 from enricher.settings import STDIN, Settings
 from enricher.summary import Summary
-from enricher.tailing.reading import read_file, stdin
+from enricher.tailer.reader import read_file, stdin
 
 WORTH_A_BAR = 8 * 1024 * 1024
 """Files of less than this many bytes are read before a progress bar could be looked at."""

@@ -8,9 +8,9 @@ from enricher.accesslog.choosing import Choosing, fitting
 from enricher.accesslog.profiles import PROFILES, Formats, formats
 from enricher.enriching import read_line
 from enricher.lines import Line, Source
-from enricher.tailing.framing import Framer
-from enricher.tailing.listing import LogName, list_files
-from enricher.tailing.opening import LogFile
+from enricher.tailer.framing import Framer
+from enricher.tailer.logfile import LogFile
+from enricher.tailer.rotation import LogName, list_files
 
 LINES = 200
 """So many lines are looked at."""

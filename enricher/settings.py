@@ -16,7 +16,7 @@ from enricher.accesslog.choosing import Choosing
 from enricher.accesslog.compiling import LogFormatError
 from enricher.accesslog.profiles import DEFAULT_PROFILE, PROFILES, Formats
 from enricher.errors import ConfigurationError, UsageError
-from enricher.tailing.discovering import Selector
+from enricher.tailer.discovery import Selector
 
 STDIN = "-"
 """Its name among files."""

@@ -15,9 +15,9 @@ from enricher.lines import Source, spelled
 from enricher.metrics import Metrics
 from enricher.settings import Settings, Start
 from enricher.status import Followed
-from enricher.tailing.discovering import discover, fixed_directory
-from enricher.tailing.following import Chunk, Follower
-from enricher.tailing.waking import Waker
+from enricher.tailer.discovery import discover, fixed_directory
+from enricher.tailer.follower import Chunk, Follower
+from enricher.tailer.inotify import Waker
 from enricher.times import SECOND, rfc3339_ns
 from enricher.writing import Writer
 

@@ -20,8 +20,8 @@ from enricher.cluster.answers import Failure, answer
 from enricher.cluster.connecting import Api
 from enricher.cluster.watching import Listed, Resource, WatchStatus, watch
 from enricher.lines import Line, Source, printable
-from enricher.tailing.discovering import Selector
-from enricher.tailing.framing import Framer, Framing
+from enricher.tailer.discovery import Selector
+from enricher.tailer.framing import Framer, Framing
 from enricher.times import SECOND, format_ns, rfc3339_ns
 
 PODS = Resource("", "v1", "pods")

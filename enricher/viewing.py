@@ -18,7 +18,7 @@ from textual.widgets import DataTable, Footer, Input, Static
 from enricher.errors import EXIT_FAILURE, UsageError
 from enricher.live import Feed
 from enricher.ranking import SORTS, WINDOW, FailedLine, Key, Ranking, Row, arranged
-from enricher.tailing.reading import stdin
+from enricher.tailer.reader import stdin
 from enricher.times import SECOND
 
 KEYBOARD = "/dev/tty"

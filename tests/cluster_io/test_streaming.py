@@ -10,7 +10,7 @@ from log_stand_in import LogStandIn
 from enricher.cluster.connecting import connect
 from enricher.demo.api_stand_in import status, stream
 from enricher.streaming import Place, Streaming, namespaces, read_pod
-from enricher.tailing.discovering import Selector
+from enricher.tailer.discovery import Selector
 from enricher.times import SECOND
 
 NGINX = "*/*ingress-nginx-controller*/controller"

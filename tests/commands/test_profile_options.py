@@ -11,7 +11,7 @@ from enricher.cli import main
 from enricher.errors import UsageError
 from enricher.settings import RUN, Settings, add_options
 from enricher.settling import settle
-from enricher.tailing.discovering import discover
+from enricher.tailer.discovery import discover
 
 RECORDED = Path(__file__).parents[1] / "proxies" / "recorded"
 ENVOY = '%RESPONSE_CODE% "%UPSTREAM_HOST%" %DOWNSTREAM_REMOTE_ADDRESS%'

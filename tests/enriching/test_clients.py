@@ -16,7 +16,7 @@ from enricher.cluster.history import History
 from enricher.enriching import Batch, Enricher
 from enricher.lines import Block, Source
 from enricher.metrics import EXPIRY, OVERFLOW_EDGE, Metrics
-from enricher.tailing.framing import Framer
+from enricher.tailer.framing import Framer
 from enricher.times import SECOND, rfc3339_ns
 
 SOURCE = Source("/var/log/pods/x", "ingress-nginx", "controller-7", "u-1", "controller")

@@ -20,7 +20,7 @@ from enricher.knowing import News
 from enricher.metrics import Metrics
 from enricher.settings import Settings
 from enricher.shipping import Shipping
-from enricher.tailing.following import Follower
+from enricher.tailer.follower import Follower
 from enricher.times import rfc3339_ns
 from enricher.writing import Writer
 

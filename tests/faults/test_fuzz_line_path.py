@@ -15,7 +15,7 @@ from enricher.demo.api_stand_in import slice_of
 from enricher.enriching import Batch, Enricher
 from enricher.lines import Source
 from enricher.metrics import Metrics
-from enricher.tailing.framing import Framer
+from enricher.tailer.framing import Framer
 from enricher.times import rfc3339_ns
 
 INPUTS = 15_000

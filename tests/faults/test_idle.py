@@ -8,7 +8,7 @@ from in_process import Daemon
 from kubelet import open_descriptors
 
 from enricher.shipping import LONGEST_POLL
-from enricher.tailing.following import Follower
+from enricher.tailer.follower import Follower
 
 
 def fill(tmp_path, selected, others=0):

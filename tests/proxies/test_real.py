@@ -14,7 +14,7 @@ from enricher.cluster.loading import load_known
 from enricher.enriching import Batch, Enricher
 from enricher.lines import Source
 from enricher.metrics import Collector, Gauges, Metrics
-from enricher.tailing.reading import read_file
+from enricher.tailer.reader import read_file
 
 from . import pods, rig, scenarios
 from .checking import UNNAMED, check, enrich

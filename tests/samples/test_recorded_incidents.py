@@ -22,7 +22,7 @@ from enricher.cluster.loading import load_known
 from enricher.enriching import HOLD, Batch, Enricher
 from enricher.lines import Source
 from enricher.metrics import Metrics
-from enricher.tailing.reading import read_file
+from enricher.tailer.reader import read_file
 from enricher.times import SECOND, rfc3339_ns
 
 pytestmark = pytest.mark.samples

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from enricher.lines import Line, Source
-from enricher.tailing.following import Follower
+from enricher.tailer.follower import Follower
 
 _MOMENTS = iter(range(10**9))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from kubelet import Container, Reading, open_descriptors
 
-from enricher.tailing import opening
+from enricher.tailer import logfile as opening
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 
 from enricher.errors import ConfigurationError, UsageError
 from enricher.lines import Source
-from enricher.tailing.discovering import Selector, check_log_dir, discover
+from enricher.tailer.discovery import Selector, check_log_dir, discover
 
 CONTROLLERS = (Selector.parse("*/*ingress-nginx-controller*/controller"),)
 

@@ -5,7 +5,7 @@ import json
 import pytest
 from kubelet import Container, Reading, compress, cri
 
-from enricher.tailing.marking import Mark
+from enricher.tailer.position import Mark
 
 
 def fill(container: Container) -> list[str]:

@@ -8,7 +8,7 @@ import pytest
 
 from enricher.errors import ConfigurationError
 from enricher.lines import Line
-from enricher.tailing.reading import read_file
+from enricher.tailer.reader import read_file
 
 LOG = b"2026-11-22T23:20:31Z stdout F one\n2026-11-22T23:20:32Z stdout P two\n"
 LINES = [Line(b"one", b"2026-11-22T23:20:31Z", "stdout"), Line(b"two", b"2026-11-22T23:20:32Z", "stdout")]

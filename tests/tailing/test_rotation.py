@@ -5,8 +5,8 @@ from pathlib import Path
 
 from kubelet import Container, Reading, compress, cri, open_descriptors
 
-from enricher.tailing import finding
-from enricher.tailing.listing import list_files
+from enricher.tailer import rotated_log as finding
+from enricher.tailer.rotation import list_files
 
 
 def test_lines_written_between_rename_and_reopen_are_read_from_the_renamed_file(container, reading):

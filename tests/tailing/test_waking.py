@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from enricher.tailing import waking
-from enricher.tailing.waking import Waker
+from enricher.tailer import inotify as waking
+from enricher.tailer.inotify import Waker
 
 LONG = 20.0
 

@@ -3,9 +3,9 @@
 import os
 from collections.abc import Sequence
 
-from enricher.tailing.listing import LogName, list_files
-from enricher.tailing.marking import Known, Mark
-from enricher.tailing.opening import LogFile, RefusedError
+from enricher.tailer.logfile import LogFile, RefusedError
+from enricher.tailer.position import Known, Mark
+from enricher.tailer.rotation import LogName, list_files
 
 
 class Trail:

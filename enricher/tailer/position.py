@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from enricher.tailing.framing import Framing
-from enricher.tailing.listing import LogName, Order
-from enricher.tailing.opening import HEAD, LogFile
+from enricher.tailer.framing import Framing
+from enricher.tailer.logfile import HEAD, LogFile
+from enricher.tailer.rotation import LogName, Order
 
 
 @dataclass(slots=True)

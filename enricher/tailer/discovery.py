@@ -9,7 +9,7 @@ from fnmatch import translate
 
 from enricher.errors import ConfigurationError, UsageError
 from enricher.lines import Source
-from enricher.tailing.listing import is_rotated
+from enricher.tailer.rotation import is_rotated
 
 _GLOB = re.compile(r"[a-z0-9.*?!\[\]-]+")
 

@@ -9,7 +9,7 @@ from typing import BinaryIO, cast
 
 from enricher.errors import ConfigurationError
 from enricher.lines import Line
-from enricher.tailing.framing import MAX_LINE, Framer
+from enricher.tailer.framing import MAX_LINE, Framer
 
 _PIECE = 64 * 1024
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from enricher.lines import Line, Source
-from enricher.tailing.finding import Trail
-from enricher.tailing.framing import MAX_LINE, Framer, Framing
-from enricher.tailing.listing import LogName, total_size
-from enricher.tailing.marking import Known, Mark
-from enricher.tailing.opening import BrokenError, LogFile, RefusedError
+from enricher.tailer.framing import MAX_LINE, Framer, Framing
+from enricher.tailer.logfile import BrokenError, LogFile, RefusedError
+from enricher.tailer.position import Known, Mark
+from enricher.tailer.rotated_log import Trail
+from enricher.tailer.rotation import LogName, total_size
 
 LINGER = 0.2
 """Seconds a file is still read after its successor was seen, and after its last byte: the writer may be late."""
