@@ -6,7 +6,7 @@ Clients choose much of it, and a terminal obeys control characters: whatever is 
 from collections.abc import Mapping
 from typing import Any
 
-from enricher.lines import printable
+from enricher.line import printable
 
 Record = Mapping[str, Any]
 LONGEST_REQUEST = 120

@@ -26,7 +26,7 @@ from enricher.cluster.watching import CONFIG_MAPS, ENDPOINT_SLICES, SERVICES, Re
 from enricher.configuring import data_of, named_formats
 from enricher.console import PipedConsole
 from enricher.errors import EXIT_CONFIGURATION, ConfigurationError
-from enricher.lines import Source, printable, spelled
+from enricher.line import Source, printable, spelled
 from enricher.sampling import Sample, last_lines, sample
 from enricher.settings import Listen, Settings
 from enricher.shipping import roots

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from enricher import __version__
 from enricher.cluster.attribution import Known
 from enricher.errors import EXIT_CONFIGURATION, EXIT_FAILURE, ConfigurationError, EnricherError, UsageError
-from enricher.lines import printable
+from enricher.line import printable
 from enricher.settings import ENRICH, RECORD, RUN, STDIN, TAIL, TOP, Settings, add_options
 from enricher.settling import Settled, doubts, settle, settle_all, shown
 

@@ -18,17 +18,17 @@ from enricher.cluster.history import FOREVER
 from enricher.cluster.watching import WatchGauges
 from enricher.enriching import Enricher
 from enricher.knowing import FromFile, Knowledge, Watched
-from enricher.lines import spelled
+from enricher.line import spelled
 from enricher.metrics import Collector, Gauges, Metrics, PodKey
 from enricher.own_log import OwnLog
 from enricher.recent import Recent
 from enricher.serving import serving
 from enricher.settings import Settings
 from enricher.shipping import Shipping, take_positions
-from enricher.state import StateFile, lock
+from enricher.state_file import StateFile, lock
 from enricher.status import Status, Watch, failing_pods, furthest_behind
 from enricher.tailer.discovery import check_log_dir
-from enricher.times import SECOND, format_ns
+from enricher.timestamps import SECOND, format_ns
 from enricher.writing import Writer
 
 logger = logging.getLogger("enricher")

@@ -17,9 +17,9 @@ from enricher.cluster.attribution import Attribution, Known, Window, attribute, 
 from enricher.cluster.endpoints import Service
 from enricher.fastpath import FastPath, patterns
 from enricher.joining import Failures, origin
-from enricher.lines import Block, Line, Source
+from enricher.line import Block, Line, Source
 from enricher.rendering import Renderer, add_message, attributed, called, dumps, line_time, seconds, tried, variables
-from enricher.times import SECOND, rfc3339_ns
+from enricher.timestamps import SECOND, rfc3339_ns
 from enricher.timing import error_window, request_window, windows
 
 HOLD = SECOND

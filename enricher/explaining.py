@@ -9,7 +9,7 @@ from enricher.enriching import attribute_line, read_line
 from enricher.errors import UsageError
 from enricher.settings import Settings
 from enricher.tailer.framing import Framer
-from enricher.times import format_ns, rfc3339_ns
+from enricher.timestamps import format_ns, rfc3339_ns
 from enricher.timing import error_window
 
 

@@ -30,9 +30,9 @@ from enricher.cluster.attribution import (
 from enricher.cluster.endpoints import Service, canonical_ip, split_address
 from enricher.cluster.history import FOREVER
 from enricher.joining import Failures, origin
-from enricher.lines import Block
+from enricher.line import Block
 from enricher.rendering import ESCAPED, called, dumps, fragments, json_text
-from enricher.times import SECOND, rfc3339_ns, seconds_ns, time_local_ns
+from enricher.timestamps import SECOND, rfc3339_ns, seconds_ns, time_local_ns
 from enricher.timing import LONGEST
 
 T = TypeVar("T")

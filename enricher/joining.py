@@ -13,7 +13,7 @@ from enricher.accesslog.attempts import Attempt
 from enricher.accesslog.error_log import ErrorLine
 from enricher.accesslog.records import Record
 from enricher.cluster.attribution import Window
-from enricher.times import MILLISECOND, SECOND
+from enricher.timestamps import MILLISECOND, SECOND
 
 REMEMBERED = 1000
 """How many error lines of a source wait for their access line at most."""

@@ -31,7 +31,7 @@ from enricher.cluster.watching import (
 from enricher.configuring import Configured
 from enricher.errors import ConfigurationError
 from enricher.settings import Settings
-from enricher.times import SECOND
+from enricher.timestamps import SECOND
 
 logger = logging.getLogger("enricher")
 

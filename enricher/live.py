@@ -14,12 +14,12 @@ from enricher.cluster.connecting import connect
 from enricher.enriching import Batch, Enricher
 from enricher.errors import ConfigurationError
 from enricher.knowing import FIRST_LIST, Watched
-from enricher.lines import Line, Source
+from enricher.line import Line, Source
 from enricher.metrics import Metrics
 from enricher.settings import STDIN, Settings
 from enricher.streaming import PodLog, Streaming
 from enricher.tailer.reader import read_file, stdin
-from enricher.times import SECOND
+from enricher.timestamps import SECOND
 
 MISFITS = 20
 """So many lines of a stream that do not fit the log format, and none that does, and it is the wrong one."""

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColu
 from enricher.cluster.attribution import Known
 from enricher.console import PipedConsole
 from enricher.enriching import Batch, Enricher
-from enricher.lines import Source
+from enricher.line import Source
 from enricher.mapping import MAPS, ServiceMap
 from enricher.metrics import Metrics
 from enricher.settings import STDIN, Settings

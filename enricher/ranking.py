@@ -10,8 +10,8 @@ from math import ceil, log
 from typing import NamedTuple
 
 from enricher.brief import Record, asked, client, clock, failed_with, outcome
-from enricher.lines import printable
-from enricher.times import SECOND, rfc3339_ns
+from enricher.line import printable
+from enricher.timestamps import SECOND, rfc3339_ns
 
 NOBODY = "—"
 WINDOW = 60

@@ -20,9 +20,9 @@ import orjson
 from enricher.cluster.connecting import Api, connect
 from enricher.cluster.watching import ENDPOINT_SLICES, SERVICES, Changed, Listed, Resource, WatchStatus, watch
 from enricher.errors import ConfigurationError
-from enricher.lines import printable
+from enricher.line import printable
 from enricher.settings import Settings
-from enricher.times import format_ns
+from enricher.timestamps import format_ns
 
 Held = dict[tuple[str, str], dict[str, Any]]
 """(namespace, name) → the object as it was written last."""

@@ -10,8 +10,8 @@ from enricher.accesslog.records import Record
 from enricher.accesslog.variables import ATTEMPT_LISTS, INTEGERS, SECONDS, Seconds, unescape
 from enricher.cluster.attribution import Attribution
 from enricher.cluster.endpoints import Owner
-from enricher.lines import Line, Source, spelled
-from enricher.times import MILLISECOND, format_ns
+from enricher.line import Line, Source, spelled
+from enricher.timestamps import MILLISECOND, format_ns
 
 RESERVED = frozenset(
     {

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from enricher.accesslog.choosing import Choosing, fitting
 from enricher.accesslog.profiles import PROFILES, Formats, formats
 from enricher.enriching import read_line
-from enricher.lines import Line, Source
+from enricher.line import Line, Source
 from enricher.tailer.framing import Framer
 from enricher.tailer.logfile import LogFile
 from enricher.tailer.rotation import LogName, list_files

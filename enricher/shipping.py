@@ -11,14 +11,14 @@ from typing import Any
 
 from enricher.enriching import Batch, Enricher
 from enricher.knowing import Knowledge
-from enricher.lines import Source, spelled
+from enricher.line import Source, spelled
 from enricher.metrics import Metrics
 from enricher.settings import Settings, Start
 from enricher.status import Followed
 from enricher.tailer.discovery import discover, fixed_directory
 from enricher.tailer.follower import Chunk, Follower
 from enricher.tailer.inotify import Waker
-from enricher.times import SECOND, rfc3339_ns
+from enricher.timestamps import SECOND, rfc3339_ns
 from enricher.writing import Writer
 
 logger = logging.getLogger("enricher")

@@ -19,10 +19,10 @@ from typing import Any, NamedTuple, Protocol
 from enricher.cluster.answers import Failure, answer
 from enricher.cluster.connecting import Api
 from enricher.cluster.watching import Listed, Resource, WatchStatus, watch
-from enricher.lines import Line, Source, printable
+from enricher.line import Line, Source, printable
 from enricher.tailer.discovery import Selector
 from enricher.tailer.framing import Framer, Framing
-from enricher.times import SECOND, format_ns, rfc3339_ns
+from enricher.timestamps import SECOND, format_ns, rfc3339_ns
 
 PODS = Resource("", "v1", "pods")
 SILENCE = 90.0

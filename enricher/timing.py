@@ -2,7 +2,7 @@
 
 from enricher.accesslog.records import Record
 from enricher.cluster.attribution import Window
-from enricher.times import MILLISECOND, SECOND
+from enricher.timestamps import MILLISECOND, SECOND
 
 CLOCK = 10 * MILLISECOND
 """nginx reads the clock once per turn of its event loop: its times may be this much old."""

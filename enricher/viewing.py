@@ -19,7 +19,7 @@ from enricher.errors import EXIT_FAILURE, UsageError
 from enricher.live import Feed
 from enricher.ranking import SORTS, WINDOW, FailedLine, Key, Ranking, Row, arranged
 from enricher.tailer.reader import stdin
-from enricher.times import SECOND
+from enricher.timestamps import SECOND
 
 KEYBOARD = "/dev/tty"
 REFRESH = 1.0

@@ -9,7 +9,7 @@ the same separators.
 import re
 from typing import NamedTuple
 
-from enricher.times import seconds_ns
+from enricher.timestamps import seconds_ns
 
 SEPARATOR = re.compile(rb", | : ")
 

@@ -18,7 +18,7 @@ from enricher.accesslog.json_format import JsonFormat
 from enricher.accesslog.kinds import INTEGER, MILLISECONDS, TEXT, WORD, Kind, dialect
 from enricher.accesslog.records import Record
 from enricher.accesslog.variables import decoded
-from enricher.times import MILLISECOND, rfc3339_ns
+from enricher.timestamps import MILLISECOND, rfc3339_ns
 
 DEFAULT = (
     '[%START_TIME%] "%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%" %RESPONSE_CODE% %RESPONSE_FLAGS% '

@@ -14,7 +14,7 @@ from enricher.accesslog.compiling import LogFormat, LogFormatError, Token, assem
 from enricher.accesslog.kinds import COUNT, INTEGER, MILLISECONDS, WORD, Kind, dialect
 from enricher.accesslog.records import Record
 from enricher.accesslog.variables import unescape
-from enricher.times import MILLISECOND, SECOND, time_local_ns
+from enricher.timestamps import MILLISECOND, SECOND, time_local_ns
 
 HTTPLOG = "%ci:%cp [%tr] %ft %b/%s %TR/%Tw/%Tc/%Tr/%Ta %ST %B %CC %CS %tsc %ac/%fc/%bc/%sc/%rc %sq/%bq %hr %hs %{+Q}r"
 """`option httplog`."""

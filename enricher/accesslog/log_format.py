@@ -9,7 +9,7 @@ from enricher.accesslog.compiling import Dialect, LogFormat, LogFormatError, Tok
 from enricher.accesslog.grpc import status_name
 from enricher.accesslog.records import Record
 from enricher.accesslog.variables import ATTEMPT_LISTS, GRPC_STATUSES, LISTS, converter, shape
-from enricher.times import LATEST, SECOND, rfc3339_ns, seconds_ns, time_local_ns
+from enricher.timestamps import LATEST, SECOND, rfc3339_ns, seconds_ns, time_local_ns
 
 INGRESS_NGINX = (
     '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" '

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from enricher.accesslog.attempts import Attempt
-from enricher.times import SECOND
+from enricher.timestamps import SECOND
 
 
 @dataclass(slots=True)

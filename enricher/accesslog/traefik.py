@@ -15,7 +15,7 @@ from enricher.accesslog.json_format import JsonFormat
 from enricher.accesslog.kinds import INTEGER, MILLISECONDS, NANOSECONDS, WORD, Kind, dialect
 from enricher.accesslog.records import Record
 from enricher.accesslog.variables import unescape
-from enricher.times import MILLISECOND, SECOND, rfc3339_ns, time_local_ns
+from enricher.timestamps import MILLISECOND, SECOND, rfc3339_ns, time_local_ns
 
 COMMON = (
     '{remote_addr} - {remote_user} [{time_local}] "{request_method} {request_uri} {server_protocol}" {status} '

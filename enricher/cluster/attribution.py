@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from enricher.cluster.endpoints import IDENTITY, NO_SERVICE, Owner, Service, canonical_ip, split_address
 from enricher.cluster.history import EVER, FOREVER, History, Tenure, meet
-from enricher.times import SECOND
+from enricher.timestamps import SECOND
 
 GRACE = 30 * SECOND
 """How long after a pod left is an address that nobody took over still called its: pods' default termination grace."""

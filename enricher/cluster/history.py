@@ -27,7 +27,7 @@ from enricher.cluster.endpoints import (
     SliceState,
     read_slice,
 )
-from enricher.times import SECOND
+from enricher.timestamps import SECOND
 
 KEEP = 3600 * SECOND
 """How long ended tenures are kept."""

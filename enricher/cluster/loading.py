@@ -21,8 +21,8 @@ from enricher.cluster.attribution import Known
 from enricher.cluster.endpoints import read_slice, service_as_slice, split_address
 from enricher.cluster.history import EVER, History
 from enricher.errors import ConfigurationError
-from enricher.state import unwrapped
-from enricher.times import rfc3339_ns
+from enricher.state_file import unwrapped
+from enricher.timestamps import rfc3339_ns
 
 EVENTS = ("ADDED", "MODIFIED", "DELETED", "BOOKMARK")
 

@@ -23,7 +23,7 @@ from enricher.demo.api_stand_in import ApiStandIn
 from enricher.demo.recorded import LOG, Moment, load, moved, services
 from enricher.demo.telling import Teller
 from enricher.summary import NOBODY, Summary
-from enricher.times import SECOND
+from enricher.timestamps import SECOND
 
 PROMISED = "ingress_upstream_errors_total"
 INTRODUCTION = """\

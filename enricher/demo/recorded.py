@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from enricher.times import SECOND, format_ns, rfc3339_ns
+from enricher.timestamps import SECOND, format_ns, rfc3339_ns
 
 LOG = "ingress-nginx_ingress-nginx-controller-7d78fd997-csccr_768b86a5-1888-4d61-9bff-ea7035f00ab8/controller/0.log"
 """Where the kubelet kept the log, below /var/log/pods."""

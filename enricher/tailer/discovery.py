@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fnmatch import translate
 
 from enricher.errors import ConfigurationError, UsageError
-from enricher.lines import Source
+from enricher.line import Source
 from enricher.tailer.rotation import is_rotated
 
 _GLOB = re.compile(r"[a-z0-9.*?!\[\]-]+")

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from enricher.lines import Line, Source
+from enricher.line import Line, Source
 from enricher.tailer.framing import MAX_LINE, Framer, Framing
 from enricher.tailer.logfile import BrokenError, LogFile, RefusedError
 from enricher.tailer.position import Known, Mark

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from enricher.lines import Block, Line
+from enricher.line import Block, Line
 
 MAX_LINE = 1024 * 1024
 """Bytes of a line that are kept; what is longer is cut."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO, cast
 
 from enricher.errors import ConfigurationError
-from enricher.lines import Line
+from enricher.line import Line
 from enricher.tailer.framing import MAX_LINE, Framer
 
 _PIECE = 64 * 1024

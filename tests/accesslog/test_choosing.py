@@ -7,7 +7,7 @@ import pytest
 from enricher.accesslog.choosing import A_FEW, EARLY, LATE, LOOKED_AT, Choosing, Timeline, fitting
 from enricher.accesslog.log_format import INGRESS_NGINX, compile_format
 from enricher.accesslog.profiles import PROFILES, formats
-from enricher.times import SECOND
+from enricher.timestamps import SECOND
 
 RECORDED = Path(__file__).parents[1] / "proxies" / "recorded"
 USUAL = formats("ingress-nginx")

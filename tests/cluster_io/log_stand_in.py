@@ -6,7 +6,7 @@ import re
 from aiohttp import web
 
 from enricher.demo.api_stand_in import ApiStandIn, Asked, status
-from enricher.times import SECOND, rfc3339_ns
+from enricher.timestamps import SECOND, rfc3339_ns
 
 LOG = re.compile(r"/api/v1/namespaces/(?P<namespace>[^/]+)/pods/(?P<pod>[^/]+)/log")
 

@@ -17,7 +17,7 @@ from enricher.cluster.watching import Changed, Listed
 from enricher.demo.api_stand_in import ApiStandIn, slice_of
 from enricher.errors import ConfigurationError
 from enricher.settings import Settings
-from enricher.times import SECOND
+from enricher.timestamps import SECOND
 
 
 def listed(items, at):

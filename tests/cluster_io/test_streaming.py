@@ -11,7 +11,7 @@ from enricher.cluster.connecting import connect
 from enricher.demo.api_stand_in import status, stream
 from enricher.streaming import Place, Streaming, namespaces, read_pod
 from enricher.tailer.discovery import Selector
-from enricher.times import SECOND
+from enricher.timestamps import SECOND
 
 NGINX = "*/*ingress-nginx-controller*/controller"
 POD = "ingress-nginx-controller-1"

@@ -8,7 +8,7 @@ from enricher.cluster.attribution import Known
 from enricher.cluster.endpoints import read_slice
 from enricher.cluster.history import History
 from enricher.enriching import Batch, Enricher
-from enricher.lines import Line
+from enricher.line import Line
 from enricher.metrics import Metrics
 
 

@@ -1,7 +1,7 @@
 """Lines of an ingress controller, and the slices that say who is where."""
 
-from enricher.lines import Source
-from enricher.times import rfc3339_ns
+from enricher.line import Source
+from enricher.timestamps import rfc3339_ns
 
 SOURCE = Source("/var/log/pods/x", "ingress-nginx", "ingress-nginx-controller-7", "u-1", "controller")
 STAMP = b"2026-11-22T23:18:31.5Z"

@@ -14,10 +14,10 @@ from enricher.cluster.attribution import Known
 from enricher.cluster.endpoints import Service
 from enricher.cluster.history import History
 from enricher.enriching import Batch, Enricher
-from enricher.lines import Block, Source
+from enricher.line import Block, Source
 from enricher.metrics import EXPIRY, OVERFLOW_EDGE, Metrics
 from enricher.tailer.framing import Framer
-from enricher.times import SECOND, rfc3339_ns
+from enricher.timestamps import SECOND, rfc3339_ns
 
 SOURCE = Source("/var/log/pods/x", "ingress-nginx", "controller-7", "u-1", "controller")
 STAMP = b"2026-11-22T23:18:31.5Z"

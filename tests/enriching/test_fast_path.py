@@ -17,10 +17,10 @@ from enricher.cluster.attribution import Known
 from enricher.cluster.history import History
 from enricher.enriching import Batch, Enricher
 from enricher.fastpath import patterns
-from enricher.lines import Block, Source
+from enricher.line import Block, Source
 from enricher.metrics import Metrics
 from enricher.tailer.framing import Framer
-from enricher.times import SECOND, format_ns, rfc3339_ns
+from enricher.timestamps import SECOND, format_ns, rfc3339_ns
 
 NOW = rfc3339_ns(b"2026-11-22T23:18:31Z") or 0
 JSON = (

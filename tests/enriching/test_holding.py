@@ -5,8 +5,8 @@ import pytest
 from controller_lines import AT, SOURCE, STAMP, access, slice_of
 
 from enricher.enriching import HOLD, VAIN, Batch
-from enricher.lines import Line
-from enricher.times import format_ns
+from enricher.line import Line
+from enricher.timestamps import format_ns
 
 MS = 1_000_000
 

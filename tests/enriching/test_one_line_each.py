@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from enricher.accesslog.log_format import INGRESS_NGINX
 from enricher.enriching import Batch
-from enricher.lines import Line
+from enricher.line import Line
 
 KINDS = {"access", "error", "other", "parse_error"}
 PODS = {None, "web-1", "web-2"}

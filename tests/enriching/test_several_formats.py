@@ -8,7 +8,7 @@ from enricher.accesslog.log_format import INGRESS_NGINX, compile_format
 from enricher.accesslog.profiles import formats
 from enricher.enriching import Batch, Enricher
 from enricher.metrics import Metrics
-from enricher.times import SECOND, format_ns
+from enricher.timestamps import SECOND, format_ns
 
 OTHER = INGRESS_NGINX.replace("$req_id", "$host")
 """The same lines fit it, and its last word is another variable."""

@@ -3,8 +3,8 @@
 from controller_lines import AT, SOURCE, STAMP, access, slice_of
 
 from enricher.enriching import Batch
-from enricher.lines import Line
-from enricher.times import SECOND, format_ns
+from enricher.line import Line
+from enricher.timestamps import SECOND, format_ns
 
 CLIENT = b'client: 192.0.2.7, server: s, request: "GET / HTTP/1.1"'
 

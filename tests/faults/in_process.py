@@ -21,7 +21,7 @@ from enricher.metrics import Metrics
 from enricher.settings import Settings
 from enricher.shipping import Shipping
 from enricher.tailer.follower import Follower
-from enricher.times import rfc3339_ns
+from enricher.timestamps import rfc3339_ns
 from enricher.writing import Writer
 
 EPOCH = rfc3339_ns(b"2026-11-22T00:00:00Z")

@@ -12,7 +12,7 @@ from processes import Process
 
 from enricher.demo.api_stand_in import GONE, ApiStandIn, slice_of, status, stream
 from enricher.knowing import FIRST_LIST
-from enricher.times import format_ns
+from enricher.timestamps import format_ns
 
 pytestmark = pytest.mark.faults
 PODS = {"10.0.0.1": "web-1", "10.0.0.2": "web-2"}

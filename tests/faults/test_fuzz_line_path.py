@@ -13,10 +13,10 @@ from enricher.cluster.endpoints import read_slice
 from enricher.cluster.history import History
 from enricher.demo.api_stand_in import slice_of
 from enricher.enriching import Batch, Enricher
-from enricher.lines import Source
+from enricher.line import Source
 from enricher.metrics import Metrics
 from enricher.tailer.framing import Framer
-from enricher.times import rfc3339_ns
+from enricher.timestamps import rfc3339_ns
 
 INPUTS = 15_000
 STAMP = b"2026-11-22T23:18:31.5Z"

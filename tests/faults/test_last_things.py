@@ -6,7 +6,8 @@ import json
 import os
 import threading
 
-from enricher import daemon, state
+from enricher import daemon
+from enricher import state_file as state
 from enricher.daemon import State
 from enricher.knowing import FromFile
 from enricher.writing import Writer

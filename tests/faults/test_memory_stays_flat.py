@@ -19,7 +19,7 @@ sys.path += [str(Path(__file__).parent.parent / "commands"), str(Path(__file__).
 from processes import Process
 
 from enricher.demo.api_stand_in import ApiStandIn, slice_of
-from enricher.times import format_ns
+from enricher.timestamps import format_ns
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 

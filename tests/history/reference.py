@@ -17,7 +17,7 @@ from timeline import ns, pod, slice_
 
 from enricher.accesslog.attempts import Attempt
 from enricher.accesslog.records import Record
-from enricher.times import MILLISECOND, SECOND
+from enricher.timestamps import MILLISECOND, SECOND
 
 HORIZON = 120.0
 START_UP = 1.6

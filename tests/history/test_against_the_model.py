@@ -17,7 +17,7 @@ from enricher.cluster.attribution import Attribution, Known, attribute
 from enricher.cluster.endpoints import read_slice
 from enricher.cluster.history import History
 from enricher.enriching import HOLD
-from enricher.times import SECOND
+from enricher.timestamps import SECOND
 from enricher.timing import windows
 
 ATTEMPTS = 480

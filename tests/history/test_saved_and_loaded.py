@@ -7,7 +7,7 @@ from timeline import Timeline, pod, said, slice_
 from enricher.cluster.history import History
 from enricher.cluster.loading import load_known
 from enricher.errors import ConfigurationError
-from enricher.state import StateFile
+from enricher.state_file import StateFile
 
 
 def restarted(t: Timeline) -> Timeline:

@@ -3,7 +3,7 @@
 from enricher.cluster.attribution import Attribution, Known, Window, attribute
 from enricher.cluster.endpoints import read_slice, service_as_slice
 from enricher.cluster.history import History
-from enricher.times import SECOND
+from enricher.timestamps import SECOND
 
 
 def ns(seconds: float) -> int:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from enricher.ranking import GRADES, NOBODY, REMEMBERED, SORTS, Ranking, _bucket, _percentile, arranged
-from enricher.times import SECOND, format_ns
+from enricher.timestamps import SECOND, format_ns
 
 T = 1_800_000_000 * SECOND
 

@@ -14,7 +14,7 @@ from enricher.cluster.attribution import Attribution
 from enricher.cluster.endpoints import Owner, Service
 from enricher.cluster.watching import WatchGauges
 from enricher.metrics import BUCKETS, EXPIRY, OVERFLOW, Collector, Gauges, Metrics
-from enricher.times import SECOND
+from enricher.timestamps import SECOND
 
 
 def rendered(metrics, gauges=None):

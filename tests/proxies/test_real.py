@@ -12,7 +12,7 @@ from enricher.accesslog.choosing import Choosing
 from enricher.accesslog.grpc import CODES
 from enricher.cluster.loading import load_known
 from enricher.enriching import Batch, Enricher
-from enricher.lines import Source
+from enricher.line import Source
 from enricher.metrics import Collector, Gauges, Metrics
 from enricher.tailer.reader import read_file
 

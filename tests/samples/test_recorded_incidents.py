@@ -20,10 +20,10 @@ from enricher.cluster.endpoints import read_slice, service_as_slice
 from enricher.cluster.history import EVER, History
 from enricher.cluster.loading import load_known
 from enricher.enriching import HOLD, Batch, Enricher
-from enricher.lines import Source
+from enricher.line import Source
 from enricher.metrics import Metrics
 from enricher.tailer.reader import read_file
-from enricher.times import SECOND, rfc3339_ns
+from enricher.timestamps import SECOND, rfc3339_ns
 
 pytestmark = pytest.mark.samples
 

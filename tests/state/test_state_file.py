@@ -5,10 +5,10 @@ import os
 
 import pytest
 
-from enricher import state as module
+from enricher import state_file as module
 from enricher.errors import ConfigurationError
 from enricher.shipping import LONG_GONE, take_positions
-from enricher.state import StateFile
+from enricher.state_file import StateFile
 
 POSITIONS = {"/var/log/pods/a": {"offset": 1}}
 

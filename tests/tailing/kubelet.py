@@ -5,7 +5,7 @@ import json
 import os
 from pathlib import Path
 
-from enricher.lines import Line, Source
+from enricher.line import Line, Source
 from enricher.tailer.follower import Follower
 
 _MOMENTS = iter(range(10**9))

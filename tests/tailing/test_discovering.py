@@ -5,7 +5,7 @@ import os
 import pytest
 
 from enricher.errors import ConfigurationError, UsageError
-from enricher.lines import Source
+from enricher.line import Source
 from enricher.tailer.discovery import Selector, check_log_dir, discover
 
 CONTROLLERS = (Selector.parse("*/*ingress-nginx-controller*/controller"),)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enricher.lines import Line
+from enricher.line import Line
 from enricher.tailer.framing import Framer, Framing
 
 T1, T2, T3 = (b"2026-11-22T23:20:31.%dZ" % n for n in (1, 22, 333))

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from enricher.errors import ConfigurationError
-from enricher.lines import Line
+from enricher.line import Line
 from enricher.tailer.reader import read_file
 
 LOG = b"2026-11-22T23:20:31Z stdout F one\n2026-11-22T23:20:32Z stdout P two\n"
