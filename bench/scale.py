@@ -38,7 +38,7 @@ API_PORT, PORT = 18_443, 19_464
 IN_A_POD = """
 import sys
 from pathlib import Path
-from enricher.cluster import connecting
+from enricher.kube import client as connecting
 connecting.SERVICE_ACCOUNT = Path(sys.argv.pop(1))
 from enricher.cli import main
 sys.exit(main())
@@ -197,8 +197,8 @@ def asked(path: str, method: str = "GET") -> dict[str, int]:
 def change(_: Path) -> None:
     from api import real  # noqa: PLC0415
 
-    from enricher.cluster.answers import parse_event  # noqa: PLC0415
     from enricher.cluster.history import History  # noqa: PLC0415
+    from enricher.kube.responses import parse_event  # noqa: PLC0415
 
     history = History()
     for obj in slices(5_000, size=100):

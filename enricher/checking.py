@@ -18,14 +18,14 @@ from rich.text import Text
 from enricher.accesslog.choosing import Choosing
 from enricher.accesslog.compiling import LogFormatError
 from enricher.accesslog.profiles import DEFAULT_PROFILE
-from enricher.cluster.answers import Failure, answer, read_page
-from enricher.cluster.connecting import Api, connect
 from enricher.cluster.loading import load_known
-from enricher.cluster.permissions import SECONDS, may
-from enricher.cluster.watching import CONFIG_MAPS, ENDPOINT_SLICES, SERVICES, Resource
 from enricher.configuring import data_of, named_formats
 from enricher.console import PipedConsole
 from enricher.errors import EXIT_CONFIGURATION, ConfigurationError
+from enricher.kube.access import SECONDS, may
+from enricher.kube.client import Api, connect
+from enricher.kube.responses import Failure, answer, read_page
+from enricher.kube.watcher import CONFIG_MAPS, ENDPOINT_SLICES, SERVICES, Resource
 from enricher.line import Source, printable, spelled
 from enricher.sampling import Sample, last_lines, sample
 from enricher.settings import Listen, Settings

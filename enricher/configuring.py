@@ -11,7 +11,7 @@ from typing import Any
 from enricher.accesslog.choosing import Timeline
 from enricher.accesslog.compiling import LogFormatError
 from enricher.accesslog.profiles import PROFILES, Formats, formats
-from enricher.cluster.watching import Changed, Listed
+from enricher.kube.watcher import Changed, Listed
 
 logger = logging.getLogger("enricher")
 

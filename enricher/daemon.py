@@ -13,11 +13,11 @@ from typing import Any
 
 from enricher import __version__
 from enricher.accesslog.choosing import Timeline
-from enricher.cluster.connecting import connect
 from enricher.cluster.history import FOREVER
-from enricher.cluster.watching import WatchGauges
 from enricher.enriching import Enricher
 from enricher.knowing import FromFile, Knowledge, Watched
+from enricher.kube.client import connect
+from enricher.kube.watcher import WatchGauges
 from enricher.line import spelled
 from enricher.metrics import Collector, Gauges, Metrics, PodKey
 from enricher.own_log import OwnLog

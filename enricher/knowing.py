@@ -13,11 +13,13 @@ from typing import Any, Protocol
 from enricher.accesslog.choosing import Timeline
 from enricher.accesslog.profiles import DEFAULT_PROFILE
 from enricher.cluster.attribution import Known
-from enricher.cluster.connecting import Api
 from enricher.cluster.endpoints import Slice, SliceState, read_slice, service_as_slice
 from enricher.cluster.history import History
 from enricher.cluster.loading import load_known
-from enricher.cluster.watching import (
+from enricher.configuring import Configured
+from enricher.errors import ConfigurationError
+from enricher.kube.client import Api
+from enricher.kube.watcher import (
     CONFIG_MAPS,
     ENDPOINT_SLICES,
     SERVICES,
@@ -28,8 +30,6 @@ from enricher.cluster.watching import (
     WatchStatus,
     watch,
 )
-from enricher.configuring import Configured
-from enricher.errors import ConfigurationError
 from enricher.settings import Settings
 from enricher.timestamps import SECOND
 

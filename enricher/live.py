@@ -10,10 +10,10 @@ from typing import BinaryIO, Protocol
 
 from enricher.accesslog.choosing import Choosing
 from enricher.cluster.attribution import Known
-from enricher.cluster.connecting import connect
 from enricher.enriching import Batch, Enricher
 from enricher.errors import ConfigurationError
 from enricher.knowing import FIRST_LIST, Watched
+from enricher.kube.client import connect
 from enricher.line import Line, Source
 from enricher.metrics import Metrics
 from enricher.settings import STDIN, Settings

@@ -17,9 +17,9 @@ from typing import Any
 
 import orjson
 
-from enricher.cluster.connecting import Api, connect
-from enricher.cluster.watching import ENDPOINT_SLICES, SERVICES, Changed, Listed, Resource, WatchStatus, watch
 from enricher.errors import ConfigurationError
+from enricher.kube.client import Api, connect
+from enricher.kube.watcher import ENDPOINT_SLICES, SERVICES, Changed, Listed, Resource, WatchStatus, watch
 from enricher.line import printable
 from enricher.settings import Settings
 from enricher.timestamps import format_ns

@@ -16,9 +16,9 @@ from functools import partial
 from math import ceil
 from typing import Any, NamedTuple, Protocol
 
-from enricher.cluster.answers import Failure, answer
-from enricher.cluster.connecting import Api
-from enricher.cluster.watching import Listed, Resource, WatchStatus, watch
+from enricher.kube.client import Api
+from enricher.kube.responses import Failure, answer
+from enricher.kube.watcher import Listed, Resource, WatchStatus, watch
 from enricher.line import Line, Source, printable
 from enricher.tailer.discovery import Selector
 from enricher.tailer.framing import Framer, Framing

@@ -17,7 +17,7 @@ from typing import Any, Literal, NamedTuple, Self
 import orjson
 from aiohttp import web
 
-from enricher.cluster.connecting import ACCESS_REVIEWS
+from enricher.kube.client import ACCESS_REVIEWS
 
 PATH = re.compile(r"/(?:api|apis/(?P<group>[^/]+))/v1(?:/namespaces/(?P<namespace>[^/]+))?/(?P<plural>[a-z]+)")
 

@@ -13,9 +13,9 @@ import aiohttp
 import pytest
 import yaml
 
-from enricher.cluster import connecting
-from enricher.cluster.connecting import Api, connect
-from enricher.cluster.watching import Changed, Listed, Timing, WatchStatus, watch
+from enricher.kube import client as connecting
+from enricher.kube.client import Api, connect
+from enricher.kube.watcher import Changed, Listed, Timing, WatchStatus, watch
 
 
 @pytest.fixture(scope="session")

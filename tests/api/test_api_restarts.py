@@ -17,8 +17,8 @@ import aiohttp
 import pytest
 import yaml
 
-from enricher.cluster.watching import Timing
 from enricher.demo.api_stand_in import slice_of
+from enricher.kube.watcher import Timing
 
 pytestmark = pytest.mark.api
 

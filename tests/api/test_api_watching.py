@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from enricher.cluster.watching import Listed, Timing
 from enricher.demo.api_stand_in import slice_of
+from enricher.kube.watcher import Listed, Timing
 
 pytestmark = pytest.mark.api
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from enricher.cluster.connecting import connect
-from enricher.cluster.watching import Changed, Listed, Timing, WatchStatus, watch
 from enricher.demo.api_stand_in import ApiStandIn
+from enricher.kube.client import connect
+from enricher.kube.watcher import Changed, Listed, Timing, WatchStatus, watch
 
 PATIENT = Timing(silence=20)
 

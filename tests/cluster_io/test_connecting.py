@@ -10,10 +10,10 @@ import sys
 import pytest
 import yaml
 
-from enricher.cluster import connecting
-from enricher.cluster.connecting import connect
 from enricher.demo.api_stand_in import ApiStandIn, slice_of
 from enricher.errors import ConfigurationError
+from enricher.kube import client as connecting
+from enricher.kube.client import connect
 
 PATH = "/apis/discovery.k8s.io/v1/endpointslices"
 
@@ -254,7 +254,7 @@ async def test_a_server_of_another_authority_is_refused_unless_told_otherwise(tm
 
 
 def test_the_library_is_imported_only_where_a_connection_is_made():
-    code = "import enricher.cluster.watching, sys; sys.exit('kubernetes_asyncio' in sys.modules)"
+    code = "import enricher.kube.watcher, sys; sys.exit('kubernetes_asyncio' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, env=os.environ).returncode == 0
 
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enricher.cluster import answers
-from enricher.cluster.answers import Failure, _Cut, parse_items, parse_page
+from enricher.kube import responses as answers
+from enricher.kube.responses import Failure, _Cut, parse_items, parse_page
 
 TEXTS = st.sampled_from(["", "a", '},{"metadata":{', '"items":[', "\\", "é", "]}"])
 METADATA = st.fixed_dictionaries({"name": TEXTS})

@@ -13,9 +13,9 @@ import pytest
 from enricher import recording
 from enricher.cluster.attribution import Window, attribute
 from enricher.cluster.loading import load_known
-from enricher.cluster.watching import Changed, Listed
 from enricher.demo.api_stand_in import ApiStandIn, slice_of
 from enricher.errors import ConfigurationError
+from enricher.kube.watcher import Changed, Listed
 from enricher.settings import Settings
 from enricher.timestamps import SECOND
 

@@ -6,10 +6,11 @@ import random
 import pytest
 from aiohttp import web
 
-from enricher.cluster import answers, watching
-from enricher.cluster.connecting import connect
-from enricher.cluster.watching import Changed, Listed, Resource, Timing, WatchStatus, watch
 from enricher.demo.api_stand_in import GONE, ApiStandIn, event_line, hang, list_body, slice_of, status, stream
+from enricher.kube import responses as answers
+from enricher.kube import watcher as watching
+from enricher.kube.client import connect
+from enricher.kube.watcher import Changed, Listed, Resource, Timing, WatchStatus, watch
 
 IMPATIENT = Timing(silence=0.2)
 

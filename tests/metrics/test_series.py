@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from enricher.accesslog.attempts import Attempt
 from enricher.cluster.attribution import Attribution
 from enricher.cluster.endpoints import Owner, Service
-from enricher.cluster.watching import WatchGauges
+from enricher.kube.watcher import WatchGauges
 from enricher.metrics import BUCKETS, EXPIRY, OVERFLOW, Collector, Gauges, Metrics
 from enricher.timestamps import SECOND
 

@@ -15,8 +15,8 @@ from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from enricher.cluster.answers import Failure, Page, answer, parse_event, read_lines, read_page
-from enricher.cluster.connecting import Api
+from enricher.kube.client import Api
+from enricher.kube.responses import Failure, Page, answer, parse_event, read_lines, read_page
 
 MOMENT = 1_000_000_000
 """ns without a connection in which nothing that matters is missed: who takes over an address takes longer to start."""

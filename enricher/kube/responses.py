@@ -6,8 +6,8 @@ from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 import orjson
 
-from enricher.cluster.connecting import Api
 from enricher.errors import ConfigurationError
+from enricher.kube.client import Api
 from enricher.lean_aiohttp import aiohttp
 
 LINE_LIMIT = 16 << 20

@@ -4,9 +4,9 @@ from typing import Any
 
 import orjson
 
-from enricher.cluster.answers import Failure, answered
-from enricher.cluster.connecting import Api
-from enricher.cluster.watching import Resource
+from enricher.kube.client import Api
+from enricher.kube.responses import Failure, answered
+from enricher.kube.watcher import Resource
 
 SECONDS = 10.0
 """For an answer."""
