@@ -197,7 +197,7 @@ def asked(path: str, method: str = "GET") -> dict[str, int]:
 def change(_: Path) -> None:
     from api import real  # noqa: PLC0415
 
-    from enricher.cluster.history import History  # noqa: PLC0415
+    from enricher.endpoints.history import History  # noqa: PLC0415
     from enricher.kube.responses import parse_event  # noqa: PLC0415
 
     history = History()

@@ -18,9 +18,9 @@ from rich.text import Text
 from enricher.accesslog.choosing import Choosing
 from enricher.accesslog.compiling import LogFormatError
 from enricher.accesslog.profiles import DEFAULT_PROFILE
-from enricher.cluster.loading import load_known
 from enricher.configuring import data_of, named_formats
 from enricher.console import PipedConsole
+from enricher.endpoints.files import load_known
 from enricher.errors import EXIT_CONFIGURATION, ConfigurationError
 from enricher.kube.access import SECONDS, may
 from enricher.kube.client import Api, connect

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from enricher import __version__
-from enricher.cluster.attribution import Known
+from enricher.endpoints.attribution import Known
 from enricher.errors import EXIT_CONFIGURATION, EXIT_FAILURE, ConfigurationError, EnricherError, UsageError
 from enricher.line import printable
 from enricher.settings import ENRICH, RECORD, RUN, STDIN, TAIL, TOP, Settings, add_options
@@ -327,7 +327,7 @@ def _warn(settings: Settings) -> None:
 
 
 def _known(settings: Settings) -> Known:
-    from enricher.cluster.loading import load_known  # noqa: PLC0415
+    from enricher.endpoints.files import load_known  # noqa: PLC0415
 
     return load_known(settings.endpoints) if settings.endpoints else asyncio.run(_listed(settings))
 

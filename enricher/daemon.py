@@ -13,7 +13,7 @@ from typing import Any
 
 from enricher import __version__
 from enricher.accesslog.choosing import Timeline
-from enricher.cluster.history import FOREVER
+from enricher.endpoints.history import FOREVER
 from enricher.enriching import Enricher
 from enricher.knowing import FromFile, Knowledge, Watched
 from enricher.kube.client import connect

@@ -13,8 +13,16 @@ from enricher.accesslog.compiling import LogFormat
 from enricher.accesslog.error_log import ErrorLine, is_other, read_error_line
 from enricher.accesslog.profiles import Format
 from enricher.accesslog.records import Record
-from enricher.cluster.attribution import Attribution, Known, Window, attribute, attribute_client, reported, some_service
-from enricher.cluster.endpoints import Service
+from enricher.endpoints.attribution import (
+    Attribution,
+    Known,
+    Window,
+    attribute,
+    attribute_client,
+    reported,
+    some_service,
+)
+from enricher.endpoints.slices import Service
 from enricher.fastpath import FastPath, patterns
 from enricher.joining import Failures, origin
 from enricher.line import Block, Line, Source

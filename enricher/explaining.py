@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from enricher.cluster.attribution import Attribution, Known, Window, attribute, spans
-from enricher.cluster.endpoints import Owner, split_address
-from enricher.cluster.history import EVER, FOREVER, Tenure
+from enricher.endpoints.attribution import Attribution, Known, Window, attribute, spans
+from enricher.endpoints.history import EVER, FOREVER, Tenure
+from enricher.endpoints.slices import Owner, split_address
 from enricher.enriching import attribute_line, read_line
 from enricher.errors import UsageError
 from enricher.settings import Settings

@@ -18,7 +18,7 @@ from enricher.accesslog.attempts import Attempt, Error, Timed
 from enricher.accesslog.compiling import LogFormat, Token
 from enricher.accesslog.log_format import NGINX, upstream_name
 from enricher.accesslog.variables import ATTEMPT_LISTS, GRPC_STATUSES, INTEGERS, LISTS, SECONDS, shape
-from enricher.cluster.attribution import (
+from enricher.endpoints.attribution import (
     Attribution,
     Known,
     Window,
@@ -27,8 +27,8 @@ from enricher.cluster.attribution import (
     settled_since,
     some_service,
 )
-from enricher.cluster.endpoints import Service, canonical_ip, split_address
-from enricher.cluster.history import FOREVER
+from enricher.endpoints.history import FOREVER
+from enricher.endpoints.slices import Service, canonical_ip, split_address
 from enricher.joining import Failures, origin
 from enricher.line import Block
 from enricher.rendering import ESCAPED, called, dumps, fragments, json_text

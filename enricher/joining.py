@@ -12,7 +12,7 @@ from typing import NamedTuple
 from enricher.accesslog.attempts import Attempt
 from enricher.accesslog.error_log import ErrorLine
 from enricher.accesslog.records import Record
-from enricher.cluster.attribution import Window
+from enricher.endpoints.attribution import Window
 from enricher.timestamps import MILLISECOND, SECOND
 
 REMEMBERED = 1000

@@ -12,11 +12,11 @@ from typing import Any, Protocol
 
 from enricher.accesslog.choosing import Timeline
 from enricher.accesslog.profiles import DEFAULT_PROFILE
-from enricher.cluster.attribution import Known
-from enricher.cluster.endpoints import Slice, SliceState, read_slice, service_as_slice
-from enricher.cluster.history import History
-from enricher.cluster.loading import load_known
 from enricher.configuring import Configured
+from enricher.endpoints.attribution import Known
+from enricher.endpoints.files import load_known
+from enricher.endpoints.history import History
+from enricher.endpoints.slices import Slice, SliceState, read_slice, service_as_slice
 from enricher.errors import ConfigurationError
 from enricher.kube.client import Api
 from enricher.kube.watcher import (

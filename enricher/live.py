@@ -9,7 +9,7 @@ from threading import Thread
 from typing import BinaryIO, Protocol
 
 from enricher.accesslog.choosing import Choosing
-from enricher.cluster.attribution import Known
+from enricher.endpoints.attribution import Known
 from enricher.enriching import Batch, Enricher
 from enricher.errors import ConfigurationError
 from enricher.knowing import FIRST_LIST, Watched

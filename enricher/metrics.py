@@ -13,8 +13,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 
 from enricher import __version__
 from enricher.accesslog.attempts import Attempt, Error, Timed
-from enricher.cluster.attribution import Attribution
-from enricher.cluster.endpoints import NO_SERVICE, Service
+from enricher.endpoints.attribution import Attribution
+from enricher.endpoints.slices import NO_SERVICE, Service
 from enricher.kube.watcher import WatchGauges
 from enricher.timestamps import SECOND, seconds_ns
 

@@ -10,8 +10,8 @@ import orjson
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
 
-from enricher.cluster.attribution import Known
 from enricher.console import PipedConsole
+from enricher.endpoints.attribution import Known
 from enricher.enriching import Batch, Enricher
 from enricher.line import Source
 from enricher.mapping import MAPS, ServiceMap

@@ -8,8 +8,8 @@ import orjson
 from enricher.accesslog.compiling import LogFormat
 from enricher.accesslog.records import Record
 from enricher.accesslog.variables import ATTEMPT_LISTS, INTEGERS, SECONDS, Seconds, unescape
-from enricher.cluster.attribution import Attribution
-from enricher.cluster.endpoints import Owner
+from enricher.endpoints.attribution import Attribution
+from enricher.endpoints.slices import Owner
 from enricher.line import Line, Source, spelled
 from enricher.timestamps import MILLISECOND, format_ns
 

@@ -1,7 +1,7 @@
 """When an attempt was, as far as its line tells. Pure."""
 
 from enricher.accesslog.records import Record
-from enricher.cluster.attribution import Window
+from enricher.endpoints.attribution import Window
 from enricher.timestamps import MILLISECOND, SECOND
 
 CLOCK = 10 * MILLISECOND

@@ -7,7 +7,7 @@ import tempfile
 from importlib.resources import files
 from pathlib import Path
 
-from enricher.cluster.loading import load_known
+from enricher.endpoints.files import load_known
 from enricher.live import FromFiles
 from enricher.ranking import Ranking
 from enricher.settings import Settings

@@ -12,10 +12,10 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from enricher.cluster.endpoints import read_slice
-from enricher.cluster.history import FOREVER, History
 from enricher.demo import api_stand_in
 from enricher.demo.api_stand_in import GONE, Answer, ApiStandIn, hang, slice_of, status, stream
+from enricher.endpoints.history import FOREVER, History
+from enricher.endpoints.slices import read_slice
 from enricher.kube import client as connecting
 from enricher.kube.client import connect
 from enricher.kube.watcher import Listed, Timing

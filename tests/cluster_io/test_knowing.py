@@ -3,8 +3,8 @@
 import asyncio
 from contextlib import asynccontextmanager
 
-from enricher.cluster.attribution import attribute
 from enricher.demo.api_stand_in import ApiStandIn, slice_of, status
+from enricher.endpoints.attribution import attribute
 from enricher.knowing import Watched
 from enricher.kube.client import connect
 from enricher.settings import Settings

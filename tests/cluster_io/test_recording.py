@@ -11,9 +11,9 @@ import orjson
 import pytest
 
 from enricher import recording
-from enricher.cluster.attribution import Window, attribute
-from enricher.cluster.loading import load_known
 from enricher.demo.api_stand_in import ApiStandIn, slice_of
+from enricher.endpoints.attribution import Window, attribute
+from enricher.endpoints.files import load_known
 from enricher.errors import ConfigurationError
 from enricher.kube.watcher import Changed, Listed
 from enricher.settings import Settings

@@ -4,9 +4,9 @@ from controller_lines import AT, SOURCE, STAMP, slice_of
 
 from enricher.accesslog.choosing import Choosing
 from enricher.accesslog.log_format import INGRESS_NGINX, compile_format
-from enricher.cluster.attribution import Known
-from enricher.cluster.endpoints import read_slice
-from enricher.cluster.history import History
+from enricher.endpoints.attribution import Known
+from enricher.endpoints.history import History
+from enricher.endpoints.slices import read_slice
 from enricher.enriching import Batch, Enricher
 from enricher.line import Line
 from enricher.metrics import Metrics

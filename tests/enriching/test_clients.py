@@ -10,9 +10,9 @@ from enricher import metrics as counting
 from enricher.accesslog.choosing import Choosing
 from enricher.accesslog.log_format import INGRESS_NGINX, compile_format
 from enricher.accesslog.profiles import UPSTREAMS_GRPC, formats
-from enricher.cluster.attribution import Known
-from enricher.cluster.endpoints import Service
-from enricher.cluster.history import History
+from enricher.endpoints.attribution import Known
+from enricher.endpoints.history import History
+from enricher.endpoints.slices import Service
 from enricher.enriching import Batch, Enricher
 from enricher.line import Block, Source
 from enricher.metrics import EXPIRY, OVERFLOW_EDGE, Metrics

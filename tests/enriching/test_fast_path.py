@@ -13,8 +13,8 @@ from enricher.accesslog.choosing import Choosing
 from enricher.accesslog.compiling import LogFormatError
 from enricher.accesslog.log_format import INGRESS_NGINX, compile_format
 from enricher.accesslog.profiles import UPSTREAMS_GRPC
-from enricher.cluster.attribution import Known
-from enricher.cluster.history import History
+from enricher.endpoints.attribution import Known
+from enricher.endpoints.history import History
 from enricher.enriching import Batch, Enricher
 from enricher.fastpath import patterns
 from enricher.line import Block, Source

@@ -10,11 +10,11 @@ from pathlib import Path
 from virtual_time import VirtualLoop
 
 from enricher import shipping as shipping_module
-from enricher.cluster.attribution import Known
-from enricher.cluster.endpoints import read_slice
-from enricher.cluster.history import History
 from enricher.daemon import STOP, State
 from enricher.demo.api_stand_in import slice_of
+from enricher.endpoints.attribution import Known
+from enricher.endpoints.history import History
+from enricher.endpoints.slices import read_slice
 from enricher.enriching import Enricher
 from enricher.knowing import News
 from enricher.metrics import Metrics

@@ -8,10 +8,10 @@ import pytest
 
 from enricher.accesslog.choosing import Choosing
 from enricher.accesslog.log_format import INGRESS_NGINX, compile_format
-from enricher.cluster.attribution import Known
-from enricher.cluster.endpoints import read_slice
-from enricher.cluster.history import History
 from enricher.demo.api_stand_in import slice_of
+from enricher.endpoints.attribution import Known
+from enricher.endpoints.history import History
+from enricher.endpoints.slices import read_slice
 from enricher.enriching import Batch, Enricher
 from enricher.line import Source
 from enricher.metrics import Metrics

@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reference import HORIZON, SLICE_LAG, START_UP, Life, Try, World, ns, tries
 
-from enricher.cluster.attribution import Attribution, Known, attribute
-from enricher.cluster.endpoints import read_slice
-from enricher.cluster.history import History
+from enricher.endpoints.attribution import Attribution, Known, attribute
+from enricher.endpoints.history import History
+from enricher.endpoints.slices import read_slice
 from enricher.enriching import HOLD
 from enricher.timestamps import SECOND
 from enricher.timing import windows

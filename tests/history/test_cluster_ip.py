@@ -2,7 +2,7 @@
 
 from timeline import Timeline, pod, said, slice_
 
-from enricher.cluster.attribution import reported
+from enricher.endpoints.attribution import reported
 
 VIP = "10.96.0.7:80"
 

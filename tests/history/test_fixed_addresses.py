@@ -6,9 +6,9 @@ import orjson
 import pytest
 from timeline import said
 
-from enricher.cluster.attribution import Known, Window, attribute
-from enricher.cluster.history import History
-from enricher.cluster.loading import load_known, read_into
+from enricher.endpoints.attribution import Known, Window, attribute
+from enricher.endpoints.files import load_known, read_into
+from enricher.endpoints.history import History
 from enricher.rendering import attributed
 
 

@@ -2,7 +2,7 @@
 
 from timeline import Timeline, pod, said, slice_
 
-from enricher.cluster import attribution
+from enricher.endpoints import attribution
 
 
 def handed_over(*, left: float = 10, came: float = 12) -> Timeline:

@@ -4,8 +4,8 @@ import orjson
 import pytest
 from timeline import Timeline, pod, said, slice_
 
-from enricher.cluster.history import History
-from enricher.cluster.loading import load_known
+from enricher.endpoints.files import load_known
+from enricher.endpoints.history import History
 from enricher.errors import ConfigurationError
 from enricher.state_file import StateFile
 

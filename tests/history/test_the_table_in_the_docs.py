@@ -6,7 +6,7 @@ from pathlib import Path
 
 from timeline import Timeline, pod, said, slice_
 
-from enricher.cluster.attribution import Attribution
+from enricher.endpoints.attribution import Attribution
 
 LAGS = (0, 5, 30)
 DOCS = Path(__file__).parents[2] / "docs" / "attribution.md"

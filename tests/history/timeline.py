@@ -1,8 +1,8 @@
 """Small words for timelines: times in seconds, slices as the API writes them."""
 
-from enricher.cluster.attribution import Attribution, Known, Window, attribute
-from enricher.cluster.endpoints import read_slice, service_as_slice
-from enricher.cluster.history import History
+from enricher.endpoints.attribution import Attribution, Known, Window, attribute
+from enricher.endpoints.history import History
+from enricher.endpoints.slices import read_slice, service_as_slice
 from enricher.timestamps import SECOND
 
 

@@ -10,8 +10,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from enricher.accesslog.attempts import Attempt
-from enricher.cluster.attribution import Attribution
-from enricher.cluster.endpoints import Owner, Service
+from enricher.endpoints.attribution import Attribution
+from enricher.endpoints.slices import Owner, Service
 from enricher.kube.watcher import WatchGauges
 from enricher.metrics import BUCKETS, EXPIRY, OVERFLOW, Collector, Gauges, Metrics
 from enricher.timestamps import SECOND

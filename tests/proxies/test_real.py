@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from enricher.accesslog.choosing import Choosing
 from enricher.accesslog.grpc import CODES
-from enricher.cluster.loading import load_known
+from enricher.endpoints.files import load_known
 from enricher.enriching import Batch, Enricher
 from enricher.line import Source
 from enricher.metrics import Collector, Gauges, Metrics

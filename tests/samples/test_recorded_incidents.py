@@ -15,10 +15,10 @@ import pytest
 
 from enricher.accesslog.choosing import Choosing
 from enricher.accesslog.log_format import INGRESS_NGINX, compile_format
-from enricher.cluster.attribution import Known
-from enricher.cluster.endpoints import read_slice, service_as_slice
-from enricher.cluster.history import EVER, History
-from enricher.cluster.loading import load_known
+from enricher.endpoints.attribution import Known
+from enricher.endpoints.files import load_known
+from enricher.endpoints.history import EVER, History
+from enricher.endpoints.slices import read_slice, service_as_slice
 from enricher.enriching import HOLD, Batch, Enricher
 from enricher.line import Source
 from enricher.metrics import Metrics

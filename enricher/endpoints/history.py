@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from enricher.cluster.endpoints import (
+from enricher.endpoints.slices import (
     IDENTITY,
     NO_SERVICE,
     Endpoint,

@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from enricher.cluster.endpoints import IDENTITY, NO_SERVICE, Owner, Service, canonical_ip, split_address
-from enricher.cluster.history import EVER, FOREVER, History, Tenure, meet
+from enricher.endpoints.history import EVER, FOREVER, History, Tenure, meet
+from enricher.endpoints.slices import IDENTITY, NO_SERVICE, Owner, Service, canonical_ip, split_address
 from enricher.timestamps import SECOND
 
 GRACE = 30 * SECOND

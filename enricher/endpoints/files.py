@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from enricher.cluster.attribution import Known
-from enricher.cluster.endpoints import read_slice, service_as_slice, split_address
-from enricher.cluster.history import EVER, History
+from enricher.endpoints.attribution import Known
+from enricher.endpoints.history import EVER, History
+from enricher.endpoints.slices import read_slice, service_as_slice, split_address
 from enricher.errors import ConfigurationError
 from enricher.state_file import unwrapped
 from enricher.timestamps import rfc3339_ns
