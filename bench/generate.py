@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from enricher.accesslog.log_format import INGRESS_NGINX
+from enricher.accesslog.nginx import INGRESS_NGINX
 
 START = datetime(2026, 11, 22, 12, tzinfo=UTC)
 CONTAINER = "ingress-nginx_ingress-nginx-controller-0_0d7c8a52-3a3f-4c55-9a51-111111111111/controller"

@@ -15,8 +15,8 @@ from typing import Literal, NamedTuple
 
 from rich.text import Text
 
-from enricher.accesslog.choosing import Choosing
-from enricher.accesslog.compiling import LogFormatError
+from enricher.accesslog.compiler import LogFormatError
+from enricher.accesslog.detection import Choosing
 from enricher.accesslog.profiles import DEFAULT_PROFILE
 from enricher.configuring import data_of, named_formats
 from enricher.console import PipedConsole

@@ -8,8 +8,8 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from enricher.accesslog.choosing import Timeline
-from enricher.accesslog.compiling import LogFormatError
+from enricher.accesslog.compiler import LogFormatError
+from enricher.accesslog.detection import Timeline
 from enricher.accesslog.profiles import PROFILES, Formats, formats
 from enricher.kube.watcher import Changed, Listed
 

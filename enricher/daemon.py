@@ -12,7 +12,7 @@ from threading import Thread
 from typing import Any
 
 from enricher import __version__
-from enricher.accesslog.choosing import Timeline
+from enricher.accesslog.detection import Timeline
 from enricher.endpoints.history import FOREVER
 from enricher.enriching import Enricher
 from enricher.knowing import FromFile, Knowledge, Watched

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple, Protocol
 
 from enricher import fastpath
 from enricher.accesslog.attempts import Attempt, Error, Timed
-from enricher.accesslog.choosing import Choosing, Timeline
-from enricher.accesslog.compiling import LogFormat
+from enricher.accesslog.compiler import LogFormat
+from enricher.accesslog.detection import Choosing, Timeline
 from enricher.accesslog.error_log import ErrorLine, is_other, read_error_line
 from enricher.accesslog.profiles import Format
-from enricher.accesslog.records import Record
+from enricher.accesslog.record import Record
 from enricher.endpoints.attribution import (
     Attribution,
     Known,

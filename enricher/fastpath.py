@@ -15,9 +15,9 @@ from operator import attrgetter, itemgetter
 from typing import NamedTuple, Protocol, TypeVar
 
 from enricher.accesslog.attempts import Attempt, Error, Timed
-from enricher.accesslog.compiling import LogFormat, Token
-from enricher.accesslog.log_format import NGINX, upstream_name
-from enricher.accesslog.variables import ATTEMPT_LISTS, GRPC_STATUSES, INTEGERS, LISTS, SECONDS, shape
+from enricher.accesslog.compiler import LogFormat, Token
+from enricher.accesslog.nginx import NGINX, upstream_name
+from enricher.accesslog.nginx_variables import ATTEMPT_LISTS, GRPC_STATUSES, INTEGERS, LISTS, SECONDS, shape
 from enricher.endpoints.attribution import (
     Attribution,
     Known,

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from enricher.accesslog.attempts import Attempt
 from enricher.accesslog.error_log import ErrorLine
-from enricher.accesslog.records import Record
+from enricher.accesslog.record import Record
 from enricher.endpoints.attribution import Window
 from enricher.timestamps import MILLISECOND, SECOND
 

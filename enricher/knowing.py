@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from enricher.accesslog.choosing import Timeline
+from enricher.accesslog.detection import Timeline
 from enricher.accesslog.profiles import DEFAULT_PROFILE
 from enricher.configuring import Configured
 from enricher.endpoints.attribution import Known

@@ -8,7 +8,7 @@ from contextlib import suppress
 from threading import Thread
 from typing import BinaryIO, Protocol
 
-from enricher.accesslog.choosing import Choosing
+from enricher.accesslog.detection import Choosing
 from enricher.endpoints.attribution import Known
 from enricher.enriching import Batch, Enricher
 from enricher.errors import ConfigurationError

@@ -5,9 +5,9 @@ from typing import Any
 
 import orjson
 
-from enricher.accesslog.compiling import LogFormat
-from enricher.accesslog.records import Record
-from enricher.accesslog.variables import ATTEMPT_LISTS, INTEGERS, SECONDS, Seconds, unescape
+from enricher.accesslog.compiler import LogFormat
+from enricher.accesslog.nginx_variables import ATTEMPT_LISTS, INTEGERS, SECONDS, Seconds, unescape
+from enricher.accesslog.record import Record
 from enricher.endpoints.attribution import Attribution
 from enricher.endpoints.slices import Owner
 from enricher.line import Line, Source, spelled

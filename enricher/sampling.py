@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from enricher.accesslog.choosing import Choosing, fitting
+from enricher.accesslog.detection import Choosing, fitting
 from enricher.accesslog.profiles import PROFILES, Formats, formats
 from enricher.enriching import read_line
 from enricher.line import Line, Source

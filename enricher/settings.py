@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from enricher.accesslog.choosing import Choosing
-from enricher.accesslog.compiling import LogFormatError
+from enricher.accesslog.compiler import LogFormatError
+from enricher.accesslog.detection import Choosing
 from enricher.accesslog.profiles import DEFAULT_PROFILE, PROFILES, Formats
 from enricher.errors import ConfigurationError, UsageError
 from enricher.tailer.discovery import Selector

@@ -1,6 +1,6 @@
 """When an attempt was, as far as its line tells. Pure."""
 
-from enricher.accesslog.records import Record
+from enricher.accesslog.record import Record
 from enricher.endpoints.attribution import Window
 from enricher.timestamps import MILLISECOND, SECOND
 

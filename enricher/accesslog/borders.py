@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from enricher.accesslog.attempts import SEPARATOR
-from enricher.accesslog.variables import ADDR
+from enricher.accesslog.nginx_variables import ADDR
 
 _ADDR = re.compile(ADDR.encode())
 

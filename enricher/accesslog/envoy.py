@@ -12,12 +12,12 @@ from typing import Any
 import orjson
 
 from enricher.accesslog.attempts import Attempt
-from enricher.accesslog.compiling import LogFormat, LogFormatError, Token, assemble
+from enricher.accesslog.compiler import LogFormat, LogFormatError, Token, assemble
 from enricher.accesslog.grpc import status_name
 from enricher.accesslog.json_format import JsonFormat
-from enricher.accesslog.kinds import INTEGER, MILLISECONDS, TEXT, WORD, Kind, dialect
-from enricher.accesslog.records import Record
-from enricher.accesslog.variables import decoded
+from enricher.accesslog.nginx_variables import decoded
+from enricher.accesslog.record import Record
+from enricher.accesslog.values import INTEGER, MILLISECONDS, TEXT, WORD, Kind, dialect
 from enricher.timestamps import MILLISECOND, rfc3339_ns
 
 DEFAULT = (

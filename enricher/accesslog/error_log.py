@@ -10,7 +10,7 @@ end could not do without. (nginx refuses a request line with more spaces than it
 import re
 from typing import NamedTuple
 
-from enricher.accesslog.variables import decoded
+from enricher.accesslog.nginx_variables import decoded
 
 _HEAD = re.compile(rb"(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) \[(\w+)\] (\d+)#\d+: (?:\*(\d{1,18}) )?")
 _NAMES = re.compile(rb', (?:(client|server): |(request|subrequest|upstream|host|referrer): ")')

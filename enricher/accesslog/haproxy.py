@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from enricher.accesslog.attempts import Attempt
-from enricher.accesslog.compiling import LogFormat, LogFormatError, Token, assemble
-from enricher.accesslog.kinds import COUNT, INTEGER, MILLISECONDS, WORD, Kind, dialect
-from enricher.accesslog.records import Record
-from enricher.accesslog.variables import unescape
+from enricher.accesslog.compiler import LogFormat, LogFormatError, Token, assemble
+from enricher.accesslog.nginx_variables import unescape
+from enricher.accesslog.record import Record
+from enricher.accesslog.values import COUNT, INTEGER, MILLISECONDS, WORD, Kind, dialect
 from enricher.timestamps import MILLISECOND, SECOND, time_local_ns
 
 HTTPLOG = "%ci:%cp [%tr] %ft %b/%s %TR/%Tw/%Tc/%Tr/%Ta %ST %B %CC %CS %tsc %ac/%fc/%bc/%sc/%rc %sq/%bq %hr %hs %{+Q}r"

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from enricher.accesslog.compiling import Dialect
-from enricher.accesslog.records import Record
+from enricher.accesslog.compiler import Dialect
+from enricher.accesslog.record import Record
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
-from enricher.accesslog import envoy, haproxy, log_format, traefik
-from enricher.accesslog.compiling import LogFormat
+from enricher.accesslog import envoy, haproxy, traefik
+from enricher.accesslog import nginx as log_format
+from enricher.accesslog.compiler import LogFormat
 from enricher.accesslog.json_format import JsonFormat
 
 Format = LogFormat | JsonFormat

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from enricher.accesslog.attempts import Attempt
-from enricher.accesslog.compiling import LogFormat, LogFormatError, Token, assemble
+from enricher.accesslog.compiler import LogFormat, LogFormatError, Token, assemble
 from enricher.accesslog.json_format import JsonFormat
-from enricher.accesslog.kinds import INTEGER, MILLISECONDS, NANOSECONDS, WORD, Kind, dialect
-from enricher.accesslog.records import Record
-from enricher.accesslog.variables import unescape
+from enricher.accesslog.nginx_variables import unescape
+from enricher.accesslog.record import Record
+from enricher.accesslog.values import INTEGER, MILLISECONDS, NANOSECONDS, WORD, Kind, dialect
 from enricher.timestamps import MILLISECOND, SECOND, rfc3339_ns, time_local_ns
 
 COMMON = (

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from enricher.accesslog.choosing import A_FEW, EARLY, LATE, LOOKED_AT, Choosing, Timeline, fitting
-from enricher.accesslog.log_format import INGRESS_NGINX, compile_format
+from enricher.accesslog.detection import A_FEW, EARLY, LATE, LOOKED_AT, Choosing, Timeline, fitting
+from enricher.accesslog.nginx import INGRESS_NGINX, compile_format
 from enricher.accesslog.profiles import PROFILES, formats
 from enricher.timestamps import SECOND
 

@@ -6,7 +6,7 @@ import pytest
 from nginx_log import INGRESS_JSON, State, render, upstream_lists
 
 from enricher.accesslog.error_log import is_other, read_error_line
-from enricher.accesslog.log_format import INGRESS_NGINX, compile_format
+from enricher.accesslog.nginx import INGRESS_NGINX, compile_format
 
 LENGTH = 32 * 1024
 LIMIT = 0.1

@@ -2,8 +2,8 @@
 
 import pytest
 
-from enricher.accesslog.compiling import LogFormatError
-from enricher.accesslog.log_format import compile_format
+from enricher.accesslog.compiler import LogFormatError
+from enricher.accesslog.nginx import compile_format
 
 
 @pytest.mark.parametrize(

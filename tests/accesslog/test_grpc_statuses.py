@@ -2,9 +2,10 @@
 
 import pytest
 
-from enricher.accesslog import envoy, log_format
+from enricher.accesslog import envoy
+from enricher.accesslog import nginx as log_format
 from enricher.accesslog.grpc import CODES, status_name
-from enricher.accesslog.log_format import compile_format
+from enricher.accesslog.nginx import compile_format
 from enricher.accesslog.profiles import UPSTREAMS_GRPC
 
 HEAD = b'192.0.2.7 - - [22/Nov/2026:23:18:31 +0000] "POST /a.B/C HTTP/2.0" 200 0 "-" "grpc" 128 0.007 '

@@ -2,7 +2,7 @@
 
 import pytest
 
-from enricher.accesslog.log_format import compile_format
+from enricher.accesslog.nginx import compile_format
 
 BRACKETS = (
     "[$time_local] [$remote_addr] [$request] [$status] [$upstream_addr] [$upstream_status] [$upstream_response_time] "

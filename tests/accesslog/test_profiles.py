@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from enricher.accesslog import envoy, haproxy
 from enricher.accesslog.attempts import Attempt
-from enricher.accesslog.choosing import Timeline, fitting
-from enricher.accesslog.log_format import INGRESS_NGINX
+from enricher.accesslog.detection import Timeline, fitting
+from enricher.accesslog.nginx import INGRESS_NGINX
 from enricher.accesslog.profiles import PROFILES, UPSTREAMS, UPSTREAMS_GRPC, formats
-from enricher.accesslog.records import Record
+from enricher.accesslog.record import Record
 
 RECORDED = Path(__file__).parents[1] / "proxies" / "recorded"
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nginx_log import INGRESS_JSON, State, attempts, render, upstream_lists
 
-from enricher.accesslog.log_format import INGRESS_NGINX, compile_format
+from enricher.accesslog.nginx import INGRESS_NGINX, compile_format
 
 COMBINED = '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" '
 UPSTREAM = "$upstream_addr $upstream_status $upstream_response_time $upstream_response_length"

@@ -3,7 +3,7 @@
 import pytest
 from nginx_log import INGRESS_JSON, State, render, upstream_lists
 
-from enricher.accesslog.log_format import INGRESS_NGINX, compile_format
+from enricher.accesslog.nginx import INGRESS_NGINX, compile_format
 from enricher.timestamps import SECOND
 
 FORMAT = compile_format(INGRESS_NGINX)

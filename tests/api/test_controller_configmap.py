@@ -20,7 +20,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from enricher.accesslog.log_format import INGRESS_NGINX
+from enricher.accesslog.nginx import INGRESS_NGINX
 
 pytestmark = [pytest.mark.api, pytest.mark.timeout(90)]
 

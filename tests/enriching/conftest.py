@@ -2,8 +2,8 @@ import orjson
 import pytest
 from controller_lines import AT, SOURCE, STAMP, slice_of
 
-from enricher.accesslog.choosing import Choosing
-from enricher.accesslog.log_format import INGRESS_NGINX, compile_format
+from enricher.accesslog.detection import Choosing
+from enricher.accesslog.nginx import INGRESS_NGINX, compile_format
 from enricher.endpoints.attribution import Known
 from enricher.endpoints.history import History
 from enricher.endpoints.slices import read_slice

@@ -7,8 +7,8 @@ import pytest
 from controller_lines import slice_of
 
 from enricher import metrics as counting
-from enricher.accesslog.choosing import Choosing
-from enricher.accesslog.log_format import INGRESS_NGINX, compile_format
+from enricher.accesslog.detection import Choosing
+from enricher.accesslog.nginx import INGRESS_NGINX, compile_format
 from enricher.accesslog.profiles import UPSTREAMS_GRPC, formats
 from enricher.endpoints.attribution import Known
 from enricher.endpoints.history import History

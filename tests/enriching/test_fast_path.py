@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from enricher import enriching
-from enricher.accesslog.choosing import Choosing
-from enricher.accesslog.compiling import LogFormatError
-from enricher.accesslog.log_format import INGRESS_NGINX, compile_format
+from enricher.accesslog.compiler import LogFormatError
+from enricher.accesslog.detection import Choosing
+from enricher.accesslog.nginx import INGRESS_NGINX, compile_format
 from enricher.accesslog.profiles import UPSTREAMS_GRPC
 from enricher.endpoints.attribution import Known
 from enricher.endpoints.history import History

@@ -6,7 +6,7 @@ from controller_lines import SOURCE, STAMP, access
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from enricher.accesslog.log_format import INGRESS_NGINX
+from enricher.accesslog.nginx import INGRESS_NGINX
 from enricher.enriching import Batch
 from enricher.line import Line
 

@@ -3,8 +3,8 @@
 import pytest
 from test_fast_path import NOW, SOURCE, framed, known
 
-from enricher.accesslog.choosing import LATE, Choosing
-from enricher.accesslog.log_format import INGRESS_NGINX, compile_format
+from enricher.accesslog.detection import LATE, Choosing
+from enricher.accesslog.nginx import INGRESS_NGINX, compile_format
 from enricher.accesslog.profiles import formats
 from enricher.enriching import Batch, Enricher
 from enricher.metrics import Metrics

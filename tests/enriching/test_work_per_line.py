@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from test_fast_path import FORMATS, NOW, SOURCE, framed, known
 
-from enricher.accesslog.choosing import Choosing
-from enricher.accesslog.log_format import compile_format
+from enricher.accesslog.detection import Choosing
+from enricher.accesslog.nginx import compile_format
 from enricher.enriching import Batch, Enricher
 from enricher.metrics import Metrics
 

@@ -6,8 +6,8 @@ import random
 import orjson
 import pytest
 
-from enricher.accesslog.choosing import Choosing
-from enricher.accesslog.log_format import INGRESS_NGINX, compile_format
+from enricher.accesslog.detection import Choosing
+from enricher.accesslog.nginx import INGRESS_NGINX, compile_format
 from enricher.demo.api_stand_in import slice_of
 from enricher.endpoints.attribution import Known
 from enricher.endpoints.history import History

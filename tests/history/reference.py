@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from timeline import ns, pod, slice_
 
 from enricher.accesslog.attempts import Attempt
-from enricher.accesslog.records import Record
+from enricher.accesslog.record import Record
 from enricher.timestamps import MILLISECOND, SECOND
 
 HORIZON = 120.0

@@ -8,7 +8,7 @@ import yaml
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from enricher.accesslog.choosing import Choosing
+from enricher.accesslog.detection import Choosing
 from enricher.accesslog.grpc import CODES
 from enricher.endpoints.files import load_known
 from enricher.enriching import Batch, Enricher

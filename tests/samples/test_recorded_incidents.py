@@ -13,8 +13,8 @@ from typing import Any
 import orjson
 import pytest
 
-from enricher.accesslog.choosing import Choosing
-from enricher.accesslog.log_format import INGRESS_NGINX, compile_format
+from enricher.accesslog.detection import Choosing
+from enricher.accesslog.nginx import INGRESS_NGINX, compile_format
 from enricher.endpoints.attribution import Known
 from enricher.endpoints.files import load_known
 from enricher.endpoints.history import EVER, History

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
-from enricher.accesslog.compiling import Dialect
-from enricher.accesslog.records import Record
-from enricher.accesslog.variables import Seconds, decoded, unescape
+from enricher.accesslog.compiler import Dialect
+from enricher.accesslog.nginx_variables import Seconds, decoded, unescape
+from enricher.accesslog.record import Record
 
 _MISSING = frozenset({b"", b"-"})
 

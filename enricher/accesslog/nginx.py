@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from enricher.accesslog.attempts import read_attempts
-from enricher.accesslog.compiling import Dialect, LogFormat, LogFormatError, Token, assemble
+from enricher.accesslog.compiler import Dialect, LogFormat, LogFormatError, Token, assemble
 from enricher.accesslog.grpc import status_name
-from enricher.accesslog.records import Record
-from enricher.accesslog.variables import ATTEMPT_LISTS, GRPC_STATUSES, LISTS, converter, shape
+from enricher.accesslog.nginx_variables import ATTEMPT_LISTS, GRPC_STATUSES, LISTS, converter, shape
+from enricher.accesslog.record import Record
 from enricher.timestamps import LATEST, SECOND, rfc3339_ns, seconds_ns, time_local_ns
 
 INGRESS_NGINX = (

@@ -12,7 +12,7 @@ from itertools import islice
 
 from enricher.accesslog.error_log import is_other, read_error_line
 from enricher.accesslog.profiles import DEFAULT_PROFILE, PROFILES, Format, Formats, formats
-from enricher.accesslog.records import Record
+from enricher.accesslog.record import Record
 from enricher.timestamps import SECOND
 
 EARLY = 10 * SECOND

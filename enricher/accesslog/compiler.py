@@ -16,8 +16,8 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from enricher.accesslog.borders import Border, settle
-from enricher.accesslog.records import Record
-from enricher.accesslog.variables import list_shape_beside_text
+from enricher.accesslog.nginx_variables import list_shape_beside_text
+from enricher.accesslog.record import Record
 
 
 class LogFormatError(ValueError):
