@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from enricher import __version__
+from enricher.config.resolve import Settled, doubts, settle, settle_all, shown
+from enricher.config.settings import ENRICH, RECORD, RUN, STDIN, TAIL, TOP, Settings, add_options
 from enricher.endpoints.attribution import Known
 from enricher.errors import EXIT_CONFIGURATION, EXIT_FAILURE, ConfigurationError, EnricherError, UsageError
 from enricher.line import printable
-from enricher.settings import ENRICH, RECORD, RUN, STDIN, TAIL, TOP, Settings, add_options
-from enricher.settling import Settled, doubts, settle, settle_all, shown
 
 if TYPE_CHECKING:
     from enricher.live import FromCluster, FromFiles

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import shtab
 
-from enricher.settings import ALL
+from enricher.config.settings import ALL
 
 _PATHS = {"FILE": shtab.FILE, "DIR": shtab.DIRECTORY}
 """What values called so are completed with."""

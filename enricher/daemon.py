@@ -13,6 +13,7 @@ from typing import Any
 
 from enricher import __version__
 from enricher.accesslog.detection import Timeline
+from enricher.config.settings import Settings
 from enricher.endpoints.history import FOREVER
 from enricher.enriching import Enricher
 from enricher.knowing import FromFile, Knowledge, Watched
@@ -23,7 +24,6 @@ from enricher.metrics import Collector, Gauges, Metrics, PodKey
 from enricher.own_log import OwnLog
 from enricher.recent import Recent
 from enricher.serving import serving
-from enricher.settings import Settings
 from enricher.shipping import Shipping, take_positions
 from enricher.state_file import StateFile, lock
 from enricher.status import Status, Watch, failing_pods, furthest_behind

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from enricher.accesslog.detection import Timeline
 from enricher.accesslog.profiles import DEFAULT_PROFILE
+from enricher.config.settings import Settings
 from enricher.configuring import Configured
 from enricher.endpoints.attribution import Known
 from enricher.endpoints.files import load_known
@@ -30,7 +31,6 @@ from enricher.kube.watcher import (
     WatchStatus,
     watch,
 )
-from enricher.settings import Settings
 from enricher.timestamps import SECOND
 
 logger = logging.getLogger("enricher")

@@ -9,6 +9,7 @@ from threading import Thread
 from typing import BinaryIO, Protocol
 
 from enricher.accesslog.detection import Choosing
+from enricher.config.settings import STDIN, Settings
 from enricher.endpoints.attribution import Known
 from enricher.enriching import Batch, Enricher
 from enricher.errors import ConfigurationError
@@ -16,7 +17,6 @@ from enricher.knowing import FIRST_LIST, Watched
 from enricher.kube.client import connect
 from enricher.line import Line, Source
 from enricher.metrics import Metrics
-from enricher.settings import STDIN, Settings
 from enricher.streaming import PodLog, Streaming
 from enricher.tailer.reader import read_file, stdin
 from enricher.timestamps import SECOND

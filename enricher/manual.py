@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from enricher import __version__
 from enricher.cli import parser
-from enricher.settings import ALL, CONFIG, Option
+from enricher.config.settings import ALL, CONFIG, Option
 
 CONFIGURATION = """\
 Each option of the section above can be given as a flag, as the variable named in brackets, or as a key of the file that

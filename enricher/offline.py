@@ -10,13 +10,13 @@ import orjson
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
 
+from enricher.config.settings import STDIN, Settings
 from enricher.console import PipedConsole
 from enricher.endpoints.attribution import Known
 from enricher.enriching import Batch, Enricher
 from enricher.line import Source
 from enricher.mapping import MAPS, ServiceMap
 from enricher.metrics import Metrics
-from enricher.settings import STDIN, Settings
 from enricher.summary import Summary
 from enricher.tailer.reader import read_file, stdin
 

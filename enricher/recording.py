@@ -17,11 +17,11 @@ from typing import Any
 
 import orjson
 
+from enricher.config.settings import Settings
 from enricher.errors import ConfigurationError
 from enricher.kube.client import Api, connect
 from enricher.kube.watcher import ENDPOINT_SLICES, SERVICES, Changed, Listed, Resource, WatchStatus, watch
 from enricher.line import printable
-from enricher.settings import Settings
 from enricher.timestamps import format_ns
 
 Held = dict[tuple[str, str], dict[str, Any]]

@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager
 import orjson
 from prometheus_client import CollectorRegistry, generate_latest
 
+from enricher.config.settings import Listen
 from enricher.errors import ConfigurationError
 from enricher.lean_aiohttp import aiohttp, web
 from enricher.metrics import Collector
-from enricher.settings import Listen
 from enricher.status import Status
 from enricher.status_page import HEADERS, REFRESH, render
 

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from contextlib import closing
 from typing import Any
 
+from enricher.config.settings import Settings, Start
 from enricher.enriching import Batch, Enricher
 from enricher.knowing import Knowledge
 from enricher.line import Source, spelled
 from enricher.metrics import Metrics
-from enricher.settings import Settings, Start
 from enricher.status import Followed
 from enricher.tailer.discovery import discover, fixed_directory
 from enricher.tailer.follower import Chunk, Follower

@@ -7,10 +7,10 @@ import tempfile
 from importlib.resources import files
 from pathlib import Path
 
+from enricher.config.settings import Settings
 from enricher.endpoints.files import load_known
 from enricher.live import FromFiles
 from enricher.ranking import Ranking
-from enricher.settings import Settings
 from enricher.viewing import Top
 
 SIZE = (132, 28)

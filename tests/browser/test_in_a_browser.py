@@ -9,9 +9,9 @@ from controller_logs import access, cri
 from daemons import Node, until
 from statuses import FAILING, OUT_OF_SYNC, POD, QUIET
 
+from enricher.config.settings import Listen
 from enricher.metrics import Collector, Gauges, Metrics
 from enricher.serving import serving
-from enricher.settings import Listen
 
 pytestmark = pytest.mark.browser
 

@@ -3,11 +3,11 @@
 import asyncio
 from contextlib import asynccontextmanager
 
+from enricher.config.settings import Settings
 from enricher.demo.api_stand_in import ApiStandIn, slice_of, status
 from enricher.endpoints.attribution import attribute
 from enricher.knowing import Watched
 from enricher.kube.client import connect
-from enricher.settings import Settings
 
 
 def service_of(name, ip, namespace="default"):

@@ -11,12 +11,12 @@ import orjson
 import pytest
 
 from enricher import recording
+from enricher.config.settings import Settings
 from enricher.demo.api_stand_in import ApiStandIn, slice_of
 from enricher.endpoints.attribution import Window, attribute
 from enricher.endpoints.files import load_known
 from enricher.errors import ConfigurationError
 from enricher.kube.watcher import Changed, Listed
-from enricher.settings import Settings
 from enricher.timestamps import SECOND
 
 
@@ -109,7 +109,7 @@ def test_a_file_is_replaced_when_there_is_something_to_record_and_not_before(tmp
 CODE = """
 import sys
 from enricher.recording import run
-from enricher.settings import Settings
+from enricher.config.settings import Settings
 run(sys.argv[1] or None, Settings(kubeconfig=sys.argv[2]))
 """
 

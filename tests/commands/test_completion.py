@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from enricher.cli import main
-from enricher.settings import CONFIG, ENRICH, RECORD, RUN
+from enricher.config.settings import CONFIG, ENRICH, RECORD, RUN
 
 
 @pytest.fixture

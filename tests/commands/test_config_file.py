@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from enricher import manual
+from enricher.config.resolve import settle
+from enricher.config.settings import ENRICH, RUN, Settings, add_options
 from enricher.errors import ConfigurationError, UsageError
-from enricher.settings import ENRICH, RUN, Settings, add_options
-from enricher.settling import settle
 
 
 @pytest.fixture

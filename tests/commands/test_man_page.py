@@ -5,8 +5,8 @@ import tomllib
 from pathlib import Path
 
 from enricher.cli import EPILOG
+from enricher.config.settings import CONFIG, ENRICH, RECORD, RUN
 from enricher.manual import EXIT_CODES, page
-from enricher.settings import CONFIG, ENRICH, RECORD, RUN
 
 ROOT = Path(__file__).parents[2]
 

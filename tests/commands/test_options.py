@@ -4,9 +4,9 @@ import argparse
 
 import pytest
 
+from enricher.config.resolve import settle, unknown_variables
+from enricher.config.settings import ENRICH, RECORD, RUN, TAIL, TOP, Listen, Settings, add_options
 from enricher.errors import ConfigurationError, UsageError
-from enricher.settings import ENRICH, RECORD, RUN, TAIL, TOP, Listen, Settings, add_options
-from enricher.settling import settle, unknown_variables
 
 VALUES = {
     "--log-dir": ("/a", "/b"),

@@ -10,9 +10,9 @@ from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from enricher.cli import main
+from enricher.config.resolve import settle_all, shown
+from enricher.config.settings import CONFIG, ENDPOINTS, OF_A_CLUSTER, RUN
 from enricher.errors import EnricherError
-from enricher.settings import CONFIG, ENDPOINTS, OF_A_CLUSTER, RUN
-from enricher.settling import settle_all, shown
 
 TEXT = st.text(min_size=1).filter(lambda text: text.strip())
 ODD = st.sampled_from(

@@ -8,9 +8,9 @@ import pytest
 
 from enricher.accesslog.profiles import PROFILES, formats
 from enricher.cli import main
+from enricher.config.resolve import settle
+from enricher.config.settings import RUN, Settings, add_options
 from enricher.errors import UsageError
-from enricher.settings import RUN, Settings, add_options
-from enricher.settling import settle
 from enricher.tailer.discovery import discover
 
 RECORDED = Path(__file__).parents[1] / "proxies" / "recorded"

@@ -10,6 +10,7 @@ from pathlib import Path
 from virtual_time import VirtualLoop
 
 from enricher import shipping as shipping_module
+from enricher.config.settings import Settings
 from enricher.daemon import STOP, State
 from enricher.demo.api_stand_in import slice_of
 from enricher.endpoints.attribution import Known
@@ -18,7 +19,6 @@ from enricher.endpoints.slices import read_slice
 from enricher.enriching import Enricher
 from enricher.knowing import News
 from enricher.metrics import Metrics
-from enricher.settings import Settings
 from enricher.shipping import Shipping
 from enricher.tailer.follower import Follower
 from enricher.timestamps import rfc3339_ns

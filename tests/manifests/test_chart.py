@@ -6,8 +6,8 @@ import pytest
 import yaml
 from helm_chart import CHART, DEPLOY, EVERYTHING, helm, objects, rendered
 
-from enricher.settings import RUN
-from enricher.settling import settle, unknown_variables
+from enricher.config.resolve import settle, unknown_variables
+from enricher.config.settings import RUN
 
 pytestmark = pytest.mark.helm
 

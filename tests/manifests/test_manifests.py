@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from enricher.settings import RUN
-from enricher.settling import settle, unknown_variables
+from enricher.config.resolve import settle, unknown_variables
+from enricher.config.settings import RUN
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 OBJECTS: list[dict[str, Any]] = [

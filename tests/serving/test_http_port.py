@@ -7,10 +7,10 @@ import aiohttp
 import pytest
 
 from enricher import serving as module
+from enricher.config.settings import Listen
 from enricher.errors import ConfigurationError
 from enricher.metrics import Collector, Gauges, Metrics
 from enricher.serving import serving
-from enricher.settings import Listen
 
 HERE = Listen("127.0.0.1", 0)
 

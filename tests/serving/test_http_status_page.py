@@ -9,9 +9,9 @@ import pytest
 from statuses import FAILING, OUT_OF_SYNC
 
 from enricher import serving as module
+from enricher.config.settings import Listen
 from enricher.metrics import Collector, Gauges, Metrics
 from enricher.serving import serving
-from enricher.settings import Listen
 
 PATHS = ("/", "/status.json")
 

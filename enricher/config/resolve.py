@@ -5,10 +5,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from enricher import config_file
 from enricher.accesslog.profiles import DEFAULT_PROFILE
-from enricher.errors import ConfigurationError, EnricherError, UsageError
-from enricher.settings import (
+from enricher.config import file as config_file
+from enricher.config.settings import (
     ALL,
     CONFIG,
     CONTROLLER_CONFIGMAP,
@@ -25,6 +24,7 @@ from enricher.settings import (
     default_text,
     selectors,
 )
+from enricher.errors import ConfigurationError, EnricherError, UsageError
 
 
 class Given(NamedTuple):
