@@ -18,8 +18,8 @@ from rich.text import Text
 from enricher.accesslog.compiler import LogFormatError
 from enricher.accesslog.detection import Choosing
 from enricher.accesslog.profiles import DEFAULT_PROFILE
+from enricher.cluster.controller_config import data_of, named_formats
 from enricher.config.settings import Listen, Settings
-from enricher.configuring import data_of, named_formats
 from enricher.console import PipedConsole
 from enricher.endpoints.files import load_known
 from enricher.errors import EXIT_CONFIGURATION, ConfigurationError

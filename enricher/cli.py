@@ -334,7 +334,7 @@ def _known(settings: Settings) -> Known:
 
 async def _listed(settings: Settings) -> Known:
     """The endpoints as they are now: lines that are older get the grade "assumed"."""
-    from enricher.knowing import Watched  # noqa: PLC0415
+    from enricher.cluster.endpoint_source import Watched  # noqa: PLC0415
     from enricher.kube.client import connect  # noqa: PLC0415
 
     async with connect(settings.kubeconfig, settings.context) as api:

@@ -9,15 +9,15 @@ from threading import Thread
 from typing import BinaryIO, Protocol
 
 from enricher.accesslog.detection import Choosing
+from enricher.cluster.endpoint_source import FIRST_LIST, Watched
+from enricher.cluster.pod_logs import PodLog, Streaming
 from enricher.config.settings import STDIN, Settings
 from enricher.endpoints.attribution import Known
 from enricher.enriching import Batch, Enricher
 from enricher.errors import ConfigurationError
-from enricher.knowing import FIRST_LIST, Watched
 from enricher.kube.client import connect
 from enricher.line import Line, Source
 from enricher.metrics import Metrics
-from enricher.streaming import PodLog, Streaming
 from enricher.tailer.reader import read_file, stdin
 from enricher.timestamps import SECOND
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from contextlib import closing
 from typing import Any
 
+from enricher.cluster.endpoint_source import Knowledge
 from enricher.config.settings import Settings, Start
 from enricher.enriching import Batch, Enricher
-from enricher.knowing import Knowledge
 from enricher.line import Source, spelled
 from enricher.metrics import Metrics
 from enricher.status import Followed

@@ -3,10 +3,10 @@
 import asyncio
 from contextlib import asynccontextmanager
 
+from enricher.cluster.endpoint_source import Watched
 from enricher.config.settings import Settings
 from enricher.demo.api_stand_in import ApiStandIn, slice_of, status
 from enricher.endpoints.attribution import attribute
-from enricher.knowing import Watched
 from enricher.kube.client import connect
 
 

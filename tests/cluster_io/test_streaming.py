@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 import pytest
 from log_stand_in import LogStandIn
 
+from enricher.cluster.pod_logs import Place, Streaming, namespaces, read_pod
 from enricher.demo.api_stand_in import status, stream
 from enricher.kube.client import connect
-from enricher.streaming import Place, Streaming, namespaces, read_pod
 from enricher.tailer.discovery import Selector
 from enricher.timestamps import SECOND
 

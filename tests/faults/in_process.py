@@ -10,6 +10,7 @@ from pathlib import Path
 from virtual_time import VirtualLoop
 
 from enricher import shipping as shipping_module
+from enricher.cluster.endpoint_source import News
 from enricher.config.settings import Settings
 from enricher.daemon import STOP, State
 from enricher.demo.api_stand_in import slice_of
@@ -17,7 +18,6 @@ from enricher.endpoints.attribution import Known
 from enricher.endpoints.history import History
 from enricher.endpoints.slices import read_slice
 from enricher.enriching import Enricher
-from enricher.knowing import News
 from enricher.metrics import Metrics
 from enricher.shipping import Shipping
 from enricher.tailer.follower import Follower

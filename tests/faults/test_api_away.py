@@ -10,8 +10,8 @@ import pytest
 from controller_logs import access
 from processes import Process
 
+from enricher.cluster.endpoint_source import FIRST_LIST
 from enricher.demo.api_stand_in import GONE, ApiStandIn, slice_of, status, stream
-from enricher.knowing import FIRST_LIST
 from enricher.timestamps import format_ns
 
 pytestmark = pytest.mark.faults

@@ -8,8 +8,8 @@ import threading
 
 from enricher import daemon
 from enricher import state_file as state
+from enricher.cluster.endpoint_source import FromFile
 from enricher.daemon import State
-from enricher.knowing import FromFile
 from enricher.writing import Writer
 
 

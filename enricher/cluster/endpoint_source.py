@@ -12,8 +12,8 @@ from typing import Any, Protocol
 
 from enricher.accesslog.detection import Timeline
 from enricher.accesslog.profiles import DEFAULT_PROFILE
+from enricher.cluster.controller_config import Configured
 from enricher.config.settings import Settings
-from enricher.configuring import Configured
 from enricher.endpoints.attribution import Known
 from enricher.endpoints.files import load_known
 from enricher.endpoints.history import History
