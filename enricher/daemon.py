@@ -16,7 +16,7 @@ from enricher.accesslog.detection import Timeline
 from enricher.cluster.endpoint_source import FromFile, Knowledge, Watched
 from enricher.config.settings import Settings
 from enricher.endpoints.history import FOREVER
-from enricher.enriching import Enricher
+from enricher.enrich.engine import Enricher
 from enricher.kube.client import connect
 from enricher.kube.watcher import WatchGauges
 from enricher.line import spelled

@@ -6,11 +6,11 @@ from enricher.config.settings import Settings
 from enricher.endpoints.attribution import Attribution, Known, Window, attribute, spans
 from enricher.endpoints.history import EVER, FOREVER, Tenure
 from enricher.endpoints.slices import Owner, split_address
-from enricher.enriching import attribute_line, read_line
+from enricher.enrich.engine import attribute_line, read_line
+from enricher.enrich.windows import error_window
 from enricher.errors import UsageError
 from enricher.tailer.framing import Framer
 from enricher.timestamps import format_ns, rfc3339_ns
-from enricher.timing import error_window
 
 
 def explain_line(settings: Settings, known: Known, text: bytes) -> Iterator[str]:

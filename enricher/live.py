@@ -13,7 +13,7 @@ from enricher.cluster.endpoint_source import FIRST_LIST, Watched
 from enricher.cluster.pod_logs import PodLog, Streaming
 from enricher.config.settings import STDIN, Settings
 from enricher.endpoints.attribution import Known
-from enricher.enriching import Batch, Enricher
+from enricher.enrich.engine import Batch, Enricher
 from enricher.errors import ConfigurationError
 from enricher.kube.client import connect
 from enricher.line import Line, Source

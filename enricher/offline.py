@@ -13,7 +13,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColu
 from enricher.config.settings import STDIN, Settings
 from enricher.console import PipedConsole
 from enricher.endpoints.attribution import Known
-from enricher.enriching import Batch, Enricher
+from enricher.enrich.engine import Batch, Enricher
 from enricher.line import Source
 from enricher.mapping import MAPS, ServiceMap
 from enricher.metrics import Metrics

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from enricher.accesslog.detection import Choosing, fitting
 from enricher.accesslog.profiles import PROFILES, Formats, formats
-from enricher.enriching import read_line
+from enricher.enrich.engine import read_line
 from enricher.line import Line, Source
 from enricher.tailer.framing import Framer
 from enricher.tailer.logfile import LogFile

@@ -11,7 +11,7 @@ from typing import Any
 
 from enricher.cluster.endpoint_source import Knowledge
 from enricher.config.settings import Settings, Start
-from enricher.enriching import Batch, Enricher
+from enricher.enrich.engine import Batch, Enricher
 from enricher.line import Source, spelled
 from enricher.metrics import Metrics
 from enricher.status import Followed

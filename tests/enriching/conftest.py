@@ -7,7 +7,7 @@ from enricher.accesslog.nginx import INGRESS_NGINX, compile_format
 from enricher.endpoints.attribution import Known
 from enricher.endpoints.history import History
 from enricher.endpoints.slices import read_slice
-from enricher.enriching import Batch, Enricher
+from enricher.enrich.engine import Batch, Enricher
 from enricher.line import Line
 from enricher.metrics import Metrics
 

@@ -13,7 +13,7 @@ from enricher.accesslog.profiles import UPSTREAMS_GRPC, formats
 from enricher.endpoints.attribution import Known
 from enricher.endpoints.history import History
 from enricher.endpoints.slices import Service
-from enricher.enriching import Batch, Enricher
+from enricher.enrich.engine import Batch, Enricher
 from enricher.line import Block, Source
 from enricher.metrics import EXPIRY, OVERFLOW_EDGE, Metrics
 from enricher.tailer.framing import Framer

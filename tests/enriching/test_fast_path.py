@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from enricher import enriching
 from enricher.accesslog.compiler import LogFormatError
 from enricher.accesslog.detection import Choosing
 from enricher.accesslog.nginx import INGRESS_NGINX, compile_format
 from enricher.accesslog.profiles import UPSTREAMS_GRPC
 from enricher.endpoints.attribution import Known
 from enricher.endpoints.history import History
-from enricher.enriching import Batch, Enricher
-from enricher.fastpath import patterns
+from enricher.enrich import engine as enriching
+from enricher.enrich.engine import Batch, Enricher
+from enricher.enrich.fastpath import patterns
 from enricher.line import Block, Source
 from enricher.metrics import Metrics
 from enricher.tailer.framing import Framer

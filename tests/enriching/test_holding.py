@@ -4,7 +4,7 @@ import orjson
 import pytest
 from controller_lines import AT, SOURCE, STAMP, access, slice_of
 
-from enricher.enriching import HOLD, VAIN, Batch
+from enricher.enrich.engine import HOLD, VAIN, Batch
 from enricher.line import Line
 from enricher.timestamps import format_ns
 

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from enricher.accesslog.nginx import INGRESS_NGINX
-from enricher.enriching import Batch
+from enricher.enrich.engine import Batch
 from enricher.line import Line
 
 KINDS = {"access", "error", "other", "parse_error"}

@@ -4,7 +4,7 @@ import pytest
 from controller_lines import STAMP
 
 from enricher.accesslog.attempts import Attempt
-from enricher.joining import origin
+from enricher.enrich.error_correlation import origin
 
 FORMAT = "$remote_addr $status $upstream_addr $upstream_status $upstream_response_length $upstream_header_time"
 

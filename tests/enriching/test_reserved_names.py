@@ -3,7 +3,7 @@
 import pytest
 from controller_lines import STAMP
 
-from enricher.rendering import RESERVED
+from enricher.enrich.output import RESERVED
 
 
 @pytest.mark.parametrize("name", sorted(RESERVED))

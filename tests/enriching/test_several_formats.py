@@ -6,7 +6,7 @@ from test_fast_path import NOW, SOURCE, framed, known
 from enricher.accesslog.detection import LATE, Choosing
 from enricher.accesslog.nginx import INGRESS_NGINX, compile_format
 from enricher.accesslog.profiles import formats
-from enricher.enriching import Batch, Enricher
+from enricher.enrich.engine import Batch, Enricher
 from enricher.metrics import Metrics
 from enricher.timestamps import SECOND, format_ns
 

@@ -2,7 +2,7 @@
 
 from controller_lines import AT, SOURCE, STAMP, access, slice_of
 
-from enricher.enriching import Batch
+from enricher.enrich.engine import Batch
 from enricher.line import Line
 from enricher.timestamps import SECOND, format_ns
 

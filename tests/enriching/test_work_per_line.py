@@ -12,7 +12,7 @@ from test_fast_path import FORMATS, NOW, SOURCE, framed, known
 
 from enricher.accesslog.detection import Choosing
 from enricher.accesslog.nginx import compile_format
-from enricher.enriching import Batch, Enricher
+from enricher.enrich.engine import Batch, Enricher
 from enricher.metrics import Metrics
 
 LINES = 1000

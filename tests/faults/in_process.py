@@ -17,7 +17,7 @@ from enricher.demo.api_stand_in import slice_of
 from enricher.endpoints.attribution import Known
 from enricher.endpoints.history import History
 from enricher.endpoints.slices import read_slice
-from enricher.enriching import Enricher
+from enricher.enrich.engine import Enricher
 from enricher.metrics import Metrics
 from enricher.shipping import Shipping
 from enricher.tailer.follower import Follower

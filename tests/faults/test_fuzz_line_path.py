@@ -12,7 +12,7 @@ from enricher.demo.api_stand_in import slice_of
 from enricher.endpoints.attribution import Known
 from enricher.endpoints.history import History
 from enricher.endpoints.slices import read_slice
-from enricher.enriching import Batch, Enricher
+from enricher.enrich.engine import Batch, Enricher
 from enricher.line import Source
 from enricher.metrics import Metrics
 from enricher.tailer.framing import Framer

@@ -16,9 +16,9 @@ from reference import HORIZON, SLICE_LAG, START_UP, Life, Try, World, ns, tries
 from enricher.endpoints.attribution import Attribution, Known, attribute
 from enricher.endpoints.history import History
 from enricher.endpoints.slices import read_slice
-from enricher.enriching import HOLD
+from enricher.enrich.engine import HOLD
+from enricher.enrich.windows import windows
 from enricher.timestamps import SECOND
-from enricher.timing import windows
 
 ATTEMPTS = 480
 WORLDS = 600

@@ -9,7 +9,7 @@ from timeline import said
 from enricher.endpoints.attribution import Known, Window, attribute
 from enricher.endpoints.files import load_known, read_into
 from enricher.endpoints.history import History
-from enricher.rendering import attributed
+from enricher.enrich.output import attributed
 
 
 def known(text: str) -> Known:

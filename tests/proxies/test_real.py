@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from enricher.accesslog.detection import Choosing
 from enricher.accesslog.grpc import CODES
 from enricher.endpoints.files import load_known
-from enricher.enriching import Batch, Enricher
+from enricher.enrich.engine import Batch, Enricher
 from enricher.line import Source
 from enricher.metrics import Collector, Gauges, Metrics
 from enricher.tailer.reader import read_file

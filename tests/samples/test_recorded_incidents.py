@@ -19,7 +19,7 @@ from enricher.endpoints.attribution import Known
 from enricher.endpoints.files import load_known
 from enricher.endpoints.history import EVER, History
 from enricher.endpoints.slices import read_slice, service_as_slice
-from enricher.enriching import HOLD, Batch, Enricher
+from enricher.enrich.engine import HOLD, Batch, Enricher
 from enricher.line import Source
 from enricher.metrics import Metrics
 from enricher.tailer.reader import read_file

@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from enricher import fastpath
 from enricher.accesslog.attempts import Attempt, Error, Timed
 from enricher.accesslog.compiler import LogFormat
 from enricher.accesslog.detection import Choosing, Timeline
@@ -23,12 +22,23 @@ from enricher.endpoints.attribution import (
     some_service,
 )
 from enricher.endpoints.slices import Service
-from enricher.fastpath import FastPath, patterns
-from enricher.joining import Failures, origin
+from enricher.enrich import fastpath
+from enricher.enrich.error_correlation import Failures, origin
+from enricher.enrich.fastpath import FastPath, patterns
+from enricher.enrich.output import (
+    Renderer,
+    add_message,
+    attributed,
+    called,
+    dumps,
+    line_time,
+    seconds,
+    tried,
+    variables,
+)
+from enricher.enrich.windows import error_window, request_window, windows
 from enricher.line import Block, Line, Source
-from enricher.rendering import Renderer, add_message, attributed, called, dumps, line_time, seconds, tried, variables
 from enricher.timestamps import SECOND, rfc3339_ns
-from enricher.timing import error_window, request_window, windows
 
 HOLD = SECOND
 """How long after it was written a line may wait for the watch to catch up with it."""

@@ -29,11 +29,11 @@ from enricher.endpoints.attribution import (
 )
 from enricher.endpoints.history import FOREVER
 from enricher.endpoints.slices import Service, canonical_ip, split_address
-from enricher.joining import Failures, origin
+from enricher.enrich.error_correlation import Failures, origin
+from enricher.enrich.output import ESCAPED, called, dumps, fragments, json_text
+from enricher.enrich.windows import LONGEST
 from enricher.line import Block
-from enricher.rendering import ESCAPED, called, dumps, fragments, json_text
 from enricher.timestamps import SECOND, rfc3339_ns, seconds_ns, time_local_ns
-from enricher.timing import LONGEST
 
 T = TypeVar("T")
 Key = tuple[bytes, ...]
