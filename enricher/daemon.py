@@ -20,7 +20,7 @@ from enricher.enrich.engine import Enricher
 from enricher.kube.client import connect
 from enricher.kube.watcher import WatchGauges
 from enricher.line import spelled
-from enricher.metrics import Collector, Gauges, Metrics, PodKey
+from enricher.metrics.counters import Collector, Gauges, Metrics, PodKey
 from enricher.own_log import OwnLog
 from enricher.recent import Recent
 from enricher.serving import serving

@@ -17,7 +17,7 @@ from enricher.enrich.engine import Batch, Enricher
 from enricher.errors import ConfigurationError
 from enricher.kube.client import connect
 from enricher.line import Line, Source
-from enricher.metrics import Metrics
+from enricher.metrics.counters import Metrics
 from enricher.tailer.reader import read_file, stdin
 from enricher.timestamps import SECOND
 

@@ -16,7 +16,7 @@ from enricher.endpoints.attribution import Known
 from enricher.enrich.engine import Batch, Enricher
 from enricher.line import Source
 from enricher.mapping import MAPS, ServiceMap
-from enricher.metrics import Metrics
+from enricher.metrics.counters import Metrics
 from enricher.summary import Summary
 from enricher.tailer.reader import read_file, stdin
 

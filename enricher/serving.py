@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from enricher.config.settings import Listen
 from enricher.errors import ConfigurationError
 from enricher.lean_aiohttp import aiohttp, web
-from enricher.metrics import Collector
+from enricher.metrics.counters import Collector
 from enricher.status import Status
 from enricher.status_page import HEADERS, REFRESH, render
 

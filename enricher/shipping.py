@@ -13,7 +13,7 @@ from enricher.cluster.endpoint_source import Knowledge
 from enricher.config.settings import Settings, Start
 from enricher.enrich.engine import Batch, Enricher
 from enricher.line import Source, spelled
-from enricher.metrics import Metrics
+from enricher.metrics.counters import Metrics
 from enricher.status import Followed
 from enricher.tailer.discovery import discover, fixed_directory
 from enricher.tailer.follower import Chunk, Follower

@@ -10,7 +10,7 @@ from daemons import Node, until
 from statuses import FAILING, OUT_OF_SYNC, POD, QUIET
 
 from enricher.config.settings import Listen
-from enricher.metrics import Collector, Gauges, Metrics
+from enricher.metrics.counters import Collector, Gauges, Metrics
 from enricher.serving import serving
 
 pytestmark = pytest.mark.browser

@@ -6,7 +6,7 @@ from controller_logs import access, cri
 from daemons import until
 from prometheus_client.parser import text_string_to_metric_families
 
-from enricher.metrics import PROBLEMS
+from enricher.metrics.counters import PROBLEMS
 
 REFUSED = (
     "2026/11/22 23:18:31 [error] 29#31: *5 connect() failed (111: Connection refused) while connecting to upstream, "

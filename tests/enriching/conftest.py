@@ -9,7 +9,7 @@ from enricher.endpoints.history import History
 from enricher.endpoints.slices import read_slice
 from enricher.enrich.engine import Batch, Enricher
 from enricher.line import Line
-from enricher.metrics import Metrics
+from enricher.metrics.counters import Metrics
 
 
 @pytest.fixture

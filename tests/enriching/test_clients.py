@@ -6,7 +6,6 @@ import orjson
 import pytest
 from controller_lines import slice_of
 
-from enricher import metrics as counting
 from enricher.accesslog.detection import Choosing
 from enricher.accesslog.nginx import INGRESS_NGINX, compile_format
 from enricher.accesslog.profiles import UPSTREAMS_GRPC, formats
@@ -15,7 +14,8 @@ from enricher.endpoints.history import History
 from enricher.endpoints.slices import Service
 from enricher.enrich.engine import Batch, Enricher
 from enricher.line import Block, Source
-from enricher.metrics import EXPIRY, OVERFLOW_EDGE, Metrics
+from enricher.metrics import counters as counting
+from enricher.metrics.counters import EXPIRY, OVERFLOW_EDGE, Metrics
 from enricher.tailer.framing import Framer
 from enricher.timestamps import SECOND, rfc3339_ns
 

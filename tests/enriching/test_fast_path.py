@@ -18,7 +18,7 @@ from enricher.enrich import engine as enriching
 from enricher.enrich.engine import Batch, Enricher
 from enricher.enrich.fastpath import patterns
 from enricher.line import Block, Source
-from enricher.metrics import Metrics
+from enricher.metrics.counters import Metrics
 from enricher.tailer.framing import Framer
 from enricher.timestamps import SECOND, format_ns, rfc3339_ns
 

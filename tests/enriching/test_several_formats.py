@@ -7,7 +7,7 @@ from enricher.accesslog.detection import LATE, Choosing
 from enricher.accesslog.nginx import INGRESS_NGINX, compile_format
 from enricher.accesslog.profiles import formats
 from enricher.enrich.engine import Batch, Enricher
-from enricher.metrics import Metrics
+from enricher.metrics.counters import Metrics
 from enricher.timestamps import SECOND, format_ns
 
 OTHER = INGRESS_NGINX.replace("$req_id", "$host")

@@ -13,7 +13,7 @@ from test_fast_path import FORMATS, NOW, SOURCE, framed, known
 from enricher.accesslog.detection import Choosing
 from enricher.accesslog.nginx import compile_format
 from enricher.enrich.engine import Batch, Enricher
-from enricher.metrics import Metrics
+from enricher.metrics.counters import Metrics
 
 LINES = 1000
 HEAD = '2026-11-22T23:18:31.%03dZ stdout F 10.1.2.3 - - [22/Nov/2026:23:18:31 +0000] "GET / HTTP/1.1" '

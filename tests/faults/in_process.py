@@ -18,7 +18,7 @@ from enricher.endpoints.attribution import Known
 from enricher.endpoints.history import History
 from enricher.endpoints.slices import read_slice
 from enricher.enrich.engine import Enricher
-from enricher.metrics import Metrics
+from enricher.metrics.counters import Metrics
 from enricher.shipping import Shipping
 from enricher.tailer.follower import Follower
 from enricher.timestamps import rfc3339_ns

@@ -14,7 +14,7 @@ from enricher.endpoints.history import History
 from enricher.endpoints.slices import read_slice
 from enricher.enrich.engine import Batch, Enricher
 from enricher.line import Source
-from enricher.metrics import Metrics
+from enricher.metrics.counters import Metrics
 from enricher.tailer.framing import Framer
 from enricher.timestamps import rfc3339_ns
 

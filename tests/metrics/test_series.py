@@ -13,7 +13,7 @@ from enricher.accesslog.attempts import Attempt
 from enricher.endpoints.attribution import Attribution
 from enricher.endpoints.slices import Owner, Service
 from enricher.kube.watcher import WatchGauges
-from enricher.metrics import BUCKETS, EXPIRY, OVERFLOW, Collector, Gauges, Metrics
+from enricher.metrics.counters import BUCKETS, EXPIRY, OVERFLOW, Collector, Gauges, Metrics
 from enricher.timestamps import SECOND
 
 

@@ -13,7 +13,7 @@ from enricher.accesslog.grpc import CODES
 from enricher.endpoints.files import load_known
 from enricher.enrich.engine import Batch, Enricher
 from enricher.line import Source
-from enricher.metrics import Collector, Gauges, Metrics
+from enricher.metrics.counters import Collector, Gauges, Metrics
 from enricher.tailer.reader import read_file
 
 from . import pods, rig, scenarios

@@ -21,7 +21,7 @@ from enricher.endpoints.history import EVER, History
 from enricher.endpoints.slices import read_slice, service_as_slice
 from enricher.enrich.engine import HOLD, Batch, Enricher
 from enricher.line import Source
-from enricher.metrics import Metrics
+from enricher.metrics.counters import Metrics
 from enricher.tailer.reader import read_file
 from enricher.timestamps import SECOND, rfc3339_ns
 

@@ -9,7 +9,7 @@ import pytest
 from enricher import serving as module
 from enricher.config.settings import Listen
 from enricher.errors import ConfigurationError
-from enricher.metrics import Collector, Gauges, Metrics
+from enricher.metrics.counters import Collector, Gauges, Metrics
 from enricher.serving import serving
 
 HERE = Listen("127.0.0.1", 0)

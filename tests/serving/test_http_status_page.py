@@ -10,7 +10,7 @@ from statuses import FAILING, OUT_OF_SYNC
 
 from enricher import serving as module
 from enricher.config.settings import Listen
-from enricher.metrics import Collector, Gauges, Metrics
+from enricher.metrics.counters import Collector, Gauges, Metrics
 from enricher.serving import serving
 
 PATHS = ("/", "/status.json")

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 from enricher import daemon
 from enricher.accesslog.attempts import Error
-from enricher.metrics import Gauges, Metrics, PodSeries
+from enricher.metrics.counters import Gauges, Metrics, PodSeries
 
 
 async def test_each_minutes_errors_stay_in_their_minute(monkeypatch):

@@ -11,7 +11,7 @@ import pytest
 from statuses import FAILING, OUT_OF_SYNC, POD, QUIET
 
 from enricher.accesslog.attempts import Error
-from enricher.metrics import PodSeries
+from enricher.metrics.counters import PodSeries
 from enricher.recent import KEPT, MINUTES
 from enricher.status import MOST_SOURCES, ErrorCount, Watch, failing_pods, furthest_behind
 from enricher.status_page import HEADERS, LONGEST, MOST_CODES, render, sparkline
