@@ -21,6 +21,7 @@ from enricher.accesslog.profiles import DEFAULT_PROFILE
 from enricher.cluster.controller_config import data_of, named_formats
 from enricher.config.settings import Listen, Settings
 from enricher.console import PipedConsole
+from enricher.daemon.pipeline import roots
 from enricher.endpoints.files import load_known
 from enricher.errors import EXIT_CONFIGURATION, ConfigurationError
 from enricher.kube.access import SECONDS, may
@@ -29,7 +30,6 @@ from enricher.kube.responses import Failure, answer, read_page
 from enricher.kube.watcher import CONFIG_MAPS, ENDPOINT_SLICES, SERVICES, Resource
 from enricher.line import Source, printable, spelled
 from enricher.sampling import Sample, last_lines, sample
-from enricher.shipping import roots
 from enricher.tailer.discovery import check_log_dir, discover
 
 Verdict = Literal["ok", "warning", "failed"]

@@ -179,9 +179,9 @@ def _run(arguments: dict[str, Any]) -> int:
     if arguments["print_config"]:
         return _print_config(settled)
     settings = settled.settings
-    from enricher.daemon import STOPPING, run  # noqa: PLC0415  # each command pays for its own imports only
-    from enricher.own_log import OwnLog  # noqa: PLC0415
-    from enricher.writing import Writer  # noqa: PLC0415
+    from enricher.daemon.run import STOPPING, run  # noqa: PLC0415  # each command pays for its own imports only
+    from enricher.daemon.stderr import OwnLog  # noqa: PLC0415
+    from enricher.daemon.stdout import Writer  # noqa: PLC0415
 
     _warn(settings)
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)

@@ -10,8 +10,8 @@ from daemons import Node, until
 from statuses import FAILING, OUT_OF_SYNC, POD, QUIET
 
 from enricher.config.settings import Listen
+from enricher.daemon.http import serving
 from enricher.metrics.counters import Collector, Gauges, Metrics
-from enricher.serving import serving
 
 pytestmark = pytest.mark.browser
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from controller_logs import access, cri
 from daemons import until
 
-from enricher.own_log import WAITING, OwnLog
+from enricher.daemon.stderr import WAITING, OwnLog
 
 
 def test_stderr_that_nobody_reads_stops_nothing(node):

@@ -9,20 +9,20 @@ from pathlib import Path
 
 from virtual_time import VirtualLoop
 
-from enricher import shipping as shipping_module
 from enricher.cluster.endpoint_source import News
 from enricher.config.settings import Settings
-from enricher.daemon import STOP, State
+from enricher.daemon import pipeline as shipping_module
+from enricher.daemon.pipeline import Shipping
+from enricher.daemon.run import STOP, State
+from enricher.daemon.stdout import Writer
 from enricher.demo.api_stand_in import slice_of
 from enricher.endpoints.attribution import Known
 from enricher.endpoints.history import History
 from enricher.endpoints.slices import read_slice
 from enricher.enrich.engine import Enricher
 from enricher.metrics.counters import Metrics
-from enricher.shipping import Shipping
 from enricher.tailer.follower import Follower
 from enricher.timestamps import rfc3339_ns
-from enricher.writing import Writer
 
 EPOCH = rfc3339_ns(b"2026-11-22T00:00:00Z")
 """What the clock on the wall says at virtual second 0."""

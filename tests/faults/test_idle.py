@@ -7,7 +7,7 @@ import virtual_time
 from in_process import Daemon
 from kubelet import open_descriptors
 
-from enricher.shipping import LONGEST_POLL
+from enricher.daemon.pipeline import LONGEST_POLL
 from enricher.tailer.follower import Follower
 
 

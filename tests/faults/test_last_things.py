@@ -6,11 +6,11 @@ import json
 import os
 import threading
 
-from enricher import daemon
 from enricher import state_file as state
 from enricher.cluster.endpoint_source import FromFile
-from enricher.daemon import State
-from enricher.writing import Writer
+from enricher.daemon import run as daemon
+from enricher.daemon.run import State
+from enricher.daemon.stdout import Writer
 
 
 class Positions:

@@ -10,7 +10,7 @@ import pytest
 from churn import Log, Reference
 from processes import Process
 
-from enricher.daemon import SAVE
+from enricher.daemon.run import SAVE
 
 WINDOW = SAVE + 1.5
 """Seconds: what had left so long before a kill must not come again. The disk may be slow."""

@@ -6,11 +6,11 @@ import socket
 import aiohttp
 import pytest
 
-from enricher import serving as module
 from enricher.config.settings import Listen
+from enricher.daemon import http as module
+from enricher.daemon.http import serving
 from enricher.errors import ConfigurationError
 from enricher.metrics.counters import Collector, Gauges, Metrics
-from enricher.serving import serving
 
 HERE = Listen("127.0.0.1", 0)
 

@@ -8,10 +8,10 @@ import aiohttp
 import pytest
 from statuses import FAILING, OUT_OF_SYNC
 
-from enricher import serving as module
 from enricher.config.settings import Listen
+from enricher.daemon import http as module
+from enricher.daemon.http import serving
 from enricher.metrics.counters import Collector, Gauges, Metrics
-from enricher.serving import serving
 
 PATHS = ("/", "/status.json")
 

@@ -6,8 +6,8 @@ import os
 import pytest
 
 from enricher import state_file as module
+from enricher.daemon.pipeline import LONG_GONE, take_positions
 from enricher.errors import ConfigurationError
-from enricher.shipping import LONG_GONE, take_positions
 from enricher.state_file import StateFile
 
 POSITIONS = {"/var/log/pods/a": {"offset": 1}}

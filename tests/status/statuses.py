@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from enricher.recent import MINUTES
-from enricher.status import ErrorCount, FailingPod, Followed, Status, Watch
+from enricher.daemon.status.error_rates import MINUTES
+from enricher.daemon.status.model import ErrorCount, FailingPod, Followed, Status, Watch
 
 QUIET = Status(
     version="0.1.0",

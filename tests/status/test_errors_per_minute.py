@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enricher.recent import KEPT, MINUTES, Recent
+from enricher.daemon.status.error_rates import KEPT, MINUTES, Recent
 
 NOTHING = (0,) * MINUTES
 

@@ -4,8 +4,8 @@ import asyncio
 import time
 from types import SimpleNamespace
 
-from enricher import daemon
 from enricher.accesslog.attempts import Error
+from enricher.daemon import run as daemon
 from enricher.metrics.counters import Gauges, Metrics, PodSeries
 
 

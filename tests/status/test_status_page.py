@@ -11,10 +11,10 @@ import pytest
 from statuses import FAILING, OUT_OF_SYNC, POD, QUIET
 
 from enricher.accesslog.attempts import Error
+from enricher.daemon.status.error_rates import KEPT, MINUTES
+from enricher.daemon.status.model import MOST_SOURCES, ErrorCount, Watch, failing_pods, furthest_behind
+from enricher.daemon.status.page import HEADERS, LONGEST, MOST_CODES, render, sparkline
 from enricher.metrics.counters import PodSeries
-from enricher.recent import KEPT, MINUTES
-from enricher.status import MOST_SOURCES, ErrorCount, Watch, failing_pods, furthest_behind
-from enricher.status_page import HEADERS, LONGEST, MOST_CODES, render, sparkline
 
 VOID = {"meta", "link", "br"}
 

@@ -9,11 +9,11 @@ import orjson
 from prometheus_client import CollectorRegistry, generate_latest
 
 from enricher.config.settings import Listen
+from enricher.daemon.status.model import Status
+from enricher.daemon.status.page import HEADERS, REFRESH, render
 from enricher.errors import ConfigurationError
 from enricher.lean_aiohttp import aiohttp, web
 from enricher.metrics.counters import Collector
-from enricher.status import Status
-from enricher.status_page import HEADERS, REFRESH, render
 
 CONNECTIONS = 64
 """Connections at a time: Prometheus and the kubelet need a handful."""
@@ -28,7 +28,7 @@ SENDING = 10.0
 RENDERINGS = 2
 """Scrapes and pages that are rendered and sent at a time: each holds its whole text in memory."""
 CONTENT_TYPE = "text/plain; version=0.0.4"
-logger = logging.getLogger("enricher.serving")
+logger = logging.getLogger("enricher.daemon.http")
 JSON_HEADERS = HEADERS | {"Content-Type": "application/json"}
 
 

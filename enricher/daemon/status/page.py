@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from html import escape
 
-from enricher.recent import KEPT
-from enricher.status import FailingPod, Followed, Status
+from enricher.daemon.status.error_rates import KEPT
+from enricher.daemon.status.model import FailingPod, Followed, Status
 
 REFRESH = 30
 """Seconds between the reloads of a page that was asked for with `?refresh=30`: nobody's page moves by itself."""

@@ -15,21 +15,21 @@ from enricher import __version__
 from enricher.accesslog.detection import Timeline
 from enricher.cluster.endpoint_source import FromFile, Knowledge, Watched
 from enricher.config.settings import Settings
+from enricher.daemon.http import serving
+from enricher.daemon.pipeline import Shipping, take_positions
+from enricher.daemon.status.error_rates import Recent
+from enricher.daemon.status.model import Status, Watch, failing_pods, furthest_behind
+from enricher.daemon.stderr import OwnLog
+from enricher.daemon.stdout import Writer
 from enricher.endpoints.history import FOREVER
 from enricher.enrich.engine import Enricher
 from enricher.kube.client import connect
 from enricher.kube.watcher import WatchGauges
 from enricher.line import spelled
 from enricher.metrics.counters import Collector, Gauges, Metrics, PodKey
-from enricher.own_log import OwnLog
-from enricher.recent import Recent
-from enricher.serving import serving
-from enricher.shipping import Shipping, take_positions
 from enricher.state_file import StateFile, lock
-from enricher.status import Status, Watch, failing_pods, furthest_behind
 from enricher.tailer.discovery import check_log_dir
 from enricher.timestamps import SECOND, format_ns
-from enricher.writing import Writer
 
 logger = logging.getLogger("enricher")
 

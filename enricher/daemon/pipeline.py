@@ -11,15 +11,15 @@ from typing import Any
 
 from enricher.cluster.endpoint_source import Knowledge
 from enricher.config.settings import Settings, Start
+from enricher.daemon.status.model import Followed
+from enricher.daemon.stdout import Writer
 from enricher.enrich.engine import Batch, Enricher
 from enricher.line import Source, spelled
 from enricher.metrics.counters import Metrics
-from enricher.status import Followed
 from enricher.tailer.discovery import discover, fixed_directory
 from enricher.tailer.follower import Chunk, Follower
 from enricher.tailer.inotify import Waker
 from enricher.timestamps import SECOND, rfc3339_ns
-from enricher.writing import Writer
 
 logger = logging.getLogger("enricher")
 
