@@ -20,7 +20,6 @@ from enricher.accesslog.detection import Choosing
 from enricher.accesslog.profiles import DEFAULT_PROFILE
 from enricher.cluster.controller_config import data_of, named_formats
 from enricher.config.settings import Listen, Settings
-from enricher.console import PipedConsole
 from enricher.daemon.pipeline import roots
 from enricher.endpoints.files import load_known
 from enricher.errors import EXIT_CONFIGURATION, ConfigurationError
@@ -29,6 +28,7 @@ from enricher.kube.client import Api, connect
 from enricher.kube.responses import Failure, answer, read_page
 from enricher.kube.watcher import CONFIG_MAPS, ENDPOINT_SLICES, SERVICES, Resource
 from enricher.line import Source, printable, spelled
+from enricher.report.console import PipedConsole
 from enricher.sampling import Sample, last_lines, sample
 from enricher.tailer.discovery import check_log_dir, discover
 

@@ -260,7 +260,7 @@ def _explain(arguments: dict[str, Any]) -> int:
 
 
 def _top(arguments: dict[str, Any]) -> int:
-    from enricher.ranking import WINDOW, Ranking  # noqa: PLC0415
+    from enricher.report.pod_stats import WINDOW, Ranking  # noqa: PLC0415
     from enricher.viewing import Top, keyboard  # noqa: PLC0415
 
     settings, files = settle(TOP, arguments), arguments["files"]

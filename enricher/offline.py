@@ -11,13 +11,13 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
 
 from enricher.config.settings import STDIN, Settings
-from enricher.console import PipedConsole
 from enricher.endpoints.attribution import Known
 from enricher.enrich.engine import Batch, Enricher
 from enricher.line import Source
-from enricher.mapping import MAPS, ServiceMap
 from enricher.metrics.counters import Metrics
-from enricher.summary import Summary
+from enricher.report.console import PipedConsole
+from enricher.report.service_map import MAPS, ServiceMap
+from enricher.report.summary import Summary
 from enricher.tailer.reader import read_file, stdin
 
 WORTH_A_BAR = 8 * 1024 * 1024

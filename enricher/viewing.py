@@ -17,7 +17,7 @@ from textual.widgets import DataTable, Footer, Input, Static
 
 from enricher.errors import EXIT_FAILURE, UsageError
 from enricher.live import Feed
-from enricher.ranking import SORTS, WINDOW, FailedLine, Key, Ranking, Row, arranged
+from enricher.report.pod_stats import SORTS, WINDOW, FailedLine, Key, Ranking, Row, arranged
 from enricher.tailer.reader import stdin
 from enricher.timestamps import SECOND
 

@@ -22,7 +22,7 @@ from rich.console import Console
 from enricher.demo.api_stand_in import ApiStandIn
 from enricher.demo.recorded import LOG, Moment, load, moved, services
 from enricher.demo.telling import Teller
-from enricher.summary import NOBODY, Summary
+from enricher.report.summary import NOBODY, Summary
 from enricher.timestamps import SECOND
 
 PROMISED = "ingress_upstream_errors_total"

@@ -10,7 +10,7 @@ from pathlib import Path
 from enricher.config.settings import Settings
 from enricher.endpoints.files import load_known
 from enricher.live import FromFiles
-from enricher.ranking import Ranking
+from enricher.report.pod_stats import Ranking
 from enricher.viewing import Top
 
 SIZE = (132, 28)

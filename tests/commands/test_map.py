@@ -4,7 +4,7 @@ import pytest
 from controller_logs import access
 
 from enricher.cli import main
-from enricher.mapping import MAPS, ServiceMap
+from enricher.report.service_map import MAPS, ServiceMap
 
 ENDPOINTS = """\
 10.0.0.1:80: {pod: web-1, namespace: shop, service: web}

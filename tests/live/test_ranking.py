@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enricher.ranking import GRADES, NOBODY, REMEMBERED, SORTS, Ranking, _bucket, _percentile, arranged
+from enricher.report.pod_stats import GRADES, NOBODY, REMEMBERED, SORTS, Ranking, _bucket, _percentile, arranged
 from enricher.timestamps import SECOND, format_ns
 
 T = 1_800_000_000 * SECOND

@@ -14,7 +14,7 @@ from test_ranking import T, record
 
 from enricher.demo.picture import picture
 from enricher.errors import ConfigurationError, UsageError
-from enricher.ranking import WINDOW, Ranking
+from enricher.report.pod_stats import WINDOW, Ranking
 from enricher.timestamps import SECOND
 from enricher.viewing import Top, keyboard
 

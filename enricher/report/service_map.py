@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from enricher.brief import failed_with
+from enricher.report.record_view import failed_with
 
 OUTSIDE = "outside"
 """Who asks and is no pod."""

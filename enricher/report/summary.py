@@ -9,7 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from enricher.brief import failed_with
+from enricher.report.record_view import failed_with
 
 NOBODY = "—"
 
