@@ -38,7 +38,7 @@ chart:
 	for file in deploy/grafana/*.json; do test ! -e $$file || cp $$file deploy/helm/enricher/files/grafana/; done
 
 man: .venv/installed
-	$(BIN)/python -m enricher.manual >docs/enricher.1
+	$(BIN)/python -m enricher.cli.man_page >docs/enricher.1
 
 docs: .venv/installed-docs
 	$(BIN)/mkdocs build --quiet --strict

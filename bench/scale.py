@@ -40,7 +40,7 @@ import sys
 from pathlib import Path
 from enricher.kube import client as connecting
 connecting.SERVICE_ACCOUNT = Path(sys.argv.pop(1))
-from enricher.cli import main
+from enricher.cli.main import main
 sys.exit(main())
 """
 WARM_UP = 10

@@ -1,5 +1,5 @@
 import sys
 
-from enricher.cli import main
+from enricher.cli.main import main
 
 sys.exit(main())

@@ -7,11 +7,11 @@ import tempfile
 from importlib.resources import files
 from pathlib import Path
 
+from enricher.cli.feed import FromFiles
+from enricher.cli.top import Top
 from enricher.config.settings import Settings
 from enricher.endpoints.files import load_known
-from enricher.live import FromFiles
 from enricher.report.pod_stats import Ranking
-from enricher.viewing import Top
 
 SIZE = (132, 28)
 """Columns and lines."""

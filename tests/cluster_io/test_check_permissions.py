@@ -4,7 +4,7 @@ from asyncio import to_thread
 
 import pytest
 
-from enricher.cli import main
+from enricher.cli.main import main
 from enricher.demo.api_stand_in import ApiStandIn, status, stream
 
 FORMAT = "$status $upstream_addr"

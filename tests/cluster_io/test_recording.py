@@ -10,7 +10,7 @@ from asyncio import new_event_loop
 import orjson
 import pytest
 
-from enricher import recording
+from enricher.cli import record as recording
 from enricher.config.settings import Settings
 from enricher.demo.api_stand_in import ApiStandIn, slice_of
 from enricher.endpoints.attribution import Window, attribute
@@ -108,7 +108,7 @@ def test_a_file_is_replaced_when_there_is_something_to_record_and_not_before(tmp
 
 CODE = """
 import sys
-from enricher.recording import run
+from enricher.cli.record import run
 from enricher.config.settings import Settings
 run(sys.argv[1] or None, Settings(kubeconfig=sys.argv[2]))
 """

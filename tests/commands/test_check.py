@@ -9,7 +9,7 @@ import pytest
 from controller_logs import access, cri
 from daemons import CONTROLLER
 
-from enricher.cli import main
+from enricher.cli.main import main
 
 LOG = "ingress-nginx/ingress-nginx-controller-7/controller"
 

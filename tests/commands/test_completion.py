@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from enricher.cli import main
+from enricher.cli.main import main
 from enricher.config.settings import CONFIG, ENRICH, RECORD, RUN
 
 
@@ -89,8 +89,8 @@ def test_an_unknown_shell(capsys):
 
 
 def test_it_costs_the_other_commands_nothing():
-    code = "import sys; from enricher.cli import main; main(['run', '--print-config'])\n"
+    code = "import sys; from enricher.cli.main import main; main(['run', '--print-config'])\n"
     code += (
-        "sys.exit(any(name in sys.modules for name in ('shtab', 'tomllib', 'aiohttp', 'rich', 'enricher.checking')))"
+        "sys.exit(any(name in sys.modules for name in ('shtab', 'tomllib', 'aiohttp', 'rich', 'enricher.cli.check')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, timeout=30).returncode == 0

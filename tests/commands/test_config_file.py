@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from enricher import manual
+from enricher.cli import man_page as manual
 from enricher.config.resolve import settle
 from enricher.config.settings import ENRICH, RUN, Settings, add_options
 from enricher.errors import ConfigurationError, UsageError

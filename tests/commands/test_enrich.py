@@ -8,7 +8,7 @@ import sys
 import pytest
 from controller_logs import access, cri, docker
 
-from enricher.cli import main
+from enricher.cli.main import main
 
 COMMAND = [sys.executable, "-m", "enricher", "enrich"]
 

@@ -8,7 +8,7 @@ import orjson
 import pytest
 from controller_logs import access, cri
 
-from enricher.cli import main
+from enricher.cli.main import main
 
 
 def event(at, type_, pods, name="web-1", kind="EndpointSlice", **spec):

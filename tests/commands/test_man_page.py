@@ -4,9 +4,9 @@ import re
 import tomllib
 from pathlib import Path
 
-from enricher.cli import EPILOG
+from enricher.cli.main import EPILOG
+from enricher.cli.man_page import EXIT_CODES, page
 from enricher.config.settings import CONFIG, ENRICH, RECORD, RUN
-from enricher.manual import EXIT_CODES, page
 
 ROOT = Path(__file__).parents[2]
 

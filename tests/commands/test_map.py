@@ -3,7 +3,7 @@
 import pytest
 from controller_logs import access
 
-from enricher.cli import main
+from enricher.cli.main import main
 from enricher.report.service_map import MAPS, ServiceMap
 
 ENDPOINTS = """\

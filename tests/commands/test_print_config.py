@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, reject
 from hypothesis import strategies as st
 
-from enricher.cli import main
+from enricher.cli.main import main
 from enricher.config.resolve import settle_all, shown
 from enricher.config.settings import CONFIG, ENDPOINTS, OF_A_CLUSTER, RUN
 from enricher.errors import EnricherError

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from enricher.accesslog.profiles import PROFILES, formats
-from enricher.cli import main
+from enricher.cli.main import main
 from enricher.config.resolve import settle
 from enricher.config.settings import RUN, Settings, add_options
 from enricher.errors import UsageError

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
+from enricher.cli.top import keyboard
 from enricher.errors import UsageError
-from enricher.viewing import keyboard
 
 
 @pytest.mark.parametrize("arguments", ["tail -", "enrich -", "enrich", "explain -", "top -"])

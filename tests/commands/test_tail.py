@@ -63,7 +63,10 @@ def test_colours_on_a_terminal_only(tail, variables, coloured):
 
 def test_what_draws_the_view_is_imported_by_top_alone():
     """Nor does the command line itself bring what `top` and `tail` need."""
-    imported = "print([name for name in ('textual', 'enricher.live') if name in sys.modules])"
-    for modules, expected in (("enricher.cli", "[]"), ("enricher.live, enricher.one_liners", "['enricher.live']")):
+    imported = "print([name for name in ('textual', 'enricher.cli.feed') if name in sys.modules])"
+    for modules, expected in (
+        ("enricher.cli.main", "[]"),
+        ("enricher.cli.feed, enricher.cli.tail", "['enricher.cli.feed']"),
+    ):
         command = [sys.executable, "-c", f"import sys, {modules}; {imported}"]
         assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == expected

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from enricher.cli import main
+from enricher.cli.main import main
 
 SLICE = {"kind": "EndpointSlice", "metadata": {"name": "a", "namespace": "b"}}
 EVENT = json.dumps({"at": "2026-11-22T23:18:31Z", "type": "ADDED", "object": SLICE})

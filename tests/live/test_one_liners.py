@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enricher.one_liners import Wanted, one_liner, shown
+from enricher.cli.tail import Wanted, one_liner, shown
 
 
 def attempt(pod="web-1", status=200, **more):

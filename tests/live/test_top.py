@@ -12,11 +12,11 @@ import orjson
 import pytest
 from test_ranking import T, record
 
+from enricher.cli.top import Top, keyboard
 from enricher.demo.picture import picture
 from enricher.errors import ConfigurationError, UsageError
 from enricher.report.pod_stats import WINDOW, Ranking
 from enricher.timestamps import SECOND
-from enricher.viewing import Top, keyboard
 
 
 def screen(app):

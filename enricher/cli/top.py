@@ -15,8 +15,8 @@ from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import DataTable, Footer, Input, Static
 
+from enricher.cli.feed import Feed
 from enricher.errors import EXIT_FAILURE, UsageError
-from enricher.live import Feed
 from enricher.report.pod_stats import SORTS, WINDOW, FailedLine, Key, Ranking, Row, arranged
 from enricher.tailer.reader import stdin
 from enricher.timestamps import SECOND

@@ -1,4 +1,4 @@
-"""The man page enricher.1, made of what --help is made of: `python -m enricher.manual >docs/enricher.1`."""
+"""The man page enricher.1, made of what --help is made of: `python -m enricher.cli.man_page >docs/enricher.1`."""
 
 import argparse
 import re
@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 
 from enricher import __version__
-from enricher.cli import parser
+from enricher.cli.main import parser
 from enricher.config.settings import ALL, CONFIG, Option
 
 CONFIGURATION = """\

@@ -18,7 +18,7 @@ from enricher.errors import EXIT_CONFIGURATION, EXIT_FAILURE, ConfigurationError
 from enricher.line import printable
 
 if TYPE_CHECKING:
-    from enricher.live import FromCluster, FromFiles
+    from enricher.cli.feed import FromCluster, FromFiles
 
 EPILOG = "Exit codes: 0 done, 1 failed while running, 2 wrong usage, 3 wrong configuration, 130 interrupted."
 
@@ -199,7 +199,7 @@ def _run(arguments: dict[str, Any]) -> int:
 
 
 def _check(arguments: dict[str, Any]) -> int:
-    from enricher.checking import Row, check, tell  # noqa: PLC0415
+    from enricher.cli.check import Row, check, tell  # noqa: PLC0415
 
     try:
         settled = settle_all(RUN, arguments)
@@ -213,7 +213,7 @@ def _check(arguments: dict[str, Any]) -> int:
 
 
 def _completion(arguments: dict[str, Any]) -> int:
-    from enricher.completing import script  # noqa: PLC0415
+    from enricher.cli.completion import script  # noqa: PLC0415
 
     sys.stdout.write(script(parser(), arguments["shell"]))
     sys.stdout.flush()
@@ -230,7 +230,7 @@ def _raise_known(failures: BaseExceptionGroup[BaseException], of_stdout: type[OS
 
 
 def _enrich(arguments: dict[str, Any]) -> int:
-    from enricher.offline import enrich  # noqa: PLC0415
+    from enricher.cli.enrich import enrich  # noqa: PLC0415
 
     if arguments["summary"] and arguments["map"]:
         raise UsageError("--summary and --map were both given: one of them is expected")
@@ -244,7 +244,7 @@ def _enrich(arguments: dict[str, Any]) -> int:
 
 
 def _explain(arguments: dict[str, Any]) -> int:
-    from enricher.explaining import explain_address, explain_line  # noqa: PLC0415
+    from enricher.cli.explain import explain_address, explain_line  # noqa: PLC0415
     from enricher.tailer.reader import stdin  # noqa: PLC0415
 
     settings, subject = settle(ENRICH, arguments), arguments["subject"]
@@ -260,8 +260,8 @@ def _explain(arguments: dict[str, Any]) -> int:
 
 
 def _top(arguments: dict[str, Any]) -> int:
+    from enricher.cli.top import Top, keyboard  # noqa: PLC0415
     from enricher.report.pod_stats import WINDOW, Ranking  # noqa: PLC0415
-    from enricher.viewing import Top, keyboard  # noqa: PLC0415
 
     settings, files = settle(TOP, arguments), arguments["files"]
     feed = _feed(settings, files, WINDOW)
@@ -280,8 +280,8 @@ def _top(arguments: dict[str, Any]) -> int:
 
 
 def _tail(arguments: dict[str, Any]) -> int:
-    from enricher.live import FromCluster  # noqa: PLC0415
-    from enricher.one_liners import Wanted, shown  # noqa: PLC0415
+    from enricher.cli.feed import FromCluster  # noqa: PLC0415
+    from enricher.cli.tail import Wanted, shown  # noqa: PLC0415
 
     settings = settle(TAIL, arguments)
     if arguments["files"] and settings.since:
@@ -310,7 +310,7 @@ def _tail(arguments: dict[str, Any]) -> int:
 
 def _feed(settings: Settings, files: Sequence[str], since: float) -> "FromCluster | FromFiles":
     """Where `top` and `tail` get their records from. Raises UsageError."""
-    from enricher.live import FromCluster, FromFiles  # noqa: PLC0415
+    from enricher.cli.feed import FromCluster, FromFiles  # noqa: PLC0415
 
     _warn(settings)
     if files:
@@ -349,7 +349,7 @@ async def _listed(settings: Settings) -> Known:
 
 
 def _record(arguments: dict[str, Any]) -> int:
-    from enricher import recording  # noqa: PLC0415
+    from enricher.cli.record import run  # noqa: PLC0415
 
-    recording.run(arguments["output"], settle(RECORD, arguments))
+    run(arguments["output"], settle(RECORD, arguments))
     return 0

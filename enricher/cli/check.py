@@ -18,6 +18,7 @@ from rich.text import Text
 from enricher.accesslog.compiler import LogFormatError
 from enricher.accesslog.detection import Choosing
 from enricher.accesslog.profiles import DEFAULT_PROFILE
+from enricher.cli.check_logs import Sample, last_lines, sample
 from enricher.cluster.controller_config import data_of, named_formats
 from enricher.config.settings import Listen, Settings
 from enricher.daemon.pipeline import roots
@@ -29,7 +30,6 @@ from enricher.kube.responses import Failure, answer, read_page
 from enricher.kube.watcher import CONFIG_MAPS, ENDPOINT_SLICES, SERVICES, Resource
 from enricher.line import Source, printable, spelled
 from enricher.report.console import PipedConsole
-from enricher.sampling import Sample, last_lines, sample
 from enricher.tailer.discovery import check_log_dir, discover
 
 Verdict = Literal["ok", "warning", "failed"]
