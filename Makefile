@@ -20,7 +20,7 @@ help:
 	@sed -n '1,10s/^# //p' $(firstword $(MAKEFILE_LIST))
 
 demo: .venv/installed
-	$(BIN)/python -m enricher.demo
+	$(BIN)/python -m demo
 
 test: .venv/installed-dev
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal

@@ -23,7 +23,7 @@ from watching.incident import configuration  # noqa: E402
 from watching.prometheus import Prometheus, running  # noqa: E402
 from watching.queries import DASHBOARDS, filled  # noqa: E402
 
-from enricher.demo.__main__ import Demo  # noqa: E402
+from demo.__main__ import Demo  # noqa: E402
 
 WINDOW = {"__rate_interval": "3s", "__rate_interval_ms": "3000", "__range": "1m"}
 """Shorter than Grafana's would be: the incident is."""

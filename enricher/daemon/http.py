@@ -5,14 +5,15 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+import aiohttp
 import orjson
+from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
 
 from enricher.config.settings import Listen
 from enricher.daemon.status.model import Status
 from enricher.daemon.status.page import HEADERS, REFRESH, render
 from enricher.errors import ConfigurationError
-from enricher.lean_aiohttp import aiohttp, web
 from enricher.metrics.counters import Collector
 
 CONNECTIONS = 64

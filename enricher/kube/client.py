@@ -14,9 +14,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+import aiohttp
+
 from enricher import __version__
 from enricher.errors import ConfigurationError
-from enricher.lean_aiohttp import aiohttp
 
 CONNECT_SECONDS = 10.0
 """Longest wait for a TCP connection and its TLS handshake."""

@@ -4,11 +4,11 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
+import aiohttp
 import orjson
 
 from enricher.errors import ConfigurationError
 from enricher.kube.client import Api
-from enricher.lean_aiohttp import aiohttp
 
 LINE_LIMIT = 16 << 20
 """Longest watch event in bytes. etcd takes objects of up to 1.5 MiB in protobuf; their JSON is a few times that."""

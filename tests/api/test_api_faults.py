@@ -12,8 +12,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from enricher.demo import api_stand_in
-from enricher.demo.api_stand_in import GONE, Answer, ApiStandIn, hang, slice_of, status, stream
+from demo import fake_api
+from demo.fake_api import GONE, Answer, FakeApi, hang, slice_of, status, stream
 from enricher.endpoints.history import FOREVER, History
 from enricher.endpoints.slices import read_slice
 from enricher.kube import client as connecting
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.api
 IP = "10.0.0.1"
 
 
-class Relay(ApiStandIn):
+class Relay(FakeApi):
     """Passes requests on to the real server, but for those that a fault answers."""
 
     def __init__(self, administrator: str) -> None:
@@ -134,7 +134,7 @@ async def test_a_slow_server_is_waited_for(kube: Any, watched: Any, administrato
     async with kube() as kube, Relay(administrator) as relay:
         await kube.add(slice_of("stays", {IP: "stays"}))
         found = await kube.request("GET", kube.path)
-        body = api_stand_in.list_body(found["items"], found["metadata"]["resourceVersion"])
+        body = fake_api.list_body(found["items"], found["metadata"]["resourceVersion"])
         third = len(body) // 3
         relay.fail(stream(body[:third], body[third : 2 * third], body[2 * third :], pause=0.5))
         relay.write_kubeconfig(tmp_path / "config")

@@ -17,7 +17,7 @@ import aiohttp
 import pytest
 import yaml
 
-from enricher.demo.api_stand_in import slice_of
+from demo.fake_api import slice_of
 from enricher.kube.watcher import Timing
 
 pytestmark = pytest.mark.api

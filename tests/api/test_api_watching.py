@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from enricher.demo.api_stand_in import slice_of
+from demo.fake_api import slice_of
 from enricher.kube.watcher import Listed, Timing
 
 pytestmark = pytest.mark.api

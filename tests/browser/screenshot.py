@@ -12,7 +12,7 @@ from browsing import browsing
 from PIL import Image
 from rich.console import Console
 
-from enricher.demo.__main__ import Demo
+from demo.__main__ import Demo
 
 HERE = Path(__file__).parent
 PICTURE = HERE.parents[1] / "docs" / "status-page.png"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from enricher.demo.api_stand_in import ApiStandIn
+from demo.fake_api import FakeApi
 from enricher.kube.client import connect
 from enricher.kube.watcher import Changed, Listed, Timing, WatchStatus, watch
 
@@ -20,7 +20,7 @@ PATIENT = Timing(silence=20)
 class Bench:
     """A watch whose clock stands still unless told, whose pauses are noted and not waited for, and without chance."""
 
-    def __init__(self, server: ApiStandIn, kubeconfig: Path, **options: Any) -> None:
+    def __init__(self, server: FakeApi, kubeconfig: Path, **options: Any) -> None:
         self.server = server
         self.kubeconfig = kubeconfig
         self.status = WatchStatus()
@@ -94,8 +94,8 @@ Benches = Callable[..., AbstractAsyncContextManager[Bench]]
 @pytest.fixture
 def bench(tmp_path: Path) -> Benches:
     @asynccontextmanager
-    async def open_bench(server: ApiStandIn | None = None, **options: Any) -> AsyncIterator[Bench]:
-        async with server or ApiStandIn() as running:
+    async def open_bench(server: FakeApi | None = None, **options: Any) -> AsyncIterator[Bench]:
+        async with server or FakeApi() as running:
             kubeconfig = tmp_path / "kubeconfig"
             running.write_kubeconfig(kubeconfig)
             made = Bench(running, kubeconfig, **options)

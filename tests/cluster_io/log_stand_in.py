@@ -5,13 +5,13 @@ import re
 
 from aiohttp import web
 
-from enricher.demo.api_stand_in import ApiStandIn, Asked, status
+from demo.fake_api import Asked, FakeApi, status
 from enricher.timestamps import SECOND, rfc3339_ns
 
 LOG = re.compile(r"/api/v1/namespaces/(?P<namespace>[^/]+)/pods/(?P<pod>[^/]+)/log")
 
 
-class LogStandIn(ApiStandIn):
+class LogStandIn(FakeApi):
     """`logs` has the lines of each pod, with stamps; times are compared by whole seconds, as with sinceTime."""
 
     def __init__(self) -> None:

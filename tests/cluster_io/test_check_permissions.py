@@ -4,8 +4,8 @@ from asyncio import to_thread
 
 import pytest
 
+from demo.fake_api import FakeApi, status, stream
 from enricher.cli.main import main
-from enricher.demo.api_stand_in import ApiStandIn, status, stream
 
 FORMAT = "$status $upstream_addr"
 OPTIONS = ("--services", "--controller-configmap", "ingress-nginx/ingress-nginx-controller", "--namespace", "shop")
@@ -26,7 +26,7 @@ def check(tmp_path, capsys):
 
 
 async def test_what_is_asked(check):
-    async with ApiStandIn(tokens={"stand-in"}) as server:
+    async with FakeApi(tokens={"stand-in"}) as server:
         code, verdicts, _ = await check(server, *OPTIONS)
         assert code == 0
         assert {verdicts[name] for name in ("API server", "endpointslices", "services", "configmaps")} == {"ok"}
@@ -39,7 +39,7 @@ async def test_what_is_asked(check):
 
 
 async def test_all_namespaces_and_no_more_than_is_needed(check):
-    async with ApiStandIn() as server:
+    async with FakeApi() as server:
         server.refused = {("list", "services"), ("list", "configmaps")}
         code, verdicts, out = await check(server)
         assert (code, verdicts["endpointslices"]) == (0, "ok")
@@ -65,7 +65,7 @@ async def test_all_namespaces_and_no_more_than_is_needed(check):
     ],
 )
 async def test_a_right_that_is_missing(check, refused, subject, said):
-    async with ApiStandIn() as server:
+    async with FakeApi() as server:
         server.refused = {refused}
         code, verdicts, out = await check(server, *OPTIONS)
     assert (code, verdicts[subject]) == (3, "failed")
@@ -74,7 +74,7 @@ async def test_a_right_that_is_missing(check, refused, subject, said):
 
 
 async def test_a_server_that_says_nothing_of_rights(check):
-    async with ApiStandIn() as server:
+    async with FakeApi() as server:
         server.fail(status(403, "forbidden: selfsubjectaccessreviews"))
         code, verdicts, out = await check(server)
     assert (code, verdicts["endpointslices"]) == (0, "warning")
@@ -90,7 +90,7 @@ async def test_a_server_that_says_nothing_of_rights(check):
     ],
 )
 async def test_a_server_that_does_not_answer(check, fault, said):
-    async with ApiStandIn() as server:
+    async with FakeApi() as server:
         server.fail(fault)
         code, verdicts, out = await check(server)
     assert (code, verdicts["API server"]) == (3, "failed")
@@ -98,7 +98,7 @@ async def test_a_server_that_does_not_answer(check, fault, said):
 
 
 async def test_no_server(check):
-    async with ApiStandIn() as server:
+    async with FakeApi() as server:
         await server.stop()
         code, verdicts, out = await check(server)
     assert (code, verdicts["API server"]) == (3, "failed")
@@ -109,7 +109,7 @@ async def test_the_controllers_format_is_the_one_that_lines_are_held_against(tmp
     log = tmp_path / "a_ingress-nginx-controller-7_u/controller/0.log"
     log.parent.mkdir(parents=True)
     log.write_text("2026-11-22T23:18:31.5Z stdout F 200 10.0.0.1:80\n")
-    async with ApiStandIn() as server:
+    async with FakeApi() as server:
         where = {"namespace": "ingress-nginx", "name": "ingress-nginx-controller"}
         found = {"metadata": where, "data": {"log-format-upstream": FORMAT}}
         code, verdicts, out = await check(server, *OPTIONS)
@@ -127,7 +127,7 @@ async def test_the_controllers_format_is_the_one_that_lines_are_held_against(tmp
 
 async def test_no_other_command_asks(tmp_path):
     """The daemon only reads."""
-    async with ApiStandIn() as server:
+    async with FakeApi() as server:
         server.write_kubeconfig(tmp_path / "config")
         (tmp_path / "log").touch()
         command = ["enrich", "--kubeconfig", tmp_path / "config", "--services", tmp_path / "log"]

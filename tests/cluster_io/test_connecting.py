@@ -10,7 +10,7 @@ import sys
 import pytest
 import yaml
 
-from enricher.demo.api_stand_in import ApiStandIn, slice_of
+from demo.fake_api import FakeApi, slice_of
 from enricher.errors import ConfigurationError
 from enricher.kube import client as connecting
 from enricher.kube.client import connect
@@ -116,7 +116,7 @@ async def test_a_pod_without_its_token(monkeypatch, tmp_path):
 
 
 async def test_kubeconfig_from_the_environment(monkeypatch, tmp_path):
-    async with ApiStandIn(tokens={"stand-in"}) as server:
+    async with FakeApi(tokens={"stand-in"}) as server:
         server.write_kubeconfig(tmp_path / "config")
         monkeypatch.setenv("KUBECONFIG", f"{tmp_path}/absent:{tmp_path}/config")
         async with connect() as api:
@@ -124,7 +124,7 @@ async def test_kubeconfig_from_the_environment(monkeypatch, tmp_path):
 
 
 async def test_kubeconfig_at_home(tmp_path):
-    async with ApiStandIn(tokens={"stand-in"}) as server:
+    async with FakeApi(tokens={"stand-in"}) as server:
         (tmp_path / "home/.kube").mkdir(parents=True)
         server.write_kubeconfig(tmp_path / "home/.kube/config")
         async with connect() as api:
@@ -132,7 +132,7 @@ async def test_kubeconfig_at_home(tmp_path):
 
 
 async def test_a_token_file_is_read_again(tmp_path):
-    async with ApiStandIn(tokens={"one"}) as server:
+    async with FakeApi(tokens={"one"}) as server:
         (tmp_path / "token").write_text("one\n")
         path = kubeconfig(tmp_path / "config", server.url, {"tokenFile": "token"})
         async with connect(path) as api:
@@ -151,7 +151,7 @@ async def test_an_exec_plugin_is_asked_again(tmp_path):
     user = {
         "exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": str(plugin), "interactiveMode": "Never"}
     }
-    async with ApiStandIn(tokens={"one"}) as server:
+    async with FakeApi(tokens={"one"}) as server:
         (tmp_path / "token").write_text("one")
         async with connect(kubeconfig(tmp_path / "config", server.url, user)) as api:
             assert (await get(api))[0] == 200
@@ -211,7 +211,7 @@ async def test_in_a_pod_the_token_and_the_authority_are_read_again(monkeypatch, 
     old, new = certificate(tmp_path / "certs", "old"), certificate(tmp_path / "certs", "new")
     (service_account / "ca.crt").write_bytes(old[0].read_bytes())
     (service_account / "token").write_text("one")
-    async with ApiStandIn(tokens={"one"}, tls=served_with(*old)) as server:
+    async with FakeApi(tokens={"one"}, tls=served_with(*old)) as server:
         in_pod(monkeypatch, server)
         async with connect() as api:
             assert (await get(api))[0] == 200
@@ -241,7 +241,7 @@ async def test_a_client_certificate_is_loaded_again_when_its_files_change_and_on
 
 async def test_a_server_of_another_authority_is_refused_unless_told_otherwise(tmp_path):
     ours, theirs = certificate(tmp_path / "certs", "ours"), certificate(tmp_path / "certs", "theirs")
-    async with ApiStandIn(tls=served_with(*theirs)) as server:
+    async with FakeApi(tls=served_with(*theirs)) as server:
         path = kubeconfig(tmp_path / "config", server.url, **{"certificate-authority": str(ours[0])})
         async with connect(path) as api:
             with pytest.raises(OSError, match="certificate verify failed"):
@@ -260,7 +260,7 @@ def test_the_library_is_imported_only_where_a_connection_is_made():
 
 async def test_no_connection_is_kept_for_the_next_request(tmp_path):
     """A kept connection may be half open: the other end is gone and nobody said so."""
-    async with ApiStandIn() as server:
+    async with FakeApi() as server:
         server.write_kubeconfig(tmp_path / "config")
         async with connect(str(tmp_path / "config")) as api:
             ports = set()

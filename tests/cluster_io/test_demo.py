@@ -6,10 +6,10 @@ from importlib.resources import files
 import pytest
 from rich.console import Console
 
-from enricher.demo import __main__ as demo
-from enricher.demo.api_stand_in import slice_of
-from enricher.demo.recorded import load, moved
-from enricher.demo.telling import Teller
+from demo import __main__ as demo
+from demo.fake_api import slice_of
+from demo.narrator import Narrator
+from demo.recorded import load, moved
 
 
 @pytest.mark.parametrize(
@@ -46,13 +46,13 @@ def test_the_recording_is_small_and_in_order():
         "delete-force",
     ]
     assert 23e9 < moments[-1].at - moments[0].at < 25e9
-    assert sum(len(file.read_bytes()) for file in files("enricher.demo").joinpath("data").iterdir()) < 150_000
+    assert sum(len(file.read_bytes()) for file in files("demo").joinpath("data").iterdir()) < 150_000
 
 
 @pytest.fixture
 def told():
     out = io.StringIO()
-    return Teller(Console(file=out, width=40), lambda: 1.25), lambda: out.getvalue().splitlines()
+    return Narrator(Console(file=out, width=40), lambda: 1.25), lambda: out.getvalue().splitlines()
 
 
 def attempt(status, pod, grade="exact"):
@@ -60,11 +60,13 @@ def attempt(status, pod, grade="exact"):
 
 
 def test_a_failure_is_told_by_its_pods_and_in_plain_text_off_a_terminal(told):
-    teller, lines = told
-    teller.record({"request": "GET /[red]", "status": 200, "attempts": [attempt(200, "a")]})
-    teller.record({"request": "GET /[red]", "status": 200, "attempts": [attempt(502, "a"), attempt(200, "b", "grace")]})
-    teller.record({"request": "GET /", "status": 502, "attempts": [attempt(502, None, "unknown")]})
-    teller.record({"message": "no access line"})
+    narrator, lines = told
+    narrator.record({"request": "GET /[red]", "status": 200, "attempts": [attempt(200, "a")]})
+    narrator.record(
+        {"request": "GET /[red]", "status": 200, "attempts": [attempt(502, "a"), attempt(200, "b", "grace")]}
+    )
+    narrator.record({"request": "GET /", "status": 502, "attempts": [attempt(502, None, "unknown")]})
+    narrator.record({"message": "no access line"})
     assert lines() == [
         "  1.2 s  hidden  GET /[red]: 502 from a, then 200 from b (grace)",
         "  1.2 s  error   GET /: 502 from 10.0.0.1:80 (unknown)",
@@ -72,13 +74,13 @@ def test_a_failure_is_told_by_its_pods_and_in_plain_text_off_a_terminal(told):
 
 
 def test_a_pods_changes_are_told_once(told):
-    teller, lines = told
+    narrator, lines = told
     found = slice_of("s", {"10.0.0.1": "a", "10.0.0.2": "b"})
-    teller.event({"type": "ADDED", "object": found})
-    teller.event({"type": "MODIFIED", "object": slice_of("s", {"10.0.0.1": "a"})})
-    teller.event({"type": "MODIFIED", "object": slice_of("s", {"10.0.0.1": "a"})})
+    narrator.event({"type": "ADDED", "object": found})
+    narrator.event({"type": "MODIFIED", "object": slice_of("s", {"10.0.0.1": "a"})})
+    narrator.event({"type": "MODIFIED", "object": slice_of("s", {"10.0.0.1": "a"})})
     found["endpoints"][0]["conditions"]["ready"] = False
-    teller.event({"type": "MODIFIED", "object": {**found, "endpoints": found["endpoints"][:1]}})
+    narrator.event({"type": "MODIFIED", "object": {**found, "endpoints": found["endpoints"][:1]}})
     assert lines() == ["  1.2 s  cluster b is gone", "  1.2 s  cluster a is not ready"]
 
 

@@ -6,7 +6,7 @@ from asyncio import to_thread
 
 import orjson
 
-from enricher.demo.api_stand_in import ApiStandIn, slice_of
+from demo.fake_api import FakeApi, slice_of
 
 LINE = (
     '10.1.2.3 - - [22/Nov/2026:23:18:31 +0000] "GET / HTTP/1.1" 200 1 "-" "-" 1 0.001 [shop-web-80] [] '
@@ -15,7 +15,7 @@ LINE = (
 
 
 async def run(tmp_path, *arguments, line=""):
-    async with ApiStandIn() as server:
+    async with FakeApi() as server:
         server.apply("ADDED", slice_of("a", {"10.0.0.1": "pod-1"}))
         server.write_kubeconfig(tmp_path / "config")
         command = [sys.executable, "-m", "enricher", *arguments, "--kubeconfig", str(tmp_path / "config")]

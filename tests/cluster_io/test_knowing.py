@@ -3,9 +3,9 @@
 import asyncio
 from contextlib import asynccontextmanager
 
+from demo.fake_api import FakeApi, slice_of, status
 from enricher.cluster.endpoint_source import Watched
 from enricher.config.settings import Settings
-from enricher.demo.api_stand_in import ApiStandIn, slice_of, status
 from enricher.endpoints.attribution import attribute
 from enricher.kube.client import connect
 
@@ -34,7 +34,7 @@ async def until(true):
 
 
 async def test_services_are_watched_and_name_the_only_pod(tmp_path):
-    async with ApiStandIn() as server:
+    async with FakeApi() as server:
         server.apply("ADDED", slice_of("web-1", {"10.0.0.1": "web-1"}, service="web"))
         server.apply("ADDED", service_of("web", "10.96.0.1"), plural="services")
         async with knowing(server, tmp_path, services=True) as knowledge:
@@ -50,20 +50,20 @@ async def test_services_are_watched_and_name_the_only_pod(tmp_path):
 
 
 async def test_without_services_nobody_asks_for_them(tmp_path):
-    async with ApiStandIn() as server, knowing(server, tmp_path) as knowledge:
+    async with FakeApi() as server, knowing(server, tmp_path) as knowledge:
         await knowledge.start()
         assert {asked.path for asked in server.asked} == {"/apis/discovery.k8s.io/v1/endpointslices"}
 
 
 async def test_nothing_is_asked_before_there_is_a_log(tmp_path):
-    async with ApiStandIn() as server, knowing(server, tmp_path) as knowledge:
+    async with FakeApi() as server, knowing(server, tmp_path) as knowledge:
         await asyncio.sleep(0.05)
         assert server.asked == []
         assert knowledge.problem() is None
 
 
 async def test_one_watch_of_two_that_fails_is_told(tmp_path):
-    class NoServices(ApiStandIn):
+    class NoServices(FakeApi):
         async def _answer(self, request):
             if request.path.endswith("/services"):
                 return await status(403, "no")(request)

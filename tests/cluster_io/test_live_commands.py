@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import orjson
 from log_stand_in import LogStandIn
 
-from enricher.demo.api_stand_in import slice_of, status
+from demo.fake_api import slice_of, status
 
 POD = "ingress-nginx-controller-1"
 LINE = (

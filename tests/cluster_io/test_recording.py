@@ -10,9 +10,9 @@ from asyncio import new_event_loop
 import orjson
 import pytest
 
+from demo.fake_api import FakeApi, slice_of
 from enricher.cli import record as recording
 from enricher.config.settings import Settings
-from enricher.demo.api_stand_in import ApiStandIn, slice_of
 from enricher.endpoints.attribution import Window, attribute
 from enricher.endpoints.files import load_known
 from enricher.errors import ConfigurationError
@@ -117,7 +117,7 @@ run(sys.argv[1] or None, Settings(kubeconfig=sys.argv[2]))
 @pytest.fixture
 def server():
     """A stand-in that is served from a thread of its own, holding the slice "a"."""
-    loop, stand_in = new_event_loop(), ApiStandIn()
+    loop, stand_in = new_event_loop(), FakeApi()
     stand_in.apply("ADDED", slice_of("a", {"10.0.0.1": "pod-1"}))
     loop.run_until_complete(stand_in.start())
     thread = threading.Thread(target=loop.run_forever)

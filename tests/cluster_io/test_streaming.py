@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 import pytest
 from log_stand_in import LogStandIn
 
+from demo.fake_api import status, stream
 from enricher.cluster.pod_logs import Place, Streaming, namespaces, read_pod
-from enricher.demo.api_stand_in import status, stream
 from enricher.kube.client import connect
 from enricher.tailer.discovery import Selector
 from enricher.timestamps import SECOND

@@ -6,7 +6,7 @@ import random
 import pytest
 from aiohttp import web
 
-from enricher.demo.api_stand_in import GONE, ApiStandIn, event_line, hang, list_body, slice_of, status, stream
+from demo.fake_api import GONE, FakeApi, event_line, hang, list_body, slice_of, status, stream
 from enricher.kube import responses as answers
 from enricher.kube import watcher as watching
 from enricher.kube.client import connect
@@ -82,7 +82,7 @@ async def test_watches_any_resource(bench):
 
 
 async def test_takes_pages_if_the_server_makes_them(bench):
-    server = ApiStandIn()
+    server = FakeApi()
     server.fail(
         stream(list_body([slice_of("a", {})], "5", rest="token")),
         stream(list_body([slice_of("b", {})], "5")),
@@ -93,7 +93,7 @@ async def test_takes_pages_if_the_server_makes_them(bench):
 
 
 async def test_closes_its_connection_with_its_consumer(tmp_path):
-    async with ApiStandIn() as server:
+    async with FakeApi() as server:
         server.write_kubeconfig(tmp_path / "kubeconfig")
         async with connect(str(tmp_path / "kubeconfig")) as api:
             server.apply("ADDED", slice_of("a", {}))
@@ -393,7 +393,7 @@ async def test_versions_set_back_by_a_restored_backup(bench):
     ("asked", "waited"), [("7", 7), ("0", 0.5), ("99999", 300), ("Wed, 21 Oct 2026 07:28:00 GMT", 0.5)]
 )
 async def test_429_waits_as_long_as_it_is_told(bench, asked, waited):
-    server = ApiStandIn()
+    server = FakeApi()
     server.fail(status(429, "too many requests", retry_after=asked))
     async with bench(server) as it:
         await it.next()
@@ -402,7 +402,7 @@ async def test_429_waits_as_long_as_it_is_told(bench, asked, waited):
 
 
 async def test_401_reads_the_credentials_again(bench):
-    async with bench(ApiStandIn(tokens={"stand-in"})) as it:
+    async with bench(FakeApi(tokens={"stand-in"})) as it:
         await it.started()
         it.server.tokens = {"rotated"}
         it.at_pause = lambda pauses: pauses == 3 and it.server.write_kubeconfig(it.kubeconfig, "rotated")
@@ -418,7 +418,7 @@ async def test_401_reads_the_credentials_again(bench):
     ids=["cluster", "namespace"],
 )
 async def test_403_says_which_permission_is_missing(bench, namespace, where, caplog):
-    server = ApiStandIn()
+    server = FakeApi()
     server.fail(*[status(403, "forbidden")] * 6)
     async with bench(server, namespace=namespace) as it:
         await it.until(lambda: it.pauses)
@@ -433,7 +433,7 @@ async def test_403_says_which_permission_is_missing(bench, namespace, where, cap
 
 
 async def test_500_is_asked_again_ever_more_slowly(bench):
-    server = ApiStandIn()
+    server = FakeApi()
     server.fail(*[status(500, "etcd\nis gone")] * 7)
     async with bench(server) as it:
         await it.started()
@@ -459,7 +459,7 @@ async def test_a_redirect_is_not_followed(bench):
     async def elsewhere(_: web.Request) -> web.StreamResponse:
         raise web.HTTPFound("http://127.0.0.1:9/")
 
-    server = ApiStandIn()
+    server = FakeApi()
     server.fail(elsewhere)
     async with bench(server) as it:
         await it.next()
@@ -522,7 +522,7 @@ async def test_garbage_at_the_same_place_again_is_got_past_by_a_list(bench):
 
 @pytest.mark.parametrize("body", [b"", b"nonsense", b"{}", b'{"items": [1], "metadata": {"resourceVersion": "1"}}'])
 async def test_a_garbage_list(bench, body):
-    server = ApiStandIn()
+    server = FakeApi()
     server.fail(stream(body))
     async with bench(server) as it:
         assert names(await it.next()) == []
@@ -608,7 +608,7 @@ async def test_a_flood_arrives_whole_and_in_order(bench):
 async def test_whatever_happens_the_consumer_ends_with_the_servers_state(bench, seed):
     chance = random.Random(seed)
     held = {}
-    async with bench(ApiStandIn(window=5), timing=Timing(silence=0.05)) as it:
+    async with bench(FakeApi(window=5), timing=Timing(silence=0.05)) as it:
         faults = [
             status(410), status(429, retry_after="1"), status(401), status(403), status(500), stream(GONE), stream(),
             stream(b"{\n"), stream(b'{"type":'), stream(then="abort"), stream(then="hang"), hang,

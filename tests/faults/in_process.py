@@ -9,13 +9,13 @@ from pathlib import Path
 
 from virtual_time import VirtualLoop
 
+from demo.fake_api import slice_of
 from enricher.cluster.endpoint_source import News
 from enricher.config.settings import Settings
 from enricher.daemon import pipeline as shipping_module
 from enricher.daemon.pipeline import Shipping
 from enricher.daemon.run import STOP, State
 from enricher.daemon.stdout import Writer
-from enricher.demo.api_stand_in import slice_of
 from enricher.endpoints.attribution import Known
 from enricher.endpoints.history import History
 from enricher.endpoints.slices import read_slice

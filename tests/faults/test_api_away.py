@@ -10,15 +10,15 @@ import pytest
 from controller_logs import access
 from processes import Process
 
+from demo.fake_api import GONE, FakeApi, slice_of, status, stream
 from enricher.cluster.endpoint_source import FIRST_LIST
-from enricher.demo.api_stand_in import GONE, ApiStandIn, slice_of, status, stream
 from enricher.timestamps import format_ns
 
 pytestmark = pytest.mark.faults
 PODS = {"10.0.0.1": "web-1", "10.0.0.2": "web-2"}
 
 
-class Faulty(ApiStandIn):
+class Faulty(FakeApi):
     """`fault` answers in its place for as long as it is set; `watches_only`: lists are answered."""
 
     fault = None

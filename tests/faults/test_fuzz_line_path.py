@@ -6,9 +6,9 @@ import random
 import orjson
 import pytest
 
+from demo.fake_api import slice_of
 from enricher.accesslog.detection import Choosing
 from enricher.accesslog.nginx import INGRESS_NGINX, compile_format
-from enricher.demo.api_stand_in import slice_of
 from enricher.endpoints.attribution import Known
 from enricher.endpoints.history import History
 from enricher.endpoints.slices import read_slice

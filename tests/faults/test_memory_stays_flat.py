@@ -18,7 +18,7 @@ sys.path += [str(Path(__file__).parent.parent / "commands"), str(Path(__file__).
 
 from processes import Process
 
-from enricher.demo.api_stand_in import ApiStandIn, slice_of
+from demo.fake_api import FakeApi, slice_of
 from enricher.timestamps import format_ns
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
@@ -50,7 +50,7 @@ def stamped(text: bytes) -> bytes:
     return text.replace(b"STAMP", stamp.encode()).replace(b"TIME", local.encode())
 
 
-class Cluster(ApiStandIn):
+class Cluster(FakeApi):
     """Slices whose pods are replaced, one after the other."""
 
     def __init__(self) -> None:

@@ -12,8 +12,8 @@ import orjson
 import pytest
 from test_ranking import T, record
 
+from demo.picture import picture
 from enricher.cli.top import Top, keyboard
-from enricher.demo.picture import picture
 from enricher.errors import ConfigurationError, UsageError
 from enricher.report.pod_stats import WINDOW, Ranking
 from enricher.timestamps import SECOND
@@ -292,7 +292,7 @@ async def test_lines_that_are_all_too_old_are_told():
 
 
 async def test_the_picture_in_the_documents_is_of_this_version():
-    """`python -m enricher.demo.picture docs/top.svg` makes it again."""
+    """`python -m demo.picture docs/top.svg` makes it again."""
     svg = await picture()
     text = text_of(svg)
     assert text_of((Path(__file__).parents[2] / "docs" / "top.svg").read_text()) == text

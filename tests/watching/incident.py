@@ -17,8 +17,8 @@ import yaml
 from daemons import Daemon, Node
 from e2e.kube import eventually
 
-from enricher.demo.api_stand_in import ApiStandIn, status
-from enricher.demo.recorded import LOG, load
+from demo.fake_api import FakeApi, status
+from demo.recorded import LOG, load
 
 from .prometheus import Prometheus, free_port, running
 from .queries import ROOT, RULES
@@ -46,9 +46,7 @@ def scraped(directory: Path) -> Iterator[Prometheus]:
     """All is counted once before the first scrape, and twice after it: rates need two samples."""
     (homes := [directory / "recorded", directory / "watched"])[0].mkdir()
     homes[1].mkdir()
-    (homes[0] / "watch.jsonl").write_bytes(
-        gzip.decompress(files("enricher.demo").joinpath("data/watch.jsonl.gz").read_bytes())
-    )
+    (homes[0] / "watch.jsonl").write_bytes(gzip.decompress(files("demo").joinpath("data/watch.jsonl.gz").read_bytes()))
     nodes = [Node(homes[0], homes[0] / "watch.jsonl"), Node(homes[1])]
     with served() as api:
         api.fail(status(500))
@@ -87,12 +85,12 @@ def has_read(prometheus: Prometheus, lines: int) -> None:
 
 
 @contextmanager
-def served() -> Iterator[ApiStandIn]:
+def served() -> Iterator[FakeApi]:
     """With the recording's first EndpointSlices, in a thread of its own."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    api = ApiStandIn()
+    api = FakeApi()
     for moment in load():
         if moment.event and moment.event["type"] == "ADDED":
             api.apply("ADDED", moment.event["object"])

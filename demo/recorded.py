@@ -78,5 +78,5 @@ def _at(stamp: bytes) -> int:
 
 
 def _lines(name: str) -> Iterator[bytes]:
-    data = files("enricher.demo").joinpath("data", name).read_bytes()
+    data = files("demo").joinpath("data", name).read_bytes()
     yield from (gzip.decompress(data) if name.endswith(".gz") else data).splitlines(keepends=True)

@@ -1,4 +1,4 @@
-"""`python -m enricher.demo`: a recorded incident goes through the real daemon, at its own pace, in half a minute.
+"""`python -m demo`: a recorded incident goes through the real daemon, at its own pace, in half a minute.
 
 The daemon is a process of its own, run as on a node: it follows a growing log file, watches EndpointSlices (here a
 stand-in's, on loopback) and is scraped. The exit status is 1 if it died, or if lines were lost or doubled.
@@ -19,9 +19,9 @@ import aiohttp
 import orjson
 from rich.console import Console
 
-from enricher.demo.api_stand_in import ApiStandIn
-from enricher.demo.recorded import LOG, Moment, load, moved, services
-from enricher.demo.telling import Teller
+from demo.fake_api import FakeApi
+from demo.narrator import Narrator
+from demo.recorded import LOG, Moment, load, moved, services
 from enricher.report.summary import NOBODY, Summary
 from enricher.timestamps import SECOND
 
@@ -51,7 +51,7 @@ class Demo:
     def __init__(self, folder: Path, console: Console) -> None:
         self.console = console
         self.summary = Summary()
-        self.teller = Teller(console, lambda: time.monotonic() - self.began)
+        self.narrator = Narrator(console, lambda: time.monotonic() - self.began)
         self.began = time.monotonic()
         self.log = folder / "pods" / LOG
         self.folder = folder
@@ -63,7 +63,7 @@ class Demo:
         moments = load()
         self.log.parent.mkdir(parents=True)
         self.log.touch()
-        async with ApiStandIn() as api:
+        async with FakeApi() as api:
             for moment in moments:
                 if moment.event and moment.event["type"] == "ADDED":
                     self._happen(moment, api, 0)
@@ -101,9 +101,9 @@ class Demo:
             record = orjson.loads(line)
             self.lines_out += 1
             self.summary.add(record)
-            self.teller.record(record)
+            self.narrator.record(record)
 
-    async def _replay(self, moments: list[Moment], api: ApiStandIn, daemon: Process) -> None:
+    async def _replay(self, moments: list[Moment], api: FakeApi, daemon: Process) -> None:
         """Whole seconds are added to all times: nginx's own dates in a line have no fraction to move."""
         seconds = -(-(time.time_ns() - moments[0].at) // SECOND)
         self.began = time.monotonic() + (moments[0].at + seconds * SECOND - time.time_ns()) / SECOND
@@ -115,16 +115,16 @@ class Demo:
                 raise self._death(daemon)
             self._happen(moment, api, seconds)
 
-    def _happen(self, moment: Moment, api: ApiStandIn, seconds: int) -> None:
+    def _happen(self, moment: Moment, api: FakeApi, seconds: int) -> None:
         if moment.line:
             self.lines_in += 1
             with self.log.open("ab") as log:
                 log.write(moved(moment.line, seconds))
         elif moment.event:
             api.apply(moment.event["type"], moment.event["object"])
-            self.teller.event(moment.event)
+            self.narrator.event(moment.event)
         elif moment.action:
-            self.teller.action(moment.action)
+            self.narrator.action(moment.action)
 
     async def _until(self, daemon: Process, true: Callable[[], bool], otherwise: str) -> None:
         with suppress(TimeoutError):

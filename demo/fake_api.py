@@ -54,7 +54,7 @@ class _Watcher:
         return change.plural == self.plural and self.namespace in {None, change.namespace}
 
 
-class ApiStandIn:
+class FakeApi:
     """An asynchronous context manager; within it `url` is served.
 
     `window` is how many changes can be watched again; older versions are 410 Gone. `tokens`, if not None, are the

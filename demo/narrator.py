@@ -13,7 +13,7 @@ DEEDS = {
 }
 
 
-class Teller:
+class Narrator:
     """`clock` gives the seconds since the beginning."""
 
     def __init__(self, console: Console, clock: Callable[[], float]) -> None:

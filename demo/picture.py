@@ -1,4 +1,4 @@
-"""`python -m enricher.demo.picture docs/top.svg`: what `enricher top` shows of the recorded incident, as a picture."""
+"""`python -m demo.picture docs/top.svg`: what `enricher top` shows of the recorded incident, as a picture."""
 
 import asyncio
 import re
@@ -19,7 +19,7 @@ SIZE = (132, 28)
 
 async def picture(size: tuple[int, int] = SIZE) -> str:
     """An SVG that asks no other server for a font."""
-    data = files("enricher.demo").joinpath("data")
+    data = files("demo").joinpath("data")
     with tempfile.TemporaryDirectory(prefix="enricher-picture-") as folder:
         log, watch = (Path(folder) / name for name in ("controller.log.gz", "watch.jsonl.gz"))
         for path in (log, watch):

@@ -1,0 +1,1 @@
+"""A recorded incident, replayed through the real daemon: `python -m demo`."""

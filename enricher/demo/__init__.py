@@ -1,1 +1,0 @@
-"""A recorded incident, replayed through the real daemon: `python -m enricher.demo`."""
