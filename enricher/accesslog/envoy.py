@@ -37,7 +37,7 @@ DETAILED = (
     f"{DEFAULT} %UPSTREAM_REQUEST_ATTEMPT_COUNT% %UPSTREAM_CLUSTER_RAW% %GRPC_STATUS_NUMBER% "
     "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"
 )
-"""What tells most (docs/proxies.md): how many were tried, the service, how a gRPC call ended, and who asked."""
+"""What tells most (docs/proxies/envoy.md): how many were tried, the service, how a gRPC call ended, and who asked."""
 GATEWAY = orjson.dumps(
     {
         "start_time": "%START_TIME%",

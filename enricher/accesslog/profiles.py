@@ -1,6 +1,6 @@
 """Which proxies are known: where each logs in a cluster, and how its lines look. Data.
 
-To add one: its formats here, and a module beside envoy.py if it does not write as nginx does (docs/proxies.md).
+To add one: its formats here, and a module beside envoy.py if it does not write as nginx does (CONTRIBUTING.md).
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ UPSTREAMS = (
     f'{COMBINED} $request_length $request_time "$upstream_addr" $upstream_response_length $upstream_response_time '
     "$upstream_status"
 )
-"""What nginx is to be told to write (docs/proxies.md)."""
+"""What nginx is to be told to write (docs/proxies/nginx.md)."""
 UPSTREAMS_GRPC = f"{UPSTREAMS} $upstream_trailer_grpc_status $upstream_http_grpc_status"
 
 

@@ -72,7 +72,7 @@ CONTOUR = {
     "grpc_status_number": "%GRPC_STATUS_NUMBER%",
 }
 
-# What docs/proxies.md recommends.
+# What docs/proxies/envoy.md recommends.
 DETAILED = (
     '[%START_TIME%] "%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%" %RESPONSE_CODE% %RESPONSE_FLAGS% '
     "%BYTES_RECEIVED% %BYTES_SENT% %DURATION% %RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% "
