@@ -7,11 +7,11 @@ import tempfile
 from importlib.resources import files
 from pathlib import Path
 
-from enricher.cli.feed import FromFiles
+from enricher.cli.feed import FileFeed
 from enricher.cli.top import Top
 from enricher.config.settings import Settings
-from enricher.endpoints.files import load_known
-from enricher.report.pod_stats import Ranking
+from enricher.endpoints.files import load_endpoints
+from enricher.report.pod_stats import PodStats
 
 SIZE = (132, 28)
 """Columns and lines."""
@@ -24,9 +24,9 @@ async def picture(size: tuple[int, int] = SIZE) -> str:
         log, watch = (Path(folder) / name for name in ("controller.log.gz", "watch.jsonl.gz"))
         for path in (log, watch):
             path.write_bytes(data.joinpath(path.name).read_bytes())
-        known = load_known([str(watch)])
-        ranking = Ranking(None)
-        app = Top(ranking, FromFiles(Settings(), [str(log)], known), lambda: ranking.newest)
+        known = load_endpoints([str(watch)])
+        ranking = PodStats(None)
+        app = Top(ranking, FileFeed(Settings(), [str(log)], known), lambda: ranking.newest)
         async with app.run_test(size=size) as pilot:
             await app.workers.wait_for_complete()
             app.look()

@@ -28,7 +28,7 @@ class Border(NamedTuple):
         return self.before and self.literal == b" "
 
 
-def settle(raw: dict[str, bytes], lists: Iterable[str], borders: Iterable[Border]) -> None:
+def place_borders(raw: dict[str, bytes], lists: Iterable[str], borders: Iterable[Border]) -> None:
     """Moves each border in a line's raw values to where it is."""
     for border in borders:
         if border.is_space:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from enricher.accesslog.borders import Border, settle
+from enricher.accesslog.borders import Border, place_borders
 from enricher.accesslog.nginx_variables import list_shape_beside_text
 from enricher.accesslog.record import Record
 
@@ -77,7 +77,7 @@ class LogFormat:
             return None
         raw = dict(zip(self.names, found.groups(b""), strict=True))
         if self._borders:
-            settle(raw, self._lists, self._borders)
+            place_borders(raw, self._lists, self._borders)
         return self.dialect.record(raw, {name: convert(raw[name]) for name, convert in self._converters})
 
     def _is_certain(self, line: bytes, found: re.Match[bytes]) -> bool:

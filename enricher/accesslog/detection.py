@@ -34,7 +34,7 @@ _BACKSLASHES = {
 }
 
 
-class Timeline:
+class FormatTimeline:
     """Formats that follow one another; times are in ns. `apart`: no line fits two of them."""
 
     def __init__(self, first: Formats, *, apart: bool = False) -> None:
@@ -111,7 +111,7 @@ def _spelled(found: Format) -> tuple[str, str]:
     return found.text, getattr(found, "escape", "")
 
 
-class Choosing:
+class FormatDetector:
     """For each source its formats. `given` are those that the user wrote down; without them, and without a profile, the
     usual ones, unless a source's first lines fit those of one other profile.
     """
@@ -119,12 +119,12 @@ class Choosing:
     def __init__(self, given: Formats | None = None, profile: str | None = None) -> None:
         self._detects = given is None and profile is None
         self._profile = profile or DEFAULT_PROFILE
-        self.usual = Timeline(given or formats(self._profile), apart=given is None)
+        self.usual = FormatTimeline(given or formats(self._profile), apart=given is None)
         """Of sources that have no other profile; what a controller's ConfigMap says goes in here."""
-        self._detected: dict[Hashable, Timeline] = {}
+        self._detected: dict[Hashable, FormatTimeline] = {}
         self._looked_at: dict[Hashable, int] = {}
 
-    def of(self, source: Hashable, profile: str, lines: Iterable[bytes]) -> Timeline:
+    def of(self, source: Hashable, profile: str, lines: Iterable[bytes]) -> FormatTimeline:
         """The formats of a source, of which these are the next lines (of stdout, without frames)."""
         if profile and profile != self._profile:
             return _of_profile(profile)
@@ -164,8 +164,8 @@ class Choosing:
 
 
 @cache
-def _of_profile(profile: str) -> Timeline:
-    return Timeline(formats(profile), apart=True)
+def _of_profile(profile: str) -> FormatTimeline:
+    return FormatTimeline(formats(profile), apart=True)
 
 
 def fitting(line: bytes) -> str | None:

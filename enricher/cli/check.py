@@ -16,17 +16,17 @@ from typing import Literal, NamedTuple
 from rich.text import Text
 
 from enricher.accesslog.compiler import LogFormatError
-from enricher.accesslog.detection import Choosing
+from enricher.accesslog.detection import FormatDetector
 from enricher.accesslog.profiles import DEFAULT_PROFILE
 from enricher.cli.check_logs import Sample, last_lines, sample
-from enricher.cluster.controller_config import data_of, named_formats
+from enricher.cluster.controller_config import config_data, formats_from_config
 from enricher.config.settings import Listen, Settings
 from enricher.daemon.pipeline import roots
-from enricher.endpoints.files import load_known
+from enricher.endpoints.files import load_endpoints
 from enricher.errors import EXIT_CONFIGURATION, ConfigurationError
 from enricher.kube.access import SECONDS, may
-from enricher.kube.client import Api, connect
-from enricher.kube.responses import Failure, answer, read_page
+from enricher.kube.client import ApiClient, connect
+from enricher.kube.responses import ApiError, answer, read_page
 from enricher.kube.watcher import CONFIG_MAPS, ENDPOINT_SLICES, SERVICES, Resource
 from enricher.line import Source, printable, spelled
 from enricher.report.console import PipedConsole
@@ -84,7 +84,7 @@ def tell(rows: Sequence[Row]) -> int:
 
 def _endpoints(paths: Sequence[str]) -> Row:
     try:
-        known = load_known(paths)
+        known = load_endpoints(paths)
     except ConfigurationError as error:
         return Row("failed", "endpoints", printable(str(error)))
     held = known.pods.held
@@ -92,18 +92,18 @@ def _endpoints(paths: Sequence[str]) -> Row:
     return Row("ok" if held else "warning", "endpoints", told)
 
 
-async def _of_the_cluster(settings: Settings, choosing: Choosing) -> list[Row]:
+async def _of_the_cluster(settings: Settings, choosing: FormatDetector) -> list[Row]:
     try:
         async with connect(settings.kubeconfig, settings.context) as api:
             rows = [row async for row in _rights(api, settings)]
             if settings.controller_configmap:
                 rows.append(await _controller(api, settings, choosing, *settings.controller_configmap))
             return [Row("ok", "API server", await api.server()), *rows]
-    except (ConfigurationError, Failure) as error:
+    except (ConfigurationError, ApiError) as error:
         return [Row("failed", "API server", printable(str(error)))]
 
 
-async def _rights(api: Api, settings: Settings) -> AsyncIterator[Row]:
+async def _rights(api: ApiClient, settings: Settings) -> AsyncIterator[Row]:
     yield await _right(api, ENDPOINT_SLICES, settings.namespace, None, "deploy/daemonset.yaml")
     if settings.services:
         yield await _right(api, SERVICES, settings.namespace, None, "deploy/services/role.yaml")
@@ -111,11 +111,11 @@ async def _rights(api: Api, settings: Settings) -> AsyncIterator[Row]:
         yield await _right(api, CONFIG_MAPS, *settings.controller_configmap, "deploy/controller-configmap/role.yaml")
 
 
-async def _right(api: Api, resource: Resource, namespace: str | None, name: str | None, role: str) -> Row:
+async def _right(api: ApiClient, resource: Resource, namespace: str | None, name: str | None, role: str) -> Row:
     what = f"{name} in namespace {namespace}" if name else f"in namespace {namespace}" if namespace else "everywhere"
     try:
         refused = [verb for verb in ("list", "watch") if not await may(api, verb, resource, namespace, name)]
-    except Failure as failure:
+    except ApiError as failure:
         if failure.reason != "forbidden":
             raise
         return Row(
@@ -126,15 +126,15 @@ async def _right(api: Api, resource: Resource, namespace: str | None, name: str 
     return Row("ok", resource.plural, f"may be listed and watched ({what})")
 
 
-async def _controller(api: Api, settings: Settings, choosing: Choosing, namespace: str, name: str) -> Row:
+async def _controller(api: ApiClient, settings: Settings, choosing: FormatDetector, namespace: str, name: str) -> Row:
     """Tells `choosing` of the format, as the daemon would."""
     subject, path = "controller's format", CONFIG_MAPS.path(namespace)
     try:
         params = {"fieldSelector": f"metadata.name={name}"}
         async with answer(api, path, params, task=f"list {name}", silence=SECONDS, total=SECONDS) as response:
-            found = (await read_page(response, data_of)).items
-        formats = named_formats(found[0] if found else {}, settings.profile or DEFAULT_PROFILE)
-    except (Failure, LogFormatError) as error:
+            found = (await read_page(response, config_data)).items
+        formats = formats_from_config(found[0] if found else {}, settings.profile or DEFAULT_PROFILE)
+    except (ApiError, LogFormatError) as error:
         return Row("failed", subject, printable(str(error)))
     choosing.usual.begin(formats, time.time_ns())
     if not found:
@@ -147,7 +147,7 @@ async def _controller(api: Api, settings: Settings, choosing: Choosing, namespac
 # --- logs -----------------------------------------------------------------------------------------------------------
 
 
-def _logs(settings: Settings, choosing: Choosing) -> Iterator[Row]:
+def _logs(settings: Settings, choosing: FormatDetector) -> Iterator[Row]:
     if any(selector.namespace for selector in settings.select):
         try:
             check_log_dir(settings.log_dir)
@@ -165,7 +165,7 @@ def _logs(settings: Settings, choosing: Choosing) -> Iterator[Row]:
         yield _log(settings, choosing, source)
 
 
-def _log(settings: Settings, choosing: Choosing, source: Source) -> Row:
+def _log(settings: Settings, choosing: FormatDetector, source: Source) -> Row:
     subject = f"{source.namespace}/{source.pod}/{source.container}" if source.container else source.path
     subject = printable(spelled(subject))
     try:

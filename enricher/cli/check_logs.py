@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from enricher.accesslog.detection import Choosing, fitting
+from enricher.accesslog.detection import FormatDetector, fitting
 from enricher.accesslog.profiles import PROFILES, Formats, formats
 from enricher.enrich.engine import read_line
 from enricher.line import Line, Source
@@ -56,7 +56,7 @@ def last_lines(path: str, roots: Sequence[str]) -> Sequence[Line]:
     return lines[2:][-LINES:] if pieces and pieces[0].cut else lines[-LINES:]
 
 
-def sample(choosing: Choosing, source: Source, lines: Sequence[Line]) -> Sample:
+def sample(choosing: FormatDetector, source: Source, lines: Sequence[Line]) -> Sample:
     """Reads them as the daemon would if it started with the first of them."""
     timeline = choosing.of(source, source.profile, (line.text for line in lines if line.stream != "stderr"))
     found = Sample(profile=profile_of(timeline.at(None)))

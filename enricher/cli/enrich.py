@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
 
 from enricher.config.settings import STDIN, Settings
-from enricher.endpoints.attribution import Known
+from enricher.endpoints.attribution import Histories
 from enricher.enrich.engine import Batch, Enricher
 from enricher.line import Source
 from enricher.metrics.counters import Metrics
@@ -24,7 +24,7 @@ WORTH_A_BAR = 8 * 1024 * 1024
 """Files of less than this many bytes are read before a progress bar could be looked at."""
 
 
-def enrich(settings: Settings, files: Sequence[str], known: Known, *, instead: str | None, out: BinaryIO) -> None:
+def enrich(settings: Settings, files: Sequence[str], known: Histories, *, instead: str | None, out: BinaryIO) -> None:
     """Writes one JSON line per line of the files to `out`; `instead` of them a table (`summary`) or one of MAPS."""
     metrics = Metrics(max_series=settings.max_series)
     enricher = Enricher(settings.choosing(), known, metrics, node=settings.node, pod_variable=settings.pod_variable)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from enricher.config.settings import Settings
-from enricher.endpoints.attribution import Attribution, Known, Window, attribute, spans
+from enricher.endpoints.attribution import Attribution, Histories, Window, attribute, spans
 from enricher.endpoints.history import EVER, FOREVER, Tenure
 from enricher.endpoints.slices import Owner, split_address
 from enricher.enrich.engine import attribute_line, read_line
@@ -13,7 +13,7 @@ from enricher.tailer.framing import Framer
 from enricher.timestamps import format_ns, rfc3339_ns
 
 
-def explain_line(settings: Settings, known: Known, text: bytes) -> Iterator[str]:
+def explain_line(settings: Settings, known: Histories, text: bytes) -> Iterator[str]:
     """Line by line what decided about each attempt of a log line, framed or not. Raises UsageError."""
     framer = Framer()
     line = [*framer.feed(text.rstrip(b"\n") + b"\n"), *framer.flush()][0]
@@ -34,7 +34,7 @@ def explain_line(settings: Settings, known: Known, text: bytes) -> Iterator[str]
         yield from _explain(known, attempt.addr, window, one, answered=attempt.answered, upstream_name=name)
 
 
-def explain_address(known: Known, address: str, at: str) -> Iterator[str]:
+def explain_address(known: Histories, address: str, at: str) -> Iterator[str]:
     """Who held an address at an RFC 3339 time. Raises UsageError."""
     moment = rfc3339_ns(at.encode())
     if moment is None:
@@ -46,7 +46,7 @@ def explain_address(known: Known, address: str, at: str) -> Iterator[str]:
 
 
 def _explain(
-    known: Known, addr: str, window: Window | None, found: Attribution, *, answered: bool, upstream_name: str = ""
+    known: Histories, addr: str, window: Window | None, found: Attribution, *, answered: bool, upstream_name: str = ""
 ) -> Iterator[str]:
     yield f"  {addr}" + (f", service named by the proxy: {upstream_name}" if upstream_name else "")
     yield f"  {_question(window, answered=answered)}"

@@ -8,11 +8,11 @@ from contextlib import suppress
 from threading import Thread
 from typing import BinaryIO, Protocol
 
-from enricher.accesslog.detection import Choosing
-from enricher.cluster.endpoint_source import FIRST_LIST, Watched
-from enricher.cluster.pod_logs import PodLog, Streaming
+from enricher.accesslog.detection import FormatDetector
+from enricher.cluster.endpoint_source import FIRST_LIST, EndpointWatch
+from enricher.cluster.pod_logs import PodLog, PodLogStreamer
 from enricher.config.settings import STDIN, Settings
-from enricher.endpoints.attribution import Known
+from enricher.endpoints.attribution import Histories
 from enricher.enrich.engine import Batch, Enricher
 from enricher.errors import ConfigurationError
 from enricher.kube.client import connect
@@ -42,25 +42,25 @@ class Feed(Protocol):
         """How it goes, in a few words."""
 
 
-class FromCluster:
+class ClusterFeed:
     """The logs of a cluster's controllers, from `since` seconds ago on."""
 
     def __init__(self, settings: Settings, since: float) -> None:
         self._settings, self._since = settings, since
-        self._streaming: Streaming | None = None
-        self._knowledge: Watched | None = None
+        self._streaming: PodLogStreamer | None = None
+        self._knowledge: EndpointWatch | None = None
 
     async def run(self, take: Take) -> None:
         """For ever. Raises ConfigurationError, alone or in a group, if the cluster can't be asked at the start."""
         choosing = self._settings.choosing()
         async with connect(self._settings.kubeconfig, self._settings.context) as api, asyncio.TaskGroup() as group:
-            knowledge = self._knowledge = Watched(api, self._settings, choosing.usual)
+            knowledge = self._knowledge = EndpointWatch(api, self._settings, choosing.usual)
             group.create_task(knowledge.keep())
             await knowledge.start()
             if not knowledge.listed:
                 raise ConfigurationError(knowledge.problem() or "the API server gave no list of endpoints")
             enriching = _Enriching(self._settings, choosing, knowledge, take)
-            streaming = Streaming(api, self._settings.select, enriching, since=self._since)
+            streaming = PodLogStreamer(api, self._settings.select, enriching, since=self._since)
             self._streaming = streaming
             group.create_task(_forget(knowledge))
             group.create_task(streaming.run())
@@ -80,7 +80,7 @@ class FromCluster:
 class _Enriching:
     """Enriches what is streamed, for each node as the daemon there would."""
 
-    def __init__(self, settings: Settings, choosing: Choosing, knowledge: Watched, take: Take) -> None:
+    def __init__(self, settings: Settings, choosing: FormatDetector, knowledge: EndpointWatch, take: Take) -> None:
         self._settings, self._choosing, self._knowledge, self._take = settings, choosing, knowledge, take
         self._metrics, self._format_seen = Metrics(max_series=settings.max_series), False
         self._enrichers: dict[str, Enricher] = {}
@@ -106,10 +106,10 @@ class _Enriching:
             enricher.forget(log.source)
 
 
-class FromFiles:
+class FileFeed:
     """Log files, from their beginning to their end, one after the other; `-` is stdin."""
 
-    def __init__(self, settings: Settings, files: Sequence[str], known: Known) -> None:
+    def __init__(self, settings: Settings, files: Sequence[str], known: Histories) -> None:
         self._settings, self._files, self._known = settings, files, known
         self._done = False
 
@@ -167,11 +167,11 @@ def _look_at_format(metrics: Metrics, *, misfits: int) -> bool:
     return lines["access"] > 0
 
 
-def _enricher(settings: Settings, choosing: Choosing, known: Known, metrics: Metrics, node: str) -> Enricher:
+def _enricher(settings: Settings, choosing: FormatDetector, known: Histories, metrics: Metrics, node: str) -> Enricher:
     return Enricher(choosing, known, metrics, node=node, pod_variable=settings.pod_variable)
 
 
-async def _forget(knowledge: Watched) -> None:
+async def _forget(knowledge: EndpointWatch) -> None:
     while True:
         await asyncio.sleep(FORGET)
         for history in knowledge.known:

@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from enricher import __version__
-from enricher.config.resolve import Settled, doubts, settle, settle_all, shown
+from enricher.config.resolve import Resolved, doubts, resolve, resolve_settings, shown
 from enricher.config.settings import ENRICH, RECORD, RUN, STDIN, TAIL, TOP, Settings, add_options
-from enricher.endpoints.attribution import Known
+from enricher.endpoints.attribution import Histories
 from enricher.errors import EXIT_CONFIGURATION, EXIT_FAILURE, ConfigurationError, EnricherError, UsageError
 from enricher.line import printable
 
 if TYPE_CHECKING:
-    from enricher.cli.feed import FromCluster, FromFiles
+    from enricher.cli.feed import ClusterFeed, FileFeed
 
 EPILOG = "Exit codes: 0 done, 1 failed while running, 2 wrong usage, 3 wrong configuration, 130 interrupted."
 
@@ -140,7 +140,7 @@ def _add_print_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--print-config", action="store_true", help=told)
 
 
-def _print_config(settled: Settled) -> int:
+def _print_config(settled: Resolved) -> int:
     sys.stdout.writelines(f"{line}\n" for line in shown(RUN, settled))
     sys.stdout.flush()
     return 0
@@ -175,18 +175,18 @@ def _add_live(commands: Any) -> None:
 
 
 def _run(arguments: dict[str, Any]) -> int:
-    settled = settle_all(RUN, arguments)
+    settled = resolve(RUN, arguments)
     if arguments["print_config"]:
         return _print_config(settled)
     settings = settled.settings
     from enricher.daemon.run import STOPPING, run  # noqa: PLC0415  # each command pays for its own imports only
-    from enricher.daemon.stderr import OwnLog  # noqa: PLC0415
-    from enricher.daemon.stdout import Writer  # noqa: PLC0415
+    from enricher.daemon.stderr import StderrLog  # noqa: PLC0415
+    from enricher.daemon.stdout import StdoutWriter  # noqa: PLC0415
 
     _warn(settings)
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
-    writer = Writer()
-    with OwnLog() as own_log:
+    writer = StdoutWriter()
+    with StderrLog() as own_log:
         try:
             asyncio.run(run(settings, writer, own_log))
         except BaseExceptionGroup as failures:
@@ -202,7 +202,7 @@ def _check(arguments: dict[str, Any]) -> int:
     from enricher.cli.check import Row, check, tell  # noqa: PLC0415
 
     try:
-        settled = settle_all(RUN, arguments)
+        settled = resolve(RUN, arguments)
     except EnricherError as error:
         if arguments["print_config"]:
             raise
@@ -234,7 +234,7 @@ def _enrich(arguments: dict[str, Any]) -> int:
 
     if arguments["summary"] and arguments["map"]:
         raise UsageError("--summary and --map were both given: one of them is expected")
-    settings = settle(ENRICH, arguments)
+    settings = resolve_settings(ENRICH, arguments)
     _warn(settings)
     known = _known(settings)
     instead = "summary" if arguments["summary"] else arguments["map"]
@@ -247,7 +247,7 @@ def _explain(arguments: dict[str, Any]) -> int:
     from enricher.cli.explain import explain_address, explain_line  # noqa: PLC0415
     from enricher.tailer.reader import stdin  # noqa: PLC0415
 
-    settings, subject = settle(ENRICH, arguments), arguments["subject"]
+    settings, subject = resolve_settings(ENRICH, arguments), arguments["subject"]
     known = _known(settings)
     if arguments["at"]:
         sys.stdout.writelines(f"{text}\n" for text in explain_address(known, subject, arguments["at"]))
@@ -261,13 +261,13 @@ def _explain(arguments: dict[str, Any]) -> int:
 
 def _top(arguments: dict[str, Any]) -> int:
     from enricher.cli.top import Top, keyboard  # noqa: PLC0415
-    from enricher.report.pod_stats import WINDOW, Ranking  # noqa: PLC0415
+    from enricher.report.pod_stats import WINDOW, PodStats  # noqa: PLC0415
 
-    settings, files = settle(TOP, arguments), arguments["files"]
+    settings, files = resolve_settings(TOP, arguments), arguments["files"]
     feed = _feed(settings, files, WINDOW)
     # What lies in a file is looked at as a whole, what comes through a pipe as it comes.
     window = WINDOW if STDIN in files or not files else None
-    ranking = Ranking(window, whole=not files, namespace=settings.namespace)
+    ranking = PodStats(window, whole=not files, namespace=settings.namespace)
     with keyboard(STDIN in files):
         logging.getLogger("enricher").addHandler(logging.NullHandler())
         logging.getLogger("enricher").propagate = False  # problems are in the first line of the view
@@ -280,10 +280,10 @@ def _top(arguments: dict[str, Any]) -> int:
 
 
 def _tail(arguments: dict[str, Any]) -> int:
-    from enricher.cli.feed import FromCluster  # noqa: PLC0415
+    from enricher.cli.feed import ClusterFeed  # noqa: PLC0415
     from enricher.cli.tail import Wanted, shown  # noqa: PLC0415
 
-    settings = settle(TAIL, arguments)
+    settings = resolve_settings(TAIL, arguments)
     if arguments["files"] and settings.since:
         raise UsageError("--since was given beside files, which are read from their beginning")
     logging.basicConfig(format="enricher: %(message)s")
@@ -297,7 +297,7 @@ def _tail(arguments: dict[str, Any]) -> int:
 
     feed = _feed(settings, arguments["files"], settings.since)
     try:
-        if isinstance(feed, FromCluster):
+        if isinstance(feed, ClusterFeed):
             asyncio.run(feed.run(take))
         else:
             for data in feed.read():
@@ -308,37 +308,37 @@ def _tail(arguments: dict[str, Any]) -> int:
     return 0
 
 
-def _feed(settings: Settings, files: Sequence[str], since: float) -> "FromCluster | FromFiles":
+def _feed(settings: Settings, files: Sequence[str], since: float) -> "ClusterFeed | FileFeed":
     """Where `top` and `tail` get their records from. Raises UsageError."""
-    from enricher.cli.feed import FromCluster, FromFiles  # noqa: PLC0415
+    from enricher.cli.feed import ClusterFeed, FileFeed  # noqa: PLC0415
 
     _warn(settings)
     if files:
-        return FromFiles(settings, files, _known(settings))
+        return FileFeed(settings, files, _known(settings))
     if settings.endpoints:
         raise UsageError("--endpoints was given without FILE: with a cluster's logs go its own endpoints")
     if path := next((one.text for one in settings.select if not one.namespace), None):
         raise UsageError(f"{path!r} was given to be selected: files are given as arguments, without --select")
-    return FromCluster(settings, since)
+    return ClusterFeed(settings, since)
 
 
 def _warn(settings: Settings) -> None:
     sys.stderr.writelines(f"enricher: {doubt}\n" for doubt in doubts(settings))
 
 
-def _known(settings: Settings) -> Known:
-    from enricher.endpoints.files import load_known  # noqa: PLC0415
+def _known(settings: Settings) -> Histories:
+    from enricher.endpoints.files import load_endpoints  # noqa: PLC0415
 
-    return load_known(settings.endpoints) if settings.endpoints else asyncio.run(_listed(settings))
+    return load_endpoints(settings.endpoints) if settings.endpoints else asyncio.run(_listed(settings))
 
 
-async def _listed(settings: Settings) -> Known:
+async def _listed(settings: Settings) -> Histories:
     """The endpoints as they are now: lines that are older get the grade "assumed"."""
-    from enricher.cluster.endpoint_source import Watched  # noqa: PLC0415
+    from enricher.cluster.endpoint_source import EndpointWatch  # noqa: PLC0415
     from enricher.kube.client import connect  # noqa: PLC0415
 
     async with connect(settings.kubeconfig, settings.context) as api:
-        knowledge = Watched(api, settings, settings.choosing().usual)
+        knowledge = EndpointWatch(api, settings, settings.choosing().usual)
         async with asyncio.TaskGroup() as group:
             watching = group.create_task(knowledge.keep())
             await knowledge.start()
@@ -351,5 +351,5 @@ async def _listed(settings: Settings) -> Known:
 def _record(arguments: dict[str, Any]) -> int:
     from enricher.cli.record import run  # noqa: PLC0415
 
-    run(arguments["output"], settle(RECORD, arguments))
+    run(arguments["output"], resolve_settings(RECORD, arguments))
     return 0

@@ -19,7 +19,7 @@ import orjson
 
 from enricher.config.settings import Settings
 from enricher.errors import ConfigurationError
-from enricher.kube.client import Api, connect
+from enricher.kube.client import ApiClient, connect
 from enricher.kube.watcher import ENDPOINT_SLICES, SERVICES, Changed, Listed, Resource, WatchStatus, watch
 from enricher.line import printable
 from enricher.timestamps import format_ns
@@ -71,7 +71,7 @@ async def _until_signalled(work: Coroutine[Any, Any, None]) -> None:
 async def _record_from(settings: Settings, write: Callable[[bytes], object]) -> None:
     kinds = {"EndpointSlice": ENDPOINT_SLICES} | ({"Service": SERVICES} if settings.services else {})
 
-    async def one(api: Api, kind: str, resource: Resource) -> None:
+    async def one(api: ApiClient, kind: str, resource: Resource) -> None:
         status = WatchStatus()
         try:
             async with aclosing(watch(api, resource, namespace=settings.namespace, status=status)) as news:

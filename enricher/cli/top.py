@@ -17,7 +17,7 @@ from textual.widgets import DataTable, Footer, Input, Static
 
 from enricher.cli.feed import Feed
 from enricher.errors import EXIT_FAILURE, UsageError
-from enricher.report.pod_stats import SORTS, WINDOW, FailedLine, Key, Ranking, Row, arranged
+from enricher.report.pod_stats import SORTS, WINDOW, FailedLine, Key, PodStats, Row, arranged
 from enricher.tailer.reader import stdin
 from enricher.timestamps import SECOND
 
@@ -94,7 +94,7 @@ class Top(App[None]):
         Binding("ctrl+c", "quit", show=False, priority=True),
     ]
 
-    def __init__(self, ranking: Ranking, feed: Feed, now: Callable[[], int] = time.time_ns) -> None:
+    def __init__(self, ranking: PodStats, feed: Feed, now: Callable[[], int] = time.time_ns) -> None:
         super().__init__()
         self.failure: BaseException | None = None
         """What ended the feed."""

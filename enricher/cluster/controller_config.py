@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from enricher.accesslog.compiler import LogFormatError
-from enricher.accesslog.detection import Timeline
+from enricher.accesslog.detection import FormatTimeline
 from enricher.accesslog.profiles import PROFILES, Formats, formats
 from enricher.kube.watcher import Changed, Listed
 
@@ -19,10 +19,10 @@ ELSEWHERE = ("disable-access-log", "enable-syslog")
 """Keys that, when true, keep access lines out of the container's log."""
 
 
-class Configured:
-    """Tells a Timeline of each change of the format."""
+class FormatUpdater:
+    """Tells a FormatTimeline of each change of the format."""
 
-    def __init__(self, formats: Timeline, profile: str) -> None:
+    def __init__(self, formats: FormatTimeline, profile: str) -> None:
         self._formats, self._profile = formats, profile
         self._said: Mapping[str, Any] | None = None
         self._heard = 0
@@ -39,7 +39,7 @@ class Configured:
             obj, earliest = ({} if item.type == "DELETED" else item.object), item.earliest
         self._heard = item.at
         if isinstance(item, Listed) or item.type != "BOOKMARK":
-            self._settle(data_of(obj), earliest, item.at)
+            self._settle(config_data(obj), earliest, item.at)
 
     def _settle(self, data: Mapping[str, Any], earliest: int, latest: int) -> None:
         """It became so between these two times."""
@@ -51,7 +51,7 @@ class Configured:
             if data.get(key) in _TRUE:
                 logger.warning("the controller's ConfigMap says %s: its log will have no access lines", key)
         try:
-            found = named_formats(data, self._profile)
+            found = formats_from_config(data, self._profile)
         except LogFormatError as error:
             logger.warning("the controller's log format can't be used, the one before stays in force: %s", error)
             return
@@ -62,7 +62,7 @@ class Configured:
         logger.info("the controller's log format is %s", found[0].text)
 
 
-def data_of(obj: Mapping[str, Any]) -> Mapping[str, Any]:
+def config_data(obj: Mapping[str, Any]) -> Mapping[str, Any]:
     """A ConfigMap's, whatever is there in their place."""
     data = obj.get("data")
     return data if isinstance(data, dict) else {}
@@ -75,7 +75,7 @@ _ESCAPES = {"log-format-escape-none": "none", "log-format-escape-json": "json"}
 _ESCAPING = "log-format-escaping"
 
 
-def named_formats(data: Mapping[str, Any], profile: str) -> Formats:
+def formats_from_config(data: Mapping[str, Any], profile: str) -> Formats:
     """What a ConfigMap's data say of the log format. Raises LogFormatError."""
     text = data.get("log-format-upstream" if profile == "ingress-nginx" else "log-format")
     escape = next((escape for key, escape in _ESCAPES.items() if data.get(key) in _TRUE), "")

@@ -10,16 +10,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from enricher.accesslog.detection import Timeline
+from enricher.accesslog.detection import FormatTimeline
 from enricher.accesslog.profiles import DEFAULT_PROFILE
-from enricher.cluster.controller_config import Configured
+from enricher.cluster.controller_config import FormatUpdater
 from enricher.config.settings import Settings
-from enricher.endpoints.attribution import Known
-from enricher.endpoints.files import load_known
+from enricher.endpoints.attribution import Histories
+from enricher.endpoints.files import load_endpoints
 from enricher.endpoints.history import History
 from enricher.endpoints.slices import Slice, SliceState, read_slice, service_as_slice
 from enricher.errors import ConfigurationError
-from enricher.kube.client import Api
+from enricher.kube.client import ApiClient
 from enricher.kube.watcher import (
     CONFIG_MAPS,
     ENDPOINT_SLICES,
@@ -27,8 +27,8 @@ from enricher.kube.watcher import (
     Changed,
     Listed,
     Resource,
-    WatchGauges,
     WatchStatus,
+    WatchSummary,
     watch,
 )
 from enricher.timestamps import SECOND
@@ -41,7 +41,7 @@ LOOK = 2.0
 """Seconds between looks at the endpoints file."""
 
 
-class News:
+class ChangeSignal:
     """Wakes who waits for something to become known."""
 
     def __init__(self) -> None:
@@ -58,27 +58,27 @@ class News:
                 await self._event.wait()
 
 
-class Watched:
+class EndpointWatch:
     """Endpoints, and with `--services` Services, from the API server. The watch starts with the first `start`."""
 
     trails = True
     """Whether a line may outrun what is known, and is worth holding back for a moment."""
 
-    def __init__(self, api: Api, settings: Settings, usual: Timeline) -> None:
+    def __init__(self, api: ApiClient, settings: Settings, usual: FormatTimeline) -> None:
         """`usual` is told the formats that the controller's ConfigMap names."""
         keep = round(settings.history * SECOND)
         status = WatchStatus()
         pods = History(keep=keep, in_sync=lambda: status.certain(time.time_ns()), whole=settings.namespace is None)
-        self.known = Known(pods, History(keep=keep))
-        self.news = News()
+        self.known = Histories(pods, History(keep=keep))
+        self.news = ChangeSignal()
         self._api = api
-        self._watches = [_Watch(ENDPOINT_SLICES, settings.namespace, Keeping(self.known.pods), status)]
+        self._watches = [_Watch(ENDPOINT_SLICES, settings.namespace, HistoryUpdater(self.known.pods), status)]
         if settings.services:
-            services = Keeping(self.known.services, service_as_slice)
+            services = HistoryUpdater(self.known.services, service_as_slice)
             self._watches.append(_Watch(SERVICES, settings.namespace, services, WatchStatus()))
         if settings.controller_configmap:
             namespace, name = settings.controller_configmap
-            formats = Configured(usual, settings.profile or DEFAULT_PROFILE)
+            formats = FormatUpdater(usual, settings.profile or DEFAULT_PROFILE)
             self._watches.append(_Watch(CONFIG_MAPS, namespace, formats, WatchStatus(), name))
         self._wanted = asyncio.Event()
         self._first: asyncio.Task[None] | None = None
@@ -131,10 +131,10 @@ class Watched:
                 return f"the watch of {one.resource.plural} is out of sync: {why}"
         return None
 
-    def watch(self) -> WatchGauges:
+    def watch(self) -> WatchSummary:
         statuses = [one.status for one in self._watches]
         oldest = min(status.last_event_at for status in statuses)
-        return WatchGauges(
+        return WatchSummary(
             all(status.synced for status in statuses),
             sum((Counter(status.restarts) for status in statuses), Counter[str]()),
             (time.time_ns() - oldest) / SECOND if oldest else None,
@@ -149,7 +149,7 @@ class Consumer(Protocol):
     def take(self, item: Listed | Changed) -> None: ...
 
 
-class Keeping:
+class HistoryUpdater:
     """Puts what a watch brings into a history."""
 
     def __init__(self, history: History, as_slice: Callable[[Slice], Slice] = lambda obj: obj) -> None:
@@ -175,17 +175,17 @@ class _Watch:
     listed: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-class FromFile:
+class EndpointFiles:
     """Endpoints from files, read again when they change; a broken new version leaves the old one in force."""
 
     trails = False
 
     def __init__(self, paths: Sequence[str]) -> None:
         """Raises ConfigurationError if a file is broken at the start."""
-        self.news = News()
+        self.news = ChangeSignal()
         # Looked at before they are read: a change in between is seen later.
         self._paths, self._seen = paths, [_identity(path) for path in paths]
-        self.known = load_known(paths)
+        self.known = load_endpoints(paths)
         self._problem: str | None = None
         self.broken = 0
         """How many new versions of the files could not be used."""
@@ -202,7 +202,7 @@ class FromFile:
 
     def _reload(self) -> None:
         try:
-            self.known = load_known(self._paths)
+            self.known = load_endpoints(self._paths)
         except ConfigurationError as error:
             self._problem = str(error)
             self.broken += 1
@@ -226,4 +226,4 @@ def _identity(path: str) -> tuple[int, int, int] | None:
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
-Knowledge = Watched | FromFile
+Knowledge = EndpointWatch | EndpointFiles

@@ -16,8 +16,8 @@ from functools import partial
 from math import ceil
 from typing import Any, NamedTuple, Protocol
 
-from enricher.kube.client import Api
-from enricher.kube.responses import Failure, answer
+from enricher.kube.client import ApiClient
+from enricher.kube.responses import ApiError, answer
 from enricher.kube.watcher import Listed, Resource, WatchStatus, watch
 from enricher.line import Line, Source, printable
 from enricher.tailer.discovery import Selector
@@ -57,7 +57,7 @@ class Consumer(Protocol):
     def forget(self, log: PodLog) -> None: ...
 
 
-class Seen(NamedTuple):
+class PodState(NamedTuple):
     """What is kept of a pod: whether it has ended, and those of its containers that are wanted and have begun."""
 
     uid: str
@@ -65,7 +65,7 @@ class Seen(NamedTuple):
     logs: Sequence[PodLog]
 
 
-def read_pod(selectors: Sequence[Selector], pod: Mapping[str, Any]) -> Seen:
+def read_pod(selectors: Sequence[Selector], pod: Mapping[str, Any]) -> PodState:
     """Of the Pod object; one without the usual parts has no containers."""
     metadata, spec, status = (pod.get(part) or {} for part in ("metadata", "spec", "status"))
     name, namespace, uid = (str(metadata.get(key, "")) for key in ("name", "namespace", "uid"))
@@ -75,7 +75,7 @@ def read_pod(selectors: Sequence[Selector], pod: Mapping[str, Any]) -> Seen:
         for container, profile in _wanted(selectors, namespace, name, spec)
         if container in begun
     ]
-    return Seen(uid, status.get("phase") in {"Succeeded", "Failed"}, logs)
+    return PodState(uid, status.get("phase") in {"Succeeded", "Failed"}, logs)
 
 
 def _wanted(
@@ -103,7 +103,7 @@ def namespaces(selectors: Sequence[Selector]) -> list[str | None]:
     return [None] if any(set("*?[") & set(name) for name in named) else [*sorted(named)]
 
 
-class Place:
+class ResumePoint:
     """How far a log has come, so that after a broken connection no line is missing and none comes twice."""
 
     def __init__(self) -> None:
@@ -141,7 +141,7 @@ class Place:
         return None if self._newest is None else (self._newest - OVERLAP) // SECOND * SECOND
 
 
-class Streaming:
+class PodLogStreamer:
     """Finds the containers that the selectors name, and gives their lines to `consumer`.
 
     `since` is how many seconds back to begin; a pod that appears later is read from its beginning. `clock` gives
@@ -150,7 +150,7 @@ class Streaming:
 
     def __init__(
         self,
-        api: Api,
+        api: ApiClient,
         selectors: Sequence[Selector],
         consumer: Consumer,
         *,
@@ -162,7 +162,7 @@ class Streaming:
         self._api, self._selectors, self._consumer = api, selectors, consumer
         self._silence, self._clock, self._sleep = silence, clock, sleep
         self._begins = clock() - since
-        self._pods: dict[str | None, dict[str, Seen]] = {place: {} for place in namespaces(selectors)}
+        self._pods: dict[str | None, dict[str, PodState]] = {place: {} for place in namespaces(selectors)}
         """By namespace that is watched, and uid."""
         self._statuses = {place: WatchStatus() for place in self._pods}
         self._listed = {place: asyncio.Event() for place in self._pods}
@@ -217,7 +217,7 @@ class Streaming:
 
     async def _follow(self, place: str | None, log: PodLog) -> None:
         """One container's log, connection after connection, until its pod is gone and its last line has come."""
-        read, vain = Place(), 0
+        read, vain = ResumePoint(), 0
         try:
             while True:
                 before, failure = read.lines, None
@@ -226,7 +226,7 @@ class Streaming:
                     async with aclosing(self._read(place, log, read)) as batches:
                         async for lines in batches:
                             await self._consumer.deliver(log, lines)
-                except Failure as error:
+                except ApiError as error:
                     failure = error
                 pod = self._pods[place].get(log.source.uid)
                 if pod is None or (pod.ended and failure is None):
@@ -239,8 +239,8 @@ class Streaming:
             del self._following[log]
             self._consumer.forget(log)
 
-    async def _read(self, place: str | None, log: PodLog, read: Place) -> AsyncGenerator[list[Line], None]:
-        """The new lines of one connection, to its end. Raises Failure, unless it ended in good order."""
+    async def _read(self, place: str | None, log: PodLog, read: ResumePoint) -> AsyncGenerator[list[Line], None]:
+        """The new lines of one connection, to its end. Raises ApiError, unless it ended in good order."""
         source, since = log.source, read.resume()
         params = {"container": source.container, "follow": "true", "timestamps": "true"}
         if since is None:
@@ -260,7 +260,7 @@ class Streaming:
         if (pod is None or pod.ended) and (lines := self._new(log, read, framer.flush())):
             yield lines
 
-    def _new(self, log: PodLog, read: Place, raw: Sequence[Line]) -> list[Line]:
+    def _new(self, log: PodLog, read: ResumePoint, raw: Sequence[Line]) -> list[Line]:
         lines = []
         for one in raw:
             stamp, _, text = one.text.partition(b" ")
@@ -274,7 +274,7 @@ class Streaming:
             self._following[log] = None
         return lines
 
-    def _note(self, log: PodLog, failure: Failure | None) -> None:
+    def _note(self, log: PodLog, failure: ApiError | None) -> None:
         """What keeps lines from coming is told; that a connection ended is not, before the next does so at once."""
         if failure is None:
             self._following[log] = None

@@ -27,7 +27,7 @@ from enricher.config.settings import (
 from enricher.errors import ConfigurationError, EnricherError, UsageError
 
 
-class Given(NamedTuple):
+class OptionValue(NamedTuple):
     """An option's texts, and who gave them: a flag, a variable or, with the texts' lines, a configuration file."""
 
     option: Option
@@ -55,23 +55,25 @@ class Given(NamedTuple):
         return f"in the variable {self.variable}" if self.variable else f"with {self.option.flag}"
 
 
-class Settled(NamedTuple):
+class Resolved(NamedTuple):
     """The settings, and for each option that was given by whom, as far as it counts."""
 
     settings: Settings
-    given: Mapping[Option, Given]
+    given: Mapping[Option, OptionValue]
 
 
-def settle(options: Sequence[Option], flags: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Settings:
+def resolve_settings(
+    options: Sequence[Option], flags: Mapping[str, Any], environ: Mapping[str, str] = os.environ
+) -> Settings:
     """The settings from flags, then variables, then a configuration file, then defaults. Raises UsageError or
     ConfigurationError.
     """
-    return settle_all(options, flags, environ).settings
+    return resolve(options, flags, environ).settings
 
 
-def settle_all(options: Sequence[Option], flags: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Settled:
-    """As `settle`, and where each of the settings came from."""
-    given: dict[Option, Given] = {}
+def resolve(options: Sequence[Option], flags: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Resolved:
+    """As `resolve_settings`, and where each of the settings came from."""
+    given: dict[Option, OptionValue] = {}
     for layer in (
         _of_flags(options, flags),
         _of_variables(options, environ),
@@ -91,30 +93,32 @@ def settle_all(options: Sequence[Option], flags: Mapping[str, Any], environ: Map
         values["select"] = selectors(values["profile"])
     settings = Settings(**values)
     _refuse_contradictions(settings, given)
-    return Settled(settings, given)
+    return Resolved(settings, given)
 
 
-def _of_flags(options: Sequence[Option], flags: Mapping[str, Any]) -> list[Given]:
+def _of_flags(options: Sequence[Option], flags: Mapping[str, Any]) -> list[OptionValue]:
     found = ((option, flags.get(option.flag)) for option in options)
-    return [Given(option, texts if option.repeatable else [texts]) for option, texts in found if texts is not None]
+    return [
+        OptionValue(option, texts if option.repeatable else [texts]) for option, texts in found if texts is not None
+    ]
 
 
-def _of_variables(options: Sequence[Option], environ: Mapping[str, str]) -> list[Given]:
+def _of_variables(options: Sequence[Option], environ: Mapping[str, str]) -> list[OptionValue]:
     found = ((option, option.variable, environ.get(option.variable, "")) for option in options)
     return [
-        Given(option, texts, variable=name)
+        OptionValue(option, texts, variable=name)
         for option, name, text in found
         if (texts := text.split() if option.repeatable else list(filter(None, [text])))
     ]
 
 
-def _of_the_pod(options: Sequence[Option], environ: Mapping[str, str]) -> list[Given]:
+def _of_the_pod(options: Sequence[Option], environ: Mapping[str, str]) -> list[OptionValue]:
     """What takes a default's place."""
     node = environ.get("NODE_NAME")
-    return [Given(NODE, [node], variable="NODE_NAME")] if node and NODE in options else []
+    return [OptionValue(NODE, [node], variable="NODE_NAME")] if node and NODE in options else []
 
 
-def _of_file(options: Sequence[Option], flags: Mapping[str, Any], environ: Mapping[str, str]) -> list[Given]:
+def _of_file(options: Sequence[Option], flags: Mapping[str, Any], environ: Mapping[str, str]) -> list[OptionValue]:
     """As with variables, options of other commands may be in it."""
     path = flags.get(CONFIG.flag)
     where = f"with {CONFIG.flag}" if path is not None else f"in the variable {CONFIG.variable}"
@@ -133,7 +137,7 @@ def _of_file(options: Sequence[Option], flags: Mapping[str, Any], environ: Mappi
             raise ConfigurationError(_unknown_key(path, entry, known))
         values = _typed(option, path, entry.value)
         lines = [value.line for value in values]
-        given.append(Given(option, [value.text for value in values], file=path, lines=lines))
+        given.append(OptionValue(option, [value.text for value in values], file=path, lines=lines))
     return [one for one in given if one.option in options]
 
 
@@ -202,7 +206,7 @@ def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
     )
 
 
-def _parse(given: Given, settled: Mapping[str, Any]) -> Any:
+def _parse(given: OptionValue, settled: Mapping[str, Any]) -> Any:
     """`settled`: the options before this one."""
     option, values = given.option, []
     for number, text in enumerate(given.texts):
@@ -218,12 +222,12 @@ def _parse(given: Given, settled: Mapping[str, Any]) -> Any:
     return tuple(values) if option.repeatable else values[0]
 
 
-def _error(text: str, *given: Given) -> EnricherError:
+def _error(text: str, *given: OptionValue) -> EnricherError:
     """What is wrong in a file is no wrong usage."""
     return ConfigurationError(text) if any(one.file for one in given) else UsageError(text)
 
 
-def _refuse_contradictions(settings: Settings, given: Mapping[Option, Given]) -> None:
+def _refuse_contradictions(settings: Settings, given: Mapping[Option, OptionValue]) -> None:
     """Refuses two of them that exclude each other."""
     for option in (*OF_A_CLUSTER, CONTROLLER_CONFIGMAP) if settings.endpoints else ():
         if getattr(settings, option.field):
@@ -240,18 +244,18 @@ def _refuse_contradictions(settings: Settings, given: Mapping[Option, Given]) ->
         raise _error(f"{one.name} was given beside the profile {settings.profile}, which has none", one)
 
 
-def _refuse_both(layer: Sequence[Given]) -> None:
+def _refuse_both(layer: Sequence[OptionValue]) -> None:
     both = [one for one in layer if one.option.field == "log_format"]
     if len(both) == 2:
         raise _error(f"{both[0].name} and {both[1].name} were both given: one of them is expected", *both)
 
 
-def shown(options: Sequence[Option], settled: Settled) -> Iterator[str]:
+def shown(options: Sequence[Option], settled: Resolved) -> Iterator[str]:
     """The lines of a configuration file that says the same, and in comments where each value came from."""
     return config_file.write((option.key, *_value_and_origin(option, settled)) for option in options)
 
 
-def _value_and_origin(option: Option, settled: Settled) -> tuple[Any, str]:
+def _value_and_origin(option: Option, settled: Resolved) -> tuple[Any, str]:
     """The value as a file holds it; None where there is none."""
     if given := settled.given.get(option):
         values = [_as_in_a_file(option, text) for text in given.texts]

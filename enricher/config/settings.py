@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from enricher.accesslog.compiler import LogFormatError
-from enricher.accesslog.detection import Choosing
+from enricher.accesslog.detection import FormatDetector
 from enricher.accesslog.profiles import DEFAULT_PROFILE, PROFILES, Formats
 from enricher.errors import ConfigurationError, UsageError
 from enricher.tailer.discovery import Selector
@@ -73,10 +73,10 @@ class Settings:
     own_pod: tuple[str, str] | None = None
     """Namespace and name of the pod that this is, from POD_NAMESPACE and POD_NAME: its own log is never read."""
 
-    def choosing(self) -> Choosing:
+    def choosing(self) -> FormatDetector:
         """What lines may look like, by source."""
         # A controller that is configured is a known one.
-        return Choosing(self.log_format, self.profile or (DEFAULT_PROFILE if self.controller_configmap else None))
+        return FormatDetector(self.log_format, self.profile or (DEFAULT_PROFILE if self.controller_configmap else None))
 
 
 def parse_text(text: str) -> str:
@@ -302,7 +302,7 @@ ALL = tuple(dict.fromkeys((*RUN, *ENRICH, *RECORD, *TAIL)))
 
 
 def add_options(parser: argparse.ArgumentParser, options: Sequence[Option]) -> None:
-    """Adds flags whose texts are read later, by `settle`, together with the variables and the configuration file."""
+    """Add flags whose texts `resolve_settings` reads later, together with the variables and the configuration file."""
     defaults = Settings()
     for option in (CONFIG, *options):
         default = "" if option in {CONFIG, LOG_FORMAT_FILE} else default_text(getattr(defaults, option.field))

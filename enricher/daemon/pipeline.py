@@ -12,13 +12,13 @@ from typing import Any
 from enricher.cluster.endpoint_source import Knowledge
 from enricher.config.settings import Settings, Start
 from enricher.daemon.status.model import Followed
-from enricher.daemon.stdout import Writer
+from enricher.daemon.stdout import StdoutWriter
 from enricher.enrich.engine import Batch, Enricher
 from enricher.line import Source, spelled
 from enricher.metrics.counters import Metrics
 from enricher.tailer.discovery import discover, fixed_directory
 from enricher.tailer.follower import Chunk, Follower
-from enricher.tailer.inotify import Waker
+from enricher.tailer.inotify import DirectoryWatcher
 from enricher.timestamps import SECOND, rfc3339_ns
 
 logger = logging.getLogger("enricher")
@@ -43,7 +43,7 @@ def roots(settings: Settings) -> tuple[str, ...]:
     return (settings.log_dir, "/var/log", DOCKER_ROOT, *map(fixed_directory, files))
 
 
-class Shipping:
+class LogPipeline:
     """Finds sources and ships their lines, each source in a task of its own."""
 
     def __init__(
@@ -52,7 +52,7 @@ class Shipping:
         *,
         enricher: Enricher,
         knowledge: Knowledge,
-        writer: Writer,
+        writer: StdoutWriter,
         metrics: Metrics,
         positions: Mapping[str, dict[str, Any]] | None,
     ) -> None:
@@ -61,7 +61,7 @@ class Shipping:
         self._writer, self._metrics, self._positions = writer, metrics, dict(positions or {})
         # What came since a checkpoint is new: none of it is history.
         self._start: Start = settings.start if positions is None else "beginning"
-        self._waker = Waker()
+        self._waker = DirectoryWatcher()
         self._roots = roots(settings)
         self._followers: dict[Source, Follower] = {}
         self._last_line: dict[Source, bytes] = {}

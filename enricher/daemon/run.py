@@ -12,19 +12,19 @@ from threading import Thread
 from typing import Any
 
 from enricher import __version__
-from enricher.accesslog.detection import Timeline
-from enricher.cluster.endpoint_source import FromFile, Knowledge, Watched
+from enricher.accesslog.detection import FormatTimeline
+from enricher.cluster.endpoint_source import EndpointFiles, EndpointWatch, Knowledge
 from enricher.config.settings import Settings
 from enricher.daemon.http import serving
-from enricher.daemon.pipeline import Shipping, take_positions
-from enricher.daemon.status.error_rates import Recent
+from enricher.daemon.pipeline import LogPipeline, take_positions
+from enricher.daemon.status.error_rates import ErrorRates
 from enricher.daemon.status.model import Status, Watch, failing_pods, furthest_behind
-from enricher.daemon.stderr import OwnLog
-from enricher.daemon.stdout import Writer
+from enricher.daemon.stderr import StderrLog
+from enricher.daemon.stdout import StdoutWriter
 from enricher.endpoints.history import FOREVER
 from enricher.enrich.engine import Enricher
 from enricher.kube.client import connect
-from enricher.kube.watcher import WatchGauges
+from enricher.kube.watcher import WatchSummary
 from enricher.line import spelled
 from enricher.metrics.counters import Collector, Gauges, Metrics, PodKey
 from enricher.state_file import StateFile, lock
@@ -51,7 +51,7 @@ a container's first process too, and a second one does no harm.
 """
 
 
-async def run(settings: Settings, writer: Writer, own_log: OwnLog) -> None:
+async def run(settings: Settings, writer: StdoutWriter, own_log: StderrLog) -> None:
     """Until one of STOPPING or the end of who reads stdout. Raises EnricherError."""
     if any(selector.namespace for selector in settings.select):
         check_log_dir(settings.log_dir)
@@ -62,7 +62,7 @@ async def run(settings: Settings, writer: Writer, own_log: OwnLog) -> None:
             stack.enter_context(lock(settings.state_dir))
         choosing = settings.choosing()
         knowledge = await stack.enter_async_context(_knowledge(settings, choosing.usual))
-        shipping = Shipping(
+        shipping = LogPipeline(
             settings,
             enricher=Enricher(
                 choosing,
@@ -70,7 +70,7 @@ async def run(settings: Settings, writer: Writer, own_log: OwnLog) -> None:
                 metrics,
                 node=settings.node,
                 pod_variable=settings.pod_variable,
-                to_count=settings.output == "none",
+                count_only=settings.output == "none",
             ),
             knowledge=knowledge,
             writer=writer,
@@ -107,23 +107,23 @@ class State:
     def load(self, knowledge: Knowledge) -> dict[str, dict[str, Any]] | None:
         """The positions by source path, None where none are saved; the history goes where it belongs."""
         positions = self._positions.load(lambda saved: take_positions(saved, time.time_ns()))
-        if isinstance(knowledge, Watched):
+        if isinstance(knowledge, EndpointWatch):
             self._history.load(knowledge.known.pods.load)
         return positions
 
-    def save_positions(self, shipping: Shipping) -> None:
+    def save_positions(self, shipping: LogPipeline) -> None:
         self._positions.save(shipping.positions())
 
     def save_history(self, knowledge: Knowledge) -> None:
-        if isinstance(knowledge, Watched):
+        if isinstance(knowledge, EndpointWatch):
             self._history.save(knowledge.known.pods.dump())
 
-    async def keep(self, shipping: Shipping, knowledge: Knowledge) -> None:
+    async def keep(self, shipping: LogPipeline, knowledge: Knowledge) -> None:
         """Saves for ever, in a thread: it waits for the disk."""
         for turn in itertools.count(1):
             await asyncio.sleep(SAVE)
             await _to_its_end(self._positions.save, shipping.positions())
-            if turn % HISTORY_TURNS == 0 and isinstance(knowledge, Watched):
+            if turn % HISTORY_TURNS == 0 and isinstance(knowledge, EndpointWatch):
                 await _to_its_end(self._history.save, knowledge.known.pods.dump())
 
 
@@ -138,16 +138,16 @@ async def _to_its_end(save: Callable[[dict[str, Any]], object], state: dict[str,
 
 
 @asynccontextmanager
-async def _knowledge(settings: Settings, usual: Timeline) -> AsyncIterator[Knowledge]:
+async def _knowledge(settings: Settings, usual: FormatTimeline) -> AsyncIterator[Knowledge]:
     if settings.endpoints:
-        yield FromFile(settings.endpoints)
+        yield EndpointFiles(settings.endpoints)
         return
     async with connect(settings.kubeconfig, settings.context) as api:
-        yield Watched(api, settings, usual)
+        yield EndpointWatch(api, settings, usual)
 
 
 async def _supervise(
-    shipping: Shipping, knowledge: Knowledge, metrics: Metrics, state: State | None, told: "_Told | None"
+    shipping: LogPipeline, knowledge: Knowledge, metrics: Metrics, state: State | None, told: "_Told | None"
 ) -> None:
     """Runs the parts in one group; the first to fail takes the rest down."""
     asked = asyncio.Event()
@@ -173,7 +173,7 @@ def _hear(loop: asyncio.AbstractEventLoop, asked: asyncio.Event) -> None:
         loop.call_soon_threadsafe(asked.set)
 
 
-async def _forget(shipping: Shipping, knowledge: Knowledge, metrics: Metrics) -> None:
+async def _forget(shipping: LogPipeline, knowledge: Knowledge, metrics: Metrics) -> None:
     while True:
         await asyncio.sleep(FORGET)
         for history in knowledge.known:
@@ -186,7 +186,7 @@ async def _forget(shipping: Shipping, knowledge: Knowledge, metrics: Metrics) ->
 class _Seen:
     """The gauges as of the last look. Looked at in the loop: a follower must not be asked while it reads."""
 
-    def __init__(self, shipping: Shipping, knowledge: Knowledge, state: State | None, own_log: OwnLog) -> None:
+    def __init__(self, shipping: LogPipeline, knowledge: Knowledge, state: State | None, own_log: StderrLog) -> None:
         self._shipping, self._knowledge, self._state, self._own_log = shipping, knowledge, state, own_log
         self.gauges = Gauges()
 
@@ -204,7 +204,7 @@ class _Seen:
             watch=self._knowledge.watch(),
             problems=self._shipping.problems()
             | {
-                "endpoints": self._knowledge.broken if isinstance(self._knowledge, FromFile) else 0,
+                "endpoints": self._knowledge.broken if isinstance(self._knowledge, EndpointFiles) else 0,
                 "state": self._state.failures if self._state else 0,
                 "own_log": self._own_log.dropped,
             },
@@ -214,11 +214,11 @@ class _Seen:
 class _Told:
     """What the status page tells, asked for in the loop; and the errors of each minute, which no counter holds."""
 
-    def __init__(self, node: str, seen: _Seen, shipping: Shipping, knowledge: Knowledge, metrics: Metrics) -> None:
+    def __init__(self, node: str, seen: _Seen, shipping: LogPipeline, knowledge: Knowledge, metrics: Metrics) -> None:
         self._node, self._seen = node, seen
         self._shipping, self._knowledge, self._metrics = shipping, knowledge, metrics
         self._since = _moment()
-        self._recent: Recent[PodKey] = Recent(time.monotonic())
+        self._recent: ErrorRates[PodKey] = ErrorRates(time.monotonic())
 
     async def keep(self) -> None:
         """Looks at the counters at the end of each minute, for ever."""
@@ -255,7 +255,7 @@ class _Told:
         )
 
 
-def _watch(watch: WatchGauges | None, problem: str | None) -> Watch:
+def _watch(watch: WatchSummary | None, problem: str | None) -> Watch:
     if watch is None:
         return Watch("none", {}, None)
     state = "in_sync" if watch.synced else "out_of_sync" if problem else "not_needed"

@@ -12,7 +12,7 @@ PATIENCE = 0.2
 """Seconds at the end for the last lines to be taken."""
 
 
-class OwnLog(QueueHandler):
+class StderrLog(QueueHandler):
     """Takes the root logger's records while the context lasts. `dropped` counts those that found no room."""
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class OwnLog(QueueHandler):
         # A daemon may be stuck in a write for ever.
         self._thread = Thread(target=self._work, name="stderr", daemon=True)
 
-    def __enter__(self) -> "OwnLog":
+    def __enter__(self) -> "StderrLog":
         root = logging.getLogger()
         root.setLevel(logging.INFO)
         root.addHandler(self)

@@ -14,7 +14,7 @@ class _Job(NamedTuple):
     done: asyncio.Future[None]
 
 
-class Writer:
+class StdoutWriter:
     """Writes whole chunks to a descriptor, one after the other, in a thread of its own.
 
     Who waits for `write` to end reads no more in the meantime: that is the back-pressure. Chunks of several sources

@@ -45,7 +45,7 @@ class Attribution(NamedTuple):
     """The rule that decided, for people."""
 
 
-class Known(NamedTuple):
+class Histories(NamedTuple):
     """All that attribution asks: tenures of pods, and of services' cluster IPs (empty unless Services are watched)."""
 
     pods: History
@@ -63,7 +63,7 @@ class Span(NamedTuple):
 
 
 def attribute(
-    known: Known, addr: str, window: Window | None, *, answered: bool, upstream_name: str = ""
+    known: Histories, addr: str, window: Window | None, *, answered: bool, upstream_name: str = ""
 ) -> Attribution:
     """Who held `addr` (as nginx writes it) while the attempt lasted; `window` is None where no time is known.
 
@@ -274,7 +274,7 @@ def _could_serve(tenure: Tenure, window: Window, *, timeless: bool) -> bool:
     return tenure.ready_since - TRAILING <= window.end_latest and window.start < tenure.until_latest + TRAILING
 
 
-def reported(known: Known, attribution: Attribution, pod: str) -> Attribution:
+def reported(known: Histories, attribution: Attribution, pod: str) -> Attribution:
     """The same, where the log line itself names the pod that answered: believed where we do not know better."""
     if not pod or attribution.grade == "exact":
         return attribution
@@ -286,7 +286,7 @@ def reported(known: Known, attribution: Attribution, pod: str) -> Attribution:
     return Attribution("reported", owner or Owner(namespace, pod, "", ""), attribution.service, why=_REPORTED)
 
 
-def attribute_client(known: Known, addr: str, window: Window | None) -> Attribution | None:
+def attribute_client(known: Histories, addr: str, window: Window | None) -> Attribution | None:
     """Which pod a client is, if its address (an IP) is one's; None where nobody is known to have held it. Its service
     is the first by name of those it is in. An address of a node may be any process's there.
     """
@@ -299,7 +299,7 @@ def attribute_client(known: Known, addr: str, window: Window | None) -> Attribut
     return found._replace(service=some_service(known, ip, found))
 
 
-def some_service(known: Known, addr: str, found: Attribution) -> Service | None:
+def some_service(known: Histories, addr: str, found: Attribution) -> Service | None:
     """The service of an attribution; where its pod is in several, the first by name."""
     if found.service or not found.owner:
         return found.service

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from enricher.endpoints.attribution import Known
+from enricher.endpoints.attribution import Histories
 from enricher.endpoints.history import EVER, History
 from enricher.endpoints.slices import read_slice, service_as_slice, split_address
 from enricher.errors import ConfigurationError
@@ -38,13 +38,13 @@ class Event(NamedTuple):
     object: Object
 
 
-def load_known(paths: Sequence[str]) -> Known:
+def load_endpoints(paths: Sequence[str]) -> Histories:
     """What the files tell. Raises ConfigurationError that says what is wrong, and in which line."""
-    known = Known(_history(), _history())
+    known = Histories(_history(), _history())
     for path in paths:
         try:
             content = Path(path).read_bytes()
-            read_into(known, gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content)
+            load_into(known, gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content)
         except OSError as error:
             raise ConfigurationError(f"the endpoints file {path}: {error.strerror or error}") from error
         except (ValueError, EOFError, zlib.error) as error:
@@ -60,7 +60,7 @@ def _history() -> History:
     return history
 
 
-def read_into(known: Known, text: bytes) -> None:
+def load_into(known: Histories, text: bytes) -> None:
     """Adds what a file's content tells; raises ValueError."""
     if not text.lstrip().startswith(b"{"):
         _fixed(known, text)
@@ -87,7 +87,7 @@ def _is_json(text: bytes) -> bool:
     return True
 
 
-def _snapshot(known: Known, obj: Object) -> None:
+def _snapshot(known: Histories, obj: Object) -> None:
     items = obj.get("items") if str(obj.get("kind", "")).endswith("List") else [obj]
     kinds = {"EndpointSliceList": "EndpointSlice", "ServiceList": "Service"}
     default = kinds.get(str(obj.get("kind")), "")
@@ -104,14 +104,14 @@ def _snapshot(known: Known, obj: Object) -> None:
             raise ValueError(f"EndpointSlices (and Services) are expected, not {kind or 'an object without a kind'}")
 
 
-def _saved(known: Known, obj: Object) -> None:
+def _saved(known: Histories, obj: Object) -> None:
     if any(known.pods.tenures()):
         raise ValueError("a daemon's history has to be the first of the files")
     known.pods.load(unwrapped(obj, "history"))
     known.pods.bookmarked = True  # it says until when it is whole
 
 
-def _recorded(known: Known, events: list[Event]) -> None:
+def _recorded(known: Histories, events: list[Event]) -> None:
     """A list at the beginning is, for each kind of object, a row of ADDED events with one time; what it shows began
     nobody knows when.
     """
@@ -152,7 +152,7 @@ def _event(line: bytes) -> Event | None:
     return Event(at, earliest, type_, obj)
 
 
-def _fixed(known: Known, text: bytes) -> None:
+def _fixed(known: Histories, text: bytes) -> None:
     import yaml  # noqa: PLC0415  # costs 1 MiB, and a daemon that watches never needs it
 
     class Loader(yaml.SafeLoader):

@@ -8,13 +8,13 @@ from typing import Any, NamedTuple, Protocol
 
 from enricher.accesslog.attempts import Attempt, Error, Timed
 from enricher.accesslog.compiler import LogFormat
-from enricher.accesslog.detection import Choosing, Timeline
+from enricher.accesslog.detection import FormatDetector, FormatTimeline
 from enricher.accesslog.error_log import ErrorLine, is_other, read_error_line
 from enricher.accesslog.profiles import Format
 from enricher.accesslog.record import Record
 from enricher.endpoints.attribution import (
     Attribution,
-    Known,
+    Histories,
     Window,
     attribute,
     attribute_client,
@@ -23,7 +23,7 @@ from enricher.endpoints.attribution import (
 )
 from enricher.endpoints.slices import Service
 from enricher.enrich import fastpath
-from enricher.enrich.error_correlation import Failures, origin
+from enricher.enrich.error_correlation import ErrorCorrelator, origin
 from enricher.enrich.fastpath import FastPath, patterns
 from enricher.enrich.output import (
     Renderer,
@@ -68,7 +68,7 @@ class Counts(fastpath.Counts, Protocol):
     def count_edge(self, client: Service | None, service: Service | None, *, failed: bool) -> None: ...
 
 
-class Reading(NamedTuple):
+class ParsedLine(NamedTuple):
     """What one line turned out to be, and when it was written (ns)."""
 
     line: Line
@@ -89,8 +89,8 @@ class Batch:
     source: Source
     lines: Sequence[Line]
     done: int = 0
-    rest: deque[Reading] | None = None
-    formats: Timeline | None = None
+    rest: deque[ParsedLine] | None = None
+    formats: FormatTimeline | None = None
     """What the lines may look like."""
 
 
@@ -101,19 +101,19 @@ class Enriched(NamedTuple):
     wait_until: int = 0
 
 
-def read_line(formats: Timeline, line: Line) -> Reading:
+def read_line(formats: FormatTimeline, line: Line) -> ParsedLine:
     """What the line says. On stderr there are no access lines: nginx prints clients' paths there as they are."""
     at = rfc3339_ns(line.stamp)
     if line.stream != "stderr" and (found := formats.parse(line.text, at)):
-        return Reading(line, at, "access", found[1], found[0], windows(found[1], at))
+        return ParsedLine(line, at, "access", found[1], found[0], windows(found[1], at))
     if error := read_error_line(line.text):
-        return Reading(line, at, "error", error=error)
+        return ParsedLine(line, at, "error", error=error)
     known = line.stream == "stderr" or is_other(line.text)
-    return Reading(line, at, "other" if known else "parse_error")
+    return ParsedLine(line, at, "other" if known else "parse_error")
 
 
 def attribute_line(
-    known: Known, reading: Reading, pod_variable: str, broken: Collection[int] = ()
+    known: Histories, reading: ParsedLine, pod_variable: str, broken: Collection[int] = ()
 ) -> list[Attribution]:
     """Who held the line's addresses: one for each attempt of an access line, one for an error line that names an
     upstream. `broken` are the numbers of attempts of which the error log says that their answer broke off.
@@ -135,29 +135,29 @@ def attribute_line(
 class Enricher:
     """Joins lines with what is known of addresses. `node` is the name of the node whose logs these are;
     `pod_variable` names the variable of the format, if it has it, in which the answering pod says its name.
-    With `to_count` there is no JSON: lines are counted only.
+    With `count_only` there is no JSON: lines are counted only.
     """
 
     def __init__(
         self,
-        choosing: Choosing,
-        known: Known,
+        choosing: FormatDetector,
+        known: Histories,
         counts: Counts,
         *,
         node: str = "",
         pod_variable: str = "",
-        to_count: bool = False,
+        count_only: bool = False,
     ) -> None:
         self.known = known
         self._choosing, self._counts = choosing, counts
         self._pod_variable = pod_variable
         self._renderer = Renderer(node)
-        self._to_count = to_count
+        self._to_count = count_only
         self._fast: dict[Format, FastPath | None] = {}
         self._usual: dict[Source, Format] = {}
         """The format of a source's last line that went the plain way."""
         self._uncounted = 0
-        self._failures: defaultdict[Source, Failures] = defaultdict(Failures)
+        self._failures: defaultdict[Source, ErrorCorrelator] = defaultdict(ErrorCorrelator)
         self._vain: dict[str, int] = {}
 
     def enrich(self, batch: Batch, now: int | None = None) -> Enriched:
@@ -182,7 +182,7 @@ class Enricher:
             batch.done += 1
         return Enriched(b"".join(out))
 
-    def _enriched(self, source: Source, reading: Reading, now: int | None) -> bytes | None:
+    def _enriched(self, source: Source, reading: ParsedLine, now: int | None) -> bytes | None:
         """The JSON line, or None where the line is to wait."""
         if reading.format:
             self._usual[source] = reading.format
@@ -202,7 +202,7 @@ class Enricher:
         if one not in self._fast:
             if len(self._fast) >= FAST_PATHS:
                 self._forget_fast_paths()
-            found = patterns(one, to_count=self._to_count)
+            found = patterns(one, count_only=self._to_count)
             self._fast[one] = FastPath(one, found, self._counts) if found else None
         return self._fast[one]
 
@@ -214,7 +214,7 @@ class Enricher:
         self._fast.clear()
         self._renderer.forget_formats()
 
-    def _quickly(self, batch: Batch, formats: Timeline, now: int | None) -> list[bytes]:
+    def _quickly(self, batch: Batch, formats: FormatTimeline, now: int | None) -> list[bytes]:
         """What the fast path can do of a batch; on the way it hands single lines to the plain way."""
         block = batch.lines
         if not isinstance(block, Block) or not len(block):
@@ -229,9 +229,9 @@ class Enricher:
         found = fast.read(block)
         if not fast.written_before(self.known.pods.horizon, found):
             return []
-        odd = dict[int, Reading]()
+        odd = dict[int, ParsedLine]()
 
-        def reading(n: int) -> Reading:
+        def reading(n: int) -> ParsedLine:
             return odd.get(n) or read_line(formats, block.frame(block.raw[n])[0])
 
         odd.update((n, reading(n)) for n in sorted(found.odd))
@@ -251,7 +251,7 @@ class Enricher:
             batch.rest = deque(reading(n) for n in range(done.size, found.size))
         return [done.data]
 
-    def _note_failures(self, source: Source, readings: Iterable[Reading]) -> None:
+    def _note_failures(self, source: Source, readings: Iterable[ParsedLine]) -> None:
         for reading in readings:
             if reading.error and reading.error.reason and reading.at is not None:
                 self._failures[source].note(reading.error, reading.at)
@@ -276,10 +276,10 @@ class Enricher:
 
     # --- holding: a line of an address that the watch may be about to speak of ----------------------------------
 
-    def _wants_to_wait(self, reading: Reading, attributions: list[Attribution], now: int) -> bool:
+    def _wants_to_wait(self, reading: ParsedLine, attributions: list[Attribution], now: int) -> bool:
         return any(self._vain.get(addr, 0) < now for addr in _unsettled(reading, attributions))
 
-    def _note_vain_wait(self, reading: Reading, attributions: list[Attribution], now: int) -> None:
+    def _note_vain_wait(self, reading: ParsedLine, attributions: list[Attribution], now: int) -> None:
         """An address that stays unknown (an upstream outside the cluster, say) holds up no more lines for a while."""
         for addr in _unsettled(reading, attributions):
             if len(self._vain) >= VAIN_AT_MOST:
@@ -289,7 +289,7 @@ class Enricher:
 
     # --- writing: one JSON object -------------------------------------------------------------------------------
 
-    def _write(self, source: Source, reading: Reading, attributions: list[Attribution]) -> bytes:
+    def _write(self, source: Source, reading: ParsedLine, attributions: list[Attribution]) -> bytes:
         self._counts.count_line(reading.kind)
         line, record = reading.line, reading.record
         out: dict[str, Any] = {"time": line_time(line, record), "kind": reading.kind}
@@ -315,7 +315,7 @@ class Enricher:
         return b"" if self._to_count else dumps(out)
 
     def _attempts(
-        self, source: Source, reading: Reading, record: Record, attributions: list[Attribution]
+        self, source: Source, reading: ParsedLine, record: Record, attributions: list[Attribution]
     ) -> list[dict[str, Any]]:
         if not record.attempts:
             return []
@@ -362,7 +362,7 @@ def reported_pod(record: Record, variable: str) -> str:
     return pod if _POD.fullmatch(pod) else ""
 
 
-def _unsettled(reading: Reading, attributions: list[Attribution]) -> list[str]:
+def _unsettled(reading: ParsedLine, attributions: list[Attribution]) -> list[str]:
     """The addresses of which the watch, when it catches up, may say more."""
     record = reading.record
     addrs = (

@@ -24,7 +24,7 @@ SLACK = 20 * MILLISECOND
 _MID_ANSWER = re.compile(rb"while (?:reading upstream|processing upgraded)")
 
 
-class Failure(NamedTuple):
+class PendingError(NamedTuple):
     """An error line, waiting for the access line of its request; `at` in ns.
 
     `answered`: it broke off when an answer had begun, so the attempt has the status of that answer.
@@ -38,11 +38,11 @@ class Failure(NamedTuple):
     upstream: str
 
 
-class Failures:
+class ErrorCorrelator:
     """The failures of one source that no access line has claimed so far."""
 
     def __init__(self) -> None:
-        self._waiting: deque[Failure] = deque(maxlen=REMEMBERED)
+        self._waiting: deque[PendingError] = deque(maxlen=REMEMBERED)
 
     def note(self, error: ErrorLine, at: int) -> None:
         """An error line, seen before or after the access line it explains."""
@@ -50,7 +50,7 @@ class Failures:
             self._waiting.popleft()
         client, request = (error.fields.get(name, "") for name in ("client", "request"))
         answered = _MID_ANSWER.search(error.message) is not None
-        self._waiting.append(Failure(at, answered, error.reason, client, request, error.upstream))
+        self._waiting.append(PendingError(at, answered, error.reason, client, request, error.upstream))
 
     def suspects(self) -> set[bytes]:
         """Upstreams of which an answer broke off, so that even a 200 may have its reason here."""
@@ -90,7 +90,7 @@ class Failures:
         self._waiting.remove(nearest)
         return nearest.reason
 
-    def _fitting(self, attempt: Attempt, client: str, request: str, window: Window) -> list[Failure]:
+    def _fitting(self, attempt: Attempt, client: str, request: str, window: Window) -> list[PendingError]:
         return [
             failure
             for failure in self._waiting

@@ -20,7 +20,7 @@ from enricher.accesslog.nginx import NGINX, upstream_name
 from enricher.accesslog.nginx_variables import ATTEMPT_LISTS, GRPC_STATUSES, INTEGERS, LISTS, SECONDS, shape
 from enricher.endpoints.attribution import (
     Attribution,
-    Known,
+    Histories,
     Window,
     attribute,
     attribute_client,
@@ -29,7 +29,7 @@ from enricher.endpoints.attribution import (
 )
 from enricher.endpoints.history import FOREVER
 from enricher.endpoints.slices import Service, canonical_ip, split_address
-from enricher.enrich.error_correlation import Failures, origin
+from enricher.enrich.error_correlation import ErrorCorrelator, origin
 from enricher.enrich.output import ESCAPED, called, dumps, fragments, json_text
 from enricher.enrich.windows import LONGEST
 from enricher.line import Block
@@ -201,7 +201,7 @@ class FastPath:
         self._took, self._lasted = place.get("upstream_response_time", 0), place.get("request_time", 0)
         self._long = _LONG if "request_time" in place else _LONG + LONGEST
         self._own_times = [(place[name], read) for name, read in OWN_TIMES if name in place]
-        self._known: Known | None = None
+        self._known: Histories | None = None
         self._entries: dict[Key, Entry | None] = {}
         self._keys_of: dict[str, list[Key]] = {}
         self._clients: dict[bytes, Client | None] = {}
@@ -257,8 +257,8 @@ class FastPath:
         self,
         found: Found,
         skeleton: Sequence[bytes],
-        known: Known,
-        failures: Failures,
+        known: Histories,
+        failures: ErrorCorrelator,
         plainly: Callable[[int], bytes | None],
     ) -> Done:
         """The JSON lines of all lines up to the first odd one for which `plainly` (given its number) returns None.
@@ -320,7 +320,7 @@ class FastPath:
         return pieces
 
     def _holders(
-        self, found: Found, began: int, known: Known, failures: Failures, others: set[int]
+        self, found: Found, began: int, known: Histories, failures: ErrorCorrelator, others: set[int]
     ) -> list[Entry | None]:
         """Who held the address of each line, but for those of `others`; None where it has not had one holder since
         before the attempt, or the error log says that an answer of this address broke off.
@@ -343,7 +343,7 @@ class FastPath:
             return [None if key[0] in suspects else entry for key, entry in zip(keys, entries, strict=True)]
         return entries
 
-    def _asking(self, found: Found, began: int, known: Known) -> dict[int, Client]:
+    def _asking(self, found: Found, began: int, known: Histories) -> dict[int, Client]:
         """The clients that are pods, by line. Of one that may not have been there all the time, the line is odd."""
         if self._client is None:
             return {}
@@ -359,7 +359,7 @@ class FastPath:
                 found.odd.add(n)
         return out
 
-    def _who_asks(self, addr: bytes, known: Known) -> Client | None:
+    def _who_asks(self, addr: bytes, known: Histories) -> Client | None:
         """None where the address's holder is not settled."""
         if addr not in self._clients:
             ip = _ip(addr)
@@ -374,7 +374,7 @@ class FastPath:
     # --- retries, failures, and lines without an upstream --------------------------------------------------------
 
     def _special(
-        self, found: Found, times: list[Timed], began: int, known: Known, failures: Failures
+        self, found: Found, times: list[Timed], began: int, known: Histories, failures: ErrorCorrelator
     ) -> dict[int, list[Tried] | None]:
         """The attempts of lines that have not just one that was answered well; None where the plain way is needed."""
         statuses = found.columns[self._status]
@@ -391,7 +391,7 @@ class FastPath:
         failing = failures.upstreams() if numbers else set()
         return {n: self._tried(found, n, began, known, failing) for n in sorted(numbers)}
 
-    def _tried(self, found: Found, n: int, began: int, known: Known, failing: set[bytes]) -> list[Tried] | None:
+    def _tried(self, found: Found, n: int, began: int, known: Histories, failing: set[bytes]) -> list[Tried] | None:
         """The attempts of one line; None unless each address has had one holder since before the first of them, of
         which the error log does not speak.
         """
@@ -454,7 +454,7 @@ class FastPath:
 
     # --- what is known of addresses ------------------------------------------------------------------------------
 
-    def _refresh(self, known: Known) -> None:
+    def _refresh(self, known: Histories) -> None:
         if known is not self._known or len(self._entries) > _KEPT:
             self._known = known
             self._retired += filter(None, self._entries.values())
@@ -475,7 +475,7 @@ class FastPath:
             if entry := self._entries.pop(key, None):
                 self._retired.append(entry)
 
-    def _entry(self, key: Key, known: Known, at: int) -> Entry | None:
+    def _entry(self, key: Key, known: Histories, at: int) -> Entry | None:
         """The entry for an address, made if there is none yet; None where its holder is not settled."""
         if key in self._entries:
             return self._entries[key]
@@ -533,8 +533,8 @@ def _where(values: Sequence[T], wanted: T) -> set[int]:
     return {n for n, value in enumerate(values) if value == wanted} if wanted in values else set()
 
 
-def patterns(log_format: LogFormat, *, to_count: bool = False) -> Patterns | None:
-    """None where the format can't be read in this way. `to_count`: with groups for no more than that takes."""
+def patterns(log_format: LogFormat, *, count_only: bool = False) -> Patterns | None:
+    """None where the format can't be read in this way. `count_only`: with groups for no more than that takes."""
     names = [token.variable for token in log_format.tokens if token.variable]
     if len(set(names)) < len(names) or not {"upstream_addr", "upstream_status"} <= set(names):
         return None
@@ -547,13 +547,13 @@ def patterns(log_format: LogFormat, *, to_count: bool = False) -> Patterns | Non
         return None
     looser = {_TEXT: _LOOSE_TEXT[log_format.escape], _WORD: _LOOSE_WORD}
     found = [(token.variable, group) for token, group in zip(log_format.tokens, groups, strict=True)]
-    if to_count:
+    if count_only:
         found = [(name, group if not name or name in _COUNTED else _ungrouped(group)) for name, group in found]
         looser = {_ungrouped(group): _ungrouped(loose) for group, loose in looser.items()}
     return Patterns(
         _compiled([group for _, group in found]),
         _compiled([looser.get(group, group) for _, group in found]),
-        [name for name in names if not to_count or name in _COUNTED],
+        [name for name in names if not count_only or name in _COUNTED],
         *([name for name, group in found if group == kind] for kind in (_TEXT, _WORD)),
     )
 

@@ -4,16 +4,16 @@ from typing import Any
 
 import orjson
 
-from enricher.kube.client import Api
-from enricher.kube.responses import Failure, answered
+from enricher.kube.client import ApiClient
+from enricher.kube.responses import ApiError, answered
 from enricher.kube.watcher import Resource
 
 SECONDS = 10.0
 """For an answer."""
 
 
-async def may(api: Api, verb: str, resource: Resource, namespace: str | None, name: str | None = None) -> bool:
-    """Whether the server would let us; `namespace` None stands for all. Raises Failure."""
+async def may(api: ApiClient, verb: str, resource: Resource, namespace: str | None, name: str | None = None) -> bool:
+    """Whether the server would let us; `namespace` None stands for all. Raises ApiError."""
     attributes = {"verb": verb, "group": resource.group, "version": resource.version, "resource": resource.plural}
     attributes |= {"namespace": namespace} if namespace else {}
     attributes |= {"name": name} if name else {}
@@ -31,5 +31,5 @@ def _allowed(body: bytes) -> bool:
         answer: Any = orjson.loads(body)
         allowed = answer["status"]["allowed"]
     except (ValueError, KeyError, TypeError) as error:
-        raise Failure("garbage", "the API server answered what no API server would") from error
+        raise ApiError("garbage", "the API server answered what no API server would") from error
     return allowed is True

@@ -40,7 +40,7 @@ class Credentials:
     proxy: str | None = None
 
 
-class Api:
+class ApiClient:
     """GET requests to one API server, and the one question that takes a POST: may we?
 
     The credentials are read again for each request: a watch makes one every few minutes, so this costs little, and
@@ -111,8 +111,8 @@ class Api:
 
 
 @asynccontextmanager
-async def connect(kubeconfig: str | None = None, context: str | None = None) -> AsyncIterator[Api]:
-    """An Api for the cluster that the arguments name.
+async def connect(kubeconfig: str | None = None, context: str | None = None) -> AsyncIterator[ApiClient]:
+    """An ApiClient for the cluster that the arguments name.
 
     Without arguments it is $KUBECONFIG, else the pod's own service account, else ~/.kube/config.
     Raises ConfigurationError if there is none, or what there is cannot be used. The server is not asked anything yet.
@@ -123,7 +123,7 @@ async def connect(kubeconfig: str | None = None, context: str | None = None) -> 
     connector = aiohttp.TCPConnector(force_close=True, limit=0)
     agent = {"User-Agent": f"enricher/{__version__}"}
     async with aiohttp.ClientSession(connector=connector, headers=agent, trust_env=True) as session:
-        api = Api(session, load)
+        api = ApiClient(session, load)
         api.tls(await load())
         yield api
 

@@ -1,4 +1,4 @@
-"""What the API server answered: lists, watch events and refusals out of raw bytes. Whatever goes wrong is a Failure."""
+"""Lists, watch events and refusals of the API server, read from raw bytes; every failure is an ApiError."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -8,7 +8,7 @@ import aiohttp
 import orjson
 
 from enricher.errors import ConfigurationError
-from enricher.kube.client import Api
+from enricher.kube.client import ApiClient
 
 LINE_LIMIT = 16 << 20
 """Longest watch event in bytes. etcd takes objects of up to 1.5 MiB in protobuf; their JSON is a few times that."""
@@ -27,7 +27,7 @@ T = TypeVar("T")
 STATUS_REASONS = {401: "unauthorized", 403: "forbidden", 410: "gone", 429: "throttled"}
 
 
-class Failure(Exception):  # noqa: N818  # most of them are no errors: connections end
+class ApiError(Exception):  # most of them are no errors: connections end
     """The end of a request or connection; its text is one line for people. `reason` is one of
 
     closed (the connection ended, as planned or not) · gone (410: list again) · silence (nothing more came) ·
@@ -61,11 +61,11 @@ class Page(NamedTuple, Generic[T]):
 
 @asynccontextmanager
 async def answer(
-    api: Api, path: str, params: Mapping[str, str], *, task: str, silence: float, total: float | None = None
+    api: ApiClient, path: str, params: Mapping[str, str], *, task: str, silence: float, total: float | None = None
 ) -> AsyncIterator[aiohttp.ClientResponse]:
     """The response to a GET, with status 200; `task` says what for, `silence` and `total` are limits in seconds.
 
-    Raises Failure for all that can go wrong, before and while the response is read.
+    Raises ApiError for all that can go wrong, before and while the response is read.
     """
     async with answered(api.get(path, params, silence=silence, total=total), task) as response:
         yield response
@@ -84,14 +84,14 @@ async def answered(
             answered = True
             yield response
     except ConfigurationError as error:
-        raise Failure("credentials", f"no credentials for the API server: {error}") from error
+        raise ApiError("credentials", f"no credentials for the API server: {error}") from error
     except TimeoutError as error:
         if answered:
-            raise Failure("silence", "the API server has become silent") from error
-        raise Failure("unreachable", "no answer from the API server") from error
+            raise ApiError("silence", "the API server has become silent") from error
+        raise ApiError("unreachable", "no answer from the API server") from error
     except (aiohttp.ClientError, OSError) as error:
         reason = "closed" if answered else "unreachable"
-        raise Failure(reason, f"no connection to the API server: {_why(error)}") from error
+        raise ApiError(reason, f"no connection to the API server: {_why(error)}") from error
 
 
 async def read_page(response: aiohttp.ClientResponse, keep: Callable[[dict[str, Any]], T]) -> Page[T]:
@@ -100,7 +100,7 @@ async def read_page(response: aiohttp.ClientResponse, keep: Callable[[dict[str, 
     async for chunk in response.content.iter_any():
         size += len(chunk)
         if size > LIST_LIMIT:
-            raise Failure("oversized", f"the API server sent a list of more than {LIST_LIMIT} bytes")
+            raise ApiError("oversized", f"the API server sent a list of more than {LIST_LIMIT} bytes")
         kept += [keep(item) for text in cut.feed(chunk) for item in parse_items(text)]
     page = parse_page(cut.left())
     return Page([*kept, *map(keep, page.items)], page.version, page.rest)
@@ -145,7 +145,7 @@ async def read_lines(
 ) -> AsyncGenerator[tuple[bytes, int], None]:
     """Each line and when its last chunk came, in ns since the epoch.
 
-    aiohttp's own line reader gives up beyond 128 KiB, 300 endpoints or so; this one beyond LINE_LIMIT, by a Failure.
+    aiohttp's own line reader gives up beyond 128 KiB, 300 endpoints or so; this one beyond LINE_LIMIT, by a ApiError.
     A last line without its end is dropped: the next connection brings it again.
     """
     parts: list[bytes] = []
@@ -159,11 +159,11 @@ async def read_lines(
         parts.append(rest)
         size += len(rest)
         if size > LINE_LIMIT:
-            raise Failure("oversized", f"the API server sent a watch event of more than {LINE_LIMIT} bytes")
+            raise ApiError("oversized", f"the API server sent a watch event of more than {LINE_LIMIT} bytes")
 
 
 def parse_event(line: bytes) -> Event:
-    """Raises Failure for an ERROR event, which carries a Status, and for what is no event."""
+    """Raises ApiError for an ERROR event, which carries a Status, and for what is no event."""
     match _parsed(line):
         case {"type": "ERROR", "object": {"code": int(code), **status}}:
             raise refusal(code, str(status.get("message")), "go on with the watch")
@@ -172,7 +172,7 @@ def parse_event(line: bytes) -> Event:
             "object": {"metadata": {"resourceVersion": str(version)}} as found,
         }:
             return Event(kind, found, version)
-    raise Failure("garbage", f"the API server sent what is no watch event: {line[:100]!r}")
+    raise ApiError("garbage", f"the API server sent what is no watch event: {line[:100]!r}")
 
 
 def parse_page(body: bytes) -> Page[dict[str, Any]]:
@@ -180,14 +180,14 @@ def parse_page(body: bytes) -> Page[dict[str, Any]]:
         case {"items": list(items), "metadata": {"resourceVersion": str(version), **metadata}}:
             if all(isinstance(item, dict) for item in items):
                 return Page(items, version, str(metadata.get("continue") or ""))
-    raise Failure("garbage", f"the API server sent what is no list: {body[:100]!r}")
+    raise ApiError("garbage", f"the API server sent what is no list: {body[:100]!r}")
 
 
 def parse_items(text: bytes) -> list[dict[str, Any]]:
     """Of a piece of a list."""
     items = _parsed(b"[" + text + b"]")
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        raise Failure("garbage", f"the API server sent what is no object: {text[:100]!r}")
+        raise ApiError("garbage", f"the API server sent what is no object: {text[:100]!r}")
     return items
 
 
@@ -197,7 +197,7 @@ def _why(error: BaseException) -> str:
     return " ".join(str(cause).split()) or type(cause).__name__
 
 
-async def _refusal(response: aiohttp.ClientResponse, task: str) -> Failure:
+async def _refusal(response: aiohttp.ClientResponse, task: str) -> ApiError:
     status = _parsed(await response.content.read(4096))
     told = status.get("message") if isinstance(status, dict) else None
     retry = response.headers.get("Retry-After", "")
@@ -205,15 +205,15 @@ async def _refusal(response: aiohttp.ClientResponse, task: str) -> Failure:
     return refusal(response.status, str(told or response.reason), task, min(delay, RETRY_AFTER_LIMIT))
 
 
-def refusal(code: int, told: str, task: str, delay: float = 0.0) -> Failure:
+def refusal(code: int, told: str, task: str, delay: float = 0.0) -> ApiError:
     """What an HTTP status, or the code of an ERROR event, means; `told` is the server's own message."""
     if code == 403:
-        return Failure("forbidden", f"cannot {task}: grant list and watch", max(delay, FORBIDDEN_DELAY))
+        return ApiError("forbidden", f"cannot {task}: grant list and watch", max(delay, FORBIDDEN_DELAY))
     if code == 504 and "Too large resource version" in told:
         # The server does not know our version yet, or any more: restored from a backup, it counts from further back.
-        return Failure("gone", f"cannot {task}: {told}", delay)
+        return ApiError("gone", f"cannot {task}: {told}", delay)
     reason = STATUS_REASONS.get(code) or ("server_error" if code >= 500 else "refused")
-    return Failure(reason, f"cannot {task}: {code} {' '.join(told.split())}", delay)
+    return ApiError(reason, f"cannot {task}: {code} {' '.join(told.split())}", delay)
 
 
 def _parsed(text: bytes) -> Any:

@@ -1,7 +1,7 @@
 """The state of one Kubernetes resource, followed for ever: list, then watch, through every fault on the way.
 
-Generators, one upon the other: `watch` never ends and decides what follows a failure; `_Follower.follow` lists if it
-must and reads one watch connection to its end; `answers.read_lines` cuts that connection's chunks into lines.
+Generators, one upon the other: `watch` never ends and decides what follows a failure; `_WatchSession.follow` lists if
+it must and reads one watch connection to its end; `answers.read_lines` cuts that connection's chunks into lines.
 Source of the protocol: https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
 """
 
@@ -15,8 +15,8 @@ from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from enricher.kube.client import Api
-from enricher.kube.responses import Failure, Page, answer, parse_event, read_lines, read_page
+from enricher.kube.client import ApiClient
+from enricher.kube.responses import ApiError, Page, answer, parse_event, read_lines, read_page
 
 MOMENT = 1_000_000_000
 """ns without a connection in which nothing that matters is missed: who takes over an address takes longer to start."""
@@ -106,7 +106,7 @@ class WatchStatus:
     last_event_at: int = 0
     """When the last list, event or bookmark came."""
     restarts: dict[str, int] = field(default_factory=dict)
-    """How often a request or a connection ended, by the reason of the Failure."""
+    """How often a request or a connection ended, by the reason of the ApiError."""
     problem: str | None = None
     """Why it is not synced, in one line for people."""
     resource: str = ""
@@ -124,7 +124,7 @@ class WatchStatus:
             self.synced, self.since = True, at
             logger.info("the watch of %s is in sync", self.resource)
 
-    def failed(self, failure: Failure, at: int) -> None:
+    def failed(self, failure: ApiError, at: int) -> None:
         self.problem = str(failure)
         if self.synced:
             self.synced, self.since = False, at
@@ -134,7 +134,7 @@ class WatchStatus:
 
 
 @dataclass(slots=True)
-class WatchGauges:
+class WatchSummary:
     """Of all watches together: whether all are in sync, their restarts by reason, and for how many seconds the one that
     spoke least lately has said nothing.
     """
@@ -146,14 +146,14 @@ class WatchGauges:
 
 INTERRUPTIONS = frozenset({"closed", "gone", "silence"})
 """They are part of a watch's life: no word about one, unless the next follows before anything was received."""
-DOUBTS = {"silence": 3, "garbage": 3, "oversized": 3, "closed": 1}
+DOUBT_WEIGHTS = {"silence": 3, "garbage": 3, "oversized": 3, "closed": 1}
 """How doubtful a connection's end makes it that the watch can go on from its version; any event clears all doubt."""
-DESPAIR = 5
+RELIST_THRESHOLD = 5
 """So many doubts in a row are answered by a list: two of a kind, or a handful of connections that just ended."""
 
 
 @dataclass(slots=True)
-class _Place:
+class _ResumePoint:
     """How far the stream has come."""
 
     version: str = "0"
@@ -163,7 +163,7 @@ class _Place:
     failures: int = 0
     """In a row, no event between them."""
     doubts: int = 0
-    """Their weight, see DOUBTS."""
+    """Their weight, see DOUBT_WEIGHTS."""
     doubtful: bool = False
     """Connecting is not enough for being in sync: the connection must last, or something be received."""
     mute: bool = False
@@ -174,7 +174,7 @@ class _Place:
         self.failures = self.doubts = 0
         self.doubtful = self.mute = False
 
-    def retreat(self, failure: Failure, *, settled: bool) -> None:
+    def retreat(self, failure: ApiError, *, settled: bool) -> None:
         """Decides from where to go on after `failure`; `settled`: after a connection that had lasted."""
         if failure.reason == "gone":
             # Never back in time: the list must not be older than what the consumer has seen. Only if the server cannot
@@ -182,15 +182,15 @@ class _Place:
             self.version = self.version if self.listed else ""
             self.listed = False
         self.failures = 0 if settled else self.failures + 1
-        self.doubts += DOUBTS.get(failure.reason, 0)
-        if self.doubts >= DESPAIR:
+        self.doubts += DOUBT_WEIGHTS.get(failure.reason, 0)
+        if self.doubts >= RELIST_THRESHOLD:
             # There is an event that cannot be read, or the server's versions were set back behind ours (a restored
             # backup) and it keeps silent, without an error, until it has caught up. A list gets past both.
             self.listed, self.doubts = False, 0
 
 
 async def watch(
-    api: Api,
+    api: ApiClient,
     resource: Resource = ENDPOINT_SLICES,
     *,
     status: WatchStatus,
@@ -209,20 +209,20 @@ async def watch(
     lasted. `keep` makes of a list's items what the consumer keeps of them; `rng` gives floats in [0, 1).
     """
     status.resource = resource.plural
-    follower = _Follower(api, resource, namespace, name, keep, status, timing, time_ns, rng)
+    follower = _WatchSession(api, resource, namespace, name, keep, status, timing, time_ns, rng)
     while True:
         began = time_ns()
         try:
             async with aclosing(follower.follow()) as news:
                 async for item in news:
                     yield item
-        except Failure as failure:
+        except ApiError as failure:
             await sleep(follower.recover(failure, began))
 
 
 @dataclass(slots=True)
-class _Follower:
-    api: Api
+class _WatchSession:
+    api: ApiClient
     resource: Resource
     namespace: str | None
     name: str | None
@@ -231,12 +231,12 @@ class _Follower:
     timing: Timing
     time_ns: Callable[[], int]
     rng: Callable[[], float]
-    place: _Place = field(default_factory=_Place)
+    place: _ResumePoint = field(default_factory=_ResumePoint)
     heard: int = 0
     """Until when nothing was missed (ns)."""
 
     async def follow(self) -> AsyncGenerator[Listed | Changed, None]:
-        """A list if the consumer needs one, then one watch connection. Its end is always a Failure."""
+        """A list if the consumer needs one, then one watch connection. Its end is always a ApiError."""
         if not self.place.listed:
             listed, version = await self._list()
             self.status.last_event_at, self.heard = listed.at, listed.asked
@@ -245,9 +245,9 @@ class _Follower:
         async with aclosing(self._watch_once()) as changes:
             async for change in changes:
                 yield change
-        raise Failure("closed", "the API server ends each watch at once")
+        raise ApiError("closed", "the API server ends each watch at once")
 
-    def recover(self, failure: Failure, began: int) -> float:
+    def recover(self, failure: ApiError, began: int) -> float:
         """Accounts for the failure of what `began` then (ns); how many seconds to wait before going on."""
         now, place = self.time_ns(), self.place
         if failure.reason == "silence":
@@ -255,7 +255,7 @@ class _Follower:
         self.status.restarts[failure.reason] = self.status.restarts.get(failure.reason, 0) + 1
         if place.failures or failure.reason not in INTERRUPTIONS:
             self.status.failed(failure, now)
-            place.doubtful = failure.reason in INTERRUPTIONS | DOUBTS.keys()
+            place.doubtful = failure.reason in INTERRUPTIONS | DOUBT_WEIGHTS.keys()
             place.mute = failure.reason == "silence" or (place.mute and failure.reason in INTERRUPTIONS)
         place.retreat(failure, settled=now - began >= self.timing.settled * 1e9)
         return max(failure.delay, self._backoff())
@@ -300,7 +300,7 @@ class _Follower:
             aclosing(read_lines(response, self.time_ns)) as lines,
         ):
             connected, missed_since = self.time_ns(), self.heard
-            with self._believed(connected):
+            with self._mark_synced_after(connected):
                 async for line, at in lines:
                     event = parse_event(line)
                     caught_up = event.type == "BOOKMARK" or at - connected >= CATCHING_UP * 1e9
@@ -314,7 +314,7 @@ class _Follower:
             self.heard = self.time_ns()  # ended in order: everything until now has arrived
 
     @contextmanager
-    def _believed(self, connected: int) -> Iterator[None]:
+    def _mark_synced_after(self, connected: int) -> Iterator[None]:
         """Calls the watch in sync: at once if nothing can have been missed, else when the connection has lasted for a
         moment, in which it has brought what was.
         """

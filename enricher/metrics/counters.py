@@ -15,7 +15,7 @@ from enricher import __version__
 from enricher.accesslog.attempts import Attempt, Error, Timed
 from enricher.endpoints.attribution import Attribution
 from enricher.endpoints.slices import NO_SERVICE, Service
-from enricher.kube.watcher import WatchGauges
+from enricher.kube.watcher import WatchSummary
 from enricher.timestamps import SECOND, seconds_ns
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -71,7 +71,7 @@ class Gauges:
     endpoints: int = 0
     lag_bytes: int = 0
     lag_seconds: float = 0.0
-    watch: WatchGauges | None = None
+    watch: WatchSummary | None = None
     problems: dict[str, int] = field(default_factory=dict)
     """Things that went wrong with logs and were survived, by kind."""
 
@@ -288,7 +288,7 @@ class Collector:
         if now.watch:
             yield from self._watch(now.watch)
 
-    def _watch(self, now: WatchGauges) -> Iterator[Metric]:
+    def _watch(self, now: WatchSummary) -> Iterator[Metric]:
         text = "Whether the watch follows the API server now."
         yield GaugeMetricFamily("enricher_watch_synced", text, value=int(now.synced))
         yield _counters("enricher_watch_restarts", "Restarts of the watch, by reason.", "reason", now.restarts.items())

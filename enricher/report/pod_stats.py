@@ -10,7 +10,7 @@ from math import ceil, log
 from typing import NamedTuple
 
 from enricher.line import printable
-from enricher.report.record_view import Record, asked, client, clock, failed_with, outcome
+from enricher.report.record_view import Record, asked, client, clock, error_code, outcome
 from enricher.timestamps import SECOND, rfc3339_ns
 
 NOBODY = "—"
@@ -93,7 +93,7 @@ SORTS: dict[str, Callable[[Row], float]] = {
 """What rows can be sorted by, the largest first."""
 
 
-class Ranking:
+class PodStats:
     """Adds records up. `window` is in seconds, None for all that comes. Where nothing is known of the time before the
     first record, rates are of the time since then, else of the whole window (`whole`). With a `namespace` only its
     pods are looked at.
@@ -127,7 +127,7 @@ class Ranking:
             slot.worst = max(slot.worst, GRADES.index(attempt["attribution"]))
             if (took := attempt["response_time"]) is not None:
                 slot.times[_bucket(took)] += 1
-            if failed_with(attempt):
+            if error_code(attempt):
                 slot.failed += 1
                 slot.hidden += n < len(attempts)
                 self._remember(key, record, attempt)  # type: ignore[arg-type]  # as above

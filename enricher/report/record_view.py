@@ -15,7 +15,7 @@ LONGEST_CLIENT = 60
 """Those of a client: some proxies write whatever X-Forwarded-For said."""
 
 
-def failed_with(attempt: Record) -> str:
+def error_code(attempt: Record) -> str:
     """The status of gRPC or HTTP with which an attempt failed; empty where it did not."""
     return str(attempt.get("grpc_status") or (attempt["status"] if _is_5xx(attempt["status"]) else ""))
 
@@ -23,7 +23,7 @@ def failed_with(attempt: Record) -> str:
 def is_failure(record: Record) -> bool:
     """Of an access line: its client, or an attempt that nobody saw, met a failure, or got half an answer."""
     attempts = record.get("attempts") or ()
-    return _is_5xx(record.get("status")) or any(failed_with(one) or "reason" in one for one in attempts)
+    return _is_5xx(record.get("status")) or any(error_code(one) or "reason" in one for one in attempts)
 
 
 def _is_5xx(status: object) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from enricher.report.record_view import failed_with
+from enricher.report.record_view import error_code
 
 OUTSIDE = "outside"
 """Who asks and is no pod."""
@@ -33,7 +33,7 @@ class ServiceMap:
         key = _name(record, "client_") or OUTSIDE, _name(record, "") or str(last["addr"])
         calls = self.calls.setdefault(key, Calls())
         calls.requests += 1
-        calls.errors += bool(failed_with(last))
+        calls.errors += bool(error_code(last))
 
     def _edges(self) -> Iterator[tuple[str, str, str, bool]]:
         for (caller, callee), calls in sorted(self.calls.items()):

@@ -9,7 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from enricher.report.record_view import failed_with
+from enricher.report.record_view import error_code
 
 NOBODY = "—"
 
@@ -50,7 +50,7 @@ class Summary:
             pod.requests += 1
             if attempt["response_time"] is not None:
                 pod.seconds.append(attempt["response_time"])
-            if code := failed_with(attempt):
+            if code := error_code(attempt):
                 pod.errors[code] += 1
                 pod.hidden += n < len(attempts)
 

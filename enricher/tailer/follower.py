@@ -9,8 +9,8 @@ from typing import Any, Literal
 from enricher.line import Line, Source
 from enricher.tailer.framing import MAX_LINE, Framer, Framing
 from enricher.tailer.logfile import BrokenError, LogFile, RefusedError
-from enricher.tailer.position import Known, Mark
-from enricher.tailer.rotated_log import Trail
+from enricher.tailer.position import FileIdentity, Position
+from enricher.tailer.rotated_log import RotatedLog
 from enricher.tailer.rotation import LogName, total_size
 
 LINGER = 0.2
@@ -32,8 +32,8 @@ class Chunk:
 
     lines: Sequence[Line]
     size: int
-    start: Mark
-    end: Mark
+    start: Position
+    end: Position
 
 
 class Follower:
@@ -63,7 +63,7 @@ class Follower:
         self.problem: str | None = None
         self.missed_files = 0
         self.truncations = 0
-        self._trail = Trail(source.path, roots)
+        self._trail = RotatedLog(source.path, roots)
         self._clock = clock
         self._chunk_size = chunk_size
         self._max_line = max_line
@@ -73,9 +73,9 @@ class Follower:
         self._patience = 0.0
         self._size = 0  # bytes read since the last chunk
         self._last: Chunk | None = None
-        self._mark = Mark.load(position) if position else None
+        self._mark = Position.load(position) if position else None
         self._committed = self._mark
-        self._known = Known()
+        self._known = FileIdentity()
         self._left = False  # the known file has been read to its end and given up
         self._framer = Framer(max_line)
         self._go_on_from(self._mark)
@@ -155,7 +155,7 @@ class Follower:
         start = self._mark
         skipped = min(self._skip, len(lines))
         self._skip -= skipped
-        self._mark = Mark(
+        self._mark = Position(
             self._known, self._offset - self._framer.unfinished, self._framer.state(), self._skip, self._left
         )
         chunk = Chunk(lines[skipped:] if skipped else lines, self._size, start or self._mark, self._mark)
@@ -267,7 +267,7 @@ class Follower:
         self._offset = 0
         if self._from_end:
             self._skip_history(file)
-        self._known = Known.of(files, index)
+        self._known = FileIdentity.of(files, index)
         self._file, self._left = file, False
         self._refresh()
         return lines
@@ -306,8 +306,8 @@ class Follower:
         self._refresh()
         return []
 
-    def _go_on_from(self, mark: Mark | None) -> None:
-        self._known, self._offset, framing, self._skip, self._left = mark or Mark(Known(), 0, Framing())
+    def _go_on_from(self, mark: Position | None) -> None:
+        self._known, self._offset, framing, self._skip, self._left = mark or Position(FileIdentity(), 0, Framing())
         self._framer = Framer(self._max_line, framing)
 
     def _successors(self, file: LogFile) -> list[LogName]:

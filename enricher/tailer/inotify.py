@@ -25,7 +25,7 @@ _HEADER = struct.Struct("iIII")  # wd, mask, cookie, length of the name that fol
 log = logging.getLogger(__name__)
 
 
-class Waker:
+class DirectoryWatcher:
     """Used from one event loop; a path may be watched before it exists.
 
     A path is a container's directory, or a plain file (its directory is watched). Where it holds links, as Docker's

@@ -11,7 +11,7 @@ from enricher.tailer.rotation import LogName, Order
 
 
 @dataclass(slots=True)
-class Known:
+class FileIdentity:
     """A file as it was last seen, enough to know it under another name, packed, or copied.
 
     `device` and `inode` alone don't tell: inodes are reused. `length` and `digest` are of its first unpacked bytes, at
@@ -28,7 +28,7 @@ class Known:
     mtime: int = 0
 
     @classmethod
-    def of(cls, files: Sequence[LogName], index: int) -> "Known":
+    def of(cls, files: Sequence[LogName], index: int) -> "FileIdentity":
         run = files[index].run
         return cls(run, files[index - 1].order if index else (run, -1, "", 0))
 
@@ -39,11 +39,11 @@ class Known:
         if self.length != len(file.head) or not self.digest:
             self.length, self.digest = len(file.head), _digest(file.head)
 
-    def may_be(self, name: LogName) -> bool:
+    def could_be(self, name: LogName) -> bool:
         """Whether the file may have this name by now. A short head, of a line half written, fits many files."""
-        return name.run == self.run and (self.length == HEAD or not self.was_before(name))
+        return name.run == self.run and (self.length == HEAD or not self.predates(name))
 
-    def was_before(self, name: LogName) -> bool:
+    def predates(self, name: LogName) -> bool:
         """Whether the file was there when this one was opened, as far as a name tells."""
         return name.run == self.run and not name.numbered and name.order <= self.after
 
@@ -59,12 +59,12 @@ class Known:
         return 1 if file.gzipped or file.status().st_size >= offset else 0
 
 
-class Mark(NamedTuple):
+class Position(NamedTuple):
     """Where to go on: `offset` is the start of a physical line in the file's unpacked bytes, `framing` what was open
     there, `skip` how many of the lines that follow are already out; `left` says that nothing more is expected of it.
     """
 
-    file: Known
+    file: FileIdentity
     offset: int
     framing: Framing
     skip: int = 0
@@ -86,7 +86,7 @@ class Mark(NamedTuple):
         }
 
     @classmethod
-    def load(cls, saved: dict[str, Any]) -> "Mark | None":
+    def load(cls, saved: dict[str, Any]) -> "Position | None":
         """None for what `dump` did not write."""
         try:
             length, digest = saved["head"]
@@ -94,7 +94,7 @@ class Mark(NamedTuple):
             if min(numbers) < 0 or max(numbers) >= 1 << 64:
                 return None
             run, device, inode, mtime, offset, skip = numbers
-            known = Known(run, _order(saved["after"]), device, inode, int(length), str(digest), mtime)
+            known = FileIdentity(run, _order(saved["after"]), device, inode, int(length), str(digest), mtime)
             return cls(known, offset, Framing.load(saved["framing"]), skip, bool(saved["left"]))
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
             return None

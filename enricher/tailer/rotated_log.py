@@ -4,11 +4,11 @@ import os
 from collections.abc import Sequence
 
 from enricher.tailer.logfile import LogFile, RefusedError
-from enricher.tailer.position import Known, Mark
+from enricher.tailer.position import FileIdentity, Position
 from enricher.tailer.rotation import LogName, list_files
 
 
-class Trail:
+class RotatedLog:
     """The files of one log on disk. Everything here may raise OSError."""
 
     def __init__(self, path: str, roots: Sequence[str]) -> None:
@@ -22,12 +22,12 @@ class Trail:
     def open(self, name: LogName) -> LogFile:
         return LogFile(name.path, gzipped=name.gzipped, roots=self._roots)
 
-    def locate(self, files: Sequence[LogName], mark: Mark) -> int | None:
+    def locate(self, files: Sequence[LogName], mark: Position) -> int | None:
         """Index of the file the mark lies in; None if it is gone. Raises where one that may be it can't be opened."""
         best, index, trouble = 0, None, None
         for candidate, name in enumerate(files):
             try:
-                rank = self._rank(name, mark) if mark.file.may_be(name) else 0
+                rank = self._rank(name, mark) if mark.file.could_be(name) else 0
             except (FileNotFoundError, RefusedError):
                 continue
             except OSError as error:
@@ -39,7 +39,7 @@ class Trail:
             raise trouble
         return index
 
-    def followers(self, files: Sequence[LogName], mark: Mark) -> list[LogName]:
+    def followers(self, files: Sequence[LogName], mark: Position) -> list[LogName]:
         """What is newer than the mark's file, which may be gone."""
         index = self.locate(files, mark)
         if index is None:
@@ -48,7 +48,7 @@ class Trail:
             return [name for name in files if _is_newer(name, mark.file)]
         return _after(files[index + 1 :], mark.file)
 
-    def successors(self, file: LogFile, mark: Mark) -> list[LogName]:
+    def successors(self, file: LogFile, mark: Position) -> list[LogName]:
         """What the writer went on with after the open file. A new file of the same run that is still empty doesn't
         count: the writer may not have been told of it yet, as nginx isn't until logrotate has done with all its logs.
         """
@@ -59,7 +59,7 @@ class Trail:
         newer = self.followers(files, mark) if index is None else _after(files[index + 1 :], mark.file)
         return [name for name in newer if name.run != mark.file.run or os.stat(name.path).st_size]
 
-    def _rank(self, name: LogName, mark: Mark) -> int:
+    def _rank(self, name: LogName, mark: Position) -> int:
         file = self.open(name)
         try:
             return mark.file.rank(file, mark.offset)
@@ -67,12 +67,12 @@ class Trail:
             file.close()
 
 
-def _after(names: Sequence[LogName], known: Known) -> list[LogName]:
+def _after(names: Sequence[LogName], known: FileIdentity) -> list[LogName]:
     """Without what had been there before the file: a clock that was set back gives it a name that is too old."""
-    return [name for name in names if not known.was_before(name)]
+    return [name for name in names if not known.predates(name)]
 
 
-def _is_newer(name: LogName, known: Known) -> bool:
+def _is_newer(name: LogName, known: FileIdentity) -> bool:
     """Whether a file comes after one that is gone."""
     if not name.numbered or name.run != known.run:
         return name.order > known.after

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from enricher.accesslog.detection import A_FEW, EARLY, LATE, LOOKED_AT, Choosing, Timeline, fitting
+from enricher.accesslog.detection import A_FEW, EARLY, LATE, LOOKED_AT, FormatDetector, FormatTimeline, fitting
 from enricher.accesslog.nginx import INGRESS_NGINX, compile_format
 from enricher.accesslog.profiles import PROFILES, formats
 from enricher.timestamps import SECOND
@@ -60,25 +60,25 @@ def chosen(choosing, lines, source="a", profile=""):
 @pytest.mark.parametrize("before", [[], NOISE, ODD, NOISE * 10])
 @pytest.mark.parametrize("name", FIRST)
 def test_the_first_line_that_one_proxy_can_have_written_tells(name, before):
-    assert chosen(Choosing(), [*before, *lines_of(name)]) == formats(FIRST[name])
+    assert chosen(FormatDetector(), [*before, *lines_of(name)]) == formats(FIRST[name])
 
 
 @pytest.mark.parametrize("before", [[], NOISE, ODD])
 def test_the_usual_format_is_found_too(before):
-    choosing = Choosing()
+    choosing = FormatDetector()
     assert choosing.of("a", "", [*before, INGRESS]) is choosing.usual
     assert choosing.of("a", "", lines_of("envoy-default")) is choosing.usual
 
 
 def test_a_source_without_any_fitting_line_stays_with_the_usual_format():
-    choosing = Choosing()
+    choosing = FormatDetector()
     for lines in ([], NOISE, ODD, [b"x"] * LOOKED_AT):
         assert choosing.of("a", "", lines) is choosing.usual
     assert choosing.usual.at(AT) == USUAL
 
 
 def test_only_so_many_lines_are_looked_at():
-    choosing, envoys = Choosing(), lines_of("envoy-default")
+    choosing, envoys = FormatDetector(), lines_of("envoy-default")
     assert chosen(choosing, [b"x"] * (LOOKED_AT - 1) + envoys, "a") == formats("envoy")
     assert chosen(choosing, [b"x"] * LOOKED_AT + envoys, "b") == USUAL
     assert chosen(choosing, [b"x"] * A_FEW + envoys, "b") == USUAL
@@ -86,14 +86,14 @@ def test_only_so_many_lines_are_looked_at():
 
 
 def test_they_may_come_in_several_batches():
-    choosing = Choosing()
+    choosing = FormatDetector()
     for line in NOISE + ODD:
         assert choosing.of("a", "", [line]) is choosing.usual
     assert chosen(choosing, lines_of("haproxy-address")) == formats("haproxy")
 
 
 def test_what_was_found_out_stays_while_the_lines_do():
-    choosing = Choosing()
+    choosing = FormatDetector()
     first = choosing.of("a", "", lines_of("envoy-default"))
     for lines in (lines_of("envoy-gateway"), NOISE, ODD, []):
         assert choosing.of("a", "", lines) is first
@@ -101,7 +101,7 @@ def test_what_was_found_out_stays_while_the_lines_do():
 
 def test_a_log_may_begin_with_something_else():
     """One odd line decides for a chunk, not for ever; the usual format, once seen, does."""
-    choosing = Choosing()
+    choosing = FormatDetector()
     assert chosen(choosing, lines_of("envoy-default")[:1]) == formats("envoy")
     assert chosen(choosing, lines_of("traefik-json")) == formats("traefik")
     assert choosing.of("a", "", [INGRESS]) is choosing.usual
@@ -109,13 +109,13 @@ def test_a_log_may_begin_with_something_else():
 
 
 def test_most_of_the_first_lines_decide():
-    choosing = Choosing()
+    choosing = FormatDetector()
     assert choosing.of("a", "", [*lines_of("envoy-default")[:1], INGRESS, INGRESS]) is choosing.usual
     assert choosing.of("b", "", [*lines_of("envoy-default")[:1], INGRESS]) is choosing.usual
 
 
 def test_each_source_by_itself_and_again_once_it_was_gone():
-    choosing = Choosing()
+    choosing = FormatDetector()
     assert chosen(choosing, lines_of("envoy-default"), "a") == formats("envoy")
     assert chosen(choosing, lines_of("traefik-json"), "b") == formats("traefik")
     choosing.forget("a")
@@ -132,10 +132,10 @@ def test_lines_are_not_taken_where_they_tell_nothing():
         yield b""
 
     given = (compile_format("$status"),)
-    assert chosen(Choosing(given), none()) == given
-    assert chosen(Choosing(None, "envoy"), none()) == formats("envoy")
-    assert chosen(Choosing(), none(), profile="envoy") == formats("envoy")
-    choosing = Choosing()
+    assert chosen(FormatDetector(given), none()) == given
+    assert chosen(FormatDetector(None, "envoy"), none()) == formats("envoy")
+    assert chosen(FormatDetector(), none(), profile="envoy") == formats("envoy")
+    choosing = FormatDetector()
     chosen(choosing, [INGRESS])
     assert chosen(choosing, none()) == USUAL
 
@@ -151,7 +151,7 @@ def test_a_line_that_two_proxies_can_have_written_tells_nothing():
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_a_profile_for_all(profile):
-    choosing = Choosing(None, profile)
+    choosing = FormatDetector(None, profile)
     assert chosen(choosing, lines_of("envoy-default"), "a") == formats(profile)
     assert chosen(choosing, [], "b") == formats(profile)
 
@@ -159,10 +159,12 @@ def test_a_profile_for_all(profile):
 def test_a_format_for_all():
     given = (compile_format("$status $upstream_addr"),)
     for profile in (None, "nginx"):
-        assert chosen(Choosing(given, profile), lines_of("envoy-default")) == given
+        assert chosen(FormatDetector(given, profile), lines_of("envoy-default")) == given
 
 
-@pytest.mark.parametrize("choosing", [Choosing(), Choosing(None, "nginx"), Choosing((compile_format("$status"),))])
+@pytest.mark.parametrize(
+    "choosing", [FormatDetector(), FormatDetector(None, "nginx"), FormatDetector((compile_format("$status"),))]
+)
 def test_a_source_with_a_profile_of_its_own(choosing):
     usual = choosing.usual.at(AT)
     assert chosen(choosing, [INGRESS], "a", "traefik") == formats("traefik")
@@ -179,7 +181,7 @@ NEW = (compile_format("new $status $upstream_addr $request_time"),)
 
 @pytest.fixture
 def changed():
-    timeline = Timeline(OLD)
+    timeline = FormatTimeline(OLD)
     timeline.change(NEW, AT, AT)
     return timeline
 
@@ -229,7 +231,7 @@ def test_throughout(changed):
     for near in (AT - EARLY, AT, AT + LATE - 1, None):
         assert throughout(changed, AT + far, near, AT + 2 * far) is None  # in the middle of a block, too
     assert throughout(changed, AT - far, AT + far) is None
-    assert throughout(Timeline(OLD), None, None) == OLD
+    assert throughout(FormatTimeline(OLD), None, None) == OLD
 
 
 def test_throughout_of_a_format_that_came_again(changed):
@@ -240,7 +242,7 @@ def test_throughout_of_a_format_that_came_again(changed):
 
 def test_a_change_that_happened_at_a_time_not_known_exactly():
     """Seen after an hour without a connection: either format may have been written all that time, and a while more."""
-    timeline = Timeline(OLD)
+    timeline = FormatTimeline(OLD)
     timeline.change(NEW, AT, AT + 3600 * SECOND)
     old, new = b"old 200 10.0.0.1:80", b"new 200 10.0.0.1:80 0.001"
     for at in (AT - EARLY, AT + 1800 * SECOND, AT + 3600 * SECOND + LATE - 1):
@@ -249,7 +251,7 @@ def test_a_change_that_happened_at_a_time_not_known_exactly():
 
 
 def test_what_a_controller_is_found_with():
-    timeline = Timeline(OLD, apart=True)
+    timeline = FormatTimeline(OLD, apart=True)
     timeline.begin(OLD, AT)
     assert timeline.apart
     timeline.begin(NEW, AT)
@@ -259,7 +261,7 @@ def test_what_a_controller_is_found_with():
 
 def test_a_line_that_two_formats_read_differently_is_not_believed():
     """A text that the client chose, where the other format has the upstream."""
-    timeline = Timeline((compile_format("$remote_addr $status $http_x_request_id"),))
+    timeline = FormatTimeline((compile_format("$remote_addr $status $http_x_request_id"),))
     timeline.change(
         (compile_format("$remote_addr $status $upstream_addr $upstream_status $http_x_request_id"),), AT, AT
     )
@@ -273,7 +275,7 @@ def test_the_longer_format_is_taken_where_both_fit(longer_first):
     """In the text at the end of the shorter one all that the longer one has more can stand."""
     short = (compile_format("$status $upstream_addr $http_user_agent"),)
     long = (compile_format("$status $upstream_addr $request_time $http_user_agent"),)
-    timeline = Timeline(long if longer_first else short)
+    timeline = FormatTimeline(long if longer_first else short)
     timeline.change(short if longer_first else long, AT, AT)
     found, record = timeline.parse(b"200 10.0.0.1:80 0.001 curl/8", AT)
     assert found is long[0]
@@ -283,7 +285,7 @@ def test_the_longer_format_is_taken_where_both_fit(longer_first):
 
 def test_of_two_as_long_the_newer_is_taken():
     first, second = ((compile_format(f"$status $upstream_addr ${name}"),) for name in ("host", "http_user_agent"))
-    timeline = Timeline(first)
+    timeline = FormatTimeline(first)
     timeline.change(second, AT, AT)
     assert timeline.parse(b"200 10.0.0.1:80 x", AT)[0] is second[0]
 
@@ -295,7 +297,7 @@ TEXT = '{"s": $status, "a": "$upstream_addr", "r": "$request"}'
 def escaped(request):
     """A change between two formats of one text that escape differently."""
     first, second = ("default", "json") if request.param == "json" else ("json", "default")
-    timeline = Timeline((compile_format(f"escape={first} {TEXT}"),))
+    timeline = FormatTimeline((compile_format(f"escape={first} {TEXT}"),))
     timeline.change((compile_format(f"escape={second} {TEXT}"),), AT, AT)
     return timeline
 
@@ -326,12 +328,12 @@ def test_a_single_format_is_not_asked_for_its_backslashes():
     """Not all that a proxy writes is known: what fits the only format is read."""
     (found,) = USUAL
     line = INGRESS.replace(b"curl/8", rb"a\q")
-    assert Timeline((found,)).parse(line, AT)[1].fields["http_user_agent"] == r"a\q"
+    assert FormatTimeline((found,)).parse(line, AT)[1].fields["http_user_agent"] == r"a\q"
 
 
 def test_the_same_text_again_is_no_change():
     """Otherwise each reading of a ConfigMap would be one."""
-    timeline = Timeline(USUAL)
+    timeline = FormatTimeline(USUAL)
     timeline.change((compile_format(INGRESS_NGINX),), AT, AT)
     assert timeline.parse(INGRESS, AT)
     assert len({found.text for found in timeline.at(None)}) == 1

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from enricher.accesslog import envoy, haproxy
 from enricher.accesslog.attempts import Attempt
-from enricher.accesslog.detection import Timeline, fitting
+from enricher.accesslog.detection import FormatTimeline, fitting
 from enricher.accesslog.nginx import INGRESS_NGINX
 from enricher.accesslog.profiles import PROFILES, UPSTREAMS, UPSTREAMS_GRPC, formats
 from enricher.accesslog.record import Record
@@ -20,7 +20,7 @@ RECORDED = Path(__file__).parents[1] / "proxies" / "recorded"
 
 
 def parse(possible, line):
-    return Timeline(possible, apart=True).parse(line, None)
+    return FormatTimeline(possible, apart=True).parse(line, None)
 
 
 def lines_of(name: str) -> list[bytes]:

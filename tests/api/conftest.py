@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from enricher.kube import client as connecting
-from enricher.kube.client import Api, connect
+from enricher.kube.client import ApiClient, connect
 from enricher.kube.watcher import Changed, Listed, Timing, WatchStatus, watch
 
 
@@ -30,7 +30,7 @@ def administrator() -> str:
 class Kube:
     """Plain HTTP to the API server, and a namespace that goes with it. `server` is its URL."""
 
-    def __init__(self, api: Api, session: aiohttp.ClientSession, credentials: connecting.Credentials) -> None:
+    def __init__(self, api: ApiClient, session: aiohttp.ClientSession, credentials: connecting.Credentials) -> None:
         self.server = credentials.server
         self.namespace = f"watch-{uuid.uuid4().hex[:8]}"
         self.path = f"/apis/discovery.k8s.io/v1/namespaces/{self.namespace}/endpointslices"

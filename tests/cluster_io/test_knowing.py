@@ -4,7 +4,7 @@ import asyncio
 from contextlib import asynccontextmanager
 
 from demo.fake_api import FakeApi, slice_of, status
-from enricher.cluster.endpoint_source import Watched
+from enricher.cluster.endpoint_source import EndpointWatch
 from enricher.config.settings import Settings
 from enricher.endpoints.attribution import attribute
 from enricher.kube.client import connect
@@ -18,7 +18,7 @@ def service_of(name, ip, namespace="default"):
 async def knowing(server, tmp_path, **options):
     server.write_kubeconfig(tmp_path / "config")
     async with connect(str(tmp_path / "config")) as api:
-        knowledge = Watched(api, Settings(**options), Settings().choosing().usual)
+        knowledge = EndpointWatch(api, Settings(**options), Settings().choosing().usual)
         keeping = asyncio.create_task(knowledge.keep())
         try:
             yield knowledge

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from enricher.kube import responses as answers
-from enricher.kube.responses import Failure, _Cut, parse_items, parse_page
+from enricher.kube.responses import ApiError, _Cut, parse_items, parse_page
 
 TEXTS = st.sampled_from(["", "a", '},{"metadata":{', '"items":[', "\\", "é", "]}"])
 METADATA = st.fixed_dictionaries({"name": TEXTS})
@@ -52,5 +52,5 @@ BROKEN = (b"", b"no", b'{"items":[', b'{"items":[{"metadata":{}},{"metadata":{}'
 
 @pytest.mark.parametrize("body", BROKEN)
 def test_what_is_no_list_is_refused(body: bytes) -> None:
-    with pytest.raises(Failure, match=r"no (list|object)"):
+    with pytest.raises(ApiError, match=r"no (list|object)"):
         read(body, [])

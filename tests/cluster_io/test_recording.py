@@ -14,7 +14,7 @@ from demo.fake_api import FakeApi, slice_of
 from enricher.cli import record as recording
 from enricher.config.settings import Settings
 from enricher.endpoints.attribution import Window, attribute
-from enricher.endpoints.files import load_known
+from enricher.endpoints.files import load_endpoints
 from enricher.errors import ConfigurationError
 from enricher.kube.watcher import Changed, Listed
 from enricher.timestamps import SECOND
@@ -88,7 +88,7 @@ async def test_what_came_and_went_between_two_lists_makes_nobody_certain(tmp_pat
     (path := tmp_path / "watch.jsonl").write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in lines))
     for seconds, grade in ((98, "assumed"), (99, "exact"), (121, "assumed")):
         then = at + seconds * SECOND
-        found = attribute(load_known([str(path)]), "10.0.0.2:10000", Window(then, then, then), answered=True)
+        found = attribute(load_endpoints([str(path)]), "10.0.0.2:10000", Window(then, then, then), answered=True)
         assert (found.grade, found.owner.pod) == (grade, "new")
 
 

@@ -8,7 +8,7 @@ import pytest
 from log_stand_in import LogStandIn
 
 from demo.fake_api import status, stream
-from enricher.cluster.pod_logs import Place, Streaming, namespaces, read_pod
+from enricher.cluster.pod_logs import PodLogStreamer, ResumePoint, namespaces, read_pod
 from enricher.kube.client import connect
 from enricher.tailer.discovery import Selector
 from enricher.timestamps import SECOND
@@ -55,7 +55,7 @@ async def streaming(tmp_path, *selectors, **options):
         bench = Bench(server)
         async with connect(str(tmp_path / "config")) as api:
             chosen = [Selector.parse(text) for text in selectors or (NGINX,)]
-            bench.streaming = Streaming(api, chosen, bench, sleep=bench.pause, **options)
+            bench.streaming = PodLogStreamer(api, chosen, bench, sleep=bench.pause, **options)
             task = asyncio.create_task(bench.streaming.run())
             await bench.streaming.listed()
             try:
@@ -244,7 +244,7 @@ def test_odd_pods_have_no_logs(odd):
 
 
 def test_what_is_remembered_of_a_log_is_two_seconds():
-    place = Place()
+    place = ResumePoint()
     assert place.resume() is None
     for n in range(100):
         assert place.is_new(b"%d" % n, n * SECOND // 10)
@@ -254,7 +254,7 @@ def test_what_is_remembered_of_a_log_is_two_seconds():
 
 
 def test_what_is_remembered_is_two_seconds_also_after_a_clock_was_set_back():
-    place = Place()
+    place = ResumePoint()
     assert place.is_new(b"ahead", 5000 * SECOND)
     for n in range(100):
         assert place.is_new(b"%d" % n, n * SECOND // 10)
@@ -265,7 +265,7 @@ def test_what_is_remembered_is_two_seconds_also_after_a_clock_was_set_back():
 def test_stamps_that_step_back_by_more_than_usual_double_nothing():
     """A line is stamped when its first piece is written, and may be long in coming."""
     stamps = [100 * SECOND // 10, 105 * SECOND // 10, 92 * SECOND // 10, 106 * SECOND // 10]
-    place = Place()
+    place = ResumePoint()
     assert all(place.is_new(b"%d" % at, at) for at in stamps)
     since = place.resume()
     assert not any(place.is_new(b"%d" % at, at) for at in stamps if at >= since)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from enricher.cli import man_page as manual
-from enricher.config.resolve import settle
+from enricher.config.resolve import resolve_settings
 from enricher.config.settings import ENRICH, RUN, Settings, add_options
 from enricher.errors import ConfigurationError, UsageError
 
@@ -20,7 +20,7 @@ def settled(tmp_path):
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
         parser = argparse.ArgumentParser()
         add_options(parser, options)
-        return settle(options, vars(parser.parse_args(["--config", str(path), *flags])), dict(environ))
+        return resolve_settings(options, vars(parser.parse_args(["--config", str(path), *flags])), dict(environ))
 
     return settled
 
@@ -126,11 +126,11 @@ def test_a_file_may_hold_options_of_other_commands(settled):
 def test_the_file_named_by_a_variable(tmp_path):
     path = tmp_path / "x.toml"
     path.write_text('node = "n"')
-    assert settle(RUN, {}, {"ENRICHER_CONFIG": str(path)}).node == "n"
+    assert resolve_settings(RUN, {}, {"ENRICHER_CONFIG": str(path)}).node == "n"
     with pytest.raises(ConfigurationError, match=r"/gone: No such file.*\(given in the variable ENRICHER_CONFIG\)"):
-        settle(RUN, {}, {"ENRICHER_CONFIG": "/gone"})
+        resolve_settings(RUN, {}, {"ENRICHER_CONFIG": "/gone"})
     with pytest.raises(ConfigurationError, match=r"/gone: No such file.*\(given with --config\)"):
-        settle(RUN, {"--config": "/gone"}, {"ENRICHER_CONFIG": str(path)})
+        resolve_settings(RUN, {"--config": "/gone"}, {"ENRICHER_CONFIG": str(path)})
 
 
 @pytest.mark.parametrize(
@@ -225,10 +225,13 @@ def test_wrong_values(refused, content, said):
 def test_an_empty_flag_is_refused_and_an_empty_variable_says_nothing():
     # As in `--state-dir "$STATE"`, where STATE is not set: check called it a directory to be made, run did without.
     with pytest.raises(UsageError, match=r"^'' was given with --state-dir: text is expected that is not empty"):
-        settle(RUN, {"--state-dir": ""}, {})
+        resolve_settings(RUN, {"--state-dir": ""}, {})
     with pytest.raises(UsageError, match=r"^'' was given with --config: the name of a file is expected"):
-        settle(RUN, {"--config": ""}, {})
-    assert settle(RUN, {}, {"ENRICHER_STATE_DIR": "", "ENRICHER_SELECT": " ", "ENRICHER_CONFIG": ""}) == Settings()
+        resolve_settings(RUN, {"--config": ""}, {})
+    assert (
+        resolve_settings(RUN, {}, {"ENRICHER_STATE_DIR": "", "ENRICHER_SELECT": " ", "ENRICHER_CONFIG": ""})
+        == Settings()
+    )
 
 
 def test_a_contradiction_between_a_flag_and_the_file(settled):

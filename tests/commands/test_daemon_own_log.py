@@ -12,7 +12,7 @@ from contextlib import suppress
 from controller_logs import access, cri
 from daemons import until
 
-from enricher.daemon.stderr import WAITING, OwnLog
+from enricher.daemon.stderr import WAITING, StderrLog
 
 
 def test_stderr_that_nobody_reads_stops_nothing(node):
@@ -42,7 +42,7 @@ class Stuck(io.StringIO):
 
 def test_what_finds_no_room_is_counted(monkeypatch):
     monkeypatch.setattr(sys, "stderr", stuck := Stuck())
-    with OwnLog() as log:
+    with StderrLog() as log:
         for n in range(WAITING + 100):
             logging.getLogger("enricher").info("%d", n)
         assert 99 <= log.dropped <= 100  # one may be on its way

@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-from enricher.config.resolve import settle, unknown_variables
+from enricher.config.resolve import resolve_settings, unknown_variables
 from enricher.config.settings import ENRICH, RECORD, RUN, TAIL, TOP, Listen, Settings, add_options
 from enricher.errors import ConfigurationError, UsageError
 
@@ -35,7 +35,7 @@ OPTIONS = {option.flag: option for option in (*RUN, *ENRICH, *RECORD)}
 def settled(flags=(), environ=()):
     parser = argparse.ArgumentParser()
     add_options(parser, RUN)
-    return settle(RUN, vars(parser.parse_args(list(flags))), dict(environ))
+    return resolve_settings(RUN, vars(parser.parse_args(list(flags))), dict(environ))
 
 
 def value(settings, option):
@@ -148,17 +148,17 @@ def test_every_option_is_in_the_help_with_its_variable(capsys):
 
 @pytest.mark.parametrize(("text", "seconds"), [("0s", 0), ("90s", 90), ("10m", 600), ("1h", 3600), ("2d", 172_800)])
 def test_how_far_back(text, seconds):
-    assert settle(TAIL, {"--since": text}, {}).since == seconds
-    assert settle(TAIL, {}, {"ENRICHER_SINCE": text}).since == seconds
-    assert settle(TAIL, {}, {}).since == 0
+    assert resolve_settings(TAIL, {"--since": text}, {}).since == seconds
+    assert resolve_settings(TAIL, {}, {"ENRICHER_SINCE": text}).since == seconds
+    assert resolve_settings(TAIL, {}, {}).since == 0
 
 
 @pytest.mark.parametrize("text", ["", "10", "m", "-1m", "1.5h", "1h30m", "10 m", "1w", "٣m"])
 def test_what_is_no_duration(text):
     with pytest.raises(UsageError, match="10m"):
-        settle(TAIL, {"--since": text}, {})
+        resolve_settings(TAIL, {"--since": text}, {})
 
 
 def test_the_profile_says_what_top_follows():
-    assert [one.text for one in settle(TOP, {"--profile": "traefik"}, {}).select] == ["*/*traefik*/*traefik*"]
+    assert [one.text for one in resolve_settings(TOP, {"--profile": "traefik"}, {}).select] == ["*/*traefik*/*traefik*"]
     assert not unknown_variables({"ENRICHER_SINCE": "1m"})

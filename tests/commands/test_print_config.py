@@ -10,7 +10,7 @@ from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from enricher.cli.main import main
-from enricher.config.resolve import settle_all, shown
+from enricher.config.resolve import resolve, shown
 from enricher.config.settings import CONFIG, ENDPOINTS, OF_A_CLUSTER, RUN
 from enricher.errors import EnricherError
 
@@ -89,14 +89,14 @@ def test_the_printed_file_gives_the_same_settings(tmp_path_factory, flags, varia
         if isinstance(text, str) and "\0" not in text:
             environ[option.variable] = flags.pop(option.flag)
     try:
-        settled = settle_all(RUN, flags, environ)
+        settled = resolve(RUN, flags, environ)
     except EnricherError:
         reject()
     path = tmp_path_factory.getbasetemp() / "printed.yaml"
     text = "\n".join(shown(RUN, settled))
     assert text.count("\n") == len(RUN) - 1
     path.write_text(text)
-    again = settle_all(RUN, {CONFIG.flag: str(path)}, pod)
+    again = resolve(RUN, {CONFIG.flag: str(path)}, pod)
     assert comparable(again.settings) == comparable(settled.settings)
     assert {option: list(one.texts) for option, one in settled.given.items() if option.kind == "text"}.items() <= {
         option: list(one.texts) for option, one in again.given.items()

@@ -8,7 +8,7 @@ import pytest
 
 from enricher.accesslog.profiles import PROFILES, formats
 from enricher.cli.main import main
-from enricher.config.resolve import settle
+from enricher.config.resolve import resolve_settings
 from enricher.config.settings import RUN, Settings, add_options
 from enricher.errors import UsageError
 from enricher.tailer.discovery import discover
@@ -21,7 +21,7 @@ HAPROXY = "%ci:%cp %si:%sp %ST %Ta %tsc"
 def settled(flags=(), environ=()):
     parser = argparse.ArgumentParser()
     add_options(parser, RUN)
-    return settle(RUN, vars(parser.parse_args(list(flags))), dict(environ))
+    return resolve_settings(RUN, vars(parser.parse_args(list(flags))), dict(environ))
 
 
 @pytest.fixture

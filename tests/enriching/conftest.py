@@ -2,9 +2,9 @@ import orjson
 import pytest
 from controller_lines import AT, SOURCE, STAMP, slice_of
 
-from enricher.accesslog.detection import Choosing
+from enricher.accesslog.detection import FormatDetector
 from enricher.accesslog.nginx import INGRESS_NGINX, compile_format
-from enricher.endpoints.attribution import Known
+from enricher.endpoints.attribution import Histories
 from enricher.endpoints.history import History
 from enricher.endpoints.slices import read_slice
 from enricher.enrich.engine import Batch, Enricher
@@ -25,8 +25,8 @@ def make(history):
     """Makes an Enricher for a format."""
 
     def make(format_=INGRESS_NGINX, **options):
-        formats = Choosing((compile_format(format_),))
-        return Enricher(formats, Known(history, History()), Metrics(), node="node-0", **options)
+        formats = FormatDetector((compile_format(format_),))
+        return Enricher(formats, Histories(history, History()), Metrics(), node="node-0", **options)
 
     return make
 

@@ -6,10 +6,10 @@ import orjson
 import pytest
 from controller_lines import slice_of
 
-from enricher.accesslog.detection import Choosing
+from enricher.accesslog.detection import FormatDetector
 from enricher.accesslog.nginx import INGRESS_NGINX, compile_format
 from enricher.accesslog.profiles import UPSTREAMS_GRPC, formats
-from enricher.endpoints.attribution import Known
+from enricher.endpoints.attribution import Histories
 from enricher.endpoints.history import History
 from enricher.endpoints.slices import Service
 from enricher.enrich.engine import Batch, Enricher
@@ -58,7 +58,7 @@ def ask(request, pods):
 
     def ask(*lines, possible=INGRESS, stamp=STAMP):
         metrics = Metrics(lambda: AT)
-        enricher = Enricher(Choosing(possible), Known(pods, History()), metrics, node="n")
+        enricher = Enricher(FormatDetector(possible), Histories(pods, History()), metrics, node="n")
         # The first line is no Block: only what follows it is read as one.
         head = b"%b stdout F nonsense\n" % stamp
         block = Framer().feed(head + b"".join(b"%b stdout F %b\n" % (stamp, line) for line in lines))

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from enricher.accesslog.compiler import LogFormatError
-from enricher.accesslog.detection import Choosing
+from enricher.accesslog.detection import FormatDetector
 from enricher.accesslog.nginx import INGRESS_NGINX, compile_format
 from enricher.accesslog.profiles import UPSTREAMS_GRPC
-from enricher.endpoints.attribution import Known
+from enricher.endpoints.attribution import Histories
 from enricher.endpoints.history import History
 from enricher.enrich import engine as enriching
 from enricher.enrich.engine import Batch, Enricher
@@ -43,7 +43,7 @@ def slice_(ip: str, name: str, *, service: str = "web") -> dict:
     }
 
 
-def known() -> Known:
+def known() -> Histories:
     """Addresses with a holder of every age, two services, a successor, and one that left."""
     pods = History()
     pods.replace([], NOW - 3000 * SECOND)
@@ -55,7 +55,7 @@ def known() -> Known:
     pods.apply("ADDED", slice_("10.0.0.20", "new"), NOW - 800 * SECOND)
     pods.apply("ADDED", slice_("10.0.0.21", "gone"), NOW - 800 * SECOND)
     pods.apply("DELETED", slice_("10.0.0.21", "gone"), NOW - 2 * SECOND)
-    return Known(pods, History())
+    return Histories(pods, History())
 
 
 def value(rng: random.Random, name: str, at: int) -> bytes:
@@ -128,11 +128,11 @@ def framed(body: bytes) -> Block:
 
 
 def enriched(
-    fmt: str, body: bytes, *, quick: bool, now: int | None, to_count: bool = False
+    fmt: str, body: bytes, *, quick: bool, now: int | None, count_only: bool = False
 ) -> tuple[list[bytes], object]:
     clock = [NOW]
     metrics = Metrics(lambda: clock[0])
-    enricher = Enricher(Choosing((compile_format(fmt),)), known(), metrics, node="n", to_count=to_count)
+    enricher = Enricher(FormatDetector((compile_format(fmt),)), known(), metrics, node="n", count_only=count_only)
     block = framed(body)
     out = []
     for _ in range(2):  # the second time what the first has learned is used
@@ -166,7 +166,7 @@ def test_both_ways_agree(fmt: str, seed: int, live: bool) -> None:
     quick, plain = (enriched(FORMATS[fmt], body, quick=quick, now=now) for quick in (True, False))
     assert quick[0] == plain[0]
     assert quick[1] == plain[1]
-    assert enriched(FORMATS[fmt], body, quick=True, now=now, to_count=True) == ([b""], plain[1])
+    assert enriched(FORMATS[fmt], body, quick=True, now=now, count_only=True) == ([b""], plain[1])
     for text in quick[0][:-1]:
         orjson.loads(text)
 
@@ -202,7 +202,7 @@ def test_both_ways_agree_in_any_format(seed: int) -> None:
     body = b"".join(line(rng, fmt) for _ in range(30))
     quick, plain = (enriched(fmt, body, quick=quick, now=None) for quick in (True, False))
     assert quick == plain, fmt
-    assert enriched(fmt, body, quick=True, now=None, to_count=True) == ([b""], plain[1]), fmt
+    assert enriched(fmt, body, quick=True, now=None, count_only=True) == ([b""], plain[1]), fmt
 
 
 @pytest.mark.parametrize("fmt", FORMATS)
@@ -229,7 +229,7 @@ def test_ordinary_lines_take_the_fast_path(fmt: str, monkeypatch: pytest.MonkeyP
 
 def test_what_was_known_of_an_address_is_forgotten_when_the_history_changes() -> None:
     now_known, metrics = known(), Metrics(lambda: NOW)
-    enricher = Enricher(Choosing((compile_format(INGRESS_NGINX),)), now_known, metrics)
+    enricher = Enricher(FormatDetector((compile_format(INGRESS_NGINX),)), now_known, metrics)
     body = (
         b'2026-11-22T23:18:31.5Z stdout F 10.1.2.3 - - [22/Nov/2026:23:18:31 +0000] "GET / HTTP/1.1" 200 1 "-" "-" 1 '
         b"0.001 [shop-web-renamed] [] 10.0.0.0:80 1 0.001 200 abc\n"
@@ -259,7 +259,7 @@ def test_what_overflows_is_counted_alike(max_series: int) -> None:
     counts = []
     for quick in (True, False):
         metrics = Metrics(lambda: NOW, max_series=max_series)
-        enricher = Enricher(Choosing((compile_format(INGRESS_NGINX),)), known(), metrics)
+        enricher = Enricher(FormatDetector((compile_format(INGRESS_NGINX),)), known(), metrics)
         enricher.enrich(Batch(SOURCE, framed(body) if quick else list(framed(body))))
         enricher.count()
         counts.append(sum(series.requests for series in metrics.pods.values()))
@@ -308,7 +308,7 @@ def test_fractions_of_a_second_that_are_cut_are_no_earlier_times() -> None:
         pods.replace([], NOW - 3000 * SECOND)
         pods.apply("ADDED", slice_("10.0.0.0", "p0"), NOW - 2000 * SECOND)
         pods.apply("BOOKMARK", {}, NOW + SECOND * 12 // 100)
-        enricher = Enricher(Choosing((compile_format(LEGACY),)), Known(pods, History()), Metrics(lambda: NOW))
+        enricher = Enricher(FormatDetector((compile_format(LEGACY),)), Histories(pods, History()), Metrics(lambda: NOW))
         out.append(enricher.enrich(Batch(SOURCE, framed(body) if quick else list(framed(body)))).data)
     assert out[0] == out[1]
     assert b'"assumed"' in out[0]

@@ -3,7 +3,7 @@
 import pytest
 from test_fast_path import NOW, SOURCE, framed, known
 
-from enricher.accesslog.detection import LATE, Choosing
+from enricher.accesslog.detection import LATE, FormatDetector
 from enricher.accesslog.nginx import INGRESS_NGINX, compile_format
 from enricher.accesslog.profiles import formats
 from enricher.enrich.engine import Batch, Enricher
@@ -33,8 +33,8 @@ def both(choosing, body: str, times: int = 2) -> None:
 @pytest.mark.parametrize("text", [INGRESS_NGINX, OTHER])
 @pytest.mark.parametrize("escape", ["", "escape=json "])
 def test_what_a_controller_is_found_with(agent: str, text: str, escape: str) -> None:
-    def choosing() -> Choosing:
-        made = Choosing(profile="ingress-nginx")
+    def choosing() -> FormatDetector:
+        made = FormatDetector(profile="ingress-nginx")
         made.usual.begin((compile_format(escape + text),), NOW - 60 * SECOND)
         return made
 
@@ -42,8 +42,8 @@ def test_what_a_controller_is_found_with(agent: str, text: str, escape: str) -> 
 
 
 def test_a_line_in_the_middle_of_a_block_that_is_of_another_time() -> None:
-    def choosing() -> Choosing:
-        made = Choosing((compile_format(INGRESS_NGINX),))
+    def choosing() -> FormatDetector:
+        made = FormatDetector((compile_format(INGRESS_NGINX),))
         made.usual.change((compile_format(OTHER),), NOW, NOW)
         return made
 
@@ -52,7 +52,7 @@ def test_a_line_in_the_middle_of_a_block_that_is_of_another_time() -> None:
 
 
 def test_the_format_that_was_last_read_is_not_taken_where_another_comes_first() -> None:
-    made = Choosing(profile="ingress-nginx")
+    made = FormatDetector(profile="ingress-nginx")
     enricher = Enricher(made, known(), Metrics(lambda: NOW))
     body = "".join(line("curl", NOW + n) for n in range(5)).encode()
     assert b'"req_id":"abc"' in enricher.enrich(Batch(SOURCE, framed(body))).data
@@ -61,15 +61,15 @@ def test_the_format_that_was_last_read_is_not_taken_where_another_comes_first() 
 
 
 def test_the_formats_of_a_profile_are_apart_so_that_any_of_them_is_quick() -> None:
-    choosing = Choosing(profile="nginx")
+    choosing = FormatDetector(profile="nginx")
     first, second, *_ = formats("nginx")
     assert choosing.usual.quick((first, second), second) is second
     assert choosing.usual.quick((first, second), None) is first
-    assert Choosing((first, second)).usual.quick((first, second), second) is None
+    assert FormatDetector((first, second)).usual.quick((first, second), second) is None
 
 
 def test_formats_that_came_and_went_leave_nothing() -> None:
-    choosing, metrics = Choosing((compile_format(INGRESS_NGINX),)), Metrics(lambda: NOW)
+    choosing, metrics = FormatDetector((compile_format(INGRESS_NGINX),)), Metrics(lambda: NOW)
     at, pods = known(), 0
     enricher = Enricher(choosing, at, metrics)
     for n in range(300):

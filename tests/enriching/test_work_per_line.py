@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from test_fast_path import FORMATS, NOW, SOURCE, framed, known
 
-from enricher.accesslog.detection import Choosing
+from enricher.accesslog.detection import FormatDetector
 from enricher.accesslog.nginx import compile_format
 from enricher.enrich.engine import Batch, Enricher
 from enricher.metrics.counters import Metrics
@@ -39,7 +39,7 @@ def calls(work: Callable[[], object]) -> int:
 
 
 @pytest.mark.parametrize(
-    ("line", "to_count", "at_most"),
+    ("line", "count_only", "at_most"),
     [
         (ORDINARY, False, 2),
         (ORDINARY, True, 2),
@@ -49,10 +49,10 @@ def calls(work: Callable[[], object]) -> int:
     ],
     ids=["ordinary", "counted only", "escaped", "failed", "retried"],
 )
-def test_calls_for_each_line(line: str, *, to_count: bool, at_most: int) -> None:
+def test_calls_for_each_line(line: str, *, count_only: bool, at_most: int) -> None:
     body = "".join(f"{line % (n % 1000, n % 3)}\n" for n in range(LINES)).encode()
-    formats = Choosing((compile_format(FORMATS["default"]),))
-    enricher = Enricher(formats, known(), Metrics(lambda: NOW), to_count=to_count)
+    formats = FormatDetector((compile_format(FORMATS["default"]),))
+    enricher = Enricher(formats, known(), Metrics(lambda: NOW), count_only=count_only)
     enricher.enrich(Batch(SOURCE, framed(body)))  # addresses become known
     block = framed(body)
     made = calls(lambda: enricher.enrich(Batch(SOURCE, block)))
@@ -63,7 +63,7 @@ def test_calls_for_each_line(line: str, *, to_count: bool, at_most: int) -> None
 def test_a_log_of_twice_the_pods_is_no_more_work() -> None:
     def work(pods: int) -> int:
         body = "".join(f"{ORDINARY % (n % 1000, n % pods)}\n" for n in range(LINES)).encode()
-        enricher = Enricher(Choosing((compile_format(FORMATS["default"]),)), known(), Metrics(lambda: NOW))
+        enricher = Enricher(FormatDetector((compile_format(FORMATS["default"]),)), known(), Metrics(lambda: NOW))
         enricher.enrich(Batch(SOURCE, framed(body)))
         block = framed(body)
         return calls(lambda: enricher.enrich(Batch(SOURCE, block)))

@@ -10,13 +10,13 @@ from pathlib import Path
 from virtual_time import VirtualLoop
 
 from demo.fake_api import slice_of
-from enricher.cluster.endpoint_source import News
+from enricher.cluster.endpoint_source import ChangeSignal
 from enricher.config.settings import Settings
 from enricher.daemon import pipeline as shipping_module
-from enricher.daemon.pipeline import Shipping
+from enricher.daemon.pipeline import LogPipeline
 from enricher.daemon.run import STOP, State
-from enricher.daemon.stdout import Writer
-from enricher.endpoints.attribution import Known
+from enricher.daemon.stdout import StdoutWriter
+from enricher.endpoints.attribution import Histories
 from enricher.endpoints.history import History
 from enricher.endpoints.slices import read_slice
 from enricher.enrich.engine import Enricher
@@ -48,13 +48,13 @@ class Trailing:
     def __init__(self) -> None:
         history = History(keep=None)
         history.replace([read_slice(slice_of("web", {f"10.0.0.{n}": f"web-{n}" for n in range(1, 5)}))], EPOCH - 10**9)
-        self.known, self.news = Known(history, History()), News()
+        self.known, self.news = Histories(history, History()), ChangeSignal()
 
     async def start(self) -> None:
         return
 
 
-class CountingWriter(Writer):
+class CountingWriter(StdoutWriter):
     """Knows how much of what it was given has left, which is what may be committed."""
 
     def __init__(self, descriptor: int) -> None:
@@ -89,7 +89,7 @@ class Daemon:
         self.knowledge, self.metrics, self.state = Trailing(), Metrics(), State(str(state_dir))
         settings = Settings(log_dir=str(log_dir), state_dir=str(state_dir))
         self.enricher = Enricher(settings.choosing(), self.knowledge.known, self.metrics)
-        self.shipping = Shipping(
+        self.shipping = LogPipeline(
             settings,
             enricher=self.enricher,
             knowledge=self.knowledge,

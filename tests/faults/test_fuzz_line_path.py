@@ -7,9 +7,9 @@ import orjson
 import pytest
 
 from demo.fake_api import slice_of
-from enricher.accesslog.detection import Choosing
+from enricher.accesslog.detection import FormatDetector
 from enricher.accesslog.nginx import INGRESS_NGINX, compile_format
-from enricher.endpoints.attribution import Known
+from enricher.endpoints.attribution import Histories
 from enricher.endpoints.history import History
 from enricher.endpoints.slices import read_slice
 from enricher.enrich.engine import Batch, Enricher
@@ -126,7 +126,7 @@ def enricher(format_):
     history.replace(
         [read_slice(slice_of("web", PODS, namespace="shop", service="web", port=80))], rfc3339_ns(STAMP) - 10**12
     )
-    return Enricher(Choosing((compile_format(format_),)), Known(history, History()), Metrics(), node="node-0")
+    return Enricher(FormatDetector((compile_format(format_),)), Histories(history, History()), Metrics(), node="node-0")
 
 
 def written(enricher, lines):

@@ -7,14 +7,14 @@ import os
 import threading
 
 from enricher import state_file as state
-from enricher.cluster.endpoint_source import FromFile
+from enricher.cluster.endpoint_source import EndpointFiles
 from enricher.daemon import run as daemon
 from enricher.daemon.run import State
-from enricher.daemon.stdout import Writer
+from enricher.daemon.stdout import StdoutWriter
 
 
 class Positions:
-    """In place of Shipping."""
+    """In place of LogPipeline."""
 
     def __init__(self) -> None:
         self.offset = 0
@@ -41,7 +41,7 @@ async def test_the_last_save_is_not_overtaken(tmp_path, monkeypatch):
     monkeypatch.setattr(state, "orjson", Slow)
     kept, shipping = State(str(tmp_path)), Positions()
     (tmp_path / "endpoints.yaml").write_text("10.0.0.1:80: {pod: web-1, namespace: shop, service: web, node: n}\n")
-    knowledge = FromFile([str(tmp_path / "endpoints.yaml")])
+    knowledge = EndpointFiles([str(tmp_path / "endpoints.yaml")])
     task = asyncio.create_task(kept.keep(shipping, knowledge))
     await asyncio.to_thread(begun.wait, 10)
     task.cancel()
@@ -59,7 +59,7 @@ async def test_a_pipe_that_does_not_block():
     reader, stdout = os.pipe()
     fcntl.fcntl(stdout, fcntl.F_SETPIPE_SZ, 4096)
     os.set_blocking(stdout, False)
-    writer, data = Writer(stdout), os.urandom(1 << 20)
+    writer, data = StdoutWriter(stdout), os.urandom(1 << 20)
     writing = asyncio.create_task(writer.write(data))
     await asyncio.sleep(0.05)
     assert not writing.done()

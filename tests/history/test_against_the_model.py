@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reference import HORIZON, SLICE_LAG, START_UP, Life, Try, World, ns, tries
 
-from enricher.endpoints.attribution import Attribution, Known, attribute
+from enricher.endpoints.attribution import Attribution, Histories, attribute
 from enricher.endpoints.history import History
 from enricher.endpoints.slices import read_slice
 from enricher.enrich.engine import HOLD
@@ -67,11 +67,11 @@ class Watch:
         self.deliveries.sort(key=lambda delivery: delivery[0])
 
 
-def nothing(connected: list[bool]) -> Known:
-    return Known(History(keep=KEEP, in_sync=lambda: connected[0]), History())
+def nothing(connected: list[bool]) -> Histories:
+    return Histories(History(keep=KEEP, in_sync=lambda: connected[0]), History())
 
 
-def deliver(known: Known, connected: list[bool], at: float, what: str, obj: object) -> Known:
+def deliver(known: Histories, connected: list[bool], at: float, what: str, obj: object) -> Histories:
     if what == "list":
         known.pods.replace(map(read_slice, obj), ns(at))
         connected[0] = True
@@ -89,7 +89,7 @@ def deliver(known: Known, connected: list[bool], at: float, what: str, obj: obje
     return known
 
 
-def asked(known: Known, one: Try) -> Attribution:
+def asked(known: Histories, one: Try) -> Attribution:
     at = ns(one.written)
     window = windows(one.record, at)[0]
     return attribute(known, one.addr, window, answered=one.record.attempts[0].answered)

@@ -6,15 +6,15 @@ import orjson
 import pytest
 from timeline import said
 
-from enricher.endpoints.attribution import Known, Window, attribute
-from enricher.endpoints.files import load_known, read_into
+from enricher.endpoints.attribution import Histories, Window, attribute
+from enricher.endpoints.files import load_endpoints, load_into
 from enricher.endpoints.history import History
 from enricher.enrich.output import attributed
 
 
-def known(text: str) -> Known:
-    known = Known(History(keep=None), History(keep=None))
-    read_into(known, text.encode())
+def known(text: str) -> Histories:
+    known = Histories(History(keep=None), History(keep=None))
+    load_into(known, text.encode())
     return known
 
 
@@ -55,5 +55,5 @@ def test_a_gzipped_file_is_read_as_what_is_in_it(tmp_path) -> None:
     event = {"at": "2026-11-22T00:00:00Z", "type": "ADDED", "object": {"metadata": {"name": "s", "namespace": "n"}}}
     event["object"]["endpoints"] = [{"addresses": ["10.0.0.1"], "targetRef": {"kind": "Pod", "name": "p"}}]
     (path := tmp_path / "watch.jsonl.gz").write_bytes(gzip.compress(orjson.dumps(event) + b"\n"))
-    [tenure] = load_known([str(path)]).pods.tenures()
+    [tenure] = load_endpoints([str(path)]).pods.tenures()
     assert tenure.owner.pod == "p"

@@ -4,7 +4,7 @@ import orjson
 import pytest
 from timeline import Timeline, pod, said, slice_
 
-from enricher.endpoints.files import load_known
+from enricher.endpoints.files import load_endpoints
 from enricher.endpoints.history import History
 from enricher.errors import ConfigurationError
 from enricher.state_file import StateFile
@@ -35,7 +35,7 @@ def test_the_past_is_answered_alike():
 def test_a_daemons_file_is_read_in_place_of_a_watch(tmp_path):
     StateFile(str(tmp_path), "history").save(before().history.dump())
     t = Timeline()
-    t.history = load_known([str(tmp_path / "history.json")]).pods
+    t.history = load_endpoints([str(tmp_path / "history.json")]).pods
     assert said(t.answered(5)) == ("exact", "old")
     assert said(t.answered(15)) == ("grace", "old")
     assert said(t.answered(19.9, "10.0.0.2:8080")) == ("exact", "other")
@@ -49,7 +49,7 @@ def test_a_daemons_file_is_read_in_place_of_a_watch(tmp_path):
 def test_a_file_that_is_none_of_ours_is_refused(tmp_path, content):
     (path := tmp_path / "history.json").write_bytes(content)
     with pytest.raises(ConfigurationError, match=r"history\.json: .*history"):
-        load_known([str(path)])
+        load_endpoints([str(path)])
 
 
 def test_a_list_after_the_restart_goes_on_from_what_was_known():

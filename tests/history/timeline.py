@@ -1,6 +1,6 @@
 """Small words for timelines: times in seconds, slices as the API writes them."""
 
-from enricher.endpoints.attribution import Attribution, Known, Window, attribute
+from enricher.endpoints.attribution import Attribution, Histories, Window, attribute
 from enricher.endpoints.history import History
 from enricher.endpoints.slices import read_slice, service_as_slice
 from enricher.timestamps import SECOND
@@ -37,8 +37,8 @@ class Timeline:
         self.history.replace([], ns(-100))
 
     @property
-    def known(self) -> Known:
-        return Known(self.history, self.services)
+    def known(self) -> Histories:
+        return Histories(self.history, self.services)
 
     def put(self, at: float, obj: dict) -> None:
         self.history.apply("MODIFIED", obj, ns(at))

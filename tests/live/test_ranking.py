@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enricher.report.pod_stats import GRADES, NOBODY, REMEMBERED, SORTS, Ranking, _bucket, _percentile, arranged
+from enricher.report.pod_stats import GRADES, NOBODY, REMEMBERED, SORTS, PodStats, _bucket, _percentile, arranged
 from enricher.timestamps import SECOND, format_ns
 
 T = 1_800_000_000 * SECOND
@@ -23,7 +23,7 @@ def record(at, *attempts, status=200, **more):
 
 
 def ranking(*records, window=60, whole=True):
-    made = Ranking(window, whole=whole)
+    made = PodStats(window, whole=whole)
     for one in records:
         made.add(one)
     return made
@@ -54,7 +54,7 @@ def test_retries_are_hidden_and_the_last_failure_is_not():
 
 
 def test_a_namespace_is_looked_at_alone():
-    made = Ranking(60, namespace="shop")
+    made = PodStats(60, namespace="shop")
     made.add(record(0, ("a", 502, 0.001, {"namespace": "other"}), (None, 502, 0.001), ("b", 200, 0.002)))
     assert {pod: row.requests for pod, row in rows(made).items()} == {"b": 1}
 
@@ -73,7 +73,7 @@ def test_a_clock_that_is_ahead_of_ours_hides_nothing():
 
 
 def test_a_minute_of_a_clock_that_is_ahead_of_ours_is_a_minute():
-    made = Ranking(60)
+    made = PodStats(60)
     for n in range(200):
         made.add(record(600 + n, ("a", 503, 0.1)))
         row = rows(made, n)["a"]

@@ -15,7 +15,7 @@ from test_ranking import T, record
 from demo.picture import picture
 from enricher.cli.top import Top, keyboard
 from enricher.errors import ConfigurationError, UsageError
-from enricher.report.pod_stats import WINDOW, Ranking
+from enricher.report.pod_stats import WINDOW, PodStats
 from enricher.timestamps import SECOND
 
 
@@ -62,7 +62,7 @@ RECORDS = [
 
 @asynccontextmanager
 async def top(*records, size=(120, 24), **options):
-    ranking = Ranking(WINDOW)
+    ranking = PodStats(WINDOW)
     app = Top(ranking, Feed(*(records or RECORDS), **options), lambda: T + 10 * SECOND)
     async with app.run_test(size=size) as pilot:
         await pilot.pause()

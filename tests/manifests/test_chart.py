@@ -6,7 +6,7 @@ import pytest
 import yaml
 from helm_chart import CHART, DEPLOY, EVERYTHING, helm, objects, rendered
 
-from enricher.config.resolve import settle, unknown_variables
+from enricher.config.resolve import resolve_settings, unknown_variables
 from enricher.config.settings import RUN
 
 pytestmark = pytest.mark.helm
@@ -121,7 +121,7 @@ def test_options_become_variables_and_what_is_not_given_becomes_none() -> None:
 def test_the_daemon_understands_the_variables() -> None:
     variables = environment(EVERYTHING)
     assert unknown_variables(variables) == []
-    settings = settle(RUN, {}, variables)
+    settings = resolve_settings(RUN, {}, variables)
     assert settings.controller_configmap == ("edge", "ingress-nginx-controller")
     assert [selector.text for selector in settings.select] == [
         "*/*ingress-nginx-controller*/controller",

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from enricher.config.resolve import settle, unknown_variables
+from enricher.config.resolve import resolve_settings, unknown_variables
 from enricher.config.settings import RUN
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -108,7 +108,7 @@ def test_the_logs_are_mounted_read_only_and_no_host_namespace_is_shared() -> Non
 def test_the_state_is_kept_where_the_daemon_is_told_to() -> None:
     [container] = pod_of(the("DaemonSet"))["containers"]
     state = next(mount for mount in container["volumeMounts"] if mount["name"] == "state")
-    assert settle(RUN, {}, variables_of(container)).state_dir == state["mountPath"]
+    assert resolve_settings(RUN, {}, variables_of(container)).state_dir == state["mountPath"]
 
 
 def test_what_is_executed_beside_the_daemon_sees_its_options() -> None:

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from enricher.accesslog.attempts import Attempt
 from enricher.endpoints.attribution import Attribution
 from enricher.endpoints.slices import Owner, Service
-from enricher.kube.watcher import WatchGauges
+from enricher.kube.watcher import WatchSummary
 from enricher.metrics.counters import BUCKETS, EXPIRY, OVERFLOW, Collector, Gauges, Metrics
 from enricher.timestamps import SECOND
 
@@ -172,7 +172,7 @@ def test_rendering_while_counting():
 
 
 def test_gauges():
-    gauges = Gauges(2, 3, 4, 5.5, watch=WatchGauges(True, Counter(gone=2), 7.5))
+    gauges = Gauges(2, 3, 4, 5.5, watch=WatchSummary(True, Counter(gone=2), 7.5))
     found = rendered(Metrics(), gauges)
     own = {name: value for (name, _), value in found.items()}
     assert own["enricher_sources"] == 2

@@ -8,9 +8,9 @@ import yaml
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from enricher.accesslog.detection import Choosing
+from enricher.accesslog.detection import FormatDetector
 from enricher.accesslog.grpc import CODES
-from enricher.endpoints.files import load_known
+from enricher.endpoints.files import load_endpoints
 from enricher.enrich.engine import Batch, Enricher
 from enricher.line import Source
 from enricher.metrics.counters import Collector, Gauges, Metrics
@@ -54,7 +54,7 @@ def test_failed_calls_are_counted_by_pod_and_status(variant: str, tmp_path: Path
     for seen in run.seen:
         ended.update((one["pod"], CODES[one["status"]]) for one in seen.reached if one["status"])
     metrics = Metrics()
-    enricher = Enricher(Choosing(), load_known([str(endpoints)]), metrics)
+    enricher = Enricher(FormatDetector(), load_endpoints([str(endpoints)]), metrics)
     for lines in read_file(str(run.log)):
         enricher.enrich(Batch(Source(str(run.log)), lines))
     enricher.count()

@@ -13,10 +13,10 @@ from typing import Any
 import orjson
 import pytest
 
-from enricher.accesslog.detection import Choosing
+from enricher.accesslog.detection import FormatDetector
 from enricher.accesslog.nginx import INGRESS_NGINX, compile_format
-from enricher.endpoints.attribution import Known
-from enricher.endpoints.files import load_known
+from enricher.endpoints.attribution import Histories
+from enricher.endpoints.files import load_endpoints
 from enricher.endpoints.history import EVER, History
 from enricher.endpoints.slices import read_slice, service_as_slice
 from enricher.enrich.engine import HOLD, Batch, Enricher
@@ -55,8 +55,8 @@ def physical_lines(recording: Path) -> tuple[int, int]:
     return len(lines), sum(line.split(b" ", 3)[2] != b"P" for line in lines)
 
 
-def enricher_of(known: Known) -> Enricher:
-    return Enricher(Choosing((compile_format(INGRESS_NGINX),)), known, Metrics(), node="node-1")
+def enricher_of(known: Histories) -> Enricher:
+    return Enricher(FormatDetector((compile_format(INGRESS_NGINX),)), known, Metrics(), node="node-1")
 
 
 def judged(recording: Path, out: list[Row]) -> Figures:
@@ -94,7 +94,7 @@ def show(name: str, figures: Figures, lines: int) -> None:
 @pytest.mark.parametrize("recording", RECORDINGS, ids=lambda path: path.name)
 def test_read_afterwards(recording: Path) -> None:
     """As `enricher enrich --endpoints watch.jsonl --endpoints services.json controller.log` does."""
-    known = load_known([str(recording / "watch.jsonl"), str(recording / "services.json")])
+    known = load_endpoints([str(recording / "watch.jsonl"), str(recording / "services.json")])
     enricher = enricher_of(known)
     out = [
         orjson.loads(row)
@@ -115,7 +115,7 @@ def test_read_live_and_late(recording: Path, lag: int) -> None:
     """Line by line as the daemon does, each read `lag` seconds after it was written, with what the watch had said by
     then: a line that wants to wait for the watch waits until its time is over, or until it no longer wants to.
     """
-    known = Known(History(), History())
+    known = Histories(History(), History())
     events = [(rfc3339_ns(row["at"].encode()), row) for row in rows_of(recording, "watch.jsonl")]
     first = [row["object"] for at, row in events if at == events[0][0] and row["type"] == "ADDED"]
     rest = [(at, row) for at, row in events if at != events[0][0]]

@@ -3,13 +3,13 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enricher.daemon.status.error_rates import KEPT, MINUTES, Recent
+from enricher.daemon.status.error_rates import KEPT, MINUTES, ErrorRates
 
 NOTHING = (0,) * MINUTES
 
 
 def test_what_grew_belongs_to_the_minute_in_which_it_began_to():
-    recent = Recent(now=5.0)
+    recent = ErrorRates(now=5.0)
     recent.sample({"a": 3}, now=60.1)  # at the end of the first minute, and a little late
     recent.sample({"a": 4}, now=90.0)  # somebody looks at the page
     recent.sample({"a": 6, "b": 1}, now=120.0)
@@ -17,13 +17,13 @@ def test_what_grew_belongs_to_the_minute_in_which_it_began_to():
 
 
 def test_the_running_minute_is_there_at_once():
-    recent = Recent(now=0.0)
+    recent = ErrorRates(now=0.0)
     recent.sample({"a": 2}, now=1.0)
     assert recent.worst_first() == {"a": (*NOTHING[1:], 2)}
 
 
 def test_after_an_hour_it_is_forgotten():
-    recent = Recent(now=0.0)
+    recent = ErrorRates(now=0.0)
     recent.sample({"a": 2}, now=1.0)
     recent.sample({"a": 2}, now=60.0 * (MINUTES - 1))
     assert recent.worst_first() == {"a": (2, *NOTHING[1:])}
@@ -34,14 +34,14 @@ def test_after_an_hour_it_is_forgotten():
 
 
 def test_a_long_sleep_leaves_nothing_behind():
-    recent = Recent(now=0.0)
+    recent = ErrorRates(now=0.0)
     recent.sample({"a": 2}, now=1.0)
     recent.sample({"a": 2}, now=1e6)
     assert recent.worst_first() == {}
 
 
 def test_a_counter_that_began_again():
-    recent = Recent(now=0.0)
+    recent = ErrorRates(now=0.0)
     recent.sample({"a": 5}, now=1.0)
     recent.sample({"a": 2}, now=2.0)
     assert recent.worst_first() == {"a": (*NOTHING[1:], 7)}
@@ -51,7 +51,7 @@ def test_a_counter_that_began_again():
 
 
 def test_of_too_many_the_worst_are_kept_whenever_they_come():
-    recent = Recent(now=0.0)
+    recent = ErrorRates(now=0.0)
     recent.sample({n: n for n in range(1, 10 * KEPT)}, now=1.0)
     assert list(recent.worst_first()) == list(range(10 * KEPT - 1, 9 * KEPT - 1, -1))
     recent.sample({n: n for n in range(1, 10 * KEPT)} | {"late": 5000, "little": 1}, now=2.0)
@@ -61,7 +61,7 @@ def test_of_too_many_the_worst_are_kept_whenever_they_come():
 
 @given(st.lists(st.tuples(st.floats(0, 400), st.dictionaries(st.sampled_from("abc"), st.integers(1, 9)))))
 def test_it_holds_what_a_list_of_all_errors_would(steps):
-    recent, now, totals, began = Recent(now=0.0), 0.0, {}, []
+    recent, now, totals, began = ErrorRates(now=0.0), 0.0, {}, []
     for passed, came in steps:
         began += [(key, now // 60, count) for key, count in came.items()]
         totals = {key: totals.get(key, 0) + came.get(key, 0) for key in (*totals, *came)}

@@ -5,7 +5,7 @@ import json
 import pytest
 from kubelet import Container, Reading, compress, cri
 
-from enricher.tailer.position import Mark
+from enricher.tailer.position import Position
 
 
 def fill(container: Container) -> list[str]:
@@ -163,8 +163,8 @@ def test_numbers_that_no_follower_wrote(container, reading, name, value):
     container.write("a")
     reading.read()
     saved = reading.follower.position()
-    assert Mark.load(saved) is not None
-    assert Mark.load(saved | {name: value}) is None
+    assert Position.load(saved) is not None
+    assert Position.load(saved | {name: value}) is None
 
 
 def test_a_run_far_ahead_is_counted_and_not_gone_through(container, reading):

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from enricher.tailer import inotify as waking
-from enricher.tailer.inotify import Waker
+from enricher.tailer.inotify import DirectoryWatcher
 
 LONG = 20.0
 
 
 def run(scenario) -> None:
     async def main() -> None:
-        waker = Waker(floor=0.02)
+        waker = DirectoryWatcher(floor=0.02)
         try:
             await scenario(waker)
         finally:
@@ -30,7 +30,7 @@ def append(path: Path) -> None:
 
 
 def test_a_written_line_wakes_its_reader(tmp_path):
-    async def scenario(waker: Waker) -> None:
+    async def scenario(waker: DirectoryWatcher) -> None:
         waker.watch(str(tmp_path))
         loop = asyncio.get_running_loop()
         for _ in range(3):
@@ -43,7 +43,7 @@ def test_a_written_line_wakes_its_reader(tmp_path):
 
 
 def test_what_happened_before_the_wait_is_not_missed(tmp_path):
-    async def scenario(waker: Waker) -> None:
+    async def scenario(waker: DirectoryWatcher) -> None:
         waker.watch(str(tmp_path))
         append(tmp_path / "0.log")
         assert await waker.wait(str(tmp_path), LONG)
@@ -53,7 +53,7 @@ def test_what_happened_before_the_wait_is_not_missed(tmp_path):
 
 
 def test_only_the_readers_of_that_directory_wake(tmp_path):
-    async def scenario(waker: Waker) -> None:
+    async def scenario(waker: DirectoryWatcher) -> None:
         one, two = tmp_path / "one", tmp_path / "two"
         one.mkdir()
         two.mkdir()
@@ -67,7 +67,7 @@ def test_only_the_readers_of_that_directory_wake(tmp_path):
 
 
 def test_an_overflow_wakes_all(tmp_path):
-    async def scenario(waker: Waker) -> None:
+    async def scenario(waker: DirectoryWatcher) -> None:
         paths = [tmp_path / name for name in "ab"]
         for path in paths:
             path.mkdir()
@@ -80,7 +80,7 @@ def test_an_overflow_wakes_all(tmp_path):
 
 
 def test_a_plain_files_directory_is_watched(tmp_path):
-    async def scenario(waker: Waker) -> None:
+    async def scenario(waker: DirectoryWatcher) -> None:
         log = tmp_path / "access.log"
         log.touch()
         waker.watch(str(log))
@@ -91,7 +91,7 @@ def test_a_plain_files_directory_is_watched(tmp_path):
 
 
 def test_the_directory_a_link_leads_to_is_watched_too(tmp_path):
-    async def scenario(waker: Waker) -> None:
+    async def scenario(waker: DirectoryWatcher) -> None:
         directory, real = tmp_path / "pods", tmp_path / "docker"
         directory.mkdir()
         real.mkdir()
@@ -110,7 +110,7 @@ def test_the_directory_a_link_leads_to_is_watched_too(tmp_path):
 
 
 def test_a_directory_that_vanished_is_polled_until_it_is_back(tmp_path):
-    async def scenario(waker: Waker) -> None:
+    async def scenario(waker: DirectoryWatcher) -> None:
         directory = tmp_path / "pod"
         directory.mkdir()
         waker.watch(str(directory))
@@ -127,7 +127,7 @@ def test_a_directory_that_vanished_is_polled_until_it_is_back(tmp_path):
 
 
 def test_forgetting_gives_the_watch_back(tmp_path):
-    async def scenario(waker: Waker) -> None:
+    async def scenario(waker: DirectoryWatcher) -> None:
         waker.watch(str(tmp_path))
         assert waker._paths
         waker.forget(str(tmp_path))
@@ -139,7 +139,7 @@ def test_forgetting_gives_the_watch_back(tmp_path):
 
 
 def test_a_wait_without_a_watch_before_it_says_look_again(tmp_path):
-    async def scenario(waker: Waker) -> None:
+    async def scenario(waker: DirectoryWatcher) -> None:
         assert await waker.wait(str(tmp_path), LONG)
         assert not await waker.wait(str(tmp_path), 0.05)
 
@@ -147,7 +147,7 @@ def test_a_wait_without_a_watch_before_it_says_look_again(tmp_path):
 
 
 def test_a_wait_can_be_ended_from_outside(tmp_path):
-    async def scenario(waker: Waker) -> None:
+    async def scenario(waker: DirectoryWatcher) -> None:
         waker.watch(str(tmp_path))
         asyncio.get_running_loop().call_later(0.01, waker.wake, str(tmp_path))
         assert await waker.wait(str(tmp_path), LONG)
@@ -171,7 +171,7 @@ def test_without_inotify_it_polls_and_says_so_once(tmp_path, monkeypatch, caplog
     real = waking.ctypes.CDLL
     monkeypatch.setattr(waking.ctypes, "CDLL", Libc)
 
-    async def scenario(waker: Waker) -> None:
+    async def scenario(waker: DirectoryWatcher) -> None:
         loop = asyncio.get_running_loop()
         for _ in range(3):
             began = loop.time()
@@ -183,7 +183,7 @@ def test_without_inotify_it_polls_and_says_so_once(tmp_path, monkeypatch, caplog
 
 
 def test_a_busy_log_wakes_its_reader_in_batches(tmp_path):
-    async def scenario(waker: Waker) -> None:
+    async def scenario(waker: DirectoryWatcher) -> None:
         waker.watch(str(tmp_path))
         loop = asyncio.get_running_loop()
         log = os.open(tmp_path / "0.log", os.O_CREAT | os.O_WRONLY)

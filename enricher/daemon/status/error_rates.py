@@ -12,7 +12,7 @@ KEPT = 100
 K = TypeVar("K", bound=Hashable)
 
 
-class Recent(Generic[K]):
+class ErrorRates(Generic[K]):
     """Made of counters that are looked at now and then, at least once a minute: who counts pays nothing for it.
 
     All times are seconds of one clock that never steps back; its minutes are the minutes.
