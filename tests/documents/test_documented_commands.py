@@ -145,6 +145,10 @@ def laid_out(tmp_path_factory: pytest.TempPathFactory, line: str) -> Path:
     for name in ("controller.log", "gateway.log"):
         (folder / name).write_bytes(log)
     (folder / "watch.jsonl").write_bytes(watch)
+    lines = log.splitlines(keepends=True)
+    (folder / "logs").mkdir()
+    (folder / "logs/0.log.20261122-231925.gz").write_bytes(gzip.compress(b"".join(lines[:400])))
+    (folder / "logs/0.log").write_bytes(b"".join(lines[400:]))
     StateFile(str(folder), "history").save(load_known([str(folder / "watch.jsonl")]).pods.dump())
 
     slices = {}
@@ -172,11 +176,13 @@ def laid_out(tmp_path_factory: pytest.TempPathFactory, line: str) -> Path:
     return folder
 
 
-def filled_in(argument: str, folder: Path, line: str) -> str:
-    """Replace the documents' placeholders, and move absolute paths into the directory."""
+def filled_in(argument: str, folder: Path, line: str) -> list[str]:
+    """Replace the documents' placeholders, expand patterns, and move absolute paths into the directory."""
     if argument in {"$line", "LINE"}:
-        return line
-    return f"{folder}{argument}" if argument.startswith("/var/") else argument
+        return [line]
+    if argument.startswith("/var/"):
+        return [f"{folder}{argument}"]
+    return sorted(str(path) for path in Path().glob(argument)) if argument.endswith("*") else [argument]
 
 
 def is_shown(documented: tuple[str, ...], output: str) -> str | None:
@@ -204,7 +210,7 @@ def test_it_works_and_prints_what_is_documented(
     command: Command, laid_out: Path, line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(laid_out / command.folder)
-    arguments = [filled_in(argument, laid_out, line) for argument in command.arguments]
+    arguments = [text for argument in command.arguments for text in filled_in(argument, laid_out, line)]
     if arguments[0] == "run":  # all but following the logs
         arguments.append("--print-config")
     code = main(arguments)
