@@ -1,0 +1,54 @@
+"""Values that the output's fields and the metrics' labels can have."""
+
+from enum import StrEnum
+
+
+class Grade(StrEnum):
+    """How sure an attribution is, from the surest to the least sure. docs/attribution.md gives the rules."""
+
+    EXACT = "exact"
+    """The holder is certain."""
+    REPORTED = "reported"
+    """The log line itself carries the pod's name."""
+    GRACE = "grace"
+    """Nobody held the address; the last holder had left within the grace period and nobody had taken over."""
+    ASSUMED = "assumed"
+    """The likeliest holder, where times are missing or older than the history."""
+    SERVICE = "service"
+    """The address is a cluster IP: the service is named, and the pod only if no other could have served."""
+    AMBIGUOUS = "ambiguous"
+    """Several pods fit; they are listed as candidates."""
+    UNKNOWN = "unknown"
+    """No pod is known to have held the address."""
+
+
+class LineKind(StrEnum):
+    """What a log line turned out to be."""
+
+    ACCESS = "access"
+    ERROR = "error"
+    OTHER = "other"
+    PARSE_ERROR = "parse_error"
+
+
+class Origin(StrEnum):
+    """Who made a failed attempt's answer; NONE where the attempt did not fail."""
+
+    POD = "pod"
+    PROXY = "proxy"
+    UNKNOWN = "unknown"
+    NONE = ""
+
+
+class Reason(StrEnum):
+    """Why the proxy could not complete an attempt; NONE where no log says so."""
+
+    NO_LIVE_UPSTREAMS = "no_live_upstreams"
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+    TIMED_OUT = "timed_out"
+    RESET = "reset"
+    PREMATURE_CLOSE = "premature_close"
+    TLS = "tls"
+    OTHER = "other"
+    NONE = ""
