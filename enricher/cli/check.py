@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from http.client import HTTPConnection, HTTPException
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from rich.text import Text
 
@@ -19,11 +19,13 @@ from enricher.accesslog.compiler import LogFormatError
 from enricher.accesslog.detection import FormatDetector
 from enricher.accesslog.profiles import DEFAULT_PROFILE
 from enricher.cli.check_logs import Sample, last_lines, sample
+from enricher.cli.common import print_config
 from enricher.cluster.controller_config import config_data, formats_from_config
-from enricher.config.settings import Listen, Settings
-from enricher.daemon.pipeline import roots
+from enricher.config.options import RUN
+from enricher.config.resolve import configuration_warnings, resolve
+from enricher.config.settings import ListenAddress, Settings
 from enricher.endpoints.files import load_endpoints
-from enricher.errors import EXIT_CONFIGURATION, ConfigurationError
+from enricher.errors import EXIT_CONFIGURATION, ConfigurationError, EnricherError
 from enricher.kube.access import SECONDS, may
 from enricher.kube.client import ApiClient, connect
 from enricher.kube.responses import ApiError, answer, read_page
@@ -54,14 +56,14 @@ class Row(NamedTuple):
 def check(settings: Settings, doubts: Sequence[str]) -> int:
     """Prints the table; gives the exit code. `doubts` are about the options themselves."""
     rows = [Row("warning", "configuration", doubt) for doubt in doubts] or [Row("ok", "configuration", "valid")]
-    choosing = settings.choosing()
-    if settings.endpoints:
-        rows.append(_endpoints(settings.endpoints))
+    choosing = FormatDetector(settings.logs.formats, settings.logs.given_profile)
+    if settings.cluster.endpoints:
+        rows.append(_endpoints(settings.cluster.endpoints))
     else:
         rows += asyncio.run(_of_the_cluster(settings, choosing))
     rows += _logs(settings, choosing)
     rows.append(_state_dir(settings.state_dir))
-    rows.append(asyncio.run(_listen(settings.listen)))
+    rows.append(asyncio.run(_listen(settings.server.listen)))
     return tell(rows)
 
 
@@ -94,21 +96,23 @@ def _endpoints(paths: Sequence[str]) -> Row:
 
 async def _of_the_cluster(settings: Settings, choosing: FormatDetector) -> list[Row]:
     try:
-        async with connect(settings.kubeconfig, settings.context) as api:
+        async with connect(settings.cluster.kubeconfig, settings.cluster.context) as api:
             rows = [row async for row in _rights(api, settings)]
-            if settings.controller_configmap:
-                rows.append(await _controller(api, settings, choosing, *settings.controller_configmap))
+            if settings.logs.controller_configmap:
+                rows.append(await _controller(api, settings, choosing, *settings.logs.controller_configmap))
             return [Row("ok", "API server", await api.server()), *rows]
     except (ConfigurationError, ApiError) as error:
         return [Row("failed", "API server", printable(str(error)))]
 
 
 async def _rights(api: ApiClient, settings: Settings) -> AsyncIterator[Row]:
-    yield await _right(api, ENDPOINT_SLICES, settings.namespace, None, "deploy/daemonset.yaml")
-    if settings.services:
-        yield await _right(api, SERVICES, settings.namespace, None, "deploy/services/role.yaml")
-    if settings.controller_configmap:
-        yield await _right(api, CONFIG_MAPS, *settings.controller_configmap, "deploy/controller-configmap/role.yaml")
+    yield await _right(api, ENDPOINT_SLICES, settings.cluster.namespace, None, "deploy/daemonset.yaml")
+    if settings.cluster.services:
+        yield await _right(api, SERVICES, settings.cluster.namespace, None, "deploy/services/role.yaml")
+    if settings.logs.controller_configmap:
+        yield await _right(
+            api, CONFIG_MAPS, *settings.logs.controller_configmap, "deploy/controller-configmap/role.yaml"
+        )
 
 
 async def _right(api: ApiClient, resource: Resource, namespace: str | None, name: str | None, role: str) -> Row:
@@ -133,7 +137,7 @@ async def _controller(api: ApiClient, settings: Settings, choosing: FormatDetect
         params = {"fieldSelector": f"metadata.name={name}"}
         async with answer(api, path, params, task=f"list {name}", silence=SECONDS, total=SECONDS) as response:
             found = (await read_page(response, config_data)).items
-        formats = formats_from_config(found[0] if found else {}, settings.profile or DEFAULT_PROFILE)
+        formats = formats_from_config(found[0] if found else {}, settings.logs.profile or DEFAULT_PROFILE)
     except (ApiError, LogFormatError) as error:
         return Row("failed", subject, printable(str(error)))
     choosing.usual.begin(formats, time.time_ns())
@@ -148,18 +152,18 @@ async def _controller(api: ApiClient, settings: Settings, choosing: FormatDetect
 
 
 def _logs(settings: Settings, choosing: FormatDetector) -> Iterator[Row]:
-    if any(selector.namespace for selector in settings.select):
+    if any(selector.namespace for selector in settings.logs.select):
         try:
-            check_log_dir(settings.log_dir)
+            check_log_dir(settings.logs.directory)
         except ConfigurationError as error:
             yield Row("failed", "log directory", printable(str(error)))
             return
-    sources = discover(settings.log_dir, settings.select, settings.own_pod)
+    sources = discover(settings.logs.directory, settings.logs.select, settings.logs.own_pod)
     if sources:
         yield Row("ok", "logs", f"to be followed: {len(sources)}")
-    for selector in settings.select:
-        if not discover(settings.log_dir, [selector], settings.own_pod):
-            where = f" in {printable(settings.log_dir)}" if selector.namespace else ""
+    for selector in settings.logs.select:
+        if not discover(settings.logs.directory, [selector], settings.logs.own_pod):
+            where = f" in {printable(settings.logs.directory)}" if selector.namespace else ""
             yield Row("warning", "logs", f"nothing fits {printable(selector.text)}{where} yet")
     for source in sources:
         yield _log(settings, choosing, source)
@@ -169,7 +173,7 @@ def _log(settings: Settings, choosing: FormatDetector, source: Source) -> Row:
     subject = f"{source.namespace}/{source.pod}/{source.container}" if source.container else source.path
     subject = printable(spelled(subject))
     try:
-        lines = last_lines(source.path, roots(settings))
+        lines = last_lines(source.path, settings.logs.roots)
     except OSError as error:
         told = f"{error.filename or source.path}: {error.strerror or error}"
         return Row("failed", subject, printable(spelled(told)))
@@ -180,9 +184,9 @@ def _log(settings: Settings, choosing: FormatDetector, source: Source) -> Row:
 
 
 def _whose(settings: Settings, source: Source, found: Sample) -> str:
-    if profile := source.profile or settings.profile:
+    if profile := source.profile or settings.logs.profile:
         return f"the profile {profile}"
-    if settings.controller_configmap:
+    if settings.logs.controller_configmap:
         return "the controller's format"
     if not found.profile:
         return "the given format"
@@ -249,7 +253,7 @@ def _is_locked(path: str) -> bool:
     return False
 
 
-async def _listen(listen: Listen) -> Row:
+async def _listen(listen: ListenAddress) -> Row:
     where = f"{listen.host or ''}:{listen.port}"
     try:
         server = await asyncio.get_running_loop().create_server(asyncio.Protocol, listen.host, listen.port)
@@ -261,7 +265,7 @@ async def _listen(listen: Listen) -> Row:
     return Row("ok", "port", f"{where} is free")
 
 
-def _is_enricher(listen: Listen) -> bool:
+def _is_enricher(listen: ListenAddress) -> bool:
     host = listen.host if listen.host not in {None, "0.0.0.0", "::"} else "localhost"  # noqa: S104  # it asks only
     connection = HTTPConnection(host or "localhost", listen.port, timeout=ASKING)
     try:
@@ -271,3 +275,16 @@ def _is_enricher(listen: Listen) -> bool:
         return False
     finally:
         connection.close()
+
+
+def main(arguments: dict[str, Any]) -> int:
+    """Run the checks, or print the configuration; return the exit code."""
+    try:
+        resolved = resolve(RUN, arguments)
+    except EnricherError as error:
+        if arguments["print_config"]:
+            raise
+        return tell([Row("failed", "configuration", printable(str(error)))])
+    if arguments["print_config"]:
+        return print_config(resolved)
+    return check(resolved.settings, configuration_warnings(resolved.settings))

@@ -1,7 +1,13 @@
 """`enricher explain`: why a line, or an address at a time, is attributed as it is."""
 
+import sys
 from collections.abc import Iterator
+from typing import Any
 
+from enricher.accesslog.detection import FormatDetector
+from enricher.cli.common import read_histories
+from enricher.config.options import ENRICH, STDIN
+from enricher.config.resolve import resolve_settings
 from enricher.config.settings import Settings
 from enricher.endpoints.attribution import Attribution, Histories, Window, attribute, spans
 from enricher.endpoints.history import EVER, FOREVER, Tenure
@@ -10,6 +16,7 @@ from enricher.enrich.engine import attribute_line, read_line
 from enricher.enrich.windows import error_window
 from enricher.errors import UsageError
 from enricher.tailer.framing import Framer
+from enricher.tailer.reader import stdin
 from enricher.timestamps import format_ns, rfc3339_ns
 
 
@@ -17,8 +24,9 @@ def explain_line(settings: Settings, known: Histories, text: bytes) -> Iterator[
     """Line by line what decided about each attempt of a log line, framed or not. Raises UsageError."""
     framer = Framer()
     line = [*framer.feed(text.rstrip(b"\n") + b"\n"), *framer.flush()][0]
-    reading = read_line(settings.choosing().of(None, "", [line.text]), line)
-    found, record, error = attribute_line(known, reading, settings.pod_variable), reading.record, reading.error
+    detector = FormatDetector(settings.logs.formats, settings.logs.given_profile)
+    reading = read_line(detector.of(None, "", [line.text]), line)
+    found, record, error = attribute_line(known, reading, settings.output.pod_variable), reading.record, reading.error
     if error and error.upstream:
         yield from _explain(known, error.upstream, error_window(reading.at, error.reason), found[0], answered=False)
         return
@@ -38,9 +46,9 @@ def explain_address(known: Histories, address: str, at: str) -> Iterator[str]:
     """Who held an address at an RFC 3339 time. Raises UsageError."""
     moment = rfc3339_ns(at.encode())
     if moment is None:
-        raise UsageError(f"{at!r} was given with --at: an RFC 3339 time is expected, as 2026-11-22T23:18:31.5Z")
+        raise UsageError(f"--at {at!r}: expected an RFC 3339 time, as 2026-11-22T23:18:31.5Z")
     if not split_address(address)[0]:
-        raise UsageError(f"{address!r} was given with --at: an address is expected, as 10.244.0.60:10000")
+        raise UsageError(f"{address!r} with --at: expected an address, as 10.244.0.60:10000")
     window = Window(moment, moment, moment)
     yield from _explain(known, address, window, attribute(known, address, window, answered=True), answered=True)
 
@@ -110,3 +118,17 @@ def _who(owner: Owner) -> str:
 
 def _time(at: int) -> str:
     return "ever" if at == EVER else format_ns(at)
+
+
+def main(arguments: dict[str, Any]) -> int:
+    """Explain lines, or an address at a time; return the exit code."""
+    settings, subject = resolve_settings(ENRICH, arguments), arguments["subject"]
+    histories = read_histories(settings.cluster)
+    if arguments["at"]:
+        sys.stdout.writelines(f"{text}\n" for text in explain_address(histories, subject, arguments["at"]))
+    else:
+        lines = stdin() if subject == STDIN else [subject.encode("utf-8", "surrogateescape")]
+        for line in lines:
+            sys.stdout.writelines(f"{text}\n" for text in explain_line(settings, histories, line))
+    sys.stdout.flush()
+    return 0

@@ -17,7 +17,9 @@ from typing import Any
 
 import orjson
 
-from enricher.config.settings import Settings
+from enricher.config.options import RECORD
+from enricher.config.resolve import resolve_settings
+from enricher.config.settings import ClusterSettings
 from enricher.errors import ConfigurationError
 from enricher.kube.client import ApiClient, connect
 from enricher.kube.watcher import ENDPOINT_SLICES, SERVICES, Changed, Listed, Resource, WatchStatus, watch
@@ -28,7 +30,7 @@ Held = dict[tuple[str, str], dict[str, Any]]
 """(namespace, name) → the object as it was written last."""
 
 
-def run(output: str | None, settings: Settings) -> None:
+def record_cluster(output: str | None, cluster: ClusterSettings) -> None:
     """Records into the file `output` (None: stdout) until SIGINT, SIGTERM, or nobody reads stdout any more.
 
     Raises ConfigurationError if there is no cluster to ask or the file cannot be written.
@@ -37,7 +39,7 @@ def run(output: str | None, settings: Settings) -> None:
         instead = ", in place of what is in it," if os.path.exists(output) and os.path.getsize(output) else ""
         sys.stderr.write(f"recording to {printable(output)}{instead} until Ctrl-C\n")
     with suppress(BrokenPipeError), _opened(output) as write:
-        asyncio.run(_until_signalled(_record_from(settings, write)))
+        asyncio.run(_until_signalled(_record_from(cluster, write)))
 
 
 async def record(
@@ -68,19 +70,19 @@ async def _until_signalled(work: Coroutine[Any, Any, None]) -> None:
         await task
 
 
-async def _record_from(settings: Settings, write: Callable[[bytes], object]) -> None:
-    kinds = {"EndpointSlice": ENDPOINT_SLICES} | ({"Service": SERVICES} if settings.services else {})
+async def _record_from(cluster: ClusterSettings, write: Callable[[bytes], object]) -> None:
+    kinds = {"EndpointSlice": ENDPOINT_SLICES} | ({"Service": SERVICES} if cluster.services else {})
 
     async def one(api: ApiClient, kind: str, resource: Resource) -> None:
         status = WatchStatus()
         try:
-            async with aclosing(watch(api, resource, namespace=settings.namespace, status=status)) as news:
+            async with aclosing(watch(api, resource, namespace=cluster.namespace, status=status)) as news:
                 await record(news, write, kind)
         finally:
             if status.certain(now := time.time_ns()):
                 write(_bookmark(kind, now))  # until here it is whole
 
-    async with connect(settings.kubeconfig, settings.context) as api, asyncio.TaskGroup() as group:
+    async with connect(cluster.kubeconfig, cluster.context) as api, asyncio.TaskGroup() as group:
         for kind, resource in kinds.items():
             group.create_task(one(api, kind, resource))
 
@@ -148,3 +150,9 @@ def _opened(output: str | None) -> Iterator[Callable[[bytes], object]]:
 
     with file:
         yield write
+
+
+def main(arguments: dict[str, Any]) -> int:
+    """Record until stopped; return the exit code."""
+    record_cluster(arguments["output"], resolve_settings(RECORD, arguments).cluster)
+    return 0

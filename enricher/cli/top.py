@@ -1,13 +1,14 @@
 """`enricher top`: which pods fail, live, in a terminal."""
 
 import asyncio
+import logging
 import os
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import orjson
 from rich.text import Text
@@ -15,7 +16,10 @@ from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import DataTable, Footer, Input, Static
 
-from enricher.cli.feed import Feed
+from enricher.cli.common import raise_first_error
+from enricher.cli.feed import Feed, open_feed
+from enricher.config.options import STDIN, TOP
+from enricher.config.resolve import resolve_settings
 from enricher.errors import EXIT_FAILURE, UsageError
 from enricher.report.pod_stats import SORTS, WINDOW, FailedLine, Key, PodStats, Row, arranged
 from enricher.tailer.reader import stdin
@@ -276,3 +280,22 @@ def keyboard(piped: bool) -> Iterator[None]:
     os.close(tty)
     sys.stdin = open(log)  # noqa: SIM115  # a thread may wait for it until the process ends
     yield
+
+
+def main(arguments: dict[str, Any]) -> int:
+    """Show the view until it is left; return the exit code."""
+    settings, files = resolve_settings(TOP, arguments), arguments["files"]
+    feed = open_feed(settings, files, WINDOW)
+    # Files are shown as a whole, what comes through a pipe as it comes.
+    window = WINDOW if STDIN in files or not files else None
+    stats = PodStats(window, whole=not files, namespace=settings.cluster.namespace)
+    with keyboard(STDIN in files):
+        root = logging.getLogger("enricher")
+        root.addHandler(logging.NullHandler())
+        root.propagate = False  # the first line of the view shows problems
+        app = Top(stats, feed, (lambda: stats.newest) if files else time.time_ns)
+        app.run()
+    if app.failure:
+        raise_first_error(BaseExceptionGroup("", [app.failure]))
+        raise app.failure
+    return app.return_code or 0

@@ -119,9 +119,9 @@ def test_the_worst_grade_and_who_cannot_be_named():
 
 
 def test_the_grades_are_all_known():
-    from enricher.metrics.counters import GRADES as COUNTED  # noqa: PLC0415
+    from enricher.labels import Grade  # noqa: PLC0415
 
-    assert set(GRADES) == set(COUNTED)
+    assert list(GRADES) == list(Grade)
 
 
 @pytest.mark.parametrize(
