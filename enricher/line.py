@@ -1,16 +1,8 @@
 """The words that pass between the packages: where a line comes from, and the line. Pure data."""
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, overload
-
-_UNSEEN = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
-)
-"""Letters and marks that show nothing: Unicode's Default_Ignorable_Code_Point, as far as it counts them as printable,
-and the Braille pattern without a dot.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,25 +17,6 @@ class Source:
     uid: str = ""
     container: str = ""
     profile: str = ""
-
-
-def spelled(name: str) -> str:
-    """A path or a part of one as JSON can hold it, whatever bytes are in it."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
-def printable(text: object) -> str:
-    """On one line and without what a terminal, or the eye, would obey: escapes, line breaks, marks of direction, and
-    what nobody sees.
-    """
-    shown = str(text)
-    if shown.isprintable() and not _UNSEEN.search(shown):
-        return shown  # as nearly all are: this is asked for every name of every attempt
-    return "".join(_escaped(one) if _UNSEEN.match(one) or not one.isprintable() else one for one in shown)
-
-
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape", "replace").decode()
 
 
 class Line(NamedTuple):

@@ -15,7 +15,7 @@ from enricher.config.resolve import Resolved, doubts, resolve, resolve_settings,
 from enricher.config.settings import ENRICH, RECORD, RUN, STDIN, TAIL, TOP, Settings, add_options
 from enricher.endpoints.attribution import Histories
 from enricher.errors import EXIT_CONFIGURATION, EXIT_FAILURE, ConfigurationError, EnricherError, UsageError
-from enricher.line import printable
+from enricher.text import printable
 
 if TYPE_CHECKING:
     from enricher.cli.feed import ClusterFeed, FileFeed

@@ -21,7 +21,7 @@ from enricher.config.settings import Settings
 from enricher.errors import ConfigurationError
 from enricher.kube.client import ApiClient, connect
 from enricher.kube.watcher import ENDPOINT_SLICES, SERVICES, Changed, Listed, Resource, WatchStatus, watch
-from enricher.line import printable
+from enricher.text import printable
 from enricher.timestamps import format_ns
 
 Held = dict[tuple[str, str], dict[str, Any]]

@@ -6,8 +6,8 @@ from fnmatch import fnmatchcase
 
 import orjson
 
-from enricher.line import printable
 from enricher.report.record_view import Record, asked, clock, is_failure, tried, who
+from enricher.text import printable
 
 RED, GREEN, YELLOW, CYAN, DIM = "31", "32", "33", "36", "2"
 _COLOURS = {2: GREEN, 3: CYAN, 4: YELLOW, 5: RED}

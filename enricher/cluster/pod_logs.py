@@ -19,9 +19,10 @@ from typing import Any, NamedTuple, Protocol
 from enricher.kube.client import ApiClient
 from enricher.kube.responses import ApiError, answer
 from enricher.kube.watcher import Listed, Resource, WatchStatus, watch
-from enricher.line import Line, Source, printable
+from enricher.line import Line, Source
 from enricher.tailer.discovery import Selector
 from enricher.tailer.framing import Framer, Framing
+from enricher.text import printable
 from enricher.timestamps import SECOND, format_ns, rfc3339_ns
 
 PODS = Resource("", "v1", "pods")

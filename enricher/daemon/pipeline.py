@@ -14,11 +14,12 @@ from enricher.config.settings import Settings, Start
 from enricher.daemon.status.model import Followed
 from enricher.daemon.stdout import StdoutWriter
 from enricher.enrich.engine import Batch, Enricher
-from enricher.line import Source, spelled
+from enricher.line import Source
 from enricher.metrics.counters import Metrics
 from enricher.tailer.discovery import discover, fixed_directory
 from enricher.tailer.follower import Chunk, Follower
 from enricher.tailer.inotify import DirectoryWatcher
+from enricher.text import escape_bytes
 from enricher.timestamps import SECOND, rfc3339_ns
 
 logger = logging.getLogger("enricher")
@@ -149,7 +150,7 @@ class LogPipeline:
         return Follower(
             source,
             start=self._start,
-            position=self._positions.pop(spelled(source.path), None),
+            position=self._positions.pop(escape_bytes(source.path), None),
             roots=self._roots,
             clock=time.monotonic,
         )
@@ -180,7 +181,7 @@ class LogPipeline:
 
     def positions(self) -> dict[str, dict[str, Any]]:
         """Where each source is to be read on; those that are not found yet keep theirs."""
-        return self._positions | {spelled(source.path): f.position() for source, f in self._followers.items()}
+        return self._positions | {escape_bytes(source.path): f.position() for source, f in self._followers.items()}
 
     # --- how far behind ------------------------------------------------------------------------------------------
 
@@ -212,14 +213,14 @@ class LogPipeline:
         """Each source, for people."""
         return [
             Followed(
-                path=spelled(source.path),
-                namespace=spelled(source.namespace),
-                pod=spelled(source.pod),
-                container=spelled(source.container),
-                formats=tuple(map(spelled, self._enricher.formats(source, time.time_ns()))),
+                path=escape_bytes(source.path),
+                namespace=escape_bytes(source.namespace),
+                pod=escape_bytes(source.pod),
+                container=escape_bytes(source.container),
+                formats=tuple(map(escape_bytes, self._enricher.formats(source, time.time_ns()))),
                 lag_bytes=follower.lag(),
                 last_line_age_seconds=self._age(source),
-                problem=follower.problem and spelled(follower.problem),
+                problem=follower.problem and escape_bytes(follower.problem),
             )
             for source, follower in self._followers.items()
         ]

@@ -25,10 +25,10 @@ from enricher.endpoints.history import FOREVER
 from enricher.enrich.engine import Enricher
 from enricher.kube.client import connect
 from enricher.kube.watcher import WatchSummary
-from enricher.line import spelled
 from enricher.metrics.counters import Collector, Gauges, Metrics, PodKey
 from enricher.state_file import StateFile, lock
 from enricher.tailer.discovery import check_log_dir
+from enricher.text import escape_bytes
 from enricher.timestamps import SECOND, format_ns
 
 logger = logging.getLogger("enricher")
@@ -238,10 +238,10 @@ class _Told:
         problems.update(now.problems)
         return Status(
             version=__version__,
-            node=spelled(self._node),
+            node=escape_bytes(self._node),
             at=_moment(),
             since=self._since,
-            problem=problem and spelled(problem),
+            problem=problem and escape_bytes(problem),
             watch=_watch(now.watch, problem),
             endpoints=now.endpoints,
             sources=now.sources,

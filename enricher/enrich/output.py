@@ -10,7 +10,8 @@ from enricher.accesslog.nginx_variables import ATTEMPT_LISTS, INTEGERS, SECONDS,
 from enricher.accesslog.record import Record
 from enricher.endpoints.attribution import Attribution
 from enricher.endpoints.slices import Owner
-from enricher.line import Line, Source, spelled
+from enricher.line import Line, Source
+from enricher.text import escape_bytes
 from enricher.timestamps import MILLISECOND, format_ns
 
 RESERVED = frozenset(
@@ -52,7 +53,9 @@ class Renderer:
         if known is None:
             known = {"namespace": source.namespace, "pod": source.pod, "node": self._node}
             known |= {"container": source.container, "stream": stream, "path": "" if source.pod else source.path}
-            known = self._sources[source, stream] = {name: spelled(value) for name, value in known.items() if value}
+            known = self._sources[source, stream] = {
+                name: escape_bytes(value) for name, value in known.items() if value
+            }
         return known
 
     def skeleton(self, source: Source, log_format: LogFormat) -> list[bytes] | None:

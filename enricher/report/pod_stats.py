@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from math import ceil, log
 from typing import NamedTuple
 
-from enricher.line import printable
 from enricher.report.record_view import Record, asked, client, clock, error_code, outcome
+from enricher.text import printable
 from enricher.timestamps import SECOND, rfc3339_ns
 
 NOBODY = "—"

@@ -7,6 +7,7 @@ from html import escape
 
 from enricher.daemon.status.error_rates import KEPT
 from enricher.daemon.status.model import FailingPod, Followed, Status
+from enricher.text import truncate
 
 REFRESH = 30
 """Seconds between the reloads of a page that was asked for with `?refresh=30`: nobody's page moves by itself."""
@@ -126,7 +127,7 @@ def render(status: Status, *, refreshing: bool = False) -> bytes:
 def _title(status: Status) -> str:
     fail = _number(len(status.failing), "pod fails", "pods fail") if status.failing else "no pod fails"
     parts = ("not ready", fail) if status.problem else (fail,)
-    return f"{', '.join(parts)} – Enricher{' on ' + _cut(status.node) if status.node else ''}"
+    return f"{', '.join(parts)} – Enricher{' on ' + escape(truncate(status.node, LONGEST)) if status.node else ''}"
 
 
 def _header(status: Status, refreshing: bool) -> str:
@@ -295,13 +296,9 @@ def _cell(number: int) -> str:
     return f'<td class="number">{number:,}</td>'
 
 
-def _cut(text: str, longest: int = LONGEST) -> str:
-    return escape(text if len(text) <= longest else text[:longest] + "…")
-
-
 def _text(text: str, longest: int = LONGEST) -> str:
     """Text from outside: as text, and so that its writing direction stays its own."""
-    return f"<bdi>{_cut(text, longest)}</bdi>" if text else ""
+    return f"<bdi>{escape(truncate(text, longest))}</bdi>" if text else ""
 
 
 def _time(at: str) -> str:
