@@ -23,7 +23,7 @@ from enricher.line import Line, Source
 from enricher.tailer.discovery import Selector
 from enricher.tailer.framing import Framer, Framing
 from enricher.text import printable
-from enricher.timestamps import SECOND, format_ns, rfc3339_ns
+from enricher.timestamps import SECOND, format_rfc3339, parse_rfc3339
 
 PODS = Resource("", "v1", "pods")
 SILENCE = 90.0
@@ -248,7 +248,7 @@ class PodLogStreamer:
             # By the node's own clock; a second more, as it takes whole ones.
             params["sinceSeconds"] = str(min(ceil(self._clock() - self._begins) + 1, LONGEST_SINCE))
         else:
-            params["sinceTime"] = format_ns(since)
+            params["sinceTime"] = format_rfc3339(since)
         path = f"{PODS.path(source.namespace)}/{source.pod}/log"
         framer = Framer(framing=Framing("plain"))
         task = f"read the log of {source.path}"
@@ -265,7 +265,7 @@ class PodLogStreamer:
         lines = []
         for one in raw:
             stamp, _, text = one.text.partition(b" ")
-            at = rfc3339_ns(stamp)
+            at = parse_rfc3339(stamp)
             if at is None:
                 # Of no container: the kubelet tells in the answer itself what it stumbled over.
                 self._say(log, one.text.decode("utf-8", "backslashreplace"))

@@ -20,7 +20,7 @@ from enricher.tailer.discovery import discover, fixed_directory
 from enricher.tailer.follower import Chunk, Follower
 from enricher.tailer.inotify import DirectoryWatcher
 from enricher.text import escape_bytes
-from enricher.timestamps import SECOND, rfc3339_ns
+from enricher.timestamps import SECOND, parse_rfc3339
 
 logger = logging.getLogger("enricher")
 
@@ -227,7 +227,7 @@ class LogPipeline:
 
     def _age(self, source: Source) -> float | None:
         """Of its last line read, in seconds; None where there is none, or it has no time."""
-        at = rfc3339_ns(self._last_line.get(source, b""))
+        at = parse_rfc3339(self._last_line.get(source, b""))
         return (time.time_ns() - at) / SECOND if at else None
 
 

@@ -29,7 +29,7 @@ from enricher.metrics.counters import Collector, Gauges, Metrics, PodKey
 from enricher.state_file import StateFile, lock
 from enricher.tailer.discovery import check_log_dir
 from enricher.text import escape_bytes
-from enricher.timestamps import SECOND, format_ns
+from enricher.timestamps import SECOND, format_rfc3339
 
 logger = logging.getLogger("enricher")
 
@@ -264,4 +264,4 @@ def _watch(watch: WatchSummary | None, problem: str | None) -> Watch:
 
 def _moment() -> str:
     """Now, to the second."""
-    return format_ns(time.time_ns() // SECOND * SECOND)
+    return format_rfc3339(time.time_ns() // SECOND * SECOND)

@@ -22,7 +22,7 @@ from enricher.endpoints.history import EVER, History
 from enricher.endpoints.slices import read_slice, service_as_slice, split_address
 from enricher.errors import ConfigurationError
 from enricher.state_file import unwrapped
-from enricher.timestamps import rfc3339_ns
+from enricher.timestamps import parse_rfc3339
 
 EVENTS = ("ADDED", "MODIFIED", "DELETED", "BOOKMARK")
 
@@ -143,8 +143,8 @@ def _events(text: bytes) -> Iterator[Event]:
 def _event(line: bytes) -> Event | None:
     try:
         event = orjson.loads(line)
-        at, type_, obj = rfc3339_ns(event["at"].encode()), event["type"], event["object"]
-        earliest = rfc3339_ns(event.get("earliest", event["at"]).encode())
+        at, type_, obj = parse_rfc3339(event["at"].encode()), event["type"], event["object"]
+        earliest = parse_rfc3339(event.get("earliest", event["at"]).encode())
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
     if at is None or earliest is None or type_ not in EVENTS or not isinstance(obj, dict):

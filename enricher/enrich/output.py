@@ -12,7 +12,7 @@ from enricher.endpoints.attribution import Attribution
 from enricher.endpoints.slices import Owner
 from enricher.line import Line, Source
 from enricher.text import escape_bytes
-from enricher.timestamps import MILLISECOND, format_ns
+from enricher.timestamps import MILLISECOND, format_rfc3339
 
 RESERVED = frozenset(
     {
@@ -133,7 +133,7 @@ def fragments(attribution: Attribution) -> tuple[bytes, bytes]:
 def line_time(line: Line, record: Record | None) -> str | None:
     if line.stamp:
         return line.stamp.decode("ascii", "replace")
-    return format_ns(record.ended) if record and record.ended is not None else None
+    return format_rfc3339(record.ended) if record and record.ended is not None else None
 
 
 def attributed(attribution: Attribution, *, uid: bool = False) -> dict[str, Any]:

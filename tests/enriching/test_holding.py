@@ -6,13 +6,13 @@ from controller_lines import AT, SOURCE, STAMP, access, slice_of
 
 from enricher.enrich.engine import HOLD, VAIN, Batch
 from enricher.line import Line
-from enricher.timestamps import format_ns
+from enricher.timestamps import format_rfc3339
 
 MS = 1_000_000
 
 
 def batch(enricher, *addrs, at=AT):
-    return Batch(SOURCE, [Line(access(addr), format_ns(at).encode(), "stdout") for addr in addrs])
+    return Batch(SOURCE, [Line(access(addr), format_rfc3339(at).encode(), "stdout") for addr in addrs])
 
 
 def pods(enriched):

@@ -22,9 +22,9 @@ from enricher.endpoints.slices import read_slice
 from enricher.enrich.engine import Enricher
 from enricher.metrics.counters import Metrics
 from enricher.tailer.follower import Follower
-from enricher.timestamps import rfc3339_ns
+from enricher.timestamps import parse_rfc3339
 
-EPOCH = rfc3339_ns(b"2026-11-22T00:00:00Z")
+EPOCH = parse_rfc3339(b"2026-11-22T00:00:00Z")
 """What the clock on the wall says at virtual second 0."""
 
 

@@ -16,7 +16,7 @@ from enricher.enrich.engine import Batch, Enricher
 from enricher.line import Source
 from enricher.metrics.counters import Metrics
 from enricher.tailer.framing import Framer
-from enricher.timestamps import rfc3339_ns
+from enricher.timestamps import parse_rfc3339
 
 INPUTS = 15_000
 STAMP = b"2026-11-22T23:18:31.5Z"
@@ -124,7 +124,7 @@ class Fuzz:
 def enricher(format_):
     history = History(keep=None)
     history.replace(
-        [read_slice(slice_of("web", PODS, namespace="shop", service="web", port=80))], rfc3339_ns(STAMP) - 10**12
+        [read_slice(slice_of("web", PODS, namespace="shop", service="web", port=80))], parse_rfc3339(STAMP) - 10**12
     )
     return Enricher(FormatDetector((compile_format(format_),)), Histories(history, History()), Metrics(), node="node-0")
 
