@@ -1,4 +1,4 @@
-"""The words that pass between the packages: where a line comes from, and the line. Pure data."""
+"""Log lines and the container log that they come from. Pure data."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -7,8 +7,10 @@ from typing import NamedTuple, overload
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One container whose log is followed; `path` is the directory or file that holds it. `profile` is the name of its
-    proxy's, if it was given.
+    """One container whose log is followed.
+
+    `path` is the directory or file that holds the log. `profile` is the name of the proxy's profile, if the user gave
+    one.
     """
 
     path: str
@@ -20,11 +22,11 @@ class Source:
 
 
 class Line(NamedTuple):
-    """One line of a log as the container runtime framed it, its fragments joined.
+    """One line of a log as the container runtime framed it, with its fragments joined.
 
-    `stamp` is the runtime's RFC 3339 stamp of the first fragment as written, `stream` is "stdout" or "stderr";
-    both are empty where the line carries no (valid) frame. `cut` counts the bytes that were dropped from the end of
-    a line longer than the follower's limit.
+    `stamp` is the runtime's RFC 3339 stamp of the first fragment, as written. `stream` is "stdout" or "stderr". Both
+    are empty if the line has no valid frame. `cut` is the number of bytes dropped from the end of a line that exceeds
+    the size limit.
     """
 
     text: bytes
@@ -34,9 +36,11 @@ class Line(NamedTuple):
 
 
 class Block(Sequence[Line]):
-    """Lines that nobody has framed yet: `body` holds whole physical lines, each of them one Line.
+    """Lines that have not been parsed from their frames yet.
 
-    Who wants Lines gets them; who can read `body` at once saves the work. `frame` makes Lines of any of its lines.
+    `body` holds whole physical lines, each of which is exactly one Line. A consumer of Lines iterates over the block; a
+    consumer that can read `body` as a whole saves that work. `frame` makes Lines of any bytes of `body` that are whole
+    physical lines.
     """
 
     def __init__(self, body: bytes, frame: Callable[[bytes], list[Line]]) -> None:
@@ -54,19 +58,19 @@ class Block(Sequence[Line]):
     @overload
     def __getitem__(self, index: slice) -> list[Line]: ...
     def __getitem__(self, index: int | slice) -> Line | list[Line]:
-        if index == -1 and self._lines is None:  # of a block that was read as a whole, this one is still of interest
+        if index == -1 and self._lines is None:  # the one line that is needed of a block whose body was read as a whole
             return self.frame(self.raw[-1])[0]
-        return self._framed()[index]
+        return self._get_lines()[index]
 
     def __iter__(self) -> Iterator[Line]:
-        return iter(self._framed())
+        return iter(self._get_lines())
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and list(self) == list(other)
 
     __hash__ = None  # type: ignore[assignment]  # as a list
 
-    def _framed(self) -> list[Line]:
+    def _get_lines(self) -> list[Line]:
         if self._lines is None:
             self._lines = self.frame(self.body)
         return self._lines

@@ -26,7 +26,7 @@ from enricher.enrich.engine import Enricher
 from enricher.kube.client import connect
 from enricher.kube.watcher import WatchSummary
 from enricher.metrics.counters import Collector, Gauges, Metrics, PodKey
-from enricher.state_file import StateFile, lock
+from enricher.state_file import StateFile, lock_state_dir
 from enricher.tailer.discovery import check_log_dir
 from enricher.text import escape_bytes
 from enricher.timestamps import SECOND, format_rfc3339
@@ -59,7 +59,7 @@ async def run(settings: Settings, writer: StdoutWriter, own_log: StderrLog) -> N
     metrics = Metrics(max_series=settings.max_series)
     async with AsyncExitStack() as stack:
         if settings.state_dir:
-            stack.enter_context(lock(settings.state_dir))
+            stack.enter_context(lock_state_dir(settings.state_dir))
         choosing = settings.choosing()
         knowledge = await stack.enter_async_context(_knowledge(settings, choosing.usual))
         shipping = LogPipeline(

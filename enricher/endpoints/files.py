@@ -21,7 +21,7 @@ from enricher.endpoints.attribution import Histories
 from enricher.endpoints.history import EVER, History
 from enricher.endpoints.slices import read_slice, service_as_slice, split_address
 from enricher.errors import ConfigurationError
-from enricher.state_file import unwrapped
+from enricher.state_file import unwrap_state
 from enricher.timestamps import parse_rfc3339
 
 EVENTS = ("ADDED", "MODIFIED", "DELETED", "BOOKMARK")
@@ -107,7 +107,7 @@ def _snapshot(known: Histories, obj: Object) -> None:
 def _saved(known: Histories, obj: Object) -> None:
     if any(known.pods.tenures()):
         raise ValueError("a daemon's history has to be the first of the files")
-    known.pods.load(unwrapped(obj, "history"))
+    known.pods.load(unwrap_state(obj, "history"))
     known.pods.bookmarked = True  # it says until when it is whole
 
 
