@@ -18,7 +18,7 @@ from enricher.metrics.counters import Metrics
 from enricher.report.console import PipedConsole
 from enricher.report.service_map import MAPS, ServiceMap
 from enricher.report.summary import Summary
-from enricher.tailer.reader import read_file, stdin
+from enricher.tailer.reader import open_stdin, read_file
 
 WORTH_A_BAR = 8 * 1024 * 1024
 """Files of less than this many bytes are read before a progress bar could be looked at."""
@@ -31,7 +31,7 @@ def enrich(settings: Settings, files: Sequence[str], known: Histories, *, instea
     table = Summary() if instead == "summary" else ServiceMap() if instead else None
     with _progress(files) as progress:
         for file in files:
-            for lines in read_file(stdin() if file == STDIN else file, progress=progress(file)):
+            for lines in read_file(open_stdin() if file == STDIN else file, progress=progress(file)):
                 data = enricher.enrich(Batch(Source(file), lines)).data
                 if table is None:
                     out.write(data)

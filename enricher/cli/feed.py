@@ -18,7 +18,7 @@ from enricher.errors import ConfigurationError
 from enricher.kube.client import connect
 from enricher.line import Line, Source
 from enricher.metrics.counters import Metrics
-from enricher.tailer.reader import read_file, stdin
+from enricher.tailer.reader import open_stdin, read_file
 from enricher.timestamps import SECOND
 
 MISFITS = 20
@@ -155,7 +155,7 @@ class FileFeed:
 
 def _stdin() -> BinaryIO:
     """Without Python's own buffer, whose lock a thread that waits for more would hold until after the end."""
-    return open(stdin().fileno(), "rb", buffering=0, closefd=False)
+    return open(open_stdin().fileno(), "rb", buffering=0, closefd=False)
 
 
 def _look_at_format(metrics: Metrics, *, misfits: int) -> bool:

@@ -245,14 +245,14 @@ def _enrich(arguments: dict[str, Any]) -> int:
 
 def _explain(arguments: dict[str, Any]) -> int:
     from enricher.cli.explain import explain_address, explain_line  # noqa: PLC0415
-    from enricher.tailer.reader import stdin  # noqa: PLC0415
+    from enricher.tailer.reader import open_stdin  # noqa: PLC0415
 
     settings, subject = resolve_settings(ENRICH, arguments), arguments["subject"]
     known = _known(settings)
     if arguments["at"]:
         sys.stdout.writelines(f"{text}\n" for text in explain_address(known, subject, arguments["at"]))
     else:
-        lines = stdin() if subject == "-" else [subject.encode("utf-8", "surrogateescape")]
+        lines = open_stdin() if subject == "-" else [subject.encode("utf-8", "surrogateescape")]
         for line in lines:
             sys.stdout.writelines(f"{text}\n" for text in explain_line(settings, known, line))
     sys.stdout.flush()

@@ -20,8 +20,8 @@ from enricher.kube.client import ApiClient
 from enricher.kube.responses import ApiError, answer
 from enricher.kube.watcher import Listed, Resource, WatchStatus, watch
 from enricher.line import Line, Source
-from enricher.tailer.discovery import Selector
 from enricher.tailer.framing import Framer, Framing
+from enricher.tailer.selector import Selector
 from enricher.text import printable
 from enricher.timestamps import SECOND, format_rfc3339, parse_rfc3339
 
@@ -83,9 +83,9 @@ def _wanted(
     selectors: Sequence[Selector], namespace: str, name: str, spec: Mapping[str, Any]
 ) -> Iterator[tuple[str, str]]:
     """Names of containers, and their profiles."""
-    fitting = [one for one in selectors if one.takes_pod(namespace, name)]
+    fitting = [one for one in selectors if one.matches_pod(namespace, name)]
     for container in spec.get("containers") or () if fitting else ():
-        if selector := next((one for one in fitting if one.takes(container["name"])), None):
+        if selector := next((one for one in fitting if one.matches_container(container["name"])), None):
             yield container["name"], selector.profile
 
 

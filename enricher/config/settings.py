@@ -16,7 +16,7 @@ from enricher.accesslog.compiler import LogFormatError
 from enricher.accesslog.detection import FormatDetector
 from enricher.accesslog.profiles import DEFAULT_PROFILE, PROFILES, Formats
 from enricher.errors import ConfigurationError, UsageError
-from enricher.tailer.discovery import Selector
+from enricher.tailer.selector import Selector
 
 STDIN = "-"
 """Its name among files."""

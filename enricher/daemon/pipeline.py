@@ -16,9 +16,10 @@ from enricher.daemon.stdout import StdoutWriter
 from enricher.enrich.engine import Batch, Enricher
 from enricher.line import Source
 from enricher.metrics.counters import Metrics
-from enricher.tailer.discovery import discover, fixed_directory
-from enricher.tailer.follower import Chunk, Follower
+from enricher.tailer.discovery import discover
+from enricher.tailer.follower import Chunk, LogFollower
 from enricher.tailer.inotify import DirectoryWatcher
+from enricher.tailer.selector import fixed_directory
 from enricher.text import escape_bytes
 from enricher.timestamps import SECOND, parse_rfc3339
 
@@ -64,7 +65,7 @@ class LogPipeline:
         self._start: Start = settings.start if positions is None else "beginning"
         self._waker = DirectoryWatcher()
         self._roots = roots(settings)
-        self._followers: dict[Source, Follower] = {}
+        self._followers: dict[Source, LogFollower] = {}
         self._last_line: dict[Source, bytes] = {}
         self._gone: Counter[str] = Counter()
         """Problems of sources that are gone."""
@@ -75,7 +76,7 @@ class LogPipeline:
 
     # --- one source ----------------------------------------------------------------------------------------------
 
-    async def _ship(self, follower: Follower) -> None:
+    async def _ship(self, follower: LogFollower) -> None:
         """A source's lines until it is gone for good, or the daemon stops."""
         await self._knowledge.start()
         said, poll = None, POLL
@@ -95,7 +96,7 @@ class LogPipeline:
                 # Nothing wakes us when what kept us from reading is over.
                 poll = POLL if stirred or follower.problem else min(2 * poll, LONGEST_POLL)
 
-    async def _deliver(self, follower: Follower, chunk: Chunk) -> None:
+    async def _deliver(self, follower: LogFollower, chunk: Chunk) -> None:
         """A chunk's lines, enriched, to stdout. A line that outran the watch holds up the rest of its source, and
         with it the reading, for a moment; when the daemon stops, it goes out as things stand.
         """
@@ -146,8 +147,8 @@ class LogPipeline:
                     self._start = "beginning"  # what appears later is new, too
                     await self._waker.wait(self._settings.log_dir, DISCOVER)
 
-    def _follower(self, source: Source) -> Follower:
-        return Follower(
+    def _follower(self, source: Source) -> LogFollower:
+        return LogFollower(
             source,
             start=self._start,
             position=self._positions.pop(escape_bytes(source.path), None),
@@ -155,7 +156,7 @@ class LogPipeline:
             clock=time.monotonic,
         )
 
-    async def _follow(self, follower: Follower) -> None:
+    async def _follow(self, follower: LogFollower) -> None:
         source = follower.source
         self._waker.watch(source.path)
         logger.info("following %s", source.path)
@@ -163,7 +164,7 @@ class LogPipeline:
             await self._ship(follower)
         finally:
             follower.close()
-            self._waker.forget(source.path)
+            self._waker.unwatch(source.path)
         if not self._stopping.is_set():
             logger.info("%s is gone", source.path)
             self._enricher.forget(source)
@@ -177,7 +178,7 @@ class LogPipeline:
         self._stopping.set()
         self._knowledge.news.spread()
         for path in (self._settings.log_dir, *(source.path for source in self._followers)):
-            self._waker.wake(path)
+            self._waker.notify(path)
 
     def positions(self) -> dict[str, dict[str, Any]]:
         """Where each source is to be read on; those that are not found yet keep theirs."""

@@ -21,7 +21,7 @@ from enricher.endpoints.history import History
 from enricher.endpoints.slices import read_slice
 from enricher.enrich.engine import Enricher
 from enricher.metrics.counters import Metrics
-from enricher.tailer.follower import Follower
+from enricher.tailer.follower import LogFollower
 from enricher.timestamps import parse_rfc3339
 
 EPOCH = parse_rfc3339(b"2026-11-22T00:00:00Z")
@@ -77,7 +77,7 @@ class Daemon:
 
     def __init__(self, log_dir: Path, state_dir: Path, *, chunk_size: int = 64 * 1024, pipe: int = 1 << 16) -> None:
         shipping_module.time = VirtualTime
-        shipping_module.Follower = partial(Follower, chunk_size=chunk_size)
+        shipping_module.LogFollower = partial(LogFollower, chunk_size=chunk_size)
         self.loop = asyncio.get_running_loop()
         assert isinstance(self.loop, VirtualLoop)
         self.loop.busy = lambda: self.flowing and self.writer.waiting > 0

@@ -165,7 +165,7 @@ def test_hostile_lines(seed, kind):
     print(f"seed {seed}")
     fuzz, framer = Fuzz(seed), Framer()
     enrichers = [enricher(format_) for format_ in FORMATS]
-    framer.decide(fuzz.framed(kind, b"a line\n"))
+    framer.detect(fuzz.framed(kind, b"a line\n"))
     done = 0
     while done < INPUTS:
         texts = [fuzz.text() for _ in range(100)]
@@ -184,7 +184,7 @@ def test_hostile_lines(seed, kind):
 def test_ten_mebibytes(filling):
     text = access(uri=b"/" + filling * ((10 << 20) // len(filling)))
     framer, one = Framer(), enricher(INGRESS_NGINX)
-    framer.decide(STAMP + b" stdout F x\n")
+    framer.detect(STAMP + b" stdout F x\n")
     data = b"%s stdout F %s\n%s stdout F %s\n" % (STAMP, text, STAMP, access())
     pieces = (data[at : at + (1 << 16)] for at in range(0, len(data), 1 << 16))
     first, second, rest = b"".join(written(one, framer.feed(piece)) for piece in pieces).split(b"\n")
