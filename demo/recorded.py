@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from enricher.timestamps import SECOND, format_ns, rfc3339_ns
+from enricher.timestamps import SECOND, format_rfc3339, parse_rfc3339
 
 LOG = "ingress-nginx_ingress-nginx-controller-7d78fd997-csccr_768b86a5-1888-4d61-9bff-ea7035f00ab8/controller/0.log"
 """Where the kubelet kept the log, below /var/log/pods."""
@@ -61,7 +61,7 @@ def moved(line: bytes, seconds: int) -> bytes:
     """A log line with its runtime's stamp and the dates within it this many seconds later."""
     stamp, stream, tag, text = line.split(b" ", 3)
     text = _DATES.sub(lambda found: _moved_date(found, seconds), text, count=1)
-    return b" ".join([format_ns(_at(stamp) + seconds * SECOND).encode(), stream, tag, text])
+    return b" ".join([format_rfc3339(_at(stamp) + seconds * SECOND).encode(), stream, tag, text])
 
 
 def _moved_date(found: re.Match[bytes], seconds: int) -> bytes:
@@ -71,7 +71,7 @@ def _moved_date(found: re.Match[bytes], seconds: int) -> bytes:
 
 
 def _at(stamp: bytes) -> int:
-    at = rfc3339_ns(stamp)
+    at = parse_rfc3339(stamp)
     if at is None:
         raise ValueError(f"not a time: {stamp!r}")
     return at

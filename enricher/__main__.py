@@ -1,3 +1,5 @@
+"""The command line, as `python -m enricher`."""
+
 import sys
 
 from enricher.cli.main import main

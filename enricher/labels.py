@@ -1,4 +1,4 @@
-"""Values that the output's fields and the metrics' labels can have."""
+"""Values of the output's fields and of the metrics' labels."""
 
 from enum import StrEnum
 
@@ -23,12 +23,16 @@ class Grade(StrEnum):
 
 
 class LineKind(StrEnum):
-    """What a log line turned out to be."""
+    """What a log line was parsed as."""
 
     ACCESS = "access"
+    """A request, in a format of the proxy's access log."""
     ERROR = "error"
+    """A line of nginx's error log."""
     OTHER = "other"
+    """A known companion of the log: the proxy's own messages, a TCP session, a blank line, the rest of stderr."""
     PARSE_ERROR = "parse_error"
+    """None of these: a line that fits no format."""
 
 
 class Origin(StrEnum):

@@ -1,22 +1,16 @@
-"""The words that pass between the packages: where a line comes from, and the line. Pure data."""
+"""Log lines and the container log that they come from. Pure data."""
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, overload
 
-_UNSEEN = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
-)
-"""Letters and marks that show nothing: Unicode's Default_Ignorable_Code_Point, as far as it counts them as printable,
-and the Braille pattern without a dot.
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One container whose log is followed; `path` is the directory or file that holds it. `profile` is the name of its
-    proxy's, if it was given.
+    """One container whose log is followed.
+
+    `path` is the directory or file that holds the log. `profile` is the name of the proxy's profile, if the user gave
+    one.
     """
 
     path: str
@@ -27,31 +21,12 @@ class Source:
     profile: str = ""
 
 
-def spelled(name: str) -> str:
-    """A path or a part of one as JSON can hold it, whatever bytes are in it."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
-def printable(text: object) -> str:
-    """On one line and without what a terminal, or the eye, would obey: escapes, line breaks, marks of direction, and
-    what nobody sees.
-    """
-    shown = str(text)
-    if shown.isprintable() and not _UNSEEN.search(shown):
-        return shown  # as nearly all are: this is asked for every name of every attempt
-    return "".join(_escaped(one) if _UNSEEN.match(one) or not one.isprintable() else one for one in shown)
-
-
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape", "replace").decode()
-
-
 class Line(NamedTuple):
-    """One line of a log as the container runtime framed it, its fragments joined.
+    """One line of a log as the container runtime framed it, with its fragments joined.
 
-    `stamp` is the runtime's RFC 3339 stamp of the first fragment as written, `stream` is "stdout" or "stderr";
-    both are empty where the line carries no (valid) frame. `cut` counts the bytes that were dropped from the end of
-    a line longer than the follower's limit.
+    `stamp` is the runtime's RFC 3339 stamp of the first fragment, as written. `stream` is "stdout" or "stderr". Both
+    are empty if the line has no valid frame. `cut` is the number of bytes dropped from the end of a line that exceeds
+    the size limit.
     """
 
     text: bytes
@@ -61,9 +36,11 @@ class Line(NamedTuple):
 
 
 class Block(Sequence[Line]):
-    """Lines that nobody has framed yet: `body` holds whole physical lines, each of them one Line.
+    """Lines that have not been parsed from their frames yet.
 
-    Who wants Lines gets them; who can read `body` at once saves the work. `frame` makes Lines of any of its lines.
+    `body` holds whole physical lines, each of which is exactly one Line. A consumer of Lines iterates over the block; a
+    consumer that can read `body` as a whole saves that work. `frame` makes Lines of any bytes of `body` that are whole
+    physical lines.
     """
 
     def __init__(self, body: bytes, frame: Callable[[bytes], list[Line]]) -> None:
@@ -81,19 +58,19 @@ class Block(Sequence[Line]):
     @overload
     def __getitem__(self, index: slice) -> list[Line]: ...
     def __getitem__(self, index: int | slice) -> Line | list[Line]:
-        if index == -1 and self._lines is None:  # of a block that was read as a whole, this one is still of interest
+        if index == -1 and self._lines is None:  # the one line that is needed of a block whose body was read as a whole
             return self.frame(self.raw[-1])[0]
-        return self._framed()[index]
+        return self._get_lines()[index]
 
     def __iter__(self) -> Iterator[Line]:
-        return iter(self._framed())
+        return iter(self._get_lines())
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and list(self) == list(other)
 
     __hash__ = None  # type: ignore[assignment]  # as a list
 
-    def _framed(self) -> list[Line]:
+    def _get_lines(self) -> list[Line]:
         if self._lines is None:
             self._lines = self.frame(self.body)
         return self._lines

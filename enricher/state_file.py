@@ -1,4 +1,4 @@
-"""What outlives a restart, on disk: atomic, durable, and never trusted blindly."""
+"""State that outlives a restart: versioned JSON files, written atomically and validated when they are read."""
 
 import contextlib
 import fcntl
@@ -12,17 +12,18 @@ import orjson
 from enricher.errors import ConfigurationError
 
 VERSION = 1
-_KEPT = 3
-"""Broken files that are kept for a look at them; the last one is overwritten when there are more."""
+"""Version of the files' format. Files of another version are set aside."""
+_MAX_SET_ASIDE = 3
+"""Number of unusable files that are kept for inspection. Once there are that many, the last one is overwritten."""
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
 class StateFile:
-    """`{"version": 1, "<name>": {…}}` in `<state_dir>/<name>.json`.
+    """The file `<state_dir>/<name>.json`, which holds `{"version": 1, "<name>": {…}}`.
 
-    `failures` counts saves that did not work.
+    `failures` counts the saves that failed.
     """
 
     def __init__(self, state_dir: str, name: str) -> None:
@@ -33,7 +34,7 @@ class StateFile:
         self.failures = 0
 
     def check(self) -> None:
-        """Makes the directory if need be; raises ConfigurationError where nothing can be written."""
+        """Create the directory if it is missing; raise ConfigurationError if files cannot be written there."""
         probe = self._path + ".tmp"
         try:
             os.makedirs(self._directory, exist_ok=True)
@@ -42,9 +43,11 @@ class StateFile:
         except OSError as error:
             raise ConfigurationError(f"state directory {self._directory}: {error.strerror}") from error
 
-    def load(self, take: Callable[[dict[str, Any]], T]) -> T | None:
-        """What `take` makes of what was saved. It raises ValueError where it can't be that: then, as with a file that
-        can't be read, it is set aside and nothing is known, as without a file.
+    def load(self, parse: Callable[[dict[str, Any]], T]) -> T | None:
+        """Return the saved state as parsed by `parse`, or None if there is no usable file.
+
+        `parse` raises ValueError if the state is invalid. An invalid or malformed file is set aside; one that cannot be
+        read stays in its place.
         """
         try:
             with open(self._path, "rb") as file:
@@ -52,18 +55,19 @@ class StateFile:
         except FileNotFoundError:
             return None
         except OSError as error:
-            log.warning("cannot read %s (%s): starting without it", self._path, error.strerror)
+            logger.warning("cannot read %s (%s): starting without it", self._path, error.strerror)
             return None
         try:
-            return take(unwrapped(orjson.loads(content), self._name))
+            return parse(unwrap_state(orjson.loads(content), self._name))
         except ValueError as error:
             self._set_aside(error)
             return None
 
     def save(self, state: Mapping[str, Any]) -> bool:
-        """Writes them unless they are what was written last; blocks until the disk has them.
+        """Write the state, unless it is what was written last, and return whether the disk holds it.
 
-        A failure is counted and logged, once per change; the previous file stays whole. False then.
+        Block until the disk has it. On a failure the previous file stays intact; failures are counted, and logged when
+        their cause changes.
         """
         content = orjson.dumps({"version": VERSION, self._name: state})
         if content == self._saved:
@@ -71,44 +75,47 @@ class StateFile:
         try:
             _write(self._path + ".tmp", content)
             os.replace(self._path + ".tmp", self._path)
-            _sync(self._directory)
+            _sync_directory(self._directory)
         except OSError as error:
-            self._failed(str(error))
+            self.failures += 1
+            if str(error) != self._problem:
+                logger.error("cannot save %s: %s", self._path, error)  # noqa: TRY400  # the stack adds nothing
+            self._problem = str(error)
             return False
         if self._problem:
-            log.info("%s is saved again", self._path)
+            logger.info("saving %s works again", self._path)
         self._saved, self._problem = content, None
         return True
 
-    def _failed(self, problem: str) -> None:
-        self.failures += 1
-        if problem != self._problem:
-            log.error("cannot save %s: %s", self._path, problem)
-        self._problem = problem
-
     def _set_aside(self, reason: ValueError) -> None:
-        kept = [f"{self._path}.bad-{number}" for number in range(1, _KEPT + 1)]
-        aside = next((path for path in kept if not os.path.lexists(path)), kept[-1])
+        targets = [f"{self._path}.bad-{number}" for number in range(1, _MAX_SET_ASIDE + 1)]
+        target = next((path for path in targets if not os.path.lexists(path)), targets[-1])
         with contextlib.suppress(OSError):
-            # Where even this fails, the next save replaces the file.
-            os.replace(self._path, aside)
-        log.warning("%s is not usable (%s): kept as %s, starting without it", self._path, reason, aside)
+            # If this fails too, the next save replaces the file.
+            os.replace(self._path, target)
+        logger.warning("%s is not usable (%s): moved to %s, starting without it", self._path, reason, target)
 
 
-def unwrapped(found: Any, name: str) -> dict[str, Any]:
-    """What the file `<name>.json` was to keep, of the JSON in it. Raises ValueError where it is none of ours."""
-    match found:
+def unwrap_state(document: Any, name: str) -> dict[str, Any]:
+    """Return the state in the parsed content of `<name>.json`.
+
+    Raise ValueError if it is not such a file or of another version.
+    """
+    match document:
         case {"version": int(version)} if version != VERSION:
-            raise ValueError(f"{name} of version {version}, this program knows {VERSION}")
-        case {"version": int()} if isinstance(state := found.get(name), dict):
+            raise ValueError(f"the version of {name} is {version}, and only {VERSION} is supported")
+        case {"version": int()} if isinstance(state := document.get(name), dict):
             return state
     raise ValueError(f"not a file of {name}")
 
 
-def lock(state_dir: str) -> BinaryIO:
-    """Takes the directory for this process, as long as the file that it gives is open. Raises ConfigurationError."""
+def lock_state_dir(state_dir: str) -> BinaryIO:
+    """Lock the directory for this process and return the file that holds the lock for as long as it is open.
+
+    Raise ConfigurationError if another process holds the lock or it cannot be taken.
+    """
     try:
-        file = open(os.path.join(state_dir, "lock"), "wb")  # noqa: SIM115  # the caller's
+        file = open(os.path.join(state_dir, "lock"), "wb")  # noqa: SIM115  # the caller closes it
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         raise ConfigurationError(f"state directory {state_dir}: another process uses it") from error
@@ -124,8 +131,9 @@ def _write(path: str, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _sync(directory: str) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+def _sync_directory(path: str) -> None:
+    """Flush a directory to disk, so that a rename in it outlives a power failure."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
     finally:

@@ -9,7 +9,7 @@ the same separators.
 import re
 from typing import NamedTuple
 
-from enricher.timestamps import seconds_ns
+from enricher.timestamps import parse_decimal_seconds
 
 SEPARATOR = re.compile(rb", | : ")
 
@@ -86,7 +86,7 @@ def read_attempts(addr: bytes, status: bytes, time: bytes, length: bytes, header
         Attempt(
             element.decode("utf-8", "backslashreplace"),
             _integer(_at(statuses, n)),
-            seconds_ns(_at(times, n)),
+            parse_decimal_seconds(_at(times, n)),
             _integer(_at(lengths, n)),
             _at(headers, n) != b"-" if header else None,
         )

@@ -18,7 +18,7 @@ from enricher.accesslog.json_format import JsonFormat
 from enricher.accesslog.nginx_variables import decoded
 from enricher.accesslog.record import Record
 from enricher.accesslog.values import INTEGER, MILLISECONDS, TEXT, WORD, Kind, dialect
-from enricher.timestamps import MILLISECOND, rfc3339_ns
+from enricher.timestamps import MILLISECOND, parse_rfc3339
 
 DEFAULT = (
     '[%START_TIME%] "%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%" %RESPONSE_CODE% %RESPONSE_FLAGS% '
@@ -196,7 +196,7 @@ def _word(text: str) -> str:
 
 def read_record(raw: dict[str, bytes], fields: dict[str, Any]) -> Record:
     duration = _ms(raw.get("request_time", b""))
-    began = rfc3339_ns(raw.get("start_time", b""))
+    began = parse_rfc3339(raw.get("start_time", b""))
     return Record(
         fields,
         _attempts(raw),

@@ -14,7 +14,7 @@ from enricher.accesslog.compiler import LogFormat, LogFormatError, Token, assemb
 from enricher.accesslog.nginx_variables import unescape
 from enricher.accesslog.record import Record
 from enricher.accesslog.values import COUNT, INTEGER, MILLISECONDS, WORD, Kind, dialect
-from enricher.timestamps import MILLISECOND, SECOND, time_local_ns
+from enricher.timestamps import MILLISECOND, SECOND, parse_time_local
 
 HTTPLOG = "%ci:%cp [%tr] %ft %b/%s %TR/%Tw/%Tc/%Tr/%Ta %ST %B %CC %CS %tsc %ac/%fc/%bc/%sc/%rc %sq/%bq %hr %hs %{+Q}r"
 """`option httplog`."""
@@ -182,7 +182,7 @@ def _ended(raw: dict[str, bytes]) -> tuple[int | None, int]:
     """By the log's own word, if that has a zone: `%T` and `%Ts` are the time of the log."""
     if (stamp := raw.get("timestamp", b"")).isdigit() and len(stamp) < 12:
         return int(stamp) * SECOND, SECOND
-    if (at := time_local_ns(raw.get("time_gmt", b""))) is not None:
+    if (at := parse_time_local(raw.get("time_gmt", b""))) is not None:
         return at, SECOND
     return None, SECOND
 

@@ -9,7 +9,7 @@ from enricher.accesslog.compiler import Dialect, LogFormat, LogFormatError, Toke
 from enricher.accesslog.grpc import status_name
 from enricher.accesslog.nginx_variables import ATTEMPT_LISTS, GRPC_STATUSES, LISTS, converter, shape
 from enricher.accesslog.record import Record
-from enricher.timestamps import LATEST, SECOND, rfc3339_ns, seconds_ns, time_local_ns
+from enricher.timestamps import LATEST, SECOND, parse_decimal_seconds, parse_rfc3339, parse_time_local
 
 INGRESS_NGINX = (
     '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" '
@@ -53,7 +53,7 @@ def read_record(raw: dict[str, bytes], fields: dict[str, Any]) -> Record:
     record = Record(
         fields,
         read_attempts(addr, status, time, length, raw.get("upstream_header_time", b"")),
-        duration=seconds_ns(raw.get("request_time", b"")),
+        duration=parse_decimal_seconds(raw.get("request_time", b"")),
         client=raw.get("remote_addr", b"").decode("utf-8", "backslashreplace"),
     )
     record.ended, record.ended_within = _own_end(raw)
@@ -69,11 +69,11 @@ def read_record(raw: dict[str, bytes], fields: dict[str, Any]) -> Record:
 
 def _own_end(raw: dict[str, bytes]) -> tuple[int | None, int]:
     """When nginx says the request ended, and how exactly it says so."""
-    if (ended := seconds_ns(raw.get("msec", b""))) is not None and ended < LATEST * SECOND:
+    if (ended := parse_decimal_seconds(raw.get("msec", b""))) is not None and ended < LATEST * SECOND:
         return ended, SECOND // 1000
-    if (ended := time_local_ns(raw.get("time_local", b""))) is not None:
+    if (ended := parse_time_local(raw.get("time_local", b""))) is not None:
         return ended, SECOND
-    return rfc3339_ns(raw.get("time_iso8601", b"")), SECOND
+    return parse_rfc3339(raw.get("time_iso8601", b"")), SECOND
 
 
 def upstream_name(primary: bytes, alternative: bytes) -> str:

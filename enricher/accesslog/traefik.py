@@ -15,7 +15,7 @@ from enricher.accesslog.json_format import JsonFormat
 from enricher.accesslog.nginx_variables import unescape
 from enricher.accesslog.record import Record
 from enricher.accesslog.values import INTEGER, MILLISECONDS, NANOSECONDS, WORD, Kind, dialect
-from enricher.timestamps import MILLISECOND, SECOND, rfc3339_ns, time_local_ns
+from enricher.timestamps import MILLISECOND, SECOND, parse_rfc3339, parse_time_local
 
 COMMON = (
     '{remote_addr} - {remote_user} [{time_local}] "{request_method} {request_uri} {server_protocol}" {status} '
@@ -98,7 +98,7 @@ def _tokens(text: str) -> Iterator[Token]:
 def read_record(raw: dict[str, bytes], fields: dict[str, Any]) -> Record:
     """Of either format: JSON's times are in ns, the common log's in ms."""
     is_json = "start_time" in raw
-    began = rfc3339_ns(raw["start_time"]) if is_json else time_local_ns(raw.get("time_local", b""))
+    began = parse_rfc3339(raw["start_time"]) if is_json else parse_time_local(raw.get("time_local", b""))
     unit = 1 if is_json else MILLISECOND
     duration = _whole(raw.get("request_time", b""), unit)
     return Record(

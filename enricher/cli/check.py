@@ -30,9 +30,10 @@ from enricher.kube.access import SECONDS, may
 from enricher.kube.client import ApiClient, connect
 from enricher.kube.responses import ApiError, answer, read_page
 from enricher.kube.watcher import CONFIG_MAPS, ENDPOINT_SLICES, SERVICES, Resource
-from enricher.line import Source, printable, spelled
+from enricher.line import Source
 from enricher.report.console import PipedConsole
 from enricher.tailer.discovery import check_log_dir, discover
+from enricher.text import escape_bytes, printable
 
 Verdict = Literal["ok", "warning", "failed"]
 _STYLES = {"ok": "green", "warning": "yellow", "failed": "bold red"}
@@ -90,7 +91,7 @@ def _endpoints(paths: Sequence[str]) -> Row:
     except ConfigurationError as error:
         return Row("failed", "endpoints", printable(str(error)))
     held = known.pods.held
-    told = f"addresses held by pods: {held}, in {printable(spelled(', '.join(paths)))}"
+    told = f"addresses held by pods: {held}, in {printable(escape_bytes(', '.join(paths)))}"
     return Row("ok" if held else "warning", "endpoints", told)
 
 
@@ -171,12 +172,12 @@ def _logs(settings: Settings, choosing: FormatDetector) -> Iterator[Row]:
 
 def _log(settings: Settings, choosing: FormatDetector, source: Source) -> Row:
     subject = f"{source.namespace}/{source.pod}/{source.container}" if source.container else source.path
-    subject = printable(spelled(subject))
+    subject = printable(escape_bytes(subject))
     try:
         lines = last_lines(source.path, settings.logs.roots)
     except OSError as error:
         told = f"{error.filename or source.path}: {error.strerror or error}"
-        return Row("failed", subject, printable(spelled(told)))
+        return Row("failed", subject, printable(escape_bytes(told)))
     if not lines:
         return Row("warning", subject, "no lines yet")
     found = sample(choosing, source, lines)

@@ -43,14 +43,14 @@ def last_lines(path: str, roots: Sequence[str]) -> Sequence[Line]:
     pieces, size = list[_Piece](), 0
     names = list_files(path)
     for name in reversed(names):
-        if name.gzipped or name.run != names[-1].run or size >= REACH:
+        if name.is_gzipped or name.restart_count != names[-1].restart_count or size >= REACH:
             break
         pieces.insert(0, _end_of(name, roots, REACH - size))
         size += len(pieces[0].data)
     lines, framer = list[Line](), Framer()
     for piece in pieces:
         lines += framer.end_file()
-        framer.decide(piece.head)
+        framer.detect(piece.head)
         lines += framer.feed(piece.data)
     # One of each stream may be the end of a line that the runtime had cut.
     return lines[2:][-LINES:] if pieces and pieces[0].cut else lines[-LINES:]
@@ -89,7 +89,7 @@ class _Piece(NamedTuple):
 def _end_of(name: LogName, roots: Sequence[str], reach: int) -> _Piece:
     file = LogFile(name.path, gzipped=False, roots=roots)
     try:
-        begin = max(0, file.status().st_size - reach)
+        begin = max(0, file.stat().st_size - reach)
         data = file.read(begin, reach)
         return _Piece(file.head, data.partition(b"\n")[2] if begin else data, begin > 0)
     finally:

@@ -24,7 +24,7 @@ from enricher.metrics.counters import Metrics
 from enricher.report.console import PipedConsole
 from enricher.report.service_map import MAPS, ServiceMap
 from enricher.report.summary import Summary
-from enricher.tailer.reader import read_file, stdin
+from enricher.tailer.reader import open_stdin, read_file
 
 PROGRESS_SIZE = 8 * 1024 * 1024
 """Bytes from which on there is a progress bar: smaller files are read before it could be looked at."""
@@ -53,7 +53,7 @@ def enrich(
     table = Summary() if report == "summary" else ServiceMap() if report else None
     with _progress(files) as progress:
         for file in files:
-            for lines in read_file(stdin() if file == STDIN else file, progress=progress(file)):
+            for lines in read_file(open_stdin() if file == STDIN else file, progress=progress(file)):
                 for step in enricher.enrich(Source(file), lines, histories):
                     if not isinstance(step, Output):
                         continue

@@ -16,8 +16,8 @@ from enricher.enrich.engine import attribute_line, read_line
 from enricher.enrich.windows import error_window
 from enricher.errors import UsageError
 from enricher.tailer.framing import Framer
-from enricher.tailer.reader import stdin
-from enricher.timestamps import format_ns, rfc3339_ns
+from enricher.tailer.reader import open_stdin
+from enricher.timestamps import format_rfc3339, parse_rfc3339
 
 
 def explain_line(settings: Settings, known: Histories, text: bytes) -> Iterator[str]:
@@ -44,7 +44,7 @@ def explain_line(settings: Settings, known: Histories, text: bytes) -> Iterator[
 
 def explain_address(known: Histories, address: str, at: str) -> Iterator[str]:
     """Who held an address at an RFC 3339 time. Raises UsageError."""
-    moment = rfc3339_ns(at.encode())
+    moment = parse_rfc3339(at.encode())
     if moment is None:
         raise UsageError(f"--at {at!r}: expected an RFC 3339 time, as 2026-11-22T23:18:31.5Z")
     if not split_address(address)[0]:
@@ -73,10 +73,10 @@ def _question(window: Window | None, *, answered: bool) -> str:
     if window is None:
         return "at a time that the line does not tell"
     if window.start == window.end_latest:
-        return f"at {format_ns(window.start)}"
+        return f"at {format_rfc3339(window.start)}"
     if answered:
-        return f"answered between {format_ns(window.end_earliest)} and {format_ns(window.end_latest)}"
-    return f"failed; tried between {format_ns(window.start)} and {format_ns(window.end_latest)}"
+        return f"answered between {format_rfc3339(window.end_earliest)} and {format_rfc3339(window.end_latest)}"
+    return f"failed; tried between {format_rfc3339(window.start)} and {format_rfc3339(window.end_latest)}"
 
 
 def _tenure(tenure: Tenure) -> str:
@@ -117,7 +117,7 @@ def _who(owner: Owner) -> str:
 
 
 def _time(at: int) -> str:
-    return "ever" if at == EVER else format_ns(at)
+    return "ever" if at == EVER else format_rfc3339(at)
 
 
 def main(arguments: dict[str, Any]) -> int:
@@ -127,7 +127,7 @@ def main(arguments: dict[str, Any]) -> int:
     if arguments["at"]:
         sys.stdout.writelines(f"{text}\n" for text in explain_address(histories, subject, arguments["at"]))
     else:
-        lines = stdin() if subject == STDIN else [subject.encode("utf-8", "surrogateescape")]
+        lines = open_stdin() if subject == STDIN else [subject.encode("utf-8", "surrogateescape")]
         for line in lines:
             sys.stdout.writelines(f"{text}\n" for text in explain_line(settings, histories, line))
     sys.stdout.flush()

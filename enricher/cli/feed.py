@@ -21,7 +21,7 @@ from enricher.errors import ConfigurationError, UsageError
 from enricher.kube.client import connect
 from enricher.line import Line, Source
 from enricher.metrics.counters import Metrics
-from enricher.tailer.reader import read_file, stdin
+from enricher.tailer.reader import open_stdin, read_file
 from enricher.timestamps import SECOND
 
 logger = logging.getLogger(__name__)
@@ -169,7 +169,7 @@ class FileFeed:
 
 def _unbuffered_stdin() -> BinaryIO:
     """Return stdin without Python's buffer, whose lock a thread that waits for input would hold until after the end."""
-    return open(stdin().fileno(), "rb", buffering=0, closefd=False)
+    return open(open_stdin().fileno(), "rb", buffering=0, closefd=False)
 
 
 def _enricher(output: OutputSettings, detector: FormatDetector, metrics: Metrics, node: str) -> Enricher:

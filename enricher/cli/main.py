@@ -8,7 +8,7 @@ from importlib import import_module
 
 from enricher.cli.parser import build_parser
 from enricher.errors import EXIT_CONFIGURATION, EXIT_FAILURE, EnricherError
-from enricher.line import printable
+from enricher.text import printable
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -23,8 +23,8 @@ from enricher.config.settings import ClusterSettings
 from enricher.errors import ConfigurationError
 from enricher.kube.client import ApiClient, connect
 from enricher.kube.watcher import ENDPOINT_SLICES, SERVICES, Changed, Listed, Resource, WatchStatus, watch
-from enricher.line import printable
-from enricher.timestamps import format_ns
+from enricher.text import printable
+from enricher.timestamps import format_rfc3339
 
 Held = dict[tuple[str, str], dict[str, Any]]
 """(namespace, name) → the object as it was written last."""
@@ -53,9 +53,9 @@ async def record(
     async for item in news:
         earliest = item.earliest if isinstance(item, Changed) else heard
         for type_, found in _changes(held, item):
-            line = {"at": format_ns(item.at), "type": type_, "object": {"kind": kind, **found}}
+            line = {"at": format_rfc3339(item.at), "type": type_, "object": {"kind": kind, **found}}
             if 0 < earliest < item.at and type_ != "BOOKMARK":
-                line["earliest"] = format_ns(earliest)
+                line["earliest"] = format_rfc3339(earliest)
             write(_line(line))
         if isinstance(item, Listed) and heard:
             write(_bookmark(kind, item.at, heard))
@@ -109,8 +109,8 @@ def _changes(held: Held, item: Listed | Changed) -> Iterator[tuple[str, dict[str
 
 
 def _bookmark(kind: str, at: int, earliest: int | None = None) -> bytes:
-    line = {"at": format_ns(at), "type": "BOOKMARK", "object": {"kind": kind, "metadata": {}}}
-    return _line(line if earliest is None else line | {"earliest": format_ns(earliest)})
+    line = {"at": format_rfc3339(at), "type": "BOOKMARK", "object": {"kind": kind, "metadata": {}}}
+    return _line(line if earliest is None else line | {"earliest": format_rfc3339(earliest)})
 
 
 def _line(event: dict[str, Any]) -> bytes:

@@ -16,8 +16,8 @@ from enricher.cli.feed import ClusterFeed, open_feed
 from enricher.config.options import TAIL
 from enricher.config.resolve import resolve_settings
 from enricher.errors import UsageError
-from enricher.line import printable
 from enricher.report.record_view import Record, asked, clock, is_failure, tried, who
+from enricher.text import printable
 
 RED, GREEN, YELLOW, CYAN, DIM = "31", "32", "33", "36", "2"
 _COLOURS = {2: GREEN, 3: CYAN, 4: YELLOW, 5: RED}

@@ -22,7 +22,7 @@ from enricher.config.options import STDIN, TOP
 from enricher.config.resolve import resolve_settings
 from enricher.errors import EXIT_FAILURE, UsageError
 from enricher.report.pod_stats import SORTS, WINDOW, FailedLine, Key, PodStats, Row, arranged
-from enricher.tailer.reader import stdin
+from enricher.tailer.reader import open_stdin
 from enricher.timestamps import SECOND
 
 KEYBOARD = "/dev/tty"
@@ -263,7 +263,7 @@ def keyboard(piped: bool) -> Iterator[None]:
 
     Raises UsageError where there is no terminal, or no pipe; ConfigurationError where stdin is closed.
     """
-    typed = stdin().isatty()
+    typed = open_stdin().isatty()
     if not sys.stdout.isatty() or not (piped or typed):
         raise UsageError("top needs a terminal; `enricher tail` writes to anything")
     if piped and typed:

@@ -19,10 +19,11 @@ from typing import Any, NamedTuple, Protocol
 from enricher.kube.client import ApiClient
 from enricher.kube.responses import ApiError, answer
 from enricher.kube.watcher import Listed, Resource, WatchStatus, watch
-from enricher.line import Line, Source, printable
-from enricher.tailer.discovery import Selector
+from enricher.line import Line, Source
 from enricher.tailer.framing import Framer, Framing
-from enricher.timestamps import SECOND, format_ns, rfc3339_ns
+from enricher.tailer.selector import Selector
+from enricher.text import printable
+from enricher.timestamps import SECOND, format_rfc3339, parse_rfc3339
 
 PODS = Resource("", "v1", "pods")
 SILENCE = 90.0
@@ -82,9 +83,9 @@ def _wanted(
     selectors: Sequence[Selector], namespace: str, name: str, spec: Mapping[str, Any]
 ) -> Iterator[tuple[str, str]]:
     """Names of containers, and their profiles."""
-    fitting = [one for one in selectors if one.takes_pod(namespace, name)]
+    fitting = [one for one in selectors if one.matches_pod(namespace, name)]
     for container in spec.get("containers") or () if fitting else ():
-        if selector := next((one for one in fitting if one.takes(container["name"])), None):
+        if selector := next((one for one in fitting if one.matches_container(container["name"])), None):
             yield container["name"], selector.profile
 
 
@@ -247,7 +248,7 @@ class PodLogStreamer:
             # By the node's own clock; a second more, as it takes whole ones.
             params["sinceSeconds"] = str(min(ceil(self._clock() - self._begins) + 1, LONGEST_SINCE))
         else:
-            params["sinceTime"] = format_ns(since)
+            params["sinceTime"] = format_rfc3339(since)
         path = f"{PODS.path(source.namespace)}/{source.pod}/log"
         framer = Framer(framing=Framing("plain"))
         task = f"read the log of {source.path}"
@@ -264,7 +265,7 @@ class PodLogStreamer:
         lines = []
         for one in raw:
             stamp, _, text = one.text.partition(b" ")
-            at = rfc3339_ns(stamp)
+            at = parse_rfc3339(stamp)
             if at is None:
                 # Of no container: the kubelet tells in the answer itself what it stumbled over.
                 self._say(log, one.text.decode("utf-8", "backslashreplace"))

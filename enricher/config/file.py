@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from enricher.errors import ConfigurationError
-from enricher.line import printable
+from enricher.text import printable
 
 
 class Value(NamedTuple):

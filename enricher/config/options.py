@@ -16,7 +16,7 @@ from enricher.accesslog.compiler import LogFormatError
 from enricher.accesslog.profiles import PROFILES, Formats
 from enricher.config.settings import ListenAddress, Settings
 from enricher.errors import ConfigurationError, UsageError
-from enricher.tailer.discovery import Selector
+from enricher.tailer.selector import Selector
 
 STDIN = "-"
 """Name of stdin among files."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from enricher.accesslog.profiles import DEFAULT_PROFILE, PROFILES, Formats
-from enricher.tailer.discovery import Selector, fixed_directory
+from enricher.tailer.selector import Selector, fixed_directory
 
 DOCKER_ROOT = "/var/lib/docker/containers"
 """Directory to which the links in the log directory lead under Docker."""

@@ -14,12 +14,13 @@ from enricher.daemon.status.model import Followed
 from enricher.daemon.stdout import StdoutWriter
 from enricher.enrich.engine import Enricher, Hold, Output
 from enricher.enrich.format_check import FormatCheck
-from enricher.line import Source, spelled
+from enricher.line import Source
 from enricher.metrics.counters import Metrics
 from enricher.tailer.discovery import discover
-from enricher.tailer.follower import Chunk, Follower
+from enricher.tailer.follower import Chunk, LogFollower
 from enricher.tailer.inotify import DirectoryWatcher
-from enricher.timestamps import SECOND, rfc3339_ns
+from enricher.text import escape_bytes
+from enricher.timestamps import SECOND, parse_rfc3339
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ class LogPipeline:
         self._start: Start = settings.start if positions is None else "beginning"
         self._directories = DirectoryWatcher()
         self._roots = settings.roots
-        self._followers: dict[Source, Follower] = {}
+        self._followers: dict[Source, LogFollower] = {}
         self._last_stamp: dict[Source, bytes] = {}
         self._gone: Counter[str] = Counter()
         """Problems of sources that are gone, by kind."""
@@ -62,7 +63,7 @@ class LogPipeline:
 
     # --- one source ----------------------------------------------------------------------------------------------
 
-    async def _tail_source(self, follower: Follower) -> None:
+    async def _tail_source(self, follower: LogFollower) -> None:
         """Move a source's lines until it is gone for good, or the daemon stops."""
         await self._endpoints.wait_until_ready()
         reported, poll_interval = None, MIN_POLL_INTERVAL
@@ -84,7 +85,7 @@ class LogPipeline:
                 is_short = changed or follower.problem
                 poll_interval = MIN_POLL_INTERVAL if is_short else min(2 * poll_interval, MAX_POLL_INTERVAL)
 
-    async def _process_chunk(self, follower: Follower, chunk: Chunk) -> None:
+    async def _process_chunk(self, follower: LogFollower, chunk: Chunk) -> None:
         """Enrich a chunk, write it and commit it; a line that waits for the watch holds up the rest of its source."""
         self._metrics.bytes_read += chunk.size
         steps = self._enricher.enrich(follower.source, chunk.lines, self._endpoints.histories, self._hold_clock)
@@ -134,16 +135,16 @@ class LogPipeline:
                     self._start = "beginning"  # a log that appears from now on is new
                     await self._directories.wait(self._settings.directory, DISCOVERY_INTERVAL)
 
-    def _follower(self, source: Source) -> Follower:
-        return Follower(
+    def _follower(self, source: Source) -> LogFollower:
+        return LogFollower(
             source,
             start=self._start,
-            position=self._positions.pop(spelled(source.path), None),
+            position=self._positions.pop(escape_bytes(source.path), None),
             roots=self._roots,
             clock=time.monotonic,
         )
 
-    async def _follow(self, follower: Follower) -> None:
+    async def _follow(self, follower: LogFollower) -> None:
         source = follower.source
         self._directories.watch(source.path)
         logger.info("following %s", source.path)
@@ -151,7 +152,7 @@ class LogPipeline:
             await self._tail_source(follower)
         finally:
             follower.close()
-            self._directories.forget(source.path)
+            self._directories.unwatch(source.path)
         if not self._stopping.is_set():
             logger.info("%s is gone", source.path)
             self._enricher.forget(source)
@@ -165,11 +166,11 @@ class LogPipeline:
         self._stopping.set()
         self._endpoints.changed.notify()
         for path in (self._settings.directory, *(source.path for source in self._followers)):
-            self._directories.wake(path)
+            self._directories.notify(path)
 
     def positions(self) -> dict[str, dict[str, Any]]:
         """Return where each source is to be read on; sources that have not been found yet keep their positions."""
-        return self._positions | {spelled(source.path): f.position() for source, f in self._followers.items()}
+        return self._positions | {escape_bytes(source.path): f.position() for source, f in self._followers.items()}
 
     # --- how far behind ------------------------------------------------------------------------------------------
 
@@ -202,19 +203,19 @@ class LogPipeline:
         """Return each source as the status page shows it."""
         return [
             Followed(
-                path=spelled(source.path),
-                namespace=spelled(source.namespace),
-                pod=spelled(source.pod),
-                container=spelled(source.container),
-                formats=tuple(map(spelled, self._enricher.formats(source, time.time_ns()))),
+                path=escape_bytes(source.path),
+                namespace=escape_bytes(source.namespace),
+                pod=escape_bytes(source.pod),
+                container=escape_bytes(source.container),
+                formats=tuple(map(escape_bytes, self._enricher.formats(source, time.time_ns()))),
                 lag_bytes=follower.lag(),
                 last_line_age_seconds=self._last_line_age(source),
-                problem=follower.problem and spelled(follower.problem),
+                problem=follower.problem and escape_bytes(follower.problem),
             )
             for source, follower in self._followers.items()
         ]
 
     def _last_line_age(self, source: Source) -> float | None:
         """Return the age in seconds of the last line read; None if there is none, or it has no time."""
-        at = rfc3339_ns(self._last_stamp.get(source, b""))
+        at = parse_rfc3339(self._last_stamp.get(source, b""))
         return (time.time_ns() - at) / SECOND if at else None

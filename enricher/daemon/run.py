@@ -21,7 +21,7 @@ from enricher.enrich.engine import Enricher
 from enricher.kube.client import connect
 from enricher.metrics.counters import Metrics
 from enricher.metrics.exposition import Collector
-from enricher.state_file import lock
+from enricher.state_file import lock_state_dir
 from enricher.tailer.discovery import check_log_dir
 
 logger = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ class Daemon:
             check_log_dir(settings.logs.directory)
         self._checkpointer = Checkpointer(settings.state_dir) if settings.state_dir else None
         if settings.state_dir:
-            stack.enter_context(lock(settings.state_dir))
+            stack.enter_context(lock_state_dir(settings.state_dir))
         detector = FormatDetector(settings.logs.formats, settings.logs.given_profile)
         self._metrics = Metrics(max_series=settings.server.max_series)
         self._endpoints = await stack.enter_async_context(_endpoint_source(settings, detector.usual))

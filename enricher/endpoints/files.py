@@ -21,8 +21,8 @@ from enricher.endpoints.attribution import Histories
 from enricher.endpoints.history import EVER, History
 from enricher.endpoints.slices import read_slice, service_as_slice, split_address
 from enricher.errors import ConfigurationError
-from enricher.state_file import unwrapped
-from enricher.timestamps import rfc3339_ns
+from enricher.state_file import unwrap_state
+from enricher.timestamps import parse_rfc3339
 
 EVENTS = ("ADDED", "MODIFIED", "DELETED", "BOOKMARK")
 
@@ -107,7 +107,7 @@ def _snapshot(known: Histories, obj: Object) -> None:
 def _saved(known: Histories, obj: Object) -> None:
     if any(known.pods.tenures()):
         raise ValueError("a daemon's history has to be the first of the files")
-    known.pods.load(unwrapped(obj, "history"))
+    known.pods.load(unwrap_state(obj, "history"))
     known.pods.bookmarked = True  # it says until when it is whole
 
 
@@ -143,8 +143,8 @@ def _events(text: bytes) -> Iterator[Event]:
 def _event(line: bytes) -> Event | None:
     try:
         event = orjson.loads(line)
-        at, type_, obj = rfc3339_ns(event["at"].encode()), event["type"], event["object"]
-        earliest = rfc3339_ns(event.get("earliest", event["at"]).encode())
+        at, type_, obj = parse_rfc3339(event["at"].encode()), event["type"], event["object"]
+        earliest = parse_rfc3339(event.get("earliest", event["at"]).encode())
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
     if at is None or earliest is None or type_ not in EVENTS or not isinstance(obj, dict):

@@ -39,7 +39,7 @@ from enricher.enrich.output import (
 )
 from enricher.enrich.windows import error_window, request_window, windows
 from enricher.line import Block, Line, Source
-from enricher.timestamps import SECOND, rfc3339_ns
+from enricher.timestamps import SECOND, parse_rfc3339
 
 HOLD_TIMEOUT = SECOND
 """How long after it was written a line may wait for the watch to catch up with it."""
@@ -110,7 +110,7 @@ class _Batch:
 
 def read_line(formats: FormatTimeline, line: Line) -> ParsedLine:
     """What the line says. On stderr there are no access lines: nginx prints clients' paths there as they are."""
-    at = rfc3339_ns(line.stamp)
+    at = parse_rfc3339(line.stamp)
     if line.stream != "stderr" and (found := formats.parse(line.text, at)):
         return ParsedLine(line, at, "access", found[1], found[0], windows(found[1], at))
     if error := read_error_line(line.text):
@@ -245,7 +245,7 @@ class Enricher:
         block = batch.lines
         if not isinstance(block, Block) or not len(block):
             return []
-        possible = formats.throughout(lambda: (rfc3339_ns(raw.partition(b" ")[0]) for raw in block.raw))
+        possible = formats.throughout(lambda: (parse_rfc3339(raw.partition(b" ")[0]) for raw in block.raw))
         fast = self._fast_path(formats.quick(possible, self._usual.get(batch.source))) if possible else None
         if fast is None:
             return []

@@ -33,7 +33,7 @@ from enricher.enrich.error_correlation import ErrorCorrelator, origin
 from enricher.enrich.output import ESCAPED, called, dumps, fragments, json_text
 from enricher.enrich.windows import LONGEST
 from enricher.line import Block
-from enricher.timestamps import SECOND, rfc3339_ns, seconds_ns, time_local_ns
+from enricher.timestamps import SECOND, parse_decimal_seconds, parse_rfc3339, parse_time_local
 
 T = TypeVar("T")
 Key = tuple[bytes, ...]
@@ -69,7 +69,7 @@ _SHAPES = {
 }
 _ANSWERED = frozenset(b"%d" % status for status in range(100, 499))
 """What stands for one attempt that was answered, and did not fail."""
-OWN_TIMES = (("msec", seconds_ns), ("time_local", time_local_ns), ("time_iso8601", rfc3339_ns))
+OWN_TIMES = (("msec", parse_decimal_seconds), ("time_local", parse_time_local), ("time_iso8601", parse_rfc3339))
 """The variables in which nginx says when the request ended."""
 ORIGINS = {
     made_by: b',"origin":"%b"' % made_by.encode() if made_by else b"" for made_by in ("", "pod", "proxy", "unknown")
@@ -247,7 +247,7 @@ class FastPath:
         if horizon == FOREVER:
             return True
         stamps = [stamp for n, stamp in enumerate(found.columns[0]) if n not in found.odd]
-        latest = rfc3339_ns(max((stamp for stamp in stamps if stamp.endswith(b"Z")), default=b""))
+        latest = parse_rfc3339(max((stamp for stamp in stamps if stamp.endswith(b"Z")), default=b""))
         # As texts, stamps are in order but for the fractions of a second, whose trailing zeros a runtime may leave out.
         return latest is not None and latest + SECOND < horizon and all(stamp.endswith(b"Z") for stamp in stamps)
 
@@ -406,7 +406,7 @@ class FastPath:
             return [] if statuses == times == lengths == addrs else None
         timed = self._counts.read_times(times)
         took = int(SECOND * sum([one[0] for one in timed if one]))
-        lasted = seconds_ns(found.columns[self._lasted][n]) if self._lasted else None
+        lasted = parse_decimal_seconds(found.columns[self._lasted][n]) if self._lasted else None
         began -= (took + LONGEST if lasted is None else max(lasted, took)) + SECOND
         names = [found.columns[place][n] for place in self._names]
         out = list[Tried]()
@@ -506,13 +506,13 @@ class FastPath:
         utc = b"".join(stamps).count(b"Z")
         if not stamps or (utc != len(stamps) and (utc or len({stamp[-6:] for stamp in stamps}) > 1)):
             return -FOREVER
-        earliest = rfc3339_ns(min(stamps))
-        if earliest is None or None in {rfc3339_ns(second + b"Z") for second in set(map(_second, stamps))}:
+        earliest = parse_rfc3339(min(stamps))
+        if earliest is None or None in {parse_rfc3339(second + b"Z") for second in set(map(_second, stamps))}:
             return -FOREVER
         times = [earliest]
         for place, read in self._own_times:
             own = {*found.columns[place]} - {b""}
-            times += [at for at in map(read, [min(own)] if read is seconds_ns else own) if at is not None]
+            times += [at for at in map(read, [min(own)] if read is parse_decimal_seconds else own) if at is not None]
         return min(times)
 
 

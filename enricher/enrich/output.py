@@ -10,8 +10,9 @@ from enricher.accesslog.nginx_variables import ATTEMPT_LISTS, INTEGERS, SECONDS,
 from enricher.accesslog.record import Record
 from enricher.endpoints.attribution import Attribution
 from enricher.endpoints.slices import Owner
-from enricher.line import Line, Source, spelled
-from enricher.timestamps import MILLISECOND, format_ns
+from enricher.line import Line, Source
+from enricher.text import escape_bytes
+from enricher.timestamps import MILLISECOND, format_rfc3339
 
 RESERVED = frozenset(
     {
@@ -52,7 +53,9 @@ class Renderer:
         if known is None:
             known = {"namespace": source.namespace, "pod": source.pod, "node": self._node}
             known |= {"container": source.container, "stream": stream, "path": "" if source.pod else source.path}
-            known = self._sources[source, stream] = {name: spelled(value) for name, value in known.items() if value}
+            known = self._sources[source, stream] = {
+                name: escape_bytes(value) for name, value in known.items() if value
+            }
         return known
 
     def skeleton(self, source: Source, log_format: LogFormat) -> list[bytes] | None:
@@ -130,7 +133,7 @@ def fragments(attribution: Attribution) -> tuple[bytes, bytes]:
 def line_time(line: Line, record: Record | None) -> str | None:
     if line.stamp:
         return line.stamp.decode("ascii", "replace")
-    return format_ns(record.ended) if record and record.ended is not None else None
+    return format_rfc3339(record.ended) if record and record.ended is not None else None
 
 
 def attributed(attribution: Attribution, *, uid: bool = False) -> dict[str, Any]:

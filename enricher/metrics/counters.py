@@ -13,7 +13,7 @@ from enricher.endpoints.attribution import Attribution
 from enricher.endpoints.slices import NO_SERVICE, Service
 from enricher.kube.watcher import WatchSummary
 from enricher.labels import Grade
-from enricher.timestamps import SECOND, seconds_ns
+from enricher.timestamps import SECOND, parse_decimal_seconds
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds of the response time histogram, in seconds."""
@@ -178,7 +178,7 @@ class _TimeCache(dict[bytes, Timed]):
     def __missing__(self, text: bytes) -> Timed:
         if len(self) >= MAX_CACHED_TIMES:
             self.clear()
-        timed = self[text] = _timed(seconds_ns(text))
+        timed = self[text] = _timed(parse_decimal_seconds(text))
         return timed
 
 

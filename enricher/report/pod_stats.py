@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from math import ceil, log
 from typing import NamedTuple
 
-from enricher.line import printable
 from enricher.report.record_view import Record, asked, client, clock, error_code, outcome
-from enricher.timestamps import SECOND, rfc3339_ns
+from enricher.text import printable
+from enricher.timestamps import SECOND, parse_rfc3339
 
 NOBODY = "—"
 WINDOW = 60
@@ -112,7 +112,7 @@ class PodStats:
     def add(self, record: Record) -> None:
         """One output line, parsed. A line without a time counts as the newest."""
         self.lines[record["kind"]] += 1
-        at = rfc3339_ns(str(record["time"] or "").encode())
+        at = parse_rfc3339(str(record["time"] or "").encode())
         if at is not None:
             self._first = at if self._first is None else min(self._first, at)
         at = self.newest if at is None else at

@@ -6,7 +6,7 @@ Clients choose much of it, and a terminal obeys control characters: whatever is 
 from collections.abc import Mapping
 from typing import Any
 
-from enricher.line import printable
+from enricher.text import printable, truncate
 
 Record = Mapping[str, Any]
 LONGEST_REQUEST = 120
@@ -44,16 +44,12 @@ def asked(record: Record) -> str:
     if not isinstance(request, str):
         request = " ".join(str(record[part]) for part in ("request_method", "request_uri") if record.get(part))
     shown = request if (kept := request.rpartition(" HTTP/")[0]) == "" else kept
-    return printable(_cut(shown, LONGEST_REQUEST)) or "-"
+    return printable(truncate(shown, LONGEST_REQUEST)) or "-"
 
 
 def client(record: Record) -> str:
     """Who asked: the pod's name, if it is one."""
-    return printable(_cut(str(record.get("client_pod") or record.get("remote_addr") or "-"), LONGEST_CLIENT))
-
-
-def _cut(text: str, longest: int) -> str:
-    return text[:longest] + "…" if len(text) > longest else text
+    return printable(truncate(str(record.get("client_pod") or record.get("remote_addr") or "-"), LONGEST_CLIENT))
 
 
 def who(attempt: Record) -> str:

@@ -1,7 +1,8 @@
-"""Says when a log's directory stirs: inotify, with polling as the floor under it.
+"""Notification of changes in logs' directories: inotify, with polling where it cannot be used.
 
-inotify(7) through ctypes, for the standard library has no binding. Where it isn't there, or its limits
-(`fs.inotify.max_user_instances`, `max_user_watches`) are reached, directories are looked at every `FLOOR` seconds.
+inotify(7) is called through ctypes because the standard library has no binding for it. Where it does not exist, or one
+of its limits (`fs.inotify.max_user_instances`, `max_user_watches`) is reached, directories are polled every
+`POLL_INTERVAL` seconds.
 """
 
 import asyncio
@@ -11,45 +12,46 @@ import os
 import struct
 from collections import defaultdict
 
-FLOOR = 0.25
-"""Seconds between looks at a directory that inotify doesn't watch."""
-PAUSE = 0.02
-"""Seconds in which events are gathered: a busy log wakes its reader 50 times a second, not once per line."""
+POLL_INTERVAL = 0.25
+"""Seconds between two looks at a directory that inotify does not watch."""
+GATHER_TIME = 0.02
+"""Seconds for which events are gathered, so that a busy log wakes its reader 50 times a second, not once per line."""
 
 _MODIFY, _MOVED_FROM, _MOVED_TO, _CREATE, _DELETE, _DELETE_SELF, _MOVE_SELF = 2, 0x40, 0x80, 0x100, 0x200, 0x400, 0x800
 _EVENTS = _MODIFY | _MOVED_FROM | _MOVED_TO | _CREATE | _DELETE | _DELETE_SELF | _MOVE_SELF
 _OVERFLOW, _IGNORED = 0x4000, 0x8000
 _APPEARED = _MOVED_TO | _CREATE
-_HEADER = struct.Struct("iIII")  # wd, mask, cookie, length of the name that follows
+_HEADER = struct.Struct("iIII")  # watch descriptor, mask, cookie, length of the name that follows
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class DirectoryWatcher:
-    """Used from one event loop; a path may be watched before it exists.
+    """A watcher of the directories of several logs, for use in one event loop.
 
-    A path is a container's directory, or a plain file (its directory is watched). Where it holds links, as Docker's
-    logs do, the directories they lead to are watched with it.
+    A path is a container's directory, or a plain file, of which the directory is watched. It may be watched before it
+    exists. If it holds links, as Docker's logs do, the directories that they lead to are watched with it.
     """
 
-    def __init__(self, floor: float = FLOOR) -> None:
-        self._floor = floor
+    def __init__(self, poll_interval: float = POLL_INTERVAL) -> None:
+        self._poll_interval = poll_interval
         self._libc = ctypes.CDLL(None, use_errno=True)
-        self._stirred: dict[str, asyncio.Event] = {}
+        self._changed: dict[str, asyncio.Event] = {}
         self._paths: defaultdict[int, set[str]] = defaultdict(set)  # by watch descriptor
-        self._watched: dict[str, bool] = {}
-        self._warned = False
+        self._is_watched: dict[str, bool] = {}
+        self._has_warned = False
         self._fd = self._init()
 
     def watch(self, path: str) -> None:
-        """Begins to gather events; what happens between this and `wait` is not missed."""
-        if path not in self._stirred:
-            self._stirred[path] = asyncio.Event()
-            self._arm(path)
+        """Begin to gather events, so that a later `wait` misses nothing that happens from now on."""
+        if path not in self._changed:
+            self._changed[path] = asyncio.Event()
+            self._add_watches(path)
 
-    def forget(self, path: str) -> None:
-        self._stirred.pop(path, None)
-        self._watched.pop(path, None)
+    def unwatch(self, path: str) -> None:
+        """Stop gathering events for the path."""
+        self._changed.pop(path, None)
+        self._is_watched.pop(path, None)
         for descriptor, paths in list(self._paths.items()):
             paths.discard(path)
             if not paths:
@@ -57,28 +59,29 @@ class DirectoryWatcher:
                 self._libc.inotify_rm_watch(self._fd, descriptor)
 
     async def wait(self, path: str, timeout: float) -> bool:  # noqa: ASYNC109  a time-out is a result here
-        """Returns when something happened since the last `wait`, or after `timeout` seconds (or the floor); True: it
-        did, or may have.
+        """Wait up to `timeout` seconds for a change since the last `wait`; return whether there is one, or may be one.
+
+        A path that inotify does not watch may have changed after each poll interval.
         """
-        watched = self._watched.get(path, False)
-        if not watched:
+        is_watched = self._is_watched.get(path, False)
+        if not is_watched:
             self.watch(path)
-            self._arm(path)
-            if self._watched[path]:
-                return True  # it may have been too late for what happened meanwhile
-        stirred = self._stirred[path]
+            self._add_watches(path)
+            if self._is_watched[path]:
+                return True  # a change before the watch was added went unnoticed
+        changed = self._changed[path]
         try:
-            async with asyncio.timeout(timeout if watched else min(timeout, self._floor)):
-                await stirred.wait()
+            async with asyncio.timeout(timeout if is_watched else min(timeout, self._poll_interval)):
+                await changed.wait()
         except TimeoutError:
-            return not watched
-        stirred.clear()
+            return not is_watched
+        changed.clear()
         return True
 
-    def wake(self, path: str) -> None:
-        """Ends a `wait` for the path as if something had happened there."""
-        if stirred := self._stirred.get(path):
-            stirred.set()
+    def notify(self, path: str) -> None:
+        """End a `wait` for the path as if there had been a change."""
+        if changed := self._changed.get(path):
+            changed.set()
 
     def close(self) -> None:
         if self._fd >= 0:
@@ -94,12 +97,12 @@ class DirectoryWatcher:
             asyncio.get_running_loop().add_reader(descriptor, self._on_readable)
         return descriptor
 
-    def _arm(self, path: str) -> None:
-        """Watches all of the path's directories, or leaves it to polling."""
-        added = {self._add(directory, path) for directory in _directories(path)} if self._fd >= 0 else {False}
-        self._watched[path] = all(added)
+    def _add_watches(self, path: str) -> None:
+        """Watch all of the path's directories, or leave the path to polling if one of them cannot be watched."""
+        results = {self._add_watch(directory, path) for directory in _directories(path)} if self._fd >= 0 else {False}
+        self._is_watched[path] = all(results)
 
-    def _add(self, directory: str, path: str) -> bool:
+    def _add_watch(self, directory: str, path: str) -> bool:
         descriptor: int = self._libc.inotify_add_watch(self._fd, os.fsencode(directory), _EVENTS)
         if descriptor < 0:
             error = ctypes.get_errno()
@@ -110,41 +113,38 @@ class DirectoryWatcher:
         return True
 
     def _warn(self, error: int) -> None:
-        if not self._warned:
-            self._warned = True
-            log.warning("inotify: %s; logs are looked at every %s s instead", os.strerror(error), self._floor)
+        if not self._has_warned:
+            self._has_warned = True
+            logger.warning("inotify failed (%s): polling logs every %s s", os.strerror(error), self._poll_interval)
 
     def _on_readable(self) -> None:
         loop = asyncio.get_running_loop()
         loop.remove_reader(self._fd)
-        loop.call_later(PAUSE, self._listen)
-        self._take(os.read(self._fd, 64 * 1024))
+        loop.call_later(GATHER_TIME, self._resume_reading)
+        self._handle_events(os.read(self._fd, 64 * 1024))
 
-    def _listen(self) -> None:
+    def _resume_reading(self) -> None:
         if self._fd >= 0:
             asyncio.get_running_loop().add_reader(self._fd, self._on_readable)
 
-    def _take(self, events: bytes) -> None:
+    def _handle_events(self, events: bytes) -> None:
         offset = 0
         while offset < len(events):
             descriptor, mask, _cookie, length = _HEADER.unpack_from(events, offset)
             offset += _HEADER.size + length
-            paths = set(self._stirred) if mask & _OVERFLOW else set(self._paths.get(descriptor, ()))
+            paths = set(self._changed) if mask & _OVERFLOW else set(self._paths.get(descriptor, ()))
             if mask & _IGNORED:
                 self._paths.pop(descriptor, None)
-            for path in paths & self._stirred.keys():
-                self._stir(path, mask)
-
-    def _stir(self, path: str, mask: int) -> None:
-        if mask & (_IGNORED | _MOVE_SELF):
-            self._watched[path] = False  # deleted, or now called something else; it may come back
-        elif mask & _APPEARED:
-            self._arm(path)
-        self._stirred[path].set()
+            for path in paths & self._changed.keys():
+                if mask & (_IGNORED | _MOVE_SELF):
+                    self._is_watched[path] = False  # deleted or renamed; it may come back
+                elif mask & _APPEARED:
+                    self._add_watches(path)
+                self._changed[path].set()
 
 
 def _directories(path: str) -> set[str]:
-    """Where bytes of this path are written."""
+    """Return the directories in which files of this path are written."""
     try:
         with os.scandir(path) as entries:
             links = [entry.path for entry in entries if entry.is_symlink()]

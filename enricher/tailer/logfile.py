@@ -1,4 +1,4 @@
-"""One open log file, plain or gzipped: its bytes from an offset, who it is, and whether it may be read at all."""
+"""One open log file, plain or gzipped: whether it may be read, which file it is, and its bytes from an offset."""
 
 import gzip
 import os
@@ -6,35 +6,37 @@ import stat
 import zlib
 from collections.abc import Sequence
 
-HEAD = 1024
+HEAD_SIZE = 1024
 """Bytes that make a fingerprint. The first line's nanosecond stamp, or its time and request, make them distinct."""
 
 
 class RefusedError(OSError):
-    """Not a regular file, or a link that leads out of the allowed directories."""
+    """A file that may not be read: not a regular one, outside the allowed directories, or our own output."""
 
 
-class BrokenError(OSError):
-    """The rest of a gzipped file can't be unpacked."""
+class CorruptGzipError(OSError):
+    """A gzipped file of which the rest cannot be decompressed."""
 
 
 class LogFile:
-    """Offsets count unpacked bytes. `head` is what is known of the first `HEAD` bytes; `broken`: they can't be
-    unpacked.
+    """One open log file. Offsets count decompressed bytes.
+
+    `head` is the first `HEAD_SIZE` bytes, as far as they have been read; `is_corrupt` is true if they cannot be
+    decompressed. `device_and_inode` identifies the file until it is deleted.
     """
 
     def __init__(self, path: str, *, gzipped: bool, roots: Sequence[str]) -> None:
-        """Raises RefusedError, or OSError as `os.open` does. A FIFO doesn't block."""
+        """Open the file; raise RefusedError, or OSError as `os.open` does. Opening a FIFO does not block."""
         self.path = path
         self.gzipped = gzipped
         self.head = b""
-        self.broken = False
+        self.is_corrupt = False
         self._fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
         try:
-            self._refuse_strangers(roots)
-            self._unpacked = gzip.GzipFile(fileobj=os.fdopen(self._fd, "rb", closefd=False)) if gzipped else None
-            status = os.fstat(self._fd)
-            self.identity = (status.st_dev, status.st_ino)
+            self._check_allowed(roots)
+            self._gzip = gzip.GzipFile(fileobj=os.fdopen(self._fd, "rb", closefd=False)) if gzipped else None
+            status = self.stat()
+            self.device_and_inode = (status.st_dev, status.st_ino)
             self._read_head()
         except BaseException:
             os.close(self._fd)
@@ -43,76 +45,76 @@ class LogFile:
     def close(self) -> None:
         os.close(self._fd)
 
-    def status(self) -> os.stat_result:
+    def stat(self) -> os.stat_result:
         return os.fstat(self._fd)
 
     def is_at(self, path: str) -> bool:
-        """Whether the path leads to this file now."""
+        """Return whether the path leads to this file now."""
         try:
             status = os.stat(path)
         except OSError:
             return False
-        return (status.st_dev, status.st_ino) == self.identity
+        return (status.st_dev, status.st_ino) == self.device_and_inode
 
     def read(self, offset: int, size: int) -> bytes:
-        """Up to `size` bytes; none at the end. Raises BrokenError or OSError."""
-        data = self._unpack(self._unpacked, offset, size) if self._unpacked else os.pread(self._fd, size, offset)
-        if offset <= len(self.head) < HEAD:
-            self.head = (self.head[:offset] + data)[:HEAD]
+        """Return up to `size` bytes, none at the end; raise CorruptGzipError or OSError."""
+        data = self._read_gzip(self._gzip, offset, size) if self._gzip else os.pread(self._fd, size, offset)
+        if offset <= len(self.head) < HEAD_SIZE:
+            self.head = (self.head[:offset] + data)[:HEAD_SIZE]
         return data
 
-    def unread(self, offset: int) -> int:
-        """Bytes between the offset and the end; of a gzipped file the packed ones."""
+    def unread_bytes(self, offset: int) -> int:
+        """Return the number of bytes between the offset and the end; for a gzipped file, of compressed ones."""
         done = os.lseek(self._fd, 0, os.SEEK_CUR) if self.gzipped else offset
-        return max(0, self.status().st_size - done)
+        return max(0, self.stat().st_size - done)
 
     def is_replaced(self) -> bool:
-        """Whether other content took the place of what was read: truncated, or copied and truncated."""
+        """Return whether other content replaced the file's head: it was truncated, perhaps after it was copied."""
         return not self.gzipped and os.pread(self._fd, len(self.head), 0) != self.head
 
     def is_shorter(self, offset: int) -> bool:
-        """Whether the file ends before what was read of it."""
-        return not self.gzipped and self.status().st_size < offset
+        """Return whether the file ends before the offset."""
+        return not self.gzipped and self.stat().st_size < offset
 
     def last_line_start(self, reach: int = 64 * 1024) -> int:
-        """The offset after the last newline, so that a line that is just being written is read as a whole."""
+        """Return the offset after the last newline, so that a line that is being written is read as a whole.
+
+        If there is no newline in the last `reach` bytes, return the end of the file, or 0 in a file that is no longer.
+        """
         if self.gzipped:
-            return self._unpacked_size()
-        size = self.status().st_size
+            size = 0
+            while data := self.read(size, 64 * 1024):
+                size += len(data)
+            return size
+        size = self.stat().st_size
         begin = max(0, size - reach)
         newline = os.pread(self._fd, size - begin, begin).rfind(b"\n")
         if newline >= 0:
             return begin + newline + 1
         return size if begin else 0
 
-    def _unpacked_size(self) -> int:
-        size = 0
-        while data := self.read(size, 64 * 1024):
-            size += len(data)
-        return size
-
-    def _unpack(self, packed: gzip.GzipFile, offset: int, size: int) -> bytes:
+    def _read_gzip(self, file: gzip.GzipFile, offset: int, size: int) -> bytes:
         try:
-            if packed.tell() != offset:
-                packed.seek(offset)
-            return packed.read1(size)
+            if file.tell() != offset:
+                file.seek(offset)
+            return file.read1(size)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise BrokenError(0, str(error), self.path) from error
+            raise CorruptGzipError(0, str(error), self.path) from error
 
     def _read_head(self) -> None:
-        # A broken packed file says so again when it is read on.
         try:
-            while len(self.head) < HEAD and self.read(len(self.head), HEAD - len(self.head)):
+            while len(self.head) < HEAD_SIZE and self.read(len(self.head), HEAD_SIZE - len(self.head)):
                 pass
-        except BrokenError:
-            self.broken = True
+        except CorruptGzipError:
+            self.is_corrupt = True  # reading on raises the error again
 
-    def _refuse_strangers(self, roots: Sequence[str]) -> None:
-        # The path is asked of the open descriptor: it could be exchanged between a look at it and opening it.
+    def _check_allowed(self, roots: Sequence[str]) -> None:
+        """Raise RefusedError unless the file is a regular one in one of the directories, and not our own output."""
+        # The real path is that of the open descriptor: a path could be exchanged between checking and opening it.
         real = os.readlink(f"/proc/self/fd/{self._fd}")
         if not any(real.startswith(os.path.join(os.path.realpath(root), "")) for root in roots):
             raise RefusedError(0, f"refused: leads to {real}, outside the allowed directories", self.path)
-        status = os.fstat(self._fd)
+        status = self.stat()
         if not stat.S_ISREG(status.st_mode):
             raise RefusedError(0, "refused: not a regular file", self.path)
         if any(_is_open_as(descriptor, status) for descriptor in (1, 2)):

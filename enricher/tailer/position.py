@@ -1,4 +1,4 @@
-"""A place in a log that is found again after rotation, compression and restarts."""
+"""A position in a log that can be found again after rotation, compression and restarts."""
 
 import hashlib
 from collections.abc import Sequence
@@ -6,21 +6,22 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from enricher.tailer.framing import Framing
-from enricher.tailer.logfile import HEAD, LogFile
-from enricher.tailer.rotation import LogName, Order
+from enricher.tailer.logfile import HEAD_SIZE, LogFile
+from enricher.tailer.rotation import LogName, SortKey
 
 
 @dataclass(slots=True)
 class FileIdentity:
-    """A file as it was last seen, enough to know it under another name, packed, or copied.
+    """A file as it was last seen, with enough detail to recognise it renamed, compressed or copied.
 
-    `device` and `inode` alone don't tell: inodes are reused. `length` and `digest` are of its first unpacked bytes, at
-    most `opening.HEAD`. What had been there before it when it was opened is up to `after`; but numbered names shift, so
-    once the file is gone only those last written since `mtime` (ns) count as newer.
+    `device` and `inode` alone are not sufficient, because inodes are reused. `length` and `digest` are those of its
+    first decompressed bytes, at most `HEAD_SIZE`. `predecessor` is the sort key of the file before it when it was
+    opened: files up to there already existed. Numbered names shift, though, so once the file is gone only those
+    modified since `mtime` (ns since the epoch) count as newer. `restart_count` is the container's.
     """
 
-    run: int = 0
-    after: Order = (-1, 0, "", 0)
+    restart_count: int = 0
+    predecessor: SortKey = (-1, 0, "", 0)
     device: int = 0
     inode: int = 0
     length: int = 0
@@ -28,81 +29,90 @@ class FileIdentity:
     mtime: int = 0
 
     @classmethod
-    def of(cls, files: Sequence[LogName], index: int) -> "FileIdentity":
-        run = files[index].run
-        return cls(run, files[index - 1].order if index else (run, -1, "", 0))
+    def from_listing(cls, files: Sequence[LogName], index: int) -> "FileIdentity":
+        """Return the identity of a listed file that has not been read yet."""
+        restart_count = files[index].restart_count
+        return cls(restart_count, files[index - 1].sort_key if index else (restart_count, -1, "", 0))
 
     def update(self, file: LogFile) -> None:
-        """Takes in what the open file shows by now."""
-        self.device, self.inode = file.identity
-        self.mtime = file.status().st_mtime_ns
+        """Take over what the open file is like by now."""
+        self.device, self.inode = file.device_and_inode
+        self.mtime = file.stat().st_mtime_ns
         if self.length != len(file.head) or not self.digest:
             self.length, self.digest = len(file.head), _digest(file.head)
 
     def could_be(self, name: LogName) -> bool:
-        """Whether the file may have this name by now. A short head, of a line half written, fits many files."""
-        return name.run == self.run and (self.length == HEAD or not self.predates(name))
+        """Return whether the file may have this name by now.
+
+        A head shorter than `HEAD_SIZE`, perhaps of half a line, matches many files: then files that are older by their
+        name are excluded.
+        """
+        return name.restart_count == self.restart_count and (self.length == HEAD_SIZE or not self.predates(name))
 
     def predates(self, name: LogName) -> bool:
-        """Whether the file was there when this one was opened, as far as a name tells."""
-        return name.run == self.run and not name.numbered and name.order <= self.after
+        """Return whether, judging by its name, the named file existed before this one was opened."""
+        return name.restart_count == self.restart_count and not name.is_numbered and name.sort_key <= self.predecessor
 
-    def rank(self, file: LogFile, offset: int) -> int:
-        """How surely the opened file is this one: 2 itself, 1 a copy or its packed form, 0 another one."""
-        same_inode = file.identity == (self.device, self.inode)
+    def match(self, file: LogFile, offset: int) -> int:
+        """Return how well the open file matches this one: 2 if it is the file, 1 a copy or its gzipped form, 0 another.
+
+        A copy must reach up to the offset.
+        """
+        same_inode = file.device_and_inode == (self.device, self.inode)
         if not self.length:
             return 2 if same_inode else 0
         if _digest(file.head[: self.length]) != self.digest:
             return 0
         if same_inode:
             return 2
-        return 1 if file.gzipped or file.status().st_size >= offset else 0
+        return 1 if file.gzipped or file.stat().st_size >= offset else 0
 
 
 class Position(NamedTuple):
-    """Where to go on: `offset` is the start of a physical line in the file's unpacked bytes, `framing` what was open
-    there, `skip` how many of the lines that follow are already out; `left` says that nothing more is expected of it.
+    """The place in a log from which reading continues.
+
+    `offset` is the start of a physical line in the file's decompressed bytes, and `framing` is the state of the framing
+    there. `lines_written` is the number of lines after it that have been written out already. `exhausted` is true if
+    the file has been read to its end and nothing more is expected of it.
     """
 
     file: FileIdentity
     offset: int
     framing: Framing
-    skip: int = 0
-    left: bool = False
+    lines_written: int = 0
+    exhausted: bool = False
 
     def dump(self) -> dict[str, Any]:
-        known = self.file
+        """Return the position as JSON values."""
+        file = self.file
         return {
-            "after": list(known.after),
-            "run": known.run,
-            "device": known.device,
-            "inode": known.inode,
-            "head": [known.length, known.digest],
-            "mtime": known.mtime,
+            "after": list(file.predecessor),
+            "run": file.restart_count,
+            "device": file.device,
+            "inode": file.inode,
+            "head": [file.length, file.digest],
+            "mtime": file.mtime,
             "offset": self.offset,
-            "skip": self.skip,
-            "left": self.left,
+            "skip": self.lines_written,
+            "left": self.exhausted,
             "framing": self.framing.dump(),
         }
 
     @classmethod
     def load(cls, saved: dict[str, Any]) -> "Position | None":
-        """None for what `dump` did not write."""
+        """Return the position that `dump` saved, or None if these are not values that it can have written."""
         try:
             length, digest = saved["head"]
             numbers = [int(saved[name]) for name in ("run", "device", "inode", "mtime", "offset", "skip")]
             if min(numbers) < 0 or max(numbers) >= 1 << 64:
                 return None
-            run, device, inode, mtime, offset, skip = numbers
-            known = FileIdentity(run, _order(saved["after"]), device, inode, int(length), str(digest), mtime)
-            return cls(known, offset, Framing.load(saved["framing"]), skip, bool(saved["left"]))
+            restart_count, device, inode, mtime, offset, lines_written = numbers
+            key_restart_count, kind, date, number = saved["after"]
+            predecessor = (int(key_restart_count), int(kind), str(date), int(number))
+            file = FileIdentity(restart_count, predecessor, device, inode, int(length), str(digest), mtime)
+            return cls(file, offset, Framing.load(saved["framing"]), lines_written, bool(saved["left"]))
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
             return None
-
-
-def _order(saved: list[Any]) -> Order:
-    run, kind, date, number = saved
-    return int(run), int(kind), str(date), int(number)
 
 
 def _digest(head: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Where a log goes on: the file a mark lies in, whatever it is called by now, and the files after it."""
+"""Navigation in a rotated log: the file of a position, whatever its name is by now, and the files after it."""
 
 import os
 from collections.abc import Sequence
@@ -9,72 +9,83 @@ from enricher.tailer.rotation import LogName, list_files
 
 
 class RotatedLog:
-    """The files of one log on disk. Everything here may raise OSError."""
+    """The files of one log on disk. Every method may raise OSError."""
 
     def __init__(self, path: str, roots: Sequence[str]) -> None:
         self._path = path
         self._roots = roots
 
-    def files(self) -> list[LogName]:
-        """Oldest first."""
+    def list_files(self) -> list[LogName]:
+        """List the log's files, oldest first."""
         return list_files(self._path)
 
     def open(self, name: LogName) -> LogFile:
-        return LogFile(name.path, gzipped=name.gzipped, roots=self._roots)
+        """Open one of the log's files."""
+        return LogFile(name.path, gzipped=name.is_gzipped, roots=self._roots)
 
-    def locate(self, files: Sequence[LogName], mark: Position) -> int | None:
-        """Index of the file the mark lies in; None if it is gone. Raises where one that may be it can't be opened."""
-        best, index, trouble = 0, None, None
-        for candidate, name in enumerate(files):
+    def find(self, files: Sequence[LogName], position: Position) -> int | None:
+        """Return the index of the position's file, or None if the file is gone.
+
+        Raise OSError if it was not found and a file that may be it cannot be opened.
+        """
+        best, best_index, failure = 0, None, None
+        for index, name in enumerate(files):
             try:
-                rank = self._rank(name, mark) if mark.file.could_be(name) else 0
+                rank = self._match(name, position) if position.file.could_be(name) else 0
             except (FileNotFoundError, RefusedError):
                 continue
             except OSError as error:
-                trouble = error
+                failure = error
                 continue
             if rank > best:
-                best, index = rank, candidate
-        if index is None and trouble:
-            raise trouble
-        return index
+                best, best_index = rank, index
+        if best_index is None and failure:
+            raise failure
+        return best_index
 
-    def followers(self, files: Sequence[LogName], mark: Position) -> list[LogName]:
-        """What is newer than the mark's file, which may be gone."""
-        index = self.locate(files, mark)
-        if index is None:
-            if files and files[-1].run < mark.file.run:  # the directory was made anew, and its runs count from 0 again
-                return [name for name in files if os.stat(name.path).st_mtime_ns >= mark.file.mtime]
-            return [name for name in files if _is_newer(name, mark.file)]
-        return _after(files[index + 1 :], mark.file)
+    def newer_files(self, files: Sequence[LogName], position: Position) -> list[LogName]:
+        """Return the files that are newer than the position's file, which may be gone."""
+        index = self.find(files, position)
+        if index is not None:
+            return _exclude_older(files[index + 1 :], position.file)
+        if files and files[-1].restart_count < position.file.restart_count:
+            # The directory was created anew, and its restarts count from 0 again.
+            return [name for name in files if os.stat(name.path).st_mtime_ns >= position.file.mtime]
+        return [name for name in files if _is_newer(name, position.file)]
 
-    def successors(self, file: LogFile, mark: Position) -> list[LogName]:
-        """What the writer went on with after the open file. A new file of the same run that is still empty doesn't
-        count: the writer may not have been told of it yet, as nginx isn't until logrotate has done with all its logs.
+    def successors(self, file: LogFile, position: Position) -> list[LogName]:
+        """Return the files in which the writer continued after the open file.
+
+        A new file of the same restart count that is still empty does not count: the writer may not have been told to
+        use it, as nginx is not until logrotate has finished with all its logs.
         """
-        files = self.files()
+        files = self.list_files()
         if files and file.is_at(files[-1].path):
             return []
-        index = next((i for i, name in enumerate(files) if file.is_at(name.path)), None)
-        newer = self.followers(files, mark) if index is None else _after(files[index + 1 :], mark.file)
-        return [name for name in newer if name.run != mark.file.run or os.stat(name.path).st_size]
+        identity = position.file
+        index = next((index for index, name in enumerate(files) if file.is_at(name.path)), None)
+        newer = self.newer_files(files, position) if index is None else _exclude_older(files[index + 1 :], identity)
+        return [name for name in newer if name.restart_count != identity.restart_count or os.stat(name.path).st_size]
 
-    def _rank(self, name: LogName, mark: Position) -> int:
+    def _match(self, name: LogName, position: Position) -> int:
         file = self.open(name)
         try:
-            return mark.file.rank(file, mark.offset)
+            return position.file.match(file, position.offset)
         finally:
             file.close()
 
 
-def _after(names: Sequence[LogName], known: FileIdentity) -> list[LogName]:
-    """Without what had been there before the file: a clock that was set back gives it a name that is too old."""
-    return [name for name in names if not known.predates(name)]
+def _exclude_older(names: Sequence[LogName], identity: FileIdentity) -> list[LogName]:
+    """Return the names without files that existed before the identified one.
+
+    Those sort after it if the clock was set back, which gave it a name that is too old.
+    """
+    return [name for name in names if not identity.predates(name)]
 
 
-def _is_newer(name: LogName, known: FileIdentity) -> bool:
-    """Whether a file comes after one that is gone."""
-    if not name.numbered or name.run != known.run:
-        return name.order > known.after
-    # Not `>`: the clock of a file system ticks every few ms, and twice is better than never.
-    return os.stat(name.path).st_mtime_ns >= known.mtime
+def _is_newer(name: LogName, gone: FileIdentity) -> bool:
+    """Return whether a file comes after one that is gone."""
+    if not name.is_numbered or name.restart_count != gone.restart_count:
+        return name.sort_key > gone.predecessor
+    # `>=` because a file system's clock ticks only every few ms, and reading a file twice is better than never.
+    return os.stat(name.path).st_mtime_ns >= gone.mtime

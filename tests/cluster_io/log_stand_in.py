@@ -6,7 +6,7 @@ import re
 from aiohttp import web
 
 from demo.fake_api import Asked, FakeApi, status
-from enricher.timestamps import SECOND, rfc3339_ns
+from enricher.timestamps import SECOND, parse_rfc3339
 
 LOG = re.compile(r"/api/v1/namespaces/(?P<namespace>[^/]+)/pods/(?P<pod>[^/]+)/log")
 
@@ -72,12 +72,12 @@ class LogStandIn(FakeApi):
         response = web.StreamResponse()
         await response.prepare(request)
         self._cut.pop(pod, None)
-        since = rfc3339_ns(request.query.get("sinceTime", "2000-01-01T00:00:00Z").encode()) // SECOND
+        since = parse_rfc3339(request.query.get("sinceTime", "2000-01-01T00:00:00Z").encode()) // SECOND
         sent = 0
         while True:
             for line in self.logs[pod][sent:]:
                 sent += 1
-                if rfc3339_ns(line.partition(b" ")[0]) // SECOND >= since:
+                if parse_rfc3339(line.partition(b" ")[0]) // SECOND >= since:
                     await response.write(line + b"\n")
             if how := self._cut.pop(pod, None):
                 if how == "abort":

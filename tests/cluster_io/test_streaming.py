@@ -10,7 +10,7 @@ from log_stand_in import LogStandIn
 from demo.fake_api import status, stream
 from enricher.cluster.pod_logs import PodLogStreamer, ResumePoint, namespaces, read_pod
 from enricher.kube.client import connect
-from enricher.tailer.discovery import Selector
+from enricher.tailer.selector import Selector
 from enricher.timestamps import SECOND
 
 NGINX = "*/*ingress-nginx-controller*/controller"

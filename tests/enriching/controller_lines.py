@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from enricher.endpoints.attribution import Histories
 from enricher.enrich.engine import Enricher
 from enricher.line import Line, Source
-from enricher.timestamps import rfc3339_ns
+from enricher.timestamps import parse_rfc3339
 
 SOURCE = Source("/var/log/pods/x", "ingress-nginx", "ingress-nginx-controller-7", "u-1", "controller")
 STAMP = b"2026-11-22T23:18:31.5Z"
-AT = rfc3339_ns(STAMP)
+AT = parse_rfc3339(STAMP)
 
 
 def slice_of(addresses, *, service="web", namespace="shop"):

@@ -18,11 +18,11 @@ from enricher.metrics import counters as counting
 from enricher.metrics.counters import EXPIRY, OVERFLOW_EDGE, Metrics
 from enricher.metrics.exposition import Collector
 from enricher.tailer.framing import Framer
-from enricher.timestamps import SECOND, rfc3339_ns
+from enricher.timestamps import SECOND, parse_rfc3339
 
 SOURCE = Source("/var/log/pods/x", "ingress-nginx", "controller-7", "u-1", "controller")
 STAMP = b"2026-11-22T23:18:31.5Z"
-AT = rfc3339_ns(STAMP)
+AT = parse_rfc3339(STAMP)
 LONG_AGO = AT - 3600 * SECOND
 CLIENT, SERVER = "10.0.1.1", "10.0.0.1"
 KEYS = ("pod", "namespace", "node", "service", "attribution")

@@ -21,9 +21,9 @@ from enricher.enrich.fastpath import patterns
 from enricher.line import Block, Source
 from enricher.metrics.counters import Metrics
 from enricher.tailer.framing import Framer
-from enricher.timestamps import SECOND, format_ns, rfc3339_ns
+from enricher.timestamps import SECOND, format_rfc3339, parse_rfc3339
 
-NOW = rfc3339_ns(b"2026-11-22T23:18:31Z") or 0
+NOW = parse_rfc3339(b"2026-11-22T23:18:31Z") or 0
 JSON = (
     'escape=json {"time": "$time_iso8601", "client": "$remote_addr", "user": "$remote_user", "request": "$request", '
     '"status": $status, "bytes": $bytes_sent, "took": $request_time, "upstream": "$upstream_addr", '
@@ -88,12 +88,12 @@ def value(rng: random.Random, name: str, at: int) -> bytes:
 
 
 def local(at: int) -> str:
-    day, clock = format_ns(at // SECOND * SECOND).removesuffix("Z").split("T")
+    day, clock = format_rfc3339(at // SECOND * SECOND).removesuffix("Z").split("T")
     return f"{day[8:]}/Nov/{day[:4]}:{clock} +0000"
 
 
 def iso(at: int) -> str:
-    return format_ns(at // SECOND * SECOND).replace("Z", "+00:00")
+    return format_rfc3339(at // SECOND * SECOND).replace("Z", "+00:00")
 
 
 REASONS = (
@@ -115,7 +115,7 @@ def line(rng: random.Random, fmt: str) -> bytes:
     text = b"".join(values[t.variable] if t.variable else t.literal.encode() for t in log_format.tokens)
     if rng.random() < 0.02:
         text = rng.choice((b"", b"noise", b'{"time":"forged"}', text[:40], text + b" x", b"\xff\xfe", b"\\u0001"))
-    stamp = format_ns(at) if rng.random() < 0.97 else "2026-11-22T23:18:31.5+00:00"
+    stamp = format_rfc3339(at) if rng.random() < 0.97 else "2026-11-22T23:18:31.5+00:00"
     stream = rng.choice(("stdout",) * 30 + ("stderr",))
     if rng.random() < 0.03:
         text, stream = error_line(rng), "stderr"

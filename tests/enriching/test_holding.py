@@ -6,7 +6,7 @@ from controller_lines import AT, SOURCE, STAMP, access, enrich_all, slice_of
 
 from enricher.enrich.engine import HOLD_BACKOFF, HOLD_TIMEOUT, Hold, Output
 from enricher.line import Line
-from enricher.timestamps import format_ns
+from enricher.timestamps import format_rfc3339
 
 MS = 1_000_000
 
@@ -17,7 +17,7 @@ class Steps:
     def __init__(self, made, *addrs, at=AT, lines=None):
         enricher, histories = made
         self._now = None
-        lines = lines or [Line(access(addr), format_ns(at).encode(), "stdout") for addr in addrs]
+        lines = lines or [Line(access(addr), format_rfc3339(at).encode(), "stdout") for addr in addrs]
         self._steps = enricher.enrich(SOURCE, lines, histories, lambda: self._now)
 
     def at(self, now):
@@ -47,7 +47,7 @@ def test_it_stops_at_the_first_unknown_and_goes_on_when_that_is_known(make, hist
 def test_it_waits_no_longer_than_hold(make):
     enricher, histories = make()
     times = iter([AT + HOLD_TIMEOUT - 1, AT + HOLD_TIMEOUT])
-    lines = [Line(access(addr), format_ns(AT).encode(), "stdout") for addr in (b"10.0.0.9:80", b"10.0.0.2:80")]
+    lines = [Line(access(addr), format_rfc3339(AT).encode(), "stdout") for addr in (b"10.0.0.9:80", b"10.0.0.2:80")]
     steps = list(enricher.enrich(SOURCE, lines, histories, lambda: next(times)))
     assert steps[:2] == [Output(b"", 0), Hold(AT + HOLD_TIMEOUT)]
     assert pods(steps[2].data) == [None, "web-2"]

@@ -9,7 +9,7 @@ from enricher.accesslog.nginx import INGRESS_NGINX, compile_format
 from enricher.accesslog.profiles import formats
 from enricher.enrich.engine import Enricher
 from enricher.metrics.counters import Metrics
-from enricher.timestamps import SECOND, format_ns
+from enricher.timestamps import SECOND, format_rfc3339
 
 OTHER = INGRESS_NGINX.replace("$req_id", "$host")
 """The same lines fit it, and its last word is another variable."""
@@ -17,8 +17,8 @@ OTHER = INGRESS_NGINX.replace("$req_id", "$host")
 
 def line(agent: str, at: int) -> str:
     return (
-        f'{format_ns(at)} stdout F 10.1.2.3 - - [22/Nov/2026:23:18:31 +0000] "GET / HTTP/1.1" 200 1 "-" "{agent}" 1 '
-        "0.001 [shop-web-80] [] 10.0.0.0:80 1 0.001 200 abc\n"
+        f'{format_rfc3339(at)} stdout F 10.1.2.3 - - [22/Nov/2026:23:18:31 +0000] "GET / HTTP/1.1" 200 1 "-" "{agent}" '
+        "1 0.001 [shop-web-80] [] 10.0.0.0:80 1 0.001 200 abc\n"
     )
 
 

@@ -3,7 +3,7 @@
 from controller_lines import AT, STAMP, access, enrich_all, slice_of
 
 from enricher.line import Line
-from enricher.timestamps import SECOND, format_ns
+from enricher.timestamps import SECOND, format_rfc3339
 
 CLIENT = b'client: 192.0.2.7, server: s, request: "GET / HTTP/1.1"'
 
@@ -44,7 +44,11 @@ def test_an_answer_that_broke_off_was_completed_by_nobody(make, history):
     history.forget(0)
     lines = [
         Line(error(b"upstream prematurely closed connection while reading upstream"), STAMP, "stderr"),
-        Line(access(took=b"20.000").replace(b" 128 0.007 ", b" 128 20.000 "), format_ns(AT + 1000).encode(), "stdout"),
+        Line(
+            access(took=b"20.000").replace(b" 128 0.007 ", b" 128 20.000 "),
+            format_rfc3339(AT + 1000).encode(),
+            "stdout",
+        ),
     ]
     assert b'"attribution":"ambiguous"' in enrich_all(*make(), lines).splitlines()[1]
 

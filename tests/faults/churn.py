@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 from kubelet import Container, compress
 
-from enricher.timestamps import format_ns
+from enricher.timestamps import format_rfc3339
 
 ACCESS = (
     '192.0.2.7 - - [22/Nov/2026:00:00:00 +0000] "%s" 200 39 "-" "-" 128 0.007 [shop-web-80] [] %s 5 0.001 200 id-%d'
@@ -86,7 +86,7 @@ class Log(Container):
     def _frame(self, stream: str, tag: bytes, text: bytes) -> None:
         self.mend()
         self._stamps += 1
-        stamp = format_ns(self.clock() + self._stamps).encode()
+        stamp = format_rfc3339(self.clock() + self._stamps).encode()
         line = b"%s %s %s %s\n" % (stamp, stream.encode(), tag, text)
         cut = self.rng.randrange(1, len(line)) if self._tear else len(line)
         self._torn, self._tear = line[cut:], False

@@ -23,10 +23,10 @@ from enricher.endpoints.history import History
 from enricher.endpoints.slices import read_slice
 from enricher.enrich.engine import Enricher
 from enricher.metrics.counters import Metrics
-from enricher.tailer.follower import Follower
-from enricher.timestamps import rfc3339_ns
+from enricher.tailer.follower import LogFollower
+from enricher.timestamps import parse_rfc3339
 
-EPOCH = rfc3339_ns(b"2026-11-22T00:00:00Z")
+EPOCH = parse_rfc3339(b"2026-11-22T00:00:00Z")
 """What the clock on the wall says at virtual second 0."""
 
 
@@ -80,7 +80,7 @@ class Daemon:
 
     def __init__(self, log_dir: Path, state_dir: Path, *, chunk_size: int = 64 * 1024, pipe: int = 1 << 16) -> None:
         pipeline.time = VirtualTime
-        pipeline.Follower = partial(Follower, chunk_size=chunk_size)
+        pipeline.LogFollower = partial(LogFollower, chunk_size=chunk_size)
         self.loop = asyncio.get_running_loop()
         assert isinstance(self.loop, VirtualLoop)
         self.loop.busy = lambda: self.flowing and self.writer.waiting > 0

@@ -12,7 +12,7 @@ from processes import Process
 
 from demo.fake_api import GONE, FakeApi, slice_of, status, stream
 from enricher.cluster.endpoint_source import FIRST_LIST_TIMEOUT
-from enricher.timestamps import format_ns
+from enricher.timestamps import format_rfc3339
 
 pytestmark = pytest.mark.faults
 PODS = {"10.0.0.1": "web-1", "10.0.0.2": "web-2"}
@@ -34,7 +34,7 @@ def line(n, ip="10.0.0.1"):
     """One that was written just now."""
     now = time.gmtime()
     text = access(n, f"{ip}:10000").replace("22/Nov/2026:23:18:31", time.strftime("%d/%b/%Y:%H:%M:%S", now))
-    return f"{format_ns(time.time_ns())} stdout F {text}\n"
+    return f"{format_rfc3339(time.time_ns())} stdout F {text}\n"
 
 
 class Followed:

@@ -16,7 +16,7 @@ from enricher.enrich.engine import Enricher
 from enricher.line import Source
 from enricher.metrics.counters import Metrics
 from enricher.tailer.framing import Framer
-from enricher.timestamps import rfc3339_ns
+from enricher.timestamps import parse_rfc3339
 
 INPUTS = 15_000
 STAMP = b"2026-11-22T23:18:31.5Z"
@@ -124,7 +124,7 @@ class Fuzz:
 def enricher(format_):
     history = History(keep=None)
     history.replace(
-        [read_slice(slice_of("web", PODS, namespace="shop", service="web", port=80))], rfc3339_ns(STAMP) - 10**12
+        [read_slice(slice_of("web", PODS, namespace="shop", service="web", port=80))], parse_rfc3339(STAMP) - 10**12
     )
     enricher = Enricher(FormatDetector((compile_format(format_),)), Metrics(), node="node-0")
     return enricher, Histories(history, History())
@@ -167,7 +167,7 @@ def test_hostile_lines(seed, kind):
     print(f"seed {seed}")
     fuzz, framer = Fuzz(seed), Framer()
     enrichers = [enricher(format_) for format_ in FORMATS]
-    framer.decide(fuzz.framed(kind, b"a line\n"))
+    framer.detect(fuzz.framed(kind, b"a line\n"))
     done = 0
     while done < INPUTS:
         texts = [fuzz.text() for _ in range(100)]
@@ -186,7 +186,7 @@ def test_hostile_lines(seed, kind):
 def test_ten_mebibytes(filling):
     text = access(uri=b"/" + filling * ((10 << 20) // len(filling)))
     framer, one = Framer(), enricher(INGRESS_NGINX)
-    framer.decide(STAMP + b" stdout F x\n")
+    framer.detect(STAMP + b" stdout F x\n")
     data = b"%s stdout F %s\n%s stdout F %s\n" % (STAMP, text, STAMP, access())
     pieces = (data[at : at + (1 << 16)] for at in range(0, len(data), 1 << 16))
     first, second, rest = b"".join(written(one, framer.feed(piece)) for piece in pieces).split(b"\n")

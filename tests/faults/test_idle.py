@@ -8,7 +8,7 @@ from in_process import Daemon
 from kubelet import open_descriptors
 
 from enricher.daemon.pipeline import MAX_POLL_INTERVAL
-from enricher.tailer.follower import Follower
+from enricher.tailer.follower import LogFollower
 
 
 def fill(tmp_path, selected, others=0):
@@ -24,12 +24,12 @@ def test_silent_logs_are_looked_at_rarely(tmp_path, monkeypatch):
     fill(tmp_path, 50)
     looks = 0
 
-    def read(follower, *, of=Follower.read):
+    def read(follower, *, of=LogFollower.read):
         nonlocal looks
         looks += 1
         return of(follower)
 
-    monkeypatch.setattr(Follower, "read", read)
+    monkeypatch.setattr(LogFollower, "read", read)
 
     async def main():
         nonlocal looks

@@ -19,7 +19,7 @@ sys.path += [str(Path(__file__).parent.parent / "commands"), str(Path(__file__).
 from processes import Process
 
 from demo.fake_api import FakeApi, slice_of
-from enricher.timestamps import format_ns
+from enricher.timestamps import format_rfc3339
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 
@@ -46,7 +46,7 @@ def address(n: int, m: int) -> str:
 
 def stamped(text: bytes) -> bytes:
     """The lines, written now."""
-    stamp, local = format_ns(time.time_ns() | 1), time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime())
+    stamp, local = format_rfc3339(time.time_ns() | 1), time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime())
     return text.replace(b"STAMP", stamp.encode()).replace(b"TIME", local.encode())
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from enricher.report.pod_stats import GRADES, NOBODY, REMEMBERED, SORTS, PodStats, _bucket, _percentile, arranged
-from enricher.timestamps import SECOND, format_ns
+from enricher.timestamps import SECOND, format_rfc3339
 
 T = 1_800_000_000 * SECOND
 
@@ -17,7 +17,7 @@ def record(at, *attempts, status=200, **more):
         one = {"addr": "10.0.0.1:80", "status": code, "response_time": took, "attribution": "exact"}
         names = {"namespace": "shop", "service": "web", "pod": pod} if pod else {}
         tried.append(one | names | (extra[0] if extra else {}))
-    time = None if at is None else format_ns(T + round(at * SECOND))
+    time = None if at is None else format_rfc3339(T + round(at * SECOND))
     base = {"time": time, "kind": "access", "status": status, "request": "GET / HTTP/1.1", "remote_addr": "192.0.2.7"}
     return base | {"attempts": tried} | more
 

@@ -24,7 +24,7 @@ from enricher.enrich.engine import HOLD_TIMEOUT, Enricher, Hold, Output
 from enricher.line import Source
 from enricher.metrics.counters import Metrics
 from enricher.tailer.reader import read_file
-from enricher.timestamps import SECOND, rfc3339_ns
+from enricher.timestamps import SECOND, parse_rfc3339
 
 pytestmark = pytest.mark.samples
 
@@ -118,7 +118,7 @@ def test_read_live_and_late(recording: Path, lag: int) -> None:
     then: a line that wants to wait for the watch waits until its time is over, or until it no longer wants to.
     """
     known = Histories(History(), History())
-    events = [(rfc3339_ns(row["at"].encode()), row) for row in rows_of(recording, "watch.jsonl")]
+    events = [(parse_rfc3339(row["at"].encode()), row) for row in rows_of(recording, "watch.jsonl")]
     first = [row["object"] for at, row in events if at == events[0][0] and row["type"] == "ADDED"]
     rest = [(at, row) for at, row in events if at != events[0][0]]
     known.pods.replace(map(read_slice, first), events[0][0])
@@ -133,7 +133,7 @@ def test_read_live_and_late(recording: Path, lag: int) -> None:
 
     for lines in read_file(str(recording / "controller.log")):
         for line in lines:
-            clock.now = max(clock.now, (rfc3339_ns(line.stamp) or 0) + lag * SECOND)
+            clock.now = max(clock.now, (parse_rfc3339(line.stamp) or 0) + lag * SECOND)
             listen(clock.now)
             for step in enricher.enrich(Source("log"), [line], known, lambda: clock.now):
                 match step:

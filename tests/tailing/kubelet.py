@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from enricher.line import Line, Source
-from enricher.tailer.follower import Follower
+from enricher.tailer.follower import LogFollower
 
 _MOMENTS = iter(range(10**9))
 
@@ -92,8 +92,8 @@ class Reading:
     def texts(self) -> list[str]:
         return [line.text.decode() for line in self.lines]
 
-    def start(self, position: dict | None = None) -> Follower:
-        return Follower(
+    def start(self, position: dict | None = None) -> LogFollower:
+        return LogFollower(
             Source(str(self._path), container="" if self._path.suffix == ".log" else "controller"),
             roots=self._roots,
             clock=lambda: self.now,

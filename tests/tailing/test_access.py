@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from kubelet import Container, Reading, open_descriptors
 
-from enricher.tailer import logfile as opening
+from enricher.tailer import logfile
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def locked(monkeypatch) -> set[str]:
             raise PermissionError(13, "Permission denied", path)
         return real(path, *args, **kwargs)
 
-    monkeypatch.setattr(opening.os, "open", fake)
+    monkeypatch.setattr(logfile.os, "open", fake)
     return paths
 
 
@@ -109,7 +109,7 @@ def test_a_file_that_fails_to_open_once_is_not_taken_for_gone(container, reading
             raise failures.pop()
         return real(path, *args, **kwargs)
 
-    monkeypatch.setattr(opening.os, "open", fail_once)
+    monkeypatch.setattr(logfile.os, "open", fail_once)
     container.write("b")
     assert reading.read() == []
     assert "Too many open files" in reading.follower.problem
@@ -128,7 +128,7 @@ def test_a_deleted_file_is_read_to_its_end_and_released(container, reading):
     assert any("deleted" in path for path in open_descriptors(container.directory))
     reading.now += 16
     assert reading.read() == ["d"]
-    assert reading.follower.files_open == 0
+    assert not reading.follower.has_open_file
 
 
 def test_a_directory_vanishes_and_comes_back(container, reading, tmp_path):
@@ -168,7 +168,7 @@ def test_a_read_error_is_told_and_tried_again(container, reading, monkeypatch):
         raise OSError(5, "Input/output error")
 
     with monkeypatch.context() as patch:
-        patch.setattr(opening.os, "pread", fail)
+        patch.setattr(logfile.os, "pread", fail)
         assert reading.read() == []
         assert "Input/output error" in reading.follower.problem
     assert reading.read() == ["open end"]

@@ -6,7 +6,8 @@ import pytest
 
 from enricher.errors import ConfigurationError, UsageError
 from enricher.line import Source
-from enricher.tailer.discovery import Selector, check_log_dir, discover
+from enricher.tailer.discovery import check_log_dir, discover
+from enricher.tailer.selector import Selector
 
 CONTROLLERS = (Selector.parse("*/*ingress-nginx-controller*/controller"),)
 

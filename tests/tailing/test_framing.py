@@ -48,7 +48,7 @@ def test_a_cut_inside_a_character_is_healed():
 def test_open_fragments_are_carried_to_the_next_framer():
     first = Framer()
     first.feed(T1 + b" stdout P a\xff\n" + T2 + b" stderr P b\n")
-    saved = orjson.loads(orjson.dumps(first.state().dump()))
+    saved = orjson.loads(orjson.dumps(first.framing.dump()))
     second = Framer(framing=Framing.load(saved))
     assert second.feed(T3 + b" stdout F c\n") == [Line(b"a\xffc", T1, "stdout")]
     assert second.flush() == [Line(b"b", T2, "stderr")]
@@ -57,7 +57,7 @@ def test_open_fragments_are_carried_to_the_next_framer():
 def test_the_end_of_a_file_is_not_the_end_of_a_fragment():
     framer = Framer()
     framer.feed(T1 + b" stdout P a\n" + T2 + b" stderr F no newline")
-    assert framer.unfinished == len(T2 + b" stderr F no newline")
+    assert framer.unfinished_bytes == len(T2 + b" stderr F no newline")
     assert framer.end_file() == [Line(b"no newline", T2, "stderr")]
     assert framer.feed(T3 + b" stdout F b\n") == [Line(b"ab", T1, "stdout")]
     assert framer.flush() == []
@@ -107,7 +107,7 @@ def test_the_first_line_that_is_not_blank_decides():
     framer = Framer()
     assert framer.feed(b"\n\n") == [Line(b""), Line(b"")]
     assert framer.feed(b"\n" + T1 + b" stdout F text\n") == [Line(b""), Line(b"text", T1, "stdout")]
-    assert framer.state().kind == "cri"
+    assert framer.framing.kind == "cri"
 
 
 def test_docker_lines_and_their_parts():
@@ -192,7 +192,7 @@ def test_where_the_bytes_are_cut_changes_nothing(log, cuts, max_line):
         lines += pieces.feed(log[begin:cut])
         begin = max(begin, cut)
     assert lines == expected
-    assert pieces.state() == whole.state()
+    assert pieces.framing == whole.framing
     assert pieces.flush() == whole.flush()
 
 
@@ -203,7 +203,7 @@ def test_going_on_from_a_saved_state_changes_nothing(log):
     lines, framer, fed = [], Framer(), 0
     for newline in [place for place, byte in enumerate(log) if byte == 10]:
         lines += framer.feed(log[fed : newline + 3])
-        fed = min(newline + 3, len(log)) - framer.unfinished
-        framer = Framer(framing=Framing.load(orjson.loads(orjson.dumps(framer.state().dump()))))
+        fed = min(newline + 3, len(log)) - framer.unfinished_bytes
+        framer = Framer(framing=Framing.load(orjson.loads(orjson.dumps(framer.framing.dump()))))
     lines += framer.feed(log[fed:])
     assert [*lines, *framer.flush()] == wanted

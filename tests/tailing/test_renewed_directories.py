@@ -82,12 +82,12 @@ def test_a_status_that_cannot_be_had_is_no_disaster(container, monkeypatch):
         raise OSError(116, "Stale file handle")
 
     with monkeypatch.context() as broken:
-        broken.setattr("enricher.tailer.logfile.LogFile.status", stale)
+        broken.setattr("enricher.tailer.logfile.LogFile.stat", stale)
         broken.setattr("enricher.tailer.logfile.LogFile.read", lambda *_: stale(None))
         assert reading.follower.position() == saved
         assert reading.follower.read() is None
         assert "Stale file handle" in reading.follower.problem
-        assert reading.follower.files_open == 0
+        assert not reading.follower.has_open_file
         reading.follower.close()
     container.write_raw(cri("two"))
     assert reading.settle() == ["two"]

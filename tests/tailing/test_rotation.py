@@ -5,7 +5,7 @@ from pathlib import Path
 
 from kubelet import Container, Reading, compress, cri, open_descriptors
 
-from enricher.tailer import rotated_log as finding
+from enricher.tailer import rotated_log
 from enricher.tailer.rotation import list_files
 
 
@@ -63,7 +63,7 @@ def test_the_descriptor_of_the_old_file_is_released(container, reading):
     assert [os.path.basename(path) for path in open_descriptors(container.directory)].count("0.log") == 2
     assert not [path for path in open_descriptors(container.directory) if "deleted" in path]
     reading.follower.close()
-    assert reading.follower.files_open == 0
+    assert not reading.follower.has_open_file
 
 
 def test_missed_rotations_are_made_up_in_order(container, reading):
@@ -109,7 +109,7 @@ def test_a_file_packed_between_a_look_at_the_directory_and_opening_it(container,
     stale = list_files(str(container.directory))
     compress(old)
     looks = [stale]
-    monkeypatch.setattr(finding, "list_files", lambda path: looks.pop() if looks else list_files(path))
+    monkeypatch.setattr(rotated_log, "list_files", lambda path: looks.pop() if looks else list_files(path))
     assert reading.read() == ["a", "b"]
 
 

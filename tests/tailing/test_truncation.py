@@ -37,7 +37,7 @@ def test_the_same_while_the_follower_was_away(container, reading):
 def test_a_file_first_seen_empty_is_known_by_what_was_read_of_it(container):
     reading = Reading(container.directory, start="end")
     reading.read()
-    assert reading.follower.files_open == 1
+    assert reading.follower.has_open_file
     container.write("a")
     assert reading.read() == ["a"]
     os.truncate(container.live, 0)
@@ -63,7 +63,7 @@ def test_a_copy_of_what_was_empty_when_it_was_last_seen(tmp_path):
     log.touch()
     reading = Reading(log)
     assert reading.read() == []
-    assert reading.follower.files_open == 0
+    assert not reading.follower.has_open_file
     log.write_bytes(b"1\n")
     shutil.copy(log, tmp_path / "access.log.1")
     log.write_bytes(b"2\n")

@@ -12,9 +12,9 @@ from enricher.daemon.status.error_rates import ErrorRates
 from enricher.daemon.status.model import Status, Watch, failing_pods, furthest_behind
 from enricher.daemon.stderr import StderrLog
 from enricher.kube.watcher import WatchSummary
-from enricher.line import spelled
 from enricher.metrics.counters import Gauges, Metrics, PodKey
-from enricher.timestamps import SECOND, format_ns
+from enricher.text import escape_bytes
+from enricher.timestamps import SECOND, format_rfc3339
 
 SAMPLE_INTERVAL = 60.0
 """Seconds between samples of the error counters, for the errors of each minute."""
@@ -83,10 +83,10 @@ class StatusMonitor:
         problems.update(gauges.problems)
         return Status(
             version=__version__,
-            node=spelled(self._node),
+            node=escape_bytes(self._node),
             at=_now_text(),
             since=self._started,
-            problem=problem and spelled(problem),
+            problem=problem and escape_bytes(problem),
             watch=_watch(gauges.watch, problem),
             endpoints=gauges.endpoints,
             sources=gauges.sources,
@@ -109,4 +109,4 @@ def _watch(summary: WatchSummary | None, problem: str | None) -> Watch:
 
 def _now_text() -> str:
     """Return the present time in RFC 3339, to the second."""
-    return format_ns(time.time_ns() // SECOND * SECOND)
+    return format_rfc3339(time.time_ns() // SECOND * SECOND)

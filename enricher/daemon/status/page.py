@@ -8,6 +8,7 @@ from html import escape
 from enricher.daemon.status.error_rates import MAX_KEYS
 from enricher.daemon.status.model import FailingPod, Followed, Status
 from enricher.labels import Grade, LineKind
+from enricher.text import truncate
 
 REFRESH = 30
 """Seconds between reloads of a page that was asked for with `?refresh=30`; without that it stays as it is."""
@@ -127,7 +128,7 @@ def render(status: Status, *, refreshing: bool = False) -> bytes:
 def _title(status: Status) -> str:
     fail = _number(len(status.failing), "pod fails", "pods fail") if status.failing else "no pod fails"
     parts = ("not ready", fail) if status.problem else (fail,)
-    return f"{', '.join(parts)} – Enricher{' on ' + _cut(status.node) if status.node else ''}"
+    return f"{', '.join(parts)} – Enricher{' on ' + _escaped(status.node) if status.node else ''}"
 
 
 def _header(status: Status, refreshing: bool) -> str:
@@ -296,13 +297,13 @@ def _cell(number: int) -> str:
     return f'<td class="number">{number:,}</td>'
 
 
-def _cut(text: str, longest: int = MAX_TEXT) -> str:
-    return escape(text if len(text) <= longest else text[:longest] + "…")
+def _escaped(text: str, longest: int = MAX_TEXT) -> str:
+    return escape(truncate(text, longest))
 
 
 def _text(text: str, longest: int = MAX_TEXT) -> str:
     """Return a text from outside as HTML that keeps the text's writing direction to itself."""
-    return f"<bdi>{_cut(text, longest)}</bdi>" if text else ""
+    return f"<bdi>{_escaped(text, longest)}</bdi>" if text else ""
 
 
 def _time(at: str) -> str:
