@@ -20,7 +20,8 @@ import orjson
 from enricher.config.settings import Settings
 from enricher.errors import ConfigurationError
 from enricher.kube.client import ApiClient, connect
-from enricher.kube.watcher import ENDPOINT_SLICES, SERVICES, Changed, Listed, Resource, WatchStatus, watch
+from enricher.kube.watch_status import WatchStatus
+from enricher.kube.watcher import ENDPOINT_SLICES, SERVICES, Changed, Listed, Resource, watch
 from enricher.line import printable
 from enricher.timestamps import format_ns
 
@@ -57,7 +58,7 @@ async def record(
             write(_line(line))
         if isinstance(item, Listed) and heard:
             write(_bookmark(kind, item.at, heard))
-        heard = item.asked if isinstance(item, Listed) else item.at
+        heard = item.requested_at if isinstance(item, Listed) else item.at
 
 
 async def _until_signalled(work: Coroutine[Any, Any, None]) -> None:
@@ -77,7 +78,7 @@ async def _record_from(settings: Settings, write: Callable[[bytes], object]) -> 
             async with aclosing(watch(api, resource, namespace=settings.namespace, status=status)) as news:
                 await record(news, write, kind)
         finally:
-            if status.certain(now := time.time_ns()):
+            if status.is_complete_at(now := time.time_ns()):
                 write(_bookmark(kind, now))  # until here it is whole
 
     async with connect(settings.kubeconfig, settings.context) as api, asyncio.TaskGroup() as group:

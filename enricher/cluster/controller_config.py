@@ -34,7 +34,7 @@ class FormatUpdater:
     def take(self, item: Listed | Changed) -> None:
         """The ConfigMap as it is now."""
         if isinstance(item, Listed):
-            obj, earliest = (item.items[0] if item.items else {}), self._heard or item.asked
+            obj, earliest = (item.items[0] if item.items else {}), self._heard or item.requested_at
         else:
             obj, earliest = ({} if item.type == "DELETED" else item.object), item.earliest
         self._heard = item.at

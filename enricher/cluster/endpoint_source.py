@@ -20,6 +20,7 @@ from enricher.endpoints.history import History
 from enricher.endpoints.slices import Slice, SliceState, read_slice, service_as_slice
 from enricher.errors import ConfigurationError
 from enricher.kube.client import ApiClient
+from enricher.kube.watch_status import WatchStatus, WatchSummary
 from enricher.kube.watcher import (
     CONFIG_MAPS,
     ENDPOINT_SLICES,
@@ -27,8 +28,6 @@ from enricher.kube.watcher import (
     Changed,
     Listed,
     Resource,
-    WatchStatus,
-    WatchSummary,
     watch,
 )
 from enricher.timestamps import SECOND
@@ -68,7 +67,9 @@ class EndpointWatch:
         """`usual` is told the formats that the controller's ConfigMap names."""
         keep = round(settings.history * SECOND)
         status = WatchStatus()
-        pods = History(keep=keep, in_sync=lambda: status.certain(time.time_ns()), whole=settings.namespace is None)
+        pods = History(
+            keep=keep, in_sync=lambda: status.is_complete_at(time.time_ns()), whole=settings.namespace is None
+        )
         self.known = Histories(pods, History(keep=keep))
         self.news = ChangeSignal()
         self._api = api
@@ -108,7 +109,12 @@ class EndpointWatch:
 
     async def _keep(self, one: "_Watch") -> None:
         news = watch(
-            self._api, one.resource, namespace=one.namespace, name=one.name, keep=one.consumer.keep, status=one.status
+            self._api,
+            one.resource,
+            namespace=one.namespace,
+            name=one.name,
+            transform=one.consumer.keep,
+            status=one.status,
         )
         async for item in news:
             one.consumer.take(item)
@@ -160,7 +166,7 @@ class HistoryUpdater:
 
     def take(self, item: Listed | Changed) -> None:
         if isinstance(item, Listed):
-            self._history.replace(item.items, item.at, item.asked)
+            self._history.replace(item.items, item.at, item.requested_at)
         else:
             self._history.apply(item.type, self._as_slice(item.object), item.at, item.earliest)
 

@@ -17,8 +17,9 @@ from math import ceil
 from typing import Any, NamedTuple, Protocol
 
 from enricher.kube.client import ApiClient
-from enricher.kube.responses import ApiError, answer
-from enricher.kube.watcher import Listed, Resource, WatchStatus, watch
+from enricher.kube.responses import ApiError, get_response
+from enricher.kube.watch_status import WatchStatus
+from enricher.kube.watcher import Listed, Resource, watch
 from enricher.line import Line, Source, printable
 from enricher.tailer.discovery import Selector
 from enricher.tailer.framing import Framer, Framing
@@ -197,7 +198,7 @@ class PodLogStreamer:
 
     async def _keep(self, place: str | None, group: asyncio.TaskGroup) -> None:
         read = partial(read_pod, self._selectors)
-        async for item in watch(self._api, PODS, namespace=place, keep=read, status=self._statuses[place]):
+        async for item in watch(self._api, PODS, namespace=place, transform=read, status=self._statuses[place]):
             pods = self._pods[place]
             if isinstance(item, Listed):
                 pods = self._pods[place] = {pod.uid: pod for pod in item.items if pod.logs}
@@ -251,7 +252,7 @@ class PodLogStreamer:
         path = f"{PODS.path(source.namespace)}/{source.pod}/log"
         framer = Framer(framing=Framing("plain"))
         task = f"read the log of {source.path}"
-        async with answer(self._api, path, params, task=task, silence=self._silence) as response:
+        async with get_response(self._api, path, params, action=task, idle_timeout=self._silence) as response:
             async for chunk in response.content.iter_any():
                 if lines := self._new(log, read, framer.feed(chunk)):
                     yield lines

@@ -24,7 +24,7 @@ from enricher.daemon.stdout import StdoutWriter
 from enricher.endpoints.history import FOREVER
 from enricher.enrich.engine import Enricher
 from enricher.kube.client import connect
-from enricher.kube.watcher import WatchSummary
+from enricher.kube.watch_status import WatchSummary
 from enricher.line import spelled
 from enricher.metrics.counters import Collector, Gauges, Metrics, PodKey
 from enricher.state_file import StateFile, lock

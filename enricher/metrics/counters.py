@@ -15,7 +15,7 @@ from enricher import __version__
 from enricher.accesslog.attempts import Attempt, Error, Timed
 from enricher.endpoints.attribution import Attribution
 from enricher.endpoints.slices import NO_SERVICE, Service
-from enricher.kube.watcher import WatchSummary
+from enricher.kube.watch_status import WatchSummary
 from enricher.timestamps import SECOND, seconds_ns
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)

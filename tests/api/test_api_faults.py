@@ -18,7 +18,7 @@ from enricher.endpoints.history import FOREVER, History
 from enricher.endpoints.slices import read_slice
 from enricher.kube import client as connecting
 from enricher.kube.client import connect
-from enricher.kube.watcher import Listed, Timing
+from enricher.kube.watcher import Listed, WatchTiming
 
 pytestmark = pytest.mark.api
 
@@ -35,8 +35,8 @@ class Relay(FakeApi):
         self._open: set[asyncio.Transport] = set()
 
     async def start(self) -> None:
-        self._credentials = await connecting._load(self._administrator, None)
-        self._tls = (await self._stack.enter_async_context(connect(self._administrator))).tls(self._credentials)
+        self._credentials = await connecting._load_credentials(self._administrator, None)
+        self._tls = (await self._stack.enter_async_context(connect(self._administrator))).tls_context(self._credentials)
         self._session = await self._stack.enter_async_context(aiohttp.ClientSession())
         await super().start()
 
@@ -112,7 +112,7 @@ async def test_a_fault_is_got_over_and_the_history_is_as_before(
     async with kube() as kube, Relay(administrator) as relay:
         await kube.add(slice_of("stays", {IP: "stays"}))
         relay.write_kubeconfig(tmp_path / "config")
-        async with watched(str(tmp_path / "config"), kube.namespace, Timing(silence=3)) as watch:
+        async with watched(str(tmp_path / "config"), kube.namespace, WatchTiming(idle_timeout=3)) as watch:
             await watch.synced()
             [before] = told(watch.news).of_ip(IP)
             relay.fail(*answers)
