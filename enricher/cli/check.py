@@ -87,7 +87,7 @@ def _endpoints(paths: Sequence[str]) -> Row:
         known = load_endpoints(paths)
     except ConfigurationError as error:
         return Row("failed", "endpoints", printable(str(error)))
-    held = known.pods.held
+    held = known.pods.open_tenures
     told = f"addresses held by pods: {held}, in {printable(spelled(', '.join(paths)))}"
     return Row("ok" if held else "warning", "endpoints", told)
 

@@ -175,4 +175,4 @@ async def _forget(knowledge: EndpointWatch) -> None:
     while True:
         await asyncio.sleep(FORGET)
         for history in knowledge.known:
-            history.forget(time.time_ns())
+            history.expire(time.time_ns())

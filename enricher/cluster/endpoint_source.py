@@ -68,9 +68,11 @@ class EndpointWatch:
         keep = round(settings.history * SECOND)
         status = WatchStatus()
         pods = History(
-            keep=keep, in_sync=lambda: status.is_complete_at(time.time_ns()), whole=settings.namespace is None
+            retention=keep,
+            is_synced=lambda: status.is_complete_at(time.time_ns()),
+            all_namespaces=settings.namespace is None,
         )
-        self.known = Histories(pods, History(keep=keep))
+        self.known = Histories(pods, History(retention=keep))
         self.news = ChangeSignal()
         self._api = api
         self._watches = [_Watch(ENDPOINT_SLICES, settings.namespace, HistoryUpdater(self.known.pods), status)]

@@ -21,7 +21,7 @@ from enricher.daemon.status.error_rates import ErrorRates
 from enricher.daemon.status.model import Status, Watch, failing_pods, furthest_behind
 from enricher.daemon.stderr import StderrLog
 from enricher.daemon.stdout import StdoutWriter
-from enricher.endpoints.history import FOREVER
+from enricher.endpoints.tenure import FOREVER
 from enricher.enrich.engine import Enricher
 from enricher.kube.client import connect
 from enricher.kube.watch_status import WatchSummary
@@ -177,7 +177,7 @@ async def _forget(shipping: LogPipeline, knowledge: Knowledge, metrics: Metrics)
     while True:
         await asyncio.sleep(FORGET)
         for history in knowledge.known:
-            history.forget(time.time_ns())
+            history.expire(time.time_ns())
         shipping.count()
         held = (tenure.owner for tenure in knowledge.known.pods.tenures() if tenure.until == FOREVER)
         metrics.expire({(owner.namespace, owner.pod) for owner in held})
@@ -198,7 +198,7 @@ class _Seen:
         lag_bytes, lag_seconds = self._shipping.lag()
         return Gauges(
             sources=self._shipping.sources,
-            endpoints=self._knowledge.known.pods.held,
+            endpoints=self._knowledge.known.pods.open_tenures,
             lag_bytes=lag_bytes,
             lag_seconds=lag_seconds,
             watch=self._knowledge.watch(),
