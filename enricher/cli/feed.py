@@ -65,14 +65,14 @@ class ClusterFeed:
             group.create_task(_forget(knowledge))
             group.create_task(streaming.run())
             try:
-                await asyncio.wait_for(streaming.listed(), FIRST_LIST)
+                await asyncio.wait_for(streaming.wait_until_listed(), FIRST_LIST)
             except TimeoutError:
                 raise ConfigurationError(streaming.problem() or "the API server gave no list of pods") from None
 
     def status(self) -> str:
         if self._streaming is None or self._knowledge is None:
             return "connecting"
-        logs = len(self._streaming.following)
+        logs = len(self._streaming.sources)
         problem = self._knowledge.problem() or self._streaming.problem()
         return f"{logs} log{'s' * (logs != 1)} followed" + (f" · {problem}" if problem else "")
 

@@ -115,11 +115,11 @@ class EndpointWatch:
             one.resource,
             namespace=one.namespace,
             name=one.name,
-            transform=one.consumer.keep,
+            transform=one.consumer.transform,
             status=one.status,
         )
         async for item in news:
-            one.consumer.take(item)
+            one.consumer.apply(item)
             if isinstance(item, Listed):
                 one.listed.set()
             self.news.spread()
@@ -150,11 +150,11 @@ class EndpointWatch:
 
 
 class Consumer(Protocol):
-    """Who takes what a watch brings: `keep` makes of a listed object what it needs of it."""
+    """Who takes what a watch brings: `transform` makes of a listed object what it needs of it."""
 
-    def keep(self, obj: dict[str, Any]) -> Any: ...
+    def transform(self, obj: dict[str, Any]) -> Any: ...
 
-    def take(self, item: Listed | Changed) -> None: ...
+    def apply(self, item: Listed | Changed) -> None: ...
 
 
 class HistoryUpdater:
@@ -163,10 +163,10 @@ class HistoryUpdater:
     def __init__(self, history: History, as_slice: Callable[[Slice], Slice] = lambda obj: obj) -> None:
         self._history, self._as_slice = history, as_slice
 
-    def keep(self, obj: Slice) -> SliceState:
+    def transform(self, obj: Slice) -> SliceState:
         return read_slice(self._as_slice(obj))
 
-    def take(self, item: Listed | Changed) -> None:
+    def apply(self, item: Listed | Changed) -> None:
         if isinstance(item, Listed):
             self._history.replace(item.items, item.at, item.requested_at)
         else:
