@@ -62,7 +62,9 @@ _SUCCESSION = "one pod had left within the grace period before, and another pod 
 _SEEN_LATER = (
     "no pod had held the address lately, and this pod appeared a moment later: the proxy learnt of it before the watch"
 )
-_BEFORE_HISTORY = "the time in question is earlier than anything known about the address; this pod was its first holder"
+_BEFORE_HISTORY = (
+    "the time in question is before the history of the address begins; this pod was its first known holder"
+)
 _LEFT_DURING = "the pod left during the time in question, and no other pod took the address over"
 _OUT_OF_SYNC = "the pod held the address when the watch or the recording last reported anything, which was earlier"
 _LEFT_AT_UNKNOWN_TIME = "the pod left at a time that is not known exactly, and no other pod was seen to take over"
@@ -160,7 +162,7 @@ class _Attempt(NamedTuple):
     def _attribute_to_holder(self, span: Span, start: int, end: int) -> Attribution:
         """Return the attribution if exactly one pod held the address for at least a part of the time."""
         if start < span.certain_from:
-            return self._attribute_to_comer(span, start, end)
+            return self._attribute_to_newcomer(span, start, end)
         if end < span.certain_until:
             return self._owned(Grade.EXACT, span, _THROUGHOUT)
         if span.tenure.until == span.possible_until == FOREVER:
@@ -169,10 +171,10 @@ class _Attempt(NamedTuple):
             return self._owned(Grade.GRACE, span, _LEFT_DURING)
         return self._owned(Grade.ASSUMED, span, _LEFT_AT_UNKNOWN_TIME)
 
-    def _attribute_to_comer(self, span: Span, start: int, end: int) -> Attribution:
+    def _attribute_to_newcomer(self, span: Span, start: int, end: int) -> Attribution:
         """Return the attribution if the only pod came to the address during the time."""
-        if leaver := self._recent_leaver(start):
-            return _ambiguous([leaver, span], _SUCCESSION)
+        if previous := self._previous_holder(start):
+            return _ambiguous([previous, span], _SUCCESSION)
         is_observed = span.possible_from == span.certain_from and end < span.certain_until
         if is_observed and self._others_are_excluded(start):
             return self._owned(Grade.EXACT, span, _SEEN_LATER)
@@ -185,13 +187,13 @@ class _Attempt(NamedTuple):
         appears there a moment later, an answer came from that pod. A failure says less: the address may have had no
         holder at all.
         """
-        if leaver := self._recent_leaver(start):
-            return self._owned(Grade.GRACE, leaver, _LEFT_BEFORE)
-        comers = [span for span in self.spans if end < span.possible_from <= end + WATCH_LAG]
-        if len(comers) != 1:
+        if previous := self._previous_holder(start):
+            return self._owned(Grade.GRACE, previous, _LEFT_BEFORE)
+        newcomers = [span for span in self.spans if end < span.possible_from <= end + WATCH_LAG]
+        if len(newcomers) != 1:
             return Attribution(Grade.UNKNOWN)
-        is_certain = comers[0].possible_from == comers[0].certain_from and self._others_are_excluded(start)
-        return self._owned(Grade.EXACT if is_certain else Grade.ASSUMED, comers[0], _SEEN_LATER)
+        is_certain = newcomers[0].possible_from == newcomers[0].certain_from and self._others_are_excluded(start)
+        return self._owned(Grade.EXACT if is_certain else Grade.ASSUMED, newcomers[0], _SEEN_LATER)
 
     def _attribute_without_time(self) -> Attribution:
         """Return the attribution to the present or latest holder: nothing more can be said without a time."""
@@ -205,10 +207,10 @@ class _Attempt(NamedTuple):
             return self._owned(Grade.EXACT, candidates[0], _FIXED)
         return self._owned(Grade.ASSUMED, candidates[0], _NO_TIME)
 
-    def _recent_leaver(self, start: int) -> Span | None:
+    def _previous_holder(self, start: int) -> Span | None:
         """Return the last holder if it left within the grace period before `start`."""
-        leavers = [span for span in self.spans if start - GRACE_PERIOD <= span.possible_until <= start]
-        return max(leavers, key=lambda span: span.possible_until, default=None)
+        departed = [span for span in self.spans if start - GRACE_PERIOD <= span.possible_until <= start]
+        return max(departed, key=lambda span: span.possible_until, default=None)
 
     def _others_are_excluded(self, start: int) -> bool:
         """Return whether a pod answered, and the history is complete enough to know every other that could have."""
