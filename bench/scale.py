@@ -39,7 +39,7 @@ IN_A_POD = """
 import sys
 from pathlib import Path
 from enricher.kube import client as connecting
-connecting.SERVICE_ACCOUNT = Path(sys.argv.pop(1))
+connecting.SERVICE_ACCOUNT_DIR = Path(sys.argv.pop(1))
 from enricher.cli.main import main
 sys.exit(main())
 """

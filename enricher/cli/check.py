@@ -26,9 +26,9 @@ from enricher.config.resolve import configuration_warnings, resolve
 from enricher.config.settings import ListenAddress, Settings
 from enricher.endpoints.files import load_endpoints
 from enricher.errors import EXIT_CONFIGURATION, ConfigurationError, EnricherError
-from enricher.kube.access import SECONDS, may
+from enricher.kube.access import REVIEW_TIMEOUT, is_allowed
 from enricher.kube.client import ApiClient, connect
-from enricher.kube.responses import ApiError, answer, read_page
+from enricher.kube.responses import ApiError, get_response, read_page
 from enricher.kube.watcher import CONFIG_MAPS, ENDPOINT_SLICES, SERVICES, Resource
 from enricher.line import Source
 from enricher.report.console import PipedConsole
@@ -90,7 +90,7 @@ def _endpoints(paths: Sequence[str]) -> Row:
         known = load_endpoints(paths)
     except ConfigurationError as error:
         return Row("failed", "endpoints", printable(str(error)))
-    held = known.pods.held
+    held = known.pods.open_tenures
     told = f"addresses held by pods: {held}, in {printable(escape_bytes(', '.join(paths)))}"
     return Row("ok" if held else "warning", "endpoints", told)
 
@@ -101,7 +101,7 @@ async def _of_the_cluster(settings: Settings, choosing: FormatDetector) -> list[
             rows = [row async for row in _rights(api, settings)]
             if settings.logs.controller_configmap:
                 rows.append(await _controller(api, settings, choosing, *settings.logs.controller_configmap))
-            return [Row("ok", "API server", await api.server()), *rows]
+            return [Row("ok", "API server", await api.server_url()), *rows]
     except (ConfigurationError, ApiError) as error:
         return [Row("failed", "API server", printable(str(error)))]
 
@@ -119,7 +119,7 @@ async def _rights(api: ApiClient, settings: Settings) -> AsyncIterator[Row]:
 async def _right(api: ApiClient, resource: Resource, namespace: str | None, name: str | None, role: str) -> Row:
     what = f"{name} in namespace {namespace}" if name else f"in namespace {namespace}" if namespace else "everywhere"
     try:
-        refused = [verb for verb in ("list", "watch") if not await may(api, verb, resource, namespace, name)]
+        refused = [verb for verb in ("list", "watch") if not await is_allowed(api, verb, resource, namespace, name)]
     except ApiError as failure:
         if failure.reason != "forbidden":
             raise
@@ -136,7 +136,9 @@ async def _controller(api: ApiClient, settings: Settings, choosing: FormatDetect
     subject, path = "controller's format", CONFIG_MAPS.path(namespace)
     try:
         params = {"fieldSelector": f"metadata.name={name}"}
-        async with answer(api, path, params, task=f"list {name}", silence=SECONDS, total=SECONDS) as response:
+        async with get_response(
+            api, path, params, action=f"list {name}", idle_timeout=REVIEW_TIMEOUT, total_timeout=REVIEW_TIMEOUT
+        ) as response:
             found = (await read_page(response, config_data)).items
         formats = formats_from_config(found[0] if found else {}, settings.logs.profile or DEFAULT_PROFILE)
     except (ApiError, LogFormatError) as error:

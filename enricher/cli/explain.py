@@ -9,9 +9,10 @@ from enricher.cli.common import read_histories
 from enricher.config.options import ENRICH, STDIN
 from enricher.config.resolve import resolve_settings
 from enricher.config.settings import Settings
-from enricher.endpoints.attribution import Attribution, Histories, Window, attribute, spans
-from enricher.endpoints.history import EVER, FOREVER, Tenure
+from enricher.endpoints.attribution import Attribution, Histories, Window, attribute
 from enricher.endpoints.slices import Owner, split_address
+from enricher.endpoints.spans import spans_of_port
+from enricher.endpoints.tenure import BEGINNING, FOREVER, Tenure
 from enricher.enrich.engine import attribute_line, read_line
 from enricher.enrich.windows import error_window
 from enricher.errors import UsageError
@@ -59,14 +60,14 @@ def _explain(
     yield f"  {addr}" + (f", service named by the proxy: {upstream_name}" if upstream_name else "")
     yield f"  {_question(window, answered=answered)}"
     ip, port = split_address(addr)
-    for span in spans(known.pods.of_ip(ip), port, known.pods.horizon):
+    for span in spans_of_port(known.pods.tenures_of_ip(ip), port, known.pods.certain_until):
         yield f"  - {_tenure(span.tenure)}"
-    if not known.pods.of_ip(ip) and not known.services.of_ip(ip):
+    if not known.pods.tenures_of_ip(ip) and not known.services.tenures_of_ip(ip):
         yield "  - no pod is known to have held the address at any time (nor a Service, as far as they are known)"
-    for tenure in known.services.of_ip(ip):
+    for tenure in known.services.tenures_of_ip(ip):
         yield f"  - cluster IP of {', '.join(f'{s.namespace}/{s.name}' for s in tenure.services)}"
     yield f"  = {_verdict(found)}"
-    yield f"    {found.why}"
+    yield f"    {found.explanation}"
 
 
 def _question(window: Window | None, *, answered: bool) -> str:
@@ -80,7 +81,7 @@ def _question(window: Window | None, *, answered: bool) -> str:
 
 
 def _tenure(tenure: Tenure) -> str:
-    parts = [_who(tenure.owner), "always" if tenure.since == EVER else f"from {_since(tenure)} {_until(tenure)}"]
+    parts = [_who(tenure.owner), "always" if tenure.since == BEGINNING else f"from {_since(tenure)} {_until(tenure)}"]
     if tenure.terminating_since != FOREVER:
         parts.append(f"terminating since {_time(tenure.terminating_since)}")
     parts += [f"in service {s.namespace}/{s.name}" for s in tenure.services if s.name]
@@ -117,7 +118,7 @@ def _who(owner: Owner) -> str:
 
 
 def _time(at: int) -> str:
-    return "ever" if at == EVER else format_rfc3339(at)
+    return "ever" if at == BEGINNING else format_rfc3339(at)
 
 
 def main(arguments: dict[str, Any]) -> int:

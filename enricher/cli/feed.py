@@ -74,7 +74,7 @@ class ClusterFeed:
             streamer = self._streamer = PodLogStreamer(api, logs.select, consumer, since=self._since)
             group.create_task(streamer.run())
             try:
-                await asyncio.wait_for(streamer.listed(), FIRST_LIST_TIMEOUT)
+                await asyncio.wait_for(streamer.wait_until_listed(), FIRST_LIST_TIMEOUT)
             except TimeoutError:
                 raise ConfigurationError(streamer.problem() or "the API server sent no list of pods") from None
 
@@ -82,7 +82,7 @@ class ClusterFeed:
         """Return how many logs are followed, and what is wrong."""
         if self._streamer is None or self._endpoints is None:
             return "connecting"
-        logs = len(self._streamer.following)
+        logs = len(self._streamer.sources)
         problem = self._endpoints.problem() or self._streamer.problem()
         return f"{logs} log{'s' * (logs != 1)} followed" + (f" · {problem}" if problem else "")
 

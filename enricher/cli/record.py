@@ -22,7 +22,8 @@ from enricher.config.resolve import resolve_settings
 from enricher.config.settings import ClusterSettings
 from enricher.errors import ConfigurationError
 from enricher.kube.client import ApiClient, connect
-from enricher.kube.watcher import ENDPOINT_SLICES, SERVICES, Changed, Listed, Resource, WatchStatus, watch
+from enricher.kube.watch_status import WatchStatus
+from enricher.kube.watcher import ENDPOINT_SLICES, SERVICES, Changed, Listed, Resource, watch
 from enricher.text import printable
 from enricher.timestamps import format_rfc3339
 
@@ -59,7 +60,7 @@ async def record(
             write(_line(line))
         if isinstance(item, Listed) and heard:
             write(_bookmark(kind, item.at, heard))
-        heard = item.asked if isinstance(item, Listed) else item.at
+        heard = item.requested_at if isinstance(item, Listed) else item.at
 
 
 async def _until_signalled(work: Coroutine[Any, Any, None]) -> None:
@@ -79,7 +80,7 @@ async def _record_from(cluster: ClusterSettings, write: Callable[[bytes], object
             async with aclosing(watch(api, resource, namespace=cluster.namespace, status=status)) as news:
                 await record(news, write, kind)
         finally:
-            if status.certain(now := time.time_ns()):
+            if status.is_complete_at(now := time.time_ns()):
                 write(_bookmark(kind, now))  # until here it is whole
 
     async with connect(cluster.kubeconfig, cluster.context) as api, asyncio.TaskGroup() as group:

@@ -1,7 +1,7 @@
-"""The log format that an ingress controller's ConfigMap names, followed while it changes.
+"""The log format in an ingress controller's ConfigMap, followed while it changes.
 
-Keys of ingress-nginx: docs/user-guide/nginx-configuration/configmap.md there; of F5's controller: `log-format`,
-`log-format-escaping`. A controller without the key, or without its ConfigMap, has its default format.
+The keys of ingress-nginx are documented in its docs/user-guide/nginx-configuration/configmap.md; F5's controller has
+`log-format` and `log-format-escaping`. A controller without the key, or without its ConfigMap, uses its default format.
 """
 
 import logging
@@ -13,76 +13,89 @@ from enricher.accesslog.detection import FormatTimeline
 from enricher.accesslog.profiles import PROFILES, Formats, formats
 from enricher.kube.watcher import Changed, Listed
 
-logger = logging.getLogger("enricher")
+logger = logging.getLogger(__name__)
 
-ELSEWHERE = ("disable-access-log", "enable-syslog")
+LOG_REDIRECTING_KEYS = ("disable-access-log", "enable-syslog")
 """Keys that, when true, keep access lines out of the container's log."""
+_TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
+"""The values that Go's strconv.ParseBool takes for true."""
+_ESCAPE_KEYS = {"log-format-escape-none": "none", "log-format-escape-json": "json"}
+"""The keys of ingress-nginx that set the escaping; the first that is true wins."""
+_ESCAPING_KEY = "log-format-escaping"
+"""The key of F5's controller that sets the escaping."""
+_FORMAT_KEYS = (
+    "log-format-upstream",
+    *_ESCAPE_KEYS,
+    *LOG_REDIRECTING_KEYS,
+    "log-format",
+    _ESCAPING_KEY,
+)
+"""All keys that matter for the log."""
 
 
 class FormatUpdater:
-    """Tells a FormatTimeline of each change of the format."""
+    """Updates a FormatTimeline with each change of the controller's log format."""
 
-    def __init__(self, formats: FormatTimeline, profile: str) -> None:
-        self._formats, self._profile = formats, profile
-        self._said: Mapping[str, Any] | None = None
-        self._heard = 0
-        """Until when no change was missed (ns)."""
+    def __init__(self, timeline: FormatTimeline, profile: str) -> None:
+        self._timeline, self._profile = timeline, profile
+        self._last_values: Mapping[str, Any] | None = None
+        self._complete_until = 0
+        """The time (ns) before which no change was missed."""
 
-    def convert(self, obj: dict[str, Any]) -> dict[str, Any]:
+    def transform(self, obj: dict[str, Any]) -> dict[str, Any]:
+        """Return the object as it is: all of it is needed."""
         return obj
 
-    def take(self, item: Listed | Changed) -> None:
-        """The ConfigMap as it is now."""
-        if isinstance(item, Listed):
-            obj, earliest = (item.items[0] if item.items else {}), self._heard or item.asked
+    def apply(self, update: Listed | Changed) -> None:
+        """Apply a list of the ConfigMap, or a change of it."""
+        if isinstance(update, Listed):
+            obj = update.items[0] if update.items else {}
+            earliest = self._complete_until or update.requested_at
         else:
-            obj, earliest = ({} if item.type == "DELETED" else item.object), item.earliest
-        self._heard = item.at
-        if isinstance(item, Listed) or item.type != "BOOKMARK":
-            self._settle(config_data(obj), earliest, item.at)
+            obj = {} if update.type == "DELETED" else update.object
+            earliest = update.earliest
+        self._complete_until = update.at
+        if isinstance(update, Listed) or update.type != "BOOKMARK":
+            self._update_formats(config_data(obj), earliest, update.at)
 
-    def _settle(self, data: Mapping[str, Any], earliest: int, latest: int) -> None:
-        """It became so between these two times."""
-        said = {key: data.get(key) for key in ("log-format-upstream", *_ESCAPES, *ELSEWHERE, "log-format", _ESCAPING)}
-        if said == self._said:
+    def _update_formats(self, data: Mapping[str, Any], earliest: int, latest: int) -> None:
+        """Apply the data of the ConfigMap, which changed at some time between `earliest` and `latest` (ns)."""
+        values = {key: data.get(key) for key in _FORMAT_KEYS}
+        if values == self._last_values:
             return
-        is_first, self._said = self._said is None, said
-        for key in ELSEWHERE:
+        is_first, self._last_values = self._last_values is None, values
+        for key in LOG_REDIRECTING_KEYS:
             if data.get(key) in _TRUE:
-                logger.warning("the controller's ConfigMap says %s: its log will have no access lines", key)
+                logger.warning("the controller's ConfigMap sets %s: its log will have no access lines", key)
         try:
-            found = formats_from_config(data, self._profile)
+            log_formats = formats_from_config(data, self._profile)
         except LogFormatError as error:
-            logger.warning("the controller's log format can't be used, the one before stays in force: %s", error)
+            logger.warning("cannot use the controller's log format, the previous one stays in force: %s", error)
             return
         if is_first:
-            self._formats.begin(found, latest)
+            self._timeline.begin(log_formats, latest)
         else:
-            self._formats.change(found, earliest, latest)
-        logger.info("the controller's log format is %s", found[0].text)
+            self._timeline.change(log_formats, earliest, latest)
+        logger.info("the controller's log format is %s", log_formats[0].text)
 
 
 def config_data(obj: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A ConfigMap's, whatever is there in their place."""
+    """Return the data of a ConfigMap; an empty mapping if they are missing or malformed."""
     data = obj.get("data")
     return data if isinstance(data, dict) else {}
 
 
-_TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
-"""As Go's strconv.ParseBool has it."""
-_ESCAPES = {"log-format-escape-none": "none", "log-format-escape-json": "json"}
-"""In the order in which they win."""
-_ESCAPING = "log-format-escaping"
-
-
 def formats_from_config(data: Mapping[str, Any], profile: str) -> Formats:
-    """What a ConfigMap's data say of the log format. Raises LogFormatError."""
-    text = data.get("log-format-upstream" if profile == "ingress-nginx" else "log-format")
-    escape = next((escape for key, escape in _ESCAPES.items() if data.get(key) in _TRUE), "")
-    if profile != "ingress-nginx":
-        escape = str(data.get(_ESCAPING) or "")
-        text = " ".join(text.splitlines()) if isinstance(text, str) else text  # a line of it is an argument of its own
+    """Return the log formats that the data of a ConfigMap set. Raise LogFormatError if the format is malformed."""
+    is_ingress_nginx = profile == "ingress-nginx"
+    text = data.get("log-format-upstream" if is_ingress_nginx else "log-format")
+    if is_ingress_nginx:
+        escape = next((escape for key, escape in _ESCAPE_KEYS.items() if data.get(key) in _TRUE), "")
+    else:
+        escape = str(data.get(_ESCAPING_KEY) or "")
+        # F5's controller makes each line an argument of its own, which nginx joins.
+        text = " ".join(text.splitlines()) if isinstance(text, str) else text
     if not isinstance(text, str) or not text.strip():
-        usual = formats(profile)
-        return usual if not escape else PROFILES[profile].compile(f"escape={escape} {usual[-1].text}")
+        default = formats(profile)
+        return default if not escape else PROFILES[profile].compile(f"escape={escape} {default[-1].text}")
     return PROFILES[profile].compile(f"escape={escape} {text}" if escape else text)

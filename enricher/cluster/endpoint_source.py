@@ -20,6 +20,7 @@ from enricher.endpoints.history import History
 from enricher.endpoints.slices import Slice, SliceState, read_slice, service_as_slice
 from enricher.errors import ConfigurationError
 from enricher.kube.client import ApiClient
+from enricher.kube.watch_status import WatchStatus, WatchSummary
 from enricher.kube.watcher import (
     CONFIG_MAPS,
     ENDPOINT_SLICES,
@@ -27,8 +28,6 @@ from enricher.kube.watcher import (
     Changed,
     Listed,
     Resource,
-    WatchStatus,
-    WatchSummary,
     watch,
 )
 from enricher.timestamps import SECOND
@@ -112,8 +111,12 @@ class EndpointWatch:
         """With `logs` that name a ConfigMap, its log format is followed into `usual`."""
         retention = round(cluster.retention * SECOND)
         status = WatchStatus()
-        pods = History(keep=retention, in_sync=lambda: status.certain(time.time_ns()), whole=cluster.namespace is None)
-        self.histories = Histories(pods, History(keep=retention))
+        pods = History(
+            retention=retention,
+            is_synced=lambda: status.is_complete_at(time.time_ns()),
+            all_namespaces=cluster.namespace is None,
+        )
+        self.histories = Histories(pods, History(retention=retention))
         self.changed = ChangeSignal()
         self._api = api
         self._watches = [_Watch(ENDPOINT_SLICES, cluster.namespace, HistoryUpdater(self.histories.pods), status)]
@@ -162,11 +165,11 @@ class EndpointWatch:
             each.resource,
             namespace=each.namespace,
             name=each.name,
-            keep=each.consumer.convert,
+            transform=each.consumer.transform,
             status=each.status,
         )
         async for item in items:
-            each.consumer.take(item)
+            each.consumer.apply(item)
             if isinstance(item, Listed):
                 each.listed.set()
             self.changed.notify()
@@ -175,7 +178,7 @@ class EndpointWatch:
         while True:
             await asyncio.sleep(FORGET_INTERVAL)
             for history in self.histories:
-                history.forget(time.time_ns())
+                history.expire(time.time_ns())
 
     @property
     def listed(self) -> bool:
@@ -206,10 +209,10 @@ class EndpointWatch:
 class WatchConsumer(Protocol):
     """Takes what a watch brings."""
 
-    def convert(self, obj: dict[str, Any]) -> Any:
+    def transform(self, obj: dict[str, Any]) -> Any:
         """Return what is needed of a listed object, so that the rest need not stay in memory."""
 
-    def take(self, item: Listed | Changed) -> None:
+    def apply(self, item: Listed | Changed) -> None:
         """Take a list of converted objects, or a changed object as it is."""
 
 
@@ -219,14 +222,14 @@ class HistoryUpdater:
     def __init__(self, history: History, as_slice: Callable[[Slice], Slice] = lambda obj: obj) -> None:
         self._history, self._as_slice = history, as_slice
 
-    def convert(self, obj: Slice) -> SliceState:
+    def transform(self, obj: Slice) -> SliceState:
         """Return what the history needs of an object."""
         return read_slice(self._as_slice(obj))
 
-    def take(self, item: Listed | Changed) -> None:
+    def apply(self, item: Listed | Changed) -> None:
         """Bring the history up to date."""
         if isinstance(item, Listed):
-            self._history.replace(item.items, item.at, item.asked)
+            self._history.replace(item.items, item.at, item.requested_at)
         else:
             self._history.apply(item.type, self._as_slice(item.object), item.at, item.earliest)
 

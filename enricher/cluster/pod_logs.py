@@ -1,13 +1,13 @@
-"""The controllers' logs, streamed through the Kubernetes API: nothing is installed, and no file of a node is read.
+"""The logs of the controllers, streamed through the Kubernetes API: nothing is installed, and no node's files are read.
 
-One watch finds the pods, one task follows each container's log. The server ends streams as it likes and connections
-break; each is taken up again a little before the last line that came, and what came already is dropped.
+One watch per namespace finds the pods, and one task follows the log of each container. The server ends streams as it
+likes, and connections break. Each log is then resumed a little before its newest line, and lines that have arrived
+before are dropped.
 Source of the protocol: the query parameters of `GET …/pods/NAME/log`, in the API reference under `read log`.
 """
 
 import asyncio
 import logging
-import random
 import time
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
@@ -16,9 +16,11 @@ from functools import partial
 from math import ceil
 from typing import Any, NamedTuple, Protocol
 
+from enricher.kube.backoff import backoff_delay
 from enricher.kube.client import ApiClient
-from enricher.kube.responses import ApiError, answer
-from enricher.kube.watcher import Listed, Resource, WatchStatus, watch
+from enricher.kube.responses import ApiError, get_response
+from enricher.kube.watch_status import WatchStatus
+from enricher.kube.watcher import Changed, Listed, Resource, watch
 from enricher.line import Line, Source
 from enricher.tailer.framing import Framer, Framing
 from enricher.tailer.selector import Selector
@@ -26,272 +28,282 @@ from enricher.text import printable
 from enricher.timestamps import SECOND, format_rfc3339, parse_rfc3339
 
 PODS = Resource("", "v1", "pods")
-SILENCE = 90.0
-"""Seconds without a line after which a connection is replaced: of a quiet log nobody can tell it from a dead one."""
-FIRST_DELAY, LONGEST_DELAY = 1.0, 30.0
-"""Seconds between connections that brought nothing: they double from the first to the longest, half of it random."""
-OVERLAP = SECOND
-"""A connection begins so much before the newest line that came (ns): stamps step back by a little."""
+IDLE_TIMEOUT = 90.0
+"""Seconds without a line after which a connection is replaced: a quiet log cannot be told from a dead connection."""
+INITIAL_BACKOFF = 1.0
+"""Seconds to wait after the first of several connections that brought nothing; the delay doubles with each."""
+MAX_BACKOFF = 30.0
+"""Longest delay between such connections, in seconds."""
+RESUME_OVERLAP = SECOND
+"""How long before the newest line a connection resumes (ns), because stamps may step back a little."""
 
-TOLD = 1000
-"""So many different problems are told, each once."""
-LONGEST_PROBLEM = 300
-"""Characters of one that are told: it may be a piece of a line that came without its stamp."""
-LONGEST_SINCE = 100 * 365 * 86_400
-"""Seconds: a server reckons in ns, and of three centuries it makes a time to come."""
+MAX_LOGGED_PROBLEMS = 1000
+"""How many different problems are logged, each of them once."""
+MAX_PROBLEM_LENGTH = 300
+"""Longest text of a problem, in characters: it may be a part of a line that arrived without its stamp."""
+MAX_SINCE_SECONDS = 100 * 365 * 86_400
+"""Furthest back that a log is requested from, in seconds. A server counts in ns, which overflow after 292 years."""
 
-logger = logging.getLogger("enricher")
+logger = logging.getLogger(__name__)
 
 
 class PodLog(NamedTuple):
-    """One container whose log is streamed, and the node it runs on."""
+    """A container whose log is streamed, and the node it runs on."""
 
     source: Source
     node: str
 
 
-class Consumer(Protocol):
-    """Who takes the lines: each log's in order, `forget` after its last."""
+class LineConsumer(Protocol):
+    """A receiver of lines. It gets the lines of each log in order."""
 
-    async def deliver(self, log: PodLog, lines: Sequence[Line]) -> None: ...
+    async def deliver(self, log: PodLog, lines: Sequence[Line]) -> None:
+        """Take the next lines of a log."""
 
-    def forget(self, log: PodLog) -> None: ...
+    def forget(self, log: PodLog) -> None:
+        """Release what is kept for a log, after its last line."""
 
 
 class PodState(NamedTuple):
-    """What is kept of a pod: whether it has ended, and those of its containers that are wanted and have begun."""
+    """A pod: whether it has ended, and the logs of its selected containers that have started."""
 
     uid: str
     ended: bool
     logs: Sequence[PodLog]
 
 
-def read_pod(selectors: Sequence[Selector], pod: Mapping[str, Any]) -> PodState:
-    """Of the Pod object; one without the usual parts has no containers."""
+def parse_pod(selectors: Sequence[Selector], pod: Mapping[str, Any]) -> PodState:
+    """Return the state of a Pod object; without the usual parts it has no containers."""
     metadata, spec, status = (pod.get(part) or {} for part in ("metadata", "spec", "status"))
     name, namespace, uid = (str(metadata.get(key, "")) for key in ("name", "namespace", "uid"))
-    begun = {one.get("name") for one in status.get("containerStatuses") or () if _has_begun(one)}
+    container_statuses = status.get("containerStatuses") or ()
+    started = {container.get("name") for container in container_statuses if _has_started(container)}
+    node = str(spec.get("nodeName", ""))
     logs = [
-        PodLog(Source(f"{namespace}/{name}/{container}", namespace, name, uid, container, profile), _node(spec))
-        for container, profile in _wanted(selectors, namespace, name, spec)
-        if container in begun
+        PodLog(Source(f"{namespace}/{name}/{container}", namespace, name, uid, container, profile), node)
+        for container, profile in _selected_containers(selectors, namespace, name, spec)
+        if container in started
     ]
     return PodState(uid, status.get("phase") in {"Succeeded", "Failed"}, logs)
 
 
-def _wanted(
+def _selected_containers(
     selectors: Sequence[Selector], namespace: str, name: str, spec: Mapping[str, Any]
 ) -> Iterator[tuple[str, str]]:
-    """Names of containers, and their profiles."""
-    fitting = [one for one in selectors if one.matches_pod(namespace, name)]
-    for container in spec.get("containers") or () if fitting else ():
-        if selector := next((one for one in fitting if one.matches_container(container["name"])), None):
+    """Yield the names of the selected containers of a pod, each with the profile of its selector."""
+    matching = [selector for selector in selectors if selector.matches_pod(namespace, name)]
+    for container in spec.get("containers") or () if matching else ():
+        if selector := next((selector for selector in matching if selector.matches_container(container["name"])), None):
             yield container["name"], selector.profile
 
 
-def _has_begun(status: Mapping[str, Any]) -> bool:
-    """Before its first start a container has no log: asking for it is an error."""
+def _has_started(status: Mapping[str, Any]) -> bool:
+    """Return whether a container has ever started: before that it has no log, and a request for it is an error."""
     return bool(status.get("restartCount")) or "waiting" not in (status.get("state") or {"waiting": {}})
 
 
-def _node(spec: Mapping[str, Any]) -> str:
-    return str(spec.get("nodeName", ""))
-
-
-def namespaces(selectors: Sequence[Selector]) -> list[str | None]:
-    """Where to look for pods: in the namespaces that the selectors name, or, where one has a pattern, in all (None)."""
+def namespaces_to_watch(selectors: Sequence[Selector]) -> list[str | None]:
+    """Return the namespaces that the selectors name, or [None], for all, if one of them is a pattern."""
     named = {selector.text.partition("/")[0] for selector in selectors}
     return [None] if any(set("*?[") & set(name) for name in named) else [*sorted(named)]
 
 
 class ResumePoint:
-    """How far a log has come, so that after a broken connection no line is missing and none comes twice."""
+    """How far a log has been read, so that a new connection neither misses a line nor delivers one twice."""
 
     def __init__(self) -> None:
-        self.lines = 0
-        """How many have come."""
+        self.line_count = 0
+        """How many different lines have arrived."""
         self._newest: int | None = None
-        """By the node's clock as it goes now (ns)."""
+        """The stamp (ns) of the newest line, by the node's clock as it is set now."""
         self._recent: deque[tuple[int, bytes]] = deque()
-        self._owed: Counter[bytes] = Counter()
+        """The lines from which a new connection would resume, with their stamps."""
+        self._repeats: Counter[bytes] = Counter()
+        """The lines that the present connection will repeat."""
 
     def resume(self) -> int | None:
-        """From when on to ask for lines (ns, a whole second as the server takes it); None: no line has come yet. What
-        came since then is expected once more.
-        """
-        self._owed = Counter(raw for _, raw in self._recent)
-        return self._since()
+        """Return from when on to request lines: a time (ns) in whole seconds, or None if no line has arrived yet.
 
-    def is_new(self, raw: bytes, at: int) -> bool:
-        """Whether a line, with its stamp, has not come before. Two that are the same come as often as they stand in the
-        log.
+        Lines that have arrived since then are expected once more, and `accept` will reject them.
         """
-        if self._owed[raw]:
-            self._owed[raw] -= 1
+        self._repeats = Counter(raw for _, raw in self._recent)
+        return self._resume_time()
+
+    def accept(self, raw: bytes, at: int) -> bool:
+        """Record a line, with its stamp, and return whether it is new.
+
+        Equal lines are counted, so that each is accepted as often as it is in the log.
+        """
+        if self._repeats[raw]:
+            self._repeats[raw] -= 1
             return False
-        self.lines += 1
-        if self._newest is None or not self._newest - OVERLAP <= at <= self._newest:
-            self._newest = at  # also far back: the node's clock was set, and what follows has stamps like this one
+        self.line_count += 1
+        if self._newest is None or not self._newest - RESUME_OVERLAP <= at <= self._newest:
+            # Also if it is much older: then the node's clock was set back, and the next lines have similar stamps.
+            self._newest = at
         self._recent.append((at, raw))
-        since = self._since() or 0
-        while not since <= self._recent[0][0] <= self._newest + OVERLAP:
+        resume_time = self._resume_time() or 0
+        while not resume_time <= self._recent[0][0] <= self._newest + RESUME_OVERLAP:
             self._recent.popleft()
         return True
 
-    def _since(self) -> int | None:
-        return None if self._newest is None else (self._newest - OVERLAP) // SECOND * SECOND
+    def _resume_time(self) -> int | None:
+        return None if self._newest is None else (self._newest - RESUME_OVERLAP) // SECOND * SECOND
 
 
 class PodLogStreamer:
-    """Finds the containers that the selectors name, and gives their lines to `consumer`.
+    """Finds the containers that the selectors name, and delivers the lines of their logs to a consumer.
 
-    `since` is how many seconds back to begin; a pod that appears later is read from its beginning. `clock` gives
-    seconds that only go forward.
+    `since` is how many seconds back to begin; a pod that appears later is read from its beginning. `clock` returns
+    seconds that never go back.
     """
 
     def __init__(
         self,
         api: ApiClient,
         selectors: Sequence[Selector],
-        consumer: Consumer,
+        consumer: LineConsumer,
         *,
         since: float = 0.0,
-        silence: float = SILENCE,
+        idle_timeout: float = IDLE_TIMEOUT,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self._api, self._selectors, self._consumer = api, selectors, consumer
-        self._silence, self._clock, self._sleep = silence, clock, sleep
-        self._begins = clock() - since
-        self._pods: dict[str | None, dict[str, PodState]] = {place: {} for place in namespaces(selectors)}
-        """By namespace that is watched, and uid."""
-        self._statuses = {place: WatchStatus() for place in self._pods}
-        self._listed = {place: asyncio.Event() for place in self._pods}
-        self._said: set[str] = set()
-        self._following: dict[PodLog, str | None] = {}
-        """What is wrong with each log that is followed now."""
+        self._idle_timeout, self._clock, self._sleep = idle_timeout, clock, sleep
+        self._begins_at = clock() - since
+        self._pods: dict[str | None, dict[str, PodState]] = {name: {} for name in namespaces_to_watch(selectors)}
+        """The pods with logs, by watched namespace and uid."""
+        self._statuses = {namespace: WatchStatus() for namespace in self._pods}
+        self._listed = {namespace: asyncio.Event() for namespace in self._pods}
+        self._logged_problems: set[str] = set()
+        self._problems: dict[PodLog, str | None] = {}
+        """The present problem of each log that is followed, if it has one."""
 
     async def run(self) -> None:
-        """For ever."""
+        """Watch the pods and follow their logs, for ever."""
         async with asyncio.TaskGroup() as group:
-            for place in self._pods:
-                group.create_task(self._keep(place, group))
+            for namespace in self._pods:
+                group.create_task(self._watch_pods(namespace, group))
 
-    async def listed(self) -> None:
-        """Returns when it is known which pods there are."""
+    async def wait_until_listed(self) -> None:
+        """Wait until the pods of all watched namespaces are known."""
         for event in self._listed.values():
             await event.wait()
 
     @property
-    def following(self) -> list[Source]:
-        return [log.source for log in self._following]
+    def sources(self) -> list[Source]:
+        """Return the containers whose logs are followed now."""
+        return [log.source for log in self._problems]
 
     def problem(self) -> str | None:
-        """Why lines may be wanting, in one line."""
-        watches = (status.problem for status in self._statuses.values() if not status.synced)
-        return next(filter(None, (*watches, *self._following.values(), self._nothing_fits())), None)
+        """Return in one line why lines may be missing, or None."""
+        watch_problems = (status.problem for status in self._statuses.values() if not status.synced)
+        return next(filter(None, (*watch_problems, *self._problems.values(), self._no_match_problem())), None)
 
-    def _nothing_fits(self) -> str | None:
-        if self._following or not all(listed.is_set() for listed in self._listed.values()):
+    def _no_match_problem(self) -> str | None:
+        if self._problems or not all(listed.is_set() for listed in self._listed.values()):
             return None
-        return f"no container fits {', '.join(one.text for one in self._selectors)} yet"
+        return f"no container matches {', '.join(selector.text for selector in self._selectors)} yet"
 
-    async def _keep(self, place: str | None, group: asyncio.TaskGroup) -> None:
-        read = partial(read_pod, self._selectors)
-        async for item in watch(self._api, PODS, namespace=place, keep=read, status=self._statuses[place]):
-            pods = self._pods[place]
-            if isinstance(item, Listed):
-                pods = self._pods[place] = {pod.uid: pod for pod in item.items if pod.logs}
-            elif item.type != "BOOKMARK":
-                pod = read(item.object)
-                pods.pop(pod.uid, None)
-                if item.type != "DELETED" and pod.logs:
-                    pods[pod.uid] = pod
-            for log in [log for pod in pods.values() if not pod.ended for log in pod.logs]:
-                if log not in self._following:
-                    self._following[log] = None
-                    group.create_task(self._follow(place, log))
-            if isinstance(item, Listed) and not self._listed[place].is_set():
-                self._listed[place].set()
-                if nothing := self._nothing_fits():
-                    logger.warning("%s", nothing)
+    async def _watch_pods(self, namespace: str | None, group: asyncio.TaskGroup) -> None:
+        """Start a task in `group` for each log that appears in a namespace (None: in all)."""
+        parse = partial(parse_pod, self._selectors)
+        status = self._statuses[namespace]
+        async for update in watch(self._api, PODS, namespace=namespace, transform=parse, status=status):
+            self._update_pods(namespace, update)
+            for log in [log for pod in self._pods[namespace].values() if not pod.ended for log in pod.logs]:
+                if log not in self._problems:
+                    self._problems[log] = None
+                    group.create_task(self._follow_log(namespace, log))
+            if isinstance(update, Listed) and not self._listed[namespace].is_set():
+                self._listed[namespace].set()
+                if problem := self._no_match_problem():
+                    logger.warning("%s", problem)
 
-    async def _follow(self, place: str | None, log: PodLog) -> None:
-        """One container's log, connection after connection, until its pod is gone and its last line has come."""
-        read, vain = ResumePoint(), 0
+    def _update_pods(self, namespace: str | None, update: Listed | Changed) -> None:
+        if isinstance(update, Listed):
+            self._pods[namespace] = {pod.uid: pod for pod in update.items if pod.logs}
+        elif update.type != "BOOKMARK":
+            pod = parse_pod(self._selectors, update.object)
+            self._pods[namespace].pop(pod.uid, None)
+            if update.type != "DELETED" and pod.logs:
+                self._pods[namespace][pod.uid] = pod
+
+    async def _follow_log(self, namespace: str | None, log: PodLog) -> None:
+        """Deliver a container's log, connection after connection, until its pod is gone and its last line arrived."""
+        resume_point, empty_attempts = ResumePoint(), 0
         try:
             while True:
-                before, failure = read.lines, None
+                lines_before, error = resume_point.line_count, None
                 try:
-                    # A generator: what goes wrong with the consumer is none of the connection's failures.
-                    async with aclosing(self._read(place, log, read)) as batches:
+                    # A generator, so that an error of the consumer is not mistaken for one of the connection.
+                    async with aclosing(self._read_connection(namespace, log, resume_point)) as batches:
                         async for lines in batches:
                             await self._consumer.deliver(log, lines)
-                except ApiError as error:
-                    failure = error
-                pod = self._pods[place].get(log.source.uid)
-                if pod is None or (pod.ended and failure is None):
+                except ApiError as api_error:
+                    error = api_error
+                pod = self._pods[namespace].get(log.source.uid)
+                if pod is None or (pod.ended and error is None):
                     return
-                is_usual = read.lines > before or (failure is not None and failure.reason == "silence")
-                vain = 0 if is_usual else vain + 1
-                self._note(log, failure if vain else None)
-                await self._sleep(max(failure.delay if failure else 0.0, _backoff(vain)))
+                is_normal = resume_point.line_count > lines_before or (error is not None and error.reason == "silence")
+                empty_attempts = 0 if is_normal else empty_attempts + 1
+                self._update_problem(log, error if empty_attempts else None)
+                backoff = backoff_delay(empty_attempts, initial=INITIAL_BACKOFF, maximum=MAX_BACKOFF)
+                await self._sleep(max(error.delay if error else 0.0, backoff))
         finally:
-            del self._following[log]
+            del self._problems[log]
             self._consumer.forget(log)
 
-    async def _read(self, place: str | None, log: PodLog, read: ResumePoint) -> AsyncGenerator[list[Line], None]:
-        """The new lines of one connection, to its end. Raises ApiError, unless it ended in good order."""
-        source, since = log.source, read.resume()
+    async def _read_connection(
+        self, namespace: str | None, log: PodLog, resume_point: ResumePoint
+    ) -> AsyncGenerator[list[Line], None]:
+        """Yield the new lines of one connection until it ends. Raise ApiError unless it ends in order."""
+        source, since = log.source, resume_point.resume()
         params = {"container": source.container, "follow": "true", "timestamps": "true"}
         if since is None:
-            # By the node's own clock; a second more, as it takes whole ones.
-            params["sinceSeconds"] = str(min(ceil(self._clock() - self._begins) + 1, LONGEST_SINCE))
+            # The node compares with its own clock. It takes whole seconds, so one more is requested.
+            params["sinceSeconds"] = str(min(ceil(self._clock() - self._begins_at) + 1, MAX_SINCE_SECONDS))
         else:
             params["sinceTime"] = format_rfc3339(since)
         path = f"{PODS.path(source.namespace)}/{source.pod}/log"
         framer = Framer(framing=Framing("plain"))
-        task = f"read the log of {source.path}"
-        async with answer(self._api, path, params, task=task, silence=self._silence) as response:
+        action = f"read the log of {source.path}"
+        async with get_response(self._api, path, params, action=action, idle_timeout=self._idle_timeout) as response:
             async for chunk in response.content.iter_any():
-                if lines := self._new(log, read, framer.feed(chunk)):
+                if lines := self._new_lines(log, resume_point, framer.feed(chunk)):
                     yield lines
-        pod = self._pods[place].get(source.uid)
-        # A last line without its end: if there is another connection, that one brings the whole of it.
-        if (pod is None or pod.ended) and (lines := self._new(log, read, framer.flush())):
+        pod = self._pods[namespace].get(source.uid)
+        # The last line may be incomplete. If there is another connection, that one brings the whole of it.
+        if (pod is None or pod.ended) and (lines := self._new_lines(log, resume_point, framer.flush())):
             yield lines
 
-    def _new(self, log: PodLog, read: ResumePoint, raw: Sequence[Line]) -> list[Line]:
-        lines = []
-        for one in raw:
-            stamp, _, text = one.text.partition(b" ")
+    def _new_lines(self, log: PodLog, resume_point: ResumePoint, stamped_lines: Sequence[Line]) -> list[Line]:
+        """Return the lines that have not arrived before, without the stamps in their texts."""
+        new = []
+        for line in stamped_lines:
+            stamp, _, text = line.text.partition(b" ")
             at = parse_rfc3339(stamp)
             if at is None:
-                # Of no container: the kubelet tells in the answer itself what it stumbled over.
-                self._say(log, one.text.decode("utf-8", "backslashreplace"))
-            elif read.is_new(one.text, at):
-                lines.append(Line(text, stamp, cut=one.cut))
-        if lines:
-            self._following[log] = None
-        return lines
+                # Not from the container: the kubelet reports its own errors within the response.
+                self._report_problem(log, line.text.decode("utf-8", "backslashreplace"))
+            elif resume_point.accept(line.text, at):
+                new.append(Line(text, stamp, cut=line.cut))
+        if new:
+            self._problems[log] = None
+        return new
 
-    def _note(self, log: PodLog, failure: ApiError | None) -> None:
-        """What keeps lines from coming is told; that a connection ended is not, before the next does so at once."""
-        if failure is None:
-            self._following[log] = None
-        elif failure.reason == "forbidden":
-            self._say(log, "not allowed: grant get on pods/log")
-        elif failure.reason != "closed":
-            self._say(log, str(failure))
+    def _update_problem(self, log: PodLog, error: ApiError | None) -> None:
+        """Report an error that keeps lines from arriving; that a connection ended is not one."""
+        if error is None:
+            self._problems[log] = None
+        elif error.reason == "forbidden":
+            self._report_problem(log, "not allowed: grant get on pods/log")
+        elif error.reason != "closed":
+            self._report_problem(log, str(error))
 
-    def _say(self, log: PodLog, problem: str) -> None:
-        text = self._following[log] = f"{log.source.path}: {printable(problem[:LONGEST_PROBLEM])}"
-        if text not in self._said and len(self._said) < TOLD:
-            self._said.add(text)
+    def _report_problem(self, log: PodLog, problem: str) -> None:
+        text = self._problems[log] = f"{log.source.path}: {printable(problem[:MAX_PROBLEM_LENGTH])}"
+        if text not in self._logged_problems and len(self._logged_problems) < MAX_LOGGED_PROBLEMS:
+            self._logged_problems.add(text)
             logger.warning("%s", text)
-
-
-def _backoff(vain: int) -> float:
-    if not vain:
-        return 0.0
-    return min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(vain - 1, 10)) * (0.5 + random.random() / 2)  # noqa: S311

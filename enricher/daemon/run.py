@@ -16,7 +16,7 @@ from enricher.daemon.pipeline import LogPipeline
 from enricher.daemon.status.monitor import GaugeSnapshot, StatusMonitor
 from enricher.daemon.stderr import StderrLog
 from enricher.daemon.stdout import StdoutWriter
-from enricher.endpoints.history import FOREVER
+from enricher.endpoints.tenure import FOREVER
 from enricher.enrich.engine import Enricher
 from enricher.kube.client import connect
 from enricher.metrics.counters import Metrics

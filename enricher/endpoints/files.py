@@ -1,11 +1,11 @@
-"""`--endpoints FILE`: who was where, from files in place of a watch.
+"""Endpoints from files in place of a watch, for `--endpoints FILE`.
 
-Four kinds, told apart by what they hold:
+There are four kinds of files, which are recognised by their content:
 - JSON Lines, a recorded watch: `{"at": RFC 3339, "type": "ADDED|MODIFIED|DELETED|BOOKMARK", "object": {…}}`;
 - one JSON object, a list as `kubectl get endpointslices -A -o json` prints it: a snapshot, which has no times;
-- `history.json` of a daemon's state directory: what it knew when it saved it, once a minute and at its end;
+- `history.json` of a daemon's state directory, which the daemon saves once a minute and when it ends;
 - YAML, addresses that never change: `10.0.0.5:8080: shop-1`, or `10.0.0.5: {pod: shop-1, namespace: …, node: …}`.
-The objects are EndpointSlices and, in the same file or one of their own, Services. A file may be gzipped.
+The objects are EndpointSlices and, in the same file or in a file of their own, Services. A file may be gzipped.
 """
 
 import gzip
@@ -18,18 +18,20 @@ from typing import Any, NamedTuple
 import orjson
 
 from enricher.endpoints.attribution import Histories
-from enricher.endpoints.history import EVER, History
+from enricher.endpoints.history import History
 from enricher.endpoints.slices import read_slice, service_as_slice, split_address
+from enricher.endpoints.tenure import BEGINNING
 from enricher.errors import ConfigurationError
 from enricher.state_file import unwrap_state
 from enricher.timestamps import parse_rfc3339
 
-EVENTS = ("ADDED", "MODIFIED", "DELETED", "BOOKMARK")
+EVENT_TYPES = ("ADDED", "MODIFIED", "DELETED", "BOOKMARK")
 
 Object = dict[str, Any]
+"""An object of the Kubernetes API as parsed JSON."""
 
 
-class Event(NamedTuple):
+class RecordedEvent(NamedTuple):
     """A recorded watch event; it arrived `at` and happened no earlier than `earliest` (ns since the epoch)."""
 
     at: int
@@ -39,152 +41,152 @@ class Event(NamedTuple):
 
 
 def load_endpoints(paths: Sequence[str]) -> Histories:
-    """What the files tell. Raises ConfigurationError that says what is wrong, and in which line."""
-    known = Histories(_history(), _history())
+    """Return the endpoints of all files together. Raise ConfigurationError that names the problem and its line."""
+    histories = Histories(_new_history(), _new_history())
     for path in paths:
         try:
             content = Path(path).read_bytes()
-            load_into(known, gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content)
+            load_into(histories, gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content)
         except OSError as error:
             raise ConfigurationError(f"the endpoints file {path}: {error.strerror or error}") from error
         except (ValueError, EOFError, zlib.error) as error:
             raise ConfigurationError(f"the endpoints file {path}: {error}") from error
-    return known
+    return histories
 
 
-def _history() -> History:
-    """Of a file. A recording with bookmarks says by its last one until when it was made; one without says nothing of
-    that, and is believed to be as long as the log.
+def _new_history() -> History:
+    """Return an empty history for the content of files.
+
+    The last bookmark of a recording says until when it was made. A recording without bookmarks does not say that, and
+    is assumed to be as long as the log.
     """
-    history = History(keep=None, in_sync=lambda: not history.bookmarked)
+    history = History(retention=None, is_synced=lambda: not history.has_bookmarks)
     return history
 
 
-def load_into(known: Histories, text: bytes) -> None:
-    """Adds what a file's content tells; raises ValueError."""
+def load_into(histories: Histories, text: bytes) -> None:
+    """Add the endpoints of a file's content. Raise ValueError if it is none of the four kinds."""
     if not text.lstrip().startswith(b"{"):
-        _fixed(known, text)
+        _load_fixed_addresses(histories, text)
         return
     try:
-        whole = orjson.loads(text)
+        obj = orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        if not _is_json(text.lstrip().partition(b"\n")[0]):
+        try:
+            orjson.loads(text.lstrip().partition(b"\n")[0])
+        except orjson.JSONDecodeError:
             raise ValueError(f"line {error.lineno}: not JSON: {error.msg}") from error
-        whole = None
-    if whole is None or ("type" in whole and "object" in whole):
-        _recorded(known, list(_events(text)))
-    elif "history" in whole:
-        _saved(known, whole)
+        obj = None
+    if obj is None or ("type" in obj and "object" in obj):
+        _load_recording(histories, list(_parse_events(text)))
+    elif "history" in obj:
+        _load_saved_history(histories, obj)
     else:
-        _snapshot(known, whole)
+        _load_snapshot(histories, obj)
 
 
-def _is_json(text: bytes) -> bool:
-    try:
-        orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return False
-    return True
-
-
-def _snapshot(known: Histories, obj: Object) -> None:
+def _load_snapshot(histories: Histories, obj: Object) -> None:
     items = obj.get("items") if str(obj.get("kind", "")).endswith("List") else [obj]
-    kinds = {"EndpointSliceList": "EndpointSlice", "ServiceList": "Service"}
-    default = kinds.get(str(obj.get("kind")), "")
+    item_kinds = {"EndpointSliceList": "EndpointSlice", "ServiceList": "Service"}
+    default = item_kinds.get(str(obj.get("kind")), "")
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        raise ValueError("a list of EndpointSlices is expected, as `kubectl get endpointslices -A -o json` prints it")
+        raise ValueError("expected a list of EndpointSlices, as `kubectl get endpointslices -A -o json` prints it")
     for item in items:
         kind = item.get("kind", default)
         if kind == "EndpointSlice":
-            known.pods.timeless = True
-            known.pods.apply("ADDED", item, 0, EVER)
+            histories.pods.is_snapshot = True
+            histories.pods.apply("ADDED", item, 0, BEGINNING)
         elif kind == "Service":
-            known.services.apply("ADDED", service_as_slice(item), 0, EVER)
+            histories.services.apply("ADDED", service_as_slice(item), 0, BEGINNING)
         else:
-            raise ValueError(f"EndpointSlices (and Services) are expected, not {kind or 'an object without a kind'}")
+            raise ValueError(f"expected EndpointSlices (and Services), not {kind or 'an object without a kind'}")
 
 
-def _saved(known: Histories, obj: Object) -> None:
-    if any(known.pods.tenures()):
-        raise ValueError("a daemon's history has to be the first of the files")
-    known.pods.load(unwrap_state(obj, "history"))
-    known.pods.bookmarked = True  # it says until when it is whole
+def _load_saved_history(histories: Histories, obj: Object) -> None:
+    if any(histories.pods.tenures()):
+        raise ValueError("the history of a daemon must be the first of the files")
+    histories.pods.load(unwrap_state(obj, "history"))
+    histories.pods.has_bookmarks = True  # it says until when it is complete
 
 
-def _recorded(known: Histories, events: list[Event]) -> None:
-    """A list at the beginning is, for each kind of object, a row of ADDED events with one time; what it shows began
-    nobody knows when.
+def _load_recording(histories: Histories, events: list[RecordedEvent]) -> None:
+    """Add the events of a recorded watch.
+
+    For each kind of object, the first list is a row of ADDED events with one time at the beginning. The tenures that it
+    shows began at an unknown time before.
     """
-    services = [event._replace(object=service_as_slice(event.object)) for event in events if _is_service(event)]
-    for history, ours in ((known.pods, [e for e in events if not _is_service(e)]), (known.services, services)):
-        first = [event.object for event in ours if event.at == ours[0].at and event.type == "ADDED"]
-        if first:
-            history.replace(map(read_slice, first), ours[0].at)
-        for event in ours[len(first) :]:
+    slices, services = list[RecordedEvent](), list[RecordedEvent]()
+    for event in events:
+        if event.object.get("kind") == "Service":
+            services.append(event._replace(object=service_as_slice(event.object)))
+        else:
+            slices.append(event)
+    for history, own_events in ((histories.pods, slices), (histories.services, services)):
+        listed = [event.object for event in own_events if event.at == own_events[0].at and event.type == "ADDED"]
+        if listed:
+            history.replace(map(read_slice, listed), own_events[0].at)
+        for event in own_events[len(listed) :]:
             history.apply(event.type, event.object, event.at, event.earliest)
             if event.type == "BOOKMARK" and event.earliest < event.at:
-                history.missed(event.at)
+                history.mark_incomplete(event.at)
 
 
-def _is_service(event: Event) -> bool:
-    return event.object.get("kind") == "Service"
-
-
-def _events(text: bytes) -> Iterator[Event]:
+def _parse_events(text: bytes) -> Iterator[RecordedEvent]:
+    """Yield the events of a recording. Raise ValueError for a line without one."""
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue
-        event = _event(line)
+        event = _parse_event(line)
         if event is None:
-            raise ValueError(f'line {number}: {{"at", "type", "object"}} of a watch event is expected')
+            raise ValueError(f'line {number}: expected {{"at", "type", "object"}} of a watch event')
         yield event
 
 
-def _event(line: bytes) -> Event | None:
+def _parse_event(line: bytes) -> RecordedEvent | None:
     try:
         event = orjson.loads(line)
         at, type_, obj = parse_rfc3339(event["at"].encode()), event["type"], event["object"]
         earliest = parse_rfc3339(event.get("earliest", event["at"]).encode())
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
-    if at is None or earliest is None or type_ not in EVENTS or not isinstance(obj, dict):
+    if at is None or earliest is None or type_ not in EVENT_TYPES or not isinstance(obj, dict):
         return None
-    return Event(at, earliest, type_, obj)
+    return RecordedEvent(at, earliest, type_, obj)
 
 
-def _fixed(known: Histories, text: bytes) -> None:
+def _load_fixed_addresses(histories: Histories, text: bytes) -> None:
     import yaml  # noqa: PLC0415  # costs 1 MiB, and a daemon that watches never needs it
 
     class Loader(yaml.SafeLoader):
         def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-            """Refuses a key that stands there twice: plain YAML forgets the first."""
+            """Reject duplicate keys: plain YAML would drop the first of them."""
             keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-            if twice := next((key for n, key in enumerate(keys) if key in keys[:n]), None):
-                raise ValueError(f"line {node.start_mark.line + 1}: {json.dumps(twice)} stands there twice")
+            if duplicate := next((key for n, key in enumerate(keys) if key in keys[:n]), None):
+                raise ValueError(f"line {node.start_mark.line + 1}: duplicate key {json.dumps(duplicate)}")
             return super().construct_mapping(node, deep)
 
     try:
         addresses = yaml.load(text, Loader)  # noqa: S506  # it is a safe one
-    except (yaml.YAMLError, LookupError, AttributeError) as error:  # its constructors trip over odd tags
+    except (yaml.YAMLError, LookupError, AttributeError) as error:  # unusual tags make its constructors fail
         raise ValueError(" ".join(str(error).split())) from error
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
     if not isinstance(addresses, dict) or not addresses:
-        raise ValueError("a list of EndpointSlices, a recorded watch, or a YAML map of addresses to names is expected")
+        raise ValueError("expected a list of EndpointSlices, a recorded watch, or a YAML map of addresses to names")
     for address, name in addresses.items():
-        known.pods.apply("ADDED", _as_slice(str(address), name), EVER, EVER)
+        histories.pods.apply("ADDED", _fixed_address_slice(str(address), name), BEGINNING, BEGINNING)
 
 
-def _as_slice(address: str, name: object) -> dict[str, Any]:
-    """A fixed address as the slice that would say the same."""
+def _fixed_address_slice(address: str, name: object) -> dict[str, Any]:
+    """Return a slice that assigns a fixed address to its owner. Raise ValueError if one of them is malformed."""
     ip, port = split_address(address)
     names = name if isinstance(name, dict) else {"pod": name}
     if not ip or (port or 0) > 65535:
-        raise ValueError(f"{json.dumps(address)}: an address is expected, IP or IP:PORT")
-    if strange := set(names) - {"pod", "namespace", "node", "service"}:
-        raise ValueError(f"{json.dumps(address)}: {strange.pop()!r} is none of pod, namespace, node, service")
+        raise ValueError(f"{json.dumps(address)}: expected an address, IP or IP:PORT")
+    if unknown := set(names) - {"pod", "namespace", "node", "service"}:
+        raise ValueError(f"{json.dumps(address)}: {unknown.pop()!r} is not one of pod, namespace, node, service")
     if "pod" not in names or not all(isinstance(value, str) for value in names.values()):
-        raise ValueError(f"{json.dumps(address)}: a name is expected, or a map of names with pod among them")
+        raise ValueError(f"{json.dumps(address)}: expected a name, or a map of names that includes pod")
     "".join(map(str, names.values())).encode()  # a lone surrogate is a ValueError, too
     namespace = names.get("namespace", "")
     labels = {"kubernetes.io/service-name": names["service"]} if "service" in names else {}

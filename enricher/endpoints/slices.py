@@ -1,6 +1,6 @@
-"""EndpointSlices (discovery.k8s.io/v1) read into endpoints. Pure: parsed JSON in, data out.
+"""Endpoints of EndpointSlices (discovery.k8s.io/v1). Pure: parsed JSON in, data out.
 
-Odd JSON gives less data, never an error.
+Fields that are missing or malformed are left out; they never raise an error.
 """
 
 import ipaddress
@@ -10,8 +10,10 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 Slice = dict[str, Any]
+"""An EndpointSlice as parsed JSON."""
 
 SERVICE_LABEL = "kubernetes.io/service-name"
+"""The label of a slice that names its service."""
 
 
 class Service(NamedTuple):
@@ -23,7 +25,7 @@ NO_SERVICE = Service("", "")
 
 
 class Owner(NamedTuple):
-    """Who holds an address: a pod, or (without `pod`) an endpoint that some other program wrote into a slice."""
+    """The holder of an address: a pod, or, with an empty `pod`, an endpoint that another program wrote into a slice."""
 
     namespace: str
     pod: str
@@ -33,11 +35,11 @@ class Owner(NamedTuple):
 
 
 IDENTITY = slice(3)
-"""Of an owner what makes a pod the same pod: namespace, name and uid; its node may become known later."""
+"""The fields of an owner that identify a pod: namespace, name and uid. Its node may become known later."""
 
 
 class Endpoint(NamedTuple):
-    """One address of a slice, with the slice's ports: (number, name), the number None for "all ports"."""
+    """One address of a slice, with the slice's ports as (number, name); the number None stands for all ports."""
 
     ip: str
     owner: Owner
@@ -47,7 +49,7 @@ class Endpoint(NamedTuple):
 
 
 class SliceState(NamedTuple):
-    """What a history takes from a slice: a tenth of its size in memory."""
+    """The part of a slice that a history needs. It takes a tenth of the slice's memory."""
 
     key: tuple[str, str]
     service: Service
@@ -55,25 +57,28 @@ class SliceState(NamedTuple):
 
 
 def read_slice(obj: Slice) -> SliceState:
+    """Return the part of a slice that a history needs."""
     return SliceState(slice_key(obj), slice_service(obj) or NO_SERVICE, tuple(slice_endpoints(obj)))
 
 
 def slice_key(obj: Slice) -> tuple[str, str]:
-    """Namespace and name: what stays the same over a slice's life."""
+    """Return namespace and name, which stay the same over a slice's life."""
     metadata = _mapping(obj.get("metadata"))
     return sys.intern(_text(metadata.get("namespace"))), _text(metadata.get("name"))
 
 
 def slice_service(obj: Slice) -> Service | None:
-    """The service a slice belongs to, by its label; None for slices of no service."""
+    """Return the service that a slice belongs to by its label, or None if it has no such label."""
     metadata = _mapping(obj.get("metadata"))
     name = _text(_mapping(metadata.get("labels")).get(SERVICE_LABEL))
     return Service(_text(metadata.get("namespace")), name) if name else None
 
 
 def slice_endpoints(obj: Slice) -> Iterator[Endpoint]:
-    """The endpoints of a slice. The addresses of one endpoint are interchangeable (the API's own words), so each
-    is one; addresses that are no IPs (`addressType: FQDN`) have no place in a log and are left out.
+    """Yield the endpoints of a slice, one for each address.
+
+    The API documentation calls the addresses of one endpoint interchangeable. Addresses that are not IPs
+    (`addressType: FQDN`) never appear in a log and are left out.
     """
     ports = tuple(
         (number if isinstance(number := port.get("port"), int) else None, _text(port.get("name")))
@@ -82,25 +87,25 @@ def slice_endpoints(obj: Slice) -> Iterator[Endpoint]:
     namespace = slice_key(obj)[0]
     for endpoint in _mappings(obj.get("endpoints")):
         target, conditions, addresses = map(endpoint.get, ("targetRef", "conditions", "addresses"))
-        who: tuple[object, ...] = namespace, "", ""
+        identity: tuple[object, ...] = namespace, "", ""
         if isinstance(target, dict) and target.get("kind") == "Pod":
-            who = _text(target.get("namespace")) or namespace, target.get("name"), target.get("uid")
-        where = endpoint.get("nodeName"), endpoint.get("zone")
-        # The API's own reading of what is left out: `ready` unknown counts as ready, `terminating` as not.
+            identity = _text(target.get("namespace")) or namespace, target.get("name"), target.get("uid")
+        owner = *identity, endpoint.get("nodeName"), endpoint.get("zone")
+        # As the API documents it, a missing `ready` counts as ready, a missing `terminating` as not terminating.
         ready, terminating = True, False
         if isinstance(conditions, dict):
             ready, terminating = conditions.get("ready") is not False, conditions.get("terminating") is True
         for address in addresses if isinstance(addresses, list) else ():
             try:
-                found = _endpoint(address, ports, ready, terminating, *who, *where)
-            except TypeError:  # what should be text can't even be hashed
-                found = _endpoint(_text(address), ports, ready, terminating, *map(_text, (*who, *where)))
-            if found:
-                yield found
+                parsed = _endpoint(address, ports, ready, terminating, *owner)
+            except TypeError:  # a malformed value cannot be hashed for the cache
+                parsed = _endpoint(_text(address), ports, ready, terminating, *map(_text, owner))
+            if parsed:
+                yield parsed
 
 
 def service_as_slice(obj: Slice) -> Slice:
-    """A Service (core/v1) as the slice of its cluster IPs, so that a history can keep them like any other address."""
+    """Return a Service (core/v1) as a slice of its cluster IPs, so that a history can treat them as any address."""
     metadata, spec = _mapping(obj.get("metadata")), _mapping(obj.get("spec"))
     addresses = _texts(spec.get("clusterIPs")) or _texts([spec.get("clusterIP")])
     labels = {SERVICE_LABEL: metadata.get("name")}
@@ -111,13 +116,13 @@ def service_as_slice(obj: Slice) -> Slice:
     }
 
 
-@lru_cache(maxsize=1 << 12)  # a slice comes again as a whole each time one of its endpoints changes
+@lru_cache(maxsize=1 << 12)  # a whole slice arrives again each time one of its endpoints changes
 def _endpoint(
-    address: object, ports: tuple[tuple[int | None, str], ...], ready: bool, terminating: bool, *texts: object
+    address: object, ports: tuple[tuple[int | None, str], ...], ready: bool, terminating: bool, *owner_fields: object
 ) -> Endpoint | None:
-    """`texts`: the owner's fields. None where the address is no IP."""
-    namespace, pod, uid, node, zone = map(_text, texts)
-    # One string for all that are on a node: a cluster has many more pods than nodes.
+    """Return the endpoint, or None if the address is not an IP."""
+    namespace, pod, uid, node, zone = map(_text, owner_fields)
+    # The pods of a node share one string: a cluster has many more pods than nodes.
     owner = Owner(sys.intern(namespace), pod, uid, sys.intern(node), sys.intern(zone))
     ip = canonical_ip(_text(address))
     return Endpoint(ip, owner, ports, ready, terminating) if ip else None
@@ -125,8 +130,9 @@ def _endpoint(
 
 @lru_cache(maxsize=1 << 12)
 def canonical_ip(text: str) -> str:
-    """An IP as Python writes it (IPv6 compressed; IPv4 as such, even where a socket of both spells it
-    `::ffff:10.0.0.1`), so that all spellings are one key; empty where it is no IP.
+    """Return an IP in Python's spelling, so that all spellings are one key; "" if it is not an IP.
+
+    IPv6 is compressed. IPv4 is written as such, also where a dual-stack socket spells it `::ffff:10.0.0.1`.
     """
     try:
         ip = ipaddress.ip_address(text)
@@ -137,7 +143,10 @@ def canonical_ip(text: str) -> str:
 
 @lru_cache(maxsize=1 << 14)
 def split_address(addr: str) -> tuple[str, int | None]:
-    """nginx's `10.244.0.60:10000` or `[fd00::1]:8080` as (ip, port); ("", None) for names and unix sockets."""
+    """Split an address in nginx's spelling, `10.244.0.60:10000` or `[fd00::1]:8080`, into IP and port.
+
+    Return ("", None) for names and unix sockets.
+    """
     host, colon, port = addr.rpartition(":")
     if not colon or not port.isdecimal() or len(port) > 5:
         return canonical_ip(addr.strip("[]")), None

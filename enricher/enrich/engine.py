@@ -18,8 +18,8 @@ from enricher.endpoints.attribution import (
     Window,
     attribute,
     attribute_client,
-    reported,
-    some_service,
+    prefer_reported_pod,
+    service_of_attribution,
 )
 from enricher.endpoints.history import History
 from enricher.endpoints.slices import Service
@@ -135,7 +135,7 @@ def attribute_line(
         for n, (a, window) in enumerate(zip(record.attempts, reading.windows, strict=True))
     ]
     if pod := reported_pod(record, pod_variable):
-        found[-1] = reported(known, found[-1], pod)
+        found[-1] = prefer_reported_pod(known, found[-1], pod)
     return found
 
 
@@ -253,7 +253,7 @@ class Enricher:
         if skeleton is None:
             return []
         found = fast.read(block)
-        if not fast.written_before(self._histories.pods.horizon, found):
+        if not fast.written_before(self._histories.pods.certain_until, found):
             return []
         odd = dict[int, ParsedLine]()
 
@@ -333,7 +333,7 @@ class Enricher:
         if record and (client := attribute_client(self._histories, record.client, request_window(record, reading.at))):
             out |= called(client)
             if attributions:
-                callee = some_service(self._histories, record.attempts[-1].addr, attributions[-1])
+                callee = service_of_attribution(self._histories, record.attempts[-1].addr, attributions[-1])
                 self._counts.count_edge(client.service, callee, failed=record.attempts[-1].is_error)
         if line.cut:
             out |= {"truncated": True, "truncated_bytes": line.cut}

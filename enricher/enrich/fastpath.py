@@ -24,14 +24,15 @@ from enricher.endpoints.attribution import (
     Window,
     attribute,
     attribute_client,
-    settled_since,
-    some_service,
+    service_of_attribution,
 )
-from enricher.endpoints.history import FOREVER
 from enricher.endpoints.slices import Service, canonical_ip, split_address
+from enricher.endpoints.spans import sole_holder_since
+from enricher.endpoints.tenure import FOREVER
 from enricher.enrich.error_correlation import ErrorCorrelator, origin
 from enricher.enrich.output import ESCAPED, called, dumps, fragments, json_text
 from enricher.enrich.windows import LONGEST
+from enricher.labels import Grade
 from enricher.line import Block
 from enricher.timestamps import SECOND, parse_decimal_seconds, parse_rfc3339, parse_time_local
 
@@ -208,7 +209,7 @@ class FastPath:
         """What is known of clients' addresses that are pods'."""
         self._retired: list[Entry] = []
         """Entries that are forgotten, but not counted yet."""
-        self._nobody = Entry(0, Attribution("unknown"), (b"", b""))
+        self._nobody = Entry(0, Attribution(Grade.UNKNOWN), (b"", b""))
         """Stands where a line is odd."""
 
     # --- reading -------------------------------------------------------------------------------------------------
@@ -363,7 +364,7 @@ class FastPath:
         """None where the address's holder is not settled."""
         if addr not in self._clients:
             ip = _ip(addr)
-            since, client = settled_since(known.pods, ip), None
+            since, client = sole_holder_since(known.pods, ip), None
             found = since is not None and attribute_client(known, ip, Window(since, since, since))
             if since is not None and found and found.grade == "exact":
                 client = Client(since, found.service, b"," + dumps(called(found))[1:-2])
@@ -481,7 +482,7 @@ class FastPath:
             return self._entries[key]
         addr, primary, alternative = (*key, b"", b"")[:3]
         ip, _ = split_address(addr.decode())
-        since = settled_since(known.pods, ip)
+        since = sole_holder_since(known.pods, ip)
         entry = None
         if since is not None:
             when = max(since, at)
@@ -493,7 +494,7 @@ class FastPath:
                 upstream_name=upstream_name(primary, alternative),
             )
             if found.grade == "exact":
-                entry = Entry(since, found, fragments(found), service=some_service(known, ip, found))
+                entry = Entry(since, found, fragments(found), service=service_of_attribution(known, ip, found))
         self._entries[key] = entry
         self._keys_of.setdefault(ip, []).append(key)
         return entry

@@ -1,19 +1,24 @@
-"""What we may do at the API server, by its own word."""
+"""What the API server allows us to do, by a SelfSubjectAccessReview."""
 
 from typing import Any
 
 import orjson
 
 from enricher.kube.client import ApiClient
-from enricher.kube.responses import ApiError, answered
+from enricher.kube.responses import ApiError, expect_status
 from enricher.kube.watcher import Resource
 
-SECONDS = 10.0
-"""For an answer."""
+REVIEW_TIMEOUT = 10.0
+"""Longest wait for the answer to a review, in seconds."""
 
 
-async def may(api: ApiClient, verb: str, resource: Resource, namespace: str | None, name: str | None = None) -> bool:
-    """Whether the server would let us; `namespace` None stands for all. Raises ApiError."""
+async def is_allowed(
+    api: ApiClient, verb: str, resource: Resource, namespace: str | None, name: str | None = None
+) -> bool:
+    """Return whether the API server would allow `verb` on the resource; a `namespace` of None stands for all.
+
+    Raise ApiError if the server gives no answer.
+    """
     attributes = {"verb": verb, "group": resource.group, "version": resource.version, "resource": resource.plural}
     attributes |= {"namespace": namespace} if namespace else {}
     attributes |= {"name": name} if name else {}
@@ -22,14 +27,11 @@ async def may(api: ApiClient, verb: str, resource: Resource, namespace: str | No
         "kind": "SelfSubjectAccessReview",
         "spec": {"resourceAttributes": attributes},
     }
-    async with answered(api.ask(review, total=SECONDS), "ask what we may do", 201) as response:
-        return _allowed(await response.read())
-
-
-def _allowed(body: bytes) -> bool:
+    async with expect_status(api.review_access(review, total_timeout=REVIEW_TIMEOUT), "review access", 201) as response:
+        body = await response.read()
     try:
         answer: Any = orjson.loads(body)
         allowed = answer["status"]["allowed"]
     except (ValueError, KeyError, TypeError) as error:
-        raise ApiError("garbage", "the API server answered what no API server would") from error
+        raise ApiError("garbage", "malformed SelfSubjectAccessReview from the API server") from error
     return allowed is True

@@ -1,8 +1,8 @@
 """Credentials and transport for the Kubernetes API, from the pod's own service account or a kubeconfig.
 
-kubernetes_asyncio reads kubeconfigs (merging, exec plugins, OIDC) and does nothing else: its import costs 36 MiB, as
-much as the rest of the daemon, so it happens only where there is a kubeconfig; its models are 8 times slower than plain
-orjson. What a pod has in place of a kubeconfig is two variables and two files.
+kubernetes_asyncio is used for reading kubeconfigs (merging, exec plugins, OIDC) and nothing else. Its import costs
+36 MiB, as much as the rest of the daemon, so it is imported only where there is a kubeconfig. Its models are 8 times
+slower than plain orjson. A pod does not need it: its credentials are two environment variables and two files.
 """
 
 import os
@@ -19,16 +19,19 @@ import aiohttp
 from enricher import __version__
 from enricher.errors import ConfigurationError
 
-CONNECT_SECONDS = 10.0
-"""Longest wait for a TCP connection and its TLS handshake."""
-SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-"""Where the kubelet projects the pod's token and the cluster's CA."""
+CONNECT_TIMEOUT = 10.0
+"""Longest wait for a TCP connection and its TLS handshake, in seconds."""
+SERVICE_ACCOUNT_DIR = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+"""The directory into which the kubelet projects the pod's token and the cluster's CA."""
 ACCESS_REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Where the API server is and who we are to it. Files are paths in PEM; `authorization` is a whole header value."""
+    """The address of the API server and our identity. Files are paths of PEM files.
+
+    `authorization` is the complete value of the HTTP header.
+    """
 
     server: str
     authorization: str | None = None
@@ -41,47 +44,62 @@ class Credentials:
 
 
 class ApiClient:
-    """GET requests to one API server, and the one question that takes a POST: may we?
+    """A client for GET requests to one API server, and for access reviews, which take a POST.
 
-    The credentials are read again for each request: a watch makes one every few minutes, so this costs little, and
-    rotated tokens, renewed certificates, expired exec credentials and an edited kubeconfig need nothing more.
+    The credentials are read again for each request. A watch makes one every few minutes, so this costs little, and it
+    takes care of rotated tokens, renewed certificates, expired exec credentials and an edited kubeconfig.
     """
 
-    def __init__(self, session: aiohttp.ClientSession, load: Callable[[], Awaitable[Credentials]]) -> None:
+    def __init__(self, session: aiohttp.ClientSession, load_credentials: Callable[[], Awaitable[Credentials]]) -> None:
         self._session = session
-        self._load = load
-        self._tls: tuple[object, ssl.SSLContext] | None = None
+        self._load_credentials = load_credentials
+        self._cached_tls: tuple[object, ssl.SSLContext] | None = None
 
     @asynccontextmanager
     async def get(
-        self, path: str, params: Mapping[str, str], *, silence: float, total: float | None = None
+        self, path: str, params: Mapping[str, str], *, idle_timeout: float, total_timeout: float | None = None
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """The answer to GET `path`, its body still to be read.
+        """Send a GET request and yield the response, whatever its HTTP status, with its body still to be read.
 
-        `silence` is the longest pause between two reads, `total` the longest time for the whole answer, in seconds.
-        Raises ConfigurationError if the credentials cannot be read now, aiohttp.ClientError, OSError or TimeoutError if
-        the transport fails (also while the body is read); any HTTP status is an answer.
+        `idle_timeout` limits the pause between two reads, `total_timeout` the time for the whole response, in seconds.
+
+        Raise ConfigurationError if the credentials cannot be read now. Raise aiohttp.ClientError, OSError or
+        TimeoutError if the transport fails, also while the body is read.
         """
-        async with self._request("GET", path, params=params, silence=silence, total=total) as response:
+        async with self._request(
+            "GET", path, params=params, idle_timeout=idle_timeout, total_timeout=total_timeout
+        ) as response:
             yield response
 
     @asynccontextmanager
-    async def ask(self, review: Mapping[str, Any], *, total: float) -> AsyncIterator[aiohttp.ClientResponse]:
-        """The answer to a SelfSubjectAccessReview, with status 201 if it was taken. The server keeps nothing of it;
-        `enricher check` asks it, the daemon never does. No other path can be posted to. Raises as `get`.
+    async def review_access(
+        self, review: Mapping[str, Any], *, total_timeout: float
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Send a SelfSubjectAccessReview and yield the response, whose status is 201 if the review was accepted.
+
+        The server does not store the review. Only `enricher check` sends one, the daemon never does. No other path can
+        be posted to. Raise the same errors as `get`.
         """
-        async with self._request("POST", ACCESS_REVIEWS, json=review, silence=total, total=total) as response:
+        async with self._request(
+            "POST", ACCESS_REVIEWS, json=review, idle_timeout=total_timeout, total_timeout=total_timeout
+        ) as response:
             yield response
 
-    async def server(self) -> str:
-        """Its URL. Raises ConfigurationError."""
-        return (await self._load()).server
+    async def server_url(self) -> str:
+        """Return the URL of the API server. Raise ConfigurationError if the credentials cannot be read."""
+        return (await self._load_credentials()).server
 
     @asynccontextmanager
     async def _request(
-        self, method: Literal["GET", "POST"], path: str, *, silence: float, total: float | None, **content: Any
+        self,
+        method: Literal["GET", "POST"],
+        path: str,
+        *,
+        idle_timeout: float,
+        total_timeout: float | None,
+        **content: Any,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        credentials = await self._load()
+        credentials = await self._load_credentials()
         headers = {"Accept": "application/json"}
         if credentials.authorization:
             headers["Authorization"] = credentials.authorization
@@ -90,62 +108,72 @@ class ApiClient:
             credentials.server + path,
             **content,
             headers=headers,
-            ssl=self.tls(credentials),
+            ssl=self.tls_context(credentials),
             server_hostname=credentials.server_name,
             proxy=credentials.proxy,
             allow_redirects=False,
-            timeout=aiohttp.ClientTimeout(total=total, sock_connect=CONNECT_SECONDS, sock_read=silence),
+            timeout=aiohttp.ClientTimeout(total=total_timeout, sock_connect=CONNECT_TIMEOUT, sock_read=idle_timeout),
         ) as response:
             yield response
 
-    def tls(self, credentials: Credentials) -> ssl.SSLContext:
-        """The TLS context, made anew when a certificate file has changed. Raises ConfigurationError."""
+    def tls_context(self, credentials: Credentials) -> ssl.SSLContext:
+        """Return the TLS context, which is created again when a certificate file has changed.
+
+        Raise ConfigurationError if a certificate cannot be used.
+        """
         files = (credentials.ca_file, credentials.cert_file, credentials.key_file)
         try:
-            key = (credentials.verify, files, [_identity(file) for file in files])
-            if self._tls is None or self._tls[0] != key:
-                self._tls = key, _tls_context(credentials)
+            key = (credentials.verify, files, [_file_version(file) for file in files])
+            if self._cached_tls is None or self._cached_tls[0] != key:
+                self._cached_tls = key, _create_tls_context(credentials)
         except OSError as error:  # ssl.SSLError is one
-            raise ConfigurationError(f"certificates for {credentials.server}: {_one_line(error)}") from error
-        return self._tls[1]
+            raise ConfigurationError(
+                f"cannot use the certificates for {credentials.server}: {error_in_one_line(error)}"
+            ) from error
+        return self._cached_tls[1]
 
 
 @asynccontextmanager
 async def connect(kubeconfig: str | None = None, context: str | None = None) -> AsyncIterator[ApiClient]:
-    """An ApiClient for the cluster that the arguments name.
+    """Yield an ApiClient for the cluster that the arguments name.
 
-    Without arguments it is $KUBECONFIG, else the pod's own service account, else ~/.kube/config.
-    Raises ConfigurationError if there is none, or what there is cannot be used. The server is not asked anything yet.
+    Without arguments that is the cluster of $KUBECONFIG, else of the pod's own service account, else of ~/.kube/config.
+
+    Raise ConfigurationError if there are no credentials, or they cannot be used. No request is sent yet.
     """
-    load = partial(_load, kubeconfig, context)
-    # A connection is never reused: a half-open one would be found dead only after the next silence has passed.
-    # No limit: each log that is streamed holds one, and what waits for its turn would wait for ever, the watches too.
+    load = partial(_load_credentials, kubeconfig, context)
+    # Connections are never reused: a half-open one would be noticed only after another idle timeout.
+    # Their number is not limited: each streamed log holds one, so further logs and the watches would wait for ever.
     connector = aiohttp.TCPConnector(force_close=True, limit=0)
     agent = {"User-Agent": f"enricher/{__version__}"}
     async with aiohttp.ClientSession(connector=connector, headers=agent, trust_env=True) as session:
         api = ApiClient(session, load)
-        api.tls(await load())
+        api.tls_context(await load())
         yield api
 
 
-async def _load(kubeconfig: str | None, context: str | None) -> Credentials:
+async def _load_credentials(kubeconfig: str | None, context: str | None) -> Credentials:
     path = kubeconfig or os.environ.get("KUBECONFIG")
     if not path and not context and "KUBERNETES_SERVICE_HOST" in os.environ:
-        return _in_cluster()
-    return await _from_kubeconfig(path or "~/.kube/config", context, named=bool(path))
+        return _service_account_credentials()
+    return await _kubeconfig_credentials(path or "~/.kube/config", context, is_default=not path)
 
 
-def _in_cluster() -> Credentials:
-    """What the kubelet gives every pod (https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/)."""
+def _service_account_credentials() -> Credentials:
+    """Return the credentials that the kubelet gives every pod.
+
+    See https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/.
+    """
     host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ.get("KUBERNETES_SERVICE_PORT", "443")
-    ca = SERVICE_ACCOUNT / "ca.crt"
+    ca = SERVICE_ACCOUNT_DIR / "ca.crt"
     try:
-        token = (SERVICE_ACCOUNT / "token").read_text().strip()
+        token = (SERVICE_ACCOUNT_DIR / "token").read_text().strip()
         ca.stat()
     except (OSError, ValueError) as error:
-        raise ConfigurationError(f"the pod's service account in {SERVICE_ACCOUNT}: {_one_line(error)}") from error
+        reason = error_in_one_line(error)
+        raise ConfigurationError(f"the pod's service account in {SERVICE_ACCOUNT_DIR}: {reason}") from error
     if not token:
-        raise ConfigurationError(f"the pod's service account in {SERVICE_ACCOUNT}: the token is empty")
+        raise ConfigurationError(f"the pod's service account in {SERVICE_ACCOUNT_DIR}: the token is empty")
     return Credentials(
         server=f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}",
         authorization=f"Bearer {token}",
@@ -153,30 +181,24 @@ def _in_cluster() -> Credentials:
     )
 
 
-async def _from_kubeconfig(path: str, context: str | None, *, named: bool) -> Credentials:
+async def _kubeconfig_credentials(paths: str, context: str | None, *, is_default: bool) -> Credentials:
+    """Return the credentials of a kubeconfig; several `paths` are separated by colons.
+
+    Raise ConfigurationError if there is none; `is_default` is whether the user did not name it.
+    """
     import yaml  # noqa: PLC0415  # as the next
     from kubernetes_asyncio import client, config  # noqa: PLC0415  # costs 36 MiB
 
-    if not _any_exists(path):
-        raise ConfigurationError(
-            f"no kubeconfig at {path}"
-            + ("" if named else ", and this is no pod of a cluster (--endpoints needs neither)")
-        )
+    if not _any_exists(paths):
+        hint = ", and this process does not run in a pod: name a kubeconfig, or use --endpoints" if is_default else ""
+        raise ConfigurationError(f"no kubeconfig at {paths}{hint}")
     configuration: Any = client.Configuration()
     try:
-        await config.load_kube_config(path, context=context, client_configuration=configuration)
+        await config.load_kube_config(paths, context=context, client_configuration=configuration)
     except (config.ConfigException, yaml.YAMLError, OSError) as error:
-        raise ConfigurationError(f"kubeconfig {path}: {_one_line(error)}") from error
-    except Exception as error:  # over a file of another shape the library trips in its own ways
-        raise ConfigurationError(f"kubeconfig {path}: this is no kubeconfig, or it lacks a part") from error
-    return _credentials(configuration)
-
-
-def _any_exists(paths: str) -> bool:
-    return any(Path(path).expanduser().exists() for path in paths.split(os.pathsep) if path)
-
-
-def _credentials(configuration: Any) -> Credentials:
+        raise ConfigurationError(f"kubeconfig {paths}: {error_in_one_line(error)}") from error
+    except Exception as error:  # the library raises all kinds of errors for a file of another shape
+        raise ConfigurationError(f"kubeconfig {paths}: not a kubeconfig, or incomplete") from error
     token = configuration.api_key.get("BearerToken")
     return Credentials(
         server=configuration.host.rstrip("/"),
@@ -190,22 +212,28 @@ def _credentials(configuration: Any) -> Credentials:
     )
 
 
-def _identity(file: str | None) -> tuple[int, int, int] | None:
-    if file is None:
+def _any_exists(paths: str) -> bool:
+    return any(Path(path).expanduser().exists() for path in paths.split(os.pathsep) if path)
+
+
+def _file_version(path: str | None) -> tuple[int, int, int] | None:
+    """Return what changes whenever the file is replaced or rewritten. Raise OSError."""
+    if path is None:
         return None
-    found = os.stat(file)
-    return found.st_ino, found.st_size, found.st_mtime_ns
+    status = os.stat(path)
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def _tls_context(credentials: Credentials) -> ssl.SSLContext:
-    made = ssl.create_default_context(cafile=credentials.ca_file)
+def _create_tls_context(credentials: Credentials) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=credentials.ca_file)
     if credentials.cert_file:
-        made.load_cert_chain(credentials.cert_file, credentials.key_file)
+        context.load_cert_chain(credentials.cert_file, credentials.key_file)
     if not credentials.verify:
-        made.check_hostname = False
-        made.verify_mode = ssl.CERT_NONE
-    return made
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
 
 
-def _one_line(error: BaseException) -> str:
+def error_in_one_line(error: BaseException) -> str:
+    """Return the error's text without line breaks, or its type if it has none."""
     return " ".join(str(error).split()) or type(error).__name__

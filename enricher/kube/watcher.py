@@ -1,31 +1,28 @@
-"""The state of one Kubernetes resource, followed for ever: list, then watch, through every fault on the way.
+"""List and watch one Kubernetes resource for ever, through every fault on the way, as client-go's reflector does.
 
-Generators, one upon the other: `watch` never ends and decides what follows a failure; `_WatchSession.follow` lists if
-it must and reads one watch connection to its end; `answers.read_lines` cuts that connection's chunks into lines.
+Three generators build on one another: `watch` never ends and decides how to go on after a failure;
+`_WatchSession.list_and_watch` lists if it must and reads one watch connection to its end; `responses.read_lines` splits
+the chunks of that connection into lines.
 Source of the protocol: https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
 """
 
 import asyncio
-import logging
 import random
 import time
-from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+from enricher.kube.backoff import backoff_delay
 from enricher.kube.client import ApiClient
-from enricher.kube.responses import ApiError, Page, answer, parse_event, read_lines, read_page
+from enricher.kube.responses import ApiError, Page, get_response, parse_event, read_lines, read_page
+from enricher.kube.watch_status import TOLERATED_GAP, WatchStatus
 
-MOMENT = 1_000_000_000
-"""ns without a connection in which nothing that matters is missed: who takes over an address takes longer to start."""
-CATCHING_UP = 2.0
-"""Seconds in which a new connection may bring what happened before it."""
-LIST_SECONDS = 120.0
-"""Longest time for a list; the API server itself gives up after 60."""
-
-logger = logging.getLogger("enricher.watch")
+CATCH_UP_TIME = 2.0
+"""Seconds during which a new connection may still bring events from before it was opened."""
+LIST_TIMEOUT = 120.0
+"""Longest time for a list, in seconds; the API server itself gives up after 60."""
 
 
 class Resource(NamedTuple):
@@ -36,10 +33,12 @@ class Resource(NamedTuple):
     plural: str
 
     def path(self, namespace: str | None) -> str:
+        """Return the URL path of the resource in `namespace` (None: in all)."""
         root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
         return f"{root}/namespaces/{namespace}/{self.plural}" if namespace else f"{root}/{self.plural}"
 
-    def described(self, namespace: str | None) -> str:
+    def describe(self, namespace: str | None) -> str:
+        """Return a phrase that names the resource and its scope in messages."""
         name = f"{self.plural}.{self.group}" if self.group else self.plural
         return f'{name} in namespace "{namespace}"' if namespace else f"{name} at the cluster scope"
 
@@ -50,20 +49,22 @@ CONFIG_MAPS = Resource("", "v1", "configmaps")
 
 
 class Listed(NamedTuple):
-    """The complete state: what is not in `items` is gone; they are what `keep` made of the objects. It is of a moment
-    between `asked`, when it was asked for, and `at`, when the answer began to arrive (ns since the epoch).
+    """The complete state: objects that are not in `items` are gone. The items are the results of `transform`.
+
+    The state is that of some moment between `requested_at`, when the list was requested, and `at`, when the response
+    began to arrive (ns since the epoch).
     """
 
     items: list[Any]
     at: int
-    asked: int
+    requested_at: int
 
 
 class Changed(NamedTuple):
-    """One object as it is now (or last was, if DELETED); a BOOKMARK says that nothing else happened.
+    """One object as it is now, or as it last was if DELETED; a BOOKMARK reports that nothing else happened.
 
-    `at` is when the event arrived, ns since the epoch; it happened no earlier than `earliest`: what a
-    new connection brings first may have happened since the last one was heard.
+    The event arrived `at` (ns since the epoch) and happened no earlier than `earliest`: the first events of a new
+    connection may have happened at any time since the previous connection was up to date.
     """
 
     type: Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
@@ -73,120 +74,75 @@ class Changed(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Timing:
-    """All in seconds."""
+class WatchTiming:
+    """Timeouts and delays of a watch, in seconds."""
 
-    silence: float = 90.0
-    """Nothing read for this long (up to 20 % more), the connection is taken for dead and replaced.
+    idle_timeout: float = 90.0
+    """A connection is considered dead and is replaced after this long (up to 20 % more) without any data.
 
-    Bookmarks come about each minute, but not from a server that had no event of this resource since it started: so
-    silence alone is no problem yet, only a replacement that fails is.
+    Bookmarks come about once a minute, but not from a server that has had no event of this resource since it started.
+    So an idle connection alone is not a problem yet, only a replacement that fails is.
     """
-    watch: float = 240.0
-    """The server is asked to end a watch after this long (up to 50 % more): so clients spread over its replicas."""
-    first_delay: float = 1.0
-    longest_delay: float = 30.0
-    """Between failures in a row the delay doubles, from the first to the longest; half of it is random."""
-    settled: float = 10.0
-    """A connection that lasted this long is replaced at once."""
-
-
-@dataclass(slots=True)
-class WatchStatus:
-    """What others may know of a watch; changed by `watch` alone. Times are ns since the epoch, 0 for never."""
-
-    synced: bool = False
-    """The consumer has a list and every change since; true also while a broken connection is resumed, once: see
-    `certain`.
+    watch_timeout: float = 240.0
+    """The server is asked to end a watch after this long (up to 50 % more), so that clients spread over its replicas.
     """
-    since: int = 0
-    """When `synced` last changed."""
-    lost_at: int = 0
-    """Since when something may be missing: the last connection ended, or was silent for too long; 0: nothing was."""
-    last_event_at: int = 0
-    """When the last list, event or bookmark came."""
-    restarts: dict[str, int] = field(default_factory=dict)
-    """How often a request or a connection ended, by the reason of the ApiError."""
-    problem: str | None = None
-    """Why it is not synced, in one line for people."""
-    resource: str = ""
-    """The plural of what is watched."""
-    _said: set[str] = field(default_factory=set, repr=False)
-
-    def certain(self, at: int) -> bool:
-        """Whether everything that happened until then (ns) is known, or is so a moment later."""
-        return self.synced and (not self.lost_at or at - self.lost_at < MOMENT)
-
-    def recovered(self, at: int) -> None:
-        self.problem = None
-        self._said.clear()
-        if not self.synced:
-            self.synced, self.since = True, at
-            logger.info("the watch of %s is in sync", self.resource)
-
-    def failed(self, failure: ApiError, at: int) -> None:
-        self.problem = str(failure)
-        if self.synced:
-            self.synced, self.since = False, at
-        if failure.reason not in self._said:
-            self._said.add(failure.reason)
-            logger.warning("the watch of %s is out of sync: %s", self.resource, failure)
+    initial_backoff: float = 1.0
+    """The delay after the first of several failures in a row; it doubles with each, and half of it is random."""
+    max_backoff: float = 30.0
+    """The longest delay between failures."""
+    stable_after: float = 10.0
+    """A connection that lasted this long is replaced without a delay."""
 
 
-@dataclass(slots=True)
-class WatchSummary:
-    """Of all watches together: whether all are in sync, their restarts by reason, and for how many seconds the one that
-    spoke least lately has said nothing.
-    """
-
-    synced: bool
-    restarts: Counter[str]
-    last_event_age: float | None
-
-
-INTERRUPTIONS = frozenset({"closed", "gone", "silence"})
-"""They are part of a watch's life: no word about one, unless the next follows before anything was received."""
-DOUBT_WEIGHTS = {"silence": 3, "garbage": 3, "oversized": 3, "closed": 1}
-"""How doubtful a connection's end makes it that the watch can go on from its version; any event clears all doubt."""
+ROUTINE_ENDS = frozenset({"closed", "gone", "silence"})
+"""Reasons for which every watch ends now and then. One is not logged unless the next follows before any event."""
+RESUME_FAILURE_WEIGHTS = {"silence": 3, "garbage": 3, "oversized": 3, "closed": 1}
+"""How strongly each end of a connection suggests that the watch cannot be resumed from its version."""
 RELIST_THRESHOLD = 5
-"""So many doubts in a row are answered by a list: two of a kind, or a handful of connections that just ended."""
+"""Relist once the weighted count of failures since the last event reaches this.
+
+That is two serious failures, or a handful of connections that just ended.
+"""
 
 
 @dataclass(slots=True)
 class _ResumePoint:
-    """How far the stream has come."""
+    """The version from which the watch goes on, and how the attempts to do so have failed."""
 
     version: str = "0"
-    """The resourceVersion to go on from; "0" lists from the server's cache, "" from etcd."""
+    """The resourceVersion to resume from; "0" lists from the server's cache, "" from etcd."""
     listed: bool = False
-    """The consumer has the state as of `version`."""
+    """Whether the consumer has the state as of `version`."""
     failures: int = 0
-    """In a row, no event between them."""
-    doubts: int = 0
-    """Their weight, see DOUBT_WEIGHTS."""
-    doubtful: bool = False
-    """Connecting is not enough for being in sync: the connection must last, or something be received."""
-    mute: bool = False
-    """Lasting is not enough either: a server that was set back behind our version keeps silent until it caught up."""
+    """Failures in a row, without an event between them."""
+    resume_failures: int = 0
+    """The same failures, weighted by RESUME_FAILURE_WEIGHTS."""
+    unconfirmed: bool = False
+    """Whether a connection alone does not prove that the watch is in sync: it must last, or bring an event."""
+    stale_server: bool = False
+    """Whether not even a lasting connection is proof: the server may have been restored to a state before our version,
+    and sends nothing until it has caught up.
+    """
 
     def advance(self, version: str) -> None:
+        """Move on to `version` after an event, which clears all failures."""
         self.version = version
-        self.failures = self.doubts = 0
-        self.doubtful = self.mute = False
+        self.failures = self.resume_failures = 0
+        self.unconfirmed = self.stale_server = False
 
-    def retreat(self, failure: ApiError, *, settled: bool) -> None:
-        """Decides from where to go on after `failure`; `settled`: after a connection that had lasted."""
-        if failure.reason == "gone":
-            # Never back in time: the list must not be older than what the consumer has seen. Only if the server cannot
-            # do that either, it comes from etcd.
+    def record_failure(self, error: ApiError, *, stable: bool) -> None:
+        """Decide from where to go on after `error`; `stable` is whether the connection had lasted."""
+        if error.reason == "gone":
+            # Never go back in time: the list must not be older than what the consumer has seen. It comes from etcd only
+            # if the server cannot do that either.
             self.version = self.version if self.listed else ""
             self.listed = False
-        self.failures = 0 if settled else self.failures + 1
-        self.doubts += DOUBT_WEIGHTS.get(failure.reason, 0)
-        if self.doubts >= RELIST_THRESHOLD:
-            # There is an event that cannot be read, or the server's versions were set back behind ours (a restored
-            # backup) and it keeps silent, without an error, until it has caught up. A list gets past both.
-            self.listed, self.doubts = False, 0
+        self.failures = 0 if stable else self.failures + 1
+        self.resume_failures += RESUME_FAILURE_WEIGHTS.get(error.reason, 0)
+        if self.resume_failures >= RELIST_THRESHOLD:
+            # Either an event cannot be read, or the server was restored from a backup, its versions are behind ours,
+            # and it sends nothing, not even an error, until it has caught up. A list gets past both.
+            self.listed, self.resume_failures = False, 0
 
 
 async def watch(
@@ -196,144 +152,159 @@ async def watch(
     status: WatchStatus,
     namespace: str | None = None,
     name: str | None = None,
-    keep: Callable[[dict[str, Any]], Any] = lambda obj: obj,
-    timing: Timing = Timing(),
+    transform: Callable[[dict[str, Any]], Any] = lambda obj: obj,
+    timing: WatchTiming = WatchTiming(),
     time_ns: Callable[[], int] = time.time_ns,
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     rng: Callable[[], float] = random.random,
 ) -> AsyncGenerator[Listed | Changed, None]:
-    """The state of `resource` in `namespace` (None: in all), or of one object of that `name`, then each change; another
-    Listed when changes were missed.
+    """Yield the state of a resource, then each change of it, and the state again whenever changes were missed.
 
-    Never ends, never raises for anything the server does, never asks twice without a pause unless the first answer
-    lasted. `keep` makes of a list's items what the consumer keeps of them; `rng` gives floats in [0, 1).
+    The resource is watched in `namespace` (None: in all), or only the object of that `name`.
+
+    The generator never ends and never raises, whatever the server does. It never repeats a request without a delay,
+    unless the previous connection had lasted.
+
+    `transform` is applied to each item of a list as it arrives, so that a consumer that needs a part of each object
+    does not hold all of them in memory. `status` is kept up to date. `rng` returns floats in [0, 1).
     """
     status.resource = resource.plural
-    follower = _WatchSession(api, resource, namespace, name, keep, status, timing, time_ns, rng)
+    session = _WatchSession(api, resource, namespace, name, transform, status, timing, time_ns, rng)
     while True:
-        began = time_ns()
+        started_at = time_ns()
         try:
-            async with aclosing(follower.follow()) as news:
-                async for item in news:
-                    yield item
-        except ApiError as failure:
-            await sleep(follower.recover(failure, began))
+            async with aclosing(session.list_and_watch()) as updates:
+                async for update in updates:
+                    yield update
+        except ApiError as error:
+            await sleep(session.handle_failure(error, started_at))
 
 
 @dataclass(slots=True)
 class _WatchSession:
+    """The state of one `watch` over all its connections."""
+
     api: ApiClient
     resource: Resource
     namespace: str | None
     name: str | None
-    keep: Callable[[dict[str, Any]], Any]
+    transform: Callable[[dict[str, Any]], Any]
     status: WatchStatus
-    timing: Timing
+    timing: WatchTiming
     time_ns: Callable[[], int]
     rng: Callable[[], float]
-    place: _ResumePoint = field(default_factory=_ResumePoint)
-    heard: int = 0
-    """Until when nothing was missed (ns)."""
+    resume_point: _ResumePoint = field(default_factory=_ResumePoint)
+    complete_until: int = 0
+    """The time (ns) before which no event is missing."""
 
-    async def follow(self) -> AsyncGenerator[Listed | Changed, None]:
-        """A list if the consumer needs one, then one watch connection. Its end is always a ApiError."""
-        if not self.place.listed:
+    async def list_and_watch(self) -> AsyncGenerator[Listed | Changed, None]:
+        """Yield a list if the consumer needs one, then the events of one watch connection.
+
+        Raise ApiError at the end of the connection, whatever ended it.
+        """
+        if not self.resume_point.listed:
             listed, version = await self._list()
-            self.status.last_event_at, self.heard = listed.at, listed.asked
+            self.status.last_event_at, self.complete_until = listed.at, listed.requested_at
             yield listed
-            self.place.version, self.place.listed, self.place.mute = version, True, False
-        async with aclosing(self._watch_once()) as changes:
+            self.resume_point.version, self.resume_point.listed = version, True
+            self.resume_point.stale_server = False
+        async with aclosing(self._watch()) as changes:
             async for change in changes:
                 yield change
-        raise ApiError("closed", "the API server ends each watch at once")
+        raise ApiError("closed", "the API server ends each watch immediately")
 
-    def recover(self, failure: ApiError, began: int) -> float:
-        """Accounts for the failure of what `began` then (ns); how many seconds to wait before going on."""
-        now, place = self.time_ns(), self.place
-        if failure.reason == "silence":
-            self.status.lost_at = self.heard
-        self.status.restarts[failure.reason] = self.status.restarts.get(failure.reason, 0) + 1
-        if place.failures or failure.reason not in INTERRUPTIONS:
-            self.status.failed(failure, now)
-            place.doubtful = failure.reason in INTERRUPTIONS | DOUBT_WEIGHTS.keys()
-            place.mute = failure.reason == "silence" or (place.mute and failure.reason in INTERRUPTIONS)
-        place.retreat(failure, settled=now - began >= self.timing.settled * 1e9)
-        return max(failure.delay, self._backoff())
-
-    def _backoff(self) -> float:
-        if not self.place.failures:
-            return 0.0
-        doubled = self.timing.first_delay * 2.0 ** min(self.place.failures - 1, 30)
-        return min(doubled, self.timing.longest_delay) * (0.5 + self.rng() / 2)
+    def handle_failure(self, error: ApiError, started_at: int) -> float:
+        """Account for the failure of a connection started at `started_at` (ns); return the seconds to wait."""
+        now, resume_point = self.time_ns(), self.resume_point
+        if error.reason == "silence":
+            self.status.gap_since = self.complete_until
+        self.status.restarts[error.reason] = self.status.restarts.get(error.reason, 0) + 1
+        if resume_point.failures or error.reason not in ROUTINE_ENDS:
+            self.status.mark_failed(error, now)
+            resume_point.unconfirmed = error.reason in ROUTINE_ENDS | RESUME_FAILURE_WEIGHTS.keys()
+            resume_point.stale_server = error.reason == "silence" or (
+                resume_point.stale_server and error.reason in ROUTINE_ENDS
+            )
+        resume_point.record_failure(error, stable=now - started_at >= self.timing.stable_after * 1e9)
+        backoff = backoff_delay(
+            resume_point.failures, initial=self.timing.initial_backoff, maximum=self.timing.max_backoff, rng=self.rng
+        )
+        return max(error.delay, backoff)
 
     async def _list(self) -> tuple[Listed, str]:
-        """The list and its version: in one piece (version "0" asks for that), in pages if the server insists."""
-        params, items, at, asked = {"resourceVersion": self.place.version}, list[Any](), 0, self.time_ns()
-        params |= self._selected()
-        while True:
-            began, page = await self._page(params)
-            items += page.items
-            at = at or began
-            if not page.rest:
-                return Listed(items, at, asked), page.version
-            params = {"continue": page.rest} | self._selected()
+        """Return the list and its version.
 
-    def _selected(self) -> dict[str, str]:
+        The list comes in one piece, which version "0" asks for, or in pages if the server insists.
+        """
+        params = {"resourceVersion": self.resume_point.version}
+        items, at, requested_at = list[Any](), 0, self.time_ns()
+        while True:
+            began_at, page = await self._fetch_page(params | self._field_selector())
+            items += page.items
+            at = at or began_at
+            if not page.continue_token:
+                return Listed(items, at, requested_at), page.version
+            params = {"continue": page.continue_token}
+
+    def _field_selector(self) -> dict[str, str]:
         return {"fieldSelector": f"metadata.name={self.name}"} if self.name else {}
 
-    async def _page(self, params: dict[str, str]) -> tuple[int, Page[Any]]:
-        path, task = self.resource.path(self.namespace), f"list {self.resource.described(self.namespace)}"
-        async with answer(self.api, path, params, task=task, silence=self._silence(), total=LIST_SECONDS) as response:
-            return self.time_ns(), await read_page(response, self.keep)
+    async def _fetch_page(self, params: dict[str, str]) -> tuple[int, Page[Any]]:
+        """Return a page and when it began to arrive (ns)."""
+        path, action = self.resource.path(self.namespace), f"list {self.resource.describe(self.namespace)}"
+        async with get_response(
+            self.api, path, params, action=action, idle_timeout=self._idle_timeout(), total_timeout=LIST_TIMEOUT
+        ) as response:
+            return self.time_ns(), await read_page(response, self.transform)
 
-    async def _watch_once(self) -> AsyncGenerator[Changed, None]:
-        path, task = self.resource.path(self.namespace), f"watch {self.resource.described(self.namespace)}"
+    async def _watch(self) -> AsyncGenerator[Changed, None]:
+        """Yield the events of one watch connection. Raise ApiError unless the server ends it in order."""
+        path, action = self.resource.path(self.namespace), f"watch {self.resource.describe(self.namespace)}"
         params = {
             "watch": "1",
-            "resourceVersion": self.place.version,
+            "resourceVersion": self.resume_point.version,
             "allowWatchBookmarks": "true",
-            "timeoutSeconds": str(int(self.timing.watch * (1 + 0.5 * self.rng()))),
-            **self._selected(),
+            "timeoutSeconds": str(int(self.timing.watch_timeout * (1 + 0.5 * self.rng()))),
+            **self._field_selector(),
         }
         async with (
-            answer(self.api, path, params, task=task, silence=self._silence()) as response,
+            get_response(self.api, path, params, action=action, idle_timeout=self._idle_timeout()) as response,
             aclosing(read_lines(response, self.time_ns)) as lines,
         ):
-            connected, missed_since = self.time_ns(), self.heard
-            with self._mark_synced_after(connected):
+            connected_at, gap_since = self.time_ns(), self.complete_until
+            with self._mark_synced_after(connected_at):
                 async for line, at in lines:
                     event = parse_event(line)
-                    caught_up = event.type == "BOOKMARK" or at - connected >= CATCHING_UP * 1e9
+                    caught_up = event.type == "BOOKMARK" or at - connected_at >= CATCH_UP_TIME * 1e9
                     self.status.last_event_at = at
-                    yield Changed(event.type, event.object, at, at if caught_up else min(missed_since, at))
-                    self.place.advance(event.version)
+                    yield Changed(event.type, event.object, at, at if caught_up else min(gap_since, at))
+                    self.resume_point.advance(event.version)
                     if caught_up:
-                        self.heard = at
-                        self._caught_up(at)
-        if self.time_ns() - connected >= CATCHING_UP * 1e9:
-            self.heard = self.time_ns()  # ended in order: everything until now has arrived
+                        self.complete_until = at
+                        self.status.mark_synced(at)
+        if self.time_ns() - connected_at >= CATCH_UP_TIME * 1e9:
+            self.complete_until = self.time_ns()  # it ended in order: everything until now has arrived
 
     @contextmanager
-    def _mark_synced_after(self, connected: int) -> Iterator[None]:
-        """Calls the watch in sync: at once if nothing can have been missed, else when the connection has lasted for a
-        moment, in which it has brought what was.
+    def _mark_synced_after(self, connected_at: int) -> Iterator[None]:
+        """Mark the watch as synced while the connection lasts, and a gap when it ends.
+
+        It is synced at once if nothing can have been missed, else once the connection has lasted for CATCH_UP_TIME, in
+        which it has brought what had been missed.
         """
-        lasted = None
-        since = (self.status.lost_at or connected) if self.status.synced else self.heard
-        if not self.place.doubtful and connected - since < MOMENT:
-            self._caught_up(connected)
-        elif not self.place.mute:
-            lasted = asyncio.get_running_loop().call_later(CATCHING_UP, lambda: self._caught_up(self.time_ns()))
+        timer = None
+        gap_since = (self.status.gap_since or connected_at) if self.status.synced else self.complete_until
+        if not self.resume_point.unconfirmed and connected_at - gap_since < TOLERATED_GAP:
+            self.status.mark_synced(connected_at)
+        elif not self.resume_point.stale_server:
+            loop = asyncio.get_running_loop()
+            timer = loop.call_later(CATCH_UP_TIME, lambda: self.status.mark_synced(self.time_ns()))
         try:
             yield
         finally:
-            self.status.lost_at = self.status.lost_at or self.time_ns()
-            if lasted:
-                lasted.cancel()
+            self.status.gap_since = self.status.gap_since or self.time_ns()
+            if timer:
+                timer.cancel()
 
-    def _caught_up(self, at: int) -> None:
-        self.status.lost_at = 0
-        self.status.recovered(at)
-
-    def _silence(self) -> float:
-        return self.timing.silence * (1 + 0.2 * self.rng())
+    def _idle_timeout(self) -> float:
+        return self.timing.idle_timeout * (1 + 0.2 * self.rng())

@@ -11,7 +11,7 @@ from operator import itemgetter
 from enricher.accesslog.attempts import Attempt, Error, Timed
 from enricher.endpoints.attribution import Attribution
 from enricher.endpoints.slices import NO_SERVICE, Service
-from enricher.kube.watcher import WatchSummary
+from enricher.kube.watch_status import WatchSummary
 from enricher.labels import Grade
 from enricher.timestamps import SECOND, parse_decimal_seconds
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 
 from enricher import __version__
-from enricher.kube.watcher import WatchSummary
+from enricher.kube.watch_status import WatchSummary
 from enricher.metrics.counters import BUCKETS, Edge, EdgeKey, Gauges, Metrics, PodKey, PodSeries
 
 POD_LABELS = ("namespace", "service", "pod", "node")

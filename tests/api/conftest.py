@@ -15,7 +15,8 @@ import yaml
 
 from enricher.kube import client as connecting
 from enricher.kube.client import ApiClient, connect
-from enricher.kube.watcher import Changed, Listed, Timing, WatchStatus, watch
+from enricher.kube.watch_status import WatchStatus
+from enricher.kube.watcher import Changed, Listed, WatchTiming, watch
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +36,7 @@ class Kube:
         self.namespace = f"watch-{uuid.uuid4().hex[:8]}"
         self.path = f"/apis/discovery.k8s.io/v1/namespaces/{self.namespace}/endpointslices"
         self._session = session
-        self._tls = api.tls(credentials)
+        self._tls = api.tls_context(credentials)
         self._headers = {"Authorization": credentials.authorization} if credentials.authorization else {}
         self._made: list[str] = []
 
@@ -82,7 +83,7 @@ class Kube:
 
 @asynccontextmanager
 async def administering(kubeconfig: str) -> AsyncIterator[Kube]:
-    credentials = await connecting._load(kubeconfig, None)
+    credentials = await connecting._load_credentials(kubeconfig, None)
     async with connect(kubeconfig) as api, aiohttp.ClientSession() as session:
         kube = Kube(api, session, credentials)
         await kube.make("/api/v1/namespaces", {"metadata": {"name": kube.namespace}})
@@ -166,13 +167,13 @@ class Gate:
         writer.close()
 
 
-IMPATIENT = Timing(silence=2)
+IMPATIENT = WatchTiming(idle_timeout=2)
 
 
 class Watched:
     """A watch of the test's namespace; pauses are real but a twentieth as long."""
 
-    def __init__(self, kubeconfig: str, namespace: str | None, timing: Timing) -> None:
+    def __init__(self, kubeconfig: str, namespace: str | None, timing: WatchTiming) -> None:
         self.status = WatchStatus()
         self.news: list[Listed | Changed] = []
         self._kubeconfig, self._namespace, self._timing = kubeconfig, namespace, timing
@@ -233,7 +234,7 @@ class Watched:
 
 
 @asynccontextmanager
-async def watching(kubeconfig: str, namespace: str | None, timing: Timing = IMPATIENT) -> AsyncIterator[Watched]:
+async def watching(kubeconfig: str, namespace: str | None, timing: WatchTiming = IMPATIENT) -> AsyncIterator[Watched]:
     made = Watched(kubeconfig, namespace, timing)
     task = asyncio.create_task(made.run())
     try:

@@ -14,11 +14,12 @@ from aiohttp import web
 
 from demo import fake_api
 from demo.fake_api import GONE, Answer, FakeApi, hang, slice_of, status, stream
-from enricher.endpoints.history import FOREVER, History
+from enricher.endpoints.history import History
 from enricher.endpoints.slices import read_slice
+from enricher.endpoints.tenure import FOREVER
 from enricher.kube import client as connecting
 from enricher.kube.client import connect
-from enricher.kube.watcher import Listed, Timing
+from enricher.kube.watcher import Listed, WatchTiming
 
 pytestmark = pytest.mark.api
 
@@ -35,8 +36,8 @@ class Relay(FakeApi):
         self._open: set[asyncio.Transport] = set()
 
     async def start(self) -> None:
-        self._credentials = await connecting._load(self._administrator, None)
-        self._tls = (await self._stack.enter_async_context(connect(self._administrator))).tls(self._credentials)
+        self._credentials = await connecting._load_credentials(self._administrator, None)
+        self._tls = (await self._stack.enter_async_context(connect(self._administrator))).tls_context(self._credentials)
         self._session = await self._stack.enter_async_context(aiohttp.ClientSession())
         await super().start()
 
@@ -95,7 +96,7 @@ FAULTS: dict[str, tuple[str, Sequence[Answer]]] = {
 
 def told(news: Sequence[Any]) -> History:
     """The history that this news makes."""
-    history = History(keep=None)
+    history = History(retention=None)
     for item in news:
         if isinstance(item, Listed):
             history.replace(map(read_slice, item.items), item.at)
@@ -112,9 +113,9 @@ async def test_a_fault_is_got_over_and_the_history_is_as_before(
     async with kube() as kube, Relay(administrator) as relay:
         await kube.add(slice_of("stays", {IP: "stays"}))
         relay.write_kubeconfig(tmp_path / "config")
-        async with watched(str(tmp_path / "config"), kube.namespace, Timing(silence=3)) as watch:
+        async with watched(str(tmp_path / "config"), kube.namespace, WatchTiming(idle_timeout=3)) as watch:
             await watch.synced()
-            [before] = told(watch.news).of_ip(IP)
+            [before] = told(watch.news).tenures_of_ip(IP)
             relay.fail(*answers)
             relay.cut()
             await kube.add(slice_of("comes", {"10.0.0.2": "comes"}))
@@ -123,9 +124,9 @@ async def test_a_fault_is_got_over_and_the_history_is_as_before(
             await kube.delete("comes")
             await watch.until(lambda: "comes" not in watch.held())
             assert reason in watch.status.restarts
-            [after] = told(watch.news).of_ip(IP)
+            [after] = told(watch.news).tenures_of_ip(IP)
             assert (after.owner, after.since, after.until) == (before.owner, before.since, FOREVER)
-            [came] = told(watch.news).of_ip("10.0.0.2")
+            [came] = told(watch.news).tenures_of_ip("10.0.0.2")
             assert came.since_earliest <= came.since <= came.until
 
 

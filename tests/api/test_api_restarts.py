@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from demo.fake_api import slice_of
-from enricher.kube.watcher import Timing
+from enricher.kube.watcher import WatchTiming
 
 pytestmark = pytest.mark.api
 
@@ -141,7 +141,7 @@ async def test_a_version_that_is_gone_lists_again_but_no_older_state(own_server,
         await server.add("a")
         server.kill()
         await server.start()
-        async with watched(server.kubeconfig, "default", Timing(watch=3, settled=1)) as watch:
+        async with watched(server.kubeconfig, "default", WatchTiming(watch_timeout=3, stable_after=1)) as watch:
             await watch.synced()
             watch.versions["watch"] = "1"
             await watch.until(lambda: watch.lists == 2)
@@ -160,7 +160,7 @@ async def test_restored_from_a_backup_with_versions_behind_ours(own_server, watc
         server.kill()
         shutil.copytree(server.folder / "etcd", server.folder / "backup")
         await server.start()
-        async with watched(server.kubeconfig, "default", Timing(silence=4)) as watch:
+        async with watched(server.kubeconfig, "default", WatchTiming(idle_timeout=4)) as watch:
             await watch.synced()
             for i in range(100):
                 await server.add(f"lost-{i}")

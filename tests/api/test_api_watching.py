@@ -6,7 +6,7 @@ import time
 import pytest
 
 from demo.fake_api import slice_of
-from enricher.kube.watcher import Listed, Timing
+from enricher.kube.watcher import Listed, WatchTiming
 
 pytestmark = pytest.mark.api
 
@@ -84,16 +84,18 @@ async def test_a_quiet_watch_goes_on_from_connection_to_connection(kube, watched
     """With the server's bookmarks, or without: there are none before the first event after its start."""
     async with kube() as kube:
         await kube.add(slice_of("a", {}))
-        async with watched(administrator, kube.namespace, Timing(silence=30, watch=3, settled=1)) as watch:
+        async with watched(
+            administrator, kube.namespace, WatchTiming(idle_timeout=30, watch_timeout=3, stable_after=1)
+        ) as watch:
             await watch.synced()
-            since = watch.status.since
+            since = watch.status.synced_changed_at
             await watch.until(lambda: watch.status.restarts.get("closed", 0) >= 3)
             assert watch.lists == 1
             versions = [int(asked.split()[1]) for asked in watch.asked if asked.startswith("watch")]
             assert versions == sorted(versions)
             await kube.add(slice_of("b", {}))
             await watch.until(lambda: watch.changes == [("ADDED", "b")])
-            assert watch.status.since == since
+            assert watch.status.synced_changed_at == since
 
 
 async def test_a_slice_of_a_thousand_endpoints_with_long_names(kube, watched, administrator):
@@ -228,7 +230,9 @@ async def test_whatever_the_way_does_the_state_comes_out_right(kube, watched, ga
         kube() as kube,
         gate(kube.server) as way,
         watched(
-            way.write_kubeconfig(administrator, tmp_path / "config"), kube.namespace, Timing(silence=0.5, settled=0.3)
+            way.write_kubeconfig(administrator, tmp_path / "config"),
+            kube.namespace,
+            WatchTiming(idle_timeout=0.5, stable_after=0.3),
         ) as watch,
     ):
         await watch.synced()
@@ -249,7 +253,9 @@ async def test_a_version_that_the_server_does_not_have_yet_ends_in_a_list_from_e
     """A cluster restored from a backup counts its versions from further back; a watch from ours would be silent."""
     async with kube() as kube:
         await kube.add(slice_of("a", {}))
-        async with watched(administrator, kube.namespace, Timing(silence=10)) as watch:  # the server waits for 3 s
+        async with watched(
+            administrator, kube.namespace, WatchTiming(idle_timeout=10)
+        ) as watch:  # the server waits for 3 s
             watch.versions["list"] = "999999999999"
             await watch.until(lambda: watch.lists == 1)
             assert [asked for asked in watch.asked if asked.startswith("list")][-1] == "list "

@@ -194,7 +194,7 @@ async def test_each_line_is_read_as_it_was_written(kube: Any, administrator: str
             await ask_until("time_iso8601", "json")
 
             await configure({"log-format-upstream": "$no way ${", "log-format-escape-json": None})
-            await daemon.until_said("can't be used")
+            await daemon.until_said("cannot use the controller's log format")
             await ask("still JSON")
             await daemon.until("still JSON")
 

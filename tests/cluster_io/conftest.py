@@ -12,9 +12,10 @@ import pytest
 
 from demo.fake_api import FakeApi
 from enricher.kube.client import connect
-from enricher.kube.watcher import Changed, Listed, Timing, WatchStatus, watch
+from enricher.kube.watch_status import WatchStatus
+from enricher.kube.watcher import Changed, Listed, WatchTiming, watch
 
-PATIENT = Timing(silence=20)
+PATIENT = WatchTiming(idle_timeout=20)
 
 
 class Bench:
@@ -85,7 +86,7 @@ class Bench:
 
 @pytest.fixture(autouse=True)
 def _log(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "enricher.watch")
+    caplog.set_level(logging.INFO, "enricher.kube")
 
 
 Benches = Callable[..., AbstractAsyncContextManager[Bench]]

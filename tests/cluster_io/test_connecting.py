@@ -27,7 +27,7 @@ def _nowhere(monkeypatch, tmp_path):
 
 
 async def get(api):
-    async with api.get(PATH, {}, silence=5) as response:
+    async with api.get(PATH, {}, idle_timeout=5) as response:
         return response.status, await response.read()
 
 
@@ -55,10 +55,8 @@ async def refused(kubeconfig=None, context=None):
 
 
 async def test_nothing_anywhere():
-    assert (
-        await refused()
-        == "no kubeconfig at ~/.kube/config, and this is no pod of a cluster (--endpoints needs neither)"
-    )
+    hint = "and this process does not run in a pod: name a kubeconfig, or use --endpoints"
+    assert await refused() == f"no kubeconfig at ~/.kube/config, {hint}"
 
 
 async def test_no_such_file(tmp_path):
@@ -69,7 +67,7 @@ async def test_no_such_file(tmp_path):
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (b"", "no kubeconfig"),
+        (b"", "not a kubeconfig"),
         (b"\x00\x01", ""),
         (b"a: [", ""),
         (b"just text", ""),
@@ -104,7 +102,7 @@ async def test_a_certificate_that_is_none(tmp_path):
 async def test_a_pod_without_its_token(monkeypatch, tmp_path):
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
-    monkeypatch.setattr(connecting, "SERVICE_ACCOUNT", tmp_path)
+    monkeypatch.setattr(connecting, "SERVICE_ACCOUNT_DIR", tmp_path)
     said = f"the pod's service account in {tmp_path}: "
     assert await refused() == f"{said}[Errno 2] No such file or directory: '{tmp_path}/token'"
     (tmp_path / "token").write_text("\n")
@@ -198,7 +196,7 @@ def served_with(crt, key):
 def service_account(monkeypatch, tmp_path):
     folder = tmp_path / "serviceaccount"
     folder.mkdir()
-    monkeypatch.setattr(connecting, "SERVICE_ACCOUNT", folder)
+    monkeypatch.setattr(connecting, "SERVICE_ACCOUNT_DIR", folder)
     return folder
 
 
@@ -232,11 +230,11 @@ async def test_a_client_certificate_is_loaded_again_when_its_files_change_and_on
     files = {"client-certificate": "client.crt", "client-key": "client.key"}
     path = kubeconfig(tmp_path / "config", "https://127.0.0.1:9", files)
     async with connect(path) as api:
-        credentials = await connecting._load(path, None)
-        before = api.tls(credentials)
-        assert api.tls(await connecting._load(path, None)) is before
+        credentials = await connecting._load_credentials(path, None)
+        before = api.tls_context(credentials)
+        assert api.tls_context(await connecting._load_credentials(path, None)) is before
         certificate(tmp_path, "client")
-        assert api.tls(credentials) is not before
+        assert api.tls_context(credentials) is not before
 
 
 async def test_a_server_of_another_authority_is_refused_unless_told_otherwise(tmp_path):

@@ -42,7 +42,7 @@ async def test_services_are_watched_and_name_the_only_pod(tmp_path):
             found = attribute(endpoints.histories, "10.96.0.1:80", None, answered=True)
             assert (found.grade, found.owner.pod, found.service.name) == ("service", "web-1", "web")
             server.apply("ADDED", service_of("new", "10.96.0.2"), plural="services")
-            await until(lambda: endpoints.histories.services.of_ip("10.96.0.2"))
+            await until(lambda: endpoints.histories.services.tenures_of_ip("10.96.0.2"))
             assert attribute(endpoints.histories, "10.96.0.2:80", None, answered=True).service.name == "new"
             await until(lambda: endpoints.watch_summary().synced)
             assert endpoints.problem() is None

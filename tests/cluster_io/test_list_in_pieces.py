@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from enricher.kube import responses as answers
-from enricher.kube.responses import ApiError, _Cut, parse_items, parse_page
+from enricher.kube.responses import ApiError, ListSplitter, parse_items, parse_page
 
 TEXTS = st.sampled_from(["", "a", '},{"metadata":{', '"items":[', "\\", "é", "]}"])
 METADATA = st.fixed_dictionaries({"name": TEXTS})
@@ -16,12 +16,12 @@ ITEMS = st.lists(st.fixed_dictionaries({"metadata": METADATA, "endpoints": st.li
 
 
 def read(body: bytes, cuts: list[int]) -> tuple[list, str, str]:
-    cut, items, begin = _Cut(), [], 0
+    splitter, items, begin = ListSplitter(), [], 0
     for end in (*sorted(cuts), len(body)):
-        items += [item for text in cut.feed(body[begin:end]) for item in parse_items(text)]
+        items += [item for text in splitter.feed(body[begin:end]) for item in parse_items(text)]
         begin = max(begin, end)
-    page = parse_page(cut.left())
-    return items + page.items, page.version, page.rest
+    page = parse_page(splitter.remainder())
+    return items + page.items, page.version, page.continue_token
 
 
 @given(items=ITEMS, cuts=st.lists(st.integers(0, 400), max_size=8), spaced=st.booleans())
@@ -34,9 +34,9 @@ def test_items_are_those_of_the_whole(items: list, cuts: list[int], spaced: bool
 def test_most_of_a_large_list_is_never_held_as_a_whole() -> None:
     item = {"metadata": {"name": "x"}, "endpoints": []}
     body = orjson.dumps({"metadata": {"resourceVersion": "7"}, "items": [item] * 1000})
-    cut = _Cut()
-    assert len(cut.feed(body)) == 999
-    assert len(cut.left()) < 200
+    splitter = ListSplitter()
+    assert len(splitter.feed(body)) == 999
+    assert len(splitter.remainder()) < 200
 
 
 @pytest.mark.parametrize("limit", ["HEAD_LIMIT", "ITEM_LIMIT"])
@@ -52,5 +52,5 @@ BROKEN = (b"", b"no", b'{"items":[', b'{"items":[{"metadata":{}},{"metadata":{}'
 
 @pytest.mark.parametrize("body", BROKEN)
 def test_what_is_no_list_is_refused(body: bytes) -> None:
-    with pytest.raises(ApiError, match=r"no (list|object)"):
+    with pytest.raises(ApiError, match=r"malformed (list|object)"):
         read(body, [])

@@ -8,7 +8,7 @@ import pytest
 from log_stand_in import LogStandIn
 
 from demo.fake_api import status, stream
-from enricher.cluster.pod_logs import PodLogStreamer, ResumePoint, namespaces, read_pod
+from enricher.cluster.pod_logs import PodLogStreamer, ResumePoint, namespaces_to_watch, parse_pod
 from enricher.kube.client import connect
 from enricher.tailer.selector import Selector
 from enricher.timestamps import SECOND
@@ -57,7 +57,7 @@ async def streaming(tmp_path, *selectors, **options):
             chosen = [Selector.parse(text) for text in selectors or (NGINX,)]
             bench.streaming = PodLogStreamer(api, chosen, bench, sleep=bench.pause, **options)
             task = asyncio.create_task(bench.streaming.run())
-            await bench.streaming.listed()
+            await bench.streaming.wait_until_listed()
             try:
                 yield bench, server
                 assert not task.done(), task
@@ -158,7 +158,7 @@ async def test_a_pod_that_comes_later_is_read_from_its_beginning_and_one_that_go
         server.pod(later, waiting={"reason": "ContainerCreating"})
         server.pod(POD)
         await bench.until(lambda: server.readers)
-        assert [source.pod for source in bench.streaming.following] == [POD]
+        assert [source.pod for source in bench.streaming.sources] == [POD]
         server.write(later, line(1))
         server.pod(later)
         await bench.until(lambda: bench.lines[later] == [line(1)])
@@ -167,7 +167,7 @@ async def test_a_pod_that_comes_later_is_read_from_its_beginning_and_one_that_go
         server.cut(later, "end")
         await bench.until(lambda: bench.gone == [later])
         assert bench.lines[later] == [line(1), line(2)]
-        assert [source.pod for source in bench.streaming.following] == [POD]
+        assert [source.pod for source in bench.streaming.sources] == [POD]
         assert all(int(asked.query["sinceSeconds"]) >= 61 for asked in server.log_asked)
 
 
@@ -186,7 +186,7 @@ async def test_a_container_that_starts_again_is_read_on(tmp_path):
 
 
 async def test_silence_is_no_problem_and_costs_a_connection(tmp_path):
-    async with streaming(tmp_path, silence=0.05) as (bench, server):
+    async with streaming(tmp_path, idle_timeout=0.05) as (bench, server):
         server.pod(POD)
         server.write(POD, line(1))
         await bench.until(lambda: len(server.log_asked) > 3)
@@ -224,7 +224,7 @@ async def test_as_far_back_as_a_server_can_reckon(tmp_path):
 
 async def test_no_pod_is_told(tmp_path, caplog):
     async with streaming(tmp_path):
-        assert f"no container fits {NGINX} yet" in caplog.text
+        assert f"no container matches {NGINX} yet" in caplog.text
 
 
 async def test_one_namespace_is_asked_for_where_the_selectors_name_it(tmp_path):
@@ -234,30 +234,33 @@ async def test_one_namespace_is_asked_for_where_the_selectors_name_it(tmp_path):
 
 
 def test_where_pods_are_looked_for():
-    assert namespaces([Selector.parse("a/*/c"), Selector.parse("b/*/c"), Selector.parse("a/x/c")]) == ["a", "b"]
-    assert namespaces([Selector.parse("a/*/c"), Selector.parse("b*/*/c")]) == [None]
+    assert namespaces_to_watch([Selector.parse("a/*/c"), Selector.parse("b/*/c"), Selector.parse("a/x/c")]) == [
+        "a",
+        "b",
+    ]
+    assert namespaces_to_watch([Selector.parse("a/*/c"), Selector.parse("b*/*/c")]) == [None]
 
 
 @pytest.mark.parametrize("odd", [{}, {"metadata": None}, {"spec": {"containers": None}, "status": None}])
 def test_odd_pods_have_no_logs(odd):
-    assert read_pod([Selector.parse("*/*/*")], odd).logs == []
+    assert parse_pod([Selector.parse("*/*/*")], odd).logs == []
 
 
 def test_what_is_remembered_of_a_log_is_two_seconds():
     place = ResumePoint()
     assert place.resume() is None
     for n in range(100):
-        assert place.is_new(b"%d" % n, n * SECOND // 10)
+        assert place.accept(b"%d" % n, n * SECOND // 10)
     assert place.resume() == 8 * SECOND
-    assert [place.is_new(b"%d" % n, n * SECOND // 10) for n in range(80, 101)] == [False] * 20 + [True]
-    assert place.lines == 101
+    assert [place.accept(b"%d" % n, n * SECOND // 10) for n in range(80, 101)] == [False] * 20 + [True]
+    assert place.line_count == 101
 
 
 def test_what_is_remembered_is_two_seconds_also_after_a_clock_was_set_back():
     place = ResumePoint()
-    assert place.is_new(b"ahead", 5000 * SECOND)
+    assert place.accept(b"ahead", 5000 * SECOND)
     for n in range(100):
-        assert place.is_new(b"%d" % n, n * SECOND // 10)
+        assert place.accept(b"%d" % n, n * SECOND // 10)
     assert len(place._recent) <= 20
     assert place.resume() == 8 * SECOND
 
@@ -266,6 +269,6 @@ def test_stamps_that_step_back_by_more_than_usual_double_nothing():
     """A line is stamped when its first piece is written, and may be long in coming."""
     stamps = [100 * SECOND // 10, 105 * SECOND // 10, 92 * SECOND // 10, 106 * SECOND // 10]
     place = ResumePoint()
-    assert all(place.is_new(b"%d" % at, at) for at in stamps)
+    assert all(place.accept(b"%d" % at, at) for at in stamps)
     since = place.resume()
-    assert not any(place.is_new(b"%d" % at, at) for at in stamps if at >= since)
+    assert not any(place.accept(b"%d" % at, at) for at in stamps if at >= since)

@@ -10,9 +10,10 @@ from demo.fake_api import GONE, FakeApi, event_line, hang, list_body, slice_of, 
 from enricher.kube import responses as answers
 from enricher.kube import watcher as watching
 from enricher.kube.client import connect
-from enricher.kube.watcher import Changed, Listed, Resource, Timing, WatchStatus, watch
+from enricher.kube.watch_status import WatchStatus
+from enricher.kube.watcher import Changed, Listed, Resource, WatchTiming, watch
 
-IMPATIENT = Timing(silence=0.2)
+IMPATIENT = WatchTiming(idle_timeout=0.2)
 
 
 def names(listed):
@@ -209,7 +210,7 @@ async def test_a_server_that_ends_each_watch_at_once_is_not_asked_hot_and_not_ca
 
 async def test_after_a_failure_a_connection_that_lasts_is_believed_though_nothing_happens(bench, monkeypatch):
     """In a quiet cluster the next bookmark may be a minute away."""
-    monkeypatch.setattr(watching, "CATCHING_UP", 0.01)
+    monkeypatch.setattr(watching, "CATCH_UP_TIME", 0.01)
     async with bench() as it:
         await it.started()
         it.server.fail(stream(), stream(GONE))
@@ -221,7 +222,7 @@ async def test_after_a_failure_a_connection_that_lasts_is_believed_though_nothin
 
 async def test_after_silence_it_is_not(bench, monkeypatch):
     """A server that was set back behind our version answers, and says nothing until it has caught up."""
-    monkeypatch.setattr(watching, "CATCHING_UP", 0.01)
+    monkeypatch.setattr(watching, "CATCH_UP_TIME", 0.01)
     async with bench(timing=IMPATIENT) as it:
         await it.started()
         it.server.fail(stream(then="hang"), stream(then="hang"))
@@ -235,17 +236,17 @@ async def test_after_silence_it_is_not(bench, monkeypatch):
 
 async def test_a_connection_after_an_outage_has_to_catch_up_first(bench, monkeypatch):
     """The backlog of what was missed is still on its way."""
-    monkeypatch.setattr(watching, "CATCHING_UP", 0.1)
+    monkeypatch.setattr(watching, "CATCH_UP_TIME", 0.1)
     async with bench() as it:
         await it.started()
-        assert it.status.certain(it.now)
+        assert it.status.is_complete_at(it.now)
         it.server.fail(status(500), status(500))
         it.at_pause = lambda _: setattr(it, "now", it.now + 29 * 10**9)
         it.server.drop()
         await it.until(lambda: len(it.watches) == 4)
         await it.connected()
-        assert not it.status.certain(it.now)
-        await it.until(lambda: it.status.certain(it.now))
+        assert not it.status.is_complete_at(it.now)
+        await it.until(lambda: it.status.is_complete_at(it.now))
 
 
 async def test_without_a_connection_nothing_is_certain_for_long(bench):
@@ -256,8 +257,8 @@ async def test_without_a_connection_nothing_is_certain_for_long(bench):
         it.server.drop()
         await it.until(lambda: len(it.watches) == 2)
         assert it.status.synced
-        assert it.status.certain(it.now + 900_000_000)
-        assert not it.status.certain(it.now + 1_100_000_000)
+        assert it.status.is_complete_at(it.now + 900_000_000)
+        assert not it.status.is_complete_at(it.now + 1_100_000_000)
 
 
 async def test_what_a_backlog_that_breaks_off_left_to_the_next_connection(bench):
@@ -347,14 +348,14 @@ async def test_silence_is_the_end_of_a_connection(bench):
 
 async def test_a_quiet_server_that_sends_no_bookmarks_stays_in_sync(bench, caplog):
     """A real one does so as long as it had no event since its start. A list now and then makes sure of its versions."""
-    async with bench(timing=Timing(silence=0.05, settled=0.0)) as it:
+    async with bench(timing=WatchTiming(idle_timeout=0.05, stable_after=0.0)) as it:
         await it.started()
         caplog.clear()
         await it.until(lambda: it.status.restarts.get("silence") == 8)
         assert it.lists[1:] == ["1"] * len(it.lists[1:])
         assert 3 <= len(it.lists) <= 5
         assert it.status.synced
-        assert it.status.since == 1_000_000_000
+        assert it.status.synced_changed_at == 1_000_000_000
         assert caplog.records == []
 
 
@@ -365,7 +366,7 @@ async def test_a_server_that_accepts_and_says_nothing(bench):
         it.server.drop()
         await it.until(lambda: not it.status.synced)
         assert it.status.restarts == {"closed": 1, "unreachable": 1}
-        assert it.status.problem == "no answer from the API server"
+        assert it.status.problem == "no response from the API server"
         await it.until(lambda: it.status.synced)
         assert it.lists == ["0"]
 
@@ -608,7 +609,7 @@ async def test_a_flood_arrives_whole_and_in_order(bench):
 async def test_whatever_happens_the_consumer_ends_with_the_servers_state(bench, seed):
     chance = random.Random(seed)
     held = {}
-    async with bench(FakeApi(window=5), timing=Timing(silence=0.05)) as it:
+    async with bench(FakeApi(window=5), timing=WatchTiming(idle_timeout=0.05)) as it:
         faults = [
             status(410), status(429, retry_after="1"), status(401), status(403), status(500), stream(GONE), stream(),
             stream(b"{\n"), stream(b'{"type":'), stream(then="abort"), stream(then="hang"), hang,

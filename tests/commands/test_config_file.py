@@ -173,7 +173,7 @@ def test_a_broken_yaml_file(refused, content, said):
         ("endpoints: []", "x:1: endpoints is an empty list: expected one value or more"),
         ("endpoints: [[a]]", "x:1: endpoints is a list of lists: expected a list"),
         ("endpoints:\n- a\n- 5\n", "x:3: endpoints '5' is a number: expected text"),
-        ("select:\n- a/b/c\n\n- d\n", "x:4: select 'd': NAMESPACE/POD-GLOB/CONTAINER"),
+        ("select:\n- a/b/c\n\n- d\n", "x:4: select 'd': expected NAMESPACE/POD-GLOB/CONTAINER"),
         ("from: middle", "x:1: from 'middle': expected beginning or end"),
         ("log-format: $", "x:1: log-format '$': not an nginx log_format"),
         (

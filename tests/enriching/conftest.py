@@ -15,7 +15,7 @@ from enricher.metrics.counters import Metrics
 @pytest.fixture
 def history():
     """Pod web-1 at 10.0.0.1 and web-2 at 10.0.0.2, for as long as anybody knows, and an hour of watching."""
-    history = History(keep=None)
+    history = History(retention=None)
     history.replace([read_slice(slice_of({"10.0.0.1": "web-1", "10.0.0.2": "web-2"}))], AT - 3600 * 10**9)
     return history
 

@@ -46,7 +46,7 @@ def grpc(trailer="0", header="-", client=CLIENT):
 @pytest.fixture
 def pods():
     """The pod web-1 of shop/web is asked by front-1 of edge/front; watched for two hours."""
-    history = History(keep=None)
+    history = History(retention=None)
     history.replace([], AT - 7200 * SECOND)
     history.apply("ADDED", slice_of({SERVER: "web-1"}), LONG_AGO)
     history.apply("ADDED", slice_of({CLIENT: "front-1"}, service="front", namespace="edge"), LONG_AGO)

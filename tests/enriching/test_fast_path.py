@@ -305,7 +305,7 @@ def test_fractions_of_a_second_that_are_cut_are_no_earlier_times() -> None:
     body = (STAMPED % "2026-11-22T23:18:31.1Z" + STAMPED % "2026-11-22T23:18:31.15Z").encode()
     out = []
     for quick in (True, False):
-        pods = History(in_sync=lambda: False)
+        pods = History(is_synced=lambda: False)
         pods.replace([], NOW - 3000 * SECOND)
         pods.apply("ADDED", slice_("10.0.0.0", "p0"), NOW - 2000 * SECOND)
         pods.apply("BOOKMARK", {}, NOW + SECOND * 12 // 100)

@@ -41,7 +41,7 @@ def test_an_error_line_is_about_an_attempt_that_began_before_it(enriched, histor
 
 def test_an_answer_that_broke_off_was_completed_by_nobody(make, history):
     changed_hands(history, 5)
-    history.forget(0)
+    history.expire(0)
     lines = [
         Line(error(b"upstream prematurely closed connection while reading upstream"), STAMP, "stderr"),
         Line(

@@ -49,7 +49,7 @@ class Trailing:
     recoverable_history = None
 
     def __init__(self) -> None:
-        history = History(keep=None)
+        history = History(retention=None)
         history.replace([read_slice(slice_of("web", {f"10.0.0.{n}": f"web-{n}" for n in range(1, 5)}))], EPOCH - 10**9)
         self.histories, self.changed = Histories(history, History()), ChangeSignal()
 

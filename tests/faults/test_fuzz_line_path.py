@@ -122,7 +122,7 @@ class Fuzz:
 
 
 def enricher(format_):
-    history = History(keep=None)
+    history = History(retention=None)
     history.replace(
         [read_slice(slice_of("web", PODS, namespace="shop", service="web", port=80))], parse_rfc3339(STAMP) - 10**12
     )

@@ -24,7 +24,7 @@ ATTEMPTS = 480
 WORLDS = 600
 DELAY = START_UP - SLICE_LAG - 0.1
 """The watch trails by at most this many seconds: the hold."""
-KEEP = ns(15)
+RETENTION = ns(15)
 """Some worlds forget what is older: less than some lines are late."""
 
 figures: Counter[str] = Counter()
@@ -68,7 +68,7 @@ class Watch:
 
 
 def nothing(connected: list[bool]) -> Histories:
-    return Histories(History(keep=KEEP, in_sync=lambda: connected[0]), History())
+    return Histories(History(retention=RETENTION, is_synced=lambda: connected[0]), History())
 
 
 def deliver(known: Histories, connected: list[bool], at: float, what: str, obj: object) -> Histories:
@@ -81,7 +81,7 @@ def deliver(known: Histories, connected: list[bool], at: float, what: str, obj: 
     elif what == "event":
         known.pods.apply("MODIFIED", obj, ns(at))
     elif what == "forget":
-        known.pods.forget(ns(at))
+        known.pods.expire(ns(at))
     else:
         saved = orjson.loads(orjson.dumps(known.pods.dump()))
         known = nothing(connected)

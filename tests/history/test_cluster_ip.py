@@ -2,7 +2,7 @@
 
 from timeline import Timeline, pod, said, slice_
 
-from enricher.endpoints.attribution import reported
+from enricher.endpoints.attribution import prefer_reported_pod
 
 VIP = "10.96.0.7:80"
 
@@ -56,8 +56,8 @@ def test_without_services_the_upstreams_name_names_it():
 
 def test_the_pods_own_word_is_believed_where_we_do_not_know_better():
     t = service_of("p", "q")
-    found = reported(t.known, t.answered(10, VIP), "q")
+    found = prefer_reported_pod(t.known, t.answered(10, VIP), "q")
     assert said(found) == ("reported", "q")
     assert found.owner is not None and (found.owner.uid, found.owner.node) == ("uid-q", "node-1")
-    assert said(reported(t.known, t.answered(10, "10.0.0.1:8080"), "forged")) == ("exact", "p")
-    assert said(reported(t.known, t.answered(10, "10.9.9.9:1"), "elsewhere")) == ("reported", "elsewhere")
+    assert said(prefer_reported_pod(t.known, t.answered(10, "10.0.0.1:8080"), "forged")) == ("exact", "p")
+    assert said(prefer_reported_pod(t.known, t.answered(10, "10.9.9.9:1"), "elsewhere")) == ("reported", "elsewhere")

@@ -13,7 +13,7 @@ from enricher.enrich.output import attributed
 
 
 def known(text: str) -> Histories:
-    known = Histories(History(keep=None), History(keep=None))
+    known = Histories(History(retention=None), History(retention=None))
     load_into(known, text.encode())
     return known
 

@@ -52,7 +52,7 @@ def test_a_pod_that_the_proxy_knew_a_moment_before_us():
 
 def test_the_same_where_only_one_namespace_is_watched():
     """Somebody of another namespace may have held the address."""
-    t = Timeline(whole=False)
+    t = Timeline(all_namespaces=False)
     t.put(50, slice_("a", pod("10.0.0.1", "p")))
     assert said(t.answered(49.5)) == ("assumed", "p")
     assert said(t.answered(51)) == ("exact", "p")
@@ -79,43 +79,43 @@ def test_a_burst_of_late_events_after_a_reconnect():
 
 
 def test_forgetting_is_bounded_by_age_and_number():
-    t = Timeline(keep=1000 * 10**9, keep_at_most=5)
+    t = Timeline(retention=1000 * 10**9, max_ended=5)
     for n in range(100):
         t.put(n, slice_("a", pod(f"10.0.1.{n}", f"p{n}")))
     assert len(list(t.history.tenures())) == 6
     assert said(t.answered(97.5, "10.0.1.97:8080")) == ("exact", "p97")
-    t.history.forget(10**15)
+    t.history.expire(10**15)
     assert [tenure.owner.pod for tenure in t.history.tenures()] == ["p99"]
-    assert t.history.held == 1
+    assert t.history.open_tenures == 1
 
 
 def test_a_tenure_that_goes_on_is_not_forgotten_for_an_old_end():
-    t = Timeline(keep=10**9)
+    t = Timeline(retention=10**9)
     t.put(0, slice_("a", pod("10.0.0.1", "p")))
     t.delete(1, "a")
     t.put(2, slice_("b", pod("10.0.0.1", "p")))
-    t.history.forget(10**15)
+    t.history.expire(10**15)
     assert said(t.answered(1.5)) == ("exact", "p")
 
 
 def test_an_end_a_return_and_an_end_at_one_moment_are_forgotten_once():
     """All events of one packet have one time."""
-    t = Timeline(keep=10**9)
+    t = Timeline(retention=10**9)
     t.put(0, slice_("a", pod("10.0.0.1", "p")))
     t.delete(1, "a")
     t.put(1, slice_("b", pod("10.0.0.1", "p")))
     t.delete(1, "b")
-    t.history.forget(10**15)
+    t.history.expire(10**15)
     assert not list(t.history.tenures())
 
 
 def test_what_is_forgotten_makes_nobody_else_certain():
     """Read long after: that nobody else held the address before the pod came is no longer known."""
-    t = Timeline(keep=10**9)
+    t = Timeline(retention=10**9)
     t.put(0, slice_("a", pod("10.0.0.1", "old")))
     t.put(100, slice_("a"))
     t.put(104, slice_("a", pod("10.0.0.1", "new")))
     assert said(t.answered(99)) == ("exact", "old")
-    t.history.forget(10**15)
+    t.history.expire(10**15)
     assert said(t.answered(99.9)) == ("assumed", "new")
     assert said(t.answered(130)) == ("exact", "new")

@@ -2,7 +2,7 @@
 
 from timeline import Timeline, pod, said, slice_
 
-from enricher.endpoints import attribution
+from enricher.endpoints import spans
 
 
 def handed_over(*, left: float = 10, came: float = 12) -> Timeline:
@@ -94,7 +94,7 @@ def test_an_address_that_had_hundreds_of_pods_is_asked_about_the_few_that_matter
     for n in range(500):
         t.put(100 * n, slice_("a", pod("10.0.0.1", f"p{n}")))
     asked = []
-    plain = attribution._share
-    monkeypatch.setattr(attribution, "_share", lambda one, other: asked.append(1) or plain(one, other))
+    plain = spans._share_address
+    monkeypatch.setattr(spans, "_share_address", lambda one, other: asked.append(1) or plain(one, other))
     assert said(t.answered(20_050)) == ("exact", "p200")
     assert len(asked) < 10

@@ -57,12 +57,12 @@ def test_a_list_after_the_restart_goes_on_from_what_was_known():
     t.relist(100, slice_("a", pod("10.0.0.1", "new")))
     assert said(t.answered(60)) == ("exact", "new")
     assert said(t.answered(60, "10.0.0.2:8080")) == ("assumed", "other")
-    assert t.history.held == 1
+    assert t.history.open_tenures == 1
 
 
 def test_old_ends_are_forgotten_after_a_restart_too():
     t = restarted(before())
-    t.history.forget(10**15)
+    t.history.expire(10**15)
     assert sorted(tenure.owner.pod for tenure in t.history.tenures()) == ["new", "other"]
     assert t.history.dump() == restarted(t).history.dump()
 

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from enricher.accesslog.attempts import Attempt
 from enricher.endpoints.attribution import Attribution
 from enricher.endpoints.slices import Owner, Service
-from enricher.kube.watcher import WatchSummary
+from enricher.kube.watch_status import WatchSummary
 from enricher.metrics.counters import BUCKETS, EXPIRY, OVERFLOW, Gauges, Metrics
 from enricher.metrics.exposition import Collector
 from enricher.timestamps import SECOND

@@ -18,8 +18,9 @@ from enricher.accesslog.detection import FormatDetector
 from enricher.accesslog.nginx import INGRESS_NGINX, compile_format
 from enricher.endpoints.attribution import Histories
 from enricher.endpoints.files import load_endpoints
-from enricher.endpoints.history import EVER, History
+from enricher.endpoints.history import History
 from enricher.endpoints.slices import read_slice, service_as_slice
+from enricher.endpoints.tenure import BEGINNING
 from enricher.enrich.engine import HOLD_TIMEOUT, Enricher, Hold, Output
 from enricher.line import Source
 from enricher.metrics.counters import Metrics
@@ -123,7 +124,7 @@ def test_read_live_and_late(recording: Path, lag: int) -> None:
     rest = [(at, row) for at, row in events if at != events[0][0]]
     known.pods.replace(map(read_slice, first), events[0][0])
     for service in orjson.loads((recording / "services.json").read_bytes())["items"]:
-        known.services.apply("ADDED", service_as_slice(service), events[0][0], EVER)
+        known.services.apply("ADDED", service_as_slice(service), events[0][0], BEGINNING)
     enricher, out, clock = new_enricher(), [], SimpleNamespace(now=0)
 
     def listen(until: int) -> None:

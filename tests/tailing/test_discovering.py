@@ -74,7 +74,7 @@ def test_plain_files_without_their_rotated_siblings(tmp_path):
 
 @pytest.mark.parametrize("text", ["", "a/b", "a/b/c/d", "a//c", "a/b/c d", "A/b/c", "*/*_*/*", "relative.log", "a/b/ "])
 def test_a_wrong_selector_says_what_is_allowed(text):
-    with pytest.raises(UsageError, match=r"NAMESPACE/POD-GLOB/CONTAINER.* is expected"):
+    with pytest.raises(UsageError, match=r"expected NAMESPACE/POD-GLOB/CONTAINER"):
         Selector.parse(text)
 
 

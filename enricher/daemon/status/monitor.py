@@ -11,7 +11,7 @@ from enricher.daemon.pipeline import LogPipeline
 from enricher.daemon.status.error_rates import ErrorRates
 from enricher.daemon.status.model import Status, Watch, failing_pods, furthest_behind
 from enricher.daemon.stderr import StderrLog
-from enricher.kube.watcher import WatchSummary
+from enricher.kube.watch_status import WatchSummary
 from enricher.metrics.counters import Gauges, Metrics, PodKey
 from enricher.text import escape_bytes
 from enricher.timestamps import SECOND, format_rfc3339
@@ -40,7 +40,7 @@ class GaugeSnapshot:
         lag_bytes, lag_seconds = self._pipeline.lag()
         self.gauges = Gauges(
             sources=self._pipeline.sources,
-            endpoints=self._endpoints.histories.pods.held,
+            endpoints=self._endpoints.histories.pods.open_tenures,
             lag_bytes=lag_bytes,
             lag_seconds=lag_seconds,
             watch=self._endpoints.watch_summary(),

@@ -1,0 +1,69 @@
+"""The status of a watch: whether its consumer is up to date, since when it may not be, and why."""
+
+import logging
+from collections import Counter
+from dataclasses import dataclass, field
+
+from enricher.kube.responses import ApiError
+
+TOLERATED_GAP = 1_000_000_000
+"""Longest time (ns) without a connection that does no harm: a pod that takes over an address needs longer to start."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class WatchStatus:
+    """The status of one watch, which `watch` alone changes. Times are ns since the epoch, 0 for never."""
+
+    synced: bool = False
+    """Whether the consumer has a list and every change since. It stays true while a broken connection is resumed for
+    the first time; `is_complete_at` takes that gap into account.
+    """
+    synced_changed_at: int = 0
+    """When `synced` last changed."""
+    gap_since: int = 0
+    """Since when events may be missing, because the last connection ended or was silent for too long; 0: no gap."""
+    last_event_at: int = 0
+    """When the last list, event or bookmark arrived."""
+    restarts: dict[str, int] = field(default_factory=dict)
+    """How many requests and connections ended, by the reason of the ApiError."""
+    problem: str | None = None
+    """Why the watch is not in sync, in one line for people."""
+    resource: str = ""
+    """The plural of the watched resource."""
+    _logged_reasons: set[str] = field(default_factory=set, repr=False)
+
+    def is_complete_at(self, at: int) -> bool:
+        """Return whether everything that happened until `at` (ns) has arrived or will arrive in a moment."""
+        return self.synced and (not self.gap_since or at - self.gap_since < TOLERATED_GAP)
+
+    def mark_synced(self, at: int) -> None:
+        """Record that the consumer is up to date as of `at` (ns)."""
+        self.gap_since = 0
+        self.problem = None
+        self._logged_reasons.clear()
+        if not self.synced:
+            self.synced, self.synced_changed_at = True, at
+            logger.info("the watch of %s is in sync", self.resource)
+
+    def mark_failed(self, error: ApiError, at: int) -> None:
+        """Record that events may be missing from `at` (ns) on. Each reason is logged once until the next sync."""
+        self.problem = str(error)
+        if self.synced:
+            self.synced, self.synced_changed_at = False, at
+        if error.reason not in self._logged_reasons:
+            self._logged_reasons.add(error.reason)
+            logger.warning("the watch of %s is out of sync: %s", self.resource, error)
+
+
+@dataclass(slots=True)
+class WatchSummary:
+    """The status of all watches of the daemon together."""
+
+    synced: bool
+    """Whether all of them are in sync."""
+    restarts: Counter[str]
+    """The restarts of all of them, by reason."""
+    last_event_age: float | None
+    """Seconds since the last event of the watch that has been silent for longest; None if one never had any."""
