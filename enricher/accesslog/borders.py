@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from enricher.accesslog.attempts import SEPARATOR
 from enricher.accesslog.nginx_variables import ADDR
+from enricher.accesslog.record import LIST_SEPARATOR
 
 _ADDR = re.compile(ADDR.encode())
 
@@ -33,7 +33,7 @@ def place_borders(raw: dict[str, bytes], lists: Iterable[str], borders: Iterable
     for border in borders:
         if border.is_space:
             _lengthen(raw, border)
-    counts = [len(SEPARATOR.findall(raw[name])) for name in lists]
+    counts = [len(LIST_SEPARATOR.findall(raw[name])) for name in lists]
     for border in borders:
         _shorten(raw, border, min(counts) if len(counts) > 1 else _not_made_up(raw, border))
 
@@ -58,7 +58,7 @@ def _lengthen(raw: dict[str, bytes], border: Border) -> None:
 def _shorten(raw: dict[str, bytes], border: Border, separators: int) -> None:
     """Gives to the text what a list has beyond so many separators, if it could have been the text's."""
     text, listed, literal = raw[border.text], raw[border.name], border.literal
-    found = list(SEPARATOR.finditer(listed))
+    found = list(LIST_SEPARATOR.finditer(listed))
     if len(found) <= separators:
         return
     if border.before:

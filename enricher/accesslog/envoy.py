@@ -11,13 +11,13 @@ from typing import Any
 
 import orjson
 
-from enricher.accesslog.attempts import Attempt
 from enricher.accesslog.compiler import LogFormat, LogFormatError, Token, assemble
 from enricher.accesslog.grpc import status_name
 from enricher.accesslog.json_format import JsonFormat
 from enricher.accesslog.nginx_variables import decoded
-from enricher.accesslog.record import Record
+from enricher.accesslog.record import Attempt, Record
 from enricher.accesslog.values import INTEGER, MILLISECONDS, TEXT, WORD, Kind, dialect
+from enricher.labels import Origin, Reason
 from enricher.timestamps import MILLISECOND, rfc3339_ns
 
 DEFAULT = (
@@ -121,19 +121,19 @@ _KINDS: dict[str, Kind] = {
     "request_uri": Kind(r"\S*", TEXT.read),
 }
 _REASONS = {
-    "UF": "unreachable",
-    "UT": "timed_out",
-    "UC": "premature_close",
-    "UR": "reset",
-    "LR": "reset",
-    "UPE": "other",
-    "OM": "other",
-    "DT": "timed_out",
-    "SI": "timed_out",
+    "UF": Reason.UNREACHABLE,
+    "UT": Reason.TIMED_OUT,
+    "UC": Reason.PREMATURE_CLOSE,
+    "UR": Reason.RESET,
+    "LR": Reason.RESET,
+    "UPE": Reason.OTHER,
+    "OM": Reason.OTHER,
+    "DT": Reason.TIMED_OUT,
+    "SI": Reason.TIMED_OUT,
 }
-"""Response flags that say that the upstream failed, and how."""
-_MADE_UP = {"timed_out": b"504", "other": b"502"}
-"""What Envoy answers with by itself when an upstream failed so; else it is 503."""
+"""Why the upstream failed, by the response flag that says so."""
+_OWN_STATUSES = {Reason.TIMED_OUT: b"504", Reason.OTHER: b"502"}
+"""What Envoy itself answers with if an upstream failed for this reason; for all other reasons it is 503."""
 _CLIENT_LEFT = frozenset({"DC", "DR"})
 _ISTIO_CLUSTER = re.compile(r"outbound\|(\d+)\|[^|]*\|([\w-]+)\.([\w-]+)\.svc\b.*")
 _CONTOUR_CLUSTER = re.compile(r"([\w.-]+)/([\w.-]+)/(\d+)/[0-9a-f]+")
@@ -200,8 +200,8 @@ def read_record(raw: dict[str, bytes], fields: dict[str, Any]) -> Record:
     return Record(
         fields,
         _attempts(raw),
-        ended=None if began is None or duration is None else began + duration,
-        ended_within=2 * MILLISECOND,  # both are cut to ms
+        end=None if began is None or duration is None else began + duration,
+        end_uncertainty=2 * MILLISECOND,  # both are cut to ms
         duration=duration,
         upstream_name=_upstream_name(raw.get("upstream_cluster", b"").decode("utf-8", "replace")),
         client=_client(raw),
@@ -215,12 +215,16 @@ def _attempts(raw: dict[str, bytes]) -> list[Attempt]:
         return []
     status, took = raw.get("status", b""), _ms(raw.get("upstream_service_time", b""))
     flags = raw.get("response_flags", b"-").decode("ascii", "replace").split(",")
-    reason = next((_REASONS[flag] for flag in flags if flag in _REASONS), "")
+    reason = next((_REASONS[flag] for flag in flags if flag in _REASONS), Reason.NONE)
     if b"refused" in (why := raw.get("upstream_transport_failure_reason", b"").lower()) or b"error:_111" in why:
-        reason = "refused"
+        reason = Reason.REFUSED
     if status == b"0" and reason:  # in the router's `upstream_log`; in the other the client sees this status
-        status = _MADE_UP.get(reason, b"503")
-    made_by = "" if _CLIENT_LEFT & {*flags} or status == b"0" else "proxy" if reason else "pod"
+        status = _OWN_STATUSES.get(reason, b"503")
+    made_by = Origin.POD
+    if _CLIENT_LEFT & {*flags} or status == b"0":
+        made_by = Origin.NONE
+    elif reason:
+        made_by = Origin.PROXY
     attempt = Attempt(
         decoded(addr),
         int(status) if status.isdigit() and len(status) < 10 and int(status) else None,

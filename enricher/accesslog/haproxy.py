@@ -9,11 +9,11 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from enricher.accesslog.attempts import Attempt
 from enricher.accesslog.compiler import LogFormat, LogFormatError, Token, assemble
 from enricher.accesslog.nginx_variables import unescape
-from enricher.accesslog.record import Record
+from enricher.accesslog.record import Attempt, Record
 from enricher.accesslog.values import COUNT, INTEGER, MILLISECONDS, WORD, Kind, dialect
+from enricher.labels import Origin, Reason
 from enricher.timestamps import MILLISECOND, SECOND, time_local_ns
 
 HTTPLOG = "%ci:%cp [%tr] %ft %b/%s %TR/%Tw/%Tc/%Tr/%Ta %ST %B %CC %CS %tsc %ac/%fc/%bc/%sc/%rc %sq/%bq %hr %hs %{+Q}r"
@@ -90,11 +90,22 @@ _KINDS: dict[str, Kind] = {
 }
 _SYSLOG = r"(?:(?:<\d{1,3}>)?(?:[\w.:+-]++ ++){0,6}[\w./-]*+\[\d+\]: )?"
 """What comes before a line in rsyslog's files, or where HAProxy logs in a syslog format itself."""
-_REASONS = {"SC": "refused", "sC": "timed_out", "SH": "premature_close", "sH": "timed_out", "PH": "other"}
-"""The first two letters of a termination state: who ended it (S the server, s its time-out, P the proxy), and when:
-while connecting, waiting for the header, or in the data.
+_REASONS = {
+    "SC": Reason.REFUSED,
+    "sC": Reason.TIMED_OUT,
+    "SH": Reason.PREMATURE_CLOSE,
+    "sH": Reason.TIMED_OUT,
+    "PH": Reason.OTHER,
+    "SD": Reason.PREMATURE_CLOSE,
+    "sD": Reason.TIMED_OUT,
+    "SL": Reason.PREMATURE_CLOSE,
+    "sL": Reason.TIMED_OUT,
+}
+"""Why HAProxy made the answer, by the first two letters of the termination state.
+
+The first letter is who ended the session (S the server, s its time-out, P the proxy), the second is when: while
+connecting (C), waiting for the header (H), or in the data (D, L).
 """
-_DATA = {"SD": "premature_close", "sD": "timed_out", "SL": "premature_close", "sL": "timed_out"}
 
 
 def compile_format(text: str) -> tuple[LogFormat, ...]:
@@ -155,8 +166,8 @@ def read_record(raw: dict[str, bytes], fields: dict[str, Any]) -> Record:
     return Record(
         fields,
         _attempts(raw, took),
-        ended=ended,
-        ended_within=within,
+        end=ended,
+        end_uncertainty=within,
         duration=active,
         client=raw.get("remote_addr", b"").decode("utf-8", "replace"),
     )
@@ -171,8 +182,8 @@ def _attempts(raw: dict[str, bytes], took: int | None) -> list[Attempt]:
     if not addr:
         addr = f"{raw.get('backend_name', b'').decode('utf-8', 'backslashreplace')}/{server}"
     state = raw.get("termination_state", b"").decode("ascii", "replace")[:2]
-    reason = _REASONS.get(state) or _DATA.get(state, "")
-    made_by = "proxy" if reason else "" if state[:1] in {"C", "c"} else "pod"
+    reason = _REASONS.get(state, Reason.NONE)
+    made_by = Origin.PROXY if reason else Origin.NONE if state[:1] in {"C", "c"} else Origin.POD
     status = raw.get("status", b"")
     code = int(status) if status.isdigit() and len(status) < 10 else None
     return [Attempt(addr, code, took, None, made_by=made_by, reason=reason)]

@@ -4,11 +4,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from enricher.accesslog.attempts import read_attempts
 from enricher.accesslog.compiler import Dialect, LogFormat, LogFormatError, Token, assemble
 from enricher.accesslog.grpc import status_name
 from enricher.accesslog.nginx_variables import ATTEMPT_LISTS, GRPC_STATUSES, LISTS, converter, shape
-from enricher.accesslog.record import Record
+from enricher.accesslog.record import Record, parse_attempts
 from enricher.timestamps import LATEST, SECOND, rfc3339_ns, seconds_ns, time_local_ns
 
 INGRESS_NGINX = (
@@ -52,11 +51,11 @@ def read_record(raw: dict[str, bytes], fields: dict[str, Any]) -> Record:
     addr, status, time, length = (raw.get(name, b"") for name in ATTEMPT_LISTS)
     record = Record(
         fields,
-        read_attempts(addr, status, time, length, raw.get("upstream_header_time", b"")),
+        parse_attempts(addr, status, time, length, raw.get("upstream_header_time", b"")),
         duration=seconds_ns(raw.get("request_time", b"")),
         client=raw.get("remote_addr", b"").decode("utf-8", "backslashreplace"),
     )
-    record.ended, record.ended_within = _own_end(raw)
+    record.end, record.end_uncertainty = _own_end(raw)
     record.upstream_name = upstream_name(
         raw.get("proxy_upstream_name", b""), raw.get("proxy_alternative_upstream_name", b"")
     )

@@ -9,11 +9,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from enricher.accesslog.attempts import Attempt
 from enricher.accesslog.compiler import LogFormat, LogFormatError, Token, assemble
 from enricher.accesslog.json_format import JsonFormat
 from enricher.accesslog.nginx_variables import unescape
-from enricher.accesslog.record import Record
+from enricher.accesslog.record import Attempt, Record
 from enricher.accesslog.values import INTEGER, MILLISECONDS, NANOSECONDS, WORD, Kind, dialect
 from enricher.timestamps import MILLISECOND, SECOND, rfc3339_ns, time_local_ns
 
@@ -104,8 +103,8 @@ def read_record(raw: dict[str, bytes], fields: dict[str, Any]) -> Record:
     return Record(
         fields,
         _attempts(raw, duration),
-        ended=None if began is None or duration is None else began + duration,
-        ended_within=MILLISECOND if is_json else SECOND,
+        end=None if began is None or duration is None else began + duration,
+        end_uncertainty=MILLISECOND if is_json else SECOND,
         duration=duration,
         upstream_name=raw.get("service_name", b"").partition(b"@")[0].decode("utf-8", "replace"),
         client=raw.get("remote_addr", b"").decode("utf-8", "replace"),

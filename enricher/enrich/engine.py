@@ -6,12 +6,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from enricher.accesslog.attempts import Attempt, Error, Timed
 from enricher.accesslog.compiler import LogFormat
 from enricher.accesslog.detection import FormatDetector, FormatTimeline
 from enricher.accesslog.error_log import ErrorLine, is_other, read_error_line
 from enricher.accesslog.profiles import Format
-from enricher.accesslog.record import Record
+from enricher.accesslog.record import Attempt, BucketedTime, ErrorLabels, Record
 from enricher.endpoints.attribution import (
     Attribution,
     Histories,
@@ -61,7 +60,9 @@ class Counts(fastpath.Counts, Protocol):
 
     def count_attempt(self, attribution: Attribution, attempt: Attempt, *, retried: bool, origin: str) -> None: ...
 
-    def count_attempts(self, attribution: Attribution, times: Sequence[Timed], errors: Mapping[Error, int]) -> None: ...
+    def count_attempts(
+        self, attribution: Attribution, times: Sequence[BucketedTime], errors: Mapping[ErrorLabels, int]
+    ) -> None: ...
 
     def count_failure(self, attribution: Attribution, reason: str) -> None: ...
 
@@ -308,7 +309,7 @@ class Enricher:
             out |= called(client)
             if attributions:
                 callee = some_service(self.known, record.attempts[-1].addr, attributions[-1])
-                self._counts.count_edge(client.service, callee, failed=record.attempts[-1].is_error)
+                self._counts.count_edge(client.service, callee, failed=record.attempts[-1].failed)
         if line.cut:
             out |= {"truncated": True, "truncated_bytes": line.cut}
         out["source"] = self._renderer.source(source, line.stream)

@@ -14,10 +14,10 @@ from functools import lru_cache
 from operator import attrgetter, itemgetter
 from typing import NamedTuple, Protocol, TypeVar
 
-from enricher.accesslog.attempts import Attempt, Error, Timed
 from enricher.accesslog.compiler import LogFormat, Token
 from enricher.accesslog.nginx import NGINX, upstream_name
 from enricher.accesslog.nginx_variables import ATTEMPT_LISTS, GRPC_STATUSES, INTEGERS, LISTS, SECONDS, shape
+from enricher.accesslog.record import Attempt, BucketedTime, ErrorLabels
 from enricher.endpoints.attribution import (
     Attribution,
     Histories,
@@ -110,7 +110,7 @@ class Patterns(NamedTuple):
 class Counts(Protocol):
     """What is counted here; see metrics.py."""
 
-    def read_times(self, texts: Iterable[bytes]) -> list[Timed]: ...
+    def read_times(self, texts: Iterable[bytes]) -> list[BucketedTime]: ...
 
     def count_edge(self, client: Service | None, service: Service | None, *, failed: bool) -> None: ...
 
@@ -124,8 +124,8 @@ class Entry:
     since: int
     attribution: Attribution
     fragments: tuple[bytes, bytes]
-    times: list[Timed] = field(default_factory=list)
-    errors: dict[Error, int] = field(default_factory=dict)
+    times: list[BucketedTime] = field(default_factory=list)
+    errors: dict[ErrorLabels, int] = field(default_factory=dict)
     service: Service | None = None
     """The pod's, or the first by name of its services."""
 
@@ -170,9 +170,9 @@ class Tried(NamedTuple):
     """One attempt of a line that is looked at by itself; `error` if it failed."""
 
     entry: Entry
-    took: Timed
+    took: BucketedTime
     json: bytes
-    error: Error | None
+    error: ErrorLabels | None
 
 
 class FastPath:
@@ -267,7 +267,7 @@ class FastPath:
         self._refresh(known)
         began = self._began(found)
         clients = self._asking(found, began, known)
-        times: list[Timed] = [None] * found.size
+        times: list[BucketedTime] = [None] * found.size
         if self._took:
             times = self._counts.read_times(found.columns[self._took])
         special = self._special(found, times, began, known, failures)
@@ -374,7 +374,7 @@ class FastPath:
     # --- retries, failures, and lines without an upstream --------------------------------------------------------
 
     def _special(
-        self, found: Found, times: list[Timed], began: int, known: Histories, failures: ErrorCorrelator
+        self, found: Found, times: list[BucketedTime], began: int, known: Histories, failures: ErrorCorrelator
     ) -> dict[int, list[Tried] | None]:
         """The attempts of lines that have not just one that was answered well; None where the plain way is needed."""
         statuses = found.columns[self._status]
@@ -443,7 +443,7 @@ class FastPath:
                 last = tried[-1]
                 self._counts.count_edge(client.service, last.entry.service, failed=last.error is not None)
 
-    def take_counts(self) -> list[tuple[Attribution, list[Timed], dict[Error, int]]]:
+    def take_counts(self) -> list[tuple[Attribution, list[BucketedTime], dict[ErrorLabels, int]]]:
         """What is to be counted since the last call: attempts' times and errors, by attribution."""
         used = [entry for entry in (*self._entries.values(), *self._retired) if entry and entry.times]
         found = [(entry.attribution, entry.times, entry.errors) for entry in used]
@@ -522,10 +522,10 @@ def _ip(addr: bytes) -> str:
 
 
 @lru_cache(maxsize=1 << 10)
-def _error(status: bytes, sent: bool, retried: bool) -> Error:
+def _error(status: bytes, sent: bool, retried: bool) -> ErrorLabels:
     """`sent`: an answer of some length."""
     attempt = Attempt("", int(status), None, int(sent))
-    return Error.of(attempt, retried=retried, origin=origin(attempt, ""))
+    return ErrorLabels.from_attempt(attempt, retried=retried, origin=origin(attempt, ""))
 
 
 def _where(values: Sequence[T], wanted: T) -> set[int]:

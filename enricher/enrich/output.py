@@ -130,7 +130,7 @@ def fragments(attribution: Attribution) -> tuple[bytes, bytes]:
 def line_time(line: Line, record: Record | None) -> str | None:
     if line.stamp:
         return line.stamp.decode("ascii", "replace")
-    return format_ns(record.ended) if record and record.ended is not None else None
+    return format_ns(record.end) if record and record.end is not None else None
 
 
 def attributed(attribution: Attribution, *, uid: bool = False) -> dict[str, Any]:

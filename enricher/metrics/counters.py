@@ -12,7 +12,7 @@ from typing import TypeVar
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 
 from enricher import __version__
-from enricher.accesslog.attempts import Attempt, Error, Timed
+from enricher.accesslog.record import Attempt, BucketedTime, ErrorLabels
 from enricher.endpoints.attribution import Attribution
 from enricher.endpoints.slices import NO_SERVICE, Service
 from enricher.kube.watcher import WatchSummary
@@ -46,7 +46,7 @@ class PodSeries:
     """What is counted of one pod as a member of one service."""
 
     requests: int = 0
-    errors: Counter[Error] = field(default_factory=Counter)
+    errors: Counter[ErrorLabels] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
     """Lines of the error log, by reason."""
     seconds: float = 0.0
@@ -103,14 +103,16 @@ class Metrics:
 
     def count_attempt(self, attribution: Attribution, attempt: Attempt, *, retried: bool, origin: str) -> None:
         """One attempt, `retried` if another attempt followed."""
-        errors = {Error.of(attempt, retried=retried, origin=origin): 1} if attempt.is_error else {}
+        errors = {ErrorLabels.from_attempt(attempt, retried=retried, origin=origin): 1} if attempt.failed else {}
         self.count_attempts(attribution, [_timed(attempt.response_time)], errors)
 
-    def read_times(self, texts: Iterable[bytes]) -> list[Timed]:
+    def read_times(self, texts: Iterable[bytes]) -> list[BucketedTime]:
         """Times as nginx writes them, in seconds; and for each the bucket it belongs in."""
         return list(map(self._times.__getitem__, texts))
 
-    def count_attempts(self, attribution: Attribution, times: Sequence[Timed], errors: Mapping[Error, int]) -> None:
+    def count_attempts(
+        self, attribution: Attribution, times: Sequence[BucketedTime], errors: Mapping[ErrorLabels, int]
+    ) -> None:
         """One attempt for each of `times`, which may be missing; so many of them were `errors`."""
         self.grades[attribution.grade] += len(times)
         if attribution.owner is None:
@@ -173,17 +175,17 @@ class Metrics:
             del self.services[gone]
 
 
-class _Times(dict[bytes, Timed]):
+class _Times(dict[bytes, BucketedTime]):
     """What texts of times mean: most come again and again."""
 
-    def __missing__(self, text: bytes) -> Timed:
+    def __missing__(self, text: bytes) -> BucketedTime:
         if len(self) >= KNOWN_TIMES:
             self.clear()
         timed = self[text] = _timed(seconds_ns(text))
         return timed
 
 
-def _timed(took: int | None) -> Timed:
+def _timed(took: int | None) -> BucketedTime:
     """`took` in ns."""
     return None if took is None else (took / SECOND, bisect_left(BUCKETS, took / SECOND))
 

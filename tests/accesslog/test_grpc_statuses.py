@@ -72,7 +72,7 @@ def last(tail, text=UPSTREAMS_GRPC):
 def test_nginx_has_it_from_the_trailer_or_from_the_header(trailer, header, name):
     (attempt,) = last(b'"10.0.0.1:80" 5 0.001 200 ' + trailer + b" " + header)
     assert attempt.grpc_status == name
-    assert attempt.is_error == attempt.grpc_failed == (name not in {"", "OK"})
+    assert attempt.failed == attempt.grpc_failed == (name not in {"", "OK"})
 
 
 def test_of_several_attempts_it_is_the_last_ones():

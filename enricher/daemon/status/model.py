@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from enricher.accesslog.attempts import Error
+from enricher.accesslog.record import ErrorLabels
 
 MOST_SOURCES = 100
 """So many sources are told one by one: those that are furthest behind."""
@@ -92,7 +92,7 @@ class Counted(Protocol):
     """As much of a pod's series as is told."""
 
     requests: int
-    errors: Counter[Error]
+    errors: Counter[ErrorLabels]
     failures: Counter[str]
 
 
