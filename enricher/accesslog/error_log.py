@@ -10,7 +10,7 @@ end could not do without. (nginx refuses a request line with more spaces than it
 import re
 from typing import NamedTuple
 
-from enricher.accesslog.nginx_variables import decoded
+from enricher.accesslog.nginx_variables import decode_text
 
 _HEAD = re.compile(rb"(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) \[(\w+)\] (\d+)#\d+: (?:\*(\d{1,18}) )?")
 _NAMES = re.compile(rb', (?:(client|server): |(request|subrequest|upstream|host|referrer): ")')
@@ -81,8 +81,8 @@ def read_error_line(line: bytes) -> ErrorLine | None:
         head[2].decode(),
         int(head[4]) if head[4] else None,
         line[head.end() : end],
-        decoded(upstream[1]) if upstream else "",
-        {name: decoded(fields[name]) for name in _FIELDS if fields.get(name)},
+        decode_text(upstream[1]) if upstream else "",
+        {name: decode_text(fields[name]) for name in _FIELDS if fields.get(name)},
     )
 
 

@@ -60,7 +60,9 @@ PROFILES = {
         _envoy,
     ),
     "traefik": Profile(("*/*traefik*/*traefik*",), ("json", "common"), traefik.compile_format),
-    "haproxy": Profile(("*/*haproxy*/*haproxy*",), (haproxy.ADDRESSED, haproxy.HTTPLOG), haproxy.compile_format),
+    "haproxy": Profile(
+        ("*/*haproxy*/*haproxy*",), (haproxy.HTTPLOG_ADDRESSED, haproxy.HTTPLOG), haproxy.compile_format
+    ),
 }
 DEFAULT_PROFILE = "ingress-nginx"
 

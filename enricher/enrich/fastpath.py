@@ -15,8 +15,15 @@ from operator import attrgetter, itemgetter
 from typing import NamedTuple, Protocol, TypeVar
 
 from enricher.accesslog.compiler import LogFormat, Token
-from enricher.accesslog.nginx import NGINX, upstream_name
-from enricher.accesslog.nginx_variables import ATTEMPT_LISTS, GRPC_STATUSES, INTEGERS, LISTS, SECONDS, shape
+from enricher.accesslog.nginx import NGINX, effective_upstream_name
+from enricher.accesslog.nginx_variables import (
+    ATTEMPT_LISTS,
+    GRPC_STATUS_VARIABLES,
+    INTEGER_VARIABLES,
+    LIST_VARIABLES,
+    SECONDS_VARIABLES,
+    variable_shape,
+)
 from enricher.accesslog.record import Attempt, BucketedTime, ErrorLabels
 from enricher.endpoints.attribution import (
     Attribution,
@@ -65,7 +72,7 @@ _SHAPES = {
     "upstream_status": _listed(_STATUS),
     "upstream_response_time": _listed(_DURATION),
     "upstream_response_length": _listed(_INTEGER),
-    **dict.fromkeys(GRPC_STATUSES, "0|-|"),
+    **dict.fromkeys(GRPC_STATUS_VARIABLES, "0|-|"),
 }
 _ANSWERED = frozenset(b"%d" % status for status in range(100, 499))
 """What stands for one attempt that was answered, and did not fail."""
@@ -195,7 +202,7 @@ class FastPath:
         self._key = [place[name] for name in names if name in place]
         self._names = self._key[1:]
         self._status, self._length = place["upstream_status"], place.get("upstream_response_length")
-        self._has_other_lists = any(name in LISTS and name not in ATTEMPT_LISTS for name in log_format.names)
+        self._has_other_lists = any(name in LIST_VARIABLES and name not in ATTEMPT_LISTS for name in log_format.names)
         self._tells_origin = "upstream_header_time" in log_format.names
         # A format without them: the stamp in their place is no duration, neither a short one nor one to be counted.
         self._took, self._lasted = place.get("upstream_response_time", 0), place.get("request_time", 0)
@@ -490,7 +497,7 @@ class FastPath:
                 addr.decode(),
                 Window(when, when, when),
                 answered=True,
-                upstream_name=upstream_name(primary, alternative),
+                upstream_name=effective_upstream_name(primary, alternative),
             )
             if found.grade == "exact":
                 entry = Entry(since, found, fragments(found), service=some_service(known, ip, found))
@@ -572,7 +579,7 @@ def _is_told_apart(tokens: Sequence[Token]) -> bool:
     """
     texts = 0
     for token in tokens:
-        texts += bool(token.variable) and token.variable not in LISTS and _usual_shape(token.variable) is None
+        texts += bool(token.variable) and token.variable not in LIST_VARIABLES and _usual_shape(token.variable) is None
         if texts > 1 or token.literal in {", ", " : "}:
             return False
         if '"' in token.literal:
@@ -599,8 +606,8 @@ def _group(before: Token | None, token: Token, after: Token | None) -> str | Non
 
 
 def _usual_shape(name: str) -> str | None:
-    if name in INTEGERS:
+    if name in INTEGER_VARIABLES:
         return _INTEGER
-    if name in SECONDS:
+    if name in SECONDS_VARIABLES:
         return r"(?:0|[1-9]\d{0,8})\.\d{3}"
-    return r"\d++(?:\.\d{3})?+|-" if name in LISTS else shape(name)
+    return r"\d++(?:\.\d{3})?+|-" if name in LIST_VARIABLES else variable_shape(name)
