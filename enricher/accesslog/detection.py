@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Iterable
 from functools import cache
 from itertools import islice
 
-from enricher.accesslog.error_log import is_other, read_error_line
+from enricher.accesslog.error_log import is_other_line, parse_error_line
 from enricher.accesslog.profiles import DEFAULT_PROFILE, PROFILES, Format, Formats, formats
 from enricher.accesslog.record import Record
 from enricher.timestamps import SECOND
@@ -144,7 +144,7 @@ class FormatDetector:
         votes = Counter[str]()
         for line in islice(lines, LOOKED_AT):
             looked_at += 1
-            if is_other(line) or read_error_line(line):
+            if is_other_line(line) or parse_error_line(line):
                 continue
             if self.usual.parse(line, None):
                 votes[""] += 1

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from enricher.accesslog.compiler import LogFormat, LogFormatError, Token, compile_tokens
-from enricher.accesslog.grpc import status_name
+from enricher.accesslog.grpc import parse_status
 from enricher.accesslog.json_format import JsonFormat
 from enricher.accesslog.nginx_variables import decode_text
 from enricher.accesslog.record import Attempt, Record, parse_integer
@@ -253,7 +253,7 @@ def _attempts(raw: dict[str, bytes]) -> list[Attempt]:
         None,
         made_by=made_by,
         reason=reason,
-        grpc_status=status_name(raw.get("grpc_status", b"")),
+        grpc_status=parse_status(raw.get("grpc_status", b"")),
     )
     return [attempt]
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from enricher.accesslog.compiler import Dialect, LogFormat, LogFormatError, Token, compile_tokens
-from enricher.accesslog.grpc import status_name
+from enricher.accesslog.grpc import parse_status
 from enricher.accesslog.nginx_variables import (
     ATTEMPT_LISTS,
     GRPC_STATUS_VARIABLES,
@@ -69,7 +69,7 @@ def make_record(raw: dict[str, bytes], fields: dict[str, Any]) -> Record:
         client=decode_text(raw.get("remote_addr", b"")),
     )
     if record.attempts:
-        grpc_statuses = (status_name(raw.get(name, b"")) for name in GRPC_STATUS_VARIABLES)
+        grpc_statuses = (parse_status(raw.get(name, b"")) for name in GRPC_STATUS_VARIABLES)
         if grpc_status := next(filter(None, grpc_statuses), ""):
             record.attempts[-1] = record.attempts[-1]._replace(grpc_status=grpc_status)
     return record

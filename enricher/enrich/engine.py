@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 from enricher.accesslog.compiler import LogFormat
 from enricher.accesslog.detection import FormatDetector, FormatTimeline
-from enricher.accesslog.error_log import ErrorLine, is_other, read_error_line
+from enricher.accesslog.error_log import ErrorLine, is_other_line, parse_error_line
 from enricher.accesslog.profiles import Format
 from enricher.accesslog.record import Attempt, BucketedTime, ErrorLabels, Record
 from enricher.endpoints.attribution import (
@@ -107,9 +107,9 @@ def read_line(formats: FormatTimeline, line: Line) -> ParsedLine:
     at = rfc3339_ns(line.stamp)
     if line.stream != "stderr" and (found := formats.parse(line.text, at)):
         return ParsedLine(line, at, "access", found[1], found[0], windows(found[1], at))
-    if error := read_error_line(line.text):
+    if error := parse_error_line(line.text):
         return ParsedLine(line, at, "error", error=error)
-    known = line.stream == "stderr" or is_other(line.text)
+    known = line.stream == "stderr" or is_other_line(line.text)
     return ParsedLine(line, at, "other" if known else "parse_error")
 
 
