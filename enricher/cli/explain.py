@@ -17,7 +17,7 @@ def explain_line(settings: Settings, known: Histories, text: bytes) -> Iterator[
     """Line by line what decided about each attempt of a log line, framed or not. Raises UsageError."""
     framer = Framer()
     line = [*framer.feed(text.rstrip(b"\n") + b"\n"), *framer.flush()][0]
-    reading = read_line(settings.choosing().of(None, "", [line.text]), line)
+    reading = read_line(settings.choosing().formats_for(None, "", [line.text]), line)
     found, record, error = attribute_line(known, reading, settings.pod_variable), reading.record, reading.error
     if error and error.upstream:
         yield from _explain(known, error.upstream, error_window(reading.at, error.reason), found[0], answered=False)

@@ -54,7 +54,7 @@ class ClusterFeed:
         """For ever. Raises ConfigurationError, alone or in a group, if the cluster can't be asked at the start."""
         choosing = self._settings.choosing()
         async with connect(self._settings.kubeconfig, self._settings.context) as api, asyncio.TaskGroup() as group:
-            knowledge = self._knowledge = EndpointWatch(api, self._settings, choosing.usual)
+            knowledge = self._knowledge = EndpointWatch(api, self._settings, choosing.default)
             group.create_task(knowledge.keep())
             await knowledge.start()
             if not knowledge.listed:

@@ -338,7 +338,7 @@ async def _listed(settings: Settings) -> Histories:
     from enricher.kube.client import connect  # noqa: PLC0415
 
     async with connect(settings.kubeconfig, settings.context) as api:
-        knowledge = EndpointWatch(api, settings, settings.choosing().usual)
+        knowledge = EndpointWatch(api, settings, settings.choosing().default)
         async with asyncio.TaskGroup() as group:
             watching = group.create_task(knowledge.keep())
             await knowledge.start()

@@ -10,7 +10,7 @@ from typing import Any
 
 from enricher.accesslog.compiler import LogFormatError
 from enricher.accesslog.detection import FormatTimeline
-from enricher.accesslog.profiles import PROFILES, Formats, formats
+from enricher.accesslog.profiles import PROFILES, Formats, profile_formats
 from enricher.kube.watcher import Changed, Listed
 
 logger = logging.getLogger("enricher")
@@ -56,9 +56,9 @@ class FormatUpdater:
             logger.warning("the controller's log format can't be used, the one before stays in force: %s", error)
             return
         if is_first:
-            self._formats.begin(found, latest)
+            self._formats.start_with(found, latest)
         else:
-            self._formats.change(found, earliest, latest)
+            self._formats.add_change(found, earliest, latest)
         logger.info("the controller's log format is %s", found[0].text)
 
 
@@ -83,6 +83,6 @@ def formats_from_config(data: Mapping[str, Any], profile: str) -> Formats:
         escape = str(data.get(_ESCAPING) or "")
         text = " ".join(text.splitlines()) if isinstance(text, str) else text  # a line of it is an argument of its own
     if not isinstance(text, str) or not text.strip():
-        usual = formats(profile)
+        usual = profile_formats(profile)
         return usual if not escape else PROFILES[profile].compile(f"escape={escape} {usual[-1].text}")
     return PROFILES[profile].compile(f"escape={escape} {text}" if escape else text)

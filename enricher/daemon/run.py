@@ -61,7 +61,7 @@ async def run(settings: Settings, writer: StdoutWriter, own_log: StderrLog) -> N
         if settings.state_dir:
             stack.enter_context(lock(settings.state_dir))
         choosing = settings.choosing()
-        knowledge = await stack.enter_async_context(_knowledge(settings, choosing.usual))
+        knowledge = await stack.enter_async_context(_knowledge(settings, choosing.default))
         shipping = LogPipeline(
             settings,
             enricher=Enricher(

@@ -141,7 +141,7 @@ class Enricher:
 
     def __init__(
         self,
-        choosing: FormatDetector,
+        detector: FormatDetector,
         known: Histories,
         counts: Counts,
         *,
@@ -150,7 +150,7 @@ class Enricher:
         count_only: bool = False,
     ) -> None:
         self.known = known
-        self._choosing, self._counts = choosing, counts
+        self._detector, self._counts = detector, counts
         self._pod_variable = pod_variable
         self._renderer = Renderer(node)
         self._to_count = count_only
@@ -166,7 +166,7 @@ class Enricher:
         known to hold stops the work until the watch had its time; without, every line is graded as things stand.
         """
         if batch.formats is None:
-            batch.formats = self._choosing.of(batch.source, batch.source.profile, _of_stdout(batch.lines))
+            batch.formats = self._detector.formats_for(batch.source, batch.source.profile, _of_stdout(batch.lines))
         formats = batch.formats
         out = self._quickly(batch, formats, now) if batch.rest is None else []
         if batch.rest is None:
@@ -220,8 +220,8 @@ class Enricher:
         block = batch.lines
         if not isinstance(block, Block) or not len(block):
             return []
-        possible = formats.throughout(lambda: (rfc3339_ns(raw.partition(b" ")[0]) for raw in block.raw))
-        fast = self._fast_path(formats.quick(possible, self._usual.get(batch.source))) if possible else None
+        possible = formats.formats_if_stable(lambda: (rfc3339_ns(raw.partition(b" ")[0]) for raw in block.raw))
+        fast = self._fast_path(formats.single_format(possible, self._usual.get(batch.source))) if possible else None
         if fast is None:
             return []
         skeleton = [] if self._to_count else self._renderer.skeleton(batch.source, fast.log_format)
@@ -266,13 +266,13 @@ class Enricher:
 
     def formats(self, source: Source, at: int) -> tuple[str, ...]:
         """As what the lines of a source are read that are written then (ns)."""
-        return tuple(one.text for one in self._choosing.of(source, source.profile, ()).at(at))
+        return tuple(one.text for one in self._detector.formats_for(source, source.profile, ()).formats_at(at))
 
     def forget(self, source: Source) -> None:
         """The source is gone."""
         self._failures.pop(source, None)
         self._usual.pop(source, None)
-        self._choosing.forget(source)
+        self._detector.forget(source)
         self._renderer.forget(source)
 
     # --- holding: a line of an address that the watch may be about to speak of ----------------------------------

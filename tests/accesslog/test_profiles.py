@@ -10,16 +10,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from enricher.accesslog import envoy, haproxy
-from enricher.accesslog.detection import FormatTimeline, fitting
+from enricher.accesslog.detection import FormatTimeline, detect_profile
 from enricher.accesslog.nginx import INGRESS_NGINX
-from enricher.accesslog.profiles import PROFILES, UPSTREAMS, UPSTREAMS_GRPC, formats
+from enricher.accesslog.profiles import PROFILES, UPSTREAMS, UPSTREAMS_GRPC, profile_formats
 from enricher.accesslog.record import Attempt, Record
 
 RECORDED = Path(__file__).parents[1] / "proxies" / "recorded"
 
 
 def parse(possible, line):
-    return FormatTimeline(possible, apart=True).parse(line, None)
+    return FormatTimeline(possible, exclusive=True).parse(line, None)
 
 
 def lines_of(name: str) -> list[bytes]:
@@ -550,7 +550,7 @@ GOLDEN = [
 
 @pytest.mark.parametrize(("profile", "line", "wanted"), GOLDEN)
 def test_what_is_read(profile, line, wanted):
-    _, found = parse(formats(profile), line)
+    _, found = parse(profile_formats(profile), line)
     assert found == wanted
 
 
@@ -558,7 +558,7 @@ def test_haproxy_cuts_long_lines():
     """After 1024 bytes, unless it is told otherwise: without the quote at the end."""
     line = max(lines_of("haproxy-address"), key=len)
     assert len(line) == 1023
-    _, found = parse(formats("haproxy"), line)
+    _, found = parse(profile_formats("haproxy"), line)
     assert found.fields["request"].startswith("GET /longlong")
     assert found.attempts == [
         Attempt("127.0.1.9:10009", 503, 1_000_000_000, None, made_by="proxy", reason="refused"),
@@ -566,7 +566,7 @@ def test_haproxy_cuts_long_lines():
     whole = recorded("haproxy-address", b"t=1000")
     begin = whole.index(b'"GET') + 1
     for end in range(begin, len(whole)):
-        _, cut = parse(formats("haproxy"), whole[:end])
+        _, cut = parse(profile_formats("haproxy"), whole[:end])
         assert cut.fields["request"] == whole[begin:end].decode()
         assert (cut.attempts[0].addr, cut.attempts[0].status, cut.client) == ("127.0.1.1:10001", 200, "127.0.0.1")
 
@@ -595,13 +595,13 @@ def test_haproxy_leaves_out_captured_headers_where_nothing_is_captured(name, bet
 )
 def test_what_syslog_writes_before_a_line(prefix):
     line = recorded("haproxy-address", b"t=1037")
-    assert parse(formats("haproxy"), prefix + line)[1] == parse(formats("haproxy"), line)[1]
+    assert parse(profile_formats("haproxy"), prefix + line)[1] == parse(profile_formats("haproxy"), line)[1]
 
 
 def test_traefik_names_all_addresses_that_were_forwarded():
     """Behind a balancer that it trusts its client's address is the whole X-Forwarded-For (accesslog/logger.go)."""
     line = recorded("traefik-common", b"t=1000").replace(b"127.0.0.1", b"203.0.113.7, 10.0.0.9", 1)
-    found = parse(formats("traefik"), line)
+    found = parse(profile_formats("traefik"), line)
     assert found
     assert found[1].attempts[0].addr == "127.0.1.1:10001"
 
@@ -609,7 +609,7 @@ def test_traefik_names_all_addresses_that_were_forwarded():
 def test_a_raw_quote_in_a_query():
     """Traefik writes a query as it came."""
     line = recorded("traefik-common", b"t=1000").replace(b"t=1000", b't="1')
-    found = parse(formats("traefik"), line)
+    found = parse(profile_formats("traefik"), line)
     assert found
     assert found[1].fields["request_uri"] == '/test?t="1'
 
@@ -617,7 +617,7 @@ def test_a_raw_quote_in_a_query():
 def test_of_several_attempts_envoys_time_is_no_single_ones():
     """The flag URX says that there were as many as allowed, where the format does not say how many."""
     line = recorded("envoy-gateway", b'"URX"')
-    _, found = parse(formats("envoy"), line)
+    _, found = parse(profile_formats("envoy"), line)
     assert found.fields["upstream_service_time"] is not None
     assert found.attempts[0].response_time is None
 
@@ -635,22 +635,27 @@ INGRESS = (
 def test_a_line_fits_no_other_proxys_formats(name):
     shared = {UPSTREAMS, UPSTREAMS_GRPC}
     for line in lines_of(name):
-        fit = {(profile, format_.text) for profile in PROFILES for format_ in formats(profile) if format_.parse(line)}
+        fit = {
+            (profile, format_.text)
+            for profile in PROFILES
+            for format_ in profile_formats(profile)
+            if format_.parse(line)
+        }
         assert len({text for _, text in fit}) == 1, line
         assert {profile for profile, text in fit if text not in shared} <= {LOGS[name]}, line
         assert LOGS[name] in {profile for profile, _ in fit}, line
-        assert fitting(line) == LOGS[name], line
+        assert detect_profile(line) == LOGS[name], line
 
 
 def test_an_ingress_controllers_line_fits_no_other_formats():
-    fit = {format_.text for profile in PROFILES for format_ in formats(profile) if format_.parse(INGRESS)}
+    fit = {format_.text for profile in PROFILES for format_ in profile_formats(profile) if format_.parse(INGRESS)}
     assert fit == {INGRESS_NGINX}
 
 
 @pytest.mark.parametrize("name", ["nginx-combined", "nginx-grpc", "nginx-upstreams"])
 def test_an_error_line_fits_none(name):
     for line in (RECORDED / f"{name}.error.log").read_bytes().splitlines():
-        assert [profile for profile in PROFILES if parse(formats(profile), line)] == []
+        assert [profile for profile in PROFILES if parse(profile_formats(profile), line)] == []
 
 
 # --- what a client writes changes nothing that counts -----------------------------------------------------------------
@@ -743,7 +748,7 @@ unspaced = hostile.map(lambda text: b"/" + re.sub(rb"[\s\x00-\x20]", b"", text))
 
 def holds(profile: str, line: bytes) -> None:
     """The line is read as what it is, or not at all."""
-    found = parse(formats(profile), line)
+    found = parse(profile_formats(profile), line)
     if found:
         assert len(found[1].attempts) == 1, line
         attempt, status = found[1].attempts[0], found[1].fields["status"]
@@ -791,7 +796,7 @@ def test_plain_lines_of_the_tests_above_are_read():
         (traefik_line(b"jane doe", b"/", b'a"b\\', b""), "traefik"),
         (haproxy_line(b"", b"{a} \xff|", b'"', b"/"), "haproxy"),
     ):
-        assert parse(formats(profile), line), line
+        assert parse(profile_formats(profile), line), line
         holds(profile, line)
 
 
@@ -833,4 +838,5 @@ def test_no_line_is_costly(unit):
     for line in made_of(unit):
         for profile in ("envoy", "traefik", "haproxy"):
             for given_ in (line, line[: len(line) * 2 // 3], line + b'"'):
-                assert seconds(lambda text, p=profile: parse(formats(p), text), given_) < LIMIT, (profile, line[:300])
+                took = seconds(lambda text, p=profile: parse(profile_formats(p), text), given_)
+                assert took < LIMIT, (profile, line[:300])

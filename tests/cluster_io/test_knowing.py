@@ -18,7 +18,7 @@ def service_of(name, ip, namespace="default"):
 async def knowing(server, tmp_path, **options):
     server.write_kubeconfig(tmp_path / "config")
     async with connect(str(tmp_path / "config")) as api:
-        knowledge = EndpointWatch(api, Settings(**options), Settings().choosing().usual)
+        knowledge = EndpointWatch(api, Settings(**options), Settings().choosing().default)
         keeping = asyncio.create_task(knowledge.keep())
         try:
             yield knowledge

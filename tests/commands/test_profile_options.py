@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from enricher.accesslog.profiles import PROFILES, formats
+from enricher.accesslog.profiles import PROFILES, profile_formats
 from enricher.cli.main import main
 from enricher.config.resolve import resolve_settings
 from enricher.config.settings import RUN, Settings, add_options
@@ -124,10 +124,10 @@ def test_each_selectors_sources_have_its_profile(tmp_path):
         ("haproxy", "haproxy"),
         ("nginx", ""),
     ]
-    choosing = settings.choosing()
+    detector = settings.choosing()
     for source in found:
         usual = source.profile or "ingress-nginx"
-        assert choosing.of(source, source.profile, []).at(0) == formats(usual)
+        assert detector.formats_for(source, source.profile, []).formats_at(0) == profile_formats(usual)
 
 
 def test_a_path_with_a_colon_is_a_path():
