@@ -6,9 +6,6 @@ which a client may have chosen. Shapes are what a line is parsed by where its te
 
 import re
 from collections.abc import Callable
-from functools import partial
-
-from enricher.accesslog.record import parse_integer
 
 
 class Seconds(float):
@@ -168,15 +165,16 @@ def _unescape_json(match: re.Match[bytes]) -> bytes:
 def value_converter(name: str, escape: str) -> Callable[[bytes], Value]:
     """Return what converts a variable's raw text to its value: a number for numeric variables, else text."""
     if name in INTEGER_VARIABLES:
-        return partial(convert_integer, escape=escape)
-    return partial(_convert_seconds if name in SECONDS_VARIABLES else unescape, escape=escape)
+        return lambda raw: convert_integer(raw, escape)
+    if name in SECONDS_VARIABLES:
+        return lambda raw: _convert_seconds(raw, escape)
+    return lambda raw: unescape(raw, escape)
 
 
 def convert_integer(raw: bytes, escape: str) -> Value:
     """Return a whole number; None if it is missing, and text if it is not a number or too long for JSON."""
-    value = parse_integer(raw)
-    if value is not None:
-        return value
+    if raw.isdigit() and len(raw) < 19:
+        return int(raw)
     return None if raw in MISSING else unescape(raw, escape)
 
 
