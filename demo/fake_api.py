@@ -236,7 +236,7 @@ def list_body(items: list[dict[str, Any]], version: str, rest: str = "") -> byte
 
 
 def _status(code: int, message: str) -> dict[str, Any]:
-    return {"kind": "Status", "apiVersion": "v1", "status": "ApiError", "message": message, "code": code}
+    return {"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "code": code}
 
 
 GONE = event_line("ERROR", _status(410, "too old resource version"))

@@ -1,178 +1,194 @@
-"""Compiles a format, as tokens, into a parser. Pure: bytes in, records out.
+"""The compiler from a format, given as tokens, to the parser of its lines. Pure: bytes in, records out.
 
-The format becomes one regular expression over bytes. What the proxy makes itself is matched by its shape, what a client
-may have chosen (a user name, a header, the request) as text:
+The format becomes one regular expression over bytes. What the proxy writes itself is matched by its shape, what a
+client may have chosen (a user name, a header, the request) as text:
 
-- text followed by a quote ends at the first one, where the proxy escapes quotes: no raw one can be in it;
-- other text may hold anything, so it is taken as far as what follows it still fits, and never given back.
+- Text followed by a quote ends at the first quote, if the proxy escapes quotes: no raw one can be in it.
+- Other text may hold anything. It is taken as long as what follows it still fits, and never given back.
 
-Text beside one of nginx's upstream lists can look like more of that list: see borders.py.
+Text beside one of nginx's upstream lists can look like more of that list. nginx writes all lists of a line with the
+same separators, and text can only add to a list, so each list is first taken as long as it can be, and then cut to the
+shortest. The place where a list ends and text begins is a `Border`.
 """
 
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from enricher.accesslog.borders import Border, place_borders
-from enricher.accesslog.nginx_variables import list_shape_beside_text
-from enricher.accesslog.record import Record
+from enricher.accesslog.nginx_variables import ADDRESS_SHAPE, list_shape_beside_text
+from enricher.accesslog.record import LIST_SEPARATOR, Record
 
 
 class LogFormatError(ValueError):
-    """A format that can't be compiled; says at which character (from 1) of it, and why."""
+    """A format that cannot be compiled; the message says why and, if it can, at which character (counted from 1)."""
 
 
 class Token(NamedTuple):
-    """A piece of a format: a variable's name, or literal text; `at` counts its first character from 1."""
+    """A piece of a format: the name of a variable, or literal text."""
 
     variable: str
     literal: str
-    at: int
+    position: int
+    """The place of its first character in the format, counted from 1."""
 
 
-_END = Token("", "", 0)
+_END_OF_FORMAT = Token("", "", 0)
 
 
 class Dialect(NamedTuple):
-    """How one proxy writes what its variables stand for, and what a line's values mean."""
+    """How one proxy writes the values of its variables, and what they mean."""
 
     shape: Callable[[str], str | None]
-    """A variable's shape, see variables.py; None for text."""
+    """Returns the shape of a variable (see nginx_variables.py), or None for text."""
     converter: Callable[[str, str], Callable[[bytes], Any]]
-    """For a variable and the format's way to escape: makes the value that goes out of the text in the line."""
-    record: Callable[[dict[str, bytes], dict[str, Any]], Record]
-    """From a line's texts and its values by variable."""
-    counts: Collection[str]
-    """The variables that attributions and counts are made of."""
+    """Returns, for a variable and the format's way to escape, what converts its raw text to the value to write out."""
+    make_record: Callable[[dict[str, bytes], dict[str, Any]], Record]
+    """Makes a record of a line's raw texts and of its converted values, both by variable."""
+    essential: Collection[str]
+    """The variables that attributions and counts are derived from."""
     lists: Collection[str] = ()
-    """The variables that hold lists."""
+    """The variables that hold upstream lists."""
     prefix: str = ""
     """A regular expression for what may stand before a line."""
 
 
+class Border(NamedTuple):
+    """An upstream list and text with nothing but a literal between them."""
+
+    list_name: str
+    text_name: str
+    literal: bytes
+    text_is_first: bool
+
+    @property
+    def is_space_before_list(self) -> bool:
+        """Return whether text and a space precede the list.
+
+        The pattern then leaves all elements of the list but the last to the text.
+        """
+        return self.text_is_first and self.literal == b" "
+
+
 @dataclass(frozen=True, eq=False)
 class LogFormat:
-    """A compiled format; `parse` reads one line with it."""
+    """A compiled format, which parses one line at a time."""
 
     text: str
     escape: str
     names: tuple[str, ...]
+    """The variables of the format, each once, in the order of their groups in the patterns."""
     tokens: tuple[Token, ...] = field(repr=False)
     dialect: Dialect = field(repr=False)
     _pattern: re.Pattern[bytes] = field(repr=False)
-    _first: re.Pattern[bytes] | None = field(repr=False)
-    """The same, with texts as short as they can be, for formats in which a text could make up what counts."""
+    _shortest_pattern: re.Pattern[bytes] | None = field(repr=False)
+    """The same with texts as short as possible; None if no text of the format can imitate essential values."""
     _converters: tuple[tuple[str, Callable[[bytes], Any]], ...] = field(repr=False)
     _lists: tuple[str, ...] = field(repr=False)
     _borders: tuple[Border, ...] = field(repr=False)
-    _counted: tuple[int, ...] = field(repr=False)
-    """The groups of the patterns that attributions and counts are made of."""
+    _essential_groups: tuple[int, ...] = field(repr=False)
 
     def parse(self, line: bytes) -> Record | None:
-        """The line as a record, or None where it does not fit the format."""
-        found = self._pattern.fullmatch(line)
-        if found is None or (self._first and not self._is_certain(line, found)):
+        """Return the line as a record, or None if it does not fit the format."""
+        match = self._pattern.fullmatch(line)
+        if match is None or not self._is_unambiguous(line, match):
             return None
-        raw = dict(zip(self.names, found.groups(b""), strict=True))
+        raw = dict(zip(self.names, match.groups(b""), strict=True))
         if self._borders:
             place_borders(raw, self._lists, self._borders)
-        return self.dialect.record(raw, {name: convert(raw[name]) for name, convert in self._converters})
+        return self.dialect.make_record(raw, {name: convert(raw[name]) for name, convert in self._converters})
 
-    def _is_certain(self, line: bytes, found: re.Match[bytes]) -> bool:
-        """Whether there is only one way to read what counts: where texts stand on both sides of it, a client may have
-        written all of it once more.
+    def _is_unambiguous(self, line: bytes, match: re.Match[bytes]) -> bool:
+        """Return whether there is only one way to read the essential values.
+
+        If texts stand on both sides of these, a client may have written all of them a second time.
         """
-        other = self._first.fullmatch(line) if self._first else None
-        return other is not None and other.group(0, *self._counted) == found.group(0, *self._counted)
+        if self._shortest_pattern is None:
+            return True
+        shortest, groups = self._shortest_pattern.fullmatch(line), (0, *self._essential_groups)
+        return shortest is not None and shortest.group(*groups) == match.group(*groups)
 
 
-def assemble(text: str, escape: str, tokens: Sequence[Token], dialect: Dialect) -> LogFormat:
-    """The parser for a format that was taken apart. Raises LogFormatError."""
+def compile_tokens(text: str, escape: str, tokens: Sequence[Token], dialect: Dialect) -> LogFormat:
+    """Return the parser for a format that was split into tokens. Raise LogFormatError if there can be none."""
     names = tuple(dict.fromkeys(token.variable for token in tokens if token.variable))
     if any("\n" in token.literal for token in tokens):
-        raise LogFormatError("there is a line break in the format: a request would be written in several lines")
+        raise LogFormatError("the format contains a line break: remove it, so that each request is one line")
     if not names:
-        name = re.fullmatch(r"\s*(\w+)\s*", text)
-        told = f": {name[1]} is a name, the format itself is expected" if name else ""
-        raise LogFormatError(f"there is no variable in the format{told}")
-    _refuse_neighbours(tokens, dialect)
-    borders = tuple(_borders(tokens, escape, dialect))
-    first = _can_be_made_up(tokens, escape, dialect)
+        word = re.fullmatch(r"\s*(\w+)\s*", text)
+        hint = f": {word[1]} is the name of a format, give the format itself" if word else ""
+        raise LogFormatError(f"the format contains no variable{hint}")
+    _reject_adjacent_variables(tokens, dialect)
+    borders = tuple(_find_borders(tokens, escape, dialect))
+    pattern = _compile_pattern(_build_pattern(tokens, borders, escape, dialect))
+    shortest_pattern = None
+    if _can_text_imitate_essentials(tokens, escape, dialect):
+        shortest_pattern = _compile_pattern(_build_pattern(tokens, borders, escape, dialect, shortest=True))
     return LogFormat(
         text=text,
         escape=escape,
         names=names,
         tokens=tuple(tokens),
         dialect=dialect,
-        _pattern=_compiled(_pattern(tokens, borders, escape, dialect)),
-        _first=_compiled(_pattern(tokens, borders, escape, dialect, first=True)) if first else None,
+        _pattern=pattern,
+        _shortest_pattern=shortest_pattern,
         _converters=tuple((name, dialect.converter(name, escape)) for name in names),
         _lists=tuple(name for name in names if name in dialect.lists),
         _borders=borders,
-        _counted=tuple(n for n, name in enumerate(names, 1) if name in dialect.counts),
+        _essential_groups=tuple(n for n, name in enumerate(names, 1) if name in dialect.essential),
     )
 
 
-def _can_be_made_up(tokens: Sequence[Token], escape: str, dialect: Dialect) -> bool:
-    """Whether something that counts stands between two texts without a quote between them."""
-    state = 0
-    for token, following in zip(tokens, [*tokens[1:], _END], strict=True):
-        if token.variable and dialect.shape(token.variable) is None:
-            if state == 2:
-                return True
-            state = 0 if _is_quoted(following, escape) else 1
-        elif state and token.variable in dialect.counts:
-            state = 2
-        elif '"' in token.literal and escape != "none":
-            state = 0
-    return False
+# --- the regular expression -------------------------------------------------------------------------------------------
+
+_FIRST_CHARACTERS = {"request_uri": "/", "uri": "/", "document_uri": "/", "is_args": "?", "args": "?"}
+"""What the values of these variables begin with.
+
+One text may follow another directly, as in `$host$request_uri`, if the second is one of these variables: the first ends
+where the second must begin.
+"""
 
 
-def _compiled(pattern: str) -> re.Pattern[bytes]:
-    try:
-        return re.compile(pattern.encode(errors="surrogateescape"), re.DOTALL)
-    except UnicodeEncodeError as error:
-        raise LogFormatError("there is something in the format that is no text") from error
-
-
-def _refuse_neighbours(tokens: Sequence[Token], dialect: Dialect) -> None:
+def _reject_adjacent_variables(tokens: Sequence[Token], dialect: Dialect) -> None:
     for left, right in pairwise(tokens):
-        told = right.variable in _NEXT_BEGINS_WITH and left.variable not in dialect.lists
-        if left.variable and right.variable and not told:
+        is_separable = right.variable in _FIRST_CHARACTERS and left.variable not in dialect.lists
+        if left.variable and right.variable and not is_separable:
             raise LogFormatError(
-                f"character {right.at}: nothing stands between ${left.variable} and ${right.variable}, "
-                "so where one ends and the other begins can't be told"
+                f"character {right.position}: nothing separates ${left.variable} from ${right.variable}: "
+                "put text between them"
             )
 
 
-def _borders(tokens: Sequence[Token], escape: str, dialect: Dialect) -> Iterator[Border]:
-    seen = set[str]()
-    for left, literal, right in zip(tokens, tokens[1:], tokens[2:], strict=False):
-        lists = {left.variable, right.variable}.intersection(dialect.lists)
-        if not left.variable or not right.variable or _is_quoted(literal, escape) or len(lists) != 1:
-            continue
-        before = right.variable in dialect.lists
-        name, text = (right, left) if before else (left, right)
-        if dialect.shape(text.variable) is None and not {name.variable, text.variable} & seen:
-            yield Border(name.variable, text.variable, literal.literal.encode(errors="surrogateescape"), before)
+def _can_text_imitate_essentials(tokens: Sequence[Token], escape: str, dialect: Dialect) -> bool:
+    """Return whether an essential variable stands between two texts without a quote between them."""
+    seen_text = seen_essential = False
+    for token, following in zip(tokens, [*tokens[1:], _END_OF_FORMAT], strict=True):
+        if token.variable and dialect.shape(token.variable) is None:
+            if seen_essential:
+                return True
+            seen_text = not _is_quoted(following, escape)
+        elif seen_text and token.variable in dialect.essential:
+            seen_essential = True
+        elif '"' in token.literal and escape != "none":
+            seen_text = seen_essential = False
+    return False
 
 
-def _is_quoted(following: Token, escape: str) -> bool:
-    return following.literal.startswith('"') and escape != "none"
-
-
-def _pattern(
-    tokens: Sequence[Token], borders: tuple[Border, ...], escape: str, dialect: Dialect, *, first: bool = False
+def _build_pattern(
+    tokens: Sequence[Token], borders: tuple[Border, ...], escape: str, dialect: Dialect, *, shortest: bool = False
 ) -> str:
-    """The regular expression of a format. Text that no quote ends is atomic with the run of literals and shapes that
-    follows it, so that a line that does not fit costs no more than one try of each place where the text might end: the
-    last that fits, or with `first` that one.
+    """Return the regular expression of a format.
+
+    Text that no quote ends is atomic with the run of literals and shapes that follows it. So a line that does not fit
+    costs no more than one try of each place where the text might end: the last that fits is taken, or with `shortest`
+    the first.
     """
-    beside, after_space = ({b.name for b in borders if b.is_space >= space} for space in (False, True))
+    lists_beside_text = {border.list_name for border in borders}
+    lists_after_space = {border.list_name for border in borders if border.is_space_before_list}
     pattern, literal, is_open, seen = dialect.prefix, "", False, set[str]()
-    for token, following, then in zip(tokens, [*tokens[1:], _END], [*tokens[2:], _END, _END], strict=False):
+    ends = [_END_OF_FORMAT, _END_OF_FORMAT]
+    for token, following, then in zip(tokens, [*tokens[1:], *ends], [*tokens[2:], *ends], strict=False):
         if token.literal:
             literal = token.literal
             pattern += re.escape(literal)
@@ -182,29 +198,99 @@ def _pattern(
             pattern += ")" * is_open
             is_open = not _is_quoted(following, escape)
             pattern += "(?>" * is_open
-            inner = _text(following, escape)
-            if is_open and (first or (following.literal and then.variable and dialect.shape(then.variable) is None)):
+            inner = _text_pattern(following, escape)
+            is_before_text = following.literal and then.variable and dialect.shape(then.variable) is None
+            if is_open and (shortest or is_before_text):
                 inner += "?"  # of two texts the first ends as soon as it can, or the second might never fit
-        elif token.variable in dialect.lists and (is_open or token.variable in beside):
-            last_only = token.variable in after_space
+        elif token.variable in dialect.lists and (is_open or token.variable in lists_beside_text):
+            last_only = token.variable in lists_after_space
             inner = list_shape_beside_text(token.variable, literal.strip(" "), last_only=last_only)
             if not is_open and token == tokens[-3] and following.literal == " ":
                 # All that is left is a list and text: whether it is text is asked once, not for each end of the list.
-                pattern += rf"(?={_text(_END, escape)}\Z)"
+                pattern += rf"(?={_text_pattern(_END_OF_FORMAT, escape)}\Z)"
         pattern += f"(?:{inner})" if token.variable in seen else f"({inner})"
         seen.add(token.variable)
     return pattern + (r"\Z)" if is_open else "")
 
 
-_NEXT_BEGINS_WITH = {"request_uri": "/", "uri": "/", "document_uri": "/", "is_args": "?", "args": "?"}
-"""Where one text follows another at once, as in `$host$request_uri`, the first ends where the second must begin."""
+def _compile_pattern(pattern: str) -> re.Pattern[bytes]:
+    try:
+        return re.compile(pattern.encode(errors="surrogateescape"), re.DOTALL)
+    except UnicodeEncodeError as error:
+        raise LogFormatError("the format contains a character that cannot be encoded as UTF-8: remove it") from error
 
 
-def _text(following: Token, escape: str) -> str:
-    stop, is_quoted = _NEXT_BEGINS_WITH.get(following.variable, ""), _is_quoted(following, escape)
+def _is_quoted(following: Token, escape: str) -> bool:
+    return following.literal.startswith('"') and escape != "none"
+
+
+def _text_pattern(following: Token, escape: str) -> str:
+    stop, is_quoted = _FIRST_CHARACTERS.get(following.variable, ""), _is_quoted(following, escape)
     stop = stop.replace("/", "/ ")  # a host has no space; what follows it may be missing
     if escape in {"default", "hash"}:
         return '[^"]*+' if is_quoted else f'[^"{stop}]*'
     if escape == "json":
         return r'(?:[^"\\]++|\\.)*+' if is_quoted else rf'(?:[^"\\{stop}]|\\.)*'
     return f"[^{stop}]*" if stop else ".*"
+
+
+# --- the borders between upstream lists and text ----------------------------------------------------------------------
+
+_ADDRESS = re.compile(ADDRESS_SHAPE.encode())
+
+
+def _find_borders(tokens: Sequence[Token], escape: str, dialect: Dialect) -> Iterator[Border]:
+    seen = set[str]()
+    for left, literal, right in zip(tokens, tokens[1:], tokens[2:], strict=False):
+        lists = {left.variable, right.variable}.intersection(dialect.lists)
+        if not left.variable or not right.variable or _is_quoted(literal, escape) or len(lists) != 1:
+            continue
+        text_is_first = right.variable in dialect.lists
+        list_, text = (right.variable, left.variable) if text_is_first else (left.variable, right.variable)
+        if dialect.shape(text) is None and not {list_, text} & seen:
+            yield Border(list_, text, literal.literal.encode(errors="surrogateescape"), text_is_first)
+
+
+def place_borders(raw: dict[str, bytes], lists: Iterable[str], borders: Iterable[Border]) -> None:
+    """Move each border in a line's raw values to where the list really ends."""
+    for border in borders:
+        if border.is_space_before_list:
+            _extend_list(raw, border)
+    counts = [len(LIST_SEPARATOR.findall(raw[name])) for name in lists]
+    for border in borders:
+        _shorten_list(raw, border, min(counts) if len(counts) > 1 else _count_genuine_separators(raw, border))
+
+
+def _count_genuine_separators(raw: dict[str, bytes], border: Border) -> int:
+    """Return how many separators of the line's only list text cannot have written: it may begin with ` : `."""
+    return 0 if border.text_is_first else raw[border.list_name].partition(b" : ")[0].count(b", ")
+
+
+def _extend_list(raw: dict[str, bytes], border: Border) -> None:
+    """Move whatever may belong to the list from the text before it to the list."""
+    text, begin = raw[border.text_name] + b" ", len(raw[border.text_name]) + 1
+    while separator := next((s for s in (b", ", b" : ") if text.endswith(s, 0, begin)), b""):
+        end = begin - len(separator)
+        start = text.rfind(b" ", 0, end) + 1
+        if not start or not (_ADDRESS.fullmatch(text, start, end) or start == end):
+            break
+        begin = start
+    raw[border.text_name], raw[border.list_name] = text[: begin - 1], text[begin:] + raw[border.list_name]
+
+
+def _shorten_list(raw: dict[str, bytes], border: Border, max_separators: int) -> None:
+    """Move what a list has beyond `max_separators` to the text beside it, if it could have been the text's."""
+    text, elements, literal = raw[border.text_name], raw[border.list_name], border.literal
+    separators = list(LIST_SEPARATOR.finditer(elements))
+    if len(separators) <= max_separators:
+        return
+    if border.text_is_first:
+        begin = separators[len(separators) - max_separators - 1].end()
+        if elements.endswith(literal, 0, begin):
+            raw[border.text_name] = text + literal + elements[: begin - len(literal)]
+            raw[border.list_name] = elements[begin:]
+    else:
+        end = separators[max_separators].start()
+        if elements.startswith(literal, end):
+            raw[border.text_name] = elements[end + len(literal) :] + literal + text
+            raw[border.list_name] = elements[:end]

@@ -1,7 +1,8 @@
-"""Which formats a source's lines may have: as told, as its first lines show, and as of then. Pure.
+"""The formats that a source's lines may have: as configured, as its first lines show, and at a given time. Pure.
 
-A controller's format changes while it runs, and lines are read late. So formats have times, as addresses do: for a
-while around a change, lines of either are read (an old worker of nginx goes on until its last request is done).
+A controller's format changes while it runs, and lines are read late. So formats have times, as addresses do. Around a
+change, lines of both formats are read for a while, because an old worker of nginx goes on until its last request is
+done.
 """
 
 import re
@@ -9,169 +10,211 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterable
 from functools import cache
 from itertools import islice
+from typing import NamedTuple
 
-from enricher.accesslog.error_log import is_other, read_error_line
-from enricher.accesslog.profiles import DEFAULT_PROFILE, PROFILES, Format, Formats, formats
+from enricher.accesslog.error_log import is_other_line, parse_error_line
+from enricher.accesslog.profiles import DEFAULT_PROFILE, PROFILES, Format, Formats, profile_formats
 from enricher.accesslog.record import Record
 from enricher.timestamps import SECOND
 
-EARLY = 10 * SECOND
-"""How long before we heard of a change the proxy may have written as changed."""
-LATE = 600 * SECOND
-"""How long after it lines of the old format may come: more than twice ingress-nginx's worker-shutdown-timeout."""
-CHANGES = 100
-"""How many changes of formats are remembered."""
-LOOKED_AT = 200
-"""So many of a source's first lines are looked at to find out which proxy wrote them."""
-VOTES = 20
-"""So many access lines decide it."""
-A_FEW = 5
-"""So many lines of each chunk are looked at after that."""
+CHANGE_LEAD = 10 * SECOND
+"""How long (ns) before a change is noticed the proxy may already write the new format."""
+CHANGE_LAG = 600 * SECOND
+"""How long (ns) after a change lines of the old format may come: more than twice ingress-nginx's
+worker-shutdown-timeout.
+"""
+MAX_CHANGES = 100
+"""How many changes of the format are remembered."""
+DETECTION_LINES = 200
+"""How many of a source's first lines are examined to detect which proxy wrote them."""
+DETECTION_VOTES = 20
+"""How many access lines are enough to decide which proxy it is."""
+RECHECKED_LINES = 5
+"""How many lines of each chunk are examined after the first DETECTION_LINES, or after a decision for a profile other
+than the default.
+"""
 
 _BACKSLASHES = {
     "default": re.compile(rb"(?:[^\\]|\\x[0-9A-F]{2})*+", re.DOTALL),
     "json": re.compile(rb'(?:[^\\]|\\["\\/bfnrtu])*+', re.DOTALL),
 }
+"""The lines in which every backslash can be from this way to escape."""
+
+
+class _Change(NamedTuple):
+    """A change to other formats at some time (ns) between `earliest` and `latest`."""
+
+    earliest: float
+    latest: float
+    formats: Formats
 
 
 class FormatTimeline:
-    """Formats that follow one another; times are in ns. `apart`: no line fits two of them."""
+    """Formats that follow one another in time."""
 
-    def __init__(self, first: Formats, *, apart: bool = False) -> None:
-        self.apart = apart
-        self._changes: list[tuple[float, float, Formats]] = [(float("-inf"), float("-inf"), first)]
+    def __init__(self, first: Formats, *, exclusive: bool = False) -> None:
+        self.exclusive = exclusive
+        """Whether no line fits two of the formats."""
+        self._changes = [_Change(float("-inf"), float("-inf"), first)]
 
-    def begin(self, found: Formats, at: int) -> None:
-        """What a controller is found with: its lines have these formats; those of before then, or the usual ones."""
-        usual = self._changes[0][2]
-        if list(map(_spelled, found)) != list(map(_spelled, usual)):
-            self._changes[0] = float("-inf"), float("-inf"), tuple(dict.fromkeys((*found, *usual)))
-            self.change(found, at, at)
+    def start_with(self, formats: Formats, at: int) -> None:
+        """Set the formats that a controller has when it is first seen, at a time in ns.
 
-    def change(self, to: Formats, earliest: int, latest: int) -> None:
-        """Lines came to have these formats some time between the two."""
-        self._changes.append((earliest, latest, to))
-        del self._changes[1:-CHANGES]
-        self.apart = False
+        Lines written before then may have these formats, or the first ones.
+        """
+        first = self._changes[0].formats
+        if list(map(_text_and_escape, formats)) != list(map(_text_and_escape, first)):
+            self._changes[0] = _Change(float("-inf"), float("-inf"), tuple(dict.fromkeys((*formats, *first))))
+            self.add_change(formats, at, at)
 
-    def at(self, at: int | None) -> Formats:
-        """Those that a line written then (None: at an unknown time) may have, the most telling first."""
+    def add_change(self, formats: Formats, earliest: int, latest: int) -> None:
+        """Add a change to these formats at some time (ns) between the two."""
+        self._changes.append(_Change(earliest, latest, formats))
+        del self._changes[1:-MAX_CHANGES]
+        self.exclusive = False
+
+    def formats_at(self, at: int | None) -> Formats:
+        """Return the formats that a line written at a time (ns; None if unknown) may have, the longest first."""
         if len(self._changes) == 1:
-            return self._changes[0][2]
-        in_force = [self._changes[n][2] for n in self._in_force(at)]
+            return self._changes[0].formats
+        in_force = [self._changes[n].formats for n in self._changes_in_force(at)]
         if len(in_force) == 1:
             return in_force[0]
-        # A longer format is the more telling: the text at the end of a shorter one may take what it has more.
-        newest_first = (found for one in reversed(in_force) for found in one)
-        return tuple(sorted(dict.fromkeys(newest_first), key=lambda found: -len(found.names)))
+        # The text at the end of a shorter format may match what a longer format has beyond it.
+        newest_first = (log_format for formats in reversed(in_force) for log_format in formats)
+        return tuple(sorted(dict.fromkeys(newest_first), key=lambda log_format: -len(log_format.names)))
 
-    def throughout(self, stamps: Callable[[], Iterable[int | None]]) -> Formats | None:
-        """The formats of lines with these stamps, if no change is near any of them."""
+    def formats_if_stable(self, stamps: Callable[[], Iterable[int | None]]) -> Formats | None:
+        """Return the formats of lines with these stamps (ns), or None if there is a change near any of them."""
         if len(self._changes) == 1:
-            return self._changes[0][2]
-        in_force = {tuple(self._in_force(at)) for at in stamps()}
-        if len(in_force) != 1 or len(places := in_force.pop()) != 1:
+            return self._changes[0].formats
+        in_force = {tuple(self._changes_in_force(at)) for at in stamps()}
+        if len(in_force) != 1 or len(indices := in_force.pop()) != 1:
             return None
-        return self._changes[places[0]][2]
+        return self._changes[indices[0]].formats
 
-    def _in_force(self, at: int | None) -> list[int]:
-        """By their places."""
-        ends = [latest + LATE for _, latest, _ in self._changes[1:]] + [float("inf")]
-        times = zip(self._changes, ends, strict=True)
-        return [n for n, ((earliest, _, _), end) in enumerate(times) if at is None or earliest - EARLY <= at < end]
+    def _changes_in_force(self, at: int | None) -> list[int]:
+        """Return the indices of the changes whose formats a line written at a time may have."""
+        ends = [change.latest + CHANGE_LAG for change in self._changes[1:]] + [float("inf")]
+        return [
+            n
+            for n, (change, end) in enumerate(zip(self._changes, ends, strict=True))
+            if at is None or change.earliest - CHANGE_LEAD <= at < end
+        ]
 
     def parse(self, line: bytes, at: int | None) -> tuple[Format, Record] | None:
-        """The line that was written then, read with the first format that it fits; None where it fits none, or where
-        two tell different things of its upstreams: a client may have chosen a text that another format takes for them.
+        """Return the first format that fits a line written at a time (ns), and the line's record.
+
+        Return None if no format fits, or if two formats yield different attempts: a client may have chosen a text that
+        another format takes for upstreams.
         """
-        possible = self.at(at)
-        found = ((one, record) for one in possible if (record := one.parse(line)) and _is_escaped(one, possible, line))
-        first = next(found, None)
-        if first is None or self.apart or len(possible) == 1:
+        possible = self.formats_at(at)
+        readings = (
+            (log_format, record)
+            for log_format in possible
+            if (record := log_format.parse(line)) and _can_be_escaped_by(log_format, possible, line)
+        )
+        first = next(readings, None)
+        if first is None or self.exclusive or len(possible) == 1:
             return first
-        return first if all(other.attempts == first[1].attempts for _, other in found) else None
+        return first if all(record.attempts == first[1].attempts for _, record in readings) else None
 
-    def quick(self, possible: Formats, usual: Format | None) -> Format | None:
-        """The format that lines can be read with as if there were no others; `usual` is what they seem to have."""
-        if self.apart and usual in possible:
-            return usual
-        twins = any(one.text == possible[0].text for one in possible[1:])
-        return None if twins or (len(possible) > 1 and not self.apart) else possible[0]
+    def single_format(self, possible: Formats, likely: Format | None) -> Format | None:
+        """Return the format that lines can be parsed with as if there were no others, or None if there is none.
+
+        `likely` is the format that the lines seem to have.
+        """
+        if self.exclusive and likely in possible:
+            return likely
+        if any(log_format.text == possible[0].text for log_format in possible[1:]):
+            return None  # which of the formats of one text it is, only `parse` finds out
+        return possible[0] if len(possible) == 1 or self.exclusive else None
 
 
-def _is_escaped(found: Format, possible: Formats, line: bytes) -> bool:
-    """Whether the line's backslashes can be this format's, where it differs from another in nothing else."""
-    if b"\\" not in line or not any(one.text == found.text for one in possible if one is not found):
+def _can_be_escaped_by(log_format: Format, possible: Formats, line: bytes) -> bool:
+    """Return whether the line's backslashes can be this format's, if another format differs in nothing else."""
+    if b"\\" not in line or not any(other.text == log_format.text for other in possible if other is not log_format):
         return True
-    allowed = _BACKSLASHES.get(getattr(found, "escape", ""))
+    allowed = _BACKSLASHES.get(getattr(log_format, "escape", ""))
     return allowed is None or allowed.fullmatch(line) is not None
 
 
-def _spelled(found: Format) -> tuple[str, str]:
-    return found.text, getattr(found, "escape", "")
+def _text_and_escape(log_format: Format) -> tuple[str, str]:
+    return log_format.text, getattr(log_format, "escape", "")
 
 
 class FormatDetector:
-    """For each source its formats. `given` are those that the user wrote down; without them, and without a profile, the
-    usual ones, unless a source's first lines fit those of one other profile.
+    """The formats of each source.
+
+    `configured` are the formats that the user set. Without them, and without a profile, a source has the default
+    profile's formats, unless its first lines fit those of exactly one other profile.
     """
 
-    def __init__(self, given: Formats | None = None, profile: str | None = None) -> None:
-        self._detects = given is None and profile is None
+    def __init__(self, configured: Formats | None = None, profile: str | None = None) -> None:
+        self._detects = configured is None and profile is None
         self._profile = profile or DEFAULT_PROFILE
-        self.usual = FormatTimeline(given or formats(self._profile), apart=given is None)
-        """Of sources that have no other profile; what a controller's ConfigMap says goes in here."""
+        self.default = FormatTimeline(configured or profile_formats(self._profile), exclusive=configured is None)
+        """The formats of sources without another profile; the format in a controller's ConfigMap is added here."""
         self._detected: dict[Hashable, FormatTimeline] = {}
-        self._looked_at: dict[Hashable, int] = {}
+        self._examined: dict[Hashable, int] = {}
+        """How many lines of each source have been examined."""
 
-    def of(self, source: Hashable, profile: str, lines: Iterable[bytes]) -> FormatTimeline:
-        """The formats of a source, of which these are the next lines (of stdout, without frames)."""
-        if profile and profile != self._profile:
-            return _of_profile(profile)
-        if profile or not self._detects:
-            return self.usual
-        if self._detected.get(source) is not self.usual:
-            self._look(source, lines)
-        return self._detected.get(source, self.usual)
+    def formats_for(self, source: Hashable, profile: str, lines: Iterable[bytes]) -> FormatTimeline:
+        """Return the formats of a source whose next lines (of stdout, without frames) are `lines`.
 
-    def _look(self, source: Hashable, lines: Iterable[bytes]) -> None:
-        """Once lines were of the usual formats, nothing is looked at any more. Else the first of each chunk are: a log
-        may begin with something else.
+        `profile` is the source's own profile, or empty.
         """
-        looked_at = self._looked_at.get(source, 0)
-        if source in self._detected or looked_at >= LOOKED_AT:
-            lines = islice(lines, A_FEW)
+        if profile and profile != self._profile:
+            return _profile_timeline(profile)
+        if profile or not self._detects:
+            return self.default
+        if self._detected.get(source) is not self.default:
+            self._examine(source, lines)
+        return self._detected.get(source, self.default)
+
+    def _examine(self, source: Hashable, lines: Iterable[bytes]) -> None:
+        """Decide on a source's profile by its lines.
+
+        Once lines had the default formats, no others are examined. Otherwise some lines of each chunk are, because a
+        log may begin with something else.
+        """
+        examined = self._examined.get(source, 0)
+        if source in self._detected or examined >= DETECTION_LINES:
+            lines = islice(lines, RECHECKED_LINES)
         votes = Counter[str]()
-        for line in islice(lines, LOOKED_AT):
-            looked_at += 1
-            if is_other(line) or read_error_line(line):
+        for line in islice(lines, DETECTION_LINES):
+            examined += 1
+            if is_other_line(line) or parse_error_line(line):
                 continue
-            if self.usual.parse(line, None):
+            if self.default.parse(line, None):
                 votes[""] += 1
-            elif profile := fitting(line):
+            elif profile := detect_profile(line):
                 votes[profile] += 1
-            if votes.total() == VOTES:
+            if votes.total() == DETECTION_VOTES:
                 break
-        self._looked_at[source] = looked_at
+        self._examined[source] = examined
         if votes:
-            profile = max(votes, key=lambda one: (votes[one], not one))
-            self._detected[source] = _of_profile(profile) if profile else self.usual
+            winner = max(votes, key=lambda profile: (votes[profile], not profile))
+            self._detected[source] = _profile_timeline(winner) if winner else self.default
 
     def forget(self, source: Hashable) -> None:
-        """The source is gone."""
+        """Drop what is stored for a source that is gone."""
         self._detected.pop(source, None)
-        self._looked_at.pop(source, None)
+        self._examined.pop(source, None)
 
 
 @cache
-def _of_profile(profile: str) -> FormatTimeline:
-    return FormatTimeline(formats(profile), apart=True)
+def _profile_timeline(profile: str) -> FormatTimeline:
+    return FormatTimeline(profile_formats(profile), exclusive=True)
 
 
-def fitting(line: bytes) -> str | None:
-    """The only profile whose proxy can have written the line; of two that share the line's format, the first."""
-    found: dict[tuple[str, str], str] = {}
+def detect_profile(line: bytes) -> str | None:
+    """Return the only profile whose proxy can have written the line, or None.
+
+    Of two profiles that share the line's format, it is the first.
+    """
+    profiles: dict[tuple[str, str], str] = {}
     for profile in PROFILES:
-        if read := _of_profile(profile).parse(line, None):
-            found.setdefault(_spelled(read[0]), profile)
-    return next(iter(found.values())) if len(found) == 1 else None
+        if reading := _profile_timeline(profile).parse(line, None):
+            profiles.setdefault(_text_and_escape(reading[0]), profile)
+    return next(iter(profiles.values())) if len(profiles) == 1 else None

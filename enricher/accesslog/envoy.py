@@ -1,7 +1,7 @@
-"""Envoy's access logs: its format strings, as text or as JSON, and what its operators say. Pure.
+"""Envoy's access logs: its format strings, as text or as JSON, and the meaning of its operators. Pure.
 
 Source: https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage. Envoy names the host
-that was asked last, and those before it nowhere (`%UPSTREAM_HOSTS_ATTEMPTED%` of Envoy 1.40 does not name them either).
+that was asked last, and never those before it (`%UPSTREAM_HOSTS_ATTEMPTED%` of Envoy 1.40 does not name them either).
 Times are of the request's beginning. Text is not escaped.
 """
 
@@ -11,13 +11,13 @@ from typing import Any
 
 import orjson
 
-from enricher.accesslog.attempts import Attempt
-from enricher.accesslog.compiler import LogFormat, LogFormatError, Token, assemble
-from enricher.accesslog.grpc import status_name
+from enricher.accesslog.compiler import LogFormat, LogFormatError, Token, compile_tokens
+from enricher.accesslog.grpc import parse_status
 from enricher.accesslog.json_format import JsonFormat
-from enricher.accesslog.nginx_variables import decoded
-from enricher.accesslog.record import Record
-from enricher.accesslog.values import INTEGER, MILLISECONDS, TEXT, WORD, Kind, dialect
+from enricher.accesslog.nginx_variables import decode_text
+from enricher.accesslog.record import Attempt, Record, parse_integer
+from enricher.accesslog.values import INTEGER, MILLISECONDS, TEXT, WORD, ValueType, make_dialect
+from enricher.labels import Origin, Reason
 from enricher.timestamps import MILLISECOND, parse_rfc3339
 
 DEFAULT = (
@@ -25,7 +25,7 @@ DEFAULT = (
     '%BYTES_RECEIVED% %BYTES_SENT% %DURATION% %RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% "%REQ(X-FORWARDED-FOR)%" '
     '"%REQ(USER-AGENT)%" "%REQ(X-REQUEST-ID)%" "%REQ(:AUTHORITY)%" "%UPSTREAM_HOST%"'
 )
-"""What Envoy writes if nothing is configured; Contour's default too."""
+"""Envoy's format if nothing is configured; also Contour's default."""
 ISTIO = (
     '[%START_TIME%] "%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%" %RESPONSE_CODE% %RESPONSE_FLAGS% '
     '%RESPONSE_CODE_DETAILS% %CONNECTION_TERMINATION_DETAILS% "%UPSTREAM_TRANSPORT_FAILURE_REASON%" %BYTES_RECEIVED% '
@@ -33,11 +33,14 @@ ISTIO = (
     '"%REQ(X-REQUEST-ID)%" "%REQ(:AUTHORITY)%" "%UPSTREAM_HOST%" %UPSTREAM_CLUSTER_RAW% %UPSTREAM_LOCAL_ADDRESS% '
     "%DOWNSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_REMOTE_ADDRESS% %REQUESTED_SERVER_NAME% %ROUTE_NAME%"
 )
+"""Istio's default."""
 DETAILED = (
     f"{DEFAULT} %UPSTREAM_REQUEST_ATTEMPT_COUNT% %UPSTREAM_CLUSTER_RAW% %GRPC_STATUS_NUMBER% "
     "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"
 )
-"""What tells most (docs/proxies/envoy.md): how many were tried, the service, how a gRPC call ended, and who asked."""
+"""The format to configure (docs/proxies/envoy.md): it adds the number of attempts, the service, the gRPC status and the
+client.
+"""
 GATEWAY = orjson.dumps(
     {
         "start_time": "%START_TIME%",
@@ -64,7 +67,7 @@ GATEWAY = orjson.dumps(
         "downstream_remote_address": "%DOWNSTREAM_REMOTE_ADDRESS%",
         "requested_server_name": "%REQUESTED_SERVER_NAME%",
         "route_name": "%ROUTE_NAME%",
-        # Istio's JSON, and Contour's, have other names for these.
+        # The names that Istio and Contour have for these in their JSON.
         "@timestamp": "%START_TIME%",
         "path": "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%",
         "user_agent": "%REQ(USER-AGENT)%",
@@ -80,7 +83,7 @@ GATEWAY = orjson.dumps(
 """Envoy Gateway's default, Istio's with `accessLogEncoding: JSON`, and Contour's with `accesslog-format: json`."""
 
 _OPERATOR = re.compile(r"%(?:([A-Z_]+)(?:\((.*?)\))?(?::\d+)?%|%)")
-_HEADERS = {
+_HEADER_VARIABLES = {
     "REQ(:METHOD)": "request_method",
     "REQ(:PATH)": "request_uri",
     "REQ(X-ENVOY-ORIGINAL-PATH?:PATH)": "request_uri",
@@ -90,7 +93,7 @@ _HEADERS = {
     "RESP(GRPC-STATUS)": "grpc_status",
     "TRAILER(GRPC-STATUS)": "grpc_status",
 }
-_NAMES = {
+_OPERATOR_VARIABLES = {
     "PROTOCOL": "server_protocol",
     "RESPONSE_CODE": "status",
     "BYTES_SENT": "body_bytes_sent",
@@ -106,102 +109,117 @@ _NAMES = {
     "GRPC_STATUS_NUMBER": "grpc_status",
     "UPSTREAM_REQUEST_ATTEMPT_COUNT": "upstream_attempts",
 }
-"""What nginx has as well goes out under nginx's name, so that one query fits all; the rest under Envoy's own."""
-_KINDS: dict[str, Kind] = {
-    **dict.fromkeys(("status", "bytes_received", "body_bytes_sent", "upstream_attempts"), INTEGER),
-    **dict.fromkeys(("request_time", "upstream_service_time"), MILLISECONDS),
-    **dict.fromkeys(
-        (
-            *("start_time", "request_method", "server_protocol", "response_flags", "upstream_addr"),
-            *("upstream_cluster", "upstream_local_address", "remote_addr", "realip_remote_addr", "server_addr"),
-            *("grpc_status", "route_name", "response_code_details", "connection_termination_details", "scheme"),
-        ),
-        WORD,
-    ),
-    "request_uri": Kind(r"\S*", TEXT.read),
+"""What nginx has as well is written out under nginx's name, so that one query fits all; the rest under Envoy's own."""
+_TYPES = {
+    "status": INTEGER,
+    "bytes_received": INTEGER,
+    "body_bytes_sent": INTEGER,
+    "upstream_attempts": INTEGER,
+    "request_time": MILLISECONDS,
+    "upstream_service_time": MILLISECONDS,
+    "start_time": WORD,
+    "request_method": WORD,
+    "server_protocol": WORD,
+    "response_flags": WORD,
+    "upstream_addr": WORD,
+    "upstream_cluster": WORD,
+    "upstream_local_address": WORD,
+    "remote_addr": WORD,
+    "realip_remote_addr": WORD,
+    "server_addr": WORD,
+    "grpc_status": WORD,
+    "route_name": WORD,
+    "response_code_details": WORD,
+    "connection_termination_details": WORD,
+    "scheme": WORD,
+    "request_uri": ValueType(r"\S*", TEXT.convert),
 }
 _REASONS = {
-    "UF": "unreachable",
-    "UT": "timed_out",
-    "UC": "premature_close",
-    "UR": "reset",
-    "LR": "reset",
-    "UPE": "other",
-    "OM": "other",
-    "DT": "timed_out",
-    "SI": "timed_out",
+    "UF": Reason.UNREACHABLE,
+    "UT": Reason.TIMED_OUT,
+    "UC": Reason.PREMATURE_CLOSE,
+    "UR": Reason.RESET,
+    "LR": Reason.RESET,
+    "UPE": Reason.OTHER,
+    "OM": Reason.OTHER,
+    "DT": Reason.TIMED_OUT,
+    "SI": Reason.TIMED_OUT,
 }
-"""Response flags that say that the upstream failed, and how."""
-_MADE_UP = {"timed_out": b"504", "other": b"502"}
-"""What Envoy answers with by itself when an upstream failed so; else it is 503."""
-_CLIENT_LEFT = frozenset({"DC", "DR"})
+"""Why the upstream failed, by the response flag that says so."""
+_OWN_STATUSES = {Reason.TIMED_OUT: b"504", Reason.OTHER: b"502"}
+"""What Envoy itself answers with if an upstream failed for this reason; for all other reasons it is 503."""
+_CLIENT_LEFT_FLAGS = frozenset({"DC", "DR"})
 _ISTIO_CLUSTER = re.compile(r"outbound\|(\d+)\|[^|]*\|([\w-]+)\.([\w-]+)\.svc\b.*")
 _CONTOUR_CLUSTER = re.compile(r"([\w.-]+)/([\w.-]+)/(\d+)/[0-9a-f]+")
 
 
 def compile_format(text: str) -> LogFormat | JsonFormat:
-    """Compiles a format string, or a JSON object of them. Raises LogFormatError."""
+    """Compile a format string, or a JSON object of format strings. Raise LogFormatError if it cannot be compiled."""
     text = text.strip("\r\n").removesuffix("\\n")
-    return _compile_json(text) if text.lstrip().startswith("{") else assemble(text, "none", list(_tokens(text)), ENVOY)
+    if text.lstrip().startswith("{"):
+        return _compile_json(text)
+    return compile_tokens(text, "none", list(_split_tokens(text)), ENVOY)
 
 
 def _compile_json(text: str) -> JsonFormat:
     try:
-        keys = orjson.loads(text)
+        format_strings = orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise LogFormatError(f"a JSON object of format strings is expected: {error}") from error
+        raise LogFormatError(f"the JSON object of format strings is not valid: {error}") from error
     names = {}
-    for key, value in keys.items():
-        tokens = list(_tokens(value)) if isinstance(value, str) else []
+    for key, format_string in format_strings.items():
+        tokens = list(_split_tokens(format_string)) if isinstance(format_string, str) else []
         if len(tokens) == 1 and tokens[0].variable:
             names[key] = tokens[0].variable
-    needed = {"status", "upstream_addr"} & set(names.values())
-    if "status" not in needed:
-        raise LogFormatError("there is no %RESPONSE_CODE% in the format")
-    return JsonFormat(text, names, frozenset(needed), ENVOY)
+    required = {"status", "upstream_addr"} & set(names.values())
+    if "status" not in required:
+        raise LogFormatError("the format has no %RESPONSE_CODE%: add it")
+    return JsonFormat(text, names, frozenset(required), ENVOY)
 
 
-def _tokens(text: str) -> Iterator[Token]:
+def _split_tokens(text: str) -> Iterator[Token]:
     literal, begin, end = "", 1, 0
-    for found in _OPERATOR.finditer(text):
-        literal += text[end : found.start()]
-        end = found.end()
-        if found[1] is None:
+    for match in _OPERATOR.finditer(text):
+        literal += text[end : match.start()]
+        end = match.end()
+        if match[1] is None:
             literal += "%"
             continue
         if literal:
             yield Token("", literal, begin)
-        yield Token(_variable(found[1], found[2] or ""), "", found.start() + 1)
+        yield Token(_variable(match[1], match[2] or ""), "", match.start() + 1)
         literal, begin = "", end + 1
     literal += text[end:]
     if "%" in text[end:]:
-        raise LogFormatError(f"character {text.index('%', end) + 1}: an operator like %START_TIME% is expected")
+        raise LogFormatError(f"character {text.index('%', end) + 1}: expected an operator such as %START_TIME%")
     if literal:
         yield Token("", literal, begin)
 
 
 def _variable(operator: str, argument: str) -> str:
+    """Return the name of the variable that an operator stands for."""
     if operator in {"REQ", "RESP", "TRAILER"}:
-        if known := _HEADERS.get(f"{operator}({argument.upper()})"):
-            return known
+        if variable := _HEADER_VARIABLES.get(f"{operator}({argument.upper()})"):
+            return variable
         prefix = {"REQ": "http", "RESP": "sent_http", "TRAILER": "sent_trailer"}[operator]
-        return f"{prefix}_{_word(argument)}"
-    name = _NAMES.get(operator, operator.lower())
-    return name if not argument or name in {"start_time", "grpc_status"} else f"{name}_{_word(argument)}"
+        return f"{prefix}_{_snake_case(argument)}"
+    name = _OPERATOR_VARIABLES.get(operator, operator.lower())
+    return name if not argument or name in {"start_time", "grpc_status"} else f"{name}_{_snake_case(argument)}"
 
 
-def _word(text: str) -> str:
+def _snake_case(text: str) -> str:
     return re.sub(r"\W+", "_", text.lower()).strip("_")
 
 
-def read_record(raw: dict[str, bytes], fields: dict[str, Any]) -> Record:
-    duration = _ms(raw.get("request_time", b""))
-    began = parse_rfc3339(raw.get("start_time", b""))
+def make_record(raw: dict[str, bytes], fields: dict[str, Any]) -> Record:
+    """Return the record of a line's raw texts and its values."""
+    duration = _parse_milliseconds(raw.get("request_time", b""))
+    start = parse_rfc3339(raw.get("start_time", b""))
     return Record(
         fields,
         _attempts(raw),
-        ended=None if began is None or duration is None else began + duration,
-        ended_within=2 * MILLISECOND,  # both are cut to ms
+        end=None if start is None or duration is None else start + duration,
+        end_uncertainty=2 * MILLISECOND,  # both are cut to ms
         duration=duration,
         upstream_name=_upstream_name(raw.get("upstream_cluster", b"").decode("utf-8", "replace")),
         client=_client(raw),
@@ -209,40 +227,46 @@ def read_record(raw: dict[str, bytes], fields: dict[str, Any]) -> Record:
 
 
 def _attempts(raw: dict[str, bytes]) -> list[Attempt]:
-    """The last one: of those before it a line has a number at most."""
+    """Return the last attempt; of those before it a line has their number at most."""
     addr = raw.get("upstream_addr", b"-")
     if addr in {b"", b"-"}:
         return []
-    status, took = raw.get("status", b""), _ms(raw.get("upstream_service_time", b""))
     flags = raw.get("response_flags", b"-").decode("ascii", "replace").split(",")
-    reason = next((_REASONS[flag] for flag in flags if flag in _REASONS), "")
-    if b"refused" in (why := raw.get("upstream_transport_failure_reason", b"").lower()) or b"error:_111" in why:
-        reason = "refused"
+    reason = next((_REASONS[flag] for flag in flags if flag in _REASONS), Reason.NONE)
+    transport_failure = raw.get("upstream_transport_failure_reason", b"").lower()
+    if b"refused" in transport_failure or b"error:_111" in transport_failure:
+        reason = Reason.REFUSED
+    status = raw.get("status", b"")
     if status == b"0" and reason:  # in the router's `upstream_log`; in the other the client sees this status
-        status = _MADE_UP.get(reason, b"503")
-    made_by = "" if _CLIENT_LEFT & {*flags} or status == b"0" else "proxy" if reason else "pod"
+        status = _OWN_STATUSES.get(reason, b"503")
+    made_by = Origin.POD
+    if _CLIENT_LEFT_FLAGS.intersection(flags) or status == b"0":
+        made_by = Origin.NONE
+    elif reason:
+        made_by = Origin.PROXY
+    # The time in the header counts from the request's end: of several attempts it is not that of a single one.
+    is_only_attempt = raw.get("upstream_attempts", b"1") in {b"", b"-", b"1"} and "URX" not in flags
     attempt = Attempt(
-        decoded(addr),
-        int(status) if status.isdigit() and len(status) < 10 and int(status) else None,
-        # The header's time counts from the request's end: of several attempts it is no single one's.
-        took if raw.get("upstream_attempts", b"1") in {b"", b"-", b"1"} and "URX" not in flags else None,
+        decode_text(addr),
+        parse_integer(status, max_digits=9) or None,
+        _parse_milliseconds(raw.get("upstream_service_time", b"")) if is_only_attempt else None,
         None,
         made_by=made_by,
         reason=reason,
-        grpc_status=status_name(raw.get("grpc_status", b"")),
+        grpc_status=parse_status(raw.get("grpc_status", b"")),
     )
     return [attempt]
 
 
 def _client(raw: dict[str, bytes]) -> str:
-    """Without the port."""
-    addr = decoded(raw.get("remote_addr", b""))
+    """Return the client's address without its port."""
+    addr = decode_text(raw.get("remote_addr", b""))
     host, _, port = addr.rpartition(":")
     return host.strip("[]") if port.isdecimal() and ("." in host or host.endswith("]")) else addr
 
 
 def _upstream_name(cluster: str) -> str:
-    """As Istio and Contour name their clusters; Envoy Gateway names them by route."""
+    """Return the name for a cluster of Istio or Contour; Envoy Gateway names its clusters by route."""
     if istio := _ISTIO_CLUSTER.fullmatch(cluster):
         return f"{istio[3]}-{istio[2]}-{istio[1]}"
     if contour := _CONTOUR_CLUSTER.fullmatch(cluster):
@@ -250,14 +274,26 @@ def _upstream_name(cluster: str) -> str:
     return ""
 
 
-def _ms(raw: bytes) -> int | None:
-    return int(raw) * MILLISECOND if raw.isdigit() and len(raw) < 12 else None
+def _parse_milliseconds(raw: bytes) -> int | None:
+    """Return a whole number of ms in ns."""
+    milliseconds = parse_integer(raw, max_digits=11)
+    return None if milliseconds is None else milliseconds * MILLISECOND
 
 
-_COUNTS = frozenset(
-    {
-        *("start_time", "status", "response_flags", "request_time", "upstream_service_time", "upstream_addr"),
-        *("upstream_cluster", "grpc_status", "remote_addr"),
-    }
+ENVOY = make_dialect(
+    _TYPES,
+    make_record,
+    essential=frozenset(
+        {
+            "start_time",
+            "status",
+            "response_flags",
+            "request_time",
+            "upstream_service_time",
+            "upstream_addr",
+            "upstream_cluster",
+            "grpc_status",
+            "remote_addr",
+        }
+    ),
 )
-ENVOY = dialect(_KINDS, read_record, counts=_COUNTS)

@@ -1,27 +1,42 @@
-"""gRPC's own statuses, as proxies write them. Pure."""
+"""The statuses of gRPC, as proxies write them. Pure."""
 
 from functools import lru_cache
 
-CODES = (
-    *("OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS"),
-    *("PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED"),
-    *("INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED"),
+STATUS_NAMES = (
+    "OK",
+    "CANCELLED",
+    "UNKNOWN",
+    "INVALID_ARGUMENT",
+    "DEADLINE_EXCEEDED",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "OUT_OF_RANGE",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+    "UNAVAILABLE",
+    "DATA_LOSS",
+    "UNAUTHENTICATED",
 )
-"""By number (https://grpc.io/docs/guides/status-codes/)."""
-_SPELLED = {code.replace("_", ""): code for code in CODES} | {"CANCELED": "CANCELLED"}
+"""The names of the statuses by their number (https://grpc.io/docs/guides/status-codes/)."""
+_NAMES_BY_SPELLING = {name.replace("_", ""): name for name in STATUS_NAMES} | {"CANCELED": "CANCELLED"}
 
 
-def status_name(text: bytes) -> str:
-    """`14`, `Unavailable` or `UNAVAILABLE` as UNAVAILABLE; empty where nothing or `-` is said. What gRPC does not know
-    is to be taken for UNKNOWN, says its specification: the pod chose it.
+def parse_status(text: bytes) -> str:
+    """Return the name of a status: UNAVAILABLE for `14`, `Unavailable` or `UNAVAILABLE`; empty for `-` or nothing.
+
+    Anything else becomes UNKNOWN, as gRPC's specification demands: the pod chose it.
     """
     if text in {b"", b"-"}:
         return ""
-    return _known(text) if len(text) < 20 else "UNKNOWN"
+    return _look_up_status(text) if len(text) < 20 else "UNKNOWN"
 
 
 @lru_cache(maxsize=256)
-def _known(text: bytes) -> str:
+def _look_up_status(text: bytes) -> str:
     if text.isdigit():
-        return CODES[int(text)] if int(text) < len(CODES) else "UNKNOWN"
-    return _SPELLED.get(text.decode("ascii", "replace").replace("_", "").upper(), "UNKNOWN")
+        return STATUS_NAMES[int(text)] if int(text) < len(STATUS_NAMES) else "UNKNOWN"
+    return _NAMES_BY_SPELLING.get(text.decode("ascii", "replace").replace("_", "").upper(), "UNKNOWN")

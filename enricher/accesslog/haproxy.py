@@ -1,25 +1,25 @@
-"""HAProxy's HTTP log: its format strings, and what their variables say. Pure.
+"""HAProxy's HTTP log: its format strings, and the meaning of their variables. Pure.
 
-Source: https://docs.haproxy.org/2.6/configuration.html#8.2.3 (and 8.2.4, 8.5). The default names a server, not its
-address: `%si:%sp` does. What comes from a client is written with `#XX` for what could be mistaken. The time of a
-line has no zone, unless it is `%T` or `%Ts`.
+Source: https://docs.haproxy.org/2.6/configuration.html#8.2.3 (and 8.2.4, 8.5). The default format names a server, not
+its address; `%si:%sp` is the address. In a client's text, what could be mistaken for something else is written as
+`#XX`. The time of a line has no zone, unless it is `%T` or `%Ts`.
 """
 
 import re
 from collections.abc import Iterator
 from typing import Any
 
-from enricher.accesslog.attempts import Attempt
-from enricher.accesslog.compiler import LogFormat, LogFormatError, Token, assemble
-from enricher.accesslog.nginx_variables import unescape
-from enricher.accesslog.record import Record
-from enricher.accesslog.values import COUNT, INTEGER, MILLISECONDS, WORD, Kind, dialect
+from enricher.accesslog.compiler import LogFormat, LogFormatError, Token, compile_tokens
+from enricher.accesslog.nginx_variables import decode_text, unescape
+from enricher.accesslog.record import Attempt, Record, parse_integer
+from enricher.accesslog.values import INTEGER, MILLISECONDS, PREFIXED_INTEGER, WORD, ValueType, make_dialect
+from enricher.labels import Origin, Reason
 from enricher.timestamps import MILLISECOND, SECOND, parse_time_local
 
 HTTPLOG = "%ci:%cp [%tr] %ft %b/%s %TR/%Tw/%Tc/%Tr/%Ta %ST %B %CC %CS %tsc %ac/%fc/%bc/%sc/%rc %sq/%bq %hr %hs %{+Q}r"
-"""`option httplog`."""
-ADDRESSED = HTTPLOG.replace("%b/%s", "%b/%s %si:%sp")
-"""The same, and the server's address: not at the end, where HAProxy cuts long lines."""
+"""The format of `option httplog`."""
+HTTPLOG_ADDRESSED = HTTPLOG.replace("%b/%s", "%b/%s %si:%sp")
+"""The same with the server's address, which is not at the end, where HAProxy cuts long lines off."""
 
 _VARIABLE = re.compile(r"%(?:\{([^}]*)\})?(?:\[([^\]]*)\]|([A-Za-z]+)|%)")
 _NAMES = {
@@ -66,131 +66,168 @@ _NAMES = {
     "ID": "unique_id",
     "H": "hostname",
 }
-"""What nginx has as well goes out under nginx's name, the rest under what HAProxy's manual calls it."""
-_DATE = Kind(r"\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d(?:\.\d{3})?(?: [+-]\d{4})?", unescape)
-_KINDS: dict[str, Kind] = {
-    **dict.fromkeys(("request_date", "accept_date", "time_gmt"), _DATE),
-    **dict.fromkeys(("remote_port", "timestamp", "bytes_received", "actconn", "feconn", "beconn", "srv_conn"), INTEGER),
-    **dict.fromkeys(("srv_queue", "backend_queue"), INTEGER),
-    **dict.fromkeys(("bytes_sent", "retries"), COUNT),
-    "status": Kind(r"-1|\d+", INTEGER.read),
-    **dict.fromkeys(
-        ("time_request", "time_queued", "time_connect", "time_response", "time_data", "request_time", "time_total"),
-        MILLISECONDS,
-    ),
-    **dict.fromkeys(
-        (
-            *("remote_addr", "frontend_name", "request_cookie", "response_cookie", "termination_state", "unique_id"),
-            *("upstream_addr", "server_protocol", "hostname"),
-        ),
-        WORD,
-    ),
-    **dict.fromkeys(("backend_name", "server_name"), Kind(r'[^\s"/]*', unescape)),
-    **dict.fromkeys(("request_headers", "response_headers", "captured_headers"), Kind(r"\{[^{}]*\}", unescape)),
+"""What nginx has as well is written out under nginx's name, the rest under the name in HAProxy's manual."""
+_DATE = ValueType(r"\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d(?:\.\d{3})?(?: [+-]\d{4})?", unescape)
+_SERVER = ValueType(r'[^\s"/]*', unescape)
+_HEADERS = ValueType(r"\{[^{}]*\}", unescape)
+_TYPES = {
+    "request_date": _DATE,
+    "accept_date": _DATE,
+    "time_gmt": _DATE,
+    "timestamp": INTEGER,
+    "remote_port": INTEGER,
+    "bytes_received": INTEGER,
+    "bytes_sent": PREFIXED_INTEGER,
+    "actconn": INTEGER,
+    "feconn": INTEGER,
+    "beconn": INTEGER,
+    "srv_conn": INTEGER,
+    "srv_queue": INTEGER,
+    "backend_queue": INTEGER,
+    "retries": PREFIXED_INTEGER,
+    "status": ValueType(r"-1|\d+", INTEGER.convert),
+    "time_request": MILLISECONDS,
+    "time_queued": MILLISECONDS,
+    "time_connect": MILLISECONDS,
+    "time_response": MILLISECONDS,
+    "time_data": MILLISECONDS,
+    "time_total": MILLISECONDS,
+    "request_time": MILLISECONDS,
+    "remote_addr": WORD,
+    "upstream_addr": WORD,
+    "frontend_name": WORD,
+    "backend_name": _SERVER,
+    "server_name": _SERVER,
+    "request_cookie": WORD,
+    "response_cookie": WORD,
+    "termination_state": WORD,
+    "unique_id": WORD,
+    "server_protocol": WORD,
+    "hostname": WORD,
+    "request_headers": _HEADERS,
+    "response_headers": _HEADERS,
+    "captured_headers": _HEADERS,
 }
-_SYSLOG = r"(?:(?:<\d{1,3}>)?(?:[\w.:+-]++ ++){0,6}[\w./-]*+\[\d+\]: )?"
-"""What comes before a line in rsyslog's files, or where HAProxy logs in a syslog format itself."""
-_REASONS = {"SC": "refused", "sC": "timed_out", "SH": "premature_close", "sH": "timed_out", "PH": "other"}
-"""The first two letters of a termination state: who ended it (S the server, s its time-out, P the proxy), and when:
-while connecting, waiting for the header, or in the data.
+_SYSLOG_PREFIX = r"(?:(?:<\d{1,3}>)?(?:[\w.:+-]++ ++){0,6}[\w./-]*+\[\d+\]: )?"
+"""What stands before a line in rsyslog's files, or if HAProxy itself logs in a syslog format."""
+_REASONS = {
+    "SC": Reason.REFUSED,
+    "sC": Reason.TIMED_OUT,
+    "SH": Reason.PREMATURE_CLOSE,
+    "sH": Reason.TIMED_OUT,
+    "PH": Reason.OTHER,
+    "SD": Reason.PREMATURE_CLOSE,
+    "sD": Reason.TIMED_OUT,
+    "SL": Reason.PREMATURE_CLOSE,
+    "sL": Reason.TIMED_OUT,
+}
+"""Why HAProxy made the answer, by the first two letters of the termination state.
+
+The first letter is who ended the session (S the server, s its time-out, P the proxy), the second is when: while
+connecting (C), waiting for the header (H), or in the data (D, L).
 """
-_DATA = {"SD": "premature_close", "sD": "timed_out", "SL": "premature_close", "sL": "timed_out"}
 
 
 def compile_format(text: str) -> tuple[LogFormat, ...]:
-    """Compiles a `log-format`. There are several of it: with one of `%hr` and `%hs` (a line does not tell which) or
-    none, where nothing is captured; and without the quote at the end, which is cut off from long lines. Raises
-    LogFormatError.
+    """Compile a `log-format` to the formats that its lines can have. Raise LogFormatError if it cannot be compiled.
+
+    A line with captured headers does not show whether they are `%hr` or `%hs` if it has only one of these, and a line
+    without has neither. HAProxy cuts long lines off, so each format also comes without the quote at its end.
     """
     text = text.strip("\r\n").replace("%si:%sp", "%upstream")
     variants = [text]
-    captured = next((found for found in ("%hr %hs ", "%hr ", "%hs ") if found in text), "")
+    captured = next((piece for piece in ("%hr %hs ", "%hr ", "%hs ") if piece in text), "")
     if captured:
         variants += [text.replace(captured, between) for between in ("%captured " * (" %" in captured), "")]
-    found = [list(_tokens(variant)) for variant in variants]
-    found += [one[:-1] for one in found if one and one[-1].literal == '"']
-    return tuple(assemble(text, "hash", one, HAPROXY) for one in found)
+    token_lists = [list(_split_tokens(variant)) for variant in variants]
+    token_lists += [tokens[:-1] for tokens in token_lists if tokens and tokens[-1].literal == '"']
+    return tuple(compile_tokens(text, "hash", tokens, HAPROXY) for tokens in token_lists)
 
 
-def _tokens(text: str) -> Iterator[Token]:
+def _split_tokens(text: str) -> Iterator[Token]:
     text = text.replace("\\ ", " ")
     literal, begin, end = "", 1, 0
-    for found in _VARIABLE.finditer(text):
-        literal += text[end : found.start()]
-        end = found.end()
-        if found[2] is None and found[3] is None:
+    for match in _VARIABLE.finditer(text):
+        literal += text[end : match.start()]
+        end = match.end()
+        if match[2] is None and match[3] is None:
             literal += "%"
             continue
-        if found[3] == "o":
+        if match[3] == "o":
             raise LogFormatError(
-                f"character {found.start() + 1}: {found[0]} is not read here: give each variable its flags"
+                f"character {match.start() + 1}: {match[0]} is not supported: give each variable its own flags"
             )
-        quote = '"' if "+Q" in (found[1] or "") else ""
+        quote = '"' if "+Q" in (match[1] or "") else ""
         if literal + quote:
             yield Token("", literal + quote, begin)
-        yield Token(_variable(found), "", found.start() + 1)
+        yield Token(_variable(match), "", match.start() + 1)
         literal, begin = quote, end + 1
     literal += text[end:]
     if literal:
         yield Token("", literal, begin)
 
 
-def _variable(found: re.Match[str]) -> str:
-    if found[3] == "upstream":
+def _variable(match: re.Match[str]) -> str:
+    """Return the name of the variable that a match of _VARIABLE stands for."""
+    if match[3] == "upstream":
         return "upstream_addr"
-    return _NAMES.get(found[3] or "") or re.sub(r"\W+", "_", found[2] or found[3]).strip("_").lower()
+    return _NAMES.get(match[3] or "") or re.sub(r"\W+", "_", match[2] or match[3]).strip("_").lower()
 
 
-def read_record(raw: dict[str, bytes], fields: dict[str, Any]) -> Record:
+def make_record(raw: dict[str, bytes], fields: dict[str, Any]) -> Record:
+    """Return the record of a line's raw texts and its values."""
     request, queued, connect, response, active = (
-        _ms(raw.get(name, b""))
+        _parse_milliseconds(raw.get(name, b""))
         for name in ("time_request", "time_queued", "time_connect", "time_response", "request_time")
     )
-    took = None
+    response_time = None
     if active is not None:
-        took = max(0, active - (request or 0) - (queued or 0))
+        response_time = max(0, active - (request or 0) - (queued or 0))
     elif connect is not None and response is not None:
-        took = connect + response
-    ended, within = _ended(raw)
+        response_time = connect + response
     return Record(
         fields,
-        _attempts(raw, took),
-        ended=ended,
-        ended_within=within,
+        _attempts(raw, response_time),
+        end=_request_end(raw),
+        end_uncertainty=SECOND,
         duration=active,
         client=raw.get("remote_addr", b"").decode("utf-8", "replace"),
     )
 
 
-def _attempts(raw: dict[str, bytes], took: int | None) -> list[Attempt]:
-    """The server that was asked last; of those before it the line has a number only."""
-    addr = raw.get("upstream_addr", b"").decode("utf-8", "backslashreplace")
-    server = raw.get("server_name", b"").decode("utf-8", "backslashreplace")
+def _attempts(raw: dict[str, bytes], response_time: int | None) -> list[Attempt]:
+    """Return the attempt at the server that was asked last; of those before it a line has only their number."""
+    addr, server = decode_text(raw.get("upstream_addr", b"")), decode_text(raw.get("server_name", b""))
     if server == "<NOSRV>" or addr.startswith("-") or not (addr or server):
         return []
     if not addr:
-        addr = f"{raw.get('backend_name', b'').decode('utf-8', 'backslashreplace')}/{server}"
+        addr = f"{decode_text(raw.get('backend_name', b''))}/{server}"
     state = raw.get("termination_state", b"").decode("ascii", "replace")[:2]
-    reason = _REASONS.get(state) or _DATA.get(state, "")
-    made_by = "proxy" if reason else "" if state[:1] in {"C", "c"} else "pod"
-    status = raw.get("status", b"")
-    code = int(status) if status.isdigit() and len(status) < 10 else None
-    return [Attempt(addr, code, took, None, made_by=made_by, reason=reason)]
+    reason = _REASONS.get(state, Reason.NONE)
+    made_by = Origin.POD
+    if reason:
+        made_by = Origin.PROXY
+    elif state[:1] in {"C", "c"}:
+        made_by = Origin.NONE  # the client ended it
+    status = parse_integer(raw.get("status", b""), max_digits=9)
+    return [Attempt(addr, status, response_time, None, made_by=made_by, reason=reason)]
 
 
-def _ended(raw: dict[str, bytes]) -> tuple[int | None, int]:
-    """By the log's own word, if that has a zone: `%T` and `%Ts` are the time of the log."""
-    if (stamp := raw.get("timestamp", b"")).isdigit() and len(stamp) < 12:
-        return int(stamp) * SECOND, SECOND
-    if (at := parse_time_local(raw.get("time_gmt", b""))) is not None:
-        return at, SECOND
-    return None, SECOND
+def _request_end(raw: dict[str, bytes]) -> int | None:
+    """Return when the request ended, in ns, if the line has a time with a zone: `%T` and `%Ts` are the log's time."""
+    timestamp = parse_integer(raw.get("timestamp", b""), max_digits=11)
+    return parse_time_local(raw.get("time_gmt", b"")) if timestamp is None else timestamp * SECOND
 
 
-def _ms(raw: bytes) -> int | None:
-    raw = raw.removeprefix(b"+")
-    return int(raw) * MILLISECOND if raw.isdigit() and len(raw) < 12 else None
+def _parse_milliseconds(raw: bytes) -> int | None:
+    """Return a whole number of ms in ns."""
+    milliseconds = parse_integer(raw.removeprefix(b"+"), max_digits=11)
+    return None if milliseconds is None else milliseconds * MILLISECOND
 
 
-_COUNTS = frozenset({"status", "request_time", "termination_state", "upstream_addr", "server_name", "remote_addr"})
-HAPROXY = dialect(_KINDS, read_record, counts=_COUNTS, prefix=_SYSLOG)
+HAPROXY = make_dialect(
+    _TYPES,
+    make_record,
+    essential=frozenset({"status", "request_time", "termination_state", "upstream_addr", "server_name", "remote_addr"}),
+    prefix=_SYSLOG_PREFIX,
+)

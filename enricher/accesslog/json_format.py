@@ -1,4 +1,4 @@
-"""Logs whose lines are JSON objects, in whatever order their keys are. Pure."""
+"""The format of logs whose lines are JSON objects, with their keys in any order. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,21 +11,22 @@ from enricher.accesslog.record import Record
 
 @dataclass(frozen=True, eq=False)
 class JsonFormat:
-    """`keys` says which variable stands under a key; what is under other keys goes out as it is. A line fits if it has
-    all keys of the variables `needed`.
-    """
+    """A format of JSON objects. Values under keys that it does not know are written out unchanged."""
 
     text: str
     keys: Mapping[str, str]
-    needed: frozenset[str]
+    """The variable that each key holds."""
+    required: frozenset[str]
+    """The variables that a line must have to fit the format."""
     dialect: Dialect = field(repr=False)
 
     @property
     def names(self) -> tuple[str, ...]:
+        """Return the variables of the format."""
         return tuple(self.keys.values())
 
     def parse(self, line: bytes) -> Record | None:
-        """The line as a record, or None where it does not fit the format."""
+        """Return the line as a record, or None if it does not fit the format."""
         if not line.startswith(b"{"):
             return None
         try:
@@ -33,19 +34,19 @@ class JsonFormat:
         except orjson.JSONDecodeError:
             return None
         try:
-            raw = {name: _text(values[key]) for key, name in self.keys.items() if key in values}
-            if not self.needed <= raw.keys():
+            raw = {name: _raw_text(values[key]) for key, name in self.keys.items() if key in values}
+            if not self.required <= raw.keys():
                 return None
             fields = {name: self.dialect.converter(name, "none")(text) for name, text in raw.items()}
             others = {key: value for key, value in values.items() if key not in self.keys and key not in fields}
             orjson.dumps(others)
         except orjson.JSONEncodeError:
             return None  # it is nested more deeply than can be written
-        return self.dialect.record(raw, fields | others)
+        return self.dialect.make_record(raw, fields | others)
 
 
-def _text(value: object) -> bytes:
-    """A value as a line of text would have it."""
+def _raw_text(value: object) -> bytes:
+    """Return a value as a line of text would have it."""
     if isinstance(value, str):
         return value.encode()
     return b"" if value is None else orjson.dumps(value)

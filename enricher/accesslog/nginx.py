@@ -1,15 +1,22 @@
-"""nginx's language for formats, and what its variables say. Pure."""
+"""nginx's language for log formats, and the meaning of its variables. Pure."""
 
 import re
 from collections.abc import Iterator
 from typing import Any
 
-from enricher.accesslog.attempts import read_attempts
-from enricher.accesslog.compiler import Dialect, LogFormat, LogFormatError, Token, assemble
-from enricher.accesslog.grpc import status_name
-from enricher.accesslog.nginx_variables import ATTEMPT_LISTS, GRPC_STATUSES, LISTS, converter, shape
-from enricher.accesslog.record import Record
-from enricher.timestamps import LATEST, SECOND, parse_decimal_seconds, parse_rfc3339, parse_time_local
+from enricher.accesslog.compiler import Dialect, LogFormat, LogFormatError, Token, compile_tokens
+from enricher.accesslog.grpc import parse_status
+from enricher.accesslog.nginx_variables import (
+    ATTEMPT_LISTS,
+    GRPC_STATUS_VARIABLES,
+    LIST_VARIABLES,
+    MISSING,
+    decode_text,
+    value_converter,
+    variable_shape,
+)
+from enricher.accesslog.record import Record, parse_attempts
+from enricher.timestamps import LATEST, MILLISECOND, SECOND, parse_decimal_seconds, parse_rfc3339, parse_time_local
 
 INGRESS_NGINX = (
     '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" '
@@ -26,70 +33,80 @@ _WORD = re.compile(
     r"""(?:\s|\#[^\n]*(?:\n|$))*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|((?:\$\{|[^\s;{}'"])(?:\$\{|[^\s;{])*)|(;|$))""",
     re.DOTALL,
 )
-"""A word of nginx.conf behind white space and comments: in quotes or bare, or the end of a directive."""
+"""A word of nginx.conf after white space and comments, in quotes or bare, or the end of a directive."""
 _ESCAPE = re.compile(r"""\\([trn'"\\])""")
 _ESCAPED = {"t": "\t", "r": "\r", "n": "\n"}
 """What a backslash means in nginx.conf (ngx_conf_file.c), into which ingress-nginx writes the ConfigMap's value."""
 _ESCAPE_PARAMETER = re.compile(r"\s*escape=(\S+)\s")
 
 
-_NO_UPSTREAM = frozenset({b"", b"-"})
-_TIMES = frozenset({"time_local", "time_iso8601", "msec"})
-
-
 def compile_format(text: str) -> LogFormat:
-    """Compiles a format as it stands in a ConfigMap, with an optional `escape=…` before it, or the one directive
-    `log_format name [escape=…] '…' '…';` of a piece of nginx.conf. Raises LogFormatError.
+    """Compile a format as it stands in a ConfigMap or in nginx.conf. Raise LogFormatError if it cannot be compiled.
+
+    A ConfigMap's value may have `escape=…` before it. A piece of nginx.conf has one directive
+    `log_format name [escape=…] '…' '…';`.
     """
-    escape, pieces = _unwrap(text)
-    pieces = [_ESCAPE.sub(lambda found: _ESCAPED.get(found[1], found[1]), piece) for piece in pieces]
+    escape, pieces = _split_directive(text)
+    pieces = [_ESCAPE.sub(lambda match: _ESCAPED.get(match[1], match[1]), piece) for piece in pieces]
     if escape not in ESCAPES:
-        raise LogFormatError(f"escape={escape} is not one of {', '.join(ESCAPES)}")
-    return assemble("".join(pieces), escape, list(_all_tokens(pieces)), NGINX)
+        raise LogFormatError(f"escape={escape} is not supported: choose one of {', '.join(ESCAPES)}")
+    return compile_tokens("".join(pieces), escape, list(_split_all_tokens(pieces)), NGINX)
 
 
-def read_record(raw: dict[str, bytes], fields: dict[str, Any]) -> Record:
+def make_record(raw: dict[str, bytes], fields: dict[str, Any]) -> Record:
+    """Return the record of a line's raw texts and its values."""
     addr, status, time, length = (raw.get(name, b"") for name in ATTEMPT_LISTS)
+    end, end_uncertainty = _request_end(raw)
     record = Record(
         fields,
-        read_attempts(addr, status, time, length, raw.get("upstream_header_time", b"")),
+        parse_attempts(addr, status, time, length, raw.get("upstream_header_time", b"")),
+        end=end,
+        end_uncertainty=end_uncertainty,
         duration=parse_decimal_seconds(raw.get("request_time", b"")),
-        client=raw.get("remote_addr", b"").decode("utf-8", "backslashreplace"),
+        upstream_name=effective_upstream_name(
+            raw.get("proxy_upstream_name", b""), raw.get("proxy_alternative_upstream_name", b"")
+        ),
+        client=decode_text(raw.get("remote_addr", b"")),
     )
-    record.ended, record.ended_within = _own_end(raw)
-    record.upstream_name = upstream_name(
-        raw.get("proxy_upstream_name", b""), raw.get("proxy_alternative_upstream_name", b"")
-    )
-    if record.attempts and (
-        grpc := next(filter(None, (status_name(raw.get(name, b"")) for name in GRPC_STATUSES)), "")
-    ):
-        record.attempts[-1] = record.attempts[-1]._replace(grpc_status=grpc)
+    if record.attempts:
+        grpc_statuses = (parse_status(raw.get(name, b"")) for name in GRPC_STATUS_VARIABLES)
+        if grpc_status := next(filter(None, grpc_statuses), ""):
+            record.attempts[-1] = record.attempts[-1]._replace(grpc_status=grpc_status)
     return record
 
 
-def _own_end(raw: dict[str, bytes]) -> tuple[int | None, int]:
-    """When nginx says the request ended, and how exactly it says so."""
-    if (ended := parse_decimal_seconds(raw.get("msec", b""))) is not None and ended < LATEST * SECOND:
-        return ended, SECOND // 1000
-    if (ended := parse_time_local(raw.get("time_local", b""))) is not None:
-        return ended, SECOND
+def _request_end(raw: dict[str, bytes]) -> tuple[int | None, int]:
+    """Return when nginx says that the request ended (ns; None if it does not), and how much later it may have been."""
+    if (end := parse_decimal_seconds(raw.get("msec", b""))) is not None and end < LATEST * SECOND:
+        return end, MILLISECOND
+    if (end := parse_time_local(raw.get("time_local", b""))) is not None:
+        return end, SECOND
     return parse_rfc3339(raw.get("time_iso8601", b"")), SECOND
 
 
-def upstream_name(primary: bytes, alternative: bytes) -> str:
-    """The name of the group of upstreams that was asked: the canary's, if one was."""
-    return (primary if alternative in _NO_UPSTREAM else alternative).decode("utf-8", "backslashreplace")
+def effective_upstream_name(primary: bytes, alternative: bytes) -> str:
+    """Return the name of the group of upstreams that was asked: the canary's, if there is one."""
+    return decode_text(primary if alternative in MISSING else alternative)
 
 
-_COUNTS = LISTS | _TIMES | {"status", "request_time", "proxy_upstream_name", "proxy_alternative_upstream_name"}
-NGINX = Dialect(shape, converter, read_record, counts=_COUNTS, lists=LISTS)
+_ESSENTIAL = LIST_VARIABLES | {
+    "time_local",
+    "time_iso8601",
+    "msec",
+    "status",
+    "request_time",
+    "proxy_upstream_name",
+    "proxy_alternative_upstream_name",
+}
+NGINX = Dialect(variable_shape, value_converter, make_record, essential=_ESSENTIAL, lists=LIST_VARIABLES)
 
 
-def _unwrap(text: str) -> tuple[str, list[str]]:
-    """How values are escaped, and the pieces of the format."""
+def _split_directive(text: str) -> tuple[str, list[str]]:
+    """Return how values are escaped, and the pieces of the format."""
     directives = list(_DIRECTIVE.finditer(text))
     if len(directives) > 1:
-        raise LogFormatError(f"one log_format is expected, not {', '.join(found[1] for found in directives)}")
+        names = ", ".join(match[1] for match in directives)
+        raise LogFormatError(f"there are several log_format directives ({names}): give one")
     if directives:
         words = list(_words(text, directives[0].end()))
         if words and words[0].startswith("escape="):
@@ -101,43 +118,46 @@ def _unwrap(text: str) -> tuple[str, list[str]]:
 
 
 def _words(text: str, begin: int) -> Iterator[str]:
-    """The words of a directive up to its end."""
-    while found := _WORD.match(text, begin):
-        if found[4] is not None:
+    """Yield the words of a directive up to its end."""
+    while match := _WORD.match(text, begin):
+        if match[4] is not None:
             return
-        yield found[found.lastindex or 0]
-        begin = found.end()
-    raise LogFormatError(f"a word or ; is expected at {text[begin : begin + 20]!r} of the log_format directive")
+        yield match[match.lastindex or 0]
+        begin = match.end()
+    raise LogFormatError(f"expected a word or ; at {text[begin : begin + 20]!r} in the log_format directive")
 
 
-def _all_tokens(pieces: list[str]) -> Iterator[Token]:
-    """Of each piece by itself, as nginx reads them: `'$a' 'b'` is not `'$ab'`. Neighbouring literals become one."""
+def _split_all_tokens(pieces: list[str]) -> Iterator[Token]:
+    """Yield the tokens of each piece by itself, as nginx reads them, with adjacent literals joined.
+
+    `'$a' 'b'` is not `'$ab'`.
+    """
     literal, begin, end = "", 0, 0
     for piece in pieces:
-        for token in _tokens(piece, end):
+        for token in _split_tokens(piece, end):
             if token.variable and literal:
                 yield Token("", literal, begin)
                 literal = ""
             if token.variable:
                 yield token
             else:
-                begin = begin if literal else token.at
+                begin = begin if literal else token.position
                 literal += token.literal
         end += len(piece)
     if literal:
         yield Token("", literal, begin)
 
 
-def _tokens(text: str, before: int) -> Iterator[Token]:
-    """Of a piece that so many characters come before."""
+def _split_tokens(text: str, offset: int) -> Iterator[Token]:
+    """Yield the tokens of a piece that begins after `offset` characters of the format."""
     end = 0
     while (start := text.find("$", end)) >= 0:
-        found = _VARIABLE.match(text, start)
-        if not found:
-            raise LogFormatError(f"character {before + start + 1}: a variable's name is expected after $")
+        match = _VARIABLE.match(text, start)
+        if not match:
+            raise LogFormatError(f"character {offset + start + 1}: expected the name of a variable after $")
         if text[end:start]:
-            yield Token("", text[end:start], before + end + 1)
-        yield Token(found[1] or found[2], "", before + start + 1)
-        end = found.end()
+            yield Token("", text[end:start], offset + end + 1)
+        yield Token(match[1] or match[2], "", offset + start + 1)
+        end = match.end()
     if text[end:]:
-        yield Token("", text[end:], before + end + 1)
+        yield Token("", text[end:], offset + end + 1)

@@ -1,7 +1,7 @@
-"""What nginx's log variables look like and which type their values have. Pure.
+"""The shapes of nginx's log variables, and the types of their values. Pure.
 
 A *shape* is a regular expression for the values of a variable that nginx itself makes. Every other variable is text,
-which a client may have chosen. Shapes are what a line is parsed by where the text is hostile.
+which a client may have chosen. Shapes are what a line is parsed by where its text is hostile.
 """
 
 import re
@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 
 class Seconds(float):
-    """A time in seconds that also knows how nginx wrote it: with three decimals, always."""
+    """A time in seconds that keeps its text, so that it is written out with the decimals that the proxy wrote."""
 
     __slots__ = ("text",)
     text: bytes
@@ -22,40 +22,65 @@ class Seconds(float):
 
 Value = str | int | Seconds | None
 
-INTEGERS = frozenset(
+INTEGER_VARIABLES = frozenset(
     {
-        *("status", "body_bytes_sent", "bytes_sent", "bytes_received", "request_length", "connection"),
-        *("connection_requests", "pid", "server_port", "remote_port", "proxy_port"),
+        "status",
+        "body_bytes_sent",
+        "bytes_sent",
+        "bytes_received",
+        "request_length",
+        "connection",
+        "connection_requests",
+        "pid",
+        "server_port",
+        "remote_port",
+        "proxy_port",
     }
 )
-SECONDS = frozenset({"request_time", "msec", "session_time", "connection_time"})
+SECONDS_VARIABLES = frozenset({"request_time", "msec", "session_time", "connection_time"})
 ATTEMPT_LISTS = ("upstream_addr", "upstream_status", "upstream_response_time", "upstream_response_length")
-LISTS = frozenset(
+"""The upstream lists that attempts are made of, in the order of the fields of an attempt."""
+LIST_VARIABLES = frozenset(
     {
         *ATTEMPT_LISTS,
-        *("upstream_connect_time", "upstream_header_time", "upstream_first_byte_time", "upstream_session_time"),
-        *("upstream_bytes_received", "upstream_bytes_sent", "upstream_queue_time"),
+        "upstream_connect_time",
+        "upstream_header_time",
+        "upstream_first_byte_time",
+        "upstream_session_time",
+        "upstream_bytes_received",
+        "upstream_bytes_sent",
+        "upstream_queue_time",
     }
 )
-_NAMES = frozenset(
+_NAME_VARIABLES = frozenset(
     {
-        *("proxy_upstream_name", "proxy_alternative_upstream_name", "namespace", "ingress_name", "service_name"),
-        *("service_port", "request_id", "scheme", "pipe", "hostname"),
+        "proxy_upstream_name",
+        "proxy_alternative_upstream_name",
+        "namespace",
+        "ingress_name",
+        "service_name",
+        "service_port",
+        "request_id",
+        "scheme",
+        "pipe",
+        "hostname",
     }
 )
-
-GRPC_STATUSES = (
+GRPC_STATUS_VARIABLES = (
     "upstream_trailer_grpc_status",
     "upstream_http_grpc_status",
     "sent_trailer_grpc_status",
     "sent_http_grpc_status",
 )
-"""Where a call's status may be: in a trailer, or, of calls that ended at once, in a header; what the pod sent first."""
+"""Where the status of a gRPC call may be: in a trailer, or in a header if the call ended at once.
 
-_ALWAYS = frozenset({"time_local", "time_iso8601", "msec"})
+What the pod sent precedes what nginx sent.
+"""
+
+_NEVER_MISSING = frozenset({"time_local", "time_iso8601", "msec"})
 """Variables that always have a value."""
 _NUMBER = r"(?:\d++(?:\.\d++)?+|-)"
-ADDR = r"""[^\s,":'|;=<>(){}&][^\s,"'|;=<>(){}&]*"""
+ADDRESS_SHAPE = r"""[^\s,":'|;=<>(){}&][^\s,"'|;=<>(){}&]*"""
 _SHAPES = {
     "time_local": r"\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}",
     "time_iso8601": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d",
@@ -66,83 +91,94 @@ _SHAPES = {
 }
 
 
-def shape(name: str) -> str | None:
-    """The shape of a variable's value, or None for text. A missing value is `-`, or nothing under `escape=json`."""
-    if name in LISTS:
-        pattern = _list_shape(name, ADDR, "*")
-    elif name in INTEGERS:
+def variable_shape(name: str) -> str | None:
+    """Return the shape of a variable's value, or None for text.
+
+    A missing value is `-`, or nothing with `escape=json`.
+    """
+    if name in LIST_VARIABLES:
+        pattern = _list_shape(name, ADDRESS_SHAPE, "*")
+    elif name in INTEGER_VARIABLES:
         pattern = r"\d++"
-    elif name in SECONDS:
+    elif name in SECONDS_VARIABLES:
         pattern = r"\d++(?:\.\d++)?+"
-    elif name in _NAMES:
+    elif name in _NAME_VARIABLES:
         pattern = r"[\w.-]++"
-    elif name in GRPC_STATUSES:
-        pattern = r'[^\s"]{1,99}'  # what the pod says; with spaces in it, it could look like a line's other end
+    elif name in GRPC_STATUS_VARIABLES:
+        pattern = r'[^\s"]{1,99}'  # the pod chooses it; with spaces in it, it could look like the end of another line
     elif name in _SHAPES:
         pattern = _SHAPES[name]
     else:
         return None
-    return f"(?:{pattern})" if name in _ALWAYS else f"(?:{pattern}|-|)"
+    return f"(?:{pattern})" if name in _NEVER_MISSING else f"(?:{pattern}|-|)"
 
 
 def list_shape_beside_text(name: str, literal: str, *, last_only: bool) -> str:
-    """The shape of a list that stands near text. Text can be made of what looks like a list, again and again, so the
-    list's length and its letters are bounded, and it ends before the `literal` that it begins after: no such text is
-    costly to read. `last_only`: its last element.
+    """Return the shape of a list that stands near text, or with `last_only` that of its last element.
+
+    Text can repeat what looks like a list again and again. So that no text is costly to parse, the number of elements
+    and their characters are bounded, and the list ends before another `literal`, which it begins after.
     """
-    addr = f"(?!{re.escape(literal)}){ADDR}" if literal else ADDR
-    return f"(?:{_list_shape(name, addr, '{0}' if last_only else '{0,500}')}|-|)"
+    address = f"(?!{re.escape(literal)}){ADDRESS_SHAPE}" if literal else ADDRESS_SHAPE
+    return f"(?:{_list_shape(name, address, '{0}' if last_only else '{0,500}')}|-|)"
 
 
-def _list_shape(name: str, addr: str, times: str) -> str:
-    """An address is missing where a group of upstreams never chose a peer; the other lists have a `-` there."""
+def _list_shape(name: str, address: str, repetitions: str) -> str:
+    """Return the shape of a list.
+
+    An address is missing if a group of upstreams never chose a peer; the other lists have a `-` there.
+    """
     if name == "upstream_addr":
-        return f"(?:{addr})?(?:, {addr}| : (?:{addr})?){times}"
-    return f"{_NUMBER}(?:(?:, | : ){_NUMBER}){times}(?: : )?"
+        return f"(?:{address})?(?:, {address}| : (?:{address})?){repetitions}"
+    return f"{_NUMBER}(?:(?:, | : ){_NUMBER}){repetitions}(?: : )?"
 
 
-_MISSING = frozenset({b"", b"-"})
+MISSING = frozenset({b"", b"-"})
+"""What proxies write for a value that is missing."""
 _SECONDS = re.compile(rb"(?:0|[1-9]\d{0,11})(?:\.\d{1,9})?")
 _ESCAPED_BYTE = re.compile(rb"\\x([0-9A-Fa-f]{2})")
 _ESCAPED_JSON = re.compile(rb'\\(?:(["\\/])|([bfnrt])|u00([0-9A-Fa-f]{2}))')
 _HASHED_BYTE = re.compile(rb"#([0-9A-F]{2})")
-_CONTROL = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t"}
+_CONTROL_CHARACTERS = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 
 
-def decoded(raw: bytes) -> str:
-    r"""What is not escaped. Bytes that are no UTF-8 come out as `\xXX`."""
+def decode_text(raw: bytes) -> str:
+    r"""Return text that is not escaped. Bytes that are not UTF-8 become `\xXX`."""
     return raw.decode("utf-8", "backslashreplace")
 
 
 def unescape(raw: bytes, escape: str) -> str:
-    r"""The text that nginx (or, with `hash`, HAProxy) escaped. Bytes that are no UTF-8 come out as `\xXX`."""
+    r"""Return the text that nginx (or, with `hash`, HAProxy) escaped. Bytes that are not UTF-8 become `\xXX`."""
     if escape == "hash":
-        return _HASHED_BYTE.sub(lambda f: bytes([int(f[1], 16)]), raw).decode("utf-8", "backslashreplace")
+        return decode_text(_HASHED_BYTE.sub(lambda match: bytes([int(match[1], 16)]), raw))
     if b"\\" not in raw or escape == "none":
-        return raw.decode("utf-8", "backslashreplace")
+        return raw.decode("utf-8", "backslashreplace")  # most values: this saves them a call
     if escape == "default":
-        plain = _ESCAPED_BYTE.sub(lambda found: bytes([int(found[1], 16)]), raw)
-    else:
-        plain = _ESCAPED_JSON.sub(lambda f: f[1] or (_CONTROL[f[2]] if f[2] else bytes([int(f[3], 16)])), raw)
-    return plain.decode("utf-8", "backslashreplace")
+        return decode_text(_ESCAPED_BYTE.sub(lambda match: bytes([int(match[1], 16)]), raw))
+    return decode_text(_ESCAPED_JSON.sub(_unescape_json, raw))
 
 
-def converter(name: str, escape: str) -> Callable[[bytes], Value]:
-    """Makes a variable's value of its text: a number for those that are numbers (None where nginx had none)."""
+def _unescape_json(match: re.Match[bytes]) -> bytes:
+    return match[1] or (_CONTROL_CHARACTERS[match[2]] if match[2] else bytes([int(match[3], 16)]))
 
-    def text(raw: bytes) -> Value:
-        return unescape(raw, escape)
 
-    def integer(raw: bytes) -> Value:
-        if raw.isdigit() and len(raw) < 19:
-            return int(raw)
-        return None if raw in _MISSING else text(raw)
+def value_converter(name: str, escape: str) -> Callable[[bytes], Value]:
+    """Return what converts a variable's raw text to its value: a number for numeric variables, else text."""
+    if name in INTEGER_VARIABLES:
+        return lambda raw: convert_integer(raw, escape)
+    if name in SECONDS_VARIABLES:
+        return lambda raw: _convert_seconds(raw, escape)
+    return lambda raw: unescape(raw, escape)
 
-    def seconds(raw: bytes) -> Value:
-        if _SECONDS.fullmatch(raw):
-            return Seconds(raw)
-        return None if raw in _MISSING else text(raw)
 
-    if name in INTEGERS:
-        return integer
-    return seconds if name in SECONDS else text
+def convert_integer(raw: bytes, escape: str) -> Value:
+    """Return a whole number; None if it is missing, and text if it is not a number or too long for JSON."""
+    if raw.isdigit() and len(raw) < 19:
+        return int(raw)
+    return None if raw in MISSING else unescape(raw, escape)
+
+
+def _convert_seconds(raw: bytes, escape: str) -> Value:
+    if _SECONDS.fullmatch(raw):
+        return Seconds(raw)
+    return None if raw in MISSING else unescape(raw, escape)

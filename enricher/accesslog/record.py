@@ -1,23 +1,141 @@
-"""What a line says, whichever proxy wrote it. Pure data."""
+"""A parsed line, its attempts and nginx's upstream lists. Pure.
 
+nginx writes its `$upstream_*` lists by position, from one array of upstream states (ngx_http_upstream.c): `, ` follows
+a state that had a peer, ` : ` stands for one that had none, which marks an internal redirect to another group of
+upstreams. A list may therefore end with ` : `, when the group after the redirect never chose a peer. All lists of a
+line have the same separators.
+"""
+
+import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from enricher.accesslog.attempts import Attempt
-from enricher.timestamps import SECOND
+from enricher.labels import Origin, Reason
+from enricher.timestamps import SECOND, parse_decimal_seconds
+
+LIST_SEPARATOR = re.compile(rb", | : ")
+"""What stands between two elements of an upstream list."""
+
+NGINX_OWN_STATUSES = frozenset({499, 502, 504})
+"""Statuses that nginx writes for an upstream that did not answer."""
+
+
+class Attempt(NamedTuple):
+    """One try of one upstream."""
+
+    addr: str
+    status: int | None
+    """The HTTP status; None if the proxy logged none."""
+    response_time: int | None
+    """How long the attempt took, in ns; None if the proxy logged no time, as nginx does with `-`."""
+    response_length: int | None
+    """The length of the response in bytes; None if the proxy logged none."""
+    has_header: bool | None = None
+    """Whether the header of a response arrived; None if the format has no `$upstream_header_time`."""
+    made_by: Origin = Origin.NONE
+    """Who made the answer, POD or PROXY; NONE if the line itself does not say so."""
+    reason: Reason = Reason.NONE
+    """Why the proxy made the answer; NONE if the line itself does not say so."""
+    grpc_status: str = ""
+    """The name of the gRPC status; empty if it is not logged."""
+
+    @property
+    def answered(self) -> bool:
+        """Return whether the upstream completed an answer.
+
+        If the line does not say who made the answer, the statuses 499, 502 and 504 are taken for the proxy's own.
+        """
+        if self.made_by:
+            return self.made_by == Origin.POD
+        return self.status is not None and self.status not in NGINX_OWN_STATUSES
+
+    @property
+    def failed(self) -> bool:
+        """Return whether the attempt is counted as an error: it has a 5xx, or a gRPC status other than OK.
+
+        An attempt without a status has not failed. `answered` is independent of this: a pod can answer with a 503, and
+        with a 499 nobody answered, but nothing failed.
+        """
+        return self.grpc_failed or (self.status is not None and 500 <= self.status <= 599)
+
+    @property
+    def grpc_failed(self) -> bool:
+        """Return whether the attempt has a gRPC status other than OK."""
+        return self.grpc_status not in {"", "OK"}
+
+
+class ErrorLabels(NamedTuple):
+    """The values of the labels under which a failed attempt is counted."""
+
+    code: str
+    """The HTTP status, or the gRPC status if that is what failed."""
+    retried: str
+    """Whether another attempt followed: `true` or `false`."""
+    origin: str
+    """Who made the answer, see enricher.labels.Origin."""
+    protocol: str = "http"
+    """Which protocol the code belongs to: `http` or `grpc`."""
+
+    @classmethod
+    def from_attempt(cls, attempt: Attempt, *, retried: bool, origin: str) -> "ErrorLabels":
+        """Return the labels of a failed attempt."""
+        code, protocol = (attempt.grpc_status, "grpc") if attempt.grpc_failed else (str(attempt.status), "http")
+        return cls(code, "true" if retried else "false", origin, protocol)
+
+
+BucketedTime = tuple[float, int] | None
+"""A response time as it is counted: seconds, and the index of its bucket in the histogram; None if none was logged."""
 
 
 @dataclass(slots=True)
 class Record:
-    """A parsed line: its values under their names in the output, and what attribution needs of them (times in ns)."""
+    """A parsed line: its values by their names in the output, and what attribution needs of it (times in ns)."""
 
     fields: dict[str, Any]
     attempts: list[Attempt]
-    ended: int | None = None
-    """When the request ended by the proxy's own clock: the true end is no more than `ended_within` later."""
-    ended_within: int = SECOND
+    end: int | None = None
+    """When the request ended by the proxy's own clock, which may be up to `end_uncertainty` early; None if unknown."""
+    end_uncertainty: int = SECOND
     duration: int | None = None
+    """How long the whole request took; None if the line does not say."""
     upstream_name: str = ""
-    """`<namespace>-<service>-<port>` of the group of upstreams that was asked, as ingress-nginx calls it."""
+    """The group of upstreams that was asked, `<namespace>-<service>-<port>`, as ingress-nginx calls it."""
     client: str = ""
-    """Who asked: an IP, or what the proxy wrote in its place."""
+    """The client's IP address, or what the proxy wrote in its place."""
+
+
+def parse_attempts(addr: bytes, status: bytes, time: bytes, length: bytes, header_time: bytes = b"") -> list[Attempt]:
+    """Return the attempts of one line from its upstream lists, by position.
+
+    A value that is missing or is not a number becomes None.
+    """
+    addrs = split_upstream_list(addr)
+    statuses, times, lengths, header_times = map(split_upstream_list, (status, time, length, header_time))
+    return [
+        Attempt(
+            element.decode("utf-8", "backslashreplace"),
+            parse_integer(_element(statuses, n)),
+            parse_decimal_seconds(_element(times, n)),
+            parse_integer(_element(lengths, n)),
+            _element(header_times, n) != b"-" if header_time else None,
+        )
+        for n, element in enumerate(addrs)
+        if element  # a state without a peer leaves its place empty
+    ]
+
+
+def split_upstream_list(text: bytes) -> list[bytes]:
+    """Return the elements of an upstream list; none for `-` or nothing, which means that no upstream was asked."""
+    return [] if text in {b"", b"-"} else LIST_SEPARATOR.split(text)
+
+
+def parse_integer(text: bytes, max_digits: int = 18) -> int | None:
+    """Return a number of at most `max_digits` decimal digits; None for any other text.
+
+    18 digits always fit into 64 bits, the longest integers that orjson writes.
+    """
+    return int(text) if text.isdigit() and len(text) <= max_digits else None
+
+
+def _element(elements: list[bytes], n: int) -> bytes:
+    return elements[n] if n < len(elements) else b"-"

@@ -1,20 +1,19 @@
 """Traefik's access log: the common log format and JSON. Pure.
 
-Source: https://doc.traefik.io/traefik/observe/logs-and-access-logs/ and pkg/middlewares/accesslog there. Both name the
-server of the last attempt; how many there were only JSON tells. Of a text it escapes the quotes, and not the
-backslashes, so texts are read as if they were not escaped at all.
+Source: https://doc.traefik.io/traefik/observe/logs-and-access-logs/ and pkg/middlewares/accesslog there. Both formats
+name the server of the last attempt; only JSON has the number of attempts. Traefik escapes the quotes in a text but not
+its backslashes, so texts are read as if they were not escaped at all.
 """
 
 import re
 from collections.abc import Iterator
 from typing import Any
 
-from enricher.accesslog.attempts import Attempt
-from enricher.accesslog.compiler import LogFormat, LogFormatError, Token, assemble
+from enricher.accesslog.compiler import LogFormat, LogFormatError, Token, compile_tokens
 from enricher.accesslog.json_format import JsonFormat
-from enricher.accesslog.nginx_variables import unescape
-from enricher.accesslog.record import Record
-from enricher.accesslog.values import INTEGER, MILLISECONDS, NANOSECONDS, WORD, Kind, dialect
+from enricher.accesslog.nginx_variables import decode_text, unescape
+from enricher.accesslog.record import Attempt, Record, parse_integer
+from enricher.accesslog.values import INTEGER, MILLISECONDS, NANOSECONDS, WORD, ValueType, make_dialect
 from enricher.timestamps import MILLISECOND, SECOND, parse_rfc3339, parse_time_local
 
 COMMON = (
@@ -47,65 +46,79 @@ KEYS = {
     "request_User-Agent": "http_user_agent",
     "request_X-Request-Id": "http_x_request_id",
 }
-"""What nginx has as well goes out under nginx's name, and all times in seconds; other keys as Traefik writes them."""
+"""The variable that each key holds.
 
-_PLACE = re.compile(r"\{(\w+)\}")
-_SCHEME = re.compile(rb"\w+://")
+What nginx has as well is written out under nginx's name, and all times in seconds; other keys as Traefik writes them.
+"""
+
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_URL_SCHEME = re.compile(rb"\w+://")
 
 
-def _unquoted(raw: bytes, escape: str) -> Any:
+def _unquote(raw: bytes, escape: str) -> Any:
     return unescape(raw[1:-1].replace(b'\\"', b'"') if raw.startswith(b'"') else raw, escape)
 
 
-_QUOTED = Kind(r'"[^"]*"|-', _unquoted)
-_COMMON_KINDS = {
-    "time_local": Kind(r"\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}|-", unescape),
-    **dict.fromkeys(("status", "body_bytes_sent", "request_number", "remote_port"), INTEGER),
-    # Behind a balancer that Traefik trusts it is the whole X-Forwarded-For.
-    "remote_addr": Kind(r"[0-9A-Fa-f.:\[\]]+(?:, ?[0-9A-Fa-f.:\[\]]+)*|-|", unescape),
-    **dict.fromkeys(("request_method", "server_protocol"), WORD),
-    "request_uri": Kind(r"\S*", unescape),
-    **dict.fromkeys(("router_name", "upstream_url"), _QUOTED),
+_QUOTED = ValueType(r'"[^"]*"|-', _unquote)
+_COMMON_TYPES = {
+    "time_local": ValueType(r"\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}|-", unescape),
+    "status": INTEGER,
+    "body_bytes_sent": INTEGER,
+    "request_number": INTEGER,
+    "remote_port": INTEGER,
+    # Behind a load balancer that Traefik trusts it is the whole X-Forwarded-For.
+    "remote_addr": ValueType(r"[0-9A-Fa-f.:\[\]]+(?:, ?[0-9A-Fa-f.:\[\]]+)*|-|", unescape),
+    "request_method": WORD,
+    "server_protocol": WORD,
+    "request_uri": ValueType(r"\S*", unescape),
+    "router_name": _QUOTED,
+    "upstream_url": _QUOTED,
     "request_time": MILLISECONDS,
 }
-_JSON_KINDS = {
-    **dict.fromkeys(("status", "body_bytes_sent", "request_number", "remote_port", "retries"), INTEGER),
-    **dict.fromkeys(("upstream_status", "upstream_response_length"), INTEGER),
-    **dict.fromkeys(("request_time", "upstream_response_time", "overhead"), NANOSECONDS),
+_JSON_TYPES = {
+    "status": INTEGER,
+    "body_bytes_sent": INTEGER,
+    "request_number": INTEGER,
+    "remote_port": INTEGER,
+    "retries": INTEGER,
+    "upstream_status": INTEGER,
+    "upstream_response_length": INTEGER,
+    "request_time": NANOSECONDS,
+    "upstream_response_time": NANOSECONDS,
+    "overhead": NANOSECONDS,
 }
 
 
 def compile_format(text: str) -> tuple[LogFormat | JsonFormat]:
-    """`common` or `json`: Traefik has no others. Raises LogFormatError."""
+    """Compile `common` or `json`, the only formats that Traefik has. Raise LogFormatError for any other text."""
     text = text.strip()
     if text == "common":
-        return (assemble(COMMON, "none", list(_tokens(COMMON)), TRAEFIK_COMMON),)
+        return (compile_tokens(COMMON, "none", list(_split_tokens(COMMON)), TRAEFIK_COMMON),)
     if text == "json":
         return (JsonFormat(text, KEYS, frozenset({"status", "start_time", "request_time"}), TRAEFIK_JSON),)
-    raise LogFormatError(f"{text!r} is not one of common, json, which are all that Traefik has")
+    raise LogFormatError(f"{text!r} is not a format of Traefik: choose common or json")
 
 
-def _tokens(text: str) -> Iterator[Token]:
+def _split_tokens(text: str) -> Iterator[Token]:
     end = 0
-    for found in _PLACE.finditer(text):
-        if text[end : found.start()]:
-            yield Token("", text[end : found.start()], end + 1)
-        yield Token(found[1], "", found.start() + 1)
-        end = found.end()
+    for match in _PLACEHOLDER.finditer(text):
+        if text[end : match.start()]:
+            yield Token("", text[end : match.start()], end + 1)
+        yield Token(match[1], "", match.start() + 1)
+        end = match.end()
     yield Token("", text[end:], end + 1)
 
 
-def read_record(raw: dict[str, bytes], fields: dict[str, Any]) -> Record:
-    """Of either format: JSON's times are in ns, the common log's in ms."""
+def make_record(raw: dict[str, bytes], fields: dict[str, Any]) -> Record:
+    """Return the record of a line of either format: JSON has times in ns, the common log format in ms."""
     is_json = "start_time" in raw
-    began = parse_rfc3339(raw["start_time"]) if is_json else parse_time_local(raw.get("time_local", b""))
-    unit = 1 if is_json else MILLISECOND
-    duration = _whole(raw.get("request_time", b""), unit)
+    start = parse_rfc3339(raw["start_time"]) if is_json else parse_time_local(raw.get("time_local", b""))
+    duration = _parse_ns(raw.get("request_time", b""), 1 if is_json else MILLISECOND)
     return Record(
         fields,
         _attempts(raw, duration),
-        ended=None if began is None or duration is None else began + duration,
-        ended_within=MILLISECOND if is_json else SECOND,
+        end=None if start is None or duration is None else start + duration,
+        end_uncertainty=MILLISECOND if is_json else SECOND,
         duration=duration,
         upstream_name=raw.get("service_name", b"").partition(b"@")[0].decode("utf-8", "replace"),
         client=raw.get("remote_addr", b"").decode("utf-8", "replace"),
@@ -113,29 +126,32 @@ def read_record(raw: dict[str, bytes], fields: dict[str, Any]) -> Record:
 
 
 def _attempts(raw: dict[str, bytes], duration: int | None) -> list[Attempt]:
+    """Return the last attempt. Without a time of its own it took as long as the request, if it was the only one."""
     url = raw.get("upstream_url", b"").strip(b'"')
-    addr = _SCHEME.sub(b"", url, count=1).partition(b"/")[0].decode("utf-8", "backslashreplace")
+    addr = decode_text(_URL_SCHEME.sub(b"", url, count=1).partition(b"/")[0])
     if addr in {"", "-"}:
         return []
+    response_time = _parse_ns(raw.get("upstream_response_time", b""), 1)
+    if response_time is None:
+        response_time = duration
+    if raw.get("retries", b"0") not in {b"", b"0"}:
+        response_time = None
     status = raw.get("upstream_status") or raw.get("status", b"")
-    retried = raw.get("retries", b"0") not in {b"", b"0"}
-    took = _whole(raw["upstream_response_time"], 1) if "upstream_response_time" in raw else None
-    # Of a 502 or 504 that Traefik made itself, this is the length of its own text.
+    # For a 502 or 504 that Traefik made itself, this is the length of its own text.
     length = b"" if status in {b"502", b"504"} else raw.get("upstream_response_length", b"")
-    return [
-        Attempt(
-            addr,
-            int(status) if status.isdigit() and len(status) < 10 and int(status) else None,
-            None if retried else took if took is not None else duration,
-            int(length) if length.isdigit() and len(length) < 19 else None,
-        )
-    ]
+    return [Attempt(addr, parse_integer(status, max_digits=9) or None, response_time, parse_integer(length))]
 
 
-def _whole(raw: bytes, unit: int) -> int | None:
-    return int(raw) * unit if raw.isdigit() and len(raw) < 19 else None
+def _parse_ns(raw: bytes, unit: int) -> int | None:
+    """Return, in ns, a whole number of units of `unit` ns each."""
+    number = parse_integer(raw)
+    return None if number is None else number * unit
 
 
-_COUNTS = frozenset({"time_local", "status", "request_time", "upstream_url", "remote_addr"})
-TRAEFIK_COMMON = dialect(_COMMON_KINDS, read_record, counts=_COUNTS, text=Kind(None, _unquoted))
-TRAEFIK_JSON = dialect(_JSON_KINDS, read_record, counts=frozenset())
+TRAEFIK_COMMON = make_dialect(
+    _COMMON_TYPES,
+    make_record,
+    essential=frozenset({"time_local", "status", "request_time", "upstream_url", "remote_addr"}),
+    text=ValueType(None, _unquote),
+)
+TRAEFIK_JSON = make_dialect(_JSON_TYPES, make_record, essential=frozenset())

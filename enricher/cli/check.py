@@ -143,7 +143,7 @@ async def _controller(api: ApiClient, settings: Settings, choosing: FormatDetect
         formats = formats_from_config(found[0] if found else {}, settings.logs.profile or DEFAULT_PROFILE)
     except (ApiError, LogFormatError) as error:
         return Row("failed", subject, printable(str(error)))
-    choosing.usual.begin(formats, time.time_ns())
+    choosing.default.start_with(formats, time.time_ns())
     if not found:
         return Row(
             "warning", subject, f"there is no ConfigMap {name} in namespace {namespace}: the default is expected"

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from enricher.accesslog.detection import FormatDetector, fitting
-from enricher.accesslog.profiles import PROFILES, Formats, formats
+from enricher.accesslog.detection import FormatDetector, detect_profile
+from enricher.accesslog.profiles import PROFILES, Formats, profile_formats
 from enricher.enrich.engine import read_line
 from enricher.line import Line, Source
 from enricher.tailer.framing import Framer
@@ -35,7 +35,7 @@ class Sample:
     @property
     def fits_better(self) -> str:
         """The profile that the misfit fits, if it is one only."""
-        return fitting(self.misfit) or "" if self.misfits else ""
+        return detect_profile(self.misfit) or "" if self.misfits else ""
 
 
 def last_lines(path: str, roots: Sequence[str]) -> Sequence[Line]:
@@ -58,8 +58,8 @@ def last_lines(path: str, roots: Sequence[str]) -> Sequence[Line]:
 
 def sample(choosing: FormatDetector, source: Source, lines: Sequence[Line]) -> Sample:
     """Reads them as the daemon would if it started with the first of them."""
-    timeline = choosing.of(source, source.profile, (line.text for line in lines if line.stream != "stderr"))
-    found = Sample(profile=profile_of(timeline.at(None)))
+    timeline = choosing.formats_for(source, source.profile, (line.text for line in lines if line.stream != "stderr"))
+    found = Sample(profile=profile_of(timeline.formats_at(None)))
     for line in lines:
         reading = read_line(timeline, line)
         if reading.record:
@@ -75,7 +75,7 @@ def sample(choosing: FormatDetector, source: Source, lines: Sequence[Line]) -> S
 
 def profile_of(found: Formats | None) -> str:
     """Whose formats they are; empty for others."""
-    return next((profile for profile in PROFILES if found == formats(profile)), "")
+    return next((profile for profile in PROFILES if found == profile_formats(profile)), "")
 
 
 class _Piece(NamedTuple):

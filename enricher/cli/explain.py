@@ -26,7 +26,7 @@ def explain_line(settings: Settings, known: Histories, text: bytes) -> Iterator[
     framer = Framer()
     line = [*framer.feed(text.rstrip(b"\n") + b"\n"), *framer.flush()][0]
     detector = FormatDetector(settings.logs.formats, settings.logs.given_profile)
-    reading = read_line(detector.of(None, "", [line.text]), line)
+    reading = read_line(detector.formats_for(None, "", [line.text]), line)
     found, record, error = attribute_line(known, reading, settings.output.pod_variable), reading.record, reading.error
     if error and error.upstream:
         yield from _explain(known, error.upstream, error_window(reading.at, error.reason), found[0], answered=False)

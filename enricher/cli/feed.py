@@ -65,7 +65,7 @@ class ClusterFeed:
         logs, cluster = self._settings.logs, self._settings.cluster
         detector = FormatDetector(logs.formats, logs.given_profile)
         async with connect(cluster.kubeconfig, cluster.context) as api, asyncio.TaskGroup() as group:
-            endpoints = self._endpoints = EndpointWatch(api, cluster, logs, detector.usual)
+            endpoints = self._endpoints = EndpointWatch(api, cluster, logs, detector.default)
             group.create_task(endpoints.run())
             await endpoints.wait_until_ready()
             if not endpoints.listed:

@@ -10,7 +10,7 @@ from typing import Any
 
 from enricher.accesslog.compiler import LogFormatError
 from enricher.accesslog.detection import FormatTimeline
-from enricher.accesslog.profiles import PROFILES, Formats, formats
+from enricher.accesslog.profiles import PROFILES, Formats, profile_formats
 from enricher.kube.watcher import Changed, Listed
 
 logger = logging.getLogger(__name__)
@@ -73,9 +73,9 @@ class FormatUpdater:
             logger.warning("cannot use the controller's log format, the previous one stays in force: %s", error)
             return
         if is_first:
-            self._timeline.begin(log_formats, latest)
+            self._timeline.start_with(log_formats, latest)
         else:
-            self._timeline.change(log_formats, earliest, latest)
+            self._timeline.add_change(log_formats, earliest, latest)
         logger.info("the controller's log format is %s", log_formats[0].text)
 
 
@@ -96,6 +96,6 @@ def formats_from_config(data: Mapping[str, Any], profile: str) -> Formats:
         # F5's controller makes each line an argument of its own, which nginx joins.
         text = " ".join(text.splitlines()) if isinstance(text, str) else text
     if not isinstance(text, str) or not text.strip():
-        default = formats(profile)
+        default = profile_formats(profile)
         return default if not escape else PROFILES[profile].compile(f"escape={escape} {default[-1].text}")
     return PROFILES[profile].compile(f"escape={escape} {text}" if escape else text)

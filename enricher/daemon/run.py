@@ -63,7 +63,7 @@ class Daemon:
             stack.enter_context(lock_state_dir(settings.state_dir))
         detector = FormatDetector(settings.logs.formats, settings.logs.given_profile)
         self._metrics = Metrics(max_series=settings.server.max_series)
-        self._endpoints = await stack.enter_async_context(_endpoint_source(settings, detector.usual))
+        self._endpoints = await stack.enter_async_context(_endpoint_source(settings, detector.default))
         self._pipeline = LogPipeline(
             settings.logs,
             enricher=Enricher(

@@ -6,12 +6,11 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from enricher.accesslog.attempts import Attempt, Error, Timed
 from enricher.accesslog.compiler import LogFormat
 from enricher.accesslog.detection import FormatDetector, FormatTimeline
-from enricher.accesslog.error_log import ErrorLine, is_other, read_error_line
+from enricher.accesslog.error_log import ErrorLine, is_other_line, parse_error_line
 from enricher.accesslog.profiles import Format
-from enricher.accesslog.record import Record
+from enricher.accesslog.record import Attempt, BucketedTime, ErrorLabels, Record
 from enricher.endpoints.attribution import (
     Attribution,
     Histories,
@@ -62,7 +61,9 @@ class Counts(fastpath.Counts, Protocol):
 
     def count_attempt(self, attribution: Attribution, attempt: Attempt, *, retried: bool, origin: str) -> None: ...
 
-    def count_attempts(self, attribution: Attribution, times: Sequence[Timed], errors: Mapping[Error, int]) -> None: ...
+    def count_attempts(
+        self, attribution: Attribution, times: Sequence[BucketedTime], errors: Mapping[ErrorLabels, int]
+    ) -> None: ...
 
     def count_failure(self, attribution: Attribution, reason: str) -> None: ...
 
@@ -113,9 +114,9 @@ def read_line(formats: FormatTimeline, line: Line) -> ParsedLine:
     at = parse_rfc3339(line.stamp)
     if line.stream != "stderr" and (found := formats.parse(line.text, at)):
         return ParsedLine(line, at, "access", found[1], found[0], windows(found[1], at))
-    if error := read_error_line(line.text):
+    if error := parse_error_line(line.text):
         return ParsedLine(line, at, "error", error=error)
-    known = line.stream == "stderr" or is_other(line.text)
+    known = line.stream == "stderr" or is_other_line(line.text)
     return ParsedLine(line, at, "other" if known else "parse_error")
 
 
@@ -147,7 +148,7 @@ class Enricher:
 
     def __init__(
         self,
-        choosing: FormatDetector,
+        detector: FormatDetector,
         counts: Counts,
         *,
         node: str = "",
@@ -155,7 +156,7 @@ class Enricher:
         count_only: bool = False,
     ) -> None:
         self._histories = Histories(History(), History())
-        self._choosing, self._counts = choosing, counts
+        self._detector, self._counts = detector, counts
         self._pod_variable = pod_variable
         self._renderer = Renderer(node)
         self._to_count = count_only
@@ -191,7 +192,7 @@ class Enricher:
     def _advance(self, batch: _Batch, now: int | None) -> tuple[bytes, int]:
         """Return JSON lines, and until when (ns) the next line of the batch waits; 0 where none is left."""
         if batch.formats is None:
-            batch.formats = self._choosing.of(batch.source, batch.source.profile, _of_stdout(batch.lines))
+            batch.formats = self._detector.formats_for(batch.source, batch.source.profile, _of_stdout(batch.lines))
         formats = batch.formats
         out = self._quickly(batch, formats, now) if batch.rest is None else []
         if batch.rest is None:
@@ -245,8 +246,8 @@ class Enricher:
         block = batch.lines
         if not isinstance(block, Block) or not len(block):
             return []
-        possible = formats.throughout(lambda: (parse_rfc3339(raw.partition(b" ")[0]) for raw in block.raw))
-        fast = self._fast_path(formats.quick(possible, self._usual.get(batch.source))) if possible else None
+        possible = formats.formats_if_stable(lambda: (parse_rfc3339(raw.partition(b" ")[0]) for raw in block.raw))
+        fast = self._fast_path(formats.single_format(possible, self._usual.get(batch.source))) if possible else None
         if fast is None:
             return []
         skeleton = [] if self._to_count else self._renderer.skeleton(batch.source, fast.log_format)
@@ -291,13 +292,13 @@ class Enricher:
 
     def formats(self, source: Source, at: int) -> tuple[str, ...]:
         """As what the lines of a source are read that are written then (ns)."""
-        return tuple(one.text for one in self._choosing.of(source, source.profile, ()).at(at))
+        return tuple(one.text for one in self._detector.formats_for(source, source.profile, ()).formats_at(at))
 
     def forget(self, source: Source) -> None:
         """The source is gone."""
         self._failures.pop(source, None)
         self._usual.pop(source, None)
-        self._choosing.forget(source)
+        self._detector.forget(source)
         self._renderer.forget(source)
 
     # --- holding: a line of an address that the watch may be about to speak of ----------------------------------
@@ -334,7 +335,7 @@ class Enricher:
             out |= called(client)
             if attributions:
                 callee = service_of_attribution(self._histories, record.attempts[-1].addr, attributions[-1])
-                self._counts.count_edge(client.service, callee, failed=record.attempts[-1].is_error)
+                self._counts.count_edge(client.service, callee, failed=record.attempts[-1].failed)
         if line.cut:
             out |= {"truncated": True, "truncated_bytes": line.cut}
         out["source"] = self._renderer.source(source, line.stream)

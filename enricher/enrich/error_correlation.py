@@ -9,9 +9,8 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from enricher.accesslog.attempts import Attempt
 from enricher.accesslog.error_log import ErrorLine
-from enricher.accesslog.record import Record
+from enricher.accesslog.record import Attempt, Record
 from enricher.endpoints.attribution import Window
 from enricher.timestamps import MILLISECOND, SECOND
 
@@ -114,12 +113,12 @@ def origin(attempt: Attempt, reason: str) -> str:
     The line itself may say so. Else: nginx makes only 502 and 504 of its own. It made one if an error line says why;
     the pod did if it sent a body, or if `$upstream_header_time`, where the format has it, says that a header came.
     """
-    if not attempt.is_error:
+    if not attempt.failed:
         return ""
     if attempt.made_by or attempt.answered:
         return attempt.made_by or "pod"
     if reason:
         return "proxy"
-    if attempt.got_header is None:
+    if attempt.has_header is None:
         return "pod" if attempt.response_length else "unknown"
-    return "pod" if attempt.got_header or attempt.response_length else "proxy"
+    return "pod" if attempt.has_header or attempt.response_length else "proxy"

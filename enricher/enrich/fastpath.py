@@ -14,10 +14,17 @@ from functools import lru_cache
 from operator import attrgetter, itemgetter
 from typing import NamedTuple, Protocol, TypeVar
 
-from enricher.accesslog.attempts import Attempt, Error, Timed
 from enricher.accesslog.compiler import LogFormat, Token
-from enricher.accesslog.nginx import NGINX, upstream_name
-from enricher.accesslog.nginx_variables import ATTEMPT_LISTS, GRPC_STATUSES, INTEGERS, LISTS, SECONDS, shape
+from enricher.accesslog.nginx import NGINX, effective_upstream_name
+from enricher.accesslog.nginx_variables import (
+    ATTEMPT_LISTS,
+    GRPC_STATUS_VARIABLES,
+    INTEGER_VARIABLES,
+    LIST_VARIABLES,
+    SECONDS_VARIABLES,
+    variable_shape,
+)
+from enricher.accesslog.record import Attempt, BucketedTime, ErrorLabels
 from enricher.endpoints.attribution import (
     Attribution,
     Histories,
@@ -66,7 +73,7 @@ _SHAPES = {
     "upstream_status": _listed(_STATUS),
     "upstream_response_time": _listed(_DURATION),
     "upstream_response_length": _listed(_INTEGER),
-    **dict.fromkeys(GRPC_STATUSES, "0|-|"),
+    **dict.fromkeys(GRPC_STATUS_VARIABLES, "0|-|"),
 }
 _ANSWERED = frozenset(b"%d" % status for status in range(100, 499))
 """What stands for one attempt that was answered, and did not fail."""
@@ -111,7 +118,7 @@ class Patterns(NamedTuple):
 class Counts(Protocol):
     """What is counted here; see metrics.py."""
 
-    def read_times(self, texts: Iterable[bytes]) -> list[Timed]: ...
+    def read_times(self, texts: Iterable[bytes]) -> list[BucketedTime]: ...
 
     def count_edge(self, client: Service | None, service: Service | None, *, failed: bool) -> None: ...
 
@@ -125,8 +132,8 @@ class Entry:
     since: int
     attribution: Attribution
     fragments: tuple[bytes, bytes]
-    times: list[Timed] = field(default_factory=list)
-    errors: dict[Error, int] = field(default_factory=dict)
+    times: list[BucketedTime] = field(default_factory=list)
+    errors: dict[ErrorLabels, int] = field(default_factory=dict)
     service: Service | None = None
     """The pod's, or the first by name of its services."""
 
@@ -171,9 +178,9 @@ class Tried(NamedTuple):
     """One attempt of a line that is looked at by itself; `error` if it failed."""
 
     entry: Entry
-    took: Timed
+    took: BucketedTime
     json: bytes
-    error: Error | None
+    error: ErrorLabels | None
 
 
 class FastPath:
@@ -196,7 +203,7 @@ class FastPath:
         self._key = [place[name] for name in names if name in place]
         self._names = self._key[1:]
         self._status, self._length = place["upstream_status"], place.get("upstream_response_length")
-        self._has_other_lists = any(name in LISTS and name not in ATTEMPT_LISTS for name in log_format.names)
+        self._has_other_lists = any(name in LIST_VARIABLES and name not in ATTEMPT_LISTS for name in log_format.names)
         self._tells_origin = "upstream_header_time" in log_format.names
         # A format without them: the stamp in their place is no duration, neither a short one nor one to be counted.
         self._took, self._lasted = place.get("upstream_response_time", 0), place.get("request_time", 0)
@@ -268,7 +275,7 @@ class FastPath:
         self._refresh(known)
         began = self._began(found)
         clients = self._asking(found, began, known)
-        times: list[Timed] = [None] * found.size
+        times: list[BucketedTime] = [None] * found.size
         if self._took:
             times = self._counts.read_times(found.columns[self._took])
         special = self._special(found, times, began, known, failures)
@@ -375,7 +382,7 @@ class FastPath:
     # --- retries, failures, and lines without an upstream --------------------------------------------------------
 
     def _special(
-        self, found: Found, times: list[Timed], began: int, known: Histories, failures: ErrorCorrelator
+        self, found: Found, times: list[BucketedTime], began: int, known: Histories, failures: ErrorCorrelator
     ) -> dict[int, list[Tried] | None]:
         """The attempts of lines that have not just one that was answered well; None where the plain way is needed."""
         statuses = found.columns[self._status]
@@ -444,7 +451,7 @@ class FastPath:
                 last = tried[-1]
                 self._counts.count_edge(client.service, last.entry.service, failed=last.error is not None)
 
-    def take_counts(self) -> list[tuple[Attribution, list[Timed], dict[Error, int]]]:
+    def take_counts(self) -> list[tuple[Attribution, list[BucketedTime], dict[ErrorLabels, int]]]:
         """What is to be counted since the last call: attempts' times and errors, by attribution."""
         used = [entry for entry in (*self._entries.values(), *self._retired) if entry and entry.times]
         found = [(entry.attribution, entry.times, entry.errors) for entry in used]
@@ -491,7 +498,7 @@ class FastPath:
                 addr.decode(),
                 Window(when, when, when),
                 answered=True,
-                upstream_name=upstream_name(primary, alternative),
+                upstream_name=effective_upstream_name(primary, alternative),
             )
             if found.grade == "exact":
                 entry = Entry(since, found, fragments(found), service=service_of_attribution(known, ip, found))
@@ -523,10 +530,10 @@ def _ip(addr: bytes) -> str:
 
 
 @lru_cache(maxsize=1 << 10)
-def _error(status: bytes, sent: bool, retried: bool) -> Error:
+def _error(status: bytes, sent: bool, retried: bool) -> ErrorLabels:
     """`sent`: an answer of some length."""
     attempt = Attempt("", int(status), None, int(sent))
-    return Error.of(attempt, retried=retried, origin=origin(attempt, ""))
+    return ErrorLabels.from_attempt(attempt, retried=retried, origin=origin(attempt, ""))
 
 
 def _where(values: Sequence[T], wanted: T) -> set[int]:
@@ -573,7 +580,7 @@ def _is_told_apart(tokens: Sequence[Token]) -> bool:
     """
     texts = 0
     for token in tokens:
-        texts += bool(token.variable) and token.variable not in LISTS and _usual_shape(token.variable) is None
+        texts += bool(token.variable) and token.variable not in LIST_VARIABLES and _usual_shape(token.variable) is None
         if texts > 1 or token.literal in {", ", " : "}:
             return False
         if '"' in token.literal:
@@ -600,8 +607,8 @@ def _group(before: Token | None, token: Token, after: Token | None) -> str | Non
 
 
 def _usual_shape(name: str) -> str | None:
-    if name in INTEGERS:
+    if name in INTEGER_VARIABLES:
         return _INTEGER
-    if name in SECONDS:
+    if name in SECONDS_VARIABLES:
         return r"(?:0|[1-9]\d{0,8})\.\d{3}"
-    return r"\d++(?:\.\d{3})?+|-" if name in LISTS else shape(name)
+    return r"\d++(?:\.\d{3})?+|-" if name in LIST_VARIABLES else variable_shape(name)

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from enricher.accesslog.compiler import LogFormat
-from enricher.accesslog.nginx_variables import ATTEMPT_LISTS, INTEGERS, SECONDS, Seconds, unescape
+from enricher.accesslog.nginx_variables import ATTEMPT_LISTS, INTEGER_VARIABLES, SECONDS_VARIABLES, Seconds, unescape
 from enricher.accesslog.record import Record
 from enricher.endpoints.attribution import Attribution
 from enricher.endpoints.slices import Owner
@@ -65,7 +65,9 @@ class Renderer:
         """
         if (source, log_format) not in self._skeletons:
             names = log_format.names
-            numeric = {name: orjson.Fragment(_GAP) for name in names if name in INTEGERS or name in SECONDS}
+            numeric = {
+                name: orjson.Fragment(_GAP) for name in names if name in INTEGER_VARIABLES or name in SECONDS_VARIABLES
+            }
             lists = (orjson.Fragment(_GAP) if name in names else None for name in ATTEMPT_LISTS[1:])
             out: dict[str, Any] = {"time": "\1", "kind": "access"}
             out |= {output_name(name): numeric.get(name, "\1") for name in names}
@@ -133,7 +135,7 @@ def fragments(attribution: Attribution) -> tuple[bytes, bytes]:
 def line_time(line: Line, record: Record | None) -> str | None:
     if line.stamp:
         return line.stamp.decode("ascii", "replace")
-    return format_rfc3339(record.ended) if record and record.ended is not None else None
+    return format_rfc3339(record.end) if record and record.end is not None else None
 
 
 def attributed(attribution: Attribution, *, uid: bool = False) -> dict[str, Any]:

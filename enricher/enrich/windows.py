@@ -57,9 +57,9 @@ def request_window(record: Record, at: int | None) -> Window | None:
 
 
 def _request_end(record: Record, at: int | None) -> tuple[int, int] | None:
-    if record.ended is None:
+    if record.end is None:
         return None if at is None else (at, at)
-    latest = record.ended + record.ended_within + CLOCK
+    latest = record.end + record.end_uncertainty + CLOCK
     if at is None or at > latest + WRITTEN_LATE:
-        return record.ended, latest
+        return record.end, latest
     return min(at, latest), min(at, latest)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from math import inf
 from operator import itemgetter
 
-from enricher.accesslog.attempts import Attempt, Error, Timed
+from enricher.accesslog.record import Attempt, BucketedTime, ErrorLabels
 from enricher.endpoints.attribution import Attribution
 from enricher.endpoints.slices import NO_SERVICE, Service
 from enricher.kube.watch_status import WatchSummary
@@ -41,7 +41,7 @@ class PodSeries:
     """Counters of one pod as a member of one service."""
 
     requests: int = 0
-    errors: Counter[Error] = field(default_factory=Counter)
+    errors: Counter[ErrorLabels] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
     """Attempts that a log gives a reason for, by reason."""
     seconds: float = 0.0
@@ -105,14 +105,16 @@ class Metrics:
 
     def count_attempt(self, attribution: Attribution, attempt: Attempt, *, retried: bool, origin: str) -> None:
         """Count one attempt, with `retried` if another attempt followed."""
-        errors = {Error.of(attempt, retried=retried, origin=origin): 1} if attempt.is_error else {}
+        errors = {ErrorLabels.from_attempt(attempt, retried=retried, origin=origin): 1} if attempt.failed else {}
         self.count_attempts(attribution, [_timed(attempt.response_time)], errors)
 
-    def read_times(self, texts: Iterable[bytes]) -> list[Timed]:
+    def read_times(self, texts: Iterable[bytes]) -> list[BucketedTime]:
         """Parse times in seconds, as nginx writes them, each with the bucket that it belongs to."""
         return list(map(self._times.__getitem__, texts))
 
-    def count_attempts(self, attribution: Attribution, times: Sequence[Timed], errors: Mapping[Error, int]) -> None:
+    def count_attempts(
+        self, attribution: Attribution, times: Sequence[BucketedTime], errors: Mapping[ErrorLabels, int]
+    ) -> None:
         """Count one attempt for each of `times`, which may be None; `errors` are the numbers of those that failed."""
         self.grades[attribution.grade] += len(times)
         if attribution.owner is None:
@@ -172,17 +174,17 @@ class Metrics:
             del self.services[gone]
 
 
-class _TimeCache(dict[bytes, Timed]):
+class _TimeCache(dict[bytes, BucketedTime]):
     """What texts of times mean; most come again and again."""
 
-    def __missing__(self, text: bytes) -> Timed:
+    def __missing__(self, text: bytes) -> BucketedTime:
         if len(self) >= MAX_CACHED_TIMES:
             self.clear()
         timed = self[text] = _timed(parse_decimal_seconds(text))
         return timed
 
 
-def _timed(ns: int | None) -> Timed:
+def _timed(ns: int | None) -> BucketedTime:
     return None if ns is None else (ns / SECOND, bisect_left(BUCKETS, ns / SECOND))
 
 

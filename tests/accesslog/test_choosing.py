@@ -4,13 +4,21 @@ from pathlib import Path
 
 import pytest
 
-from enricher.accesslog.detection import A_FEW, EARLY, LATE, LOOKED_AT, FormatDetector, FormatTimeline, fitting
+from enricher.accesslog.detection import (
+    CHANGE_LAG,
+    CHANGE_LEAD,
+    DETECTION_LINES,
+    RECHECKED_LINES,
+    FormatDetector,
+    FormatTimeline,
+    detect_profile,
+)
 from enricher.accesslog.nginx import INGRESS_NGINX, compile_format
-from enricher.accesslog.profiles import PROFILES, formats
+from enricher.accesslog.profiles import PROFILES, profile_formats
 from enricher.timestamps import SECOND
 
 RECORDED = Path(__file__).parents[1] / "proxies" / "recorded"
-USUAL = formats("ingress-nginx")
+USUAL = profile_formats("ingress-nginx")
 AT = 1_800_000_000 * SECOND
 INGRESS = (
     b'192.0.2.7 - - [22/Nov/2026:23:18:31 +0000] "GET /test HTTP/1.1" 200 39 "-" "curl/8" 128 0.007 '
@@ -50,8 +58,8 @@ FIRST = {
 }
 
 
-def chosen(choosing, lines, source="a", profile=""):
-    return choosing.of(source, profile, lines).at(AT)
+def chosen(detector, lines, source="a", profile=""):
+    return detector.formats_for(source, profile, lines).formats_at(AT)
 
 
 # --- by the first lines -----------------------------------------------------------------------------------------------
@@ -60,68 +68,69 @@ def chosen(choosing, lines, source="a", profile=""):
 @pytest.mark.parametrize("before", [[], NOISE, ODD, NOISE * 10])
 @pytest.mark.parametrize("name", FIRST)
 def test_the_first_line_that_one_proxy_can_have_written_tells(name, before):
-    assert chosen(FormatDetector(), [*before, *lines_of(name)]) == formats(FIRST[name])
+    assert chosen(FormatDetector(), [*before, *lines_of(name)]) == profile_formats(FIRST[name])
 
 
 @pytest.mark.parametrize("before", [[], NOISE, ODD])
 def test_the_usual_format_is_found_too(before):
-    choosing = FormatDetector()
-    assert choosing.of("a", "", [*before, INGRESS]) is choosing.usual
-    assert choosing.of("a", "", lines_of("envoy-default")) is choosing.usual
+    detector = FormatDetector()
+    assert detector.formats_for("a", "", [*before, INGRESS]) is detector.default
+    assert detector.formats_for("a", "", lines_of("envoy-default")) is detector.default
 
 
 def test_a_source_without_any_fitting_line_stays_with_the_usual_format():
-    choosing = FormatDetector()
-    for lines in ([], NOISE, ODD, [b"x"] * LOOKED_AT):
-        assert choosing.of("a", "", lines) is choosing.usual
-    assert choosing.usual.at(AT) == USUAL
+    detector = FormatDetector()
+    for lines in ([], NOISE, ODD, [b"x"] * DETECTION_LINES):
+        assert detector.formats_for("a", "", lines) is detector.default
+    assert detector.default.formats_at(AT) == USUAL
 
 
 def test_only_so_many_lines_are_looked_at():
-    choosing, envoys = FormatDetector(), lines_of("envoy-default")
-    assert chosen(choosing, [b"x"] * (LOOKED_AT - 1) + envoys, "a") == formats("envoy")
-    assert chosen(choosing, [b"x"] * LOOKED_AT + envoys, "b") == USUAL
-    assert chosen(choosing, [b"x"] * A_FEW + envoys, "b") == USUAL
-    assert chosen(choosing, [b"x"] * (A_FEW - 1) + envoys, "b") == formats("envoy")  # after long noise, too
+    detector, envoys = FormatDetector(), lines_of("envoy-default")
+    assert chosen(detector, [b"x"] * (DETECTION_LINES - 1) + envoys, "a") == profile_formats("envoy")
+    assert chosen(detector, [b"x"] * DETECTION_LINES + envoys, "b") == USUAL
+    assert chosen(detector, [b"x"] * RECHECKED_LINES + envoys, "b") == USUAL
+    after_noise = [b"x"] * (RECHECKED_LINES - 1) + envoys
+    assert chosen(detector, after_noise, "b") == profile_formats("envoy")
 
 
 def test_they_may_come_in_several_batches():
-    choosing = FormatDetector()
+    detector = FormatDetector()
     for line in NOISE + ODD:
-        assert choosing.of("a", "", [line]) is choosing.usual
-    assert chosen(choosing, lines_of("haproxy-address")) == formats("haproxy")
+        assert detector.formats_for("a", "", [line]) is detector.default
+    assert chosen(detector, lines_of("haproxy-address")) == profile_formats("haproxy")
 
 
 def test_what_was_found_out_stays_while_the_lines_do():
-    choosing = FormatDetector()
-    first = choosing.of("a", "", lines_of("envoy-default"))
+    detector = FormatDetector()
+    first = detector.formats_for("a", "", lines_of("envoy-default"))
     for lines in (lines_of("envoy-gateway"), NOISE, ODD, []):
-        assert choosing.of("a", "", lines) is first
+        assert detector.formats_for("a", "", lines) is first
 
 
 def test_a_log_may_begin_with_something_else():
     """One odd line decides for a chunk, not for ever; the usual format, once seen, does."""
-    choosing = FormatDetector()
-    assert chosen(choosing, lines_of("envoy-default")[:1]) == formats("envoy")
-    assert chosen(choosing, lines_of("traefik-json")) == formats("traefik")
-    assert choosing.of("a", "", [INGRESS]) is choosing.usual
-    assert choosing.of("a", "", lines_of("envoy-default")) is choosing.usual
+    detector = FormatDetector()
+    assert chosen(detector, lines_of("envoy-default")[:1]) == profile_formats("envoy")
+    assert chosen(detector, lines_of("traefik-json")) == profile_formats("traefik")
+    assert detector.formats_for("a", "", [INGRESS]) is detector.default
+    assert detector.formats_for("a", "", lines_of("envoy-default")) is detector.default
 
 
 def test_most_of_the_first_lines_decide():
-    choosing = FormatDetector()
-    assert choosing.of("a", "", [*lines_of("envoy-default")[:1], INGRESS, INGRESS]) is choosing.usual
-    assert choosing.of("b", "", [*lines_of("envoy-default")[:1], INGRESS]) is choosing.usual
+    detector = FormatDetector()
+    assert detector.formats_for("a", "", [*lines_of("envoy-default")[:1], INGRESS, INGRESS]) is detector.default
+    assert detector.formats_for("b", "", [*lines_of("envoy-default")[:1], INGRESS]) is detector.default
 
 
 def test_each_source_by_itself_and_again_once_it_was_gone():
-    choosing = FormatDetector()
-    assert chosen(choosing, lines_of("envoy-default"), "a") == formats("envoy")
-    assert chosen(choosing, lines_of("traefik-json"), "b") == formats("traefik")
-    choosing.forget("a")
-    choosing.forget("never seen")
-    assert chosen(choosing, lines_of("haproxy-address"), "a") == formats("haproxy")
-    assert chosen(choosing, [], "b") == formats("traefik")
+    detector = FormatDetector()
+    assert chosen(detector, lines_of("envoy-default"), "a") == profile_formats("envoy")
+    assert chosen(detector, lines_of("traefik-json"), "b") == profile_formats("traefik")
+    detector.forget("a")
+    detector.forget("never seen")
+    assert chosen(detector, lines_of("haproxy-address"), "a") == profile_formats("haproxy")
+    assert chosen(detector, [], "b") == profile_formats("traefik")
 
 
 def test_lines_are_not_taken_where_they_tell_nothing():
@@ -133,17 +142,17 @@ def test_lines_are_not_taken_where_they_tell_nothing():
 
     given = (compile_format("$status"),)
     assert chosen(FormatDetector(given), none()) == given
-    assert chosen(FormatDetector(None, "envoy"), none()) == formats("envoy")
-    assert chosen(FormatDetector(), none(), profile="envoy") == formats("envoy")
-    choosing = FormatDetector()
-    chosen(choosing, [INGRESS])
-    assert chosen(choosing, none()) == USUAL
+    assert chosen(FormatDetector(None, "envoy"), none()) == profile_formats("envoy")
+    assert chosen(FormatDetector(), none(), profile="envoy") == profile_formats("envoy")
+    detector = FormatDetector()
+    chosen(detector, [INGRESS])
+    assert chosen(detector, none()) == USUAL
 
 
 def test_a_line_that_two_proxies_can_have_written_tells_nothing():
-    assert fitting(b"x") is None
-    assert fitting(INGRESS) == "ingress-nginx"
-    assert fitting(lines_of("nginx-upstreams")[0]) == "nginx"  # nginx-ingress shares the format
+    assert detect_profile(b"x") is None
+    assert detect_profile(INGRESS) == "ingress-nginx"
+    assert detect_profile(lines_of("nginx-upstreams")[0]) == "nginx"  # nginx-ingress shares the format
 
 
 # --- as the user said -------------------------------------------------------------------------------------------------
@@ -151,9 +160,9 @@ def test_a_line_that_two_proxies_can_have_written_tells_nothing():
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_a_profile_for_all(profile):
-    choosing = FormatDetector(None, profile)
-    assert chosen(choosing, lines_of("envoy-default"), "a") == formats(profile)
-    assert chosen(choosing, [], "b") == formats(profile)
+    detector = FormatDetector(None, profile)
+    assert chosen(detector, lines_of("envoy-default"), "a") == profile_formats(profile)
+    assert chosen(detector, [], "b") == profile_formats(profile)
 
 
 def test_a_format_for_all():
@@ -163,14 +172,14 @@ def test_a_format_for_all():
 
 
 @pytest.mark.parametrize(
-    "choosing", [FormatDetector(), FormatDetector(None, "nginx"), FormatDetector((compile_format("$status"),))]
+    "detector", [FormatDetector(), FormatDetector(None, "nginx"), FormatDetector((compile_format("$status"),))]
 )
-def test_a_source_with_a_profile_of_its_own(choosing):
-    usual = choosing.usual.at(AT)
-    assert chosen(choosing, [INGRESS], "a", "traefik") == formats("traefik")
-    assert chosen(choosing, [INGRESS], "b", "haproxy") == formats("haproxy")
-    assert choosing.of("c", "traefik", []) is choosing.of("a", "traefik", [])
-    assert chosen(choosing, [], "d") == usual
+def test_a_source_with_a_profile_of_its_own(detector):
+    usual = detector.default.formats_at(AT)
+    assert chosen(detector, [INGRESS], "a", "traefik") == profile_formats("traefik")
+    assert chosen(detector, [INGRESS], "b", "haproxy") == profile_formats("haproxy")
+    assert detector.formats_for("c", "traefik", []) is detector.formats_for("a", "traefik", [])
+    assert chosen(detector, [], "d") == usual
 
 
 # --- as of then -------------------------------------------------------------------------------------------------------
@@ -182,91 +191,91 @@ NEW = (compile_format("new $status $upstream_addr $request_time"),)
 @pytest.fixture
 def changed():
     timeline = FormatTimeline(OLD)
-    timeline.change(NEW, AT, AT)
+    timeline.add_change(NEW, AT, AT)
     return timeline
 
 
 def test_a_change(changed):
-    assert changed.at(AT - EARLY - 1) == OLD
-    assert set(changed.at(AT - EARLY)) == {*OLD, *NEW}
-    assert set(changed.at(AT)) == {*OLD, *NEW}
-    assert set(changed.at(AT + LATE - 1)) == {*OLD, *NEW}
-    assert changed.at(AT + LATE) == NEW
-    assert set(changed.at(None)) == {*OLD, *NEW}
+    assert changed.formats_at(AT - CHANGE_LEAD - 1) == OLD
+    assert set(changed.formats_at(AT - CHANGE_LEAD)) == {*OLD, *NEW}
+    assert set(changed.formats_at(AT)) == {*OLD, *NEW}
+    assert set(changed.formats_at(AT + CHANGE_LAG - 1)) == {*OLD, *NEW}
+    assert changed.formats_at(AT + CHANGE_LAG) == NEW
+    assert set(changed.formats_at(None)) == {*OLD, *NEW}
 
 
 def test_old_lines_are_read_for_a_while_after_it(changed):
     old, new = b"old 200 10.0.0.1:80", b"new 200 10.0.0.1:80 0.001"
-    for at in (AT - EARLY, AT, AT + LATE - 1, None):
+    for at in (AT - CHANGE_LEAD, AT, AT + CHANGE_LAG - 1, None):
         assert changed.parse(old, at)[0] is OLD[0]
         assert changed.parse(new, at)[0] is NEW[0]
-    assert changed.parse(new, AT - EARLY - 1) is None
-    assert changed.parse(old, AT + LATE) is None
+    assert changed.parse(new, AT - CHANGE_LEAD - 1) is None
+    assert changed.parse(old, AT + CHANGE_LAG) is None
 
 
 def test_several_changes(changed):
     newest = (compile_format("newest $status"),)
-    changed.change(newest, AT + 60 * SECOND, AT + 60 * SECOND)
-    assert set(changed.at(AT + 60 * SECOND)) == {*OLD, *NEW, *newest}
-    assert set(changed.at(AT + LATE)) == {*NEW, *newest}
-    assert changed.at(AT + LATE + 60 * SECOND) == newest
-    assert set(changed.at(None)) == {*OLD, *NEW, *newest}
+    changed.add_change(newest, AT + 60 * SECOND, AT + 60 * SECOND)
+    assert set(changed.formats_at(AT + 60 * SECOND)) == {*OLD, *NEW, *newest}
+    assert set(changed.formats_at(AT + CHANGE_LAG)) == {*NEW, *newest}
+    assert changed.formats_at(AT + CHANGE_LAG + 60 * SECOND) == newest
+    assert set(changed.formats_at(None)) == {*OLD, *NEW, *newest}
 
 
 def test_back_and_forth(changed):
-    changed.change(OLD, AT + 60 * SECOND, AT + 60 * SECOND)
-    assert set(changed.at(AT + 30 * SECOND)) == {*OLD, *NEW}
-    assert len(changed.at(AT + 120 * SECOND)) == 2
-    assert changed.at(AT + LATE + 60 * SECOND) == OLD
+    changed.add_change(OLD, AT + 60 * SECOND, AT + 60 * SECOND)
+    assert set(changed.formats_at(AT + 30 * SECOND)) == {*OLD, *NEW}
+    assert len(changed.formats_at(AT + 120 * SECOND)) == 2
+    assert changed.formats_at(AT + CHANGE_LAG + 60 * SECOND) == OLD
 
 
 def throughout(timeline, *stamps):
-    return timeline.throughout(lambda: stamps)
+    return timeline.formats_if_stable(lambda: stamps)
 
 
 def test_throughout(changed):
-    far = LATE + EARLY + SECOND
+    far = CHANGE_LAG + CHANGE_LEAD + SECOND
     assert throughout(changed, AT - 2 * far, AT - far) == OLD
     assert throughout(changed, AT + far, AT + 2 * far) == NEW
-    for near in (AT - EARLY, AT, AT + LATE - 1, None):
+    for near in (AT - CHANGE_LEAD, AT, AT + CHANGE_LAG - 1, None):
         assert throughout(changed, AT + far, near, AT + 2 * far) is None  # in the middle of a block, too
     assert throughout(changed, AT - far, AT + far) is None
     assert throughout(FormatTimeline(OLD), None, None) == OLD
 
 
 def test_throughout_of_a_format_that_came_again(changed):
-    far = LATE + EARLY + SECOND
-    changed.change(OLD, AT + 2 * far, AT + 2 * far)
+    far = CHANGE_LAG + CHANGE_LEAD + SECOND
+    changed.add_change(OLD, AT + 2 * far, AT + 2 * far)
     assert throughout(changed, AT - far, AT + 4 * far) is None
 
 
 def test_a_change_that_happened_at_a_time_not_known_exactly():
     """Seen after an hour without a connection: either format may have been written all that time, and a while more."""
     timeline = FormatTimeline(OLD)
-    timeline.change(NEW, AT, AT + 3600 * SECOND)
+    timeline.add_change(NEW, AT, AT + 3600 * SECOND)
     old, new = b"old 200 10.0.0.1:80", b"new 200 10.0.0.1:80 0.001"
-    for at in (AT - EARLY, AT + 1800 * SECOND, AT + 3600 * SECOND + LATE - 1):
+    for at in (AT - CHANGE_LEAD, AT + 1800 * SECOND, AT + 3600 * SECOND + CHANGE_LAG - 1):
         assert timeline.parse(old, at)[0] is OLD[0]
         assert timeline.parse(new, at)[0] is NEW[0]
 
 
 def test_what_a_controller_is_found_with():
-    timeline = FormatTimeline(OLD, apart=True)
-    timeline.begin(OLD, AT)
-    assert timeline.apart
-    timeline.begin(NEW, AT)
-    assert timeline.at(AT - 3600 * SECOND) == (*NEW, *OLD)
-    assert timeline.at(AT + LATE) == NEW
+    timeline = FormatTimeline(OLD, exclusive=True)
+    timeline.start_with(OLD, AT)
+    assert timeline.exclusive
+    timeline.start_with(NEW, AT)
+    assert timeline.formats_at(AT - 3600 * SECOND) == (*NEW, *OLD)
+    assert timeline.formats_at(AT + CHANGE_LAG) == NEW
 
 
 def test_a_line_that_two_formats_read_differently_is_not_believed():
     """A text that the client chose, where the other format has the upstream."""
     timeline = FormatTimeline((compile_format("$remote_addr $status $http_x_request_id"),))
-    timeline.change(
+    timeline.add_change(
         (compile_format("$remote_addr $status $upstream_addr $upstream_status $http_x_request_id"),), AT, AT
     )
     assert timeline.parse(b"10.9.9.9 200 10.0.0.6:80 503 x", AT) is None
-    assert timeline.parse(b"10.9.9.9 200 10.0.0.6:80 503 x", AT + LATE)
+    assert timeline.parse(b"10.9.9.9 200 10.0.0.6:80 503 x", AT + CHANGE_LAG)
     assert timeline.parse(b"10.9.9.9 200 abc", AT)
 
 
@@ -276,7 +285,7 @@ def test_the_longer_format_is_taken_where_both_fit(longer_first):
     short = (compile_format("$status $upstream_addr $http_user_agent"),)
     long = (compile_format("$status $upstream_addr $request_time $http_user_agent"),)
     timeline = FormatTimeline(long if longer_first else short)
-    timeline.change(short if longer_first else long, AT, AT)
+    timeline.add_change(short if longer_first else long, AT, AT)
     found, record = timeline.parse(b"200 10.0.0.1:80 0.001 curl/8", AT)
     assert found is long[0]
     assert record.fields["http_user_agent"] == "curl/8"
@@ -286,7 +295,7 @@ def test_the_longer_format_is_taken_where_both_fit(longer_first):
 def test_of_two_as_long_the_newer_is_taken():
     first, second = ((compile_format(f"$status $upstream_addr ${name}"),) for name in ("host", "http_user_agent"))
     timeline = FormatTimeline(first)
-    timeline.change(second, AT, AT)
+    timeline.add_change(second, AT, AT)
     assert timeline.parse(b"200 10.0.0.1:80 x", AT)[0] is second[0]
 
 
@@ -298,7 +307,7 @@ def escaped(request):
     """A change between two formats of one text that escape differently."""
     first, second = ("default", "json") if request.param == "json" else ("json", "default")
     timeline = FormatTimeline((compile_format(f"escape={first} {TEXT}"),))
-    timeline.change((compile_format(f"escape={second} {TEXT}"),), AT, AT)
+    timeline.add_change((compile_format(f"escape={second} {TEXT}"),), AT, AT)
     return timeline
 
 
@@ -334,6 +343,6 @@ def test_a_single_format_is_not_asked_for_its_backslashes():
 def test_the_same_text_again_is_no_change():
     """Otherwise each reading of a ConfigMap would be one."""
     timeline = FormatTimeline(USUAL)
-    timeline.change((compile_format(INGRESS_NGINX),), AT, AT)
+    timeline.add_change((compile_format(INGRESS_NGINX),), AT, AT)
     assert timeline.parse(INGRESS, AT)
-    assert len({found.text for found in timeline.at(None)}) == 1
+    assert len({found.text for found in timeline.formats_at(None)}) == 1

@@ -5,7 +5,7 @@ import time
 import pytest
 from nginx_log import INGRESS_JSON, State, render, upstream_lists
 
-from enricher.accesslog.error_log import is_other, read_error_line
+from enricher.accesslog.error_log import is_other_line, parse_error_line
 from enricher.accesslog.nginx import INGRESS_NGINX, compile_format
 
 LENGTH = 32 * 1024
@@ -77,8 +77,8 @@ def test_error_lines(head):
     ]
     for unit in units + UNITS:
         line = head + unit * (LENGTH // len(unit))
-        assert seconds(read_error_line, line) < LIMIT, unit
-        assert seconds(is_other, line) < LIMIT, unit
+        assert seconds(parse_error_line, line) < LIMIT, unit
+        assert seconds(is_other_line, line) < LIMIT, unit
 
 
 def test_a_line_of_a_mebibyte(usual):

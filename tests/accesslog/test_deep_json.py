@@ -2,7 +2,7 @@
 
 import pytest
 
-from enricher.accesslog.profiles import formats
+from enricher.accesslog.profiles import profile_formats
 
 HEAD = '{"StartUTC":"2026-11-22T23:18:30Z","Duration":5,"DownstreamStatus":200,"ServiceURL":"http://10.0.0.1:80"'
 
@@ -11,5 +11,5 @@ HEAD = '{"StartUTC":"2026-11-22T23:18:30Z","Duration":5,"DownstreamStatus":200,"
 @pytest.mark.parametrize("key", ["x", "RequestPath"])
 def test_nesting(depth: int, key: str) -> None:
     line = f'{HEAD},"{key}":{"[" * depth}{"]" * depth}}}'.encode()
-    found = [one.parse(line) for one in formats("traefik")]
+    found = [one.parse(line) for one in profile_formats("traefik")]
     assert any(found) == (depth <= 200)

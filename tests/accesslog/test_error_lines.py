@@ -2,7 +2,7 @@
 
 import pytest
 
-from enricher.accesslog.error_log import is_other, read_error_line
+from enricher.accesslog.error_log import is_other_line, parse_error_line
 
 HEAD = b"2026/11/22 23:18:31 [error] 29#31: *5 "
 REFUSED = b"connect() failed (111: Connection refused) while connecting to upstream"
@@ -14,7 +14,7 @@ FIELDS = {"client": "192.0.2.7", "server": "shop.example", "request": "GET / HTT
 
 
 def test_all_that_it_says():
-    error = read_error_line(HEAD + REFUSED + CLIENT + REQUEST + UPSTREAM + HOST + b', referrer: "http://a/"')
+    error = parse_error_line(HEAD + REFUSED + CLIENT + REQUEST + UPSTREAM + HOST + b', referrer: "http://a/"')
     assert error.level == "error"
     assert error.connection == 5
     assert error.message == REFUSED
@@ -38,7 +38,7 @@ def test_all_that_it_says():
     ],
 )
 def test_kinds_of_upstream(url, addr):
-    assert read_error_line(HEAD + REFUSED + CLIENT + REQUEST + b', upstream: "' + url + b'"' + HOST).upstream == addr
+    assert parse_error_line(HEAD + REFUSED + CLIENT + REQUEST + b', upstream: "' + url + b'"' + HOST).upstream == addr
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_kinds_of_upstream(url, addr):
     ],
 )
 def test_a_forged_upstream_is_not_believed(line):
-    error = read_error_line(line)
+    error = parse_error_line(line)
     assert error.upstream == ""
     assert error.reason == ""
     assert error.fields == {}
@@ -72,14 +72,14 @@ def test_a_forged_upstream_is_not_believed(line):
 
 
 def test_quotes_in_a_request_are_no_forgery():
-    error = read_error_line(HEAD + REFUSED + CLIENT + b', request: "GET /?q="a", b HTTP/1.1"' + UPSTREAM + HOST)
+    error = parse_error_line(HEAD + REFUSED + CLIENT + b', request: "GET /?q="a", b HTTP/1.1"' + UPSTREAM + HOST)
     assert error.upstream == "10.0.0.1:80"
     assert error.fields["request"] == 'GET /?q="a", b HTTP/1.1'
 
 
 def test_a_line_that_nginx_cut_off():
     line = HEAD + REFUSED + CLIENT + b', request: "GET /' + b"a" * 800 + b' HTTP/1.1", upstream: "http://10.0.0.1:80/'
-    error = read_error_line((line + b"a" * 2048)[:2048])
+    error = parse_error_line((line + b"a" * 2048)[:2048])
     assert error.upstream == "10.0.0.1:80"
     assert error.fields["client"] == "192.0.2.7"
 
@@ -98,28 +98,30 @@ def test_a_line_that_nginx_cut_off():
     ],
 )
 def test_reasons(message, reason):
-    assert read_error_line(HEAD + message + CLIENT + REQUEST + UPSTREAM + HOST).reason == reason
+    assert parse_error_line(HEAD + message + CLIENT + REQUEST + UPSTREAM + HOST).reason == reason
 
 
 def test_lines_without_an_upstream():
     line = HEAD.replace(b"error", b"warn") + b"a client request body is buffered to a temporary file /tmp/5"
-    assert read_error_line(line + CLIENT + REQUEST + HOST).fields == FIELDS
-    assert read_error_line(line).message.endswith(b"/tmp/5")
-    assert read_error_line(b"2026/11/22 23:18:31 [notice] 1#1: signal 17 received").connection is None
+    assert parse_error_line(line + CLIENT + REQUEST + HOST).fields == FIELDS
+    assert parse_error_line(line).message.endswith(b"/tmp/5")
+    assert parse_error_line(b"2026/11/22 23:18:31 [notice] 1#1: signal 17 received").connection is None
     handshake = HEAD + b"SSL_do_handshake() failed, client: 192.0.2.7, server: 0.0.0.0:443"
-    assert read_error_line(handshake).fields == {"client": "192.0.2.7", "server": "0.0.0.0:443"}
+    assert parse_error_line(handshake).fields == {"client": "192.0.2.7", "server": "0.0.0.0:443"}
 
 
 def test_a_tcp_session():
     line = HEAD + REFUSED + b', client: 192.0.2.7, server: 0.0.0.0:9000, upstream: "10.0.0.1:9000"'
-    assert read_error_line(line + b", bytes from/to client:0/0, bytes from/to upstream:0/0").upstream == "10.0.0.1:9000"
+    assert (
+        parse_error_line(line + b", bytes from/to client:0/0, bytes from/to upstream:0/0").upstream == "10.0.0.1:9000"
+    )
 
 
 def test_odd_heads():
     huge = b"2026/11/22 23:18:31 [error] 29#31: *" + b"9" * 5000 + b" x"
-    assert read_error_line(huge).connection is None
+    assert parse_error_line(huge).connection is None
     for line in (b"", b"\0", b"2026/11/22", b"192.0.2.7 - - [", HEAD[1:] + REFUSED, b" " + HEAD):
-        assert read_error_line(line) is None
+        assert parse_error_line(line) is None
 
 
 @pytest.mark.parametrize(
@@ -135,9 +137,9 @@ def test_odd_heads():
     ],
 )
 def test_companions_of_access_lines(line):
-    assert is_other(line)
+    assert is_other_line(line)
 
 
 @pytest.mark.parametrize("line", [b"hello", b"\0", b"I1122 hello", b"[x] hello", b"192.0.2.7 - - [", b"- -"])
 def test_what_is_no_companion(line):
-    assert not is_other(line)
+    assert not is_other_line(line)

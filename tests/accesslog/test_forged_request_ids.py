@@ -55,5 +55,5 @@ def test_nor_together_with_a_forged_user(usual, user, request_id):
     forged = FORMAT.parse(render(INGRESS_NGINX, values | {"req_id": request_id, "remote_user": user}))
     mine = {"req_id": request_id.decode("utf-8", "backslashreplace"), "remote_user": user.decode()}
     assert forged.attempts == honest.attempts
-    assert forged.ended == honest.ended
+    assert forged.end == honest.end
     assert forged.fields == honest.fields | mine

@@ -3,8 +3,7 @@
 import pytest
 
 from enricher.accesslog import envoy
-from enricher.accesslog import nginx as log_format
-from enricher.accesslog.grpc import CODES, status_name
+from enricher.accesslog.grpc import STATUS_NAMES, parse_status
 from enricher.accesslog.nginx import compile_format
 from enricher.accesslog.profiles import UPSTREAMS_GRPC
 
@@ -12,16 +11,16 @@ HEAD = b'192.0.2.7 - - [22/Nov/2026:23:18:31 +0000] "POST /a.B/C HTTP/2.0" 200 0
 
 
 def test_all_of_the_specification():
-    assert len(CODES) == 17
-    assert (CODES[0], CODES[14], CODES[16]) == ("OK", "UNAVAILABLE", "UNAUTHENTICATED")
+    assert len(STATUS_NAMES) == 17
+    assert (STATUS_NAMES[0], STATUS_NAMES[14], STATUS_NAMES[16]) == ("OK", "UNAVAILABLE", "UNAUTHENTICATED")
 
 
 @pytest.mark.parametrize("number", range(17))
 def test_every_way_to_spell_one(number):
-    name = CODES[number]
+    name = STATUS_NAMES[number]
     camel = "".join(word.capitalize() for word in name.split("_"))
     for text in (str(number), name, name.lower(), camel):
-        assert status_name(text.encode()) == name
+        assert parse_status(text.encode()) == name
 
 
 @pytest.mark.parametrize(
@@ -47,7 +46,7 @@ def test_every_way_to_spell_one(number):
     ],
 )
 def test_odd_ones(text, name):
-    assert status_name(text) == name
+    assert parse_status(text) == name
 
 
 def last(tail, text=UPSTREAMS_GRPC):
@@ -72,7 +71,7 @@ def last(tail, text=UPSTREAMS_GRPC):
 def test_nginx_has_it_from_the_trailer_or_from_the_header(trailer, header, name):
     (attempt,) = last(b'"10.0.0.1:80" 5 0.001 200 ' + trailer + b" " + header)
     assert attempt.grpc_status == name
-    assert attempt.is_error == attempt.grpc_failed == (name not in {"", "OK"})
+    assert attempt.failed == attempt.grpc_failed == (name not in {"", "OK"})
 
 
 def test_of_several_attempts_it_is_the_last_ones():
@@ -98,7 +97,7 @@ def test_what_nginx_sent_counts_where_nothing_else_is_logged(name):
 
 def test_what_the_pod_sent_counts_before_what_nginx_sent():
     text = "$sent_http_grpc_status $upstream_trailer_grpc_status $upstream_addr $upstream_status"
-    (attempt,) = log_format.compile_format(text).parse(b"14 5 10.0.0.1:80 200").attempts
+    (attempt,) = compile_format(text).parse(b"14 5 10.0.0.1:80 200").attempts
     assert attempt.grpc_status == "NOT_FOUND"
 
 

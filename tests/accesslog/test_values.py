@@ -109,8 +109,8 @@ def test_json_missing_values(usual):
 )
 def test_when_the_request_ended(format_, line, ended, within):
     record = compile_format(format_).parse(line)
-    assert record.ended == (None if ended is None else ended * SECOND)
-    assert within is None or record.ended_within == within
+    assert record.end == (None if ended is None else ended * SECOND)
+    assert within is None or record.end_uncertainty == within
 
 
 def test_what_is_no_line_of_the_format(usual):

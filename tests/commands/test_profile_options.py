@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from enricher.accesslog.detection import FormatDetector
-from enricher.accesslog.profiles import PROFILES, formats
+from enricher.accesslog.profiles import PROFILES, profile_formats
 from enricher.cli.main import main
 from enricher.config.options import RUN, add_options
 from enricher.config.resolve import resolve_settings
@@ -128,10 +128,10 @@ def test_each_selectors_sources_have_its_profile(tmp_path):
         ("haproxy", "haproxy"),
         ("nginx", ""),
     ]
-    choosing = FormatDetector(settings.logs.formats, settings.logs.given_profile)
+    detector = FormatDetector(settings.logs.formats, settings.logs.given_profile)
     for source in found:
         usual = source.profile or "ingress-nginx"
-        assert choosing.of(source, source.profile, []).at(0) == formats(usual)
+        assert detector.formats_for(source, source.profile, []).at(0) == profile_formats(usual)
 
 
 def test_a_path_with_a_colon_is_a_path():
@@ -232,15 +232,15 @@ def test_a_profile_before_what_selects_nothing(refused, rest):
 @pytest.mark.parametrize(
     ("profile", "text", "said"),
     [
-        ("envoy", "$status $upstream_addr", "not a log format of envoy: there is no variable in the format"),
+        ("envoy", "$status $upstream_addr", "not a log format of envoy: the format contains no variable"),
         ("envoy", "%RESPONSE_CODE% %oops", "character 17"),
         ("envoy", "{}", "%RESPONSE_CODE%"),
-        ("envoy", "{", "a JSON object of format strings is expected"),
+        ("envoy", "{", "the JSON object of format strings is not valid"),
         ("envoy", '{"a": ["%RESPONSE_CODE%"]}', "%RESPONSE_CODE%"),
         ("haproxy", "", "not a log format of haproxy"),
-        ("haproxy", "words only", "not a log format of haproxy: there is no variable"),
+        ("haproxy", "words only", "not a log format of haproxy: the format contains no variable"),
         ("haproxy", "%ci%ST", "character 4"),
-        ("traefik", "{status}", "one of common, json"),
+        ("traefik", "{status}", "choose common or json"),
         ("nginx", "%ci", "not an nginx log_format"),
         ("ingress-nginx", "%ci", "not an nginx log_format"),
         ("nginx-ingress", "$status $", "character 9"),

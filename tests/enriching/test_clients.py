@@ -8,7 +8,7 @@ from controller_lines import enrich_all, slice_of
 
 from enricher.accesslog.detection import FormatDetector
 from enricher.accesslog.nginx import INGRESS_NGINX, compile_format
-from enricher.accesslog.profiles import UPSTREAMS_GRPC, formats
+from enricher.accesslog.profiles import UPSTREAMS_GRPC, profile_formats
 from enricher.endpoints.attribution import Histories
 from enricher.endpoints.history import History
 from enricher.endpoints.slices import Service
@@ -136,7 +136,7 @@ def test_an_ipv6_client_of_an_envoy(ask, pods):
         b'[2026-11-22T23:18:31.490Z] "GET / HTTP/1.1" 200 - via_upstream - "-" 0 31 1 1 "-" "-" "r" "h" "10.0.0.1:80" '
         b"shop 127.0.0.1:1 127.0.0.1:2 %b - to-shop"
     )
-    done = ask(line % b"[fd00::1]:4000", line % b"10.0.1.1:4000", possible=formats("envoy"))
+    done = ask(line % b"[fd00::1]:4000", line % b"10.0.1.1:4000", possible=profile_formats("envoy"))
     assert [client[0] for client in done.client] == ["six-1", "front-1"]
 
 
@@ -330,7 +330,7 @@ def test_clients_and_statuses_of_envoys_lines(ask):
         b'[2026-11-22T23:18:31.490Z] "POST /a.B/C HTTP/2" 200 - 0 31 1 1 "-" "-" "r" "h" "10.0.0.1:80" 1 shop %b '
         b"10.0.1.1"
     )
-    done = ask(line % b"0", line % b"14", line % b"-", possible=formats("envoy"))
+    done = ask(line % b"0", line % b"14", line % b"-", possible=profile_formats("envoy"))
     assert done.client == [FRONT] * 3
     assert [row["attempts"][0].get("grpc_status") for row in done.rows] == [None, "UNAVAILABLE", None]
     assert done.edges == {EDGE: (3, 1)}

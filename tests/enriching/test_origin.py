@@ -3,14 +3,14 @@
 import pytest
 from controller_lines import STAMP
 
-from enricher.accesslog.attempts import Attempt
+from enricher.accesslog.record import Attempt
 from enricher.enrich.error_correlation import origin
 
 FORMAT = "$remote_addr $status $upstream_addr $upstream_status $upstream_response_length $upstream_header_time"
 
 
 @pytest.mark.parametrize(
-    ("status", "length", "got_header", "reason", "made_by"),
+    ("status", "length", "has_header", "reason", "made_by"),
     [
         (None, None, None, "", ""),
         (200, 5, None, "", ""),
@@ -29,8 +29,8 @@ FORMAT = "$remote_addr $status $upstream_addr $upstream_status $upstream_respons
         (504, 0, True, "", "pod"),
     ],
 )
-def test_who_made_it(status, length, got_header, reason, made_by):
-    assert origin(Attempt("10.0.0.1:80", status, 1, length, got_header), reason) == made_by
+def test_who_made_it(status, length, has_header, reason, made_by):
+    assert origin(Attempt("10.0.0.1:80", status, 1, length, has_header), reason) == made_by
 
 
 def test_a_format_with_the_header_time_tells_them_apart(enriched):

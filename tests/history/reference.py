@@ -15,8 +15,7 @@ from dataclasses import dataclass, field
 
 from timeline import ns, pod, slice_
 
-from enricher.accesslog.attempts import Attempt
-from enricher.accesslog.record import Record
+from enricher.accesslog.record import Attempt, Record
 from enricher.timestamps import MILLISECOND, SECOND
 
 HORIZON = 120.0
@@ -141,7 +140,7 @@ def _try(world: World, start: float, ip: str, took: float) -> Try:
     attempt = Attempt("", None if status == 499 else status, _ms(took), 38)
     # nginx counts in whole ms of a clock that may be some ms old
     duration = max(0, _ms(upload + took + download) + rng.randint(-2, 2) * MILLISECOND)
-    record = Record({}, [attempt], ended=int(written - rng.uniform(0, 0.002)) * SECOND, duration=duration)
+    record = Record({}, [attempt], end=int(written - rng.uniform(0, 0.002)) * SECOND, duration=duration)
     return Try(ip, start, end, written, record, truth)
 
 

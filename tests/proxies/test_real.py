@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from enricher.accesslog.detection import FormatDetector
-from enricher.accesslog.grpc import CODES
+from enricher.accesslog.grpc import STATUS_NAMES
 from enricher.endpoints.files import load_endpoints
 from enricher.enrich.engine import Enricher
 from enricher.line import Source
@@ -53,7 +53,7 @@ def test_failed_calls_are_counted_by_pod_and_status(variant: str, tmp_path: Path
     run = rig.run_variant(variant, tmp_path, requests)
     ended: Counter[tuple[str, str]] = Counter()
     for seen in run.seen:
-        ended.update((one["pod"], CODES[one["status"]]) for one in seen.reached if one["status"])
+        ended.update((one["pod"], STATUS_NAMES[one["status"]]) for one in seen.reached if one["status"])
     metrics = Metrics()
     enricher, histories = Enricher(FormatDetector(), metrics), load_endpoints([str(endpoints)])
     for lines in read_file(str(run.log)):

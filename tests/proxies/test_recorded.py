@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from enricher.accesslog.grpc import CODES
+from enricher.accesslog.grpc import STATUS_NAMES
 
 from .checking import TOKEN, UNNAMED, by_token, check, enrich
 
@@ -33,7 +33,7 @@ def test_calls_are_counted_by_status(variant: str) -> None:
     lines = by_token(enrich(RECORDED / f"{variant}.log", ENDPOINTS))
     logged: Counter[str] = Counter()
     for seen in truth(variant):
-        status = CODES[seen["grpc_status"]] if seen["grpc_status"] is not None else None
+        status = STATUS_NAMES[seen["grpc_status"]] if seen["grpc_status"] is not None else None
         record = lines.get(seen["token"])
         if record is None or not record["attempts"] or not seen["pod"]:
             continue

@@ -4,7 +4,6 @@ import asyncio
 import time
 from types import SimpleNamespace
 
-from enricher.accesslog.attempts import Error
 from enricher.daemon.status import monitor
 from enricher.metrics.counters import Gauges, Metrics, PodSeries
 
@@ -20,7 +19,7 @@ async def test_each_minutes_errors_stay_in_their_minute(monkeypatch):
         """What the lines of a minute that has just ended amount to."""
         looked.append(clock[0])
         if len(looked) <= 3:
-            series.errors[Error("502", "false", "proxy")] += len(looked)
+            series.errors[ErrorLabels("502", "false", "proxy")] += len(looked)
             clock[0] += 60
         else:
             enough.set()

@@ -10,7 +10,6 @@ from html.parser import HTMLParser
 import pytest
 from statuses import FAILING, OUT_OF_SYNC, POD, QUIET
 
-from enricher.accesslog.attempts import Error
 from enricher.daemon.status.error_rates import MAX_KEYS, MINUTES
 from enricher.daemon.status.model import MAX_SOURCES, ErrorCount, Watch, failing_pods, furthest_behind
 from enricher.daemon.status.page import HEADERS, MAX_CODES, MAX_TEXT, render, sparkline
@@ -189,8 +188,8 @@ def test_the_policy_allows_this_style_and_nothing_else():
 
 def test_pods_are_told_from_their_series():
     series = PodSeries(requests=20, failures=Counter(refused=2))
-    series.errors.update({Error("502", "true", "proxy"): 3, Error("502", "false", "proxy"): 1})
-    series.errors.update({Error("UNAVAILABLE", "false", "pod", "grpc"): 9})
+    series.errors.update({ErrorLabels("502", "true", "proxy"): 3, ErrorLabels("502", "false", "proxy"): 1})
+    series.errors.update({ErrorLabels("UNAVAILABLE", "false", "pod", "grpc"): 9})
     key, minutes = ("shop", "web", "web-1", "node-1"), (0,) * 58 + (6, 7)
     gone = ("shop", "web", "web-0", "node-1")
     (told,) = failing_pods({gone: minutes, key: minutes}, {key: series})

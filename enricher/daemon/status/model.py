@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from enricher.accesslog.attempts import Error
+from enricher.accesslog.record import ErrorLabels
 
 MAX_SOURCES = 100
 """Largest number of sources that are listed: those that are furthest behind."""
@@ -98,7 +98,7 @@ class SeriesCounts(Protocol):
     """The counters of a pod's series that the page shows."""
 
     requests: int
-    errors: Counter[Error]
+    errors: Counter[ErrorLabels]
     failures: Counter[str]
 
 
