@@ -40,7 +40,7 @@ async def test_what_is_asked(check):
 
 async def test_all_namespaces_and_no_more_than_is_needed(check):
     async with FakeApi() as server:
-        server.refused = {("list", "services"), ("list", "configmaps")}
+        server.denied = {("list", "services"), ("list", "configmaps")}
         code, verdicts, out = await check(server)
         assert (code, verdicts["endpointslices"]) == (0, "ok")
         assert "may be listed and watched (everywhere)" in out
@@ -66,7 +66,7 @@ async def test_all_namespaces_and_no_more_than_is_needed(check):
 )
 async def test_a_right_that_is_missing(check, refused, subject, said):
     async with FakeApi() as server:
-        server.refused = {refused}
+        server.denied = {refused}
         code, verdicts, out = await check(server, *OPTIONS)
     assert (code, verdicts[subject]) == (3, "failed")
     assert said in out
@@ -132,5 +132,5 @@ async def test_no_other_command_asks(tmp_path):
         (tmp_path / "log").touch()
         command = ["enrich", "--kubeconfig", tmp_path / "config", "--services", tmp_path / "log"]
         assert await to_thread(main, [str(one) for one in command]) == 0
-        assert server.asked
+        assert server.requests
         assert server.reviews == []
