@@ -16,8 +16,9 @@ from enricher.enrich.engine import Batch, Enricher
 from enricher.line import Source
 from enricher.metrics.counters import Metrics
 from enricher.report.console import PipedConsole
+from enricher.report.pod_stats import PodStats
 from enricher.report.service_map import MAPS, ServiceMap
-from enricher.report.summary import Summary
+from enricher.report.summary_table import print_summary
 from enricher.tailer.reader import read_file, stdin
 
 WORTH_A_BAR = 8 * 1024 * 1024
@@ -28,7 +29,7 @@ def enrich(settings: Settings, files: Sequence[str], known: Histories, *, instea
     """Writes one JSON line per line of the files to `out`; `instead` of them a table (`summary`) or one of MAPS."""
     metrics = Metrics(max_series=settings.max_series)
     enricher = Enricher(settings.choosing(), known, metrics, node=settings.node, pod_variable=settings.pod_variable)
-    table = Summary() if instead == "summary" else ServiceMap() if instead else None
+    table = PodStats(None) if instead == "summary" else ServiceMap() if instead else None
     with _progress(files) as progress:
         for file in files:
             for lines in read_file(stdin() if file == STDIN else file, progress=progress(file)):
@@ -45,8 +46,8 @@ def enrich(settings: Settings, files: Sequence[str], known: Histories, *, instea
         elif settings.profile:
             tried = f"a log format of {settings.profile}'s"
         sys.stderr.write(f"enricher: no line fits {tried} ({metrics.lines.total()} lines)\n")
-    if isinstance(table, Summary):
-        table.render(PipedConsole(width=None if sys.stdout.isatty() else 160))
+    if isinstance(table, PodStats):
+        print_summary(table, PipedConsole(width=None if sys.stdout.isatty() else 160))
     elif table and instead:
         out.writelines(f"{line}\n".encode() for line in MAPS[instead](table))
 

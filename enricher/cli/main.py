@@ -260,18 +260,18 @@ def _explain(arguments: dict[str, Any]) -> int:
 
 
 def _top(arguments: dict[str, Any]) -> int:
-    from enricher.cli.top import Top, keyboard  # noqa: PLC0415
-    from enricher.report.pod_stats import WINDOW, PodStats  # noqa: PLC0415
+    from enricher.cli.top import TopApp, keyboard  # noqa: PLC0415
+    from enricher.report.pod_stats import WINDOW_SECONDS, PodStats  # noqa: PLC0415
 
     settings, files = resolve_settings(TOP, arguments), arguments["files"]
-    feed = _feed(settings, files, WINDOW)
+    feed = _feed(settings, files, WINDOW_SECONDS)
     # What lies in a file is looked at as a whole, what comes through a pipe as it comes.
-    window = WINDOW if STDIN in files or not files else None
-    ranking = PodStats(window, whole=not files, namespace=settings.namespace)
+    window = WINDOW_SECONDS if STDIN in files or not files else None
+    stats = PodStats(window, window_is_covered=not files, namespace=settings.namespace)
     with keyboard(STDIN in files):
         logging.getLogger("enricher").addHandler(logging.NullHandler())
         logging.getLogger("enricher").propagate = False  # problems are in the first line of the view
-        app = Top(ranking, feed, (lambda: ranking.newest) if files else time.time_ns)
+        app = TopApp(stats, feed, (lambda: stats.newest) if files else time.time_ns)
         app.run()
     if app.failure:
         _raise_known(BaseExceptionGroup("", [app.failure]))
@@ -281,18 +281,19 @@ def _top(arguments: dict[str, Any]) -> int:
 
 def _tail(arguments: dict[str, Any]) -> int:
     from enricher.cli.feed import ClusterFeed  # noqa: PLC0415
-    from enricher.cli.tail import Wanted, shown  # noqa: PLC0415
+    from enricher.cli.tail import LineFilter, format_lines  # noqa: PLC0415
 
     settings = resolve_settings(TAIL, arguments)
     if arguments["files"] and settings.since:
         raise UsageError("--since was given beside files, which are read from their beginning")
     logging.basicConfig(format="enricher: %(message)s")
     given = {name: arguments[name] for name in ("errors", "pod", "service")}
-    wanted = Wanted(**given, namespace=settings.namespace)
+    line_filter = LineFilter(**given, namespace=settings.namespace)
     is_coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
     def take(data: bytes) -> None:
-        sys.stdout.buffer.write(shown(data, wanted, as_json=arguments["output"] == "json", coloured=is_coloured))
+        as_json = arguments["output"] == "json"
+        sys.stdout.buffer.write(format_lines(data, line_filter, as_json=as_json, coloured=is_coloured))
         sys.stdout.buffer.flush()
 
     feed = _feed(settings, arguments["files"], settings.since)
