@@ -199,14 +199,14 @@ def _run(arguments: dict[str, Any]) -> int:
 
 
 def _check(arguments: dict[str, Any]) -> int:
-    from enricher.cli.check import Row, check, tell  # noqa: PLC0415
+    from enricher.cli.check import CheckResult, check, print_results  # noqa: PLC0415
 
     try:
         settled = resolve(RUN, arguments)
     except EnricherError as error:
         if arguments["print_config"]:
             raise
-        return tell([Row("failed", "configuration", printable(str(error)))])
+        return print_results([CheckResult("failed", "configuration", printable(str(error)))])
     if arguments["print_config"]:
         return _print_config(settled)
     return check(settled.settings, doubts(settled.settings))

@@ -54,13 +54,18 @@ async def test_all_namespaces_and_no_more_than_is_needed(check):
         (
             ("list", "endpointslices"),
             "endpointslices",
-            "we may not list them (in namespace shop): deploy/daemonset.yaml",
+            "missing permission: list (in namespace shop): see the role in deploy/daemonset.yaml",
         ),
-        (("watch", "services"), "services", "we may not watch them (in namespace shop): deploy/services/role.yaml"),
+        (
+            ("watch", "services"),
+            "services",
+            "missing permission: watch (in namespace shop): see the role in deploy/services/role.yaml",
+        ),
         (
             ("watch", "configmaps"),
             "configmaps",
-            "we may not watch them (ingress-nginx-controller in namespace ingress-nginx): deploy/controller-configmap/",
+            "missing permission: watch (ingress-nginx-controller in namespace ingress-nginx): "
+            "see the role in deploy/controller-configmap/role.yaml",
         ),
     ],
 )
@@ -78,7 +83,7 @@ async def test_a_server_that_says_nothing_of_rights(check):
         server.fail(status(403, "forbidden: selfsubjectaccessreviews"))
         code, verdicts, out = await check(server)
     assert (code, verdicts["endpointslices"]) == (0, "warning")
-    assert "does not say what we may do" in out
+    assert "permissions are unknown" in out
 
 
 @pytest.mark.parametrize(
