@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from http.client import HTTPConnection, HTTPException
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from rich.text import Text
 
@@ -20,11 +20,13 @@ from enricher.accesslog.compiler import LogFormatError
 from enricher.accesslog.detection import FormatDetector
 from enricher.accesslog.profiles import DEFAULT_PROFILE
 from enricher.cli.check_logs import LogSample, read_last_lines, read_sample
+from enricher.cli.common import print_config
 from enricher.cluster.controller_config import config_data, formats_from_config
-from enricher.config.settings import Listen, Settings
-from enricher.daemon.pipeline import roots
+from enricher.config.options import RUN
+from enricher.config.resolve import configuration_warnings, resolve
+from enricher.config.settings import ListenAddress, Settings
 from enricher.endpoints.files import load_endpoints
-from enricher.errors import EXIT_CONFIGURATION, ConfigurationError
+from enricher.errors import EXIT_CONFIGURATION, ConfigurationError, EnricherError
 from enricher.kube.access import SECONDS, may
 from enricher.kube.client import ApiClient, connect
 from enricher.kube.responses import ApiError, answer, read_page
@@ -57,14 +59,14 @@ def check(settings: Settings, warnings: Sequence[str]) -> int:
     results = [CheckResult("warning", "configuration", warning) for warning in warnings]
     if not warnings:
         results.append(CheckResult("ok", "configuration", "valid"))
-    detector = settings.choosing()
-    if settings.endpoints:
-        results.append(_check_endpoints_files(settings.endpoints))
+    detector = FormatDetector(settings.logs.formats, settings.logs.given_profile)
+    if settings.cluster.endpoints:
+        results.append(_check_endpoints_files(settings.cluster.endpoints))
     else:
         results += asyncio.run(_check_cluster(settings, detector))
     results += _check_logs(settings, detector)
     results.append(_check_state_dir(settings.state_dir))
-    results.append(asyncio.run(_check_port(settings.listen)))
+    results.append(asyncio.run(_check_port(settings.server.listen)))
     return print_results(results)
 
 
@@ -98,22 +100,22 @@ def _check_endpoints_files(paths: Sequence[str]) -> CheckResult:
 
 async def _check_cluster(settings: Settings, detector: FormatDetector) -> list[CheckResult]:
     try:
-        async with connect(settings.kubeconfig, settings.context) as api:
+        async with connect(settings.cluster.kubeconfig, settings.cluster.context) as api:
             results = [result async for result in _check_permissions(api, settings)]
-            if settings.controller_configmap:
-                results.append(await _check_configmap(api, settings, detector, *settings.controller_configmap))
+            if settings.logs.controller_configmap:
+                results.append(await _check_configmap(api, settings, detector, *settings.logs.controller_configmap))
             return [CheckResult("ok", "API server", await api.server()), *results]
     except (ConfigurationError, ApiError) as error:
         return [CheckResult("failed", "API server", printable(str(error)))]
 
 
 async def _check_permissions(api: ApiClient, settings: Settings) -> AsyncIterator[CheckResult]:
-    yield await _check_permission(api, ENDPOINT_SLICES, settings.namespace, None, "deploy/daemonset.yaml")
-    if settings.services:
-        yield await _check_permission(api, SERVICES, settings.namespace, None, "deploy/services/role.yaml")
-    if settings.controller_configmap:
+    yield await _check_permission(api, ENDPOINT_SLICES, settings.cluster.namespace, None, "deploy/daemonset.yaml")
+    if settings.cluster.services:
+        yield await _check_permission(api, SERVICES, settings.cluster.namespace, None, "deploy/services/role.yaml")
+    if settings.logs.controller_configmap:
         role = "deploy/controller-configmap/role.yaml"
-        yield await _check_permission(api, CONFIG_MAPS, *settings.controller_configmap, role)
+        yield await _check_permission(api, CONFIG_MAPS, *settings.logs.controller_configmap, role)
 
 
 async def _check_permission(
@@ -143,7 +145,7 @@ async def _check_configmap(
         params = {"fieldSelector": f"metadata.name={name}"}
         async with answer(api, path, params, task=f"list {name}", silence=SECONDS, total=SECONDS) as response:
             configs = (await read_page(response, config_data)).items
-        formats = formats_from_config(configs[0] if configs else {}, settings.profile or DEFAULT_PROFILE)
+        formats = formats_from_config(configs[0] if configs else {}, settings.logs.profile or DEFAULT_PROFILE)
     except (ApiError, LogFormatError) as error:
         return CheckResult("failed", subject, printable(str(error)))
     detector.usual.begin(formats, time.time_ns())
@@ -157,18 +159,18 @@ async def _check_configmap(
 
 
 def _check_logs(settings: Settings, detector: FormatDetector) -> Iterator[CheckResult]:
-    if any(selector.namespace for selector in settings.select):
+    if any(selector.namespace for selector in settings.logs.select):
         try:
-            check_log_dir(settings.log_dir)
+            check_log_dir(settings.logs.directory)
         except ConfigurationError as error:
             yield CheckResult("failed", "log directory", printable(str(error)))
             return
-    sources = discover(settings.log_dir, settings.select, settings.own_pod)
+    sources = discover(settings.logs.directory, settings.logs.select, settings.logs.own_pod)
     if sources:
         yield CheckResult("ok", "logs", f"to be followed: {len(sources)}")
-    for selector in settings.select:
-        if not discover(settings.log_dir, [selector], settings.own_pod):
-            where = f" in {printable(settings.log_dir)}" if selector.namespace else ""
+    for selector in settings.logs.select:
+        if not discover(settings.logs.directory, [selector], settings.logs.own_pod):
+            where = f" in {printable(settings.logs.directory)}" if selector.namespace else ""
             yield CheckResult("warning", "logs", f"nothing matches {printable(selector.text)}{where} yet")
     for source in sources:
         yield _check_log(settings, detector, source)
@@ -178,7 +180,7 @@ def _check_log(settings: Settings, detector: FormatDetector, source: Source) -> 
     subject = f"{source.namespace}/{source.pod}/{source.container}" if source.container else source.path
     subject = printable(spelled(subject))
     try:
-        lines = read_last_lines(source.path, roots(settings))
+        lines = read_last_lines(source.path, settings.logs.roots)
     except OSError as error:
         text = f"{error.filename or source.path}: {error.strerror or error}"
         return CheckResult("failed", subject, printable(spelled(text)))
@@ -190,9 +192,9 @@ def _check_log(settings: Settings, detector: FormatDetector, source: Source) -> 
 
 def _format_text(settings: Settings, source: Source, sample: LogSample) -> str:
     """Return the name of the format that the lines were read with, and where it comes from."""
-    if profile := source.profile or settings.profile:
+    if profile := source.profile or settings.logs.profile:
         return f"the profile {profile}"
-    if settings.controller_configmap:
+    if settings.logs.controller_configmap:
         return "the controller's format"
     if not sample.profile:
         return "the given format"
@@ -262,7 +264,7 @@ def _is_locked(path: str) -> bool:
     return False
 
 
-async def _check_port(listen: Listen) -> CheckResult:
+async def _check_port(listen: ListenAddress) -> CheckResult:
     where = f"{listen.host or ''}:{listen.port}"
     try:
         server = await asyncio.get_running_loop().create_server(asyncio.Protocol, listen.host, listen.port)
@@ -274,7 +276,7 @@ async def _check_port(listen: Listen) -> CheckResult:
     return CheckResult("ok", "port", f"{where} is free")
 
 
-def _is_enricher(listen: Listen) -> bool:
+def _is_enricher(listen: ListenAddress) -> bool:
     """Return whether it is a daemon of ours that listens, by its metrics."""
     host = listen.host if listen.host not in {None, "0.0.0.0", "::"} else "localhost"  # noqa: S104  # to connect to
     connection = HTTPConnection(host or "localhost", listen.port, timeout=PORT_TIMEOUT)
@@ -285,3 +287,16 @@ def _is_enricher(listen: Listen) -> bool:
         return False
     finally:
         connection.close()
+
+
+def main(arguments: dict[str, Any]) -> int:
+    """Run the checks, or print the configuration; return the exit code."""
+    try:
+        resolved = resolve(RUN, arguments)
+    except EnricherError as error:
+        if arguments["print_config"]:
+            raise
+        return print_results([CheckResult("failed", "configuration", printable(str(error)))])
+    if arguments["print_config"]:
+        return print_config(resolved)
+    return check(resolved.settings, configuration_warnings(resolved.settings))

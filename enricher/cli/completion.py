@@ -1,31 +1,41 @@
-"""`enricher completion SHELL`: a shell's completion, made of what --help is made of."""
+"""`enricher completion SHELL`: a script with which a shell completes the commands and options of the parser."""
 
 import argparse
+import sys
 from collections.abc import Iterator
+from typing import Any
 
 import shtab
 
-from enricher.config.settings import ALL
+from enricher.cli.parser import build_parser
+from enricher.config.options import ALL_OPTIONS
 
-_PATHS = {"FILE": shtab.FILE, "DIR": shtab.DIRECTORY}
-"""What values called so are completed with."""
+_COMPLETED_PATHS = {"FILE": shtab.FILE, "DIR": shtab.DIRECTORY}
+"""How values are completed, by their metavar."""
 
 
-def script(parser: argparse.ArgumentParser, shell: str) -> str:
-    """For "bash", "zsh" or "fish". The parser is of no other use afterwards."""
-    options = {option.flag: option for option in ALL}
+def main(arguments: dict[str, Any]) -> int:
+    """Print the script; return the exit code."""
+    sys.stdout.write(completion_script(build_parser(), arguments["shell"]))
+    sys.stdout.flush()
+    return 0
+
+
+def completion_script(parser: argparse.ArgumentParser, shell: str) -> str:
+    """Return the script for "bash", "zsh" or "fish". It changes the parser, which is of no other use afterwards."""
+    options = {option.flag: option for option in ALL_OPTIONS}
     for action in _actions(parser):
-        if isinstance(action.metavar, str) and action.metavar in _PATHS:
-            action.complete = _PATHS[action.metavar]  # type: ignore[attr-defined]  # shtab's way to be told
-        # These are checked elsewhere, together with variables and the configuration file.
+        if isinstance(action.metavar, str) and action.metavar in _COMPLETED_PATHS:
+            action.complete = _COMPLETED_PATHS[action.metavar]  # type: ignore[attr-defined]  # shtab's own attribute
+        # argparse must not check these: they are checked together with variables and the configuration file.
         if (option := options.get(action.dest)) and option.choices:
             action.choices = option.choices
         if shell == "zsh" and isinstance(action.metavar, str):
             # Behind a bare colon zsh expects a command that it is to run.
             action.metavar = action.metavar.replace(":", r"\:")
-    made: str = shtab.complete(parser, shell)
-    # To zsh this is one file, and nothing after it; the other is any number of them.
-    return made.replace('"(*)::', '"*:') if shell == "zsh" else made
+    script: str = shtab.complete(parser, shell)
+    # What shtab writes means one file to zsh, and nothing after it; the replacement means any number of files.
+    return script.replace('"(*)::', '"*:') if shell == "zsh" else script
 
 
 def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:

@@ -1,18 +1,24 @@
-"""`enricher enrich`: logs that lie on a disk, enriched by a history that is complete before the first line is read."""
+"""`enricher enrich`: log files, enriched with a history that is complete before the first line is read."""
 
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import orjson
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
 
-from enricher.config.settings import STDIN, Settings
+from enricher.accesslog.detection import FormatDetector
+from enricher.cli.common import read_histories, warn_about
+from enricher.config.options import ENRICH, STDIN
+from enricher.config.resolve import resolve_settings
+from enricher.config.settings import LogSettings, Settings
 from enricher.endpoints.attribution import Histories
-from enricher.enrich.engine import Batch, Enricher
+from enricher.enrich.engine import Enricher, Output
+from enricher.enrich.format_check import FormatCheck
+from enricher.errors import UsageError
 from enricher.line import Source
 from enricher.metrics.counters import Metrics
 from enricher.report.console import PipedConsole
@@ -21,42 +27,62 @@ from enricher.report.service_map import MAPS, ServiceMap
 from enricher.report.summary_table import print_summary
 from enricher.tailer.reader import read_file, stdin
 
-WORTH_A_BAR = 8 * 1024 * 1024
-"""Files of less than this many bytes are read before a progress bar could be looked at."""
+PROGRESS_SIZE = 8 * 1024 * 1024
+"""Bytes from which on there is a progress bar: smaller files are read before it could be looked at."""
 
 
-def enrich(settings: Settings, files: Sequence[str], known: Histories, *, instead: str | None, out: BinaryIO) -> None:
-    """Writes one JSON line per line of the files to `out`; `instead` of them a table (`summary`) or one of MAPS."""
-    metrics = Metrics(max_series=settings.max_series)
-    enricher = Enricher(settings.choosing(), known, metrics, node=settings.node, pod_variable=settings.pod_variable)
-    table = PodStats(None) if instead == "summary" else ServiceMap() if instead else None
+def main(arguments: dict[str, Any]) -> int:
+    """Print enriched lines, a summary or a map; return the exit code."""
+    if arguments["summary"] and arguments["map"]:
+        raise UsageError("--summary and --map cannot be combined: give one of them")
+    settings = resolve_settings(ENRICH, arguments)
+    warn_about(settings)
+    histories = read_histories(settings.cluster)
+    report = "summary" if arguments["summary"] else arguments["map"]
+    enrich(settings, arguments["files"] or [STDIN], histories, report=report, out=sys.stdout.buffer)
+    sys.stdout.flush()
+    return 0
+
+
+def enrich(
+    settings: Settings, files: Sequence[str], histories: Histories, *, report: str | None, out: BinaryIO
+) -> None:
+    """Write one JSON line for each line of the files, or instead a `report`: `summary`, or one of MAPS."""
+    metrics = Metrics(max_series=settings.server.max_series)
+    detector = FormatDetector(settings.logs.formats, settings.logs.given_profile)
+    enricher = Enricher(detector, metrics, node=settings.output.node, pod_variable=settings.output.pod_variable)
+    table = PodStats(None) if report == "summary" else ServiceMap() if report else None
     with _progress(files) as progress:
         for file in files:
             for lines in read_file(stdin() if file == STDIN else file, progress=progress(file)):
-                data = enricher.enrich(Batch(Source(file), lines)).data
-                if table is None:
-                    out.write(data)
-                    continue
-                for record in data.splitlines():
-                    table.add(orjson.loads(record))
-    if metrics.lines["parse_error"] and not metrics.lines["access"]:
-        tried = "any known log format"
-        if settings.log_format:
-            tried = "the log format, the given one"
-        elif settings.profile:
-            tried = f"a log format of {settings.profile}'s"
-        sys.stderr.write(f"enricher: no line fits {tried} ({metrics.lines.total()} lines)\n")
+                for step in enricher.enrich(Source(file), lines, histories):
+                    if not isinstance(step, Output):
+                        continue
+                    if table is None:
+                        out.write(step.data)
+                        continue
+                    for record in step.data.splitlines():
+                        table.add(orjson.loads(record))
+    if FormatCheck(warning_lines=1).warning(metrics.lines):
+        total, tried = metrics.lines.total(), _formats_tried(settings.logs)
+        sys.stderr.write(f"enricher: none of {total} lines fits {tried}: set --profile or --log-format\n")
     if isinstance(table, PodStats):
         print_summary(table, PipedConsole(width=None if sys.stdout.isatty() else 160))
-    elif table and instead:
-        out.writelines(f"{line}\n".encode() for line in MAPS[instead](table))
+    elif table and report:
+        out.writelines(f"{line}\n".encode() for line in MAPS[report](table))
+
+
+def _formats_tried(logs: LogSettings) -> str:
+    if logs.formats:
+        return "the given log format"
+    return f"a log format of the profile {logs.profile}" if logs.profile else "a known log format"
 
 
 @contextmanager
 def _progress(files: Sequence[str]) -> Iterator[Callable[[str], Callable[[int], object] | None]]:
-    """For each file what is to be told its bytes read: a bar on stderr, if it is a terminal and there is much to do."""
+    """Give a function that returns for each file what reports its bytes read: a bar, if there is one to see."""
     sizes = {file: os.path.getsize(file) for file in files if file != STDIN and os.path.exists(file)}
-    if not sys.stderr.isatty() or sum(sizes.values()) < WORTH_A_BAR:
+    if not sys.stderr.isatty() or sum(sizes.values()) < PROGRESS_SIZE:
         yield lambda _: None
         return
     console = Console(stderr=True)
@@ -64,6 +90,6 @@ def _progress(files: Sequence[str]) -> Iterator[Callable[[str], Callable[[int], 
 
         def bar(file: str) -> Callable[[int], object]:
             task = bars.add_task(os.path.basename(file), total=sizes.get(file))
-            return lambda taken: bars.update(task, completed=taken)
+            return lambda size: bars.update(task, completed=size)
 
         yield bar

@@ -1,7 +1,13 @@
 """`enricher explain`: why a line, or an address at a time, is attributed as it is."""
 
+import sys
 from collections.abc import Iterator
+from typing import Any
 
+from enricher.accesslog.detection import FormatDetector
+from enricher.cli.common import read_histories
+from enricher.config.options import ENRICH, STDIN
+from enricher.config.resolve import resolve_settings
 from enricher.config.settings import Settings
 from enricher.endpoints.attribution import Attribution, Histories, Window, attribute, spans
 from enricher.endpoints.history import EVER, FOREVER, Tenure
@@ -10,6 +16,7 @@ from enricher.enrich.engine import attribute_line, read_line
 from enricher.enrich.windows import error_window
 from enricher.errors import UsageError
 from enricher.tailer.framing import Framer
+from enricher.tailer.reader import stdin
 from enricher.timestamps import format_ns, rfc3339_ns
 
 
@@ -17,8 +24,9 @@ def explain_line(settings: Settings, histories: Histories, text: bytes) -> Itera
     """Yield lines of text that say what decided about each attempt of a log line, framed or not. Raise UsageError."""
     framer = Framer()
     line = [*framer.feed(text.rstrip(b"\n") + b"\n"), *framer.flush()][0]
-    reading = read_line(settings.choosing().of(None, "", [line.text]), line)
-    attributions = attribute_line(histories, reading, settings.pod_variable)
+    detector = FormatDetector(settings.logs.formats, settings.logs.given_profile)
+    reading = read_line(detector.of(None, "", [line.text]), line)
+    attributions = attribute_line(histories, reading, settings.output.pod_variable)
     record, error = reading.record, reading.error
     if error and error.upstream:
         window = error_window(reading.at, error.reason)
@@ -50,9 +58,9 @@ def explain_address(histories: Histories, address: str, at: str) -> Iterator[str
     """Yield lines of text that say who held an address at an RFC 3339 time. Raise UsageError."""
     time = rfc3339_ns(at.encode())
     if time is None:
-        raise UsageError(f"{at!r} was given with --at: an RFC 3339 time is expected, as 2026-11-22T23:18:31.5Z")
+        raise UsageError(f"--at {at!r}: expected an RFC 3339 time, as 2026-11-22T23:18:31.5Z")
     if not split_address(address)[0]:
-        raise UsageError(f"{address!r} was given with --at: an address is expected, as 10.244.0.60:10000")
+        raise UsageError(f"{address!r} with --at: expected an address, as 10.244.0.60:10000")
     window = Window(time, time, time)
     attribution = attribute(histories, address, window, answered=True)
     yield from _explain_attempt(histories, address, window, attribution, answered=True)
@@ -131,3 +139,17 @@ def _owner_text(owner: Owner) -> str:
 
 def _time_text(at: int) -> str:
     return "an unknown time" if at == EVER else format_ns(at)
+
+
+def main(arguments: dict[str, Any]) -> int:
+    """Explain lines, or an address at a time; return the exit code."""
+    settings, subject = resolve_settings(ENRICH, arguments), arguments["subject"]
+    histories = read_histories(settings.cluster)
+    if arguments["at"]:
+        sys.stdout.writelines(f"{text}\n" for text in explain_address(histories, subject, arguments["at"]))
+    else:
+        lines = stdin() if subject == STDIN else [subject.encode("utf-8", "surrogateescape")]
+        for line in lines:
+            sys.stdout.writelines(f"{text}\n" for text in explain_line(settings, histories, line))
+    sys.stdout.flush()
+    return 0

@@ -1,4 +1,4 @@
-"""Output records as they come, for `enricher top` and `tail`: from a cluster, by the user's kubeconfig, or files."""
+"""Output records as they come, for `enricher top` and `tail`: from a cluster by a kubeconfig, or from files."""
 
 import asyncio
 import logging
@@ -9,37 +9,47 @@ from threading import Thread
 from typing import BinaryIO, Protocol
 
 from enricher.accesslog.detection import FormatDetector
-from enricher.cluster.endpoint_source import FIRST_LIST, EndpointWatch
+from enricher.cli.common import read_histories, warn_about
+from enricher.cluster.endpoint_source import FIRST_LIST_TIMEOUT, EndpointWatch
 from enricher.cluster.pod_logs import PodLog, PodLogStreamer
-from enricher.config.settings import STDIN, Settings
+from enricher.config.options import STDIN
+from enricher.config.settings import OutputSettings, Settings
 from enricher.endpoints.attribution import Histories
-from enricher.enrich.engine import Batch, Enricher
-from enricher.errors import ConfigurationError
+from enricher.enrich.engine import Enricher, Hold, Output
+from enricher.enrich.format_check import FormatCheck
+from enricher.errors import ConfigurationError, UsageError
 from enricher.kube.client import connect
 from enricher.line import Line, Source
 from enricher.metrics.counters import Metrics
 from enricher.tailer.reader import read_file, stdin
 from enricher.timestamps import SECOND
 
-MISFITS = 20
-"""So many lines of a stream that do not fit the log format, and none that does, and it is the wrong one."""
-FORGET = 60.0
-"""Seconds between looks for addresses that are too old to keep."""
-
-logger = logging.getLogger("enricher")
+logger = logging.getLogger(__name__)
 
 Take = Callable[[bytes], None]
-"""Gets JSON lines, one or more at a time."""
+"""Takes JSON lines, one or more at a time."""
 
 
 class Feed(Protocol):
     """Where records come from."""
 
     async def run(self, take: Take) -> None:
-        """Until there are no more. Raises EnricherError, or a group with one."""
+        """Pass records on until there are no more. Raise EnricherError, alone or in a group."""
 
     def status(self) -> str:
-        """How it goes, in a few words."""
+        """Return the state of the feed in a few words."""
+
+
+def open_feed(settings: Settings, files: Sequence[str], since: float) -> "ClusterFeed | FileFeed":
+    """Return the feed of the files, or else of the cluster from `since` seconds ago on. Raise UsageError."""
+    warn_about(settings)
+    if files:
+        return FileFeed(settings, files, read_histories(settings.cluster))
+    if settings.cluster.endpoints:
+        raise UsageError("--endpoints requires a FILE: logs read from a cluster are matched with its own endpoints")
+    if path := next((selector.text for selector in settings.logs.select if not selector.namespace), None):
+        raise UsageError(f"--select {path!r}: give the paths of files as arguments, without --select")
+    return ClusterFeed(settings, since)
 
 
 class ClusterFeed:
@@ -47,88 +57,91 @@ class ClusterFeed:
 
     def __init__(self, settings: Settings, since: float) -> None:
         self._settings, self._since = settings, since
-        self._streaming: PodLogStreamer | None = None
-        self._knowledge: EndpointWatch | None = None
+        self._streamer: PodLogStreamer | None = None
+        self._endpoints: EndpointWatch | None = None
 
     async def run(self, take: Take) -> None:
-        """For ever. Raises ConfigurationError, alone or in a group, if the cluster can't be asked at the start."""
-        choosing = self._settings.choosing()
-        async with connect(self._settings.kubeconfig, self._settings.context) as api, asyncio.TaskGroup() as group:
-            knowledge = self._knowledge = EndpointWatch(api, self._settings, choosing.usual)
-            group.create_task(knowledge.keep())
-            await knowledge.start()
-            if not knowledge.listed:
-                raise ConfigurationError(knowledge.problem() or "the API server gave no list of endpoints")
-            enriching = _Enriching(self._settings, choosing, knowledge, take)
-            streaming = PodLogStreamer(api, self._settings.select, enriching, since=self._since)
-            self._streaming = streaming
-            group.create_task(_forget(knowledge))
-            group.create_task(streaming.run())
+        """Pass records on until cancelled. Raise ConfigurationError if the cluster cannot be reached at the start."""
+        logs, cluster = self._settings.logs, self._settings.cluster
+        detector = FormatDetector(logs.formats, logs.given_profile)
+        async with connect(cluster.kubeconfig, cluster.context) as api, asyncio.TaskGroup() as group:
+            endpoints = self._endpoints = EndpointWatch(api, cluster, logs, detector.usual)
+            group.create_task(endpoints.run())
+            await endpoints.wait_until_ready()
+            if not endpoints.listed:
+                raise ConfigurationError(endpoints.problem() or "the API server sent no list of endpoints")
+            consumer = _StreamEnricher(self._settings, detector, endpoints, take)
+            streamer = self._streamer = PodLogStreamer(api, logs.select, consumer, since=self._since)
+            group.create_task(streamer.run())
             try:
-                await asyncio.wait_for(streaming.listed(), FIRST_LIST)
+                await asyncio.wait_for(streamer.listed(), FIRST_LIST_TIMEOUT)
             except TimeoutError:
-                raise ConfigurationError(streaming.problem() or "the API server gave no list of pods") from None
+                raise ConfigurationError(streamer.problem() or "the API server sent no list of pods") from None
 
     def status(self) -> str:
-        if self._streaming is None or self._knowledge is None:
+        """Return how many logs are followed, and what is wrong."""
+        if self._streamer is None or self._endpoints is None:
             return "connecting"
-        logs = len(self._streaming.following)
-        problem = self._knowledge.problem() or self._streaming.problem()
+        logs = len(self._streamer.following)
+        problem = self._endpoints.problem() or self._streamer.problem()
         return f"{logs} log{'s' * (logs != 1)} followed" + (f" · {problem}" if problem else "")
 
 
-class _Enriching:
-    """Enriches what is streamed, for each node as the daemon there would."""
+class _StreamEnricher:
+    """Enriches streamed lines, for each node as the daemon there would."""
 
-    def __init__(self, settings: Settings, choosing: FormatDetector, knowledge: EndpointWatch, take: Take) -> None:
-        self._settings, self._choosing, self._knowledge, self._take = settings, choosing, knowledge, take
-        self._metrics, self._format_seen = Metrics(max_series=settings.max_series), False
+    def __init__(self, settings: Settings, detector: FormatDetector, endpoints: EndpointWatch, take: Take) -> None:
+        self._settings, self._detector, self._endpoints, self._take = settings, detector, endpoints, take
+        self._metrics = Metrics(max_series=settings.server.max_series)
+        self._format_check = FormatCheck()
         self._enrichers: dict[str, Enricher] = {}
 
     async def deliver(self, log: PodLog, lines: Sequence[Line]) -> None:
-        """A line that outran the watch waits for it, and with it the rest of its log, for a moment."""
+        """Enrich lines; one that waits for the watch holds up the rest of its log for a moment."""
         if log.node not in self._enrichers:
-            self._enrichers[log.node] = _enricher(
-                self._settings, self._choosing, self._knowledge.known, self._metrics, log.node
-            )
-        batch = Batch(log.source, lines)
-        while True:
-            enriched = self._enrichers[log.node].enrich(batch, time.time_ns())
-            if enriched.data:
-                self._take(enriched.data)
-            if not enriched.wait_until:
-                break
-            await self._knowledge.news.wait((enriched.wait_until - time.time_ns()) / SECOND)
-        self._format_seen = self._format_seen or _look_at_format(self._metrics, misfits=MISFITS)
+            self._enrichers[log.node] = _enricher(self._settings.output, self._detector, self._metrics, log.node)
+        enricher = self._enrichers[log.node]
+        for step in enricher.enrich(log.source, lines, self._endpoints.histories, time.time_ns):
+            match step:
+                case Output(data) if data:
+                    self._take(data)
+                case Hold(until):
+                    await self._endpoints.changed.wait((until - time.time_ns()) / SECOND)
+        if warning := self._format_check.warning(self._metrics.lines):
+            logger.warning("%s", warning)
 
     def forget(self, log: PodLog) -> None:
+        """Forget a log that has ended."""
         if enricher := self._enrichers.get(log.node):
             enricher.forget(log.source)
 
 
 class FileFeed:
-    """Log files, from their beginning to their end, one after the other; `-` is stdin."""
+    """Log files, read one after the other from beginning to end; `-` is stdin."""
 
-    def __init__(self, settings: Settings, files: Sequence[str], known: Histories) -> None:
-        self._settings, self._files, self._known = settings, files, known
+    def __init__(self, settings: Settings, files: Sequence[str], histories: Histories) -> None:
+        self._settings, self._files, self._histories = settings, files, histories
         self._done = False
 
     def read(self) -> Iterator[bytes]:
-        """JSON lines, as they come. Raises ConfigurationError for a file that can't be read."""
-        metrics = Metrics(max_series=self._settings.max_series)
-        enricher = _enricher(self._settings, self._settings.choosing(), self._known, metrics, self._settings.node)
+        """Yield JSON lines as they come. Raise ConfigurationError for a file that cannot be read."""
+        logs, output = self._settings.logs, self._settings.output
+        metrics = Metrics(max_series=self._settings.server.max_series)
+        enricher = _enricher(output, FormatDetector(logs.formats, logs.given_profile), metrics, output.node)
         for file in self._files:
-            for lines in read_file(_stdin() if file == STDIN else file):
-                if data := enricher.enrich(Batch(Source(file), lines)).data:
-                    yield data
+            for lines in read_file(_unbuffered_stdin() if file == STDIN else file):
+                for step in enricher.enrich(Source(file), lines, self._histories):
+                    if isinstance(step, Output) and step.data:
+                        yield step.data
         self._done = True
-        _look_at_format(metrics, misfits=1)
+        if warning := FormatCheck(warning_lines=1).warning(metrics.lines):
+            logger.warning("%s", warning)
 
     async def run(self, take: Take) -> None:
-        """Reads in a thread: stdin may keep it waiting for long, and nobody waits for it in the end."""
+        """Read in a thread: stdin may keep it waiting for long, and nothing waits for that at the end."""
         loop, ended = asyncio.get_running_loop(), asyncio.get_running_loop().create_future()
 
-        async def taken(data: bytes) -> None:
+        async def pass_on(data: bytes) -> None:
             take(data)
 
         def end(error: BaseException | None) -> None:
@@ -139,7 +152,7 @@ class FileFeed:
             with suppress(RuntimeError):  # the loop is closed: nobody looks any more
                 try:
                     for data in self.read():
-                        asyncio.run_coroutine_threadsafe(taken(data), loop).result()
+                        asyncio.run_coroutine_threadsafe(pass_on(data), loop).result()
                 except Exception as error:  # it is raised in the loop
                     loop.call_soon_threadsafe(end, error)
                 else:
@@ -150,29 +163,14 @@ class FileFeed:
             raise error
 
     def status(self) -> str:
+        """Return whether the end has been reached."""
         return "read to the end" if self._done else "reading"
 
 
-def _stdin() -> BinaryIO:
-    """Without Python's own buffer, whose lock a thread that waits for more would hold until after the end."""
+def _unbuffered_stdin() -> BinaryIO:
+    """Return stdin without Python's buffer, whose lock a thread that waits for input would hold until after the end."""
     return open(stdin().fileno(), "rb", buffering=0, closefd=False)
 
 
-def _look_at_format(metrics: Metrics, *, misfits: int) -> bool:
-    """Whether it is clear now if the log format is the right one; says so if it is not."""
-    lines = metrics.lines
-    if lines["parse_error"] >= misfits and not lines["access"]:
-        logger.warning("no line of %d fits the log format: see --profile and --log-format", lines.total())
-        return True
-    return lines["access"] > 0
-
-
-def _enricher(settings: Settings, choosing: FormatDetector, known: Histories, metrics: Metrics, node: str) -> Enricher:
-    return Enricher(choosing, known, metrics, node=node, pod_variable=settings.pod_variable)
-
-
-async def _forget(knowledge: EndpointWatch) -> None:
-    while True:
-        await asyncio.sleep(FORGET)
-        for history in knowledge.known:
-            history.forget(time.time_ns())
+def _enricher(output: OutputSettings, detector: FormatDetector, metrics: Metrics, node: str) -> Enricher:
+    return Enricher(detector, metrics, node=node, pod_variable=output.pod_variable)

@@ -17,7 +17,9 @@ from typing import Any
 
 import orjson
 
-from enricher.config.settings import Settings
+from enricher.config.options import RECORD
+from enricher.config.resolve import resolve_settings
+from enricher.config.settings import ClusterSettings
 from enricher.errors import ConfigurationError
 from enricher.kube.client import ApiClient, connect
 from enricher.kube.watcher import ENDPOINT_SLICES, SERVICES, Changed, Listed, Resource, WatchStatus, watch
@@ -28,7 +30,7 @@ StoredObjects = dict[tuple[str, str], dict[str, Any]]
 """(namespace, name) → the object as it was last written."""
 
 
-def run(output: str | None, settings: Settings) -> None:
+def record_cluster(output: str | None, cluster: ClusterSettings) -> None:
     """Record into the file `output` (None: stdout) until SIGINT or SIGTERM, or until stdout has no reader.
 
     Raise ConfigurationError if there is no cluster to ask, or if the file cannot be written.
@@ -37,7 +39,7 @@ def run(output: str | None, settings: Settings) -> None:
         replaced = ", replacing its content," if os.path.exists(output) and os.path.getsize(output) else ""
         sys.stderr.write(f"recording to {printable(output)}{replaced} until Ctrl-C\n")
     with suppress(BrokenPipeError), _open_output(output) as write:
-        asyncio.run(_run_until_signal(_record_cluster(settings, write)))
+        asyncio.run(_run_until_signal(_record_watches(cluster, write)))
 
 
 async def record(
@@ -69,19 +71,19 @@ async def _run_until_signal(work: Coroutine[Any, Any, None]) -> None:
         await task
 
 
-async def _record_cluster(settings: Settings, write: Callable[[bytes], object]) -> None:
-    resources = {"EndpointSlice": ENDPOINT_SLICES} | ({"Service": SERVICES} if settings.services else {})
+async def _record_watches(cluster: ClusterSettings, write: Callable[[bytes], object]) -> None:
+    resources = {"EndpointSlice": ENDPOINT_SLICES} | ({"Service": SERVICES} if cluster.services else {})
 
     async def record_resource(api: ApiClient, kind: str, resource: Resource) -> None:
         status = WatchStatus()
         try:
-            async with aclosing(watch(api, resource, namespace=settings.namespace, status=status)) as changes:
+            async with aclosing(watch(api, resource, namespace=cluster.namespace, status=status)) as changes:
                 await record(changes, write, kind)
         finally:
             if status.certain(now := time.time_ns()):
                 write(_bookmark(kind, now))  # the recording is complete until here
 
-    async with connect(settings.kubeconfig, settings.context) as api, asyncio.TaskGroup() as group:
+    async with connect(cluster.kubeconfig, cluster.context) as api, asyncio.TaskGroup() as group:
         for kind, resource in resources.items():
             group.create_task(record_resource(api, kind, resource))
 
@@ -153,3 +155,9 @@ def _open_output(output: str | None) -> Iterator[Callable[[bytes], object]]:
 
     with file:
         yield write
+
+
+def main(arguments: dict[str, Any]) -> int:
+    """Record until stopped; return the exit code."""
+    record_cluster(arguments["output"], resolve_settings(RECORD, arguments).cluster)
+    return 0

@@ -1,11 +1,21 @@
-"""`enricher tail`: one short line for each request. Pure."""
+"""`enricher tail`: one short line for each request."""
 
+import asyncio
+import logging
+import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import Any
 
 import orjson
 
+from enricher.cli.common import raise_first_error
+from enricher.cli.feed import ClusterFeed, open_feed
+from enricher.config.options import TAIL
+from enricher.config.resolve import resolve_settings
+from enricher.errors import UsageError
 from enricher.line import printable
 from enricher.report.record_view import OutputRecord, attempts_text, is_failure, pod_text, request_text, time_text
 
@@ -91,3 +101,31 @@ def _seconds_text(record: OutputRecord) -> str:
     attempts: Sequence[OutputRecord] = record.get("attempts") or ({},)
     seconds = record.get("request_time", attempts[-1].get("response_time"))
     return f"{seconds:.3f}s" if isinstance(seconds, (int, float)) else "-"
+
+
+def main(arguments: dict[str, Any]) -> int:
+    """Print requests as they come; return the exit code."""
+    settings, files = resolve_settings(TAIL, arguments), arguments["files"]
+    if files and settings.logs.since:
+        raise UsageError("--since cannot be combined with files, which are read from their beginning")
+    logging.basicConfig(format="enricher: %(message)s")
+    filters = {name: arguments[name] for name in ("errors", "pod", "service")}
+    line_filter = LineFilter(**filters, namespace=settings.cluster.namespace)
+    as_json = arguments["output"] == "json"
+    is_coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+    def take(data: bytes) -> None:
+        sys.stdout.buffer.write(format_lines(data, line_filter, as_json=as_json, coloured=is_coloured))
+        sys.stdout.buffer.flush()
+
+    feed = open_feed(settings, files, settings.logs.since)
+    try:
+        if isinstance(feed, ClusterFeed):
+            asyncio.run(feed.run(take))
+        else:
+            for data in feed.read():
+                take(data)
+    except BaseExceptionGroup as failures:
+        raise_first_error(failures, OSError)  # those of a connection have become ApiErrors
+        raise
+    return 0

@@ -1,13 +1,14 @@
 """`enricher top`: which pods fail, live, in a terminal."""
 
 import asyncio
+import logging
 import os
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import orjson
 from rich.text import Text
@@ -15,7 +16,10 @@ from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import DataTable, Footer, Input, Static
 
-from enricher.cli.feed import Feed
+from enricher.cli.common import raise_first_error
+from enricher.cli.feed import Feed, open_feed
+from enricher.config.options import STDIN, TOP
+from enricher.config.resolve import resolve_settings
 from enricher.errors import EXIT_FAILURE, UsageError
 from enricher.report.pod_stats import SORT_KEYS, WINDOW_SECONDS, FailedRequest, PodKey, PodRow, PodStats, sort_rows
 from enricher.tailer.reader import stdin
@@ -302,3 +306,22 @@ def keyboard(log_on_stdin: bool) -> Iterator[None]:
     os.close(terminal)
     sys.stdin = open(pipe)  # noqa: SIM115  # a thread may wait for it until the process ends
     yield
+
+
+def main(arguments: dict[str, Any]) -> int:
+    """Show the view until it is left; return the exit code."""
+    settings, files = resolve_settings(TOP, arguments), arguments["files"]
+    feed = open_feed(settings, files, WINDOW_SECONDS)
+    # Files are shown as a whole, what comes through a pipe as it comes.
+    window = WINDOW_SECONDS if STDIN in files or not files else None
+    stats = PodStats(window, window_is_covered=not files, namespace=settings.cluster.namespace)
+    with keyboard(STDIN in files):
+        root = logging.getLogger("enricher")
+        root.addHandler(logging.NullHandler())
+        root.propagate = False  # the first line of the view shows problems
+        app = TopApp(stats, feed, (lambda: stats.newest) if files else time.time_ns)
+        app.run()
+    if app.failure:
+        raise_first_error(BaseExceptionGroup("", [app.failure]))
+        raise app.failure
+    return app.return_code or 0

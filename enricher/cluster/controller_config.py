@@ -28,7 +28,7 @@ class FormatUpdater:
         self._heard = 0
         """Until when no change was missed (ns)."""
 
-    def keep(self, obj: dict[str, Any]) -> dict[str, Any]:
+    def convert(self, obj: dict[str, Any]) -> dict[str, Any]:
         return obj
 
     def take(self, item: Listed | Changed) -> None:

@@ -1,4 +1,4 @@
-"""What the daemon knows of endpoints, kept up to date: by a watch of the API server, or from a file."""
+"""Where the daemon and the live commands learn of endpoints: a watch of the API server, or files in its place."""
 
 import asyncio
 import logging
@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from enricher.accesslog.detection import FormatTimeline
 from enricher.accesslog.profiles import DEFAULT_PROFILE
 from enricher.cluster.controller_config import FormatUpdater
-from enricher.config.settings import Settings
+from enricher.config.settings import ClusterSettings, LogSettings
 from enricher.endpoints.attribution import Histories
 from enricher.endpoints.files import load_endpoints
 from enricher.endpoints.history import History
@@ -33,106 +33,168 @@ from enricher.kube.watcher import (
 )
 from enricher.timestamps import SECOND
 
-logger = logging.getLogger("enricher")
+logger = logging.getLogger(__name__)
 
-FIRST_LIST = 15.0
-"""Seconds that the first lines wait for the first list of endpoints; then they go out unattributed."""
-LOOK = 2.0
-"""Seconds between looks at the endpoints file."""
+FIRST_LIST_TIMEOUT = 15.0
+"""Seconds for which the first lines wait for the first lists; after that they go out unattributed."""
+FILE_POLL_INTERVAL = 2.0
+"""Seconds between looks at the endpoints files."""
+FORGET_INTERVAL = 60.0
+"""Seconds between removals of tenures that are older than the retention."""
 
 
 class ChangeSignal:
-    """Wakes who waits for something to become known."""
+    """Wakes those that wait for the histories to change."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
 
-    def spread(self) -> None:
+    def notify(self) -> None:
+        """Wake all that wait now."""
         self._event.set()
         self._event = asyncio.Event()
 
     async def wait(self, seconds: float) -> None:
-        """Returns with the next news, or after so many seconds."""
+        """Return at the next notification, or after this many seconds."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._event.wait()
 
 
+class EndpointSource(Protocol):
+    """What keeps the histories of addresses up to date."""
+
+    changed: ChangeSignal
+    reload_failures: int
+    """Number of new versions of files that could not be used."""
+
+    @property
+    def histories(self) -> Histories:
+        """Return the histories as they are now; a later call may return others."""
+
+    @property
+    def recoverable_history(self) -> History | None:
+        """Return the history that a restart should find again; None if it comes from a file anyway."""
+
+    @property
+    def may_lag(self) -> bool:
+        """Return whether a line may arrive before what explains it, and is worth holding back for a moment."""
+
+    async def wait_until_ready(self) -> None:
+        """Return when lines can be attributed, or when it has taken too long."""
+
+    async def run(self) -> None:
+        """Keep the histories up to date until cancelled."""
+
+    def problem(self) -> str | None:
+        """Return why attributions may be missing, in one line; None if all is well."""
+
+    def watch_summary(self) -> WatchSummary | None:
+        """Return the state of the watches; None if there are none."""
+
+
 class EndpointWatch:
-    """Endpoints, and with `--services` Services, from the API server. The watch starts with the first `start`."""
+    """Endpoints, and if wanted Services and the controller's ConfigMap, watched at the API server.
 
-    trails = True
-    """Whether a line may outrun what is known, and is worth holding back for a moment."""
+    The watches start with the first `wait_until_ready`: a node without a proxy's log costs the API server nothing.
+    """
 
-    def __init__(self, api: ApiClient, settings: Settings, usual: FormatTimeline) -> None:
-        """`usual` is told the formats that the controller's ConfigMap names."""
-        keep = round(settings.history * SECOND)
+    may_lag = True
+    reload_failures = 0
+
+    def __init__(
+        self,
+        api: ApiClient,
+        cluster: ClusterSettings,
+        logs: LogSettings | None = None,
+        usual: FormatTimeline | None = None,
+    ) -> None:
+        """With `logs` that name a ConfigMap, its log format is followed into `usual`."""
+        retention = round(cluster.retention * SECOND)
         status = WatchStatus()
-        pods = History(keep=keep, in_sync=lambda: status.certain(time.time_ns()), whole=settings.namespace is None)
-        self.known = Histories(pods, History(keep=keep))
-        self.news = ChangeSignal()
+        pods = History(keep=retention, in_sync=lambda: status.certain(time.time_ns()), whole=cluster.namespace is None)
+        self.histories = Histories(pods, History(keep=retention))
+        self.changed = ChangeSignal()
         self._api = api
-        self._watches = [_Watch(ENDPOINT_SLICES, settings.namespace, HistoryUpdater(self.known.pods), status)]
-        if settings.services:
-            services = HistoryUpdater(self.known.services, service_as_slice)
-            self._watches.append(_Watch(SERVICES, settings.namespace, services, WatchStatus()))
-        if settings.controller_configmap:
-            namespace, name = settings.controller_configmap
-            formats = FormatUpdater(usual, settings.profile or DEFAULT_PROFILE)
+        self._watches = [_Watch(ENDPOINT_SLICES, cluster.namespace, HistoryUpdater(self.histories.pods), status)]
+        if cluster.services:
+            services = HistoryUpdater(self.histories.services, service_as_slice)
+            self._watches.append(_Watch(SERVICES, cluster.namespace, services, WatchStatus()))
+        if usual and logs and logs.controller_configmap:
+            namespace, name = logs.controller_configmap
+            formats = FormatUpdater(usual, logs.given_profile or DEFAULT_PROFILE)
             self._watches.append(_Watch(CONFIG_MAPS, namespace, formats, WatchStatus(), name))
         self._wanted = asyncio.Event()
-        self._first: asyncio.Task[None] | None = None
+        self._first_lists: asyncio.Task[None] | None = None
 
-    async def start(self) -> None:
-        """Called when there is a log to attribute; returns when the first lists are there, or are long in coming."""
+    @property
+    def recoverable_history(self) -> History:
+        """Return the history of pods; Services are listed again."""
+        return self.histories.pods
+
+    async def wait_until_ready(self) -> None:
+        """Start the watches, and return when their first lists have arrived or FIRST_LIST_TIMEOUT has passed."""
         self._wanted.set()
         # One wait for all: a log that appears later has no reason to wait as long again.
-        self._first = self._first or asyncio.create_task(self._first_lists())
-        await asyncio.shield(self._first)
+        self._first_lists = self._first_lists or asyncio.create_task(self._wait_for_first_lists())
+        await asyncio.shield(self._first_lists)
 
-    async def _first_lists(self) -> None:
+    async def _wait_for_first_lists(self) -> None:
         try:
-            async with asyncio.timeout(FIRST_LIST):
-                for one in self._watches:
-                    await one.listed.wait()
+            async with asyncio.timeout(FIRST_LIST_TIMEOUT):
+                for each in self._watches:
+                    await each.listed.wait()
         except TimeoutError:
-            missing = [one.resource.plural for one in self._watches if not one.listed.is_set()]
-            logger.warning("no list of %s after %.0f s", ", ".join(missing), FIRST_LIST)
+            missing = [each.resource.plural for each in self._watches if not each.listed.is_set()]
+            logger.warning("no list of %s after %.0f s", ", ".join(missing), FIRST_LIST_TIMEOUT)
 
-    async def keep(self) -> None:
-        """Follows the API server for ever, once there is a need."""
+    async def run(self) -> None:
+        """Follow the API server until cancelled, once there is a need."""
         await self._wanted.wait()
         async with asyncio.TaskGroup() as group:
-            for one in self._watches:
-                group.create_task(self._keep(one))
+            group.create_task(self._forget_periodically())
+            for each in self._watches:
+                group.create_task(self._run(each))
 
-    async def _keep(self, one: "_Watch") -> None:
-        news = watch(
-            self._api, one.resource, namespace=one.namespace, name=one.name, keep=one.consumer.keep, status=one.status
+    async def _run(self, each: "_Watch") -> None:
+        items = watch(
+            self._api,
+            each.resource,
+            namespace=each.namespace,
+            name=each.name,
+            keep=each.consumer.convert,
+            status=each.status,
         )
-        async for item in news:
-            one.consumer.take(item)
+        async for item in items:
+            each.consumer.take(item)
             if isinstance(item, Listed):
-                one.listed.set()
-            self.news.spread()
+                each.listed.set()
+            self.changed.notify()
+
+    async def _forget_periodically(self) -> None:
+        while True:
+            await asyncio.sleep(FORGET_INTERVAL)
+            for history in self.histories:
+                history.forget(time.time_ns())
 
     @property
     def listed(self) -> bool:
-        """Whether the first lists are there."""
-        return all(one.listed.is_set() for one in self._watches)
+        """Return whether all first lists have arrived."""
+        return all(each.listed.is_set() for each in self._watches)
 
     def problem(self) -> str | None:
-        """Why attributions may be wanting, or None: nobody needs the watch yet, or it is in sync."""
+        """Return which watch is out of sync and why; None if none is, or none was needed so far."""
         if not self._wanted.is_set():
             return None
-        for one in self._watches:
-            if not one.status.synced:
-                why = one.status.problem or "the first list has not come yet"
-                return f"the watch of {one.resource.plural} is out of sync: {why}"
+        for each in self._watches:
+            if not each.status.synced:
+                reason = each.status.problem or "the first list has not arrived yet"
+                return f"the watch of {each.resource.plural} is out of sync: {reason}"
         return None
 
-    def watch(self) -> WatchSummary:
-        statuses = [one.status for one in self._watches]
+    def watch_summary(self) -> WatchSummary:
+        """Return the state of all watches together."""
+        statuses = [each.status for each in self._watches]
         oldest = min(status.last_event_at for status in statuses)
         return WatchSummary(
             all(status.synced for status in statuses),
@@ -141,24 +203,28 @@ class EndpointWatch:
         )
 
 
-class Consumer(Protocol):
-    """Who takes what a watch brings: `keep` makes of a listed object what it needs of it."""
+class WatchConsumer(Protocol):
+    """Takes what a watch brings."""
 
-    def keep(self, obj: dict[str, Any]) -> Any: ...
+    def convert(self, obj: dict[str, Any]) -> Any:
+        """Return what is needed of a listed object, so that the rest need not stay in memory."""
 
-    def take(self, item: Listed | Changed) -> None: ...
+    def take(self, item: Listed | Changed) -> None:
+        """Take a list of converted objects, or a changed object as it is."""
 
 
 class HistoryUpdater:
-    """Puts what a watch brings into a history."""
+    """Puts what a watch brings into a history; `as_slice` turns its objects into EndpointSlices."""
 
     def __init__(self, history: History, as_slice: Callable[[Slice], Slice] = lambda obj: obj) -> None:
         self._history, self._as_slice = history, as_slice
 
-    def keep(self, obj: Slice) -> SliceState:
+    def convert(self, obj: Slice) -> SliceState:
+        """Return what the history needs of an object."""
         return read_slice(self._as_slice(obj))
 
     def take(self, item: Listed | Changed) -> None:
+        """Bring the history up to date."""
         if isinstance(item, Listed):
             self._history.replace(item.items, item.at, item.asked)
         else:
@@ -169,61 +235,61 @@ class HistoryUpdater:
 class _Watch:
     resource: Resource
     namespace: str | None
-    consumer: Consumer
+    consumer: WatchConsumer
     status: WatchStatus
     name: str | None = None
     listed: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class EndpointFiles:
-    """Endpoints from files, read again when they change; a broken new version leaves the old one in force."""
+    """Endpoints from files, which are read again when they change; a broken new version leaves the old one in force."""
 
-    trails = False
+    may_lag = False
+    recoverable_history = None
 
     def __init__(self, paths: Sequence[str]) -> None:
-        """Raises ConfigurationError if a file is broken at the start."""
-        self.news = ChangeSignal()
-        # Looked at before they are read: a change in between is seen later.
-        self._paths, self._seen = paths, [_identity(path) for path in paths]
-        self.known = load_endpoints(paths)
+        """Read the files. Raise ConfigurationError if one of them is broken."""
+        self.changed = ChangeSignal()
+        self.reload_failures = 0
+        # Before they are read: a change in between is noticed later.
+        self._paths, self._identities = paths, [_identity(path) for path in paths]
+        self.histories = load_endpoints(paths)
         self._problem: str | None = None
-        self.broken = 0
-        """How many new versions of the files could not be used."""
 
-    async def start(self) -> None:
-        return
+    async def wait_until_ready(self) -> None:
+        """Return at once: the files have been read."""
 
-    async def keep(self) -> None:
+    async def run(self) -> None:
+        """Look at the files now and then until cancelled."""
         while True:
-            await asyncio.sleep(LOOK)
-            if (seen := [_identity(path) for path in self._paths]) != self._seen:
-                self._seen = seen
+            await asyncio.sleep(FILE_POLL_INTERVAL)
+            if (identities := [_identity(path) for path in self._paths]) != self._identities:
+                self._identities = identities
                 self._reload()
 
     def _reload(self) -> None:
         try:
-            self.known = load_endpoints(self._paths)
+            self.histories = load_endpoints(self._paths)
         except ConfigurationError as error:
             self._problem = str(error)
-            self.broken += 1
-            logger.warning("%s; what it said before stays in force", error)
+            self.reload_failures += 1
+            logger.warning("%s; the version before it stays in force", error)
         else:
             self._problem = None
-            self.news.spread()
+            self.changed.notify()
 
     def problem(self) -> str | None:
+        """Return why the newest version of a file is not in force."""
         return self._problem
 
-    def watch(self) -> None:
-        """There is none."""
+    def watch_summary(self) -> None:
+        """Return None: files are not watched."""
 
 
 def _identity(path: str) -> tuple[int, int, int] | None:
+    """Return what changes with a file's content; None if it is not there."""
     try:
-        found = os.stat(path)
+        status = os.stat(path)
     except OSError:
         return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
-
-
-Knowledge = EndpointWatch | EndpointFiles
+    return status.st_ino, status.st_size, status.st_mtime_ns

@@ -1,14 +1,16 @@
-"""The settings from flags, variables, a configuration file and defaults, in this order, and where each came from."""
+"""Settings from flags, variables, a configuration file and defaults, in this order, and where each of them was set."""
 
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from enricher.accesslog.profiles import DEFAULT_PROFILE
 from enricher.config import file as config_file
-from enricher.config.settings import (
-    ALL,
+from enricher.config.options import (
+    ALL_OPTIONS,
+    CLUSTER,
     CONFIG,
     CONTROLLER_CONFIGMAP,
     CONTROLLERS,
@@ -16,19 +18,18 @@ from enricher.config.settings import (
     LOG_FORMAT,
     LOG_FORMAT_FILE,
     NODE,
-    OF_A_CLUSTER,
+    PROFILE,
     SELECT,
     Option,
-    Settings,
-    compiled,
+    compile_log_format,
     default_text,
-    selectors,
 )
+from enricher.config.settings import Settings, default_selectors
 from enricher.errors import ConfigurationError, EnricherError, UsageError
 
 
 class OptionValue(NamedTuple):
-    """An option's texts, and who gave them: a flag, a variable or, with the texts' lines, a configuration file."""
+    """The texts given for an option by a flag, a variable or, with the texts' line numbers, a configuration file."""
 
     option: Option
     texts: Sequence[str]
@@ -38,241 +39,264 @@ class OptionValue(NamedTuple):
 
     @property
     def origin(self) -> str:
+        """Return where it was set, for `--print-config`."""
         if self.file:
             return f"{self.file}:{self.lines[0]}"
         return f"variable {self.variable}" if self.variable else "flag"
 
     @property
     def name(self) -> str:
+        """Return the option as the user wrote it, for messages."""
         if self.file:
-            return f"{self.option.key} (in {self.file}, line {self.lines[0]})"
+            return f"{self.option.key} ({self.file}:{self.lines[0]})"
         return self.variable or self.option.flag
 
-    def where(self, number: int) -> str:
-        """Of one of its texts."""
+    def place_of(self, index: int) -> str:
+        """Return the beginning of a message about one of the texts."""
         if self.file:
-            return f"for {self.option.key} in {self.file}, line {self.lines[number]}"
-        return f"in the variable {self.variable}" if self.variable else f"with {self.option.flag}"
+            return f"{self.file}:{self.lines[index]}: {self.option.key}"
+        return self.variable or self.option.flag
 
 
 class Resolved(NamedTuple):
-    """The settings, and for each option that was given by whom, as far as it counts."""
+    """The settings, and the values that they come from; options that were not given are missing."""
 
     settings: Settings
-    given: Mapping[Option, OptionValue]
+    values: Mapping[Option, OptionValue]
 
 
 def resolve_settings(
     options: Sequence[Option], flags: Mapping[str, Any], environ: Mapping[str, str] = os.environ
 ) -> Settings:
-    """The settings from flags, then variables, then a configuration file, then defaults. Raises UsageError or
-    ConfigurationError.
-    """
+    """Return the settings alone; see `resolve`."""
     return resolve(options, flags, environ).settings
 
 
 def resolve(options: Sequence[Option], flags: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Resolved:
-    """As `resolve_settings`, and where each of the settings came from."""
-    given: dict[Option, OptionValue] = {}
+    """Resolve the settings from flags, then variables, then a configuration file, then defaults.
+
+    Only the values that count are validated. Raise UsageError, or ConfigurationError for what a file holds.
+    """
+    values: dict[Option, OptionValue] = {}
     for layer in (
-        _of_flags(options, flags),
-        _of_variables(options, environ),
-        _of_file(options, flags, environ),
-        _of_the_pod(options, environ),
+        _from_flags(options, flags),
+        _from_variables(options, environ),
+        _from_file(options, flags, environ),
+        _from_pod(options, environ),
     ):
-        _refuse_both(layer)
-        taken = {option.field for option in given}
-        given.update((one.option, one) for one in layer if one.option.field not in taken)
-    values: dict[str, Any] = {}
+        _refuse_two_formats(layer)
+        given = {option.setting for option in values}
+        values.update((value.option, value) for value in layer if value.option.setting not in given)
+    parsed: dict[str, Any] = {}
     if environ.get("POD_NAME"):
-        values["own_pod"] = environ.get("POD_NAMESPACE", ""), environ["POD_NAME"]
-    # In the table's order: a format is read as the profile's.
-    for option in filter(given.__contains__, options):
-        values[option.field] = _parse(given[option], values)
-    if "select" not in values and values.get("profile"):
-        values["select"] = selectors(values["profile"])
-    settings = Settings(**values)
-    _refuse_contradictions(settings, given)
-    return Resolved(settings, given)
+        parsed["logs.own_pod"] = environ.get("POD_NAMESPACE", ""), environ["POD_NAME"]
+    # In the table's order: a log format is read as the profile's, which comes before it.
+    for option in filter(values.__contains__, options):
+        parsed[option.setting] = _parse(values[option], parsed.get(PROFILE.setting) or DEFAULT_PROFILE)
+    if SELECT.setting not in parsed and (profile := parsed.get(PROFILE.setting)):
+        parsed[SELECT.setting] = default_selectors(profile)
+    settings = _grouped(parsed)
+    _refuse_contradictions(settings, values)
+    return Resolved(settings, values)
 
 
-def _of_flags(options: Sequence[Option], flags: Mapping[str, Any]) -> list[OptionValue]:
-    found = ((option, flags.get(option.flag)) for option in options)
+def _grouped(parsed: Mapping[str, Any]) -> Settings:
+    settings = Settings()
+    for path, value in parsed.items():
+        group, _, name = path.rpartition(".")
+        if group:
+            settings = replace(settings, **{group: replace(getattr(settings, group), **{name: value})})
+        else:
+            settings = replace(settings, **{name: value})
+    return settings
+
+
+# --- the layers -------------------------------------------------------------------------------------------------------
+
+
+def _from_flags(options: Sequence[Option], flags: Mapping[str, Any]) -> list[OptionValue]:
+    given = ((option, flags.get(option.flag)) for option in options)
     return [
-        OptionValue(option, texts if option.repeatable else [texts]) for option, texts in found if texts is not None
+        OptionValue(option, texts if option.repeatable else [texts]) for option, texts in given if texts is not None
     ]
 
 
-def _of_variables(options: Sequence[Option], environ: Mapping[str, str]) -> list[OptionValue]:
-    found = ((option, option.variable, environ.get(option.variable, "")) for option in options)
-    return [
-        OptionValue(option, texts, variable=name)
-        for option, name, text in found
-        if (texts := text.split() if option.repeatable else list(filter(None, [text])))
-    ]
+def _from_variables(options: Sequence[Option], environ: Mapping[str, str]) -> list[OptionValue]:
+    """Return the values of variables; an empty variable is like one that is not set."""
+    layer = []
+    for option in options:
+        text = environ.get(option.variable, "")
+        if texts := text.split() if option.repeatable else [text] if text else []:
+            layer.append(OptionValue(option, texts, variable=option.variable))
+    return layer
 
 
-def _of_the_pod(options: Sequence[Option], environ: Mapping[str, str]) -> list[OptionValue]:
-    """What takes a default's place."""
+def _from_pod(options: Sequence[Option], environ: Mapping[str, str]) -> list[OptionValue]:
+    """Return what the pod's environment gives in place of a default."""
     node = environ.get("NODE_NAME")
     return [OptionValue(NODE, [node], variable="NODE_NAME")] if node and NODE in options else []
 
 
-def _of_file(options: Sequence[Option], flags: Mapping[str, Any], environ: Mapping[str, str]) -> list[OptionValue]:
-    """As with variables, options of other commands may be in it."""
-    path = flags.get(CONFIG.flag)
-    where = f"with {CONFIG.flag}" if path is not None else f"in the variable {CONFIG.variable}"
-    if path is None and not (path := environ.get(CONFIG.variable)):
+def _from_file(options: Sequence[Option], flags: Mapping[str, Any], environ: Mapping[str, str]) -> list[OptionValue]:
+    """Return the values of the configuration file; as with variables, it may hold options of other commands."""
+    path, place = flags.get(CONFIG.flag), CONFIG.flag
+    if path is None:
+        path, place = environ.get(CONFIG.variable) or None, CONFIG.variable
+    if path is None:
         return []
     if not path:
-        raise UsageError(f"{path!r} was given {where}: the name of a file is expected")
+        raise UsageError(f"{place} '': expected the name of a file")
     try:
         entries = config_file.read(path)
     except ConfigurationError as error:
-        raise ConfigurationError(f"{error} (given {where})") from error
-    known = {option.key: option for option in _known()}
-    given = []
+        raise ConfigurationError(f"{error} (given with {place})") from error
+    by_key = {option.key: option for option in ALL_OPTIONS}
+    layer = []
     for entry in entries:
-        if (option := known.get(entry.key)) is None:
-            raise ConfigurationError(_unknown_key(path, entry, known))
-        values = _typed(option, path, entry.value)
-        lines = [value.line for value in values]
-        given.append(OptionValue(option, [value.text for value in values], file=path, lines=lines))
-    return [one for one in given if one.option in options]
+        if (option := by_key.get(entry.key)) is None:
+            raise ConfigurationError(_unknown_key(path, entry, by_key))
+        texts = _check_types(option, path, entry.value)
+        lines = [value.line for value in texts]
+        layer.append(OptionValue(option, [value.text for value in texts], file=path, lines=lines))
+    return [value for value in layer if value.option in options]
 
 
-_ALLOWED = {
-    "text": "text is expected, in quotes where it looks like anything else",
-    "number": "a number is expected",
-    "switch": "true or false is expected",
+_EXPECTED = {
+    "text": "expected text, in quotes where it looks like anything else",
+    "number": "expected a number",
+    "switch": "expected true or false",
 }
 
 
-def _typed(option: Option, path: str, value: config_file.Value) -> Sequence[config_file.Value]:
-    if option.repeatable and value.kind != "list":
-        raise ConfigurationError(
-            f"{_was_given(value)} for {option.key} in {path}, line {value.line}: a list is expected, as in "
-            f"[{option.metavar}]"
-        )
+def _check_types(option: Option, path: str, value: config_file.Value) -> Sequence[config_file.Value]:
+    """Return the values of an entry, one or more if the option is repeatable. Raise ConfigurationError."""
+    place = f"{path}:{value.line}: {option.key}"
+    if option.repeatable and value.type != "list":
+        raise ConfigurationError(f"{place} {_described(value)}: expected a list, as in [{option.metavar}]")
     values = value.items if option.repeatable else (value,)
     if not values:
-        raise ConfigurationError(
-            f"an empty list was given for {option.key} in {path}, line {value.line}: one value or more is expected"
-        )
-    for one in values:
+        raise ConfigurationError(f"{place} is an empty list: expected one value or more")
+    for item in values:
         # YAML takes `on` and `off` for a switch.
-        if one.kind != option.kind and not (one.kind == "switch" and one.text in option.choices):
-            allowed = f"{' or '.join(option.choices)} is expected" if option.choices else _ALLOWED[option.kind]
-            raise ConfigurationError(f"{_was_given(one)} for {option.key} in {path}, line {one.line}: {allowed}")
+        if item.type != option.value_type and not (item.type == "switch" and item.text in option.choices):
+            expected = f"expected {' or '.join(option.choices)}" if option.choices else _EXPECTED[option.value_type]
+            raise ConfigurationError(f"{path}:{item.line}: {option.key} {_described(item)}: {expected}")
     return values
 
 
-def _was_given(value: config_file.Value) -> str:
-    if value.kind == "nothing":
-        return "nothing was given"
-    return f"{value.text!r}, a {value.kind}, was given" if value.text else f"a {value.kind} was given"
+def _described(value: config_file.Value) -> str:
+    if value.type == "nothing":
+        return "has no value"
+    return f"{value.text!r} is a {value.type}" if value.text else f"is a {value.type}"
 
 
-def _unknown_key(path: str, entry: config_file.Entry, known: Mapping[str, Option]) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415  # nothing else needs it
+def _unknown_key(path: str, entry: config_file.Entry, by_key: Mapping[str, Option]) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415  # needed for this message only
 
-    near = get_close_matches(entry.key.lower().replace("_", "-").removeprefix("--"), known, 1)
-    meant = f"did you mean {near[0]}?" if near else f"{', '.join(known)} are known"
-    return f"{entry.key!r} is no option (in {path}, line {entry.line}): {meant}"
-
-
-def _known() -> Sequence[Option]:
-    """Of all commands."""
-    return ALL
+    near = get_close_matches(entry.key.lower().replace("_", "-").removeprefix("--"), by_key, 1)
+    hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(by_key)}"
+    return f"{path}:{entry.line}: {entry.key!r} is not an option: {hint}"
 
 
-def doubts(settings: Settings) -> list[str]:
-    """What is allowed, and hardly meant."""
-    found = [f"the variable {name} belongs to no option" for name in unknown_variables()]
-    if settings.log_format and not any("upstream_addr" in one.names for one in settings.log_format):
-        found.append("the log format does not name the upstream ($upstream_addr): no line can be attributed")
-    return found
+# --- values and what they exclude -------------------------------------------------------------------------------------
+
+
+def _parse(value: OptionValue, profile: str) -> Any:
+    """Parse an option's texts; a log format is compiled in the language of `profile`."""
+    option, parsed = value.option, []
+    for index, text in enumerate(value.texts):
+        try:
+            result = option.parse(text)
+            parsed.append(compile_log_format(result, profile) if option.setting == LOG_FORMAT.setting else result)
+        except UsageError as error:
+            raise _error(f"{value.place_of(index)} {text!r}: {error}", value) from error
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{value.place_of(index)}: {error}") from error
+    return tuple(parsed) if option.repeatable else parsed[0]
+
+
+def _error(message: str, *values: OptionValue) -> EnricherError:
+    """Return a ConfigurationError if one of the values is a file's, else a UsageError: the exit codes differ."""
+    return ConfigurationError(message) if any(value.file for value in values) else UsageError(message)
+
+
+def _refuse_two_formats(layer: Sequence[OptionValue]) -> None:
+    formats = [value for value in layer if value.option.setting == LOG_FORMAT.setting]
+    if len(formats) == 2:
+        raise _error(f"{formats[0].name} and {formats[1].name} cannot be combined: give one of them", *formats)
+
+
+def _refuse_contradictions(settings: Settings, values: Mapping[Option, OptionValue]) -> None:
+    for option in (*CLUSTER, CONTROLLER_CONFIGMAP) if settings.cluster.endpoints else ():
+        if option.value_in(settings):
+            value, files = values[option], values[ENDPOINTS]
+            message = f"{value.name} cannot be combined with {files.name}, which replaces the cluster"
+            raise _error(message, value, files)
+    if not settings.logs.controller_configmap:
+        return
+    configmap = values[CONTROLLER_CONFIGMAP]
+    for option in (LOG_FORMAT, LOG_FORMAT_FILE):
+        if option in values:
+            message = f"{values[option].name} and {configmap.name} cannot be combined: give one of them"
+            raise _error(message, configmap, values[option])
+    if settings.logs.profile not in {None, *CONTROLLERS}:
+        raise _error(
+            f"{configmap.name} cannot be combined with the profile {settings.logs.profile}: "
+            f"only the controllers of {' and '.join(CONTROLLERS)} have their log format in a ConfigMap",
+            configmap,
+        )
+
+
+# --- what is allowed and hardly meant ---------------------------------------------------------------------------------
+
+
+def configuration_warnings(settings: Settings) -> list[str]:
+    """Return what is allowed and is probably a mistake."""
+    warnings = [f"the variable {name} is not an option's: it is ignored" for name in unknown_variables()]
+    formats = settings.logs.formats
+    if formats and not any("upstream_addr" in log_format.names for log_format in formats):
+        warnings.append("the log format does not name the upstream ($upstream_addr): no line can be attributed")
+    return warnings
 
 
 def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
-    """ENRICHER_* variables that no option has: misspelt, most likely."""
-    known = {option.variable for option in (CONFIG, *_known())}
-    # What Kubernetes sets where there is a Service of that name.
+    """Return the ENRICHER_* variables that no option has: misspelt, most likely."""
+    options = {option.variable for option in (CONFIG, *ALL_OPTIONS)}
+    # Kubernetes sets these where there is a Service named enricher.
     of_a_service = re.compile(r"ENRICHER_(?:SERVICE_HOST|(?:SERVICE_)?PORT.*)")
     return sorted(
         name
         for name in environ
-        if name.startswith("ENRICHER_") and name not in known and not of_a_service.fullmatch(name)
+        if name.startswith("ENRICHER_") and name not in options and not of_a_service.fullmatch(name)
     )
 
 
-def _parse(given: OptionValue, settled: Mapping[str, Any]) -> Any:
-    """`settled`: the options before this one."""
-    option, values = given.option, []
-    for number, text in enumerate(given.texts):
-        try:
-            value = option.parse(text)
-            if option.field == "log_format":
-                value = compiled(value, settled.get("profile") or DEFAULT_PROFILE)
-            values.append(value)
-        except UsageError as error:
-            raise _error(f"{text!r} was given {given.where(number)}: {error}", given) from error
-        except ConfigurationError as error:
-            raise ConfigurationError(f"{error} (given {given.where(number)})") from error
-    return tuple(values) if option.repeatable else values[0]
+# --- --print-config ---------------------------------------------------------------------------------------------------
 
 
-def _error(text: str, *given: OptionValue) -> EnricherError:
-    """What is wrong in a file is no wrong usage."""
-    return ConfigurationError(text) if any(one.file for one in given) else UsageError(text)
+def dump_config(options: Sequence[Option], resolved: Resolved) -> Iterator[str]:
+    """Yield the lines of a configuration file with the same settings, with where each came from as comments."""
+    return config_file.write((option.key, *_value_and_origin(option, resolved)) for option in options)
 
 
-def _refuse_contradictions(settings: Settings, given: Mapping[Option, OptionValue]) -> None:
-    """Refuses two of them that exclude each other."""
-    for option in (*OF_A_CLUSTER, CONTROLLER_CONFIGMAP) if settings.endpoints else ():
-        if getattr(settings, option.field):
-            one, other = given[option], given[ENDPOINTS]
-            raise _error(f"{one.name} was given beside {other.name}, which stands in a cluster's place", one, other)
-    if not settings.controller_configmap:
-        return
-    one = given[CONTROLLER_CONFIGMAP]
-    for option in (LOG_FORMAT, LOG_FORMAT_FILE):
-        if option in given:
-            name = given[option].name
-            raise _error(f"{name} and {one.name} were both given: one of them is expected", one, given[option])
-    if settings.profile not in {None, *CONTROLLERS}:
-        raise _error(f"{one.name} was given beside the profile {settings.profile}, which has none", one)
-
-
-def _refuse_both(layer: Sequence[OptionValue]) -> None:
-    both = [one for one in layer if one.option.field == "log_format"]
-    if len(both) == 2:
-        raise _error(f"{both[0].name} and {both[1].name} were both given: one of them is expected", *both)
-
-
-def shown(options: Sequence[Option], settled: Resolved) -> Iterator[str]:
-    """The lines of a configuration file that says the same, and in comments where each value came from."""
-    return config_file.write((option.key, *_value_and_origin(option, settled)) for option in options)
-
-
-def _value_and_origin(option: Option, settled: Resolved) -> tuple[Any, str]:
-    """The value as a file holds it; None where there is none."""
-    if given := settled.given.get(option):
+def _value_and_origin(option: Option, resolved: Resolved) -> tuple[Any, str]:
+    """Return an option's value as a file holds it, None where there is none, and where it was set."""
+    if given := resolved.values.get(option):
         values = [_as_in_a_file(option, text) for text in given.texts]
         return values if option.repeatable else values[0], given.origin
-    if option.field == "log_format":
+    if option.setting == LOG_FORMAT.setting:
         return None, "default"
-    value, profile = getattr(settled.settings, option.field), settled.settings.profile
+    value, profile = option.value_in(resolved.settings), resolved.settings.logs.profile
     if option is SELECT:
         return [selector.text for selector in value], f"default of the profile {profile}" if profile else "default"
-    texts = default_text(value)
-    return _as_in_a_file(option, texts or "false") if texts or option.kind == "switch" else None, "default"
+    text = default_text(value) or ("false" if option.value_type == "switch" else "")
+    return _as_in_a_file(option, text) if text else None, "default"
 
 
 def _as_in_a_file(option: Option, text: str) -> str | float | bool:
-    if option.kind == "switch":
+    if option.value_type == "switch":
         return text == "true"
-    if option.kind == "number":
+    if option.value_type == "number":
         number = float(text)
         return int(number) if number.is_integer() else number
     return text

@@ -1,4 +1,4 @@
-"""HTTP for Prometheus and the kubelet: /metrics, /livez, /readyz; and for people: a page, and its data as JSON."""
+"""The HTTP port: /metrics, /livez and /readyz for Prometheus and the kubelet; a page, also as JSON, for people."""
 
 import asyncio
 import logging
@@ -10,45 +10,47 @@ import orjson
 from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
 
-from enricher.config.settings import Listen
+from enricher.config.settings import ListenAddress
 from enricher.daemon.status.model import Status
 from enricher.daemon.status.page import HEADERS, REFRESH, render
 from enricher.errors import ConfigurationError
-from enricher.metrics.counters import Collector
+from enricher.metrics.exposition import Collector
 
-CONNECTIONS = 64
-"""Connections at a time: Prometheus and the kubelet need a handful."""
-LIFE = 60.0
-"""Seconds after which a connection takes no more requests; who asks again connects again."""
-ANSWER = 30.0
-"""Seconds after that in which an answer must have been read."""
-LOOK = 5.0
+MAX_CONNECTIONS = 64
+"""Largest number of open connections: Prometheus and the kubelet need a handful."""
+CONNECTION_LIFETIME = 60.0
+"""Seconds after which a connection takes no more requests; its client connects again for the next one."""
+ANSWER_TIMEOUT = 30.0
+"""Seconds after the lifetime in which a running answer must have been read."""
+AGE_INTERVAL = 5.0
 """Seconds between looks for connections that are too old."""
-SENDING = 10.0
-"""Seconds for a scrape, or a page, to be taken; Prometheus gives up after ten."""
-RENDERINGS = 2
-"""Scrapes and pages that are rendered and sent at a time: each holds its whole text in memory."""
+SEND_TIMEOUT = 10.0
+"""Seconds in which a scrape or a page must have been read; Prometheus gives up after ten."""
+MAX_RENDERINGS = 2
+"""Largest number of scrapes and pages in progress: each holds its whole text in memory."""
 CONTENT_TYPE = "text/plain; version=0.0.4"
-logger = logging.getLogger("enricher.daemon.http")
 JSON_HEADERS = HEADERS | {"Content-Type": "application/json"}
+
+logger = logging.getLogger(__name__)
 
 
 @asynccontextmanager
 async def serving(
-    listen: Listen,
+    listen: ListenAddress,
     collector: Collector,
     problem: Callable[[], str | None],
-    look: Callable[[], object] = lambda: None,
+    update: Callable[[], object] = lambda: None,
     status: Callable[[], Status] | None = None,
 ) -> AsyncIterator[int]:
-    """Serves while the context lasts, and gives the port. `problem` says why the daemon is not ready, or None; `look`
-    is called before each scrape, in the loop, for what must not be looked at from the thread that renders. With
-    `status`, called in the loop too, there is a page for people.
+    """Serve while the context lasts, and give the port.
 
-    Raises ConfigurationError if the address can't be listened on.
+    `problem` returns why the daemon is not ready, or None. `update` is called in the loop before each scrape: it looks
+    at what the thread that renders must not look at. With `status`, called in the loop too, there is a page for people.
+
+    Raise ConfigurationError if the address cannot be listened on.
     """
-    logger.addFilter(_is_ours)
-    application = _application(collector, problem, look, status)
+    logger.addFilter(_is_own_error)
+    application = _application(collector, problem, update, status)
     runner = web.AppRunner(application, access_log=None, logger=logger, shutdown_timeout=0.2)
     await runner.setup()
     assert runner.server is not None  # noqa: S101  # setup() makes it
@@ -57,111 +59,113 @@ async def serving(
         server = await asyncio.get_running_loop().create_server(connections, listen.host, listen.port)
     except OSError as error:
         await runner.cleanup()
-        where = f"{listen.host or ''}:{listen.port}"
-        raise ConfigurationError(f"cannot listen on {where}: {error.strerror or error}") from error
-    aging = asyncio.create_task(connections.age())
+        address = f"{listen.host or ''}:{listen.port}"
+        raise ConfigurationError(f"cannot listen on {address}: {error.strerror or error}") from error
+    ageing = asyncio.create_task(connections.close_old())
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
-        aging.cancel()
+        ageing.cancel()
         server.close()
         await runner.cleanup()
 
 
-def _is_ours(record: logging.LogRecord) -> bool:
-    """Whether what went wrong was in here: of a request that is no HTTP its sender is told, and nobody else. With a
-    traceback for each anybody could fill the log.
+def _is_own_error(record: logging.LogRecord) -> bool:
+    """Return whether an error is ours and not that of a request that is not HTTP.
+
+    The sender of such a request is answered, and that is all: a traceback for each would let anybody fill the log.
     """
     error = record.exc_info[1] if record.exc_info else None
     return not isinstance(error, aiohttp.http_exceptions.HttpProcessingError)
 
 
 class _Connections:
-    """Connections of a limited number and life: aiohttp itself would wait for ever for a client that sends nothing.
-    A new one takes the place of the oldest, so that nobody can keep the kubelet out.
+    """Connections of a limited number and lifetime: aiohttp itself waits for ever for a client that sends nothing.
+
+    A new connection replaces the oldest, so that nobody can keep the kubelet out.
     """
 
     def __init__(self, server: web.Server) -> None:
         self._server = server
         self._since: dict[asyncio.BaseProtocol, float] = {}
-        self._ended: set[asyncio.BaseProtocol] = set()
-        """They are connections until the loop comes to it; of a hundred new ones at once each has to end another."""
+        self._closed: set[asyncio.BaseProtocol] = set()
+        """The server lists them until the loop gets to them; each of a hundred new ones must close another."""
 
     def __call__(self) -> asyncio.BaseProtocol:
-        known = self._server.connections
-        self._ended.intersection_update(known)
-        living = [one for one in known if one not in self._ended]
-        for oldest in living[: max(0, len(living) + 1 - CONNECTIONS)]:
+        listed = self._server.connections
+        self._closed.intersection_update(listed)
+        open_ = [connection for connection in listed if connection not in self._closed]
+        for oldest in open_[: max(0, len(open_) + 1 - MAX_CONNECTIONS)]:
             oldest.force_close()
-            self._ended.add(oldest)
+            self._closed.add(oldest)
         handler = self._server()
         self._since[handler] = asyncio.get_running_loop().time()
         return handler
 
-    async def age(self) -> None:
-        """Ends those that have lived long enough, for ever."""
+    async def close_old(self) -> None:
+        """Close connections that are too old, until cancelled."""
         while True:
-            await asyncio.sleep(LOOK)
-            now, living = asyncio.get_running_loop().time(), self._server.connections
-            self._since = {handler: self._since.get(handler, now) for handler in living}
-            for handler in living:
-                if (age := now - self._since[handler]) > LIFE + ANSWER:
+            await asyncio.sleep(AGE_INTERVAL)
+            now, connections = asyncio.get_running_loop().time(), self._server.connections
+            self._since = {handler: self._since.get(handler, now) for handler in connections}
+            for handler in connections:
+                if (age := now - self._since[handler]) > CONNECTION_LIFETIME + ANSWER_TIMEOUT:
                     handler.force_close()
-                elif age > LIFE:
+                elif age > CONNECTION_LIFETIME:
                     handler.close()
 
 
 def _application(
     collector: Collector,
     problem: Callable[[], str | None],
-    look: Callable[[], object],
+    update: Callable[[], object],
     status: Callable[[], Status] | None,
 ) -> web.Application:
     registry = CollectorRegistry(auto_describe=False)
     registry.register(collector)
 
-    rendering = asyncio.Semaphore(RENDERINGS)
+    renderings = asyncio.Semaphore(MAX_RENDERINGS)
 
     async def metrics(request: web.Request) -> web.StreamResponse:
-        async with rendering:
-            look()
+        async with renderings:
+            update()
             # In a thread: rendering many series must not stop the tail.
             body = await asyncio.to_thread(generate_latest, registry)
-            return await _sent(request, web.Response(body=body, headers={"Content-Type": CONTENT_TYPE}))
+            return await _send(request, web.Response(body=body, headers={"Content-Type": CONTENT_TYPE}))
 
     async def livez(_: web.Request) -> web.Response:
         return web.Response(text="ok\n")
 
     async def readyz(_: web.Request) -> web.Response:
-        found = problem()
-        return web.Response(status=503 if found else 200, text=f"{found or 'ok'}\n")
+        reason = problem()
+        return web.Response(status=503 if reason else 200, text=f"{reason or 'ok'}\n")
 
     application = web.Application()
     application.add_routes([web.get("/metrics", metrics), web.get("/livez", livez), web.get("/readyz", readyz)])
     if status:
-        application.add_routes(_for_people(status, rendering))
+        application.add_routes(_status_routes(status, renderings))
     return application
 
 
-def _for_people(status: Callable[[], Status], rendering: asyncio.Semaphore) -> list[web.RouteDef]:
+def _status_routes(status: Callable[[], Status], renderings: asyncio.Semaphore) -> list[web.RouteDef]:
     async def page(request: web.Request) -> web.StreamResponse:
-        async with rendering:
+        async with renderings:
             # Nothing else of the query counts, and nothing of it is shown.
             refreshing = request.query.get("refresh") == str(REFRESH)
             body = await asyncio.to_thread(render, status(), refreshing=refreshing)
-            return await _sent(request, web.Response(body=body, headers=HEADERS))
+            return await _send(request, web.Response(body=body, headers=HEADERS))
 
     async def data(request: web.Request) -> web.StreamResponse:
-        async with rendering:
-            return await _sent(request, web.Response(body=orjson.dumps(status()) + b"\n", headers=JSON_HEADERS))
+        async with renderings:
+            return await _send(request, web.Response(body=orjson.dumps(status()) + b"\n", headers=JSON_HEADERS))
 
     return [web.get("/", page), web.get("/status.json", data)]
 
 
-async def _sent(request: web.Request, response: web.Response) -> web.Response:
-    """The response, once it is taken; who does not take it in time is cut off."""
+async def _send(request: web.Request, response: web.Response) -> web.Response:
+    """Send a response and return it when it has been read; cut off a client that does not read it in time."""
     try:
-        async with asyncio.timeout(SENDING):
+        async with asyncio.timeout(SEND_TIMEOUT):
             await response.prepare(request)
             await response.write_eof()
     except TimeoutError:

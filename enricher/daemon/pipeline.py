@@ -1,149 +1,138 @@
-"""The data's way through the house: each source's log, chunk by chunk, from its file to stdout."""
+"""The way of the data: each source's log, chunk by chunk, from its file through the enricher to stdout."""
 
 import asyncio
 import logging
-import os
 import time
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import closing
 from typing import Any
 
-from enricher.cluster.endpoint_source import Knowledge
-from enricher.config.settings import Settings, Start
+from enricher.cluster.endpoint_source import EndpointSource
+from enricher.config.settings import LogSettings, Start
 from enricher.daemon.status.model import Followed
 from enricher.daemon.stdout import StdoutWriter
-from enricher.enrich.engine import Batch, Enricher
+from enricher.enrich.engine import Enricher, Hold, Output
+from enricher.enrich.format_check import FormatCheck
 from enricher.line import Source, spelled
 from enricher.metrics.counters import Metrics
-from enricher.tailer.discovery import discover, fixed_directory
+from enricher.tailer.discovery import discover
 from enricher.tailer.follower import Chunk, Follower
 from enricher.tailer.inotify import DirectoryWatcher
 from enricher.timestamps import SECOND, rfc3339_ns
 
-logger = logging.getLogger("enricher")
+logger = logging.getLogger(__name__)
 
-POLL = 1.0
-"""Seconds after which a log is looked at even if nothing woke us."""
-LONGEST_POLL = 16.0
-"""What POLL grows to while a log is silent, so that hundreds of them cost next to nothing."""
-DISCOVER = 2.0
-"""Seconds between looks for new containers, if nothing woke us."""
-MISFITS = 20
-"""So many lines that do not fit the log format, and none that does, and it is the wrong one."""
-LONG_GONE = 86_400 * SECOND
-"""A log that is not there and was last written to so long ago does not come back."""
-DOCKER_ROOT = "/var/lib/docker/containers"
-"""Where the links in the log directory lead to under Docker."""
-
-
-def roots(settings: Settings) -> tuple[str, ...]:
-    """Where files may really lie: a link that leads out of these is not followed."""
-    files = (selector.text for selector in settings.select if not selector.namespace)
-    return (settings.log_dir, "/var/log", DOCKER_ROOT, *map(fixed_directory, files))
+MIN_POLL_INTERVAL = 1.0
+"""Seconds after which a log is looked at even if nothing was reported of it."""
+MAX_POLL_INTERVAL = 16.0
+"""Seconds that the interval grows to while a log is silent, so that hundreds of them cost next to nothing."""
+DISCOVERY_INTERVAL = 2.0
+"""Seconds between looks for new containers, if nothing was reported."""
 
 
 class LogPipeline:
-    """Finds sources and ships their lines, each source in a task of its own."""
+    """Finds sources and moves their lines to stdout, each source in a task of its own."""
 
     def __init__(
         self,
-        settings: Settings,
+        settings: LogSettings,
         *,
         enricher: Enricher,
-        knowledge: Knowledge,
-        writer: StdoutWriter,
+        endpoints: EndpointSource,
+        stdout: StdoutWriter,
         metrics: Metrics,
         positions: Mapping[str, dict[str, Any]] | None,
     ) -> None:
-        """`positions` are a checkpoint's, None where there is none."""
-        self._settings, self._enricher, self._knowledge = settings, enricher, knowledge
-        self._writer, self._metrics, self._positions = writer, metrics, dict(positions or {})
-        # What came since a checkpoint is new: none of it is history.
+        """Begin at the `positions` of a checkpoint; None where there is none."""
+        self._settings, self._enricher, self._endpoints = settings, enricher, endpoints
+        self._stdout, self._metrics, self._positions = stdout, metrics, dict(positions or {})
+        # A log that appeared since the checkpoint is new: none of it was there before.
         self._start: Start = settings.start if positions is None else "beginning"
-        self._waker = DirectoryWatcher()
-        self._roots = roots(settings)
+        self._directories = DirectoryWatcher()
+        self._roots = settings.roots
         self._followers: dict[Source, Follower] = {}
-        self._last_line: dict[Source, bytes] = {}
+        self._last_stamp: dict[Source, bytes] = {}
         self._gone: Counter[str] = Counter()
-        """Problems of sources that are gone."""
-        self._format_seen = False
+        """Problems of sources that are gone, by kind."""
+        self._format_check = FormatCheck()
         self._stopping = asyncio.Event()
         self._turn = asyncio.Lock()
-        """One chunk at a time is worked on and written, and others than sources have their turns in between."""
+        """Held by the source whose chunk is enriched and written: one at a time, so that memory stays bounded."""
 
     # --- one source ----------------------------------------------------------------------------------------------
 
-    async def _ship(self, follower: Follower) -> None:
-        """A source's lines until it is gone for good, or the daemon stops."""
-        await self._knowledge.start()
-        said, poll = None, POLL
+    async def _tail_source(self, follower: Follower) -> None:
+        """Move a source's lines until it is gone for good, or the daemon stops."""
+        await self._endpoints.wait_until_ready()
+        reported, poll_interval = None, MIN_POLL_INTERVAL
         while not self._stopping.is_set():
             chunk = follower.read()
-            if follower.problem != said and (said := follower.problem):
+            if follower.problem != reported and (reported := follower.problem):
                 self._metrics.problems["log"] += 1
-                logger.warning("%s: %s", follower.source.path, said)
+                logger.warning("%s: %s", follower.source.path, reported)
             if chunk is not None:
-                poll = POLL
-                await self._deliver(follower, chunk)
+                poll_interval = MIN_POLL_INTERVAL
+                await self._process_chunk(follower, chunk)
             elif follower.finished:
                 break
             else:
-                retry = follower.retry_in()
-                stirred = await self._waker.wait(follower.source.path, poll if retry is None else min(poll, retry))
-                # Nothing wakes us when what kept us from reading is over.
-                poll = POLL if stirred or follower.problem else min(2 * poll, LONGEST_POLL)
+                retry_after = follower.retry_in()
+                timeout = poll_interval if retry_after is None else min(poll_interval, retry_after)
+                changed = await self._directories.wait(follower.source.path, timeout)
+                # Nothing reports that the cause of a problem is gone: then the interval stays short.
+                is_short = changed or follower.problem
+                poll_interval = MIN_POLL_INTERVAL if is_short else min(2 * poll_interval, MAX_POLL_INTERVAL)
 
-    async def _deliver(self, follower: Follower, chunk: Chunk) -> None:
-        """A chunk's lines, enriched, to stdout. A line that outran the watch holds up the rest of its source, and
-        with it the reading, for a moment; when the daemon stops, it goes out as things stand.
-        """
+    async def _process_chunk(self, follower: Follower, chunk: Chunk) -> None:
+        """Enrich a chunk, write it and commit it; a line that waits for the watch holds up the rest of its source."""
         self._metrics.bytes_read += chunk.size
-        batch, begun = Batch(follower.source, chunk.lines), False
+        steps = self._enricher.enrich(follower.source, chunk.lines, self._endpoints.histories, self._hold_clock)
+        has_begun = False
         while True:
             async with self._turn:
-                if self._stopping.is_set() and not begun:
-                    return  # it is read again another time, and what is under way gets out the sooner
-                begun = True
-                hold = self._knowledge.trails and not self._stopping.is_set()
-                self._enricher.known = self._knowledge.known
-                enriched = self._enricher.enrich(batch, time.time_ns() if hold else None)
-                if enriched.data:
-                    await self._writer.write(enriched.data)
-                else:
-                    await asyncio.sleep(0)  # a long line takes many chunks: the others have their turns between them
-                self._metrics.bytes_written += len(enriched.data)
-                follower.commit(chunk, batch.done)
-            if not enriched.wait_until:
-                break
-            await self._knowledge.news.wait((enriched.wait_until - time.time_ns()) / SECOND)
+                if self._stopping.is_set() and not has_begun:
+                    return  # it is read again after the restart, and what has begun gets out sooner
+                has_begun = True
+                match next(steps, None):
+                    case Output(data, lines):
+                        await self._write(data)
+                        follower.commit(chunk, lines)
+            match next(steps, None):
+                case Hold(until):
+                    await self._endpoints.changed.wait((until - time.time_ns()) / SECOND)
+                case None:
+                    break
         if chunk.lines:
-            self._last_line[follower.source] = chunk.lines[-1].stamp
-        self._look_at_format(follower.source)
+            self._last_stamp[follower.source] = chunk.lines[-1].stamp
+        if warning := self._format_check.warning(self._metrics.lines):
+            logger.warning("%s: %s", follower.source.path, warning)
 
-    def _look_at_format(self, source: Source) -> None:
-        """Says once if the log format looks like the wrong one."""
-        lines = self._metrics.lines
-        if not self._format_seen and (lines["access"] or lines["parse_error"] >= MISFITS):
-            self._format_seen = True
-            if not lines["access"]:
-                logger.warning("%s: no line of %d fits the log format: see --log-format", source.path, lines.total())
+    async def _write(self, data: bytes) -> None:
+        if data:
+            await self._stdout.write(data)
+            self._metrics.bytes_written += len(data)
+        else:
+            await asyncio.sleep(0)  # a long line takes many chunks: other tasks have their turns between them
+
+    def _hold_clock(self) -> int | None:
+        """Return the time (ns), or None where no line is to be held: nothing would come of it, or the daemon stops."""
+        return time.time_ns() if self._endpoints.may_lag and not self._stopping.is_set() else None
 
     # --- all sources ---------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Until `stop`: then returns when all that was read is written."""
-        selectors = ", ".join(selector.text for selector in self._settings.select)
-        logger.info("looking for logs of %s", selectors)
-        with closing(self._waker):
+        """Follow all sources until `stop`, then return when everything that was read is written."""
+        logger.info("looking for logs of %s", ", ".join(selector.text for selector in self._settings.select))
+        with closing(self._directories):
             async with asyncio.TaskGroup() as group:
                 while not self._stopping.is_set():
-                    for source in discover(self._settings.log_dir, self._settings.select, self._settings.own_pod):
+                    for source in discover(self._settings.directory, self._settings.select, self._settings.own_pod):
                         if source not in self._followers:
                             follower = self._followers[source] = self._follower(source)
                             group.create_task(self._follow(follower))
-                    self._start = "beginning"  # what appears later is new, too
-                    await self._waker.wait(self._settings.log_dir, DISCOVER)
+                    self._start = "beginning"  # a log that appears from now on is new
+                    await self._directories.wait(self._settings.directory, DISCOVERY_INTERVAL)
 
     def _follower(self, source: Source) -> Follower:
         return Follower(
@@ -156,60 +145,61 @@ class LogPipeline:
 
     async def _follow(self, follower: Follower) -> None:
         source = follower.source
-        self._waker.watch(source.path)
+        self._directories.watch(source.path)
         logger.info("following %s", source.path)
         try:
-            await self._ship(follower)
+            await self._tail_source(follower)
         finally:
             follower.close()
-            self._waker.forget(source.path)
+            self._directories.forget(source.path)
         if not self._stopping.is_set():
             logger.info("%s is gone", source.path)
             self._enricher.forget(source)
             del self._followers[source]
             self._gone["missed_file"] += follower.missed_files
             self._gone["truncation"] += follower.truncations
-            self._last_line.pop(source, None)
+            self._last_stamp.pop(source, None)
 
     def stop(self) -> None:
-        """What is read is still written; nothing more is read."""
+        """Read nothing more; what has been read is still written."""
         self._stopping.set()
-        self._knowledge.news.spread()
-        for path in (self._settings.log_dir, *(source.path for source in self._followers)):
-            self._waker.wake(path)
+        self._endpoints.changed.notify()
+        for path in (self._settings.directory, *(source.path for source in self._followers)):
+            self._directories.wake(path)
 
     def positions(self) -> dict[str, dict[str, Any]]:
-        """Where each source is to be read on; those that are not found yet keep theirs."""
+        """Return where each source is to be read on; sources that have not been found yet keep their positions."""
         return self._positions | {spelled(source.path): f.position() for source, f in self._followers.items()}
 
     # --- how far behind ------------------------------------------------------------------------------------------
 
-    def count(self) -> None:
-        """Brings the metrics up to date."""
+    def update_counts(self) -> None:
+        """Bring the metrics up to date."""
         self._enricher.count()
 
     @property
     def sources(self) -> int:
+        """Return the number of sources that are followed."""
         return len(self._followers)
 
     def problems(self) -> dict[str, int]:
-        """Files that were gone before they were read to their end, and content that was replaced in place."""
+        """Count files that were gone before they were read to their end, and content that was replaced in place."""
         followers = self._followers.values()
         missed = sum(follower.missed_files for follower in followers)
         truncated = sum(follower.truncations for follower in followers)
         return {"missed_file": self._gone["missed_file"] + missed, "truncation": self._gone["truncation"] + truncated}
 
     def lag(self) -> tuple[int, float]:
-        """Unread bytes of all sources, and the age in seconds of the last line read of the one furthest behind."""
-        bytes_, oldest = 0, 0.0
+        """Return the unread bytes of all sources, and the age in seconds of the oldest last line among those behind."""
+        total, oldest = 0, 0.0
         for source, follower in self._followers.items():
             if behind := follower.lag():
-                bytes_ += behind
-                oldest = max(oldest, self._age(source) or 0.0)
-        return bytes_, oldest
+                total += behind
+                oldest = max(oldest, self._last_line_age(source) or 0.0)
+        return total, oldest
 
     def followed(self) -> list[Followed]:
-        """Each source, for people."""
+        """Return each source as the status page shows it."""
         return [
             Followed(
                 path=spelled(source.path),
@@ -218,26 +208,13 @@ class LogPipeline:
                 container=spelled(source.container),
                 formats=tuple(map(spelled, self._enricher.formats(source, time.time_ns()))),
                 lag_bytes=follower.lag(),
-                last_line_age_seconds=self._age(source),
+                last_line_age_seconds=self._last_line_age(source),
                 problem=follower.problem and spelled(follower.problem),
             )
             for source, follower in self._followers.items()
         ]
 
-    def _age(self, source: Source) -> float | None:
-        """Of its last line read, in seconds; None where there is none, or it has no time."""
-        at = rfc3339_ns(self._last_line.get(source, b""))
+    def _last_line_age(self, source: Source) -> float | None:
+        """Return the age in seconds of the last line read; None if there is none, or it has no time."""
+        at = rfc3339_ns(self._last_stamp.get(source, b""))
         return (time.time_ns() - at) / SECOND if at else None
-
-
-def take_positions(saved: Mapping[str, Any], now: int) -> dict[str, dict[str, Any]]:
-    """Saved positions by source path, but for those of logs that are long gone (`now` in ns); raises ValueError where
-    they can't be any.
-    """
-    if not all(isinstance(position, dict) for position in saved.values()):
-        raise ValueError("not positions")
-    return {
-        path: position
-        for path, position in saved.items()
-        if os.path.lexists(path) or not isinstance(at := position.get("mtime"), int) or now - at < LONG_GONE
-    }

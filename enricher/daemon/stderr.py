@@ -1,4 +1,7 @@
-"""The daemon's own log: text on stderr, written in a thread of its own. A reader that is stuck stops nothing."""
+"""The daemon's own log: text on stderr, written in a thread of its own, so that a stuck reader stops nothing.
+
+The standard library's QueueListener would wait for ever for that reader when the program ends.
+"""
 
 import logging
 import sys
@@ -6,21 +9,21 @@ from logging.handlers import QueueHandler
 from queue import Full, Queue
 from threading import Thread
 
-WAITING = 1000
-"""Lines that wait for a slow reader at most; what is more is dropped."""
-PATIENCE = 0.2
-"""Seconds at the end for the last lines to be taken."""
+MAX_QUEUED = 1000
+"""Largest number of lines that wait for a slow reader; further ones are dropped and counted."""
+CLOSE_TIMEOUT = 0.2
+"""Seconds in which the last lines are written at the end."""
 
 
 class StderrLog(QueueHandler):
-    """Takes the root logger's records while the context lasts. `dropped` counts those that found no room."""
+    """Writes the root logger's records while the context lasts; `dropped` counts those that could not be written."""
 
     def __init__(self) -> None:
         self.dropped = 0
-        self._lines: Queue[logging.LogRecord | None] = Queue(WAITING)
+        self._lines: Queue[logging.LogRecord | None] = Queue(MAX_QUEUED)
         super().__init__(self._lines)
         self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-        # A daemon may be stuck in a write for ever.
+        # A daemon thread: it may be stuck in a write for ever.
         self._thread = Thread(target=self._work, name="stderr", daemon=True)
 
     def __enter__(self) -> "StderrLog":
@@ -33,12 +36,13 @@ class StderrLog(QueueHandler):
     def __exit__(self, *_: object) -> None:
         logging.getLogger().removeHandler(self)
         try:
-            self._lines.put(None, timeout=PATIENCE)
+            self._lines.put(None, timeout=CLOSE_TIMEOUT)
         except Full:
             return
-        self._thread.join(PATIENCE)
+        self._thread.join(CLOSE_TIMEOUT)
 
     def enqueue(self, record: logging.LogRecord) -> None:
+        """Queue a formatted record, or drop it if the queue is full."""
         try:
             self._lines.put_nowait(record)
         except Full:

@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict, deque
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -21,6 +21,7 @@ from enricher.endpoints.attribution import (
     reported,
     some_service,
 )
+from enricher.endpoints.history import History
 from enricher.endpoints.slices import Service
 from enricher.enrich import fastpath
 from enricher.enrich.error_correlation import ErrorCorrelator, origin
@@ -40,15 +41,15 @@ from enricher.enrich.windows import error_window, request_window, windows
 from enricher.line import Block, Line, Source
 from enricher.timestamps import SECOND, rfc3339_ns
 
-HOLD = SECOND
+HOLD_TIMEOUT = SECOND
 """How long after it was written a line may wait for the watch to catch up with it."""
 UNCOUNTED = 250_000
 """How many ordinary lines wait to be counted together at most."""
 FAST_PATHS = 50
 """For so many formats a fast path is kept at most."""
-VAIN = 60 * SECOND
+HOLD_BACKOFF = 60 * SECOND
 """How long an address for which a line has waited in vain holds up no others."""
-VAIN_AT_MOST = 10_000
+MAX_HOLD_BACKOFFS = 10_000
 
 
 _POD = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
@@ -82,23 +83,29 @@ class ParsedLine(NamedTuple):
     error: ErrorLine | None = None
 
 
+class Output(NamedTuple):
+    """JSON lines, and how many of the lines given are done with them, counted from the first."""
+
+    data: bytes
+    lines: int
+
+
+class Hold(NamedTuple):
+    """The next line waits until this time (ns since the epoch), or until the histories change."""
+
+    until: int
+
+
 @dataclass(slots=True)
-class Batch:
-    """Lines of one source; `done` of them are enriched. `rest` are those that the plain way has still to do."""
+class _Batch:
+    """Lines of one source; `done` of them are enriched. `rest` are those that the slow path has still to do."""
 
     source: Source
     lines: Sequence[Line]
     done: int = 0
     rest: deque[ParsedLine] | None = None
     formats: FormatTimeline | None = None
-    """What the lines may look like."""
-
-
-class Enriched(NamedTuple):
-    """JSON lines; the next line of the batch, if any is left, waits for the watch until `wait_until` (ns)."""
-
-    data: bytes
-    wait_until: int = 0
+    """The formats that the lines may have."""
 
 
 def read_line(formats: FormatTimeline, line: Line) -> ParsedLine:
@@ -141,14 +148,13 @@ class Enricher:
     def __init__(
         self,
         choosing: FormatDetector,
-        known: Histories,
         counts: Counts,
         *,
         node: str = "",
         pod_variable: str = "",
         count_only: bool = False,
     ) -> None:
-        self.known = known
+        self._histories = Histories(History(), History())
         self._choosing, self._counts = choosing, counts
         self._pod_variable = pod_variable
         self._renderer = Renderer(node)
@@ -158,12 +164,32 @@ class Enricher:
         """The format of a source's last line that went the plain way."""
         self._uncounted = 0
         self._failures: defaultdict[Source, ErrorCorrelator] = defaultdict(ErrorCorrelator)
-        self._vain: dict[str, int] = {}
+        self._hold_backoffs: dict[str, int] = {}
 
-    def enrich(self, batch: Batch, now: int | None = None) -> Enriched:
-        """One JSON line per line, in order. With `now` (ns since the epoch), a line of an address that nobody is
-        known to hold stops the work until the watch had its time; without, every line is graded as things stand.
+    def enrich(
+        self,
+        source: Source,
+        lines: Sequence[Line],
+        histories: Histories,
+        clock: Callable[[], int | None] = lambda: None,
+    ) -> Iterator[Output | Hold]:
+        """Yield one JSON line for each line, in order, in one Output or more, with a Hold between two of them.
+
+        `clock` returns the present time (ns since the epoch), or None if no line is to wait: then all are graded as
+        things stand. A line waits where nobody is known to hold its address, until a watch that trails has had its
+        time. What follows a Hold is enriched when the next item is asked for.
         """
+        batch = _Batch(source, lines)
+        while True:
+            self._histories = histories
+            data, until = self._advance(batch, clock())
+            yield Output(data, batch.done)
+            if not until:
+                return
+            yield Hold(until)
+
+    def _advance(self, batch: _Batch, now: int | None) -> tuple[bytes, int]:
+        """Return JSON lines, and until when (ns) the next line of the batch waits; 0 where none is left."""
         if batch.formats is None:
             batch.formats = self._choosing.of(batch.source, batch.source.profile, _of_stdout(batch.lines))
         formats = batch.formats
@@ -176,19 +202,19 @@ class Enricher:
         while batch.rest:
             data = self._enriched(batch.source, batch.rest[0], now)
             if data is None:
-                return Enriched(b"".join(out), (batch.rest[0].at or 0) + HOLD)
+                return b"".join(out), (batch.rest[0].at or 0) + HOLD_TIMEOUT
             out.append(data)
             batch.rest.popleft()
             batch.done += 1
-        return Enriched(b"".join(out))
+        return b"".join(out), 0
 
     def _enriched(self, source: Source, reading: ParsedLine, now: int | None) -> bytes | None:
         """The JSON line, or None where the line is to wait."""
         if reading.format:
             self._usual[source] = reading.format
         broken = self._failures[source].broken(reading.record, reading.windows) if reading.record else ()
-        attributions = attribute_line(self.known, reading, self._pod_variable, broken)
-        if now is not None and reading.at is not None and abs(now - reading.at) < HOLD:
+        attributions = attribute_line(self._histories, reading, self._pod_variable, broken)
+        if now is not None and reading.at is not None and abs(now - reading.at) < HOLD_TIMEOUT:
             if self._wants_to_wait(reading, attributions, now):
                 return None
         elif now is not None:
@@ -214,7 +240,7 @@ class Enricher:
         self._fast.clear()
         self._renderer.forget_formats()
 
-    def _quickly(self, batch: Batch, formats: FormatTimeline, now: int | None) -> list[bytes]:
+    def _quickly(self, batch: _Batch, formats: FormatTimeline, now: int | None) -> list[bytes]:
         """What the fast path can do of a batch; on the way it hands single lines to the plain way."""
         block = batch.lines
         if not isinstance(block, Block) or not len(block):
@@ -227,7 +253,7 @@ class Enricher:
         if skeleton is None:
             return []
         found = fast.read(block)
-        if not fast.written_before(self.known.pods.horizon, found):
+        if not fast.written_before(self._histories.pods.horizon, found):
             return []
         odd = dict[int, ParsedLine]()
 
@@ -241,7 +267,7 @@ class Enricher:
         def plainly(n: int) -> bytes | None:
             return self._enriched(batch.source, reading(n), now)
 
-        done = fast.run(found, skeleton, self.known, failures, plainly)
+        done = fast.run(found, skeleton, self._histories, failures, plainly)
         self._counts.count_line("access", done.quickly)
         self._uncounted += done.quickly
         if self._uncounted > UNCOUNTED:
@@ -277,15 +303,15 @@ class Enricher:
     # --- holding: a line of an address that the watch may be about to speak of ----------------------------------
 
     def _wants_to_wait(self, reading: ParsedLine, attributions: list[Attribution], now: int) -> bool:
-        return any(self._vain.get(addr, 0) < now for addr in _unsettled(reading, attributions))
+        return any(self._hold_backoffs.get(addr, 0) < now for addr in _unsettled(reading, attributions))
 
     def _note_vain_wait(self, reading: ParsedLine, attributions: list[Attribution], now: int) -> None:
         """An address that stays unknown (an upstream outside the cluster, say) holds up no more lines for a while."""
         for addr in _unsettled(reading, attributions):
-            if len(self._vain) >= VAIN_AT_MOST:
-                self._vain.clear()
-            if self._vain.get(addr, 0) < now:
-                self._vain[addr] = now + VAIN
+            if len(self._hold_backoffs) >= MAX_HOLD_BACKOFFS:
+                self._hold_backoffs.clear()
+            if self._hold_backoffs.get(addr, 0) < now:
+                self._hold_backoffs[addr] = now + HOLD_BACKOFF
 
     # --- writing: one JSON object -------------------------------------------------------------------------------
 
@@ -304,10 +330,10 @@ class Enricher:
             out["parse_error"] = "the line does not fit the log format"
         if attributions:
             out |= attributed(attributions[-1])
-        if record and (client := attribute_client(self.known, record.client, request_window(record, reading.at))):
+        if record and (client := attribute_client(self._histories, record.client, request_window(record, reading.at))):
             out |= called(client)
             if attributions:
-                callee = some_service(self.known, record.attempts[-1].addr, attributions[-1])
+                callee = some_service(self._histories, record.attempts[-1].addr, attributions[-1])
                 self._counts.count_edge(client.service, callee, failed=record.attempts[-1].is_error)
         if line.cut:
             out |= {"truncated": True, "truncated_bytes": line.cut}

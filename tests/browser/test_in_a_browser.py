@@ -9,9 +9,10 @@ from controller_logs import access, cri
 from daemons import Node, until
 from statuses import FAILING, OUT_OF_SYNC, POD, QUIET
 
-from enricher.config.settings import Listen
+from enricher.config.settings import ListenAddress
 from enricher.daemon.http import serving
-from enricher.metrics.counters import Collector, Gauges, Metrics
+from enricher.metrics.counters import Gauges, Metrics
+from enricher.metrics.exposition import Collector
 
 pytestmark = pytest.mark.browser
 
@@ -40,7 +41,7 @@ def browser():
 async def look(status, looking):
     """Serves the status, and has it looked at by `looking`, which is given the page's address."""
     metrics = Collector(Metrics(), Gauges)
-    async with serving(Listen("127.0.0.1", 0), metrics, lambda: None, status=lambda: status) as port:
+    async with serving(ListenAddress("127.0.0.1", 0), metrics, lambda: None, status=lambda: status) as port:
         return await asyncio.to_thread(looking, f"http://127.0.0.1:{port}/")
 
 

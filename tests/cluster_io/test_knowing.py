@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from demo.fake_api import FakeApi, slice_of, status
 from enricher.cluster.endpoint_source import EndpointWatch
-from enricher.config.settings import Settings
+from enricher.config.settings import ClusterSettings
 from enricher.endpoints.attribution import attribute
 from enricher.kube.client import connect
 
@@ -15,16 +15,16 @@ def service_of(name, ip, namespace="default"):
 
 
 @asynccontextmanager
-async def knowing(server, tmp_path, **options):
+async def watching(server, tmp_path, **options):
     server.write_kubeconfig(tmp_path / "config")
     async with connect(str(tmp_path / "config")) as api:
-        knowledge = EndpointWatch(api, Settings(**options), Settings().choosing().usual)
-        keeping = asyncio.create_task(knowledge.keep())
+        endpoints = EndpointWatch(api, ClusterSettings(**options))
+        running = asyncio.create_task(endpoints.run())
         try:
-            yield knowledge
+            yield endpoints
         finally:
-            keeping.cancel()
-            await asyncio.gather(keeping, return_exceptions=True)
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
 
 
 async def until(true):
@@ -37,29 +37,29 @@ async def test_services_are_watched_and_name_the_only_pod(tmp_path):
     async with FakeApi() as server:
         server.apply("ADDED", slice_of("web-1", {"10.0.0.1": "web-1"}, service="web"))
         server.apply("ADDED", service_of("web", "10.96.0.1"), plural="services")
-        async with knowing(server, tmp_path, services=True) as knowledge:
-            await knowledge.start()
-            found = attribute(knowledge.known, "10.96.0.1:80", None, answered=True)
+        async with watching(server, tmp_path, services=True) as endpoints:
+            await endpoints.wait_until_ready()
+            found = attribute(endpoints.histories, "10.96.0.1:80", None, answered=True)
             assert (found.grade, found.owner.pod, found.service.name) == ("service", "web-1", "web")
             server.apply("ADDED", service_of("new", "10.96.0.2"), plural="services")
-            await until(lambda: knowledge.known.services.of_ip("10.96.0.2"))
-            assert attribute(knowledge.known, "10.96.0.2:80", None, answered=True).service.name == "new"
-            await until(lambda: knowledge.watch().synced)
-            assert knowledge.problem() is None
-            assert knowledge.watch().last_event_age < 5
+            await until(lambda: endpoints.histories.services.of_ip("10.96.0.2"))
+            assert attribute(endpoints.histories, "10.96.0.2:80", None, answered=True).service.name == "new"
+            await until(lambda: endpoints.watch_summary().synced)
+            assert endpoints.problem() is None
+            assert endpoints.watch_summary().last_event_age < 5
 
 
 async def test_without_services_nobody_asks_for_them(tmp_path):
-    async with FakeApi() as server, knowing(server, tmp_path) as knowledge:
-        await knowledge.start()
+    async with FakeApi() as server, watching(server, tmp_path) as endpoints:
+        await endpoints.wait_until_ready()
         assert {request.path for request in server.requests} == {"/apis/discovery.k8s.io/v1/endpointslices"}
 
 
 async def test_nothing_is_asked_before_there_is_a_log(tmp_path):
-    async with FakeApi() as server, knowing(server, tmp_path) as knowledge:
+    async with FakeApi() as server, watching(server, tmp_path) as endpoints:
         await asyncio.sleep(0.05)
         assert server.requests == []
-        assert knowledge.problem() is None
+        assert endpoints.problem() is None
 
 
 async def test_one_watch_of_two_that_fails_is_told(tmp_path):
@@ -69,10 +69,10 @@ async def test_one_watch_of_two_that_fails_is_told(tmp_path):
                 return await status(403, "no")(request)
             return await super()._answer(request)
 
-    async with NoServices() as server, knowing(server, tmp_path, services=True) as knowledge:
-        starting = asyncio.create_task(knowledge.start())
+    async with NoServices() as server, watching(server, tmp_path, services=True) as endpoints:
+        starting = asyncio.create_task(endpoints.wait_until_ready())
         said = "cannot list services at the cluster scope: grant list and watch"
-        await until(lambda: said in (knowledge.problem() or ""))
-        assert knowledge.watch().restarts["forbidden"] >= 1
-        assert not knowledge.watch().synced
+        await until(lambda: said in (endpoints.problem() or ""))
+        assert endpoints.watch_summary().restarts["forbidden"] >= 1
+        assert not endpoints.watch_summary().synced
         starting.cancel()

@@ -12,7 +12,7 @@ import pytest
 
 from demo.fake_api import FakeApi, slice_of
 from enricher.cli import record as recording
-from enricher.config.settings import Settings
+from enricher.config.settings import ClusterSettings
 from enricher.endpoints.attribution import Window, attribute
 from enricher.endpoints.files import load_endpoints
 from enricher.errors import ConfigurationError
@@ -94,7 +94,7 @@ async def test_what_came_and_went_between_two_lists_makes_nobody_certain(tmp_pat
 
 async def test_a_file_that_cannot_be_written(tmp_path):
     with pytest.raises(ConfigurationError, match=r"cannot write .*: No such file or directory"):
-        recording.run(str(tmp_path / "no/such"), Settings())
+        recording.record_cluster(str(tmp_path / "no/such"), ClusterSettings())
 
 
 def test_a_file_is_replaced_when_there_is_something_to_record_and_not_before(tmp_path):
@@ -108,9 +108,9 @@ def test_a_file_is_replaced_when_there_is_something_to_record_and_not_before(tmp
 
 CODE = """
 import sys
-from enricher.cli.record import run
-from enricher.config.settings import Settings
-run(sys.argv[1] or None, Settings(kubeconfig=sys.argv[2]))
+from enricher.cli.record import record_cluster
+from enricher.config.settings import ClusterSettings
+record_cluster(sys.argv[1] or None, ClusterSettings(kubeconfig=sys.argv[2]))
 """
 
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from enricher.cli.main import main
-from enricher.config.settings import CONFIG, ENRICH, RECORD, RUN
+from enricher.config.options import CONFIG, ENRICH, RECORD, RUN
 
 
 @pytest.fixture

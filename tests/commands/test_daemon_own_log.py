@@ -12,7 +12,7 @@ from contextlib import suppress
 from controller_logs import access, cri
 from daemons import until
 
-from enricher.daemon.stderr import WAITING, StderrLog
+from enricher.daemon.stderr import MAX_QUEUED, StderrLog
 
 
 def test_stderr_that_nobody_reads_stops_nothing(node):
@@ -43,7 +43,7 @@ class Stuck(io.StringIO):
 def test_what_finds_no_room_is_counted(monkeypatch):
     monkeypatch.setattr(sys, "stderr", stuck := Stuck())
     with StderrLog() as log:
-        for n in range(WAITING + 100):
+        for n in range(MAX_QUEUED + 100):
             logging.getLogger("enricher").info("%d", n)
         assert 99 <= log.dropped <= 100  # one may be on its way
         stuck.freed.set()
@@ -55,7 +55,7 @@ def test_lines_of_the_end_are_written(node):
     daemon = node.start()
     until(lambda: daemon.out)
     assert daemon.stop()[0] == 0
-    assert daemon.said[-1].endswith(b"INFO enricher: stopping\n")
+    assert daemon.said[-1].endswith(b"INFO enricher.daemon.run: stopping\n")
 
 
 def test_a_daemon_that_would_read_its_own_output_does_not(node, tmp_path):

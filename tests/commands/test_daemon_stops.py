@@ -46,7 +46,7 @@ def test_killed(node):
     node.write(*(cri(access(n)) for n in range(1000)))
     first = node.start()
     until(lambda: len(first.out) == 1000)
-    until(lambda: list(node.state_dir.glob("positions*")))
+    until(lambda: list(node.state_dir.glob("positions.json")))
     node.write(*(cri(access(n)) for n in range(1000, 2000)))
     until(lambda: len(first.out) > 1000)
     first.stop(signal.SIGKILL)

@@ -93,8 +93,8 @@ def test_lines_of_stdin(explained, monkeypatch):
             "fits neither the log format nor nginx's error log with an upstream: check --profile and --log-format",
         ),
         (("10.0.0.1:80",), "to explain an address, add --at TIME"),
-        (("--at", "noon", "10.0.0.1:80"), "'noon' was given with --at: an RFC 3339 time is expected"),
-        (("--at", "2026-11-22T23:10:00Z", "web"), "'web' was given with --at: an address is expected"),
+        (("--at", "noon", "10.0.0.1:80"), "--at 'noon': expected an RFC 3339 time"),
+        (("--at", "2026-11-22T23:10:00Z", "web"), "'web' with --at: expected an address"),
     ],
 )
 def test_what_cannot_be_explained(explained, arguments, said):

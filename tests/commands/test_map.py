@@ -138,7 +138,7 @@ def test_a_summary_and_a_map(tmp_path, capsys):
     assert main(["enrich", "--endpoints", str(known), "--map", "dot", "--summary", "/dev/null"]) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert err == "enricher: --summary and --map were both given: one of them is expected\n"
+    assert err == "enricher: --summary and --map cannot be combined: give one of them\n"
 
 
 def test_a_summary_and_a_map_are_refused_before_anything_is_read(capsys):

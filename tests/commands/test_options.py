@@ -4,8 +4,9 @@ import argparse
 
 import pytest
 
+from enricher.config.options import ENRICH, RECORD, RUN, TAIL, TOP, add_options
 from enricher.config.resolve import resolve_settings, unknown_variables
-from enricher.config.settings import ENRICH, RECORD, RUN, TAIL, TOP, Listen, Settings, add_options
+from enricher.config.settings import ListenAddress, Settings
 from enricher.errors import ConfigurationError, UsageError
 
 VALUES = {
@@ -39,8 +40,8 @@ def settled(flags=(), environ=()):
 
 
 def value(settings, option):
-    found = getattr(settings, option.field)
-    if option.field == "log_format":
+    found = option.value_in(settings)
+    if option.setting == "logs.formats":
         return found and [one.text for one in found]
     return [getattr(one, "text", one) for one in found] if option.repeatable else found
 
@@ -51,7 +52,7 @@ def test_a_flag_a_variable_and_both(flag):
     first, second = VALUES[flag]
     given = [flag] if second is None else [flag, second]
     wanted = [second] if option.repeatable else option.parse(second or "true")
-    wanted = [wanted] if option.field == "log_format" else wanted
+    wanted = [wanted] if option.setting == "logs.formats" else wanted
     assert value(settled(given), option) == wanted
     assert value(settled((), {option.variable: second or "true"}), option) == wanted
     assert value(settled(given, {option.variable: first}), option) == wanted
@@ -59,31 +60,31 @@ def test_a_flag_a_variable_and_both(flag):
 
 
 def test_a_variable_that_a_flag_outdoes_is_not_read():
-    assert settled(["--from", "end"], {"ENRICHER_FROM": "middle"}).start == "end"
+    assert settled(["--from", "end"], {"ENRICHER_FROM": "middle"}).logs.start == "end"
     assert (
-        settled(["--log-format", "$status"], {"ENRICHER_LOG_FORMAT_FILE": "/missing"}).log_format[0].text == "$status"
+        settled(["--log-format", "$status"], {"ENRICHER_LOG_FORMAT_FILE": "/missing"}).logs.formats[0].text == "$status"
     )
 
 
 def test_a_missing_file_says_where_it_was_named():
-    with pytest.raises(ConfigurationError, match=r"in /missing: No such file .*\(given in the variable ENRICHER_LOG_F"):
+    with pytest.raises(ConfigurationError, match=r"^ENRICHER_LOG_FORMAT_FILE: cannot read .* /missing: No such file"):
         settled((), {"ENRICHER_LOG_FORMAT_FILE": "/missing"})
 
 
 @pytest.mark.parametrize("given", [["--namespace", "a"], ["--services"], ["--kubeconfig", "a"], ["--context", "a"]])
 def test_an_endpoints_file_stands_in_a_clusters_place(given):
-    with pytest.raises(UsageError, match=f"{given[0]} was given beside --endpoints"):
+    with pytest.raises(UsageError, match=f"{given[0]} cannot be combined with --endpoints"):
         settled(["--endpoints", "a", *given])
 
 
 @pytest.mark.parametrize("text", ["upstream_http_x", "$upstream_http_x", "${upstream_http_x}"])
 def test_a_variables_name(text):
-    assert settled(["--pod-variable", text]).pod_variable == "upstream_http_x"
+    assert settled(["--pod-variable", text]).output.pod_variable == "upstream_http_x"
 
 
 @pytest.mark.parametrize("text", ["", "a b", "$", "${a", "a-b"])
 def test_what_is_no_variables_name(text):
-    with pytest.raises(UsageError, match="nginx's variables"):
+    with pytest.raises(UsageError, match="a variable of the log format"):
         settled(["--pod-variable", text])
 
 
@@ -100,40 +101,40 @@ def test_misspelt_variables():
 
 def test_what_can_be_repeated():
     both = settled(["--select", "a/b/c", "--select", "d/e/f"])
-    assert [selector.text for selector in both.select] == ["a/b/c", "d/e/f"]
+    assert [selector.text for selector in both.logs.select] == ["a/b/c", "d/e/f"]
     both = settled((), {"ENRICHER_SELECT": "a/b/c\n  d/e/f ", "ENRICHER_ENDPOINTS": "/a /b"})
-    assert [selector.text for selector in both.select] == ["a/b/c", "d/e/f"]
-    assert both.endpoints == ("/a", "/b")
+    assert [selector.text for selector in both.logs.select] == ["a/b/c", "d/e/f"]
+    assert both.cluster.endpoints == ("/a", "/b")
 
 
 def test_a_format_file(tmp_path):
     path = tmp_path / "format"
     path.write_text("log_format x escape=json '$status';\n")
     for settings in (settled(["--log-format-file", str(path)]), settled((), {"ENRICHER_LOG_FORMAT_FILE": str(path)})):
-        assert settings.log_format[0].text == "$status"
-        assert settings.log_format[0].escape == "json"
+        assert settings.logs.formats[0].text == "$status"
+        assert settings.logs.formats[0].escape == "json"
     flag = settled(["--log-format", "$request"], {"ENRICHER_LOG_FORMAT_FILE": str(path)})
-    assert flag.log_format[0].text == "$request"
+    assert flag.logs.formats[0].text == "$request"
 
 
 @pytest.mark.parametrize(
     ("text", "listen"),
     [
-        (":80", Listen(None, 80)),
-        ("0.0.0.0:80", Listen("0.0.0.0", 80)),
-        ("[::1]:0", Listen("::1", 0)),
-        ("a.example:65535", Listen("a.example", 65535)),
+        (":80", ListenAddress(None, 80)),
+        ("0.0.0.0:80", ListenAddress("0.0.0.0", 80)),
+        ("[::1]:0", ListenAddress("::1", 0)),
+        ("a.example:65535", ListenAddress("a.example", 65535)),
     ],
 )
 def test_where_to_listen(text, listen):
-    assert settled(["--listen", text]).listen == listen
+    assert settled(["--listen", text]).server.listen == listen
 
 
 def test_what_kubernetes_tells_a_pod_of_itself():
     settings = settled((), {"NODE_NAME": "n", "POD_NAME": "p", "POD_NAMESPACE": "ns"})
-    assert (settings.node, settings.own_pod) == ("n", ("ns", "p"))
-    assert settled(["--node", "x"], {"NODE_NAME": "n"}).node == "x"
-    assert settled().own_pod is None
+    assert (settings.output.node, settings.logs.own_pod) == ("n", ("ns", "p"))
+    assert settled(["--node", "x"], {"NODE_NAME": "n"}).output.node == "x"
+    assert settled().logs.own_pod is None
 
 
 def test_every_option_is_in_the_help_with_its_variable(capsys):
@@ -148,9 +149,9 @@ def test_every_option_is_in_the_help_with_its_variable(capsys):
 
 @pytest.mark.parametrize(("text", "seconds"), [("0s", 0), ("90s", 90), ("10m", 600), ("1h", 3600), ("2d", 172_800)])
 def test_how_far_back(text, seconds):
-    assert resolve_settings(TAIL, {"--since": text}, {}).since == seconds
-    assert resolve_settings(TAIL, {}, {"ENRICHER_SINCE": text}).since == seconds
-    assert resolve_settings(TAIL, {}, {}).since == 0
+    assert resolve_settings(TAIL, {"--since": text}, {}).logs.since == seconds
+    assert resolve_settings(TAIL, {}, {"ENRICHER_SINCE": text}).logs.since == seconds
+    assert resolve_settings(TAIL, {}, {}).logs.since == 0
 
 
 @pytest.mark.parametrize("text", ["", "10", "m", "-1m", "1.5h", "1h30m", "10 m", "1w", "٣m"])
@@ -160,5 +161,7 @@ def test_what_is_no_duration(text):
 
 
 def test_the_profile_says_what_top_follows():
-    assert [one.text for one in resolve_settings(TOP, {"--profile": "traefik"}, {}).select] == ["*/*traefik*/*traefik*"]
+    assert [one.text for one in resolve_settings(TOP, {"--profile": "traefik"}, {}).logs.select] == [
+        "*/*traefik*/*traefik*"
+    ]
     assert not unknown_variables({"ENRICHER_SINCE": "1m"})

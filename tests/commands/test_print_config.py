@@ -10,8 +10,8 @@ from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from enricher.cli.main import main
-from enricher.config.resolve import resolve, shown
-from enricher.config.settings import CONFIG, ENDPOINTS, OF_A_CLUSTER, RUN
+from enricher.config.options import CLUSTER, CONFIG, ENDPOINTS, RUN
+from enricher.config.resolve import dump_config, resolve
 from enricher.errors import EnricherError
 
 TEXT = st.text(min_size=1).filter(lambda text: text.strip())
@@ -67,7 +67,7 @@ def given_of(*excluded):
 
 
 GIVEN = st.one_of(
-    given_of("--controller-configmap", *(option.flag for option in OF_A_CLUSTER)),
+    given_of("--controller-configmap", *(option.flag for option in CLUSTER)),
     given_of(ENDPOINTS.flag, "--controller-configmap"),
     given_of(ENDPOINTS.flag, "--log-format", "--profile"),
 )
@@ -75,8 +75,9 @@ GIVEN = st.one_of(
 
 def comparable(settings):
     """Two compiled formats are alike if their texts are."""
-    formats = settings.log_format and [(one.text, one.escape) for one in settings.log_format]
-    return dataclasses.asdict(dataclasses.replace(settings, log_format=None)), formats
+    formats = settings.logs.formats and [(one.text, one.escape) for one in settings.logs.formats]
+    logs = dataclasses.replace(settings.logs, formats=None)
+    return dataclasses.asdict(dataclasses.replace(settings, logs=logs)), formats
 
 
 @given(flags=GIVEN, variables=st.sets(st.sampled_from(OPTIONS)), node=st.sampled_from(["", "node-1"]))
@@ -93,19 +94,19 @@ def test_the_printed_file_gives_the_same_settings(tmp_path_factory, flags, varia
     except EnricherError:
         reject()
     path = tmp_path_factory.getbasetemp() / "printed.yaml"
-    text = "\n".join(shown(RUN, settled))
+    text = "\n".join(dump_config(RUN, settled))
     assert text.count("\n") == len(RUN) - 1
     path.write_text(text)
     again = resolve(RUN, {CONFIG.flag: str(path)}, pod)
     assert comparable(again.settings) == comparable(settled.settings)
-    assert {option: list(one.texts) for option, one in settled.given.items() if option.kind == "text"}.items() <= {
-        option: list(one.texts) for option, one in again.given.items()
-    }.items()
+    assert {
+        option: list(one.texts) for option, one in settled.values.items() if option.value_type == "text"
+    }.items() <= {option: list(one.texts) for option, one in again.values.items()}.items()
 
 
 def test_each_value_with_its_origin(tmp_path, capsys, monkeypatch):
-    path = tmp_path / "enricher.toml"
-    path.write_text('# a comment\nhistory = 60\nselect = ["/var/log/*.log"]\n')
+    path = tmp_path / "enricher.yaml"
+    path.write_text('# a comment\nhistory: 60\nselect: ["/var/log/*.log"]\n')
     monkeypatch.setenv("ENRICHER_STATE_DIR", "/state")
     monkeypatch.setenv("NODE_NAME", "node-1")
     assert main(["run", "--profile", "envoy", "--config", str(path), "--print-config"]) == 0

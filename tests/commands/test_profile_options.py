@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from enricher.accesslog.detection import FormatDetector
 from enricher.accesslog.profiles import PROFILES, formats
 from enricher.cli.main import main
+from enricher.config.options import RUN, add_options
 from enricher.config.resolve import resolve_settings
-from enricher.config.settings import RUN, Settings, add_options
+from enricher.config.settings import Settings
 from enricher.errors import UsageError
 from enricher.tailer.discovery import discover
 
@@ -57,24 +59,26 @@ def test_a_profile_given_and_a_profile_found_out_read_alike(enriched, profile, n
 def test_another_proxys_lines_do_not_fit(enriched):
     rows, err = enriched((RECORDED / "haproxy-httplog.log").read_text(), "--profile", "traefik")
     assert {row["kind"] for row in rows} == {"parse_error"}
-    assert err == f"enricher: no line fits a log format of traefik's ({len(rows)} lines)\n"
+    assert err == (
+        f"enricher: none of {len(rows)} lines fits a log format of the profile traefik: set --profile or --log-format\n"
+    )
 
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_the_default_selectors_follow_the_profile(profile):
     for settings in (settled(["--profile", profile]), settled((), {"ENRICHER_PROFILE": profile})):
-        assert settings.profile == profile
-        assert tuple(selector.text for selector in settings.select) == PROFILES[profile].select
+        assert settings.logs.profile == profile
+        assert tuple(selector.text for selector in settings.logs.select) == PROFILES[profile].select
     own = settled(["--profile", profile, "--select", "a/b/c"])
-    assert [selector.text for selector in own.select] == ["a/b/c"]
+    assert [selector.text for selector in own.logs.select] == ["a/b/c"]
     own = settled(["--profile", profile], {"ENRICHER_SELECT": "a/b/c"})
-    assert [selector.text for selector in own.select] == ["a/b/c"]
+    assert [selector.text for selector in own.logs.select] == ["a/b/c"]
 
 
 def test_without_one():
-    assert settled().profile is None
-    assert tuple(selector.text for selector in settled().select) == PROFILES["ingress-nginx"].select
-    assert Settings().select == settled().select
+    assert settled().logs.profile is None
+    assert tuple(selector.text for selector in settled().logs.select) == PROFILES["ingress-nginx"].select
+    assert Settings().logs.select == settled().logs.select
 
 
 @pytest.mark.parametrize(
@@ -95,7 +99,7 @@ def test_without_one():
 )
 def test_what_a_profile_selects(tmp_path, pod, container, profiles):
     (tmp_path / f"ns_{pod}_uid" / container).mkdir(parents=True)
-    found = {name for name in PROFILES if discover(str(tmp_path), settled(["--profile", name]).select)}
+    found = {name for name in PROFILES if discover(str(tmp_path), settled(["--profile", name]).logs.select)}
     assert found == profiles
 
 
@@ -107,8 +111,8 @@ def test_what_a_profile_selects(tmp_path, pod, container, profiles):
 def test_a_profile_for_what_is_selected(profile, rest):
     text = f"{profile}:{rest}"
     for settings in (settled(["--select", text]), settled((), {"ENRICHER_SELECT": text})):
-        (selector,) = settings.select
-        assert (selector.profile, selector.text, settings.profile) == (profile, rest, None)
+        (selector,) = settings.logs.select
+        assert (selector.profile, selector.text, settings.logs.profile) == (profile, rest, None)
 
 
 def test_each_selectors_sources_have_its_profile(tmp_path):
@@ -117,21 +121,21 @@ def test_each_selectors_sources_have_its_profile(tmp_path):
     (tmp_path / "plain.log").touch()
     selects = ["envoy:ns/edge-*/envoy", "haproxy:*/lb-*/*", "*/*/nginx", f"traefik:{tmp_path}/*.log"]
     settings = settled([part for select in selects for part in ("--select", select)])
-    found = discover(str(tmp_path / "pods"), settings.select)
+    found = discover(str(tmp_path / "pods"), settings.logs.select)
     assert [(source.container, source.profile) for source in found] == [
         ("", "traefik"),
         ("envoy", "envoy"),
         ("haproxy", "haproxy"),
         ("nginx", ""),
     ]
-    choosing = settings.choosing()
+    choosing = FormatDetector(settings.logs.formats, settings.logs.given_profile)
     for source in found:
         usual = source.profile or "ingress-nginx"
         assert choosing.of(source, source.profile, []).at(0) == formats(usual)
 
 
 def test_a_path_with_a_colon_is_a_path():
-    (selector,) = settled(["--select", "/var/log/a:b/*.log"]).select
+    (selector,) = settled(["--select", "/var/log/a:b/*.log"]).logs.select
     assert (selector.profile, selector.text) == ("", "/var/log/a:b/*.log")
 
 
@@ -181,8 +185,8 @@ def test_in_a_file_and_in_variables(tmp_path, flags, environ):
     (path := tmp_path / "format").write_text(ENVOY + "\\n\n")
     flags = [str(path) if flag == "FILE" else flag for flag in flags]
     environ = {name: str(path) if value == "FILE" else value for name, value in environ.items()}
-    wanted = settled(["--profile", "envoy", "--log-format", ENVOY]).log_format[0].names
-    assert settled(flags, environ).log_format[0].names == wanted
+    wanted = settled(["--profile", "envoy", "--log-format", ENVOY]).logs.formats[0].names
+    assert settled(flags, environ).logs.formats[0].names == wanted
 
 
 def test_a_format_that_names_no_upstream(enriched):
@@ -210,45 +214,45 @@ def refused(capsys):
 @pytest.mark.parametrize("option", ["profile", "select"])
 def test_a_name_that_is_no_profiles(refused, monkeypatch, option, name):
     value = name if option == "profile" else f"{name}:a/b/c"
-    allowed = f"one of {', '.join(PROFILES)} is expected"
+    allowed = f"expected one of {', '.join(PROFILES)}"
     err = refused("run", f"--{option}", value)
-    assert f"{value!r} was given with --{option}: {allowed}" in err
+    assert f"--{option} {value!r}: {allowed}" in err
     if value.strip() and " " not in value:  # a variable that is empty is none, and of a list spaces are the ends
         monkeypatch.setenv(f"ENRICHER_{option.upper()}", value)
-        assert f"{value!r} was given in the variable ENRICHER_{option.upper()}: {allowed}" in refused("run")
+        assert f"ENRICHER_{option.upper()} {value!r}: {allowed}" in refused("run")
 
 
 @pytest.mark.parametrize("rest", ["a/b", "", "relative.log"])
 def test_a_profile_before_what_selects_nothing(refused, rest):
     err = refused("run", "--select", f"envoy:{rest}")
-    assert f"{f'envoy:{rest}'!r} was given with --select" in err
+    assert f"--select {f'envoy:{rest}'!r}: " in err
     assert "NAMESPACE/POD-GLOB/CONTAINER" in err
 
 
 @pytest.mark.parametrize(
     ("profile", "text", "said"),
     [
-        ("envoy", "$status $upstream_addr", "a format of envoy's is expected: there is no variable in the format"),
+        ("envoy", "$status $upstream_addr", "not a log format of envoy: there is no variable in the format"),
         ("envoy", "%RESPONSE_CODE% %oops", "character 17"),
         ("envoy", "{}", "%RESPONSE_CODE%"),
         ("envoy", "{", "a JSON object of format strings is expected"),
         ("envoy", '{"a": ["%RESPONSE_CODE%"]}', "%RESPONSE_CODE%"),
-        ("haproxy", "", "a format of haproxy's is expected"),
-        ("haproxy", "words only", "a format of haproxy's is expected: there is no variable"),
+        ("haproxy", "", "not a log format of haproxy"),
+        ("haproxy", "words only", "not a log format of haproxy: there is no variable"),
         ("haproxy", "%ci%ST", "character 4"),
         ("traefik", "{status}", "one of common, json"),
-        ("nginx", "%ci", "an nginx log_format is expected"),
-        ("ingress-nginx", "%ci", "an nginx log_format is expected"),
+        ("nginx", "%ci", "not an nginx log_format"),
+        ("ingress-nginx", "%ci", "not an nginx log_format"),
         ("nginx-ingress", "$status $", "character 9"),
     ],
 )
 def test_a_format_in_another_language(refused, profile, text, said):
     err = refused("run", "--profile", profile, "--log-format", text)
-    assert f"{text!r} was given with --log-format" in err
+    assert f"--log-format {text!r}: " in err
     assert said in err
 
 
 def test_without_a_profile_a_format_is_nginxs():
-    assert settled(["--log-format", "$status"]).log_format[0].names == ("status",)
-    with pytest.raises(UsageError, match="an nginx log_format is expected"):
+    assert settled(["--log-format", "$status"]).logs.formats[0].names == ("status",)
+    with pytest.raises(UsageError, match="not an nginx log_format"):
         settled(["--log-format", ENVOY])

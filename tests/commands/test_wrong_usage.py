@@ -37,8 +37,8 @@ def refused(capsys):
         (["enrich", "--state-dir", "x"], "--state-dir"),
         (["top"], "terminal"),
         (["top", "--since", "1m"], "--since"),
-        (["tail", "--since", "1m", "log"], "--since was given beside files"),
-        (["tail", "--endpoints", "x"], "--endpoints was given without FILE"),
+        (["tail", "--since", "1m", "log"], "--since cannot be combined with files"),
+        (["tail", "--endpoints", "x"], "--endpoints requires a FILE"),
         (["tail", "--select", "/var/log/x"], "'/var/log/x'"),
         (["tail", "-o", "xml"], "xml"),
         (["enrich", "--log-format", "$status", "--log-format-file", "/nowhere"], "--log-format-file"),
@@ -71,12 +71,12 @@ def test_wrong_values_from_a_flag_and_from_a_variable(refused, monkeypatch, opti
     code, err = refused("run", f"--{option}", value)
     assert code == 2
     assert repr(value) in err
-    assert f"with --{option}" in err
+    assert f"--{option} {value!r}: " in err
     assert allowed in err
     monkeypatch.setenv(variable, value)
     code, err = refused("run")
     assert code == 2
-    assert f"in the variable {variable}" in err
+    assert f"{variable} {value!r}: " in err
     assert allowed in err
 
 

@@ -11,7 +11,8 @@ from typing import NamedTuple
 import orjson
 import pytest
 
-from enricher.cli.main import main, parser
+from enricher.cli.main import main
+from enricher.cli.parser import build_parser
 from enricher.endpoints.files import load_endpoints
 from enricher.errors import EnricherError
 from enricher.state_file import StateFile
@@ -202,7 +203,7 @@ def is_shown(documented: tuple[str, ...], output: str) -> str | None:
 
 @pytest.mark.parametrize("command", ALL, ids=identity)
 def test_the_parser_knows_the_options(command: Command) -> None:
-    parser().parse_args(command.arguments)
+    build_parser().parse_args(command.arguments)
 
 
 @pytest.mark.parametrize("command", [command for command in ALL if not why_not_run(command)], ids=identity)
@@ -223,7 +224,7 @@ def test_it_works_and_prints_what_is_documented(
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_options_named_in_the_text_belong_to_their_command(path: Path) -> None:
-    choices = next(action.choices for action in parser()._actions if isinstance(action.choices, dict))
+    choices = next(action.choices for action in build_parser()._actions if isinstance(action.choices, dict))
     for name, rest in re.findall(rf"`enricher ({'|'.join(COMMANDS)})\b([^`]*)`", path.read_text("utf-8")):
         known = {flag for action in choices[name]._actions for flag in action.option_strings}
         assert set(re.findall(r"--[a-z-]+", rest)) <= known, f"enricher {name}{rest}"
@@ -269,7 +270,7 @@ def test_what_is_not_a_command_is_not(text: str) -> None:
 def test_an_unknown_option_is_found() -> None:
     [command] = commands_in("a.md", "    enricher tail --follow\n")
     with pytest.raises(EnricherError, match="--follow"):
-        parser().parse_args(command.arguments)
+        build_parser().parse_args(command.arguments)
 
 
 def test_output_that_differs_is_found() -> None:

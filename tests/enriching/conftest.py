@@ -1,13 +1,13 @@
 import orjson
 import pytest
-from controller_lines import AT, SOURCE, STAMP, slice_of
+from controller_lines import AT, STAMP, enrich_all, slice_of
 
 from enricher.accesslog.detection import FormatDetector
 from enricher.accesslog.nginx import INGRESS_NGINX, compile_format
 from enricher.endpoints.attribution import Histories
 from enricher.endpoints.history import History
 from enricher.endpoints.slices import read_slice
-from enricher.enrich.engine import Batch, Enricher
+from enricher.enrich.engine import Enricher
 from enricher.line import Line
 from enricher.metrics.counters import Metrics
 
@@ -22,11 +22,11 @@ def history():
 
 @pytest.fixture
 def make(history):
-    """Makes an Enricher for a format."""
+    """Makes an Enricher for a format, and gives the histories beside it."""
 
     def make(format_=INGRESS_NGINX, **options):
         formats = FormatDetector((compile_format(format_),))
-        return Enricher(formats, Histories(history, History()), Metrics(), node="node-0", **options)
+        return Enricher(formats, Metrics(), node="node-0", **options), Histories(history, History())
 
     return make
 
@@ -36,8 +36,7 @@ def enriched(make):
     """What goes out for lines, one object per line."""
 
     def enriched(*texts, format_=INGRESS_NGINX, stamp=STAMP, stream="stdout", cut=0, **options):
-        enricher = make(format_, **options)
-        data = enricher.enrich(Batch(SOURCE, [Line(text, stamp, stream, cut) for text in texts])).data
+        data = enrich_all(*make(format_, **options), [Line(text, stamp, stream, cut) for text in texts])
         rows = data.split(b"\n")
         assert rows.pop() == b""
         return [orjson.loads(row) for row in rows]

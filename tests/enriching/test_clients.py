@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import orjson
 import pytest
-from controller_lines import slice_of
+from controller_lines import enrich_all, slice_of
 
 from enricher.accesslog.detection import FormatDetector
 from enricher.accesslog.nginx import INGRESS_NGINX, compile_format
@@ -12,10 +12,11 @@ from enricher.accesslog.profiles import UPSTREAMS_GRPC, formats
 from enricher.endpoints.attribution import Histories
 from enricher.endpoints.history import History
 from enricher.endpoints.slices import Service
-from enricher.enrich.engine import Batch, Enricher
+from enricher.enrich.engine import Enricher
 from enricher.line import Block, Source
 from enricher.metrics import counters as counting
 from enricher.metrics.counters import EXPIRY, OVERFLOW_EDGE, Metrics
+from enricher.metrics.exposition import Collector
 from enricher.tailer.framing import Framer
 from enricher.timestamps import SECOND, rfc3339_ns
 
@@ -58,14 +59,15 @@ def ask(request, pods):
 
     def ask(*lines, possible=INGRESS, stamp=STAMP):
         metrics = Metrics(lambda: AT)
-        enricher = Enricher(FormatDetector(possible), Histories(pods, History()), metrics, node="n")
+        enricher = Enricher(FormatDetector(possible), metrics, node="n")
         # The first line is no Block: only what follows it is read as one.
         head = b"%b stdout F nonsense\n" % stamp
         block = Framer().feed(head + b"".join(b"%b stdout F %b\n" % (stamp, line) for line in lines))
         assert isinstance(block, Block)
         data = b""
         for _ in range(2):  # the second time what the first has learned is used
-            data = enricher.enrich(Batch(SOURCE, block if request.param == "quick" else list(block))).data
+            chunk = block if request.param == "quick" else list(block)
+            data = enrich_all(enricher, Histories(pods, History()), chunk)
         enricher.count()
         rows = [orjson.loads(row) for row in data.splitlines()][1:]
         assert [row["kind"] for row in rows] == ["access"] * len(lines)
@@ -302,7 +304,7 @@ def test_it_is_counted_as_grpcs(ask):
 
     done = ask(grpc("14"), possible=GRPC)
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(counting.Collector(done.metrics, counting.Gauges))
+    registry.register(Collector(done.metrics, counting.Gauges))
     text = generate_latest(registry).decode()
     (line,) = (line for line in text.splitlines() if line.startswith("ingress_upstream_errors_total{"))
     assert 'code="UNAVAILABLE"' in line

@@ -5,6 +5,7 @@ from collections import Counter
 
 import orjson
 import pytest
+from controller_lines import enrich_all
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,7 +16,7 @@ from enricher.accesslog.profiles import UPSTREAMS_GRPC
 from enricher.endpoints.attribution import Histories
 from enricher.endpoints.history import History
 from enricher.enrich import engine as enriching
-from enricher.enrich.engine import Batch, Enricher
+from enricher.enrich.engine import Enricher, Hold, Output
 from enricher.enrich.fastpath import patterns
 from enricher.line import Block, Source
 from enricher.metrics.counters import Metrics
@@ -132,18 +133,18 @@ def enriched(
 ) -> tuple[list[bytes], object]:
     clock = [NOW]
     metrics = Metrics(lambda: clock[0])
-    enricher = Enricher(FormatDetector((compile_format(fmt),)), known(), metrics, node="n", count_only=count_only)
-    block = framed(body)
+    enricher = Enricher(FormatDetector((compile_format(fmt),)), metrics, node="n", count_only=count_only)
+    block, histories = framed(body), known()
     out = []
     for _ in range(2):  # the second time what the first has learned is used
-        batch = Batch(SOURCE, block if quick else list(block))
-        while True:
-            done = enricher.enrich(batch, now)
-            out.append(done.data)
-            if not done.wait_until:
-                break
-            assert now is not None
-            now = done.wait_until
+        time = [now]
+        for step in enricher.enrich(SOURCE, block if quick else list(block), histories, lambda: time[0]):  # noqa: B023
+            match step:
+                case Output(data):
+                    out.append(data)
+                case Hold(until):
+                    assert now is not None
+                    time[0] = now = until
     enricher.count()
     assert quick is False or fmt not in FORMATS.values() or any(enricher._fast.values())
     counts = (
@@ -229,15 +230,15 @@ def test_ordinary_lines_take_the_fast_path(fmt: str, monkeypatch: pytest.MonkeyP
 
 def test_what_was_known_of_an_address_is_forgotten_when_the_history_changes() -> None:
     now_known, metrics = known(), Metrics(lambda: NOW)
-    enricher = Enricher(FormatDetector((compile_format(INGRESS_NGINX),)), now_known, metrics)
+    enricher = Enricher(FormatDetector((compile_format(INGRESS_NGINX),)), metrics)
     body = (
         b'2026-11-22T23:18:31.5Z stdout F 10.1.2.3 - - [22/Nov/2026:23:18:31 +0000] "GET / HTTP/1.1" 200 1 "-" "-" 1 '
         b"0.001 [shop-web-renamed] [] 10.0.0.0:80 1 0.001 200 abc\n"
     )
 
     def answers() -> list[dict]:
-        quick = enricher.enrich(Batch(SOURCE, framed(body))).data
-        plain = enricher.enrich(Batch(SOURCE, list(framed(body)))).data
+        quick = enrich_all(enricher, now_known, framed(body))
+        plain = enrich_all(enricher, now_known, list(framed(body)))
         assert quick == plain
         return orjson.loads(quick.splitlines()[1])
 
@@ -259,8 +260,8 @@ def test_what_overflows_is_counted_alike(max_series: int) -> None:
     counts = []
     for quick in (True, False):
         metrics = Metrics(lambda: NOW, max_series=max_series)
-        enricher = Enricher(FormatDetector((compile_format(INGRESS_NGINX),)), known(), metrics)
-        enricher.enrich(Batch(SOURCE, framed(body) if quick else list(framed(body))))
+        enricher = Enricher(FormatDetector((compile_format(INGRESS_NGINX),)), metrics)
+        enrich_all(enricher, known(), framed(body) if quick else list(framed(body)))
         enricher.count()
         counts.append(sum(series.requests for series in metrics.pods.values()))
         assert metrics.overflowed > 0
@@ -308,7 +309,8 @@ def test_fractions_of_a_second_that_are_cut_are_no_earlier_times() -> None:
         pods.replace([], NOW - 3000 * SECOND)
         pods.apply("ADDED", slice_("10.0.0.0", "p0"), NOW - 2000 * SECOND)
         pods.apply("BOOKMARK", {}, NOW + SECOND * 12 // 100)
-        enricher = Enricher(FormatDetector((compile_format(LEGACY),)), Histories(pods, History()), Metrics(lambda: NOW))
-        out.append(enricher.enrich(Batch(SOURCE, framed(body) if quick else list(framed(body)))).data)
+        enricher = Enricher(FormatDetector((compile_format(LEGACY),)), Metrics(lambda: NOW))
+        lines = framed(body) if quick else list(framed(body))
+        out.append(enrich_all(enricher, Histories(pods, History()), lines))
     assert out[0] == out[1]
     assert b'"assumed"' in out[0]

@@ -2,12 +2,11 @@
 
 import orjson
 import pytest
-from controller_lines import SOURCE, STAMP, access
+from controller_lines import SOURCE, STAMP, access, enrich_all
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from enricher.accesslog.nginx import INGRESS_NGINX
-from enricher.enrich.engine import Batch
 from enricher.line import Line
 
 KINDS = {"access", "error", "other", "parse_error"}
@@ -44,9 +43,7 @@ FORMATS = [INGRESS_NGINX, JSON, "escape=none $req_id", "$namespace $pod $time $s
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
 @given(texts=st.lists(texts, max_size=4), stream=st.sampled_from(["", "stdout", "stderr"]), cut=st.integers(0, 9))
 def test_any_bytes(make, format_, texts, stream, cut):
-    enricher = make(format_)
-    batch = Batch(SOURCE, [Line(text, STAMP, stream, cut) for text in texts])
-    data = enricher.enrich(batch).data
+    data = enrich_all(*make(format_), [Line(text, STAMP, stream, cut) for text in texts])
     rows = data.split(b"\n")
     assert rows.pop() == b""
     assert len(rows) == len(texts)
@@ -66,8 +63,7 @@ def test_any_bytes(make, format_, texts, stream, cut):
 @given(stamp=st.binary(max_size=40) | st.just(b"2026-11-22T23:18:31.5Z"))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_any_stamp(make, stamp):
-    enricher = make()
-    data = enricher.enrich(Batch(SOURCE, [Line(access(), stamp, "stdout")])).data
+    data = enrich_all(*make(), [Line(access(), stamp, "stdout")])
     assert data.count(b"\n") == 1
     assert orjson.loads(data)["kind"] == "access"
 

@@ -1,12 +1,13 @@
 """Lines that may have several formats: the fast path reads them as the plain way does, or leaves them to it."""
 
 import pytest
-from test_fast_path import NOW, SOURCE, framed, known
+from controller_lines import enrich_all
+from test_fast_path import NOW, framed, known
 
 from enricher.accesslog.detection import LATE, FormatDetector
 from enricher.accesslog.nginx import INGRESS_NGINX, compile_format
 from enricher.accesslog.profiles import formats
-from enricher.enrich.engine import Batch, Enricher
+from enricher.enrich.engine import Enricher
 from enricher.metrics.counters import Metrics
 from enricher.timestamps import SECOND, format_ns
 
@@ -23,10 +24,11 @@ def line(agent: str, at: int) -> str:
 
 def both(choosing, body: str, times: int = 2) -> None:
     """The second time it is known which format the lines seem to have."""
-    quick, plain = (Enricher(choosing(), known(), Metrics(lambda: NOW)) for _ in range(2))
+    histories = known()
+    quick, plain = (Enricher(choosing(), Metrics(lambda: NOW)) for _ in range(2))
     for _ in range(times):
         block = framed(body.encode())
-        assert quick.enrich(Batch(SOURCE, block)).data == plain.enrich(Batch(SOURCE, list(block))).data
+        assert enrich_all(quick, histories, block) == enrich_all(plain, histories, list(block))
 
 
 @pytest.mark.parametrize("agent", ["curl", r"q\x22q", r"q\\q", r"q\q"])
@@ -53,11 +55,11 @@ def test_a_line_in_the_middle_of_a_block_that_is_of_another_time() -> None:
 
 def test_the_format_that_was_last_read_is_not_taken_where_another_comes_first() -> None:
     made = FormatDetector(profile="ingress-nginx")
-    enricher = Enricher(made, known(), Metrics(lambda: NOW))
+    enricher, histories = Enricher(made, Metrics(lambda: NOW)), known()
     body = "".join(line("curl", NOW + n) for n in range(5)).encode()
-    assert b'"req_id":"abc"' in enricher.enrich(Batch(SOURCE, framed(body))).data
+    assert b'"req_id":"abc"' in enrich_all(enricher, histories, framed(body))
     made.usual.begin((compile_format(OTHER),), NOW - SECOND)  # the API server was away at the start
-    assert b'"host":"abc"' in enricher.enrich(Batch(SOURCE, framed(body))).data
+    assert b'"host":"abc"' in enrich_all(enricher, histories, framed(body))
 
 
 def test_the_formats_of_a_profile_are_apart_so_that_any_of_them_is_quick() -> None:
@@ -71,12 +73,12 @@ def test_the_formats_of_a_profile_are_apart_so_that_any_of_them_is_quick() -> No
 def test_formats_that_came_and_went_leave_nothing() -> None:
     choosing, metrics = FormatDetector((compile_format(INGRESS_NGINX),)), Metrics(lambda: NOW)
     at, pods = known(), 0
-    enricher = Enricher(choosing, at, metrics)
+    enricher = Enricher(choosing, metrics)
     for n in range(300):
         when = NOW + (n + 1) * 3 * LATE
         choosing.usual.change((compile_format(f"{INGRESS_NGINX} x{n}"),), when, when)
         text = line("curl", when + 2 * LATE).replace(" abc\n", f" abc x{n}\n")
-        enricher.enrich(Batch(SOURCE, framed(text.encode())))
+        enrich_all(enricher, at, framed(text.encode()))
         pods = max(pods, len(at.pods.on_change))
     enricher.count()
     assert pods <= 60

@@ -1,8 +1,7 @@
 """When an attempt was, where the line tells little, or the error log knows more."""
 
-from controller_lines import AT, SOURCE, STAMP, access, slice_of
+from controller_lines import AT, STAMP, access, enrich_all, slice_of
 
-from enricher.enrich.engine import Batch
 from enricher.line import Line
 from enricher.timestamps import SECOND, format_ns
 
@@ -47,8 +46,7 @@ def test_an_answer_that_broke_off_was_completed_by_nobody(make, history):
         Line(error(b"upstream prematurely closed connection while reading upstream"), STAMP, "stderr"),
         Line(access(took=b"20.000").replace(b" 128 0.007 ", b" 128 20.000 "), format_ns(AT + 1000).encode(), "stdout"),
     ]
-    enricher = make()
-    assert b'"attribution":"ambiguous"' in enricher.enrich(Batch(SOURCE, lines)).data.splitlines()[1]
+    assert b'"attribution":"ambiguous"' in enrich_all(*make(), lines).splitlines()[1]
 
 
 def test_an_access_line_on_stderr_is_none(enriched):

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from test_fast_path import FORMATS, NOW, SOURCE, framed, known
+from controller_lines import enrich_all
+from test_fast_path import FORMATS, NOW, framed, known
 
 from enricher.accesslog.detection import FormatDetector
 from enricher.accesslog.nginx import compile_format
-from enricher.enrich.engine import Batch, Enricher
+from enricher.enrich.engine import Enricher
 from enricher.metrics.counters import Metrics
 
 LINES = 1000
@@ -52,10 +53,10 @@ def calls(work: Callable[[], object]) -> int:
 def test_calls_for_each_line(line: str, *, count_only: bool, at_most: int) -> None:
     body = "".join(f"{line % (n % 1000, n % 3)}\n" for n in range(LINES)).encode()
     formats = FormatDetector((compile_format(FORMATS["default"]),))
-    enricher = Enricher(formats, known(), Metrics(lambda: NOW), count_only=count_only)
-    enricher.enrich(Batch(SOURCE, framed(body)))  # addresses become known
+    enricher, histories = Enricher(formats, Metrics(lambda: NOW), count_only=count_only), known()
+    enrich_all(enricher, histories, framed(body))  # addresses become known
     block = framed(body)
-    made = calls(lambda: enricher.enrich(Batch(SOURCE, block)))
+    made = calls(lambda: enrich_all(enricher, histories, block))
     print(f"{made / LINES:.2f} calls a line")
     assert made <= at_most * LINES
 
@@ -63,9 +64,10 @@ def test_calls_for_each_line(line: str, *, count_only: bool, at_most: int) -> No
 def test_a_log_of_twice_the_pods_is_no_more_work() -> None:
     def work(pods: int) -> int:
         body = "".join(f"{ORDINARY % (n % 1000, n % pods)}\n" for n in range(LINES)).encode()
-        enricher = Enricher(FormatDetector((compile_format(FORMATS["default"]),)), known(), Metrics(lambda: NOW))
-        enricher.enrich(Batch(SOURCE, framed(body)))
+        histories = known()
+        enricher = Enricher(FormatDetector((compile_format(FORMATS["default"]),)), Metrics(lambda: NOW))
+        enrich_all(enricher, histories, framed(body))
         block = framed(body)
-        return calls(lambda: enricher.enrich(Batch(SOURCE, block)))
+        return calls(lambda: enrich_all(enricher, histories, block))
 
     assert work(1) == pytest.approx(work(2), rel=0.01)

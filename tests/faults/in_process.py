@@ -10,11 +10,13 @@ from pathlib import Path
 from virtual_time import VirtualLoop
 
 from demo.fake_api import slice_of
+from enricher.accesslog.detection import FormatDetector
 from enricher.cluster.endpoint_source import ChangeSignal
-from enricher.config.settings import Settings
-from enricher.daemon import pipeline as shipping_module
+from enricher.config.settings import LogSettings
+from enricher.daemon import pipeline
+from enricher.daemon.checkpoint import Checkpointer
 from enricher.daemon.pipeline import LogPipeline
-from enricher.daemon.run import STOP, State
+from enricher.daemon.run import SHUTDOWN_GRACE
 from enricher.daemon.stdout import StdoutWriter
 from enricher.endpoints.attribution import Histories
 from enricher.endpoints.history import History
@@ -43,14 +45,15 @@ class VirtualTime:
 class Trailing:
     """Knows the pods at 10.0.0.x; what it says of others, it says late or never, so that lines are held."""
 
-    trails = True
+    may_lag = True
+    recoverable_history = None
 
     def __init__(self) -> None:
         history = History(keep=None)
         history.replace([read_slice(slice_of("web", {f"10.0.0.{n}": f"web-{n}" for n in range(1, 5)}))], EPOCH - 10**9)
-        self.known, self.news = Histories(history, History()), ChangeSignal()
+        self.histories, self.changed = Histories(history, History()), ChangeSignal()
 
-    async def start(self) -> None:
+    async def wait_until_ready(self) -> None:
         return
 
 
@@ -76,8 +79,8 @@ class Daemon:
     """One life of it. `out` is what its reader got; the first `saved` bytes of it are covered by a checkpoint."""
 
     def __init__(self, log_dir: Path, state_dir: Path, *, chunk_size: int = 64 * 1024, pipe: int = 1 << 16) -> None:
-        shipping_module.time = VirtualTime
-        shipping_module.Follower = partial(Follower, chunk_size=chunk_size)
+        pipeline.time = VirtualTime
+        pipeline.Follower = partial(Follower, chunk_size=chunk_size)
         self.loop = asyncio.get_running_loop()
         assert isinstance(self.loop, VirtualLoop)
         self.loop.busy = lambda: self.flowing and self.writer.waiting > 0
@@ -86,18 +89,17 @@ class Daemon:
         fcntl.fcntl(self._stdout, fcntl.F_SETPIPE_SZ, pipe)
         os.set_blocking(self._reader, False)
         self.writer = CountingWriter(self._stdout)
-        self.knowledge, self.metrics, self.state = Trailing(), Metrics(), State(str(state_dir))
-        settings = Settings(log_dir=str(log_dir), state_dir=str(state_dir))
-        self.enricher = Enricher(settings.choosing(), self.knowledge.known, self.metrics)
-        self.shipping = LogPipeline(
-            settings,
+        self.endpoints, self.metrics, self.checkpointer = Trailing(), Metrics(), Checkpointer(str(state_dir))
+        self.enricher = Enricher(FormatDetector(), self.metrics)
+        self.pipeline = LogPipeline(
+            LogSettings(directory=str(log_dir)),
             enricher=self.enricher,
-            knowledge=self.knowledge,
-            writer=self.writer,
+            endpoints=self.endpoints,
+            stdout=self.writer,
             metrics=self.metrics,
-            positions=self.state.load(self.knowledge),
+            positions=self.checkpointer.load(self.endpoints),
         )
-        self.task = asyncio.create_task(self.shipping.run())
+        self.task = asyncio.create_task(self.pipeline.run())
         self.flow()
 
     def flow(self) -> None:
@@ -113,14 +115,14 @@ class Daemon:
             self.loop.remove_reader(self._reader)
 
     def save(self) -> None:
-        """A checkpoint, as State.keep makes it."""
-        self.state.save_positions(self.shipping)
+        """A checkpoint, as Checkpointer.run makes it."""
+        self.checkpointer.save(self.pipeline, self.endpoints)
         self.saved = self.writer.left
 
     async def stop(self) -> bool:
         """As at SIGTERM; whether everything that was read has left."""
-        self.shipping.stop()
-        done, _ = await asyncio.wait({self.task}, timeout=STOP)
+        self.pipeline.stop()
+        done, _ = await asyncio.wait({self.task}, timeout=SHUTDOWN_GRACE)
         await self._end()
         self.save()
         self._close()

@@ -11,7 +11,7 @@ from controller_logs import access
 from processes import Process
 
 from demo.fake_api import GONE, FakeApi, slice_of, status, stream
-from enricher.cluster.endpoint_source import FIRST_LIST
+from enricher.cluster.endpoint_source import FIRST_LIST_TIMEOUT
 from enricher.timestamps import format_ns
 
 pytestmark = pytest.mark.faults
@@ -91,7 +91,7 @@ async def test_away_at_the_start(tmp_path):
     async with Faulty() as server:
         await server.stop()
         async with followed(tmp_path, server) as it:
-            row = await it.line(0, seconds=FIRST_LIST + 5)
+            row = await it.line(0, seconds=FIRST_LIST_TIMEOUT + 5)
             assert row["attribution"] == "unknown"
             assert "pod" not in row
             assert not it.ready()

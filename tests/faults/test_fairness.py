@@ -34,11 +34,11 @@ def test_a_line_without_an_end_leaves_turns(tmp_path):
 
     async def main():
         daemon = await started(tmp_path, lambda daemon: b"GET /live/0 " in daemon.out)
-        assert daemon.shipping.lag()[0] > 100 << 20, "the other one was read first"
+        assert daemon.pipeline.lag()[0] > 100 << 20, "the other one was read first"
         for _ in range(20):
-            before = daemon.shipping.lag()[0]
+            before = daemon.pipeline.lag()[0]
             await asyncio.sleep(0)
-            assert before - daemon.shipping.lag()[0] <= 2 << 20
+            assert before - daemon.pipeline.lag()[0] <= 2 << 20
         await daemon.kill()
 
     virtual_time.run(main())

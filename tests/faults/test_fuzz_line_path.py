@@ -12,7 +12,7 @@ from enricher.accesslog.nginx import INGRESS_NGINX, compile_format
 from enricher.endpoints.attribution import Histories
 from enricher.endpoints.history import History
 from enricher.endpoints.slices import read_slice
-from enricher.enrich.engine import Batch, Enricher
+from enricher.enrich.engine import Enricher
 from enricher.line import Source
 from enricher.metrics.counters import Metrics
 from enricher.tailer.framing import Framer
@@ -126,11 +126,13 @@ def enricher(format_):
     history.replace(
         [read_slice(slice_of("web", PODS, namespace="shop", service="web", port=80))], rfc3339_ns(STAMP) - 10**12
     )
-    return Enricher(FormatDetector((compile_format(format_),)), Histories(history, History()), Metrics(), node="node-0")
+    enricher = Enricher(FormatDetector((compile_format(format_),)), Metrics(), node="node-0")
+    return enricher, Histories(history, History())
 
 
-def written(enricher, lines):
-    data = enricher.enrich(Batch(SOURCE, lines)).data
+def written(made, lines):
+    enricher, histories = made
+    data = b"".join(output.data for output in enricher.enrich(SOURCE, lines, histories))
     assert data.count(b"\n") == len(lines)
     return data
 

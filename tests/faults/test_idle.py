@@ -7,7 +7,7 @@ import virtual_time
 from in_process import Daemon
 from kubelet import open_descriptors
 
-from enricher.daemon.pipeline import LONGEST_POLL
+from enricher.daemon.pipeline import MAX_POLL_INTERVAL
 from enricher.tailer.follower import Follower
 
 
@@ -38,7 +38,7 @@ def test_silent_logs_are_looked_at_rarely(tmp_path, monkeypatch):
         assert daemon.out.count(b"\n") == 50
         looks = 0
         await asyncio.sleep(600)
-        assert looks <= 50 * (600 / LONGEST_POLL + 1)
+        assert looks <= 50 * (600 / MAX_POLL_INTERVAL + 1)
         began, path = daemon.loop.now, tmp_path / "pods" / "a_ingress-nginx-controller-7_u" / "controller" / "0.log"
         with path.open("a") as log:
             log.write("2026-11-22T00:00:00Z stdout F again\n")

@@ -8,8 +8,8 @@ import threading
 
 from enricher import state_file as state
 from enricher.cluster.endpoint_source import EndpointFiles
-from enricher.daemon import run as daemon
-from enricher.daemon.run import State
+from enricher.daemon import checkpoint
+from enricher.daemon.checkpoint import Checkpointer
 from enricher.daemon.stdout import StdoutWriter
 
 
@@ -25,7 +25,7 @@ class Positions:
 
 async def test_the_last_save_is_not_overtaken(tmp_path, monkeypatch):
     """A save that is under way when the daemon ends may be as slow as a disk can be."""
-    monkeypatch.setattr(daemon, "SAVE", 0.001)
+    monkeypatch.setattr(checkpoint, "CHECKPOINT_INTERVAL", 0.001)
     begun, go_on = threading.Event(), threading.Event()
 
     class Slow:
@@ -39,16 +39,16 @@ async def test_the_last_save_is_not_overtaken(tmp_path, monkeypatch):
             return of(content)
 
     monkeypatch.setattr(state, "orjson", Slow)
-    kept, shipping = State(str(tmp_path)), Positions()
+    checkpointer, pipeline = Checkpointer(str(tmp_path)), Positions()
     (tmp_path / "endpoints.yaml").write_text("10.0.0.1:80: {pod: web-1, namespace: shop, service: web, node: n}\n")
-    knowledge = EndpointFiles([str(tmp_path / "endpoints.yaml")])
-    task = asyncio.create_task(kept.keep(shipping, knowledge))
+    endpoints = EndpointFiles([str(tmp_path / "endpoints.yaml")])
+    task = asyncio.create_task(checkpointer.run(pipeline, endpoints))
     await asyncio.to_thread(begun.wait, 10)
     task.cancel()
     asyncio.get_running_loop().call_later(0.05, go_on.set)
     await asyncio.wait({task})
-    shipping.offset = 1
-    kept.save_positions(shipping)
+    pipeline.offset = 1
+    checkpointer.save(pipeline, endpoints)
     go_on.set()
     await asyncio.get_running_loop().shutdown_default_executor()
     assert json.loads((tmp_path / "positions.json").read_bytes())["positions"]["/log"]["offset"] == 1

@@ -10,9 +10,9 @@ import pytest
 from churn import Log, Reference
 from processes import Process
 
-from enricher.daemon.run import SAVE
+from enricher.daemon.checkpoint import CHECKPOINT_INTERVAL
 
-WINDOW = SAVE + 1.5
+WINDOW = CHECKPOINT_INTERVAL + 1.5
 """Seconds: what had left so long before a kill must not come again. The disk may be slow."""
 STEPS = {
     "write": 12,

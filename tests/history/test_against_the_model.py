@@ -16,7 +16,7 @@ from reference import HORIZON, SLICE_LAG, START_UP, Life, Try, World, ns, tries
 from enricher.endpoints.attribution import Attribution, Histories, attribute
 from enricher.endpoints.history import History
 from enricher.endpoints.slices import read_slice
-from enricher.enrich.engine import HOLD
+from enricher.enrich.engine import HOLD_TIMEOUT
 from enricher.enrich.windows import windows
 from enricher.timestamps import SECOND
 
@@ -116,8 +116,8 @@ def run_world(seed: int, *, delay: float, lag: float) -> None:
             judge(asked(known, held), held, watch)
         until(moment)
         found = asked(known, one)
-        if found.may_change and moment < one.written + HOLD / SECOND:
-            waiting.append((one.written + HOLD / SECOND, n, one))
+        if found.may_change and moment < one.written + HOLD_TIMEOUT / SECOND:
+            waiting.append((one.written + HOLD_TIMEOUT / SECOND, n, one))
         else:
             judge(found, one, watch)
     for due, _, held in sorted(waiting):

@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from enricher.labels import Grade
 from enricher.report.pod_stats import MAX_FAILED_REQUESTS, SORT_KEYS, UNNAMED, PodStats, sort_rows
 from enricher.report.summary_table import print_summary
 from enricher.timestamps import SECOND, format_ns
@@ -121,12 +120,6 @@ def test_the_worst_grade_and_who_cannot_be_named():
     )
     assert {pod: row.grade for pod, row in rows(made).items()} == {"a": "assumed", UNNAMED: "unknown"}
     assert rows(made)[UNNAMED].p50 is None
-
-
-def test_the_grades_are_all_known():
-    from enricher.metrics.counters import GRADES as COUNTED  # noqa: PLC0415
-
-    assert set(Grade) == set(COUNTED)
 
 
 @pytest.mark.parametrize(

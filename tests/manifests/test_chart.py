@@ -6,8 +6,8 @@ import pytest
 import yaml
 from helm_chart import CHART, DEPLOY, EVERYTHING, helm, objects, rendered
 
+from enricher.config.options import RUN
 from enricher.config.resolve import resolve_settings, unknown_variables
-from enricher.config.settings import RUN
 
 pytestmark = pytest.mark.helm
 
@@ -122,12 +122,16 @@ def test_the_daemon_understands_the_variables() -> None:
     variables = environment(EVERYTHING)
     assert unknown_variables(variables) == []
     settings = resolve_settings(RUN, {}, variables)
-    assert settings.controller_configmap == ("edge", "ingress-nginx-controller")
-    assert [selector.text for selector in settings.select] == [
+    assert settings.logs.controller_configmap == ("edge", "ingress-nginx-controller")
+    assert [selector.text for selector in settings.logs.select] == [
         "*/*ingress-nginx-controller*/controller",
         "gateways/*/envoy",
     ]
-    assert (settings.listen.port, settings.max_series, settings.history) == (9500, 2_000_000, 1200.5)
+    assert (settings.server.listen.port, settings.server.max_series, settings.cluster.retention) == (
+        9500,
+        2_000_000,
+        1200.5,
+    )
 
 
 def test_a_log_format_arrives_as_it_was_written() -> None:

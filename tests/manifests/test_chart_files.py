@@ -12,7 +12,7 @@ import yaml
 from helm_chart import CHART, DEPLOY
 
 from enricher.accesslog.profiles import PROFILES
-from enricher.config.settings import RUN
+from enricher.config.options import RUN
 
 VALUES = (CHART / "values.yaml").read_text()
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())["properties"]

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
+from enricher.config.options import RUN
 from enricher.config.resolve import resolve_settings, unknown_variables
-from enricher.config.settings import RUN
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 OBJECTS: list[dict[str, Any]] = [

@@ -13,7 +13,8 @@ from enricher.accesslog.attempts import Attempt
 from enricher.endpoints.attribution import Attribution
 from enricher.endpoints.slices import Owner, Service
 from enricher.kube.watcher import WatchSummary
-from enricher.metrics.counters import BUCKETS, EXPIRY, OVERFLOW, Collector, Gauges, Metrics
+from enricher.metrics.counters import BUCKETS, EXPIRY, OVERFLOW, Gauges, Metrics
+from enricher.metrics.exposition import Collector
 from enricher.timestamps import SECOND
 
 

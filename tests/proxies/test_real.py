@@ -11,9 +11,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from enricher.accesslog.detection import FormatDetector
 from enricher.accesslog.grpc import CODES
 from enricher.endpoints.files import load_endpoints
-from enricher.enrich.engine import Batch, Enricher
+from enricher.enrich.engine import Enricher
 from enricher.line import Source
-from enricher.metrics.counters import Collector, Gauges, Metrics
+from enricher.metrics.counters import Gauges, Metrics
+from enricher.metrics.exposition import Collector
 from enricher.tailer.reader import read_file
 
 from . import pods, rig, scenarios
@@ -54,9 +55,10 @@ def test_failed_calls_are_counted_by_pod_and_status(variant: str, tmp_path: Path
     for seen in run.seen:
         ended.update((one["pod"], CODES[one["status"]]) for one in seen.reached if one["status"])
     metrics = Metrics()
-    enricher = Enricher(FormatDetector(), load_endpoints([str(endpoints)]), metrics)
+    enricher, histories = Enricher(FormatDetector(), metrics), load_endpoints([str(endpoints)])
     for lines in read_file(str(run.log)):
-        enricher.enrich(Batch(Source(str(run.log)), lines))
+        for _ in enricher.enrich(Source(str(run.log)), lines, histories):
+            pass
     enricher.count()
     counted = {
         (sample.labels["pod"], sample.labels["code"]): int(sample.value)

@@ -8,6 +8,7 @@ import os
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -19,7 +20,7 @@ from enricher.endpoints.attribution import Histories
 from enricher.endpoints.files import load_endpoints
 from enricher.endpoints.history import EVER, History
 from enricher.endpoints.slices import read_slice, service_as_slice
-from enricher.enrich.engine import HOLD, Batch, Enricher
+from enricher.enrich.engine import HOLD_TIMEOUT, Enricher, Hold, Output
 from enricher.line import Source
 from enricher.metrics.counters import Metrics
 from enricher.tailer.reader import read_file
@@ -55,8 +56,8 @@ def physical_lines(recording: Path) -> tuple[int, int]:
     return len(lines), sum(line.split(b" ", 3)[2] != b"P" for line in lines)
 
 
-def enricher_of(known: Histories) -> Enricher:
-    return Enricher(FormatDetector((compile_format(INGRESS_NGINX),)), known, Metrics(), node="node-1")
+def new_enricher() -> Enricher:
+    return Enricher(FormatDetector((compile_format(INGRESS_NGINX),)), Metrics(), node="node-1")
 
 
 def judged(recording: Path, out: list[Row]) -> Figures:
@@ -95,11 +96,12 @@ def show(name: str, figures: Figures, lines: int) -> None:
 def test_read_afterwards(recording: Path) -> None:
     """As `enricher enrich --endpoints watch.jsonl --endpoints services.json controller.log` does."""
     known = load_endpoints([str(recording / "watch.jsonl"), str(recording / "services.json")])
-    enricher = enricher_of(known)
+    enricher = new_enricher()
     out = [
         orjson.loads(row)
         for lines in read_file(str(recording / "controller.log"))
-        for row in enricher.enrich(Batch(Source("log"), lines)).data.splitlines()
+        for output in enricher.enrich(Source("log"), lines, known)
+        for row in output.data.splitlines()
     ]
     figures = judged(recording, out)
     physical, whole = physical_lines(recording)
@@ -122,7 +124,7 @@ def test_read_live_and_late(recording: Path, lag: int) -> None:
     known.pods.replace(map(read_slice, first), events[0][0])
     for service in orjson.loads((recording / "services.json").read_bytes())["items"]:
         known.services.apply("ADDED", service_as_slice(service), events[0][0], EVER)
-    enricher, out, now = enricher_of(known), [], 0
+    enricher, out, clock = new_enricher(), [], SimpleNamespace(now=0)
 
     def listen(until: int) -> None:
         while rest and rest[0][0] <= until:
@@ -131,16 +133,16 @@ def test_read_live_and_late(recording: Path, lag: int) -> None:
 
     for lines in read_file(str(recording / "controller.log")):
         for line in lines:
-            batch = Batch(Source("log"), [line])
-            now = max(now, (rfc3339_ns(line.stamp) or 0) + lag * SECOND)
-            listen(now)
-            enriched = enricher.enrich(batch, now)
-            while enriched.wait_until:
-                assert enriched.wait_until <= now + HOLD
-                now = min(enriched.wait_until, rest[0][0] if rest else enriched.wait_until)
-                listen(now)
-                enriched = enricher.enrich(batch, now)
-            out += map(orjson.loads, enriched.data.splitlines())
+            clock.now = max(clock.now, (rfc3339_ns(line.stamp) or 0) + lag * SECOND)
+            listen(clock.now)
+            for step in enricher.enrich(Source("log"), [line], known, lambda: clock.now):
+                match step:
+                    case Output(data):
+                        out += map(orjson.loads, data.splitlines())
+                    case Hold(until):
+                        assert until <= clock.now + HOLD_TIMEOUT
+                        clock.now = min(until, rest[0][0] if rest else until)
+                        listen(clock.now)
     figures = judged(recording, out)
     show(f"{recording.name}, {lag} s late", figures, len(out))
     assert len(out) == physical_lines(recording)[1]

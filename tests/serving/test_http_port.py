@@ -6,13 +6,14 @@ import socket
 import aiohttp
 import pytest
 
-from enricher.config.settings import Listen
+from enricher.config.settings import ListenAddress
 from enricher.daemon import http as module
 from enricher.daemon.http import serving
 from enricher.errors import ConfigurationError
-from enricher.metrics.counters import Collector, Gauges, Metrics
+from enricher.metrics.counters import Gauges, Metrics
+from enricher.metrics.exposition import Collector
 
-HERE = Listen("127.0.0.1", 0)
+HERE = ListenAddress("127.0.0.1", 0)
 
 
 def collector() -> Collector:
@@ -45,12 +46,12 @@ async def test_what_it_answers():
 async def test_a_port_in_use_is_told():
     async with serving(HERE, collector(), lambda: None) as port:
         with pytest.raises(ConfigurationError, match=f"cannot listen on 127.0.0.1:{port}"):
-            async with serving(Listen("127.0.0.1", port), collector(), lambda: None):
+            async with serving(ListenAddress("127.0.0.1", port), collector(), lambda: None):
                 pass
 
 
 async def test_what_is_no_http_is_told_to_who_sent_it_and_is_not_in_the_log(caplog):
-    async with serving(HERE, collector(), lambda: None, look=lambda: 1 / 0) as port:
+    async with serving(HERE, collector(), lambda: None, update=lambda: 1 / 0) as port:
         for said in (b"GET /\xff HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nX: " + b"x" * 9000 + b"\r\n", b"\x16\x03\x01\r\n"):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(said + b"Host: x\r\n\r\n")
@@ -62,9 +63,9 @@ async def test_what_is_no_http_is_told_to_who_sent_it_and_is_not_in_the_log(capl
 
 
 async def test_connections_that_say_nothing_are_ended(monkeypatch):
-    monkeypatch.setattr(module, "LIFE", 0.05)
-    monkeypatch.setattr(module, "ANSWER", 0.05)
-    monkeypatch.setattr(module, "LOOK", 0.01)
+    monkeypatch.setattr(module, "CONNECTION_LIFETIME", 0.05)
+    monkeypatch.setattr(module, "ANSWER_TIMEOUT", 0.05)
+    monkeypatch.setattr(module, "AGE_INTERVAL", 0.01)
     async with serving(HERE, collector(), lambda: None) as port:
         for said in (b"", b"GET /metrics HTTP/1.1\r\nHost: x\r\nX: "):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -74,7 +75,7 @@ async def test_connections_that_say_nothing_are_ended(monkeypatch):
 
 
 async def test_one_connection_too_many_takes_the_place_of_the_oldest(monkeypatch):
-    monkeypatch.setattr(module, "CONNECTIONS", 3)
+    monkeypatch.setattr(module, "MAX_CONNECTIONS", 3)
     async with serving(HERE, collector(), lambda: None) as port:
         held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
         assert await get(port, "/livez") == (200, "ok\n")
@@ -85,7 +86,7 @@ async def test_one_connection_too_many_takes_the_place_of_the_oldest(monkeypatch
 
 async def test_many_connections_at_once_do_not_get_past_the_limit(monkeypatch):
     """The loop accepts a hundred at a time, and knows of them only afterwards."""
-    monkeypatch.setattr(module, "CONNECTIONS", 8)
+    monkeypatch.setattr(module, "MAX_CONNECTIONS", 8)
     async with serving(HERE, collector(), lambda: None) as port:
         clients = []
         for _ in range(300):
@@ -114,7 +115,7 @@ def _is_closed(client: socket.socket) -> bool:
 async def test_clients_that_do_not_read_hold_up_neither_probes_nor_memory(monkeypatch):
     metrics = Metrics()
     metrics.lines.update({f"{n}-{'x' * 3000}": n for n in range(3000)})  # more than a socket takes unread
-    monkeypatch.setattr(module, "SENDING", 0.1)
+    monkeypatch.setattr(module, "SEND_TIMEOUT", 0.1)
     rendered = []
     plain = module.generate_latest
     monkeypatch.setattr(module, "generate_latest", lambda registry: rendered.append(1) or plain(registry))
@@ -125,7 +126,7 @@ async def test_clients_that_do_not_read_hold_up_neither_probes_nor_memory(monkey
             writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
             writers.append(writer)
         assert await get(port, "/livez") == (200, "ok\n")
-        assert len(rendered) <= module.RENDERINGS
+        assert len(rendered) <= module.MAX_RENDERINGS
         assert (await get(port, "/metrics"))[0] == 200
         for writer in writers:
             writer.transport.abort()

@@ -8,16 +8,17 @@ import aiohttp
 import pytest
 from statuses import FAILING, OUT_OF_SYNC
 
-from enricher.config.settings import Listen
+from enricher.config.settings import ListenAddress
 from enricher.daemon import http as module
 from enricher.daemon.http import serving
-from enricher.metrics.counters import Collector, Gauges, Metrics
+from enricher.metrics.counters import Gauges, Metrics
+from enricher.metrics.exposition import Collector
 
 PATHS = ("/", "/status.json")
 
 
 def here(status=lambda: FAILING):
-    return serving(Listen("127.0.0.1", 0), Collector(Metrics(), Gauges), lambda: None, status=status)
+    return serving(ListenAddress("127.0.0.1", 0), Collector(Metrics(), Gauges), lambda: None, status=status)
 
 
 async def ask(port, path, method="GET"):
@@ -111,9 +112,9 @@ async def test_so_many_pages_at_a_time(monkeypatch):
         at_a_time -= 1
         return b"x"
 
-    started = threading.Barrier(module.RENDERINGS, timeout=5)
+    started = threading.Barrier(module.MAX_RENDERINGS, timeout=5)
     monkeypatch.setattr(module, "render", slowly)
     async with here() as port:
-        answers = await asyncio.gather(*(ask(port, "/") for _ in range(3 * module.RENDERINGS)))
-        assert [status for status, _, _ in answers] == [200] * (3 * module.RENDERINGS)
-        assert most == module.RENDERINGS
+        answers = await asyncio.gather(*(ask(port, "/") for _ in range(3 * module.MAX_RENDERINGS)))
+        assert [status for status, _, _ in answers] == [200] * (3 * module.MAX_RENDERINGS)
+        assert most == module.MAX_RENDERINGS

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from enricher import state_file as module
-from enricher.daemon.pipeline import LONG_GONE, take_positions
+from enricher.daemon.checkpoint import POSITION_RETENTION, usable_positions
 from enricher.errors import ConfigurationError
 from enricher.state_file import StateFile
 
@@ -20,7 +20,7 @@ class Checkpoints(StateFile):
         super().__init__(state_dir, "positions")
 
     def load(self) -> dict:
-        return super().load(lambda saved: take_positions(saved, 0)) or {}
+        return super().load(lambda saved: usable_positions(saved, 0)) or {}
 
 
 def test_what_is_saved_is_loaded(tmp_path):
@@ -143,8 +143,8 @@ def test_an_unreadable_file_is_no_position(tmp_path, caplog):
 
 
 def test_positions_of_logs_that_are_long_gone_are_not_kept(tmp_path):
-    there, now = str(tmp_path), 10 * LONG_GONE
-    old, young = {"mtime": now - LONG_GONE}, {"mtime": now - LONG_GONE + 1}
+    there, now = str(tmp_path), 10 * POSITION_RETENTION
+    old, young = {"mtime": now - POSITION_RETENTION}, {"mtime": now - POSITION_RETENTION + 1}
     saved = {there: old, "/gone": old, "/just/gone": young, "/no/idea": {}, "/odd": {"mtime": "x"}}
-    assert take_positions(saved, now).keys() == saved.keys() - {"/gone"}
-    assert take_positions(saved, now)[there] == old
+    assert usable_positions(saved, now).keys() == saved.keys() - {"/gone"}
+    assert usable_positions(saved, now)[there] == old

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enricher.daemon.status.error_rates import KEPT, MINUTES, ErrorRates
+from enricher.daemon.status.error_rates import MAX_KEYS, MINUTES, ErrorRates
 
 NOTHING = (0,) * MINUTES
 
@@ -52,11 +52,11 @@ def test_a_counter_that_began_again():
 
 def test_of_too_many_the_worst_are_kept_whenever_they_come():
     recent = ErrorRates(now=0.0)
-    recent.sample({n: n for n in range(1, 10 * KEPT)}, now=1.0)
-    assert list(recent.worst_first()) == list(range(10 * KEPT - 1, 9 * KEPT - 1, -1))
-    recent.sample({n: n for n in range(1, 10 * KEPT)} | {"late": 5000, "little": 1}, now=2.0)
-    assert list(recent.worst_first())[:2] == ["late", 10 * KEPT - 1]
-    assert len(recent.worst_first()) == KEPT
+    recent.sample({n: n for n in range(1, 10 * MAX_KEYS)}, now=1.0)
+    assert list(recent.worst_first()) == list(range(10 * MAX_KEYS - 1, 9 * MAX_KEYS - 1, -1))
+    recent.sample({n: n for n in range(1, 10 * MAX_KEYS)} | {"late": 5000, "little": 1}, now=2.0)
+    assert list(recent.worst_first())[:2] == ["late", 10 * MAX_KEYS - 1]
+    assert len(recent.worst_first()) == MAX_KEYS
 
 
 @given(st.lists(st.tuples(st.floats(0, 400), st.dictionaries(st.sampled_from("abc"), st.integers(1, 9)))))

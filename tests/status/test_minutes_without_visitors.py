@@ -5,14 +5,14 @@ import time
 from types import SimpleNamespace
 
 from enricher.accesslog.attempts import Error
-from enricher.daemon import run as daemon
+from enricher.daemon.status import monitor
 from enricher.metrics.counters import Gauges, Metrics, PodSeries
 
 
 async def test_each_minutes_errors_stay_in_their_minute(monkeypatch):
     clock, looked, enough = [0.0], [], asyncio.Event()
-    monkeypatch.setattr(daemon, "MINUTE", 0.001)
-    monkeypatch.setattr(daemon, "time", SimpleNamespace(monotonic=lambda: clock[0], time_ns=time.time_ns))
+    monkeypatch.setattr(monitor, "SAMPLE_INTERVAL", 0.001)
+    monkeypatch.setattr(monitor, "time", SimpleNamespace(monotonic=lambda: clock[0], time_ns=time.time_ns))
     metrics = Metrics()
     series = metrics.pods["shop", "web", "web-1", "node-1"] = PodSeries()
 
@@ -25,13 +25,13 @@ async def test_each_minutes_errors_stay_in_their_minute(monkeypatch):
         else:
             enough.set()
 
-    shipping = SimpleNamespace(count=count, followed=list)
-    seen = SimpleNamespace(look=lambda: None, gauges=Gauges())
-    knowledge = SimpleNamespace(problem=lambda: None)
-    told = daemon._Told("node-1", seen, shipping, knowledge, metrics)
-    keeping = asyncio.create_task(told.keep())
+    pipeline = SimpleNamespace(update_counts=count, followed=list)
+    snapshot = SimpleNamespace(update=lambda: None, gauges=Gauges())
+    endpoints = SimpleNamespace(problem=lambda: None)
+    status_monitor = monitor.StatusMonitor("node-1", snapshot, pipeline, endpoints, metrics)
+    running = asyncio.create_task(status_monitor.run())
     await asyncio.wait_for(enough.wait(), 5)
-    keeping.cancel()
-    status = told.status()
+    running.cancel()
+    status = status_monitor.status()
     assert [pod.errors_per_minute[-5:] for pod in status.failing] == [(0, 1, 2, 3, 0)]
     assert status.watch.state == "none"

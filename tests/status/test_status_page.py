@@ -11,9 +11,9 @@ import pytest
 from statuses import FAILING, OUT_OF_SYNC, POD, QUIET
 
 from enricher.accesslog.attempts import Error
-from enricher.daemon.status.error_rates import KEPT, MINUTES
-from enricher.daemon.status.model import MOST_SOURCES, ErrorCount, Watch, failing_pods, furthest_behind
-from enricher.daemon.status.page import HEADERS, LONGEST, MOST_CODES, render, sparkline
+from enricher.daemon.status.error_rates import MAX_KEYS, MINUTES
+from enricher.daemon.status.model import MAX_SOURCES, ErrorCount, Watch, failing_pods, furthest_behind
+from enricher.daemon.status.page import HEADERS, MAX_CODES, MAX_TEXT, render, sparkline
 from enricher.metrics.counters import PodSeries
 
 VOID = {"meta", "link", "br"}
@@ -66,7 +66,7 @@ def test_a_quiet_node():
     page = Page(QUIET)
     assert "no pod fails – Enricher on node-1" in page.text
     assert "No attempt failed in the last hour." in page.text
-    assert "in sync; last word 12 s ago; restarts: closed 3" in page.text
+    assert "in sync; last event 12 s ago; restarts: closed 3" in page.text
     assert page.row("access")[1] == "1,234,567"
     assert page.row("parse_error")[1] == "0"
     assert page.row("exact")[1] == "7"
@@ -78,7 +78,7 @@ def test_before_anything_was_found():
     nothing = replace(QUIET, node="", sources=0, followed=(), lines={}, watch=Watch("not_needed", {}, None))
     page = Page(nothing)
     assert "not needed yet: no log is followed" in page.text
-    assert "None: no log was found yet." in page.text
+    assert "No log has been found yet." in page.text
 
 
 def test_a_failing_pod():
@@ -152,14 +152,14 @@ def test_what_is_long_or_many_is_bounded():
     kinds = tuple(ErrorCount(str(n), "http", "pod", 1, 0) for n in range(500))
     pod = replace(POD, pod="p" * 10_000, service="s" * 10_000, by_code=kinds, errors_per_minute=(9,) * MINUTES)
     source = replace(QUIET.followed[0], path="/" + "x" * 10_000, pod="", formats=("f" * 10_000,))
-    many = replace(QUIET, failing=(pod,) * KEPT, followed=(source,) * MOST_SOURCES, sources=2000)
+    many = replace(QUIET, failing=(pod,) * MAX_KEYS, followed=(source,) * MAX_SOURCES, sources=2000)
     page = Page(many)
     assert len(page.source) < 700_000
-    assert f"These are the {KEPT} that failed most" in page.text
+    assert f"These are the {MAX_KEYS} that failed most" in page.text
     assert "100 of 2,000 logs" in page.text
-    assert "p" * LONGEST + "…" in page.text
-    assert "p" * (LONGEST + 1) not in page.text
-    assert f"and {500 - MOST_CODES} more" in page.text
+    assert "p" * MAX_TEXT + "…" in page.text
+    assert "p" * (MAX_TEXT + 1) not in page.text
+    assert f"and {500 - MAX_CODES} more" in page.text
 
 
 @pytest.mark.parametrize("status", [QUIET, FAILING, OUT_OF_SYNC])
@@ -204,5 +204,5 @@ def test_of_many_logs_those_in_trouble_and_furthest_behind_are_told():
     one = QUIET.followed[0]
     many = [replace(one, path=f"/{n}", lag_bytes=n) for n in range(300)] + [replace(one, path="/x", problem="gone")]
     told = furthest_behind(many)
-    assert len(told) == MOST_SOURCES
+    assert len(told) == MAX_SOURCES
     assert [source.path for source in told[:3]] == ["/x", "/299", "/298"]

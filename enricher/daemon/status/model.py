@@ -1,4 +1,4 @@
-"""What the status page tells, as data: docs/status-page.md describes each field. Pure."""
+"""The data of the status page; docs/status-page.md describes each field. Pure."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -7,14 +7,16 @@ from typing import Protocol
 
 from enricher.accesslog.attempts import Error
 
-MOST_SOURCES = 100
-"""So many sources are told one by one: those that are furthest behind."""
+MAX_SOURCES = 100
+"""Largest number of sources that are listed: those that are furthest behind."""
 
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """A source, and how far behind it is: unread bytes, and the age in seconds of the last line read, None where that
-    line had no time. `problem` is what keeps us from reading it.
+    """A source that is followed, and how far behind it is.
+
+    `lag_bytes` are unread; `last_line_age_seconds` is None if the last line read had no time; `problem` is what keeps
+    the source from being read.
     """
 
     path: str
@@ -29,7 +31,10 @@ class Followed:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """`state` is `in_sync`, `out_of_sync`, `not_needed` (no log is followed yet) or `none`: files say who is where."""
+    """The watch of the API server.
+
+    `state` is `in_sync`, `out_of_sync`, `not_needed` (no log is followed yet) or `none` (endpoints come from files).
+    """
 
     state: str
     restarts: dict[str, int]
@@ -38,7 +43,7 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class ErrorCount:
-    """How many attempts ended so; `retried` of them were followed by another attempt."""
+    """Number of attempts that ended with a code; `retried` of them were followed by another attempt."""
 
     code: str
     protocol: str
@@ -49,8 +54,9 @@ class ErrorCount:
 
 @dataclass(frozen=True, slots=True)
 class FailingPod:
-    """One pod as a member of one service; empty names where they are not known. The counts are since its series began,
-    `errors_per_minute` of the last hour, the running minute last.
+    """One pod as a member of one service; unknown names are empty.
+
+    The counts are since its series began, `errors_per_minute` is of the last hour with the running minute last.
     """
 
     namespace: str
@@ -68,14 +74,14 @@ class FailingPod:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """At one moment, all of it; `at` and `since` (when the daemon started) are RFC 3339."""
+    """The whole page at one moment; `at` and `since` (when the daemon started) are RFC 3339."""
 
     version: str
     node: str
     at: str
     since: str
     problem: str | None
-    """Why attributions may be wanting: the text of /readyz."""
+    """Why attributions may be missing: the text of /readyz."""
     watch: Watch
     endpoints: int
     sources: int
@@ -88,8 +94,8 @@ class Status:
     failing: tuple[FailingPod, ...]
 
 
-class Counted(Protocol):
-    """As much of a pod's series as is told."""
+class SeriesCounts(Protocol):
+    """The counters of a pod's series that the page shows."""
 
     requests: int
     errors: Counter[Error]
@@ -98,20 +104,20 @@ class Counted(Protocol):
 
 def failing_pods(
     recent: Mapping[tuple[str, str, str, str], tuple[int, ...]],
-    pods: Mapping[tuple[str, str, str, str], Counted],
+    pods: Mapping[tuple[str, str, str, str], SeriesCounts],
 ) -> tuple[FailingPod, ...]:
-    """Those with errors of late, in the order of `recent`; a pod is (namespace, service, pod, node)."""
+    """Return the pods with recent errors in the order of `recent`; a key is (namespace, service, pod, node)."""
     return tuple(_failing(key, minutes, pods[key]) for key, minutes in recent.items() if key in pods)
 
 
-def _failing(key: tuple[str, str, str, str], minutes: tuple[int, ...], series: Counted) -> FailingPod:
+def _failing(key: tuple[str, str, str, str], minutes: tuple[int, ...], series: SeriesCounts) -> FailingPod:
     kinds: dict[tuple[str, str, str], list[int]] = {}
     for error, count in series.errors.items():
         both = kinds.setdefault((error.code, error.protocol, error.origin), [0, 0])
         both[0] += count
         both[1] += count if error.retried == "true" else 0
     by_code = sorted(
-        (ErrorCount(*kind, *both) for kind, both in kinds.items()), key=lambda one: (-one.errors, one.code)
+        (ErrorCount(*kind, *both) for kind, both in kinds.items()), key=lambda count: (-count.errors, count.code)
     )
     return FailingPod(
         *key,
@@ -119,12 +125,14 @@ def _failing(key: tuple[str, str, str, str], minutes: tuple[int, ...], series: C
         errors_last_hour=sum(minutes),
         requests=series.requests,
         errors=series.errors.total(),
-        retried=sum(one.retried for one in by_code),
+        retried=sum(count.retried for count in by_code),
         by_code=tuple(by_code),
         failures=dict(series.failures.most_common()),
     )
 
 
 def furthest_behind(followed: list[Followed]) -> tuple[Followed, ...]:
-    """At most MOST_SOURCES of them: first those with a problem, then by unread bytes."""
-    return tuple(sorted(followed, key=lambda one: (one.problem is None, -one.lag_bytes, one.path))[:MOST_SOURCES])
+    """Return at most MAX_SOURCES sources: first those with a problem, then by unread bytes."""
+    return tuple(
+        sorted(followed, key=lambda source: (source.problem is None, -source.lag_bytes, source.path))[:MAX_SOURCES]
+    )

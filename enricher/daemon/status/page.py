@@ -1,21 +1,22 @@
-"""The status page: one HTML document without a script and without anything to load. Pure."""
+"""The status page: one HTML document that runs no script and loads nothing. Pure."""
 
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from html import escape
 
-from enricher.daemon.status.error_rates import KEPT
+from enricher.daemon.status.error_rates import MAX_KEYS
 from enricher.daemon.status.model import FailingPod, Followed, Status
+from enricher.labels import Grade, LineKind
 
 REFRESH = 30
-"""Seconds between the reloads of a page that was asked for with `?refresh=30`: nobody's page moves by itself."""
-LONGEST = 300
-"""Characters of a text from outside that are shown."""
-MOST_CODES = 8
-"""Kinds of errors, and reasons, that are shown of a pod."""
+"""Seconds between reloads of a page that was asked for with `?refresh=30`; without that it stays as it is."""
+MAX_TEXT = 300
+"""Largest number of characters that are shown of a text from outside."""
+MAX_CODES = 8
+"""Largest number of error codes, and of reasons, that are shown for a pod."""
 BAR, HEIGHT = 3, 26
-"""A sparkline's width for each minute, and its height, in pixels."""
+"""Width of a sparkline's minute, and height of a sparkline, in pixels."""
 
 _STYLE = """
 :root{color-scheme:light dark;--ground:#fff;--panel:#f5f6f8;--text:#1b1f24;--quiet:#505a64;--line:#c4cad1;
@@ -74,26 +75,26 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 
-_GRADES = {
-    "exact": "the holder is certain",
-    "grace": "the last to hold the address, just gone",
-    "assumed": "the likeliest holder",
-    "ambiguous": "several pods fit, none is named",
-    "reported": "the log line names the pod",
-    "service": "a Service's address",
-    "unknown": "nobody is known",
+_GRADES: dict[str, str] = {
+    Grade.EXACT: "the holder is certain",
+    Grade.GRACE: "the last holder, which had just left",
+    Grade.ASSUMED: "the likeliest holder",
+    Grade.AMBIGUOUS: "several pods fit, so none is named",
+    Grade.REPORTED: "the log line names the pod",
+    Grade.SERVICE: "the address of a Service",
+    Grade.UNKNOWN: "no holder is known",
 }
-_KINDS = {
-    "access": "fits the log format",
-    "error": "of nginx's error log",
-    "other": "a known companion",
-    "parse_error": "fits nothing known",
+_KINDS: dict[str, str] = {
+    LineKind.ACCESS: "fits the log format",
+    LineKind.ERROR: "a line of nginx's error log",
+    LineKind.OTHER: "another known line of the proxy",
+    LineKind.PARSE_ERROR: "fits nothing known",
 }
 _PROBLEMS = {
     "log": "a log could not be read for a while",
-    "missed_file": "a file was gone before it was read to its end",
+    "missed_file": "a file was deleted before it was read to its end",
     "truncation": "content was replaced in place",
-    "endpoints": "a broken endpoints file",
+    "endpoints": "a new version of an endpoints file was broken",
     "state": "a checkpoint could not be saved",
     "own_log": "a line of our own log was dropped",
 }
@@ -101,12 +102,12 @@ _WATCHES = {
     "in_sync": "in sync",
     "out_of_sync": "out of sync",
     "not_needed": "not needed yet: no log is followed",
-    "none": "none: files say who is where",
+    "none": "none: endpoints come from files",
 }
 
 
 def render(status: Status, *, refreshing: bool = False) -> bytes:
-    """The page; `refreshing`: it reloads itself until that is turned off."""
+    """Return the page; with `refreshing` it reloads itself until that is turned off."""
     head = [
         "<!doctype html>",
         '<html lang="en"><head><meta charset="utf-8">',
@@ -119,7 +120,7 @@ def render(status: Status, *, refreshing: bool = False) -> bytes:
     ]
     body = [_header(status, refreshing), "<main>", *_state(status), *_failing(status.failing)]
     body += [*_followed(status), *_counts(status), "</main></body></html>\n"]
-    # What is no Unicode can't be written, and a page with a mark in its place is better than none.
+    # A lone surrogate cannot be encoded: an escape in its place is better than no page.
     return "\n".join(filter(None, head + body)).encode("utf-8", "backslashreplace")
 
 
@@ -155,12 +156,12 @@ def _state(status: Status) -> Iterable[str]:
     else:
         yield '<dt>Ready</dt><dd><span class="good">Yes</span></dd>'
     watch = status.watch
-    known = escape(_WATCHES.get(watch.state, watch.state))
+    text = escape(_WATCHES.get(watch.state, watch.state))
     if watch.last_event_age_seconds is not None:
-        known += f"; last word {_duration(watch.last_event_age_seconds)} ago"
+        text += f"; last event {_duration(watch.last_event_age_seconds)} ago"
     if restarts := ", ".join(f"{_text(reason)} {count:,}" for reason, count in watch.restarts.items()):
-        known += f"; restarts: {restarts}"
-    yield f"<dt>Watch</dt><dd>{known}</dd>"
+        text += f"; restarts: {restarts}"
+    yield f"<dt>Watch</dt><dd>{text}</dd>"
     yield f"<dt>Addresses held</dt><dd>{status.endpoints:,}</dd>"
     behind = f"{_bytes(status.lag_bytes)} unread, last line read {_duration(status.lag_seconds)} old"
     yield f"<dt>Behind the logs</dt><dd>{behind if status.lag_bytes else 'by nothing'}</dd>"
@@ -173,10 +174,10 @@ def _failing(pods: Sequence[FailingPod]) -> Iterable[str]:
         yield "<p>No attempt failed in the last hour.</p></section>"
         return
     yield '<div class="wide" role="region" aria-labelledby="failing" tabindex="0"><table>'
-    most = f" These are the {KEPT} that failed most; /metrics has all." if len(pods) >= KEPT else ""
+    most = f" These are the {MAX_KEYS} that failed most; /metrics has all." if len(pods) >= MAX_KEYS else ""
     yield (
-        f"<caption>Pods with failed attempts in the last hour, the worst first.{most} “Hidden” are failures that a "
-        "retry followed.</caption>"
+        f"<caption>Pods with failed attempts in the last hour, the worst first.{most} “Retried” are failures that "
+        "another attempt followed.</caption>"
     )
     yield (
         '<thead><tr><th scope="col" rowspan="2">Pod</th><th scope="col" rowspan="2">Service</th>'
@@ -184,41 +185,41 @@ def _failing(pods: Sequence[FailingPod]) -> Iterable[str]:
         '<th scope="colgroup" colspan="5">In all</th></tr>'
         '<tr><th scope="col">Errors per minute</th><th scope="col" class="number">Errors</th>'
         '<th scope="col" class="number">Requests</th><th scope="col" class="number">Errors</th>'
-        '<th scope="col" class="number">Hidden</th><th scope="col">Codes (made by)</th>'
+        '<th scope="col" class="number">Retried</th><th scope="col">Codes (made by)</th>'
         '<th scope="col">Reasons</th></tr></thead><tbody>'
     )
-    for one in pods:
-        name = _text(one.pod) if one.pod else "<i>no pod could be named</i>"
-        namespace = f'<br><span class="quiet">{_text(one.namespace)}</span>' if one.namespace else ""
+    for pod in pods:
+        name = _text(pod.pod) if pod.pod else "<i>no pod could be named</i>"
+        namespace = f'<br><span class="quiet">{_text(pod.namespace)}</span>' if pod.namespace else ""
         codes = [
             f"{_text(kind.code)} × {kind.errors:,} <span class=quiet>({_text(kind.origin)})</span>"
-            for kind in one.by_code
+            for kind in pod.by_code
         ]
-        reasons = [f"{_text(reason)} × {count:,}" for reason, count in one.failures.items()]
+        reasons = [f"{_text(reason)} × {count:,}" for reason, count in pod.failures.items()]
         yield (
-            f'<tr><th scope="row">{name}{namespace}</th><td>{_text(one.service) or "–"}</td>'
-            f"<td>{_text(one.node) or '–'}</td><td>{sparkline(one.errors_per_minute)}</td>"
-            f"{_cell(one.errors_last_hour)}{_cell(one.requests)}{_cell(one.errors)}{_cell(one.retried)}"
+            f'<tr><th scope="row">{name}{namespace}</th><td>{_text(pod.service) or "–"}</td>'
+            f"<td>{_text(pod.node) or '–'}</td><td>{sparkline(pod.errors_per_minute)}</td>"
+            f"{_cell(pod.errors_last_hour)}{_cell(pod.requests)}{_cell(pod.errors)}{_cell(pod.retried)}"
             f"<td>{_list(codes)}</td><td>{_list(reasons)}</td></tr>"
         )
     yield "</tbody></table></div></section>"
 
 
 def sparkline(minutes: Sequence[int]) -> str:
-    """Bars, as high as the worst of these minutes allows, and in words what there is to see."""
+    """Return bars, scaled to the worst of these minutes, with a description in words."""
     most = max(minutes, default=0)
     peak = len(minutes) - 1 - minutes.index(most) if most else 0
     last = next((n for n, count in enumerate(reversed(minutes)) if count), 0)
-    told = f"{most:,} in the worst minute, {_ago(peak)}" + (f"; last {_ago(last)}" if last != peak else "")
+    words = f"{most:,} in the worst minute, {_ago(peak)}" + (f"; last {_ago(last)}" if last != peak else "")
     heights = ((n, round(count / most * (HEIGHT - 2), 1)) for n, count in enumerate(minutes) if count)
     bars = "".join(
         f"M{n * BAR} {HEIGHT - 1}v-{max(height, 1.5)}h{BAR - 1}v{max(height, 1.5)}z" for n, height in heights
     )
     width = len(minutes) * BAR
     return (
-        f'<svg role="img" aria-label="{len(minutes)} minutes: {told}" width="{width}" height="{HEIGHT}" '
+        f'<svg role="img" aria-label="{len(minutes)} minutes: {words}" width="{width}" height="{HEIGHT}" '
         f'viewBox="0 0 {width} {HEIGHT}"><path class="base" d="M0 {HEIGHT - 1}h{width}v1h-{width}z"/>'
-        f'<path d="{bars}"/></svg><span class="quiet" aria-hidden="true">{told}</span>'
+        f'<path d="{bars}"/></svg><span class="quiet" aria-hidden="true">{words}</span>'
     )
 
 
@@ -229,7 +230,7 @@ def _ago(minutes: int) -> str:
 def _followed(status: Status) -> Iterable[str]:
     yield '<section><h2 id="followed">Followed logs</h2>'
     if not status.followed:
-        yield "<p>None: no log was found yet.</p></section>"
+        yield "<p>No log has been found yet.</p></section>"
         return
     yield '<div class="wide" role="region" aria-labelledby="followed" tabindex="0"><table>'
     shown = len(status.followed)
@@ -237,25 +238,25 @@ def _followed(status: Status) -> Iterable[str]:
     yield f"<caption>{of}{', those furthest behind first' if shown > 1 else ''}.</caption>"
     yield (
         '<thead><tr><th scope="col">Log</th><th scope="col" class="number">Unread</th>'
-        '<th scope="col">Last line read</th><th scope="col">Trouble</th><th scope="col">Format</th></tr></thead><tbody>'
+        '<th scope="col">Last line read</th><th scope="col">Problem</th><th scope="col">Format</th></tr></thead><tbody>'
     )
-    for one in status.followed:
-        yield _source(one)
+    for source in status.followed:
+        yield _source(source)
     yield "</tbody></table></div></section>"
 
 
-def _source(one: Followed) -> str:
-    if one.pod:
-        name = f'{_text(one.pod)}<br><span class="quiet">{_text(one.namespace)}, {_text(one.container)}</span>'
+def _source(source: Followed) -> str:
+    if source.pod:
+        name = f'{_text(source.pod)}<br><span class="quiet">{_text(source.namespace)}, {_text(source.container)}</span>'
     else:
-        name = _text(one.path)
-    age = one.last_line_age_seconds
-    trouble = f'<span class="bad">{_text(one.problem)}</span>' if one.problem else "none"
-    formats = "<br>".join(f"<code>{_text(text, 2 * LONGEST)}</code>" for text in one.formats)
-    label = f'<span class="skip"> of {_text(one.pod or one.path)}</span>'
+        name = _text(source.path)
+    age = source.last_line_age_seconds
+    problem = f'<span class="bad">{_text(source.problem)}</span>' if source.problem else "none"
+    formats = "<br>".join(f"<code>{_text(text, 2 * MAX_TEXT)}</code>" for text in source.formats)
+    label = f'<span class="skip"> of {_text(source.pod or source.path)}</span>'
     return (
-        f'<tr><th scope="row">{name}</th><td class="number">{_bytes(one.lag_bytes)}</td>'
-        f"<td>{'–' if age is None else _duration(age) + ' old'}</td><td>{trouble}</td>"
+        f'<tr><th scope="row">{name}</th><td class="number">{_bytes(source.lag_bytes)}</td>'
+        f"<td>{'–' if age is None else _duration(age) + ' old'}</td><td>{problem}</td>"
         f"<td><details><summary>Format{label}</summary>{formats}</details></td></tr>"
     )
 
@@ -263,12 +264,12 @@ def _source(one: Followed) -> str:
 def _counts(status: Status) -> Iterable[str]:
     yield '<section><h2>What was read</h2><div class="side">'
     yield from _table("Lines, by kind", "Kind", "Lines", dict.fromkeys(_KINDS, 0) | status.lines, _KINDS)
-    yield from _table("Attempts, by how sure their pod is", "Grade", "Attempts", status.attributions, _GRADES)
-    survived = {kind: count for kind, count in status.problems.items() if count}
-    if survived:
-        yield from _table("Problems that were survived", "Problem", "Times", survived, _PROBLEMS)
+    yield from _table("Attempts, by grade", "Grade", "Attempts", status.attributions, _GRADES)
+    recovered = {kind: count for kind, count in status.problems.items() if count}
+    if recovered:
+        yield from _table("Recovered problems", "Problem", "Times", recovered, _PROBLEMS)
     yield "</div>"
-    yield "" if survived else "<p>No problems.</p>"
+    yield "" if recovered else "<p>No problems.</p>"
     yield "</section>"
 
 
@@ -283,9 +284,9 @@ def _table(
 
 
 def _list(items: Sequence[str]) -> str:
-    more = [f"and {len(items) - MOST_CODES} more"] if len(items) > MOST_CODES else []
+    more = [f"and {len(items) - MAX_CODES} more"] if len(items) > MAX_CODES else []
     return (
-        f'<ul class="plain">{"".join(f"<li>{item}</li>" for item in [*items[:MOST_CODES], *more])}</ul>'
+        f'<ul class="plain">{"".join(f"<li>{item}</li>" for item in [*items[:MAX_CODES], *more])}</ul>'
         if items
         else "–"
     )
@@ -295,12 +296,12 @@ def _cell(number: int) -> str:
     return f'<td class="number">{number:,}</td>'
 
 
-def _cut(text: str, longest: int = LONGEST) -> str:
+def _cut(text: str, longest: int = MAX_TEXT) -> str:
     return escape(text if len(text) <= longest else text[:longest] + "…")
 
 
-def _text(text: str, longest: int = LONGEST) -> str:
-    """Text from outside: as text, and so that its writing direction stays its own."""
+def _text(text: str, longest: int = MAX_TEXT) -> str:
+    """Return a text from outside as HTML that keeps the text's writing direction to itself."""
     return f"<bdi>{_cut(text, longest)}</bdi>" if text else ""
 
 

@@ -1,0 +1,53 @@
+"""What several commands share: warnings about the configuration, endpoints, and errors out of groups of tasks."""
+
+import asyncio
+import sys
+
+from enricher.config.options import RUN
+from enricher.config.resolve import Resolved, configuration_warnings, dump_config
+from enricher.config.settings import ClusterSettings, Settings
+from enricher.endpoints.attribution import Histories
+from enricher.endpoints.files import load_endpoints
+from enricher.errors import ConfigurationError, EnricherError
+
+
+def warn_about(settings: Settings) -> None:
+    """Print what is allowed and is probably a mistake."""
+    sys.stderr.writelines(f"enricher: {warning}\n" for warning in configuration_warnings(settings))
+
+
+def print_config(resolved: Resolved) -> int:
+    """Print the options of `run` as a configuration file; return the exit code."""
+    sys.stdout.writelines(f"{line}\n" for line in dump_config(RUN, resolved))
+    sys.stdout.flush()
+    return 0
+
+
+def raise_first_error(failures: BaseExceptionGroup[BaseException], of_stdout: type[OSError] = BrokenPipeError) -> None:
+    """Raise the first error of a group that `main` can report; `of_stdout` are those that come from writing there."""
+    for failure in failures.exceptions:
+        if isinstance(failure, BaseExceptionGroup):
+            raise_first_error(failure, of_stdout)
+        elif isinstance(failure, (EnricherError, of_stdout)):
+            raise failure
+
+
+def read_histories(cluster: ClusterSettings) -> Histories:
+    """Return the endpoints of the given files, or else the cluster's present ones. Raise ConfigurationError."""
+    return load_endpoints(cluster.endpoints) if cluster.endpoints else asyncio.run(_list_cluster(cluster))
+
+
+async def _list_cluster(cluster: ClusterSettings) -> Histories:
+    """List the cluster's endpoints as they are now; older lines get the grade `assumed`."""
+    from enricher.cluster.endpoint_source import EndpointWatch  # noqa: PLC0415  # of no use beside files
+    from enricher.kube.client import connect  # noqa: PLC0415
+
+    async with connect(cluster.kubeconfig, cluster.context) as api:
+        endpoints = EndpointWatch(api, cluster)
+        async with asyncio.TaskGroup() as group:
+            watching = group.create_task(endpoints.run())
+            await endpoints.wait_until_ready()
+            watching.cancel()
+    if not endpoints.listed:
+        raise ConfigurationError(endpoints.problem() or "the API server sent no list of endpoints")
+    return endpoints.histories

@@ -1,0 +1,165 @@
+"""The command line: every command with its options. It names commands by their modules and imports none of them."""
+
+import argparse
+from typing import Any, NoReturn
+
+from enricher import __version__
+from enricher.config.options import ENRICH, RECORD, RUN, TAIL, TOP, add_options
+from enricher.errors import UsageError
+
+EPILOG = "Exit codes: 0 done, 1 failed while running, 2 wrong usage, 3 wrong configuration, 130 interrupted."
+
+
+class _Parser(argparse.ArgumentParser):
+    """Reports errors in one line, as all others here are; takes no abbreviated options."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.allow_abbrev = False
+
+    def error(self, message: str) -> NoReturn:
+        """Raise UsageError."""
+        raise UsageError(f"{message} (see {self.prog} --help)")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands; `command` is set to the name of the module of enricher.cli that runs it."""
+    parser = _Parser(
+        "enricher",
+        description="Which pod failed my request? Names the pod behind each upstream address in a proxy's log.",
+        epilog=EPILOG,
+    )
+    parser.add_argument("--version", action="version", version=f"enricher {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_run(commands)
+    _add_check(commands)
+    _add_enrich(commands)
+    _add_explain(commands)
+    _add_record(commands)
+    _add_top(commands)
+    _add_tail(commands)
+    _add_completion(commands)
+    return parser
+
+
+def _add_run(commands: Any) -> None:
+    run = commands.add_parser(
+        "run",
+        help="run the daemon: follow this node's proxy logs",
+        description="Follow the proxy logs of this node, write each line as JSON to stdout, and count.",
+        epilog=EPILOG,
+    )
+    add_options(run, RUN)
+    _add_print_config(run)
+    run.set_defaults(command="run")
+
+
+def _add_check(commands: Any) -> None:
+    check = commands.add_parser(
+        "check",
+        help="report whether `run` would work here",
+        description="Check what `run` with the same options needs: the options themselves, the permissions at the API "
+        "server, the logs and their format, the state directory and the port. Change nothing.",
+        epilog=f"{EPILOG} 3 also if any check failed.",
+    )
+    add_options(check, RUN)
+    _add_print_config(check)
+    check.set_defaults(command="check")
+
+
+def _add_print_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--print-config",
+        action="store_true",
+        help="print the resulting options as a configuration file, each with where it was set, and exit",
+    )
+
+
+def _add_enrich(commands: Any) -> None:
+    enrich = commands.add_parser(
+        "enrich",
+        help="enrich log files and print the result",
+        description="Enrich log files with the endpoints of --endpoints; without it, with a cluster's present ones.",
+        epilog=EPILOG,
+    )
+    enrich.add_argument("files", nargs="*", metavar="FILE", help="plain, CRI or Docker log, also .gz; - is stdin")
+    add_options(enrich, ENRICH)
+    enrich.add_argument("--summary", action="store_true", help="print a table per pod instead of the lines")
+    enrich.add_argument(
+        "--map", choices=("dot", "mermaid"), help="print which service calls which instead of the lines, as a graph"
+    )
+    enrich.set_defaults(command="enrich")
+
+
+def _add_explain(commands: Any) -> None:
+    explain = commands.add_parser(
+        "explain",
+        help="explain why a line is attributed as it is",
+        description="Print which tenures were considered for a line's attempts, or for an address, and what decided.",
+        epilog=EPILOG,
+    )
+    explain.add_argument(
+        "subject", metavar="LINE|ADDRESS", help="a log line (- reads lines from stdin), or with --at an address"
+    )
+    explain.add_argument("--at", metavar="TIME", help="report which pod held ADDRESS at this RFC 3339 time")
+    add_options(explain, ENRICH)
+    explain.set_defaults(command="explain")
+
+
+def _add_record(commands: Any) -> None:
+    record = commands.add_parser(
+        "record",
+        help="record a watch for `enrich --endpoints`",
+        description="Record a cluster's EndpointSlices and each change to them, with its time, until stopped.",
+        epilog=EPILOG,
+    )
+    add_options(record, RECORD)
+    record.add_argument("--output", "-o", metavar="FILE", help="where to write (default: stdout)")
+    record.set_defaults(command="record")
+
+
+def _add_top(commands: Any) -> None:
+    top = commands.add_parser(
+        "top",
+        help="show which pods fail, live",
+        description="Show which pods fail: those of a cluster's controllers in the last minute, or those in log files.",
+        epilog=EPILOG,
+    )
+    add_options(top, TOP)
+    _add_files(top)
+    top.set_defaults(command="top")
+
+
+def _add_tail(commands: Any) -> None:
+    tail = commands.add_parser(
+        "tail",
+        help="print one short line for each request, live",
+        description="Follow a cluster's controllers, or read log files, and print one short line for each request.",
+        epilog=EPILOG,
+    )
+    add_options(tail, TAIL)
+    tail.add_argument("--errors", action="store_true", help="only requests that failed, or had a failed attempt")
+    tail.add_argument("--pod", metavar="GLOB", help="only requests with an attempt at a pod of this name")
+    tail.add_argument(
+        "--service", metavar="[NAMESPACE/]GLOB", help="only requests with an attempt at a service of this name"
+    )
+    tail.add_argument(
+        "--output", "-o", choices=("text", "json"), default="text", help="json: the lines of docs/output.md"
+    )
+    _add_files(tail)
+    tail.set_defaults(command="tail")
+
+
+def _add_files(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("files", nargs="*", metavar="FILE", help="log files instead of a cluster's logs; - is stdin")
+
+
+def _add_completion(commands: Any) -> None:
+    completion = commands.add_parser(
+        "completion",
+        help="print a script that completes options",
+        description="Print a script with which a shell completes enricher's commands and options.",
+        epilog=EPILOG,
+    )
+    completion.add_argument("shell", choices=("bash", "zsh", "fish"), metavar="SHELL", help="bash, zsh or fish")
+    completion.set_defaults(command="completion")

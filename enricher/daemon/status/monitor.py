@@ -1,0 +1,112 @@
+"""How the daemon is doing: gauges for a scrape, and all of the status page, gathered in the event loop."""
+
+import asyncio
+import time
+from collections import Counter
+
+from enricher import __version__
+from enricher.cluster.endpoint_source import EndpointSource
+from enricher.daemon.checkpoint import Checkpointer
+from enricher.daemon.pipeline import LogPipeline
+from enricher.daemon.status.error_rates import ErrorRates
+from enricher.daemon.status.model import Status, Watch, failing_pods, furthest_behind
+from enricher.daemon.stderr import StderrLog
+from enricher.kube.watcher import WatchSummary
+from enricher.line import spelled
+from enricher.metrics.counters import Gauges, Metrics, PodKey
+from enricher.timestamps import SECOND, format_ns
+
+SAMPLE_INTERVAL = 60.0
+"""Seconds between samples of the error counters, for the errors of each minute."""
+
+
+class GaugeSnapshot:
+    """The gauges as of the last `update`, which runs in the loop: a follower must not be asked while it reads."""
+
+    def __init__(
+        self,
+        pipeline: LogPipeline,
+        endpoints: EndpointSource,
+        checkpointer: Checkpointer | None,
+        own_log: StderrLog,
+    ) -> None:
+        self._pipeline, self._endpoints = pipeline, endpoints
+        self._checkpointer, self._own_log = checkpointer, own_log
+        self.gauges = Gauges()
+
+    def update(self) -> None:
+        """Take a new snapshot, and bring the metrics up to date."""
+        self._pipeline.update_counts()
+        lag_bytes, lag_seconds = self._pipeline.lag()
+        self.gauges = Gauges(
+            sources=self._pipeline.sources,
+            endpoints=self._endpoints.histories.pods.held,
+            lag_bytes=lag_bytes,
+            lag_seconds=lag_seconds,
+            watch=self._endpoints.watch_summary(),
+            problems=self._pipeline.problems()
+            | {
+                "endpoints": self._endpoints.reload_failures,
+                "state": self._checkpointer.failures if self._checkpointer else 0,
+                "own_log": self._own_log.dropped,
+            },
+        )
+
+
+class StatusMonitor:
+    """Gathers what the status page shows, with the errors of each minute, which no counter holds."""
+
+    def __init__(
+        self, node: str, snapshot: GaugeSnapshot, pipeline: LogPipeline, endpoints: EndpointSource, metrics: Metrics
+    ) -> None:
+        self._node, self._snapshot = node, snapshot
+        self._pipeline, self._endpoints, self._metrics = pipeline, endpoints, metrics
+        self._started = _now_text()
+        self._error_rates: ErrorRates[PodKey] = ErrorRates(time.monotonic())
+
+    async def run(self) -> None:
+        """Sample the counters at the end of each minute until cancelled."""
+        while True:
+            await asyncio.sleep(SAMPLE_INTERVAL - time.monotonic() % SAMPLE_INTERVAL)
+            self._pipeline.update_counts()
+            self._sample()
+
+    def _sample(self) -> None:
+        self._error_rates.sample(self._metrics.errors(), time.monotonic())
+
+    def status(self) -> Status:
+        """Return the status as of now."""
+        self._snapshot.update()
+        self._sample()
+        gauges, problem, metrics = self._snapshot.gauges, self._endpoints.problem(), self._metrics
+        problems = Counter(metrics.problems)
+        problems.update(gauges.problems)
+        return Status(
+            version=__version__,
+            node=spelled(self._node),
+            at=_now_text(),
+            since=self._started,
+            problem=problem and spelled(problem),
+            watch=_watch(gauges.watch, problem),
+            endpoints=gauges.endpoints,
+            sources=gauges.sources,
+            lag_bytes=gauges.lag_bytes,
+            lag_seconds=gauges.lag_seconds,
+            followed=furthest_behind(self._pipeline.followed()),
+            lines=dict(metrics.lines),
+            attributions={str(grade): attempts for grade, attempts in metrics.grades.items()},
+            problems=dict(problems),
+            failing=failing_pods(self._error_rates.worst_first(), metrics.pods),
+        )
+
+
+def _watch(summary: WatchSummary | None, problem: str | None) -> Watch:
+    if summary is None:
+        return Watch("none", {}, None)
+    state = "in_sync" if summary.synced else "out_of_sync" if problem else "not_needed"
+    return Watch(state, dict(summary.restarts), summary.last_event_age)
+
+
+def _now_text() -> str:
+    """Return the present time in RFC 3339, to the second."""
+    return format_ns(time.time_ns() // SECOND * SECOND)

@@ -1,0 +1,135 @@
+"""Metrics and Gauges as Prometheus families; docs/metrics.md lists them."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TypeVar
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+
+from enricher import __version__
+from enricher.kube.watcher import WatchSummary
+from enricher.metrics.counters import BUCKETS, Edge, EdgeKey, Gauges, Metrics, PodKey, PodSeries
+
+POD_LABELS = ("namespace", "service", "pod", "node")
+EDGE_LABELS = ("client_namespace", "client_service", "namespace", "service")
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Collector:
+    """Renders Metrics and Gauges for a registry. It runs in a thread while the metrics grow."""
+
+    def __init__(self, metrics: Metrics, gauges: Callable[[], Gauges]) -> None:
+        self._metrics, self._gauges = metrics, gauges
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield all families."""
+        yield from self._upstreams(_items(self._metrics.pods))
+        yield self._response_seconds(_items(self._metrics.pods), _items(self._metrics.services))
+        yield from self._edges(_items(self._metrics.edges))
+        yield from self._own_work()
+        yield from self._state(self._gauges())
+
+    def _upstreams(self, pods: list[tuple[PodKey, PodSeries]]) -> Iterator[Metric]:
+        requests = CounterMetricFamily("ingress_upstream_requests", "Attempts made at a pod.", labels=POD_LABELS)
+        errors = CounterMetricFamily(
+            "ingress_upstream_errors",
+            "Attempts that ended with a 5xx, or with a gRPC status other than OK; "
+            'retried="true" means that another attempt followed.',
+            labels=(*POD_LABELS, "code", "retried", "origin", "protocol"),
+        )
+        failures = CounterMetricFamily(
+            "ingress_upstream_failures",
+            "Attempts that the proxy could not complete, by the reason in its log.",
+            labels=(*POD_LABELS, "reason"),
+        )
+        for key, series in pods:
+            if series.requests:  # else only the error log names the pod
+                requests.add_metric(key, series.requests)
+            for error, count in _items(series.errors):
+                errors.add_metric((*key, *error), count)
+            for reason, count in _items(series.failures):
+                failures.add_metric((*key, reason), count)
+        yield from (requests, errors, failures)
+
+    def _response_seconds(
+        self, pods: list[tuple[PodKey, PodSeries]], services: list[tuple[tuple[str, str], list[int]]]
+    ) -> Metric:
+        """Return one family: buckets per service, sum and count per pod; a service's are the sums over its pods."""
+        name = "ingress_upstream_response_seconds"
+        family = Metric(name, "Response times of attempts: buckets per service, sum and count per pod.", "histogram")
+        for (namespace, service), counts in services:
+            total = 0
+            for bound, count in zip((*map(str, BUCKETS), "+Inf"), counts, strict=True):
+                total += count
+                labels = {"namespace": namespace, "service": service, "le": bound}
+                family.add_sample(f"{name}_bucket", labels, total)
+        for key, series in pods:
+            family.add_sample(f"{name}_sum", dict(zip(POD_LABELS, key, strict=True)), series.seconds)
+        for key, series in pods:
+            family.add_sample(f"{name}_count", dict(zip(POD_LABELS, key, strict=True)), series.timed)
+        return family
+
+    def _edges(self, edges: list[tuple[EdgeKey, Edge]]) -> Iterator[Metric]:
+        requests = CounterMetricFamily(
+            "enricher_edge_requests", "Requests of one service's pods to another service.", labels=EDGE_LABELS
+        )
+        errors = CounterMetricFamily(
+            "enricher_edge_errors", "Requests between services whose last attempt failed.", labels=EDGE_LABELS
+        )
+        for key, edge in edges:
+            requests.add_metric(key, edge.requests)
+            errors.add_metric(key, edge.errors)
+        yield from (requests, errors)
+
+    def _own_work(self) -> Iterator[Metric]:
+        own = self._metrics
+        yield _counter("enricher_lines", "Lines written, by their kind.", "result", _items(own.lines))
+        yield _counter(
+            "enricher_attributions", "Attempts, by the grade of their attribution.", "grade", _items(own.grades)
+        )
+        yield _counter(
+            "enricher_unresolved_attempts", "Attempts for which no pod could be named.", "grade", _items(own.unresolved)
+        )
+        yield CounterMetricFamily(
+            "enricher_overflowed", 'Attempts and failures counted under pod="overflow".', value=own.overflowed
+        )
+        yield CounterMetricFamily("enricher_read_bytes", "Bytes read from logs.", value=own.bytes_read)
+        yield CounterMetricFamily("enricher_written_bytes", "Bytes written to stdout.", value=own.bytes_written)
+
+    def _state(self, now: Gauges) -> Iterator[Metric]:
+        yield InfoMetricFamily("enricher_build", "Build information.", value={"version": __version__})
+        yield GaugeMetricFamily("enricher_sources", "Containers whose logs are followed.", value=now.sources)
+        yield GaugeMetricFamily("enricher_endpoints", "Addresses that pods hold now.", value=now.endpoints)
+        yield GaugeMetricFamily("enricher_lag_bytes", "Bytes of the logs that are not read yet.", value=now.lag_bytes)
+        yield GaugeMetricFamily(
+            "enricher_lag_seconds", "Age of the last line read, while more lines are waiting.", value=now.lag_seconds
+        )
+        problems = Counter(dict(_items(self._metrics.problems)))
+        problems.update(now.problems)
+        yield _counter("enricher_problems", "Recovered errors, by kind.", "kind", problems.items())
+        if now.watch:
+            yield from self._watch(now.watch)
+
+    def _watch(self, watch: WatchSummary) -> Iterator[Metric]:
+        text = "Whether the watch of the API server is in sync."
+        yield GaugeMetricFamily("enricher_watch_synced", text, value=int(watch.synced))
+        yield _counter("enricher_watch_restarts", "Restarts of the watch, by reason.", "reason", watch.restarts.items())
+        if watch.last_event_age is not None:
+            yield GaugeMetricFamily(
+                "enricher_watch_last_event_age_seconds",
+                "Seconds since the watch's last list, event or bookmark.",
+                value=watch.last_event_age,
+            )
+
+
+def _items(live: Mapping[K, V]) -> list[tuple[K, V]]:
+    """Return the items of a dict that the loop's thread may change at any moment: copying it is one step."""
+    return list(dict(live).items())
+
+
+def _counter(name: str, text: str, label: str, values: Iterable[tuple[str, int]]) -> Metric:
+    family = CounterMetricFamily(name, text, labels=(label,))
+    for key, value in list(values):
+        family.add_metric((key,), value)
+    return family
