@@ -1,4 +1,4 @@
-"""`python -m backend [--port N]`: serves until SIGTERM or SIGINT, finishes what it has begun, exits 0."""
+"""`python -m backend [--port N]`: serve until SIGTERM or SIGINT, finish the requests under way, exit with 0."""
 
 import argparse
 import asyncio
@@ -13,14 +13,14 @@ from tornado.netutil import bind_sockets
 
 from backend.app import Backend
 
-GRACE = 25.0
-"""Seconds for requests under way when the stop is asked for: less than the kubelet's 30 s, after which it kills."""
+STOP_GRACE = 25.0
+"""Seconds that a stop waits for requests under way: less than the kubelet's 30 s, after which it kills."""
 
-logger = logging.getLogger("backend")
+logger = logging.getLogger("backend")  # __name__ is "__main__" here
 
 
 def main() -> None:
-    port = arguments().port
+    port = parse_arguments().port
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
         sockets = bind_sockets(port)
@@ -30,16 +30,16 @@ def main() -> None:
     asyncio.run(serve(sockets, os.environ.get("HOSTNAME") or socket.gethostname()))
 
 
-def arguments() -> argparse.Namespace:
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m backend", description="A service that says which pod it runs in.")
     default = os.environ.get("PORT") or "10000"
-    parser.add_argument("--port", type=port_number, default=default, help="default: $PORT, else 10000; 0: any")
+    parser.add_argument("--port", type=parse_port, default=default, help="default: $PORT, else 10000; 0: any")
     return parser.parse_args()
 
 
-def port_number(text: str) -> int:
+def parse_port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) <= 65535):
-        raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535, not {text!r}")
+        raise argparse.ArgumentTypeError(f"invalid port {text!r}: a number from 0 to 65535 is expected")
     return int(text)
 
 
@@ -52,16 +52,16 @@ async def serve(sockets: list[socket.socket], hostname: str) -> None:
     server.add_sockets(sockets)
     logger.info("listening on port %d as %s", sockets[0].getsockname()[1], hostname)
     await stop.wait()
-    await finish(server, application)
+    await stop_serving(server, application)
 
 
-async def finish(server: HTTPServer, application: Backend) -> None:
+async def stop_serving(server: HTTPServer, application: Backend) -> None:
     server.stop()
     try:
-        await asyncio.wait_for(application.drained(), GRACE)
+        await asyncio.wait_for(application.drain(), STOP_GRACE)
     except TimeoutError:
-        logger.warning("requests were still under way after %g s", GRACE)
-    # What is left are idle connections that a client keeps open.
+        logger.warning("requests were still under way after %g s", STOP_GRACE)
+    # These are idle ones, which clients keep open.
     await server.close_all_connections()
     logger.info("stopped")
 

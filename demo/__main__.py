@@ -1,7 +1,7 @@
-"""`python -m demo`: a recorded incident goes through the real daemon, at its own pace, in half a minute.
+"""`python -m demo`: replay a recorded incident through the real daemon, at its own pace, in half a minute.
 
-The daemon is a process of its own, run as on a node: it follows a growing log file, watches EndpointSlices (here a
-stand-in's, on loopback) and is scraped. The exit status is 1 if it died, or if lines were lost or doubled.
+The daemon is a process of its own, run as on a node: it follows a growing log file, watches EndpointSlices (those of a
+fake API server on loopback) and is scraped. The exit status is 1 if it died, or if lines were lost or doubled.
 """
 
 import asyncio
@@ -21,73 +21,76 @@ from rich.console import Console
 
 from demo.fake_api import FakeApi
 from demo.narrator import Narrator
-from demo.recorded import LOG, Moment, load, moved, services
-from enricher.report.summary import NOBODY, Summary
+from demo.recorded import LOG_PATH, Moment, load_moments, load_services, shift_line
+from enricher.report.pod_stats import UNNAMED, PodStats
+from enricher.report.summary_table import print_summary
 from enricher.timestamps import SECOND
 
-PROMISED = "ingress_upstream_errors_total"
+ERROR_COUNTER = "ingress_upstream_errors_total"
+"""The counter whose series are printed at the end."""
 INTRODUCTION = """\
 [bold]Which pod failed my request?[/] 24 seconds of a real incident, replayed through the daemon.
-[bold magenta]deed[/]     what was done to a pod
-[cyan]cluster[/]  what the API server then said of it
-[yellow]hidden[/]   a request that failed at a pod and was answered by another: its client noticed nothing
-[bold red]error[/]    a request that failed
+[bold magenta]action[/]   what was done to a pod
+[cyan]cluster[/]  how the API server then reported the pod
+[yellow]retried[/]  an attempt failed, and a later attempt of the same request was answered
+[bold red]error[/]    a request whose last attempt failed
 """
 START_SECONDS = 10.0
-"""Longest wait for the daemon's watch, and for its last line."""
+"""Seconds to wait for the daemon's watch, and for its last line."""
 STOP_SECONDS = 5.0
-"""Longest wait for its end after SIGTERM."""
-STREAM_LIMIT = 1 << 20
-"""Longest output line in bytes."""
+"""Seconds to wait for the daemon's end after SIGTERM."""
+MAX_OUTPUT_LINE = 1 << 20
+"""Bytes of an output line that can be read."""
 
 
-class DemoFailure(Exception):  # noqa: N818  # what it carries is a sentence
+class DemoError(Exception):
     """The demo did not show what it promises."""
 
 
 class Demo:
-    """One run. `folder` is a directory of its own; everything is written below it."""
+    """One run, which writes everything below `folder`, a directory of its own."""
 
     def __init__(self, folder: Path, console: Console) -> None:
         self.console = console
-        self.summary = Summary()
+        self.stats = PodStats(None)
         self.narrator = Narrator(console, lambda: time.monotonic() - self.began)
         self.began = time.monotonic()
-        self.log = folder / "pods" / LOG
+        self.log = folder / "pods" / LOG_PATH
         self.folder = folder
         self.port = _free_port()
         self.lines_in = self.lines_out = 0
 
     async def run(self) -> None:
-        """Raises DemoFailure."""
-        moments = load()
+        """Replay the incident and print what came of it. Raise DemoError if that is not what the demo promises."""
+        moments = load_moments()
         self.log.parent.mkdir(parents=True)
         self.log.touch()
         async with FakeApi() as api:
             for moment in moments:
                 if moment.event and moment.event["type"] == "ADDED":
-                    self._happen(moment, api, 0)
-            for service in services():
+                    self._replay_moment(moment, api, 0)
+            for service in load_services():
                 api.apply("ADDED", service, plural="services")
             api.write_kubeconfig(self.folder / "kubeconfig")
-            async with self._daemon() as daemon:
-                reading = asyncio.create_task(self._read(daemon))
-                await self._until(daemon, lambda: api.watching == 2, "the daemon does not watch")
-                await self._replay([it for it in moments if not it.event or it.event["type"] != "ADDED"], api, daemon)
-                await self._until(daemon, lambda: self.lines_out >= self.lines_in, "lines are missing")
-                errors = await self._scrape()
+            async with self._run_daemon() as daemon:
+                reader = asyncio.create_task(self._read_output(daemon))
+                await self._wait_until(daemon, lambda: api.watching == 2, "the daemon does not watch")
+                later = [moment for moment in moments if not moment.event or moment.event["type"] != "ADDED"]
+                await self._replay(later, api, daemon)
+                await self._wait_until(daemon, lambda: self.lines_out >= self.lines_in, "lines are missing")
+                series = await self._scrape()
                 await _stop(daemon)
-                await reading
-        self._conclude(errors)
+                await reader
+        self._print_results(series)
 
     @asynccontextmanager
-    async def _daemon(self) -> AsyncIterator[Process]:
+    async def _run_daemon(self) -> AsyncIterator[Process]:
         command = [sys.executable, "-m", "enricher", "run", "--log-dir", str(self.folder / "pods")]
         command += ["--state-dir", str(self.folder / "state"), "--kubeconfig", str(self.folder / "kubeconfig")]
         command += ["--services", "--listen", f"127.0.0.1:{self.port}"]
         self.console.print("$ enricher", *command[3:], style="dim", highlight=False, soft_wrap=True)
         with (self.folder / "stderr").open("wb") as stderr:
-            daemon = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=stderr, limit=STREAM_LIMIT)
+            daemon = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=stderr, limit=MAX_OUTPUT_LINE)
         try:
             yield daemon
         finally:
@@ -95,16 +98,16 @@ class Demo:
                 daemon.kill()
                 await daemon.wait()
 
-    async def _read(self, daemon: Process) -> None:
+    async def _read_output(self, daemon: Process) -> None:
         assert daemon.stdout  # noqa: S101  # a PIPE was asked for
         async for line in daemon.stdout:
             record = orjson.loads(line)
             self.lines_out += 1
-            self.summary.add(record)
-            self.narrator.record(record)
+            self.stats.add(record)
+            self.narrator.print_record(record)
 
     async def _replay(self, moments: list[Moment], api: FakeApi, daemon: Process) -> None:
-        """Whole seconds are added to all times: nginx's own dates in a line have no fraction to move."""
+        """Let the moments happen now. All times move by whole seconds: nginx's own dates in a line have no fraction."""
         seconds = -(-(time.time_ns() - moments[0].at) // SECOND)
         self.began = time.monotonic() + (moments[0].at + seconds * SECOND - time.time_ns()) / SECOND
         for moment in moments:
@@ -112,56 +115,57 @@ class Demo:
             if wait > 0:
                 await asyncio.sleep(wait)
             if daemon.returncode is not None:
-                raise self._death(daemon)
-            self._happen(moment, api, seconds)
+                raise self._exit_error(daemon)
+            self._replay_moment(moment, api, seconds)
 
-    def _happen(self, moment: Moment, api: FakeApi, seconds: int) -> None:
+    def _replay_moment(self, moment: Moment, api: FakeApi, seconds: int) -> None:
         if moment.line:
             self.lines_in += 1
             with self.log.open("ab") as log:
-                log.write(moved(moment.line, seconds))
+                log.write(shift_line(moment.line, seconds))
         elif moment.event:
             api.apply(moment.event["type"], moment.event["object"])
-            self.narrator.event(moment.event)
+            self.narrator.print_event(moment.event)
         elif moment.action:
-            self.narrator.action(moment.action)
+            self.narrator.print_action(moment.action)
 
-    async def _until(self, daemon: Process, true: Callable[[], bool], otherwise: str) -> None:
+    async def _wait_until(self, daemon: Process, is_done: Callable[[], bool], problem: str) -> None:
+        """Wait for at most START_SECONDS. Raise DemoError with the problem if it is not done by then."""
         with suppress(TimeoutError):
             async with asyncio.timeout(START_SECONDS):
-                while not true():
+                while not is_done():
                     if daemon.returncode is not None:
-                        raise self._death(daemon)
+                        raise self._exit_error(daemon)
                     await asyncio.sleep(0.02)
                 return
-        raise DemoFailure(f"{otherwise}: {self.lines_in} lines in, {self.lines_out} out\n{self._stderr()}")
+        raise DemoError(f"{problem}: {self.lines_in} lines in, {self.lines_out} out\n{self._stderr()}")
 
     async def _scrape(self) -> list[str]:
-        """The promised counter's lines, as Prometheus would read them."""
+        """Return the series of ERROR_COUNTER, as Prometheus would read them."""
         async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{self.port}/metrics") as response:
             text = await response.text()
-        return sorted(line for line in text.splitlines() if line.startswith(PROMISED + "{"))
+        return sorted(line for line in text.splitlines() if line.startswith(ERROR_COUNTER + "{"))
 
-    def _conclude(self, errors: list[str]) -> None:
+    def _print_results(self, series: list[str]) -> None:
         self.console.print()
-        self.summary.render(self.console)
-        self.console.print(f"\n[bold]GET /metrics[/] has for {PROMISED}:")
-        for line in errors:
+        print_summary(self.stats, self.console)
+        self.console.print(f"\n[bold]GET /metrics[/] has for {ERROR_COUNTER}:")
+        for line in series:
             self.console.print(f"  {line}", highlight=False, soft_wrap=True)
-        failed = sum(pod.errors.total() for pod in self.summary.pods.values())
-        hidden = sum(pod.hidden for pod in self.summary.pods.values())
+        rows = self.stats.rows(self.stats.newest)
+        errors, retried = sum(row.errors for row in rows), sum(row.retried for row in rows)
         self.console.print(f"\n{self.lines_in} lines in, {self.lines_out} lines out.")
-        self.console.print(f"{failed} attempts failed, {hidden} of them were followed by another.")
+        self.console.print(f"{errors} attempts failed, {retried} of them were followed by another.")
         self.console.print(
-            f"Lines without a pod ({NOBODY}) name a Service's address: which of its pods that was, no log tells."
+            f"Lines without a pod ({UNNAMED}) name a Service's address: no log says which of its pods answered."
         )
         if self.lines_in != self.lines_out:
-            raise DemoFailure("lines were lost or doubled")
-        if not errors:
-            raise DemoFailure("the errors were not counted")
+            raise DemoError("lines were lost or doubled")
+        if not series:
+            raise DemoError("the errors were not counted")
 
-    def _death(self, daemon: Process) -> DemoFailure:
-        return DemoFailure(f"the daemon ended with status {daemon.returncode}\n{self._stderr()}")
+    def _exit_error(self, daemon: Process) -> DemoError:
+        return DemoError(f"the daemon ended with status {daemon.returncode}\n{self._stderr()}")
 
     def _stderr(self) -> str:
         return (self.folder / "stderr").read_text(errors="replace")[-4000:]
@@ -172,15 +176,15 @@ async def _stop(daemon: Process) -> None:
     try:
         status = await asyncio.wait_for(daemon.wait(), STOP_SECONDS)
     except TimeoutError:
-        raise DemoFailure(f"the daemon did not stop within {STOP_SECONDS:.0f} s") from None
+        raise DemoError(f"the daemon did not stop within {STOP_SECONDS:.0f} s") from None
     if status != 0:
-        raise DemoFailure(f"the daemon stopped with status {status}")
+        raise DemoError(f"the daemon stopped with status {status}")
 
 
 def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
         return port
 
 
@@ -190,8 +194,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="enricher-demo-") as folder:
         try:
             asyncio.run(Demo(Path(folder), console).run())
-        except DemoFailure as failure:
-            console.print(f"The demo failed: {failure}", style="bold red", markup=False)
+        except DemoError as error:
+            console.print(f"The demo failed: {error}", style="bold red", markup=False)
             return 1
         except KeyboardInterrupt:
             return 130

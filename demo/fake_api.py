@@ -1,7 +1,7 @@
-"""As much of a Kubernetes API server as a list, a watch and `enricher check` need, on loopback and out of memory.
+"""A fake Kubernetes API server on loopback: as much as a list, a watch and `enricher check` need, kept in memory.
 
-The demo's cluster and the tests' fault machine. It checks nothing of what it is given, and knows EndpointSlices and
-Services because their paths differ in form, not because it looks into them.
+The demo uses it as its cluster, the tests to provoke faults. It validates nothing that it is given. It serves any kind
+of object whose path has the usual form, and does not look into the objects.
 """
 
 import asyncio
@@ -21,11 +21,11 @@ from enricher.kube.client import ACCESS_REVIEWS
 
 PATH = re.compile(r"/(?:api|apis/(?P<group>[^/]+))/v1(?:/namespaces/(?P<namespace>[^/]+))?/(?P<plural>[a-z]+)")
 
-Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
-"""A fault: it answers a request in the stand-in's place."""
+Fault = Callable[[web.Request], Awaitable[web.StreamResponse]]
+"""Answers a request in the server's place."""
 
 
-class Asked(NamedTuple):
+class ReceivedRequest(NamedTuple):
     """One request as it came in."""
 
     path: str
@@ -33,11 +33,13 @@ class Asked(NamedTuple):
     authorization: str
 
     @property
-    def watches(self) -> bool:
+    def is_watch(self) -> bool:
         return "watch" in self.query
 
 
 class _Change(NamedTuple):
+    """One change of an object, as watchers get it."""
+
     version: int
     plural: str
     namespace: str
@@ -46,9 +48,12 @@ class _Change(NamedTuple):
 
 @dataclass(slots=True)
 class _Watcher:
+    """One open watch; `namespace` is None for all."""
+
     plural: str
     namespace: str | None
     lines: asyncio.Queue[bytes | None] = field(default_factory=asyncio.Queue)
+    """What is to be sent; None ends the watch."""
 
     def wants(self, change: _Change) -> bool:
         return change.plural == self.plural and self.namespace in {None, change.namespace}
@@ -57,10 +62,10 @@ class _Watcher:
 class FakeApi:
     """An asynchronous context manager; within it `url` is served.
 
-    `window` is how many changes can be watched again; older versions are 410 Gone. `tokens`, if not None, are the
-    bearer tokens that are accepted. With `tls` it speaks HTTPS. `objects` is what is
-    stored, by (plural, namespace, name); `asked` has every request but the questions what is allowed: those are in
-    `reviews`, and the answer is no for what stands in `refused` by (verb, plural).
+    `window` is how many changes can be watched again; older versions are 410 Gone. Unless `tokens` is None, only these
+    bearer tokens are accepted. With `tls` it speaks HTTPS. `objects` has what is stored, by (plural, namespace, name).
+    `requests` has every request, without the access reviews, which are in `reviews`: they are answered with no if
+    `denied` has the (verb, plural).
     """
 
     def __init__(
@@ -68,15 +73,15 @@ class FakeApi:
     ) -> None:
         self.tokens = tokens
         self.tls = tls
-        self.asked: list[Asked] = []
+        self.requests: list[ReceivedRequest] = []
         self.reviews: list[dict[str, Any]] = []
-        self.refused: set[tuple[str, str]] = set()
+        self.denied: set[tuple[str, str]] = set()
         self._version = 1
         self.objects: dict[tuple[str, str, str], dict[str, Any]] = {}
         self._history: deque[_Change] = deque(maxlen=window)
         self._compacted = 1
         self._watchers: list[_Watcher] = []
-        self._faults: deque[Answer] = deque()
+        self._faults: deque[Fault] = deque()
         self._port = 0
         self._runner: web.AppRunner | None = None
 
@@ -90,7 +95,7 @@ class FakeApi:
         await self.stop()
 
     async def start(self) -> None:
-        """Serves on a free port; after a stop, on the same as before."""
+        """Serve on a free port; after a stop, on the same one as before."""
         app = web.Application()
         app.router.add_get("/{path:.*}", self._answer)
         app.router.add_post(ACCESS_REVIEWS, self._review)
@@ -101,22 +106,23 @@ class FakeApi:
         self._port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
-        """Ends every connection and refuses new ones; what is stored stays."""
+        """End every connection and refuse new ones. The objects stay."""
         self.drop()
         if self._runner:
             await self._runner.cleanup()
 
     @property
     def url(self) -> str:
+        """Return the address for clients, without a slash at its end."""
         return f"{'https' if self.tls else 'http'}://127.0.0.1:{self._port}"
 
     @property
     def watching(self) -> int:
-        """How many watches are open."""
+        """Return how many watches are open."""
         return len(self._watchers)
 
-    def write_kubeconfig(self, path: Path, token: str = "stand-in") -> None:  # noqa: S107  # no secret
-        """A kubeconfig for this server; its only context is "stand-in"."""
+    def write_kubeconfig(self, path: Path, token: str = "stand-in") -> None:  # noqa: S107  # not a secret
+        """Write a kubeconfig for this server, whose only context is "stand-in"."""
         name = "stand-in"
         config = {
             "apiVersion": "v1",
@@ -131,79 +137,80 @@ class FakeApi:
     def apply(
         self,
         kind: Literal["ADDED", "MODIFIED", "DELETED"],
-        found: dict[str, Any],
+        obj: dict[str, Any],
         *,
         plural: str = "endpointslices",
     ) -> None:
-        """Stores or removes an object and tells the watchers. Its resourceVersion is the stand-in's own."""
+        """Store or remove an object and notify the watchers. Its resourceVersion is the server's own."""
         self._version += 1
-        found = {**found, "metadata": {**found["metadata"], "resourceVersion": str(self._version)}}
-        namespace = found["metadata"].get("namespace", "")
-        key = (plural, namespace, found["metadata"]["name"])
+        obj = {**obj, "metadata": {**obj["metadata"], "resourceVersion": str(self._version)}}
+        namespace = obj["metadata"].get("namespace", "")
+        key = (plural, namespace, obj["metadata"]["name"])
         if kind == "DELETED":
             self.objects.pop(key, None)
         else:
-            self.objects[key] = found
+            self.objects[key] = obj
         if len(self._history) == self._history.maxlen:
             self._compacted = self._history[0].version
-        change = _Change(self._version, plural, namespace, event_line(kind, found))
+        change = _Change(self._version, plural, namespace, event_line(kind, obj))
         self._history.append(change)
-        for watcher in filter(lambda it: it.wants(change), self._watchers):
-            watcher.lines.put_nowait(change.line)
+        for watcher in self._watchers:
+            if watcher.wants(change):
+                watcher.lines.put_nowait(change.line)
 
     def bookmark(self) -> None:
-        """Tells every watcher that it has seen all up to a new version."""
+        """Send every watcher a bookmark with a new version."""
         self._version += 1
         for watcher in self._watchers:
             watcher.lines.put_nowait(event_line("BOOKMARK", {"metadata": {"resourceVersion": str(self._version)}}))
 
     def compact(self) -> None:
-        """Forgets all changes: who wants to resume from before now must list again."""
+        """Forget all changes: a watch that resumes from an earlier version gets 410 Gone."""
         self._version += 1
         self._history.clear()
         self._compacted = self._version
 
     def rewind(self, version: int) -> None:
-        """Sets the versions back, as after a restored backup."""
+        """Set the versions back, as a restored backup would."""
         self._version = self._compacted = version
         self._history.clear()
 
     def drop(self) -> None:
-        """Ends all watches in good order, as a server does after timeoutSeconds."""
+        """End all watches in good order, as a server does after timeoutSeconds."""
         for watcher in self._watchers:
             watcher.lines.put_nowait(None)
 
-    def fail(self, *faults: Answer) -> None:
-        """The next requests are answered by these faults, one by each."""
+    def fail(self, *faults: Fault) -> None:
+        """Let these faults answer the next requests, one each."""
         self._faults.extend(faults)
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         authorization = request.headers.get("Authorization", "")
-        self.asked.append(Asked(request.path, dict(request.query), authorization))
+        self.requests.append(ReceivedRequest(request.path, dict(request.query), authorization))
         if self._faults:
             return await self._faults.popleft()(request)
         if self.tokens is not None and authorization.removeprefix("Bearer ") not in self.tokens:
             return await status(401, "Unauthorized")(request)
-        found = PATH.fullmatch(request.path)
-        if found is None:
+        path = PATH.fullmatch(request.path)
+        if path is None:
             return await status(404, "the server could not find the requested resource")(request)
         if "watch" in request.query:
-            return await self._watch(request, _Watcher(found["plural"], found["namespace"]))
-        return await self._list(request, found["plural"], found["namespace"])
+            return await self._watch(request, _Watcher(path["plural"], path["namespace"]))
+        return await self._list(request, path["plural"], path["namespace"])
 
     async def _review(self, request: web.Request) -> web.StreamResponse:
         if self._faults:
             return await self._faults.popleft()(request)
-        asked = await request.json()
-        what = asked["spec"]["resourceAttributes"]
-        self.reviews.append(what)
-        allowed = (what["verb"], what["resource"]) not in self.refused
-        return web.json_response(asked | {"status": {"allowed": allowed}}, status=201)
+        review = await request.json()
+        attributes = review["spec"]["resourceAttributes"]
+        self.reviews.append(attributes)
+        allowed = (attributes["verb"], attributes["resource"]) not in self.denied
+        return web.json_response(review | {"status": {"allowed": allowed}}, status=201)
 
     async def _list(self, request: web.Request, plural: str, namespace: str | None) -> web.StreamResponse:
         if int(request.query.get("resourceVersion") or 0) > self._version:
             return await status(504, f"Too large resource version, current: {self._version}")(request)
-        items = [it for (kind, where, _), it in self.objects.items() if kind == plural and namespace in {None, where}]
+        items = [obj for key, obj in self.objects.items() if key[0] == plural and namespace in {None, key[1]}]
         return web.Response(body=list_body(items, str(self._version)), content_type="application/json")
 
     async def _watch(self, request: web.Request, watcher: _Watcher) -> web.StreamResponse:
@@ -226,12 +233,13 @@ class FakeApi:
         return response
 
 
-def event_line(kind: str, found: dict[str, Any]) -> bytes:
-    return orjson.dumps({"type": kind, "object": found}, option=orjson.OPT_APPEND_NEWLINE)
+def event_line(kind: str, obj: dict[str, Any]) -> bytes:
+    return orjson.dumps({"type": kind, "object": obj}, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def list_body(items: list[dict[str, Any]], version: str, rest: str = "") -> bytes:
-    metadata = {"resourceVersion": version} | ({"continue": rest} if rest else {})
+def list_body(items: list[dict[str, Any]], version: str, next_page: str = "") -> bytes:
+    """Return a page of a list; `next_page` is the token that the next one is asked for with."""
+    metadata = {"resourceVersion": version} | ({"continue": next_page} if next_page else {})
     return orjson.dumps({"kind": "List", "metadata": metadata, "items": items})
 
 
@@ -240,11 +248,11 @@ def _status(code: int, message: str) -> dict[str, Any]:
 
 
 GONE = event_line("ERROR", _status(410, "too old resource version"))
-"""410 as a server sends it in a watch that it has already begun to answer."""
+"""410 Gone, as a server sends it in a watch that it has already begun to answer."""
 
 
-def status(code: int, message: str = "", retry_after: str | None = None) -> Answer:
-    """A fault: a refusal with an HTTP status."""
+def status(code: int, message: str = "", retry_after: str | None = None) -> Fault:
+    """Return a fault that refuses with an HTTP status."""
 
     async def answer(_: web.Request) -> web.StreamResponse:
         headers = {"Retry-After": retry_after} if retry_after else None
@@ -253,8 +261,11 @@ def status(code: int, message: str = "", retry_after: str | None = None) -> Answ
     return answer
 
 
-def stream(*chunks: bytes, then: Literal["close", "abort", "hang"] = "close", pause: float = 0.0) -> Answer:
-    """A fault: status 200, these bytes with `pause` seconds before each, then the end, a cut connection, or silence."""
+def stream(*chunks: bytes, then: Literal["close", "abort", "hang"] = "close", pause: float = 0.0) -> Fault:
+    """Return a fault that answers 200 with these bytes, `pause` seconds before each chunk.
+
+    The end is regular (`close`), a cut connection (`abort`) or silence (`hang`).
+    """
 
     async def answer(request: web.Request) -> web.StreamResponse:
         response = await _begin(request)
@@ -271,7 +282,7 @@ def stream(*chunks: bytes, then: Literal["close", "abort", "hang"] = "close", pa
 
 
 async def hang(_: web.Request) -> web.StreamResponse:
-    """A fault: no answer at all."""
+    """Never answer: a fault."""
     await asyncio.Event().wait()
     raise AssertionError("nothing sets the event")
 
@@ -285,7 +296,7 @@ async def _begin(request: web.Request) -> web.StreamResponse:
 def slice_of(
     name: str, pods: dict[str, str], *, namespace: str = "default", service: str = "backend", port: int = 10000
 ) -> dict[str, Any]:
-    """An EndpointSlice whose ready endpoints are `pods`: address → pod name."""
+    """Return an EndpointSlice with ready endpoints; `pods` has the pod's name by address."""
     endpoints = [
         {
             "addresses": [address],

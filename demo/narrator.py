@@ -1,4 +1,4 @@
-"""The demo's running commentary: one line for what is worth a look, the rest goes by in silence."""
+"""The demo's running commentary: a line for each action, each change of a pod's state and each failed request."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -6,7 +6,9 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-DEEDS = {
+from enricher.report.record_view import OutputRecord, error_code, is_failure, outcome_text, pod_text, request_text
+
+ACTION_TEXTS = {
     "kill9": "kill -9 in pod {pod}",
     "delete": "kubectl delete pod {pod}",
     "delete-force": "kubectl delete pod {pod} --force",
@@ -14,51 +16,48 @@ DEEDS = {
 
 
 class Narrator:
-    """`clock` gives the seconds since the beginning."""
+    """Prints the commentary. `clock` returns the seconds since the replay began."""
 
     def __init__(self, console: Console, clock: Callable[[], float]) -> None:
         self._console, self._clock = console, clock
         self._states: dict[str, str] = {}
-        self._slices: dict[tuple[str, str], set[str]] = {}
+        """The last printed state of each pod."""
+        self._pods: dict[tuple[str, str], set[str]] = {}
+        """The pods of each EndpointSlice, by its namespace and name."""
 
-    def say(self, mark: str, style: str, text: str) -> None:
+    def _print(self, mark: str, style: str, text: str) -> None:
         line = Text(f"{self._clock():5.1f} s  ").append(f"{mark:<8}", style).append(text)
         self._console.print(line, soft_wrap=True)
 
-    def action(self, action: dict[str, Any]) -> None:
-        self.say("deed", "bold magenta", f"{DEEDS[action['action']].format(**action)}  ({action['ip']})")
+    def print_action(self, action: dict[str, Any]) -> None:
+        self._print("action", "bold magenta", f"{ACTION_TEXTS[action['action']].format(**action)}  ({action['ip']})")
 
-    def event(self, event: dict[str, Any]) -> None:
-        """What a watch event changes about a pod; the first sight of a pod that is ready is no news."""
-        found = event["object"]
-        key = (found["metadata"]["namespace"], found["metadata"]["name"])
-        states = dict(_states(found))
-        gone = self._slices.get(key, set()) - states.keys()
-        self._slices[key] = set(states)
+    def print_event(self, event: dict[str, Any]) -> None:
+        """Print what a watch event changes about a pod. A pod that appears with its slice is not a change."""
+        endpoint_slice = event["object"]
+        key = (endpoint_slice["metadata"]["namespace"], endpoint_slice["metadata"]["name"])
+        states = dict(_pod_states(endpoint_slice))
+        gone = self._pods.get(key, set()) - states.keys()
+        self._pods[key] = set(states)
         for pod, state in [*states.items(), *((pod, "gone") for pod in sorted(gone))]:
             before = self._states.get(pod)
             self._states[pod] = state
             if state != before and not (before is None and event["type"] == "ADDED"):
-                self.say("cluster", "cyan", f"{pod} is {state}")
+                self._print("cluster", "cyan", f"{pod} is {state}")
 
-    def record(self, record: dict[str, Any]) -> None:
-        """An output record of the daemon: told if an attempt failed."""
-        attempts = record.get("attempts") or []
-        failed = [attempt for attempt in attempts if (attempt["status"] or 0) >= 500]
-        if not failed:
+    def print_record(self, record: OutputRecord) -> None:
+        """Print an output record of the daemon if the request failed, in the end or before it was tried again."""
+        if not is_failure(record):
             return
-        hidden = (record["status"] or 0) < 500
-        tries = ", then ".join(_told(attempt) for attempt in attempts)
-        self.say(*(("hidden", "yellow") if hidden else ("error", "bold red")), f"{record['request']}: {tries}")
+        attempts = record.get("attempts") or []
+        was_retried = any(map(error_code, attempts[:-1])) and not error_code(attempts[-1])
+        mark, style = ("retried", "yellow") if was_retried else ("error", "bold red")
+        outcomes = [f"{outcome_text(attempt)} from {pod_text(attempt)}" for attempt in attempts]
+        self._print(mark, style, f"{request_text(record)}: {', then '.join(outcomes) or 'no attempt'}")
 
 
-def _told(attempt: dict[str, Any]) -> str:
-    grade = "" if attempt["attribution"] == "exact" else f" ({attempt['attribution']})"
-    return f"{attempt['status']} from {attempt.get('pod') or attempt['addr']}{grade}"
-
-
-def _states(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    for endpoint in found["endpoints"] or ():
+def _pod_states(endpoint_slice: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for endpoint in endpoint_slice["endpoints"] or ():
         if target := endpoint.get("targetRef"):
             conditions = endpoint["conditions"]
             ready = "ready" if conditions.get("ready") else "not ready"

@@ -1,4 +1,4 @@
-"""Writes the dashboards beside this file: `python deploy/grafana/dashboards.py`. What is to be changed is changed here.
+"""Writes the dashboards beside this file: `python deploy/grafana/dashboards.py`. Make changes here, not in the JSON.
 
 Each panel has a question that it answers (its description), a unit, and queries, each with the legend of its lines.
 """
@@ -11,18 +11,20 @@ from typing import Any
 
 HERE = Path(__file__).parent
 SCHEMA = 38
-"""Grafana 10.0's; later ones read it."""
+"""Version of the JSON's schema: that of Grafana 10.0, which later versions read."""
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 COLUMNS = 24
-"""How wide Grafana's grid is."""
+"""Width of Grafana's grid."""
 NONE = "Empty when all is well."
 
 Queries = dict[str, str]
-"""Expression by legend; of a table by the column's name."""
+"""Expressions by legend, or by column name in a table."""
 
 
 @dataclass(frozen=True)
 class Panel:
+    """One panel; its question becomes its description."""
+
     title: str
     question: str
     unit: str
@@ -31,7 +33,7 @@ class Panel:
     width: int = 12
     height: int = 8
     units: dict[str, str] | None = None
-    """Of a table's columns that have another one."""
+    """Units of a table's columns that differ from `unit`."""
 
 
 def stat(title: str, question: str, unit: str, expression: str) -> Panel:
@@ -46,38 +48,39 @@ def rate(metric: str, *labels: str) -> str:
     return f"rate({metric}{{{', '.join(labels)}}}[$__rate_interval])"
 
 
-def count(metric: str, *labels: str) -> str:
+def increase(metric: str, *labels: str) -> str:
     return f"increase({metric}{{{', '.join(labels)}}}[$__range])"
 
 
-def risen(metric: str, *labels: str) -> str:
-    """A rate that has a pod's first errors, too: the series begins with them, and `rate` sees no rise.
+def full_rate(metric: str, *labels: str) -> str:
+    """Return a rate that includes the first value of a series, in which `rate` sees no rise.
 
-    Only of daemons that were scraped before: what a new one brings along may be old.
+    A pod's series begins with its first errors. They are added only if the daemon was scraped before: what a new one
+    brings along may be old.
     """
-    found = f"{metric}{{{', '.join(labels)}}}"
+    series = f"{metric}{{{', '.join(labels)}}}"
     window = "$__rate_interval"
-    first = f"min_over_time({found}[{window}]) unless {found} offset {window}"
+    first = f"min_over_time({series}[{window}]) unless {series} offset {window}"
     first = f"({first} and on (job, instance) enricher_build_info offset {window}) / ({window}_ms / 1000)"
     return f"({rate(metric, *labels)} + {first}) or {rate(metric, *labels)} or {first}"
 
 
-def grown(metric: str, *labels: str) -> str:
-    """By how much, within what is shown, also from nothing: to `increase` a series begins with its first value."""
-    found = f"{metric}{{{', '.join(labels)}}}"
-    first = f"(min_over_time({found}[$__range]) unless {found} offset $__range)"
-    rise = count(metric, *labels)
-    return f"({rise} + {first}) or {rise} or {first}"
+def full_increase(metric: str, *labels: str) -> str:
+    """Return the increase within the time shown, the first value of a new series included."""
+    series = f"{metric}{{{', '.join(labels)}}}"
+    first = f"(min_over_time({series}[$__range]) unless {series} offset $__range)"
+    growth = increase(metric, *labels)
+    return f"({growth} + {first}) or {growth} or {first}"
 
 
 WHERE = ('namespace=~"$namespace"', 'service=~"$service"')
 WHO = (*WHERE, 'pod=~"$pod"')
 REQUESTS, ERRORS = "ingress_upstream_requests_total", "ingress_upstream_errors_total"
 SECONDS = "ingress_upstream_response_seconds"
-SEEN, HIDDEN, GRPC = 'retried="false"', 'retried="true"', 'protocol="grpc"'
+LAST, RETRIED, GRPC = 'retried="false"', 'retried="true"', 'protocol="grpc"'
 BY = "by (namespace, service, pod)"
 WORST = 20
-"""How many lines a panel has at the most where each pod could have one."""
+"""Lines of a panel at most, where each pod could have one."""
 
 
 def top(expression: str) -> str:
@@ -91,72 +94,77 @@ def quantile(q: float) -> str:
 PODS = [
     stat(
         "Attempts",
-        "How many attempts are made at pods; a request is one, and one more for each retry.",
+        "How many attempts are made at pods? A request is one attempt, and one more for each retry.",
         "reqps",
-        f"sum({risen(REQUESTS, *WHO)})",
+        f"sum({full_rate(REQUESTS, *WHO)})",
     ),
     stat(
         "Attempts that fail",
-        "What share of them ends with a 5xx, or with a gRPC status other than OK.",
+        "What share of the attempts ends with a 5xx, or with a gRPC status other than OK?",
         "percentunit",
-        f"(sum({risen(ERRORS, *WHO)}) or vector(0)) / sum({risen(REQUESTS, *WHO)})",
+        f"(sum({full_rate(ERRORS, *WHO)}) or vector(0)) / sum({full_rate(REQUESTS, *WHO)})",
     ),
     stat(
         "Errors that clients see",
-        "How many errors no other attempt followed.",
+        "How many errors are not followed by another attempt?",
         "reqps",
-        f"sum({risen(ERRORS, *WHO, SEEN)}) or vector(0)",
+        f"sum({full_rate(ERRORS, *WHO, LAST)}) or vector(0)",
     ),
     stat(
-        "Errors hidden by retries",
-        "How many errors another attempt followed: the client only waited longer.",
+        "Retried errors",
+        "How many errors are followed by another attempt of the same request? That attempt may have failed, too.",
         "reqps",
-        f"sum({risen(ERRORS, *WHO, HIDDEN)}) or vector(0)",
+        f"sum({full_rate(ERRORS, *WHO, RETRIED)}) or vector(0)",
     ),
     Panel(
         "Errors by pod and code",
         f"Which pods fail, and with what? The {WORST} worst. {NONE}",
         "reqps",
-        {"{{namespace}}/{{pod}} {{code}}": top(f"sum by (namespace, service, pod, code) ({risen(ERRORS, *WHO)})")},
+        {"{{namespace}}/{{pod}} {{code}}": top(f"sum by (namespace, service, pod, code) ({full_rate(ERRORS, *WHO)})")},
     ),
     Panel(
         "Share of attempts that fail, by pod",
-        f"Which pod is worse than its service's others, however much it is asked? The {WORST} worst. {NONE}",
+        f"Which pod is worse than the others of its service, however many attempts it gets? The {WORST} worst. {NONE}",
         "percentunit",
-        {"{{namespace}}/{{pod}}": top(f"sum {BY} ({risen(ERRORS, *WHO)}) / sum {BY} ({risen(REQUESTS, *WHO)})")},
+        {
+            "{{namespace}}/{{pod}}": top(
+                f"sum {BY} ({full_rate(ERRORS, *WHO)}) / sum {BY} ({full_rate(REQUESTS, *WHO)})"
+            )
+        },
     ),
     Panel(
-        "Errors hidden by retries, by pod",
-        f"Which pods would clients notice without retries? The {WORST} worst. {NONE}",
+        "Retried errors, by pod",
+        "Which pods' errors are followed by another attempt of the same request? That attempt may have failed, too. "
+        f"The {WORST} worst. {NONE}",
         "reqps",
-        {"{{namespace}}/{{pod}}": top(f"sum {BY} ({risen(ERRORS, *WHO, HIDDEN)})")},
+        {"{{namespace}}/{{pod}}": top(f"sum {BY} ({full_rate(ERRORS, *WHO, RETRIED)})")},
     ),
     Panel(
         "Why there was no answer",
-        "What kept the proxy from bringing attempts to an end? By nginx's error log, Envoy's response flags or "
-        "HAProxy's termination state. An error log names no service: $service does not count here. "
+        "Why could the proxy not complete attempts? According to nginx's error log, Envoy's response flags or "
+        "HAProxy's termination state. An error log names no service, so $service has no effect here. "
         f"The {WORST} worst. {NONE}",
         "reqps",
         {
             "{{namespace}}/{{pod}} {{reason}}": top(
-                f"sum by (namespace, pod, reason) ({risen('ingress_upstream_failures_total', WHO[0], WHO[2])})"
+                f"sum by (namespace, pod, reason) ({full_rate('ingress_upstream_failures_total', WHO[0], WHO[2])})"
             )
         },
     ),
     Panel(
         "Who made the errors",
-        "Did the pod answer with an error, or did the proxy make one up because it got no answer? unknown: the "
-        f"log does not tell. {NONE}",
+        "Did the pod answer with an error, or did the proxy make it, because it got no answer? unknown: the log does "
+        f"not say. {NONE}",
         "reqps",
-        {"{{origin}}": f"sum by (origin) ({risen(ERRORS, *WHO)})"},
+        {"{{origin}}": f"sum by (origin) ({full_rate(ERRORS, *WHO)})"},
     ),
     Panel(
         "gRPC statuses",
-        f"How do calls end that do not end with OK? NOT_FOUND and its like are the caller's doing. {NONE}",
+        f"How do calls end that do not end with OK? Some statuses, as NOT_FOUND, are the caller's fault. {NONE}",
         "reqps",
         {
             "{{namespace}}/{{pod}} {{code}}": top(
-                f"sum by (namespace, service, pod, code) ({risen(ERRORS, *WHO, GRPC)})"
+                f"sum by (namespace, service, pod, code) ({full_rate(ERRORS, *WHO, GRPC)})"
             )
         },
     ),
@@ -172,33 +180,33 @@ PODS = [
     ),
     Panel(
         "Response time by service",
-        "How long do most attempts take, and how long the slowest one in a hundred? Above 10 s it says 10 s. "
-        "Of all the service's pods: $pod does not count here.",
+        "How long do most attempts take, and how long the slowest one in a hundred? Above 10 s it shows 10 s. "
+        "All pods of the service are included: $pod has no effect here.",
         "s",
         {f"{{{{namespace}}}}/{{{{service}}}} {name}": quantile(q) for name, q in (("p50", 0.5), ("p99", 0.99))},
     ),
     Panel(
         "Share of attempts that fail, by the pods' node",
-        f"Is it a node rather than a pod? {NONE}",
+        f"Is the cause a node rather than a pod? {NONE}",
         "percentunit",
-        {"{{node}}": f"sum by (node) ({risen(ERRORS, *WHO)}) / sum by (node) ({risen(REQUESTS, *WHO)})"},
+        {"{{node}}": f"sum by (node) ({full_rate(ERRORS, *WHO)}) / sum by (node) ({full_rate(REQUESTS, *WHO)})"},
     ),
     Panel(
         "Attempts by pod",
-        f"Who gets how much? The {WORST} that get the most.",
+        f"Which pods get how many attempts? The {WORST} that get the most.",
         "reqps",
-        {"{{namespace}}/{{pod}}": top(f"sum {BY} ({risen(REQUESTS, *WHO)})")},
+        {"{{namespace}}/{{pod}}": top(f"sum {BY} ({full_rate(REQUESTS, *WHO)})")},
     ),
     table(
         "Pods with errors",
-        "All pods that failed within the time that is shown, the worst first, with what share of their attempts. "
-        f"{NONE}",
+        "Which pods had errors within the time shown, and in what share of their attempts? All pods, the worst "
+        f"first. {NONE}",
         "short",
         {
-            "errors": f"sum {BY} ({grown(ERRORS, *WHO)}) > 0",
-            "hidden": f"sum {BY} ({grown(ERRORS, *WHO, HIDDEN)}) > 0",
-            "attempts": f"sum {BY} ({grown(REQUESTS, *WHO)}) and sum {BY} ({ERRORS}{{{', '.join(WHO)}}}) > 0",
-            "share": f"sum {BY} ({grown(ERRORS, *WHO)}) / sum {BY} ({grown(REQUESTS, *WHO)}) > 0",
+            "errors": f"sum {BY} ({full_increase(ERRORS, *WHO)}) > 0",
+            "retried": f"sum {BY} ({full_increase(ERRORS, *WHO, RETRIED)}) > 0",
+            "attempts": f"sum {BY} ({full_increase(REQUESTS, *WHO)}) and sum {BY} ({ERRORS}{{{', '.join(WHO)}}}) > 0",
+            "share": f"sum {BY} ({full_increase(ERRORS, *WHO)}) / sum {BY} ({full_increase(REQUESTS, *WHO)}) > 0",
         },
         share="percentunit",
     ),
@@ -212,7 +220,7 @@ ARROW = "{{client_namespace}}/{{client_service}} → {{namespace}}/{{service}}"
 MAP = [
     table(
         "Who calls whom",
-        "Which service's pods ask which service, how often, and how much of that fails in the end?",
+        "Which service's pods call which service, how often, and how many of the calls fail in the end?",
         "reqps",
         {
             "requests": f"sum {EDGE} ({rate(CALLED, *CALLS)})",
@@ -223,13 +231,13 @@ MAP = [
     ),
     Panel(
         "Requests between services",
-        f"How has it changed? The {WORST} busiest.",
+        f"How has the number of calls changed? The {WORST} busiest.",
         "reqps",
         {ARROW: top(f"sum {EDGE} ({rate(CALLED, *CALLS)})")},
     ),
     Panel(
         "Share of requests that fail, between services",
-        f"Who is hurt by whom? The {WORST} worst.",
+        f"Which services fail for which callers? The {WORST} worst.",
         "percentunit",
         {ARROW: top(f"sum {EDGE} ({rate(FAILED, *CALLS)}) / sum {EDGE} ({rate(CALLED, *CALLS)})")},
     ),
@@ -241,34 +249,34 @@ BY_NODE = "{{node}}"
 UNRESOLVED, ATTRIBUTED = "enricher_unresolved_attempts_total", "enricher_attributions_total"
 
 HEALTH = [
-    stat("Daemons", "How many are scraped?", "none", f"count(enricher_build_info{{{NODE}}})"),
+    stat("Daemons", "How many daemons are scraped?", "none", f"count(enricher_build_info{{{NODE}}})"),
     stat(
         "Out of sync",
-        "How many that follow a log do not follow the API server?",
+        "How many daemons follow a log, but not the API server?",
         "none",
         f"count(enricher_watch_synced{{{NODE}}} == 0 and enricher_sources{{{NODE}}} > 0) or vector(0)",
     ),
     stat(
         "Attempts without a pod",
-        "For what share could no pod be named?",
+        "For what share of the attempts could no pod be named?",
         "percentunit",
         f"sum({rate(UNRESOLVED, NODE)}) / sum({rate(ATTRIBUTED, NODE)})",
     ),
     stat(
         "Problems",
-        "How much went wrong and was survived, within the time that is shown?",
+        "From how many errors did the daemons recover, within the time shown?",
         "none",
-        f"sum({count('enricher_problems_total', NODE)})",
+        f"sum({increase('enricher_problems_total', NODE)})",
     ),
     Panel(
         "Lines by kind",
-        "Are logs read, and understood? A parse_error does not fit the log format.",
+        "Are logs read and parsed? A parse_error is a line that does not fit the log format.",
         "cps",
         {"{{result}}": f"sum by (result) ({rate('enricher_lines_total', NODE)})"},
     ),
     Panel(
         "Share of lines that do not parse, by node",
-        f"Which proxy writes another format? {NONE}",
+        f"Which proxy writes another log format? {NONE}",
         "percentunit",
         {
             BY_NODE: f"sum by (node) ({rate('enricher_lines_total', NODE, UNREAD)}) "
@@ -284,25 +292,25 @@ HEALTH = [
     Panel(
         "Attempts without a pod, by grade",
         "Why can no pod be named? ambiguous: several fit; service: the line has a Service's address; unknown: "
-        "nobody is known there.",
+        "no pod is known to have held the address.",
         "cps",
         {"{{grade}}": f"sum by (grade) ({rate(UNRESOLVED, NODE)})"},
     ),
     Panel(
         "Lag, in time",
-        "How old is the last line read, while more are waiting?",
+        "How old is the last line read, while more lines are waiting?",
         "s",
         {BY_NODE: f"max by (node) (enricher_lag_seconds{{{NODE}}})"},
     ),
     Panel(
         "Lag, in bytes",
-        "How much of the logs is not read yet?",
+        "How much of the logs has not been read yet?",
         "bytes",
         {BY_NODE: f"sum by (node) (enricher_lag_bytes{{{NODE}}})"},
     ),
     Panel(
         "Bytes read and written",
-        "How much goes through? Nothing is written with --output none.",
+        "How much is read and written? Nothing is written with --output none.",
         "Bps",
         {
             "read": f"sum({rate('enricher_read_bytes_total', NODE)})",
@@ -311,38 +319,38 @@ HEALTH = [
     ),
     Panel(
         "Logs followed",
-        "On which nodes is a proxy found, and how many logs has it?",
+        "On which nodes is a proxy found, and how many logs does it have?",
         "none",
         {BY_NODE: f"sum by (node) (enricher_sources{{{NODE}}})"},
     ),
     Panel(
         "Addresses known",
-        "Do all daemons know the same? Those without a proxy know none.",
+        "Do all daemons know the same addresses? Those without a proxy know none.",
         "none",
         {BY_NODE: f"max by (node) (enricher_endpoints{{{NODE}}})"},
     ),
     Panel(
         "In sync with the API server",
-        "1 while the watch follows it; 0 as well on a node without a proxy, which needs none. Not there with "
-        "--endpoints.",
+        "Does the watch follow the API server? 1 if so; 0 also on a node without a proxy, which needs no watch. Empty "
+        "with --endpoints.",
         "none",
         {BY_NODE: f"min by (node) (enricher_watch_synced{{{NODE}}})"},
     ),
     Panel(
-        "Since the watch last spoke",
-        "Does the API server still say something? A bookmark comes about each minute.",
+        "Time since the watch's last event",
+        "Does the API server still send events? A bookmark comes about every minute.",
         "s",
         {BY_NODE: f"max by (node) (enricher_watch_last_event_age_seconds{{{NODE}}})"},
     ),
     Panel(
         "Restarts of the watch",
-        f"Why was it begun anew? closed, gone and silence are part of its life. {NONE}",
+        f"Why was the watch restarted? closed, gone and silence are normal. {NONE}",
         "none",
         {"{{reason}}": f"sum by (reason) (increase(enricher_watch_restarts_total{{{NODE}}}[$__rate_interval]))"},
     ),
     Panel(
         "Problems by kind",
-        "What went wrong and was survived?",
+        "From what kinds of errors did the daemons recover?",
         "none",
         {"{{kind}}": f"sum by (kind) (increase(enricher_problems_total{{{NODE}}}[$__rate_interval]))"},
     ),
@@ -362,7 +370,7 @@ HEALTH = [
 
 
 def variable(name: str, label: str, query: str) -> dict[str, Any]:
-    """A choice of values, of which "All" takes in what has no such label."""
+    """Return a choice of values. "All" includes series without the label."""
     return {
         "name": name,
         "label": label,
@@ -392,7 +400,7 @@ def datasource() -> dict[str, Any]:
     }
 
 
-def rendered(panel: Panel, number: int, x: int, y: int) -> dict[str, Any]:
+def render_panel(panel: Panel, number: int, x: int, y: int) -> dict[str, Any]:
     instant = panel.kind != "timeseries"
     targets = [
         {
@@ -414,11 +422,12 @@ def rendered(panel: Panel, number: int, x: int, y: int) -> dict[str, Any]:
         "datasource": DATASOURCE,
         "gridPos": {"x": x, "y": y, "w": panel.width, "h": panel.height},
         "targets": targets,
-        **look(panel),
+        **appearance(panel),
     }
 
 
-def look(panel: Panel) -> dict[str, Any]:
+def appearance(panel: Panel) -> dict[str, Any]:
+    """Return how a panel's data are drawn: units, legend, and a table's columns."""
     defaults: dict[str, Any] = {"unit": panel.unit, "min": 0}
     if panel.kind == "timeseries":
         defaults["custom"] = {"drawStyle": "line", "lineWidth": 1, "fillOpacity": 10, "showPoints": "auto"}
@@ -426,8 +435,8 @@ def look(panel: Panel) -> dict[str, Any]:
         options = {"legend": legend, "tooltip": {"mode": "multi", "sort": "desc"}}
         return {"fieldConfig": {"defaults": defaults, "overrides": []}, "options": options}
     if panel.kind == "stat":
-        reduced = {"calcs": ["lastNotNull"], "fields": "", "values": False}
-        options = {"reduceOptions": reduced, "colorMode": "none", "graphMode": "none", "textMode": "value"}
+        reduce_options = {"calcs": ["lastNotNull"], "fields": "", "values": False}
+        options = {"reduceOptions": reduce_options, "colorMode": "none", "graphMode": "none", "textMode": "value"}
         return {"fieldConfig": {"defaults": defaults, "overrides": []}, "options": options}
     columns = list(panel.queries)
     # With one query the column is called "Value", with several "Value #A" and so on.
@@ -436,7 +445,7 @@ def look(panel: Panel) -> dict[str, Any]:
         {"matcher": {"id": "byName", "options": column}, "properties": [{"id": "unit", "value": unit}]}
         for column, unit in (panel.units or {}).items()
     ]
-    organised = {
+    organize_options = {
         "excludeByName": {"Time": True},
         "indexByName": {},
         "renameByName": dict(zip(values, columns, strict=True)),
@@ -444,18 +453,18 @@ def look(panel: Panel) -> dict[str, Any]:
     return {
         "fieldConfig": {"defaults": defaults, "overrides": overrides},
         "options": {"showHeader": True, "sortBy": [{"displayName": columns[0], "desc": True}]},
-        "transformations": [{"id": "merge", "options": {}}, {"id": "organize", "options": organised}],
+        "transformations": [{"id": "merge", "options": {}}, {"id": "organize", "options": organize_options}],
     }
 
 
-def dashboard(uid: str, title: str, about: str, variables: list[dict[str, Any]], panels: Sequence[Panel]) -> str:
-    """As JSON; panels from left to right, and on the next line where they do not fit."""
-    placed, x, y, tallest = [], 0, 0, 0
+def dashboard(uid: str, title: str, description: str, variables: list[dict[str, Any]], panels: Sequence[Panel]) -> str:
+    """Return a dashboard as JSON. Panels go from left to right, and onto the next line where they do not fit."""
+    placed, x, y, row_height = [], 0, 0, 0
     for number, panel in enumerate(panels, 1):
         if x + panel.width > COLUMNS:
-            x, y, tallest = 0, y + tallest, 0
-        placed.append(rendered(panel, number, x, y))
-        x, tallest = x + panel.width, max(tallest, panel.height)
+            x, y, row_height = 0, y + row_height, 0
+        placed.append(render_panel(panel, number, x, y))
+        x, row_height = x + panel.width, max(row_height, panel.height)
     links = {
         "type": "dashboards",
         "tags": ["enricher"],
@@ -468,10 +477,10 @@ def dashboard(uid: str, title: str, about: str, variables: list[dict[str, Any]],
         "tooltip": "",
         "url": "",
     }
-    whole = {
+    content = {
         "uid": uid,
         "title": title,
-        "description": about,
+        "description": description,
         "tags": ["enricher"],
         "schemaVersion": SCHEMA,
         "version": 1,
@@ -485,11 +494,11 @@ def dashboard(uid: str, title: str, about: str, variables: list[dict[str, Any]],
         "templating": {"list": [datasource(), *variables]},
         "panels": placed,
     }
-    return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
 def all_dashboards() -> dict[str, str]:
-    """JSON by file name."""
+    """Return the JSON of all dashboards by file name."""
     return {
         "pods.json": dashboard(
             "enricher-pods",
@@ -515,7 +524,7 @@ def all_dashboards() -> dict[str, str]:
         "health.json": dashboard(
             "enricher-health",
             "Enricher: the daemon itself",
-            "Can its word be taken?",
+            "Does the daemon read all logs, and how reliable are its attributions?",
             [variable("node", "Node", "label_values(enricher_build_info, node)")],
             HEALTH,
         ),

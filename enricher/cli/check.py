@@ -1,6 +1,7 @@
-"""`enricher check`: whether the daemon would work here, before it is started, or while it runs.
+"""`enricher check`: whether the daemon would work here, before it is started or while it runs.
 
-It reads and asks what the daemon would, and one question more, what it may do; it changes nothing anywhere.
+It reads files and sends requests as the daemon would, and in addition asks the API server for its permissions. It
+changes nothing anywhere.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ from rich.text import Text
 from enricher.accesslog.compiler import LogFormatError
 from enricher.accesslog.detection import FormatDetector
 from enricher.accesslog.profiles import DEFAULT_PROFILE
-from enricher.cli.check_logs import Sample, last_lines, sample
+from enricher.cli.check_logs import LogSample, read_last_lines, read_sample
 from enricher.cli.common import print_config
 from enricher.cluster.controller_config import config_data, formats_from_config
 from enricher.config.options import RUN
@@ -33,216 +34,222 @@ from enricher.kube.watcher import CONFIG_MAPS, ENDPOINT_SLICES, SERVICES, Resour
 from enricher.line import Source
 from enricher.report.console import PipedConsole
 from enricher.tailer.discovery import check_log_dir, discover
-from enricher.text import escape_bytes, printable
+from enricher.text import escape_bytes, printable, truncate
 
 Verdict = Literal["ok", "warning", "failed"]
 _STYLES = {"ok": "green", "warning": "yellow", "failed": "bold red"}
-SHOWN = 120
-"""So many characters of a line are shown."""
-WIDTH = 24
-"""The column of subjects; a pod's name goes beyond it."""
-ASKING = 2.0
-"""Seconds for who serves on our port to say what it is."""
+MAX_LINE_LENGTH = 120
+"""Characters of a log line or a log format that are shown."""
+SUBJECT_WIDTH = 24
+"""Characters of the column of subjects; a pod's name goes beyond it."""
+PORT_TIMEOUT = 2.0
+"""Seconds to wait for the answer of what listens on our port."""
 
 
-class Row(NamedTuple):
-    """What was looked at, and what was found; `more` goes on lines of its own."""
+class CheckResult(NamedTuple):
+    """What was checked and what came of it; `details` are printed on a line of their own."""
 
     verdict: Verdict
     subject: str
-    told: str
-    more: str = ""
+    text: str
+    details: str = ""
 
 
-def check(settings: Settings, doubts: Sequence[str]) -> int:
-    """Prints the table; gives the exit code. `doubts` are about the options themselves."""
-    rows = [Row("warning", "configuration", doubt) for doubt in doubts] or [Row("ok", "configuration", "valid")]
-    choosing = FormatDetector(settings.logs.formats, settings.logs.given_profile)
+def check(settings: Settings, warnings: Sequence[str]) -> int:
+    """Check everything, print the results and return the exit code. `warnings` are those about the options."""
+    results = [CheckResult("warning", "configuration", warning) for warning in warnings]
+    if not warnings:
+        results.append(CheckResult("ok", "configuration", "valid"))
+    detector = FormatDetector(settings.logs.formats, settings.logs.given_profile)
     if settings.cluster.endpoints:
-        rows.append(_endpoints(settings.cluster.endpoints))
+        results.append(_check_endpoints_files(settings.cluster.endpoints))
     else:
-        rows += asyncio.run(_of_the_cluster(settings, choosing))
-    rows += _logs(settings, choosing)
-    rows.append(_state_dir(settings.state_dir))
-    rows.append(asyncio.run(_listen(settings.server.listen)))
-    return tell(rows)
+        results += asyncio.run(_check_cluster(settings, detector))
+    results += _check_logs(settings, detector)
+    results.append(_check_state_dir(settings.state_dir))
+    results.append(asyncio.run(_check_port(settings.server.listen)))
+    return print_results(results)
 
 
-def tell(rows: Sequence[Row]) -> int:
-    """Prints the table; gives the exit code."""
+def print_results(results: Sequence[CheckResult]) -> int:
+    """Print the results as a table and return the exit code."""
     console = PipedConsole(highlight=False, soft_wrap=True)
-    width = min(WIDTH, max(len(row.subject) for row in rows))
-    for row in rows:
-        console.print(Text.assemble((f"{row.verdict:7}", _STYLES[row.verdict]), f"  {row.subject:{width}}  {row.told}"))
-        if row.more:
-            console.print(Text(f"{'':7}  {'':{width}}  {row.more}", "dim"))
-    verdicts = [row.verdict for row in rows]
+    width = min(SUBJECT_WIDTH, max(len(result.subject) for result in results))
+    for verdict, subject, text, details in results:
+        console.print(Text.assemble((f"{verdict:7}", _STYLES[verdict]), f"  {subject:{width}}  {text}"))
+        if details:
+            console.print(Text(f"{'':7}  {'':{width}}  {details}", "dim"))
+    verdicts = [result.verdict for result in results]
     failed, warnings = verdicts.count("failed"), verdicts.count("warning")
-    console.print(f"checks: {len(rows)}, failed: {failed}, warnings: {warnings}")
+    console.print(f"checks: {len(results)}, failed: {failed}, warnings: {warnings}")
     return EXIT_CONFIGURATION if failed else 0
 
 
-# --- who is where ---------------------------------------------------------------------------------------------------
+# --- endpoints ------------------------------------------------------------------------------------------------------
 
 
-def _endpoints(paths: Sequence[str]) -> Row:
+def _check_endpoints_files(paths: Sequence[str]) -> CheckResult:
+    subject = "endpoints"
     try:
-        known = load_endpoints(paths)
+        histories = load_endpoints(paths)
     except ConfigurationError as error:
-        return Row("failed", "endpoints", printable(str(error)))
-    held = known.pods.open_tenures
-    told = f"addresses held by pods: {held}, in {printable(escape_bytes(', '.join(paths)))}"
-    return Row("ok" if held else "warning", "endpoints", told)
+        return CheckResult("failed", subject, printable(str(error)))
+    held = histories.pods.open_tenures
+    text = f"addresses held by pods: {held}, in {printable(escape_bytes(', '.join(paths)))}"
+    return CheckResult("ok" if held else "warning", subject, text)
 
 
-async def _of_the_cluster(settings: Settings, choosing: FormatDetector) -> list[Row]:
+async def _check_cluster(settings: Settings, detector: FormatDetector) -> list[CheckResult]:
     try:
         async with connect(settings.cluster.kubeconfig, settings.cluster.context) as api:
-            rows = [row async for row in _rights(api, settings)]
+            results = [result async for result in _check_permissions(api, settings)]
             if settings.logs.controller_configmap:
-                rows.append(await _controller(api, settings, choosing, *settings.logs.controller_configmap))
-            return [Row("ok", "API server", await api.server_url()), *rows]
+                results.append(await _check_configmap(api, settings, detector, *settings.logs.controller_configmap))
+            return [CheckResult("ok", "API server", await api.server_url()), *results]
     except (ConfigurationError, ApiError) as error:
-        return [Row("failed", "API server", printable(str(error)))]
+        return [CheckResult("failed", "API server", printable(str(error)))]
 
 
-async def _rights(api: ApiClient, settings: Settings) -> AsyncIterator[Row]:
-    yield await _right(api, ENDPOINT_SLICES, settings.cluster.namespace, None, "deploy/daemonset.yaml")
+async def _check_permissions(api: ApiClient, settings: Settings) -> AsyncIterator[CheckResult]:
+    yield await _check_permission(api, ENDPOINT_SLICES, settings.cluster.namespace, None, "deploy/daemonset.yaml")
     if settings.cluster.services:
-        yield await _right(api, SERVICES, settings.cluster.namespace, None, "deploy/services/role.yaml")
+        yield await _check_permission(api, SERVICES, settings.cluster.namespace, None, "deploy/services/role.yaml")
     if settings.logs.controller_configmap:
-        yield await _right(
-            api, CONFIG_MAPS, *settings.logs.controller_configmap, "deploy/controller-configmap/role.yaml"
-        )
+        role = "deploy/controller-configmap/role.yaml"
+        yield await _check_permission(api, CONFIG_MAPS, *settings.logs.controller_configmap, role)
 
 
-async def _right(api: ApiClient, resource: Resource, namespace: str | None, name: str | None, role: str) -> Row:
-    what = f"{name} in namespace {namespace}" if name else f"in namespace {namespace}" if namespace else "everywhere"
+async def _check_permission(
+    api: ApiClient, resource: Resource, namespace: str | None, name: str | None, role: str
+) -> CheckResult:
+    """Ask whether a resource may be listed and watched. `role` is the file with a role that permits it."""
+    scope = f"{name} in namespace {namespace}" if name else f"in namespace {namespace}" if namespace else "everywhere"
     try:
-        refused = [verb for verb in ("list", "watch") if not await is_allowed(api, verb, resource, namespace, name)]
+        denied = [verb for verb in ("list", "watch") if not await is_allowed(api, verb, resource, namespace, name)]
     except ApiError as failure:
         if failure.reason != "forbidden":
             raise
-        return Row(
-            "warning", resource.plural, "the API server does not say what we may do; is the list forbidden, too?"
-        )
-    if refused:
-        return Row("failed", resource.plural, f"we may not {' and '.join(refused)} them ({what}): {role} has a role")
-    return Row("ok", resource.plural, f"may be listed and watched ({what})")
+        text = "permissions are unknown, because the API server forbids to ask for them: it may forbid the list, too"
+        return CheckResult("warning", resource.plural, text)
+    if denied:
+        text = f"missing permission: {', '.join(denied)} ({scope}): see the role in {role}"
+        return CheckResult("failed", resource.plural, text)
+    return CheckResult("ok", resource.plural, f"may be listed and watched ({scope})")
 
 
-async def _controller(api: ApiClient, settings: Settings, choosing: FormatDetector, namespace: str, name: str) -> Row:
-    """Tells `choosing` of the format, as the daemon would."""
+async def _check_configmap(
+    api: ApiClient, settings: Settings, detector: FormatDetector, namespace: str, name: str
+) -> CheckResult:
+    """Read the log format from the controller's ConfigMap and have `detector` expect it, as the daemon would."""
     subject, path = "controller's format", CONFIG_MAPS.path(namespace)
     try:
         params = {"fieldSelector": f"metadata.name={name}"}
         async with get_response(
             api, path, params, action=f"list {name}", idle_timeout=REVIEW_TIMEOUT, total_timeout=REVIEW_TIMEOUT
         ) as response:
-            found = (await read_page(response, config_data)).items
-        formats = formats_from_config(found[0] if found else {}, settings.logs.profile or DEFAULT_PROFILE)
+            configs = (await read_page(response, config_data)).items
+        formats = formats_from_config(configs[0] if configs else {}, settings.logs.profile or DEFAULT_PROFILE)
     except (ApiError, LogFormatError) as error:
-        return Row("failed", subject, printable(str(error)))
-    choosing.default.start_with(formats, time.time_ns())
-    if not found:
-        return Row(
-            "warning", subject, f"there is no ConfigMap {name} in namespace {namespace}: the default is expected"
-        )
-    return Row("ok", subject, printable(_cut(formats[0].text)))
+        return CheckResult("failed", subject, printable(str(error)))
+    detector.default.start_with(formats, time.time_ns())
+    if not configs:
+        text = f"there is no ConfigMap {name} in namespace {namespace}: the default format is expected"
+        return CheckResult("warning", subject, text)
+    return CheckResult("ok", subject, printable(truncate(formats[0].text, MAX_LINE_LENGTH)))
 
 
 # --- logs -----------------------------------------------------------------------------------------------------------
 
 
-def _logs(settings: Settings, choosing: FormatDetector) -> Iterator[Row]:
+def _check_logs(settings: Settings, detector: FormatDetector) -> Iterator[CheckResult]:
     if any(selector.namespace for selector in settings.logs.select):
         try:
             check_log_dir(settings.logs.directory)
         except ConfigurationError as error:
-            yield Row("failed", "log directory", printable(str(error)))
+            yield CheckResult("failed", "log directory", printable(str(error)))
             return
     sources = discover(settings.logs.directory, settings.logs.select, settings.logs.own_pod)
     if sources:
-        yield Row("ok", "logs", f"to be followed: {len(sources)}")
+        yield CheckResult("ok", "logs", f"to be followed: {len(sources)}")
     for selector in settings.logs.select:
         if not discover(settings.logs.directory, [selector], settings.logs.own_pod):
             where = f" in {printable(settings.logs.directory)}" if selector.namespace else ""
-            yield Row("warning", "logs", f"nothing fits {printable(selector.text)}{where} yet")
+            yield CheckResult("warning", "logs", f"nothing matches {printable(selector.text)}{where} yet")
     for source in sources:
-        yield _log(settings, choosing, source)
+        yield _check_log(settings, detector, source)
 
 
-def _log(settings: Settings, choosing: FormatDetector, source: Source) -> Row:
+def _check_log(settings: Settings, detector: FormatDetector, source: Source) -> CheckResult:
     subject = f"{source.namespace}/{source.pod}/{source.container}" if source.container else source.path
     subject = printable(escape_bytes(subject))
     try:
-        lines = last_lines(source.path, settings.logs.roots)
+        lines = read_last_lines(source.path, settings.logs.roots)
     except OSError as error:
-        told = f"{error.filename or source.path}: {error.strerror or error}"
-        return Row("failed", subject, printable(escape_bytes(told)))
+        text = f"{error.filename or source.path}: {error.strerror or error}"
+        return CheckResult("failed", subject, printable(escape_bytes(text)))
     if not lines:
-        return Row("warning", subject, "no lines yet")
-    found = sample(choosing, source, lines)
-    return _fit(subject, found, _whose(settings, source, found))
+        return CheckResult("warning", subject, "no lines yet")
+    sample = read_sample(detector, source, lines)
+    return _judge_sample(subject, sample, _format_text(settings, source, sample))
 
 
-def _whose(settings: Settings, source: Source, found: Sample) -> str:
+def _format_text(settings: Settings, source: Source, sample: LogSample) -> str:
+    """Return the name of the format that the lines were read with, and where it comes from."""
     if profile := source.profile or settings.logs.profile:
         return f"the profile {profile}"
     if settings.logs.controller_configmap:
         return "the controller's format"
-    if not found.profile:
+    if not sample.profile:
         return "the given format"
-    return f"the profile {found.profile}, " + ("told by the lines" if found.access else "the usual one")
+    return f"the profile {sample.profile}, " + ("detected from its lines" if sample.access else "the default")
 
 
-def _fit(subject: str, found: Sample, whose: str) -> Row:
-    lines = found.access + found.misfits
-    others = f"; {found.others} are of other kinds" if found.others else ""
+def _judge_sample(subject: str, sample: LogSample, format_text: str) -> CheckResult:
+    lines = sample.access + sample.misfits
     if not lines:
-        return Row("warning", subject, f"no access line among the last {found.others} lines")
-    told = f"{found.access} of the last {lines} access lines fit {whose}{others}"
-    if found.misfits:
-        better = f"; one that does not fits the profile {found.fits_better}" if found.fits_better else ""
-        example = printable(_cut(found.misfit.decode("utf-8", "backslashreplace")))
-        return Row("warning" if found.access else "failed", subject, told + better, f"does not fit: {example}")
-    if not found.attempts:
-        return Row("warning", subject, f"{told}, but none names an upstream: nothing can be attributed")
-    return Row("ok", subject, told)
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
+        return CheckResult("warning", subject, f"no access line among the last {sample.others} lines")
+    others = f"; {sample.others} are of other kinds" if sample.others else ""
+    text = f"{sample.access} of the last {lines} access lines fit {format_text}{others}"
+    if sample.misfits:
+        if sample.better_profile:
+            text += f"; one of the others fits the profile {sample.better_profile}"
+        example = printable(truncate(sample.last_misfit.decode("utf-8", "backslashreplace"), MAX_LINE_LENGTH))
+        return CheckResult("warning" if sample.access else "failed", subject, text, f"does not fit: {example}")
+    if not sample.attempts:
+        return CheckResult("warning", subject, f"{text}, but none names an upstream: nothing can be attributed")
+    return CheckResult("ok", subject, text)
 
 
 # --- state and port -------------------------------------------------------------------------------------------------
 
 
-def _state_dir(path: str | None) -> Row:
+def _check_state_dir(path: str | None) -> CheckResult:
     subject = "state directory"
     if path is None:
-        return Row("warning", subject, "none: a restart reads all logs again")
-    shown = printable(path)
+        return CheckResult("warning", subject, "none: a restart reads all logs again")
+    name = printable(path)
     if not os.path.lexists(path):
-        return _to_be_made(subject, path)
+        return _check_future_dir(subject, path)
     try:
-        with tempfile.TemporaryFile(dir=path) as probe:
-            probe.write(b"x")
+        with tempfile.TemporaryFile(dir=path) as file:
+            file.write(b"x")
     except OSError as error:
-        return Row("failed", subject, f"{shown}: {error.strerror}")
+        return CheckResult("failed", subject, f"{name}: {error.strerror}")
     if _is_locked(os.path.join(path, "lock")):
-        return Row("warning", subject, f"{shown}: another process uses it; that should be the daemon, and be alone")
-    return Row("ok", subject, f"{shown} can be written")
+        text = f"{name} is used by another process: that should be the daemon, and no second one"
+        return CheckResult("warning", subject, text)
+    return CheckResult("ok", subject, f"{name} can be written")
 
 
-def _to_be_made(subject: str, path: str) -> Row:
-    """Nothing is made here: that is left to the daemon, which may be another user."""
-    above = os.path.dirname(os.path.abspath(path))
-    while not os.path.lexists(above):
-        above = os.path.dirname(above)
-    if os.path.isdir(above) and os.access(above, os.W_OK | os.X_OK):
-        return Row("ok", subject, f"{printable(path)} will be made")
-    return Row("failed", subject, f"{printable(path)} is not there, and can't be made in {printable(above)}")
+def _check_future_dir(subject: str, path: str) -> CheckResult:
+    """Check whether a directory could be created, and leave that to the daemon, which may run as another user."""
+    parent = os.path.dirname(os.path.abspath(path))
+    while not os.path.lexists(parent):
+        parent = os.path.dirname(parent)
+    if os.path.isdir(parent) and os.access(parent, os.W_OK | os.X_OK):
+        return CheckResult("ok", subject, f"{printable(path)} will be created")
+    text = f"{printable(path)} does not exist, and cannot be created in {printable(parent)}"
+    return CheckResult("failed", subject, text)
 
 
 def _is_locked(path: str) -> bool:
@@ -256,21 +263,22 @@ def _is_locked(path: str) -> bool:
     return False
 
 
-async def _listen(listen: ListenAddress) -> Row:
+async def _check_port(listen: ListenAddress) -> CheckResult:
     where = f"{listen.host or ''}:{listen.port}"
     try:
         server = await asyncio.get_running_loop().create_server(asyncio.Protocol, listen.host, listen.port)
     except OSError as error:
         if error.errno == errno.EADDRINUSE and await asyncio.to_thread(_is_enricher, listen):
-            return Row("warning", "port", f"{where}: a daemon serves there already")
-        return Row("failed", "port", f"cannot listen on {where}: {error.strerror or error}")
+            return CheckResult("warning", "port", f"{where}: a daemon serves there already")
+        return CheckResult("failed", "port", f"cannot listen on {where}: {error.strerror or error}")
     server.close()
-    return Row("ok", "port", f"{where} is free")
+    return CheckResult("ok", "port", f"{where} is free")
 
 
 def _is_enricher(listen: ListenAddress) -> bool:
-    host = listen.host if listen.host not in {None, "0.0.0.0", "::"} else "localhost"  # noqa: S104  # it asks only
-    connection = HTTPConnection(host or "localhost", listen.port, timeout=ASKING)
+    """Return whether it is a daemon of ours that listens, by its metrics."""
+    host = listen.host if listen.host not in {None, "0.0.0.0", "::"} else "localhost"  # noqa: S104  # to connect to
+    connection = HTTPConnection(host or "localhost", listen.port, timeout=PORT_TIMEOUT)
     try:
         connection.request("GET", "/metrics")
         return b"\nenricher_build_info" in connection.getresponse().read()
@@ -287,7 +295,7 @@ def main(arguments: dict[str, Any]) -> int:
     except EnricherError as error:
         if arguments["print_config"]:
             raise
-        return tell([Row("failed", "configuration", printable(str(error)))])
+        return print_results([CheckResult("failed", "configuration", printable(str(error)))])
     if arguments["print_config"]:
         return print_config(resolved)
     return check(resolved.settings, configuration_warnings(resolved.settings))

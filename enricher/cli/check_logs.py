@@ -7,90 +7,91 @@ from typing import NamedTuple
 from enricher.accesslog.detection import FormatDetector, detect_profile
 from enricher.accesslog.profiles import PROFILES, Formats, profile_formats
 from enricher.enrich.engine import read_line
+from enricher.labels import LineKind
 from enricher.line import Line, Source
 from enricher.tailer.framing import Framer
 from enricher.tailer.logfile import LogFile
 from enricher.tailer.rotation import LogName, list_files
 
-LINES = 200
-"""So many lines are looked at."""
-REACH = 256 * 1024
-"""In so many bytes, at most, at the end of the log."""
+MAX_LINES = 200
+"""Lines of a log that are looked at."""
+MAX_BYTES = 256 * 1024
+"""Bytes at the end of a log in which these lines are looked for."""
 
 
 @dataclass(slots=True)
-class Sample:
-    """Of the lines looked at: how many are access lines, could be some and fit no format, or are none."""
+class LogSample:
+    """How many of a log's last lines are access lines, could be some but fit no format, or are of other kinds."""
 
     access: int = 0
     misfits: int = 0
     others: int = 0
     attempts: int = 0
-    """At upstreams, in the access lines."""
-    misfit: bytes = b""
-    """The last that does not fit."""
+    """Attempts in the access lines."""
+    last_misfit: bytes = b""
     profile: str = ""
-    """The known proxy whose formats the lines were read with; empty with a format of the user's own."""
+    """The known proxy whose formats the lines were read with; empty for a format of the user's own."""
 
     @property
-    def fits_better(self) -> str:
-        """The profile that the misfit fits, if it is one only."""
-        return detect_profile(self.misfit) or "" if self.misfits else ""
+    def better_profile(self) -> str:
+        """Return the profile that the last misfit fits; empty if there is none, or more than one."""
+        return detect_profile(self.last_misfit) or "" if self.misfits else ""
 
 
-def last_lines(path: str, roots: Sequence[str]) -> Sequence[Line]:
-    """Whole lines, no more than LINES; from packed files none. Raises OSError."""
-    pieces, size = list[_Piece](), 0
+def read_last_lines(path: str, roots: Sequence[str]) -> Sequence[Line]:
+    """Return the last whole lines of a log, MAX_LINES at most, and none of gzipped files. Raise OSError."""
+    ends, size = list[_FileEnd](), 0
     names = list_files(path)
     for name in reversed(names):
-        if name.is_gzipped or name.restart_count != names[-1].restart_count or size >= REACH:
+        if name.is_gzipped or name.restart_count != names[-1].restart_count or size >= MAX_BYTES:
             break
-        pieces.insert(0, _end_of(name, roots, REACH - size))
-        size += len(pieces[0].data)
+        ends.insert(0, _read_end(name, roots, MAX_BYTES - size))
+        size += len(ends[0].data)
     lines, framer = list[Line](), Framer()
-    for piece in pieces:
+    for end in ends:
         lines += framer.end_file()
-        framer.detect(piece.head)
-        lines += framer.feed(piece.data)
-    # One of each stream may be the end of a line that the runtime had cut.
-    return lines[2:][-LINES:] if pieces and pieces[0].cut else lines[-LINES:]
+        framer.detect(end.head)
+        lines += framer.feed(end.data)
+    # Of each of the two streams, the first line may be the rest of one that the runtime had cut.
+    return lines[2:][-MAX_LINES:] if ends and ends[0].has_earlier_lines else lines[-MAX_LINES:]
 
 
-def sample(choosing: FormatDetector, source: Source, lines: Sequence[Line]) -> Sample:
-    """Reads them as the daemon would if it started with the first of them."""
-    timeline = choosing.formats_for(source, source.profile, (line.text for line in lines if line.stream != "stderr"))
-    found = Sample(profile=profile_of(timeline.formats_at(None)))
+def read_sample(detector: FormatDetector, source: Source, lines: Sequence[Line]) -> LogSample:
+    """Read the lines as the daemon would if it started with the first of them."""
+    timeline = detector.formats_for(source, source.profile, (line.text for line in lines if line.stream != "stderr"))
+    sample = LogSample(profile=profile_name(timeline.formats_at(None)))
     for line in lines:
         reading = read_line(timeline, line)
         if reading.record:
-            found.access += 1
-            found.attempts += len(reading.record.attempts)
-        elif reading.kind == "parse_error":
-            found.misfits += 1
-            found.misfit = line.text
+            sample.access += 1
+            sample.attempts += len(reading.record.attempts)
+        elif reading.kind == LineKind.PARSE_ERROR:
+            sample.misfits += 1
+            sample.last_misfit = line.text
         else:
-            found.others += 1
-    return found
+            sample.others += 1
+    return sample
 
 
-def profile_of(found: Formats | None) -> str:
-    """Whose formats they are; empty for others."""
-    return next((profile for profile in PROFILES if found == profile_formats(profile)), "")
+def profile_name(log_formats: Formats | None) -> str:
+    """Return the profile that these formats belong to; empty for other formats."""
+    return next((profile for profile in PROFILES if log_formats == profile_formats(profile)), "")
 
 
-class _Piece(NamedTuple):
-    """The first and the last bytes of a file; `cut`: there are lines before the last ones."""
+class _FileEnd(NamedTuple):
+    """The first and the last bytes of a file."""
 
     head: bytes
     data: bytes
-    cut: bool
+    has_earlier_lines: bool
 
 
-def _end_of(name: LogName, roots: Sequence[str], reach: int) -> _Piece:
+def _read_end(name: LogName, roots: Sequence[str], max_bytes: int) -> _FileEnd:
+    """Read the end of a file, from the beginning of a line on."""
     file = LogFile(name.path, gzipped=False, roots=roots)
     try:
-        begin = max(0, file.stat().st_size - reach)
-        data = file.read(begin, reach)
-        return _Piece(file.head, data.partition(b"\n")[2] if begin else data, begin > 0)
+        start = max(0, file.stat().st_size - max_bytes)
+        data = file.read(start, max_bytes)
+        return _FileEnd(file.head, data.partition(b"\n")[2] if start else data, start > 0)
     finally:
         file.close()

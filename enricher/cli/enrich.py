@@ -22,8 +22,9 @@ from enricher.errors import UsageError
 from enricher.line import Source
 from enricher.metrics.counters import Metrics
 from enricher.report.console import PipedConsole
+from enricher.report.pod_stats import PodStats
 from enricher.report.service_map import MAPS, ServiceMap
-from enricher.report.summary import Summary
+from enricher.report.summary_table import print_summary
 from enricher.tailer.reader import open_stdin, read_file
 
 PROGRESS_SIZE = 8 * 1024 * 1024
@@ -50,7 +51,7 @@ def enrich(
     metrics = Metrics(max_series=settings.server.max_series)
     detector = FormatDetector(settings.logs.formats, settings.logs.given_profile)
     enricher = Enricher(detector, metrics, node=settings.output.node, pod_variable=settings.output.pod_variable)
-    table = Summary() if report == "summary" else ServiceMap() if report else None
+    table = PodStats(None) if report == "summary" else ServiceMap() if report else None
     with _progress(files) as progress:
         for file in files:
             for lines in read_file(open_stdin() if file == STDIN else file, progress=progress(file)):
@@ -65,8 +66,8 @@ def enrich(
     if FormatCheck(warning_lines=1).warning(metrics.lines):
         total, tried = metrics.lines.total(), _formats_tried(settings.logs)
         sys.stderr.write(f"enricher: none of {total} lines fits {tried}: set --profile or --log-format\n")
-    if isinstance(table, Summary):
-        table.render(PipedConsole(width=None if sys.stdout.isatty() else 160))
+    if isinstance(table, PodStats):
+        print_summary(table, PipedConsole(width=None if sys.stdout.isatty() else 160))
     elif table and report:
         out.writelines(f"{line}\n".encode() for line in MAPS[report](table))
 

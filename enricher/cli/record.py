@@ -1,9 +1,9 @@
-"""`enricher record`: a watch, kept as JSON Lines, so that a log can be attributed later as of its own time.
+"""`enricher record`: write down a watch as JSON Lines, so that a log can be attributed later as of its own time.
 
 One line is `{"at": RFC 3339 with up to ns, "type": "ADDED|MODIFIED|DELETED|BOOKMARK", "object": {…}}`, `at` being when
-the event arrived here. The first list comes as ADDED; a later one, after changes were missed, as what it differs in and
-a BOOKMARK. Where the event may have happened some time before, `earliest` says since when; a BOOKMARK's, since when
-something may have come and gone that is not told.
+the event arrived here. The first list is written as ADDED events. A later list, which follows missed changes, is
+written as the differences, and then a BOOKMARK. `earliest` stands where an event may have happened some time before: it
+is the earliest time for that. In a BOOKMARK it says since when objects may have come and gone unrecorded.
 """
 
 import asyncio
@@ -27,43 +27,44 @@ from enricher.kube.watcher import ENDPOINT_SLICES, SERVICES, Changed, Listed, Re
 from enricher.text import printable
 from enricher.timestamps import format_rfc3339
 
-Held = dict[tuple[str, str], dict[str, Any]]
-"""(namespace, name) → the object as it was written last."""
+StoredObjects = dict[tuple[str, str], dict[str, Any]]
+"""(namespace, name) → the object as it was last written."""
 
 
 def record_cluster(output: str | None, cluster: ClusterSettings) -> None:
-    """Records into the file `output` (None: stdout) until SIGINT, SIGTERM, or nobody reads stdout any more.
+    """Record into the file `output` (None: stdout) until SIGINT or SIGTERM, or until stdout has no reader.
 
-    Raises ConfigurationError if there is no cluster to ask or the file cannot be written.
+    Raise ConfigurationError if there is no cluster to ask, or if the file cannot be written.
     """
     if output and sys.stderr.isatty():
-        instead = ", in place of what is in it," if os.path.exists(output) and os.path.getsize(output) else ""
-        sys.stderr.write(f"recording to {printable(output)}{instead} until Ctrl-C\n")
-    with suppress(BrokenPipeError), _opened(output) as write:
-        asyncio.run(_until_signalled(_record_from(cluster, write)))
+        replaced = ", replacing its content," if os.path.exists(output) and os.path.getsize(output) else ""
+        sys.stderr.write(f"recording to {printable(output)}{replaced} until Ctrl-C\n")
+    with suppress(BrokenPipeError), _open_output(output) as write:
+        asyncio.run(_run_until_signal(_record_watches(cluster, write)))
 
 
 async def record(
-    news: AsyncIterator[Listed | Changed], write: Callable[[bytes], object], kind: str = "EndpointSlice"
+    changes: AsyncIterator[Listed | Changed], write: Callable[[bytes], object], kind: str = "EndpointSlice"
 ) -> None:
-    """Writes each change of `news` as one line; `write` gets whole lines and passes them on at once. `kind` is that of
-    the objects, which a list does not tell.
+    """Write each change as one line. `write` gets whole lines and passes them on at once.
+
+    `kind` is that of the objects: a list's objects do not say it themselves.
     """
-    held: Held = {}
-    heard = 0
-    async for item in news:
-        earliest = item.earliest if isinstance(item, Changed) else heard
-        for type_, found in _changes(held, item):
-            line = {"at": format_rfc3339(item.at), "type": type_, "object": {"kind": kind, **found}}
+    stored: StoredObjects = {}
+    last_contact = 0
+    async for item in changes:
+        earliest = item.earliest if isinstance(item, Changed) else last_contact
+        for type_, obj in _events(stored, item):
+            line = {"at": format_rfc3339(item.at), "type": type_, "object": {"kind": kind, **obj}}
             if 0 < earliest < item.at and type_ != "BOOKMARK":
                 line["earliest"] = format_rfc3339(earliest)
-            write(_line(line))
-        if isinstance(item, Listed) and heard:
-            write(_bookmark(kind, item.at, heard))
-        heard = item.requested_at if isinstance(item, Listed) else item.at
+            write(_json_line(line))
+        if isinstance(item, Listed) and last_contact:
+            write(_bookmark(kind, item.at, last_contact))
+        last_contact = item.requested_at if isinstance(item, Listed) else item.at
 
 
-async def _until_signalled(work: Coroutine[Any, Any, None]) -> None:
+async def _run_until_signal(work: Coroutine[Any, Any, None]) -> None:
     task = asyncio.ensure_future(work)
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
@@ -71,81 +72,85 @@ async def _until_signalled(work: Coroutine[Any, Any, None]) -> None:
         await task
 
 
-async def _record_from(cluster: ClusterSettings, write: Callable[[bytes], object]) -> None:
-    kinds = {"EndpointSlice": ENDPOINT_SLICES} | ({"Service": SERVICES} if cluster.services else {})
+async def _record_watches(cluster: ClusterSettings, write: Callable[[bytes], object]) -> None:
+    resources = {"EndpointSlice": ENDPOINT_SLICES} | ({"Service": SERVICES} if cluster.services else {})
 
-    async def one(api: ApiClient, kind: str, resource: Resource) -> None:
+    async def record_resource(api: ApiClient, kind: str, resource: Resource) -> None:
         status = WatchStatus()
         try:
-            async with aclosing(watch(api, resource, namespace=cluster.namespace, status=status)) as news:
-                await record(news, write, kind)
+            async with aclosing(watch(api, resource, namespace=cluster.namespace, status=status)) as changes:
+                await record(changes, write, kind)
         finally:
             if status.is_complete_at(now := time.time_ns()):
-                write(_bookmark(kind, now))  # until here it is whole
+                write(_bookmark(kind, now))  # the recording is complete until here
 
     async with connect(cluster.kubeconfig, cluster.context) as api, asyncio.TaskGroup() as group:
-        for kind, resource in kinds.items():
-            group.create_task(one(api, kind, resource))
+        for kind, resource in resources.items():
+            group.create_task(record_resource(api, kind, resource))
 
 
-def _changes(held: Held, item: Listed | Changed) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What is new in `item`, and `held` brought up to it."""
+def _events(stored: StoredObjects, item: Listed | Changed) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield type and object of what `item` changes, and update `stored`."""
     if isinstance(item, Changed):
-        found = _trimmed(item.object)
+        obj = _without_managed_fields(item.object)
         if item.type == "DELETED":
-            held.pop(_key(found), None)
+            stored.pop(_key(obj), None)
         elif item.type != "BOOKMARK":
-            held[_key(found)] = found
-        yield item.type, found
+            stored[_key(obj)] = obj
+        yield item.type, obj
         return
-    listed = {_key(found): _trimmed(found) for found in item.items}
-    for key in held.keys() - listed.keys():
-        yield "DELETED", held.pop(key)
-    for key, found in listed.items():
-        if key not in held:
-            yield "ADDED", found
-        elif _version(held[key]) != _version(found):
-            yield "MODIFIED", found
-    held.update(listed)
+    listed = {_key(obj): _without_managed_fields(obj) for obj in item.items}
+    for key in stored.keys() - listed.keys():
+        yield "DELETED", stored.pop(key)
+    for key, obj in listed.items():
+        if key not in stored:
+            yield "ADDED", obj
+        elif _resource_version(stored[key]) != _resource_version(obj):
+            yield "MODIFIED", obj
+    stored.update(listed)
 
 
 def _bookmark(kind: str, at: int, earliest: int | None = None) -> bytes:
     line = {"at": format_rfc3339(at), "type": "BOOKMARK", "object": {"kind": kind, "metadata": {}}}
-    return _line(line if earliest is None else line | {"earliest": format_rfc3339(earliest)})
+    return _json_line(line if earliest is None else line | {"earliest": format_rfc3339(earliest)})
 
 
-def _line(event: dict[str, Any]) -> bytes:
+def _json_line(event: dict[str, Any]) -> bytes:
     return orjson.dumps(event, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def _key(found: dict[str, Any]) -> tuple[str, str]:
-    return found["metadata"].get("namespace", ""), found["metadata"].get("name", "")
+def _key(obj: dict[str, Any]) -> tuple[str, str]:
+    return obj["metadata"].get("namespace", ""), obj["metadata"].get("name", "")
 
 
-def _version(found: dict[str, Any]) -> str | None:
-    version: str | None = found["metadata"].get("resourceVersion")
+def _resource_version(obj: dict[str, Any]) -> str | None:
+    version: str | None = obj["metadata"].get("resourceVersion")
     return version
 
 
-def _trimmed(found: dict[str, Any]) -> dict[str, Any]:
-    """Without managedFields: half of an object, and only about who wrote which field."""
-    metadata = {key: value for key, value in found["metadata"].items() if key != "managedFields"}
-    return {**found, "metadata": metadata}
+def _without_managed_fields(obj: dict[str, Any]) -> dict[str, Any]:
+    """Return an object without managedFields, which is half of it and only says who wrote which field."""
+    metadata = {key: value for key, value in obj["metadata"].items() if key != "managedFields"}
+    return {**obj, "metadata": metadata}
 
 
 @contextmanager
-def _opened(output: str | None) -> Iterator[Callable[[bytes], object]]:
+def _open_output(output: str | None) -> Iterator[Callable[[bytes], object]]:
+    """Open the file for as long as the context lasts; the value is a function that writes and flushes a line.
+
+    An older recording in the file stays until there is a line of the new one.
+    """
     try:
         file = open(output or sys.stdout.fileno(), "ab", closefd=bool(output))  # noqa: SIM115  # below
     except OSError as error:
         raise ConfigurationError(f"cannot write {output or 'stdout'}: {error.strerror}") from error
-    begun = not output
+    must_truncate = bool(output)
 
     def write(line: bytes) -> None:
-        nonlocal begun
-        if not begun:
-            file.truncate(0)  # an older recording is kept until there is a newer one
-            begun = True
+        nonlocal must_truncate
+        if must_truncate:
+            file.truncate(0)
+            must_truncate = False
         file.write(line)
         file.flush()
 

@@ -1,4 +1,4 @@
-"""`enricher tail`: one short line for each request, as people read them."""
+"""`enricher tail`: one short line for each request."""
 
 import asyncio
 import logging
@@ -16,77 +16,91 @@ from enricher.cli.feed import ClusterFeed, open_feed
 from enricher.config.options import TAIL
 from enricher.config.resolve import resolve_settings
 from enricher.errors import UsageError
-from enricher.report.record_view import Record, asked, clock, is_failure, tried, who
+from enricher.report.record_view import OutputRecord, attempts_text, is_failure, pod_text, request_text, time_text
 from enricher.text import printable
 
 RED, GREEN, YELLOW, CYAN, DIM = "31", "32", "33", "36", "2"
+"""Parameters of the terminal's escape sequence that sets a colour."""
 _COLOURS = {2: GREEN, 3: CYAN, 4: YELLOW, 5: RED}
+"""Colours of statuses, by their first digit."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """Which lines are shown: all that is given has to fit. With any of it only lines that name an upstream are."""
+class LineFilter:
+    """Which lines are printed: those that match everything that is set.
+
+    A line that names no upstream matches no `pod`, `service` or `namespace`.
+    """
 
     errors: bool = False
+    """Only access lines of requests that failed."""
     pod: str | None = None
-    """A pattern as the shell's."""
+    """A shell pattern."""
     service: str | None = None
-    """A pattern, too; with a slash in it, one of a namespace and a service."""
+    """A shell pattern of a service; with a slash in it, of a namespace and a service."""
     namespace: str | None = None
 
-    def fits(self, record: Record) -> bool:
+    def matches(self, record: OutputRecord) -> bool:
         if self.errors and not (record["kind"] == "access" and is_failure(record)):
             return False
         parts = (record, *(record.get("attempts") or ()))
-        pods = [one["pod"] for part in parts for one in (part, *part.get("candidates", ())) if "pod" in one]
-        if self.pod is not None and not any(fnmatchcase(pod, self.pod) for pod in pods):
+        owners = [owner for part in parts for owner in (part, *part.get("candidates", ())) if "pod" in owner]
+        if self.pod is not None and not any(fnmatchcase(owner["pod"], self.pod) for owner in owners):
             return False
         if self.namespace is not None and self.namespace not in {part.get("namespace") for part in parts}:
             return False
-        services = [(part.get("namespace", ""), part["service"]) for part in parts if "service" in part]
-        wanted = self.service if self.service is None or "/" in self.service else f"*/{self.service}"
-        return wanted is None or any(fnmatchcase("/".join(one), wanted) for one in services)
+        if self.service is None:
+            return True
+        services = [f"{part.get('namespace', '')}/{part['service']}" for part in parts if "service" in part]
+        pattern = self.service if "/" in self.service else f"*/{self.service}"
+        return any(fnmatchcase(service, pattern) for service in services)
 
 
-def shown(data: bytes, wanted: Wanted, *, as_json: bool = False, coloured: bool = False) -> bytes:
-    """Of JSON lines those that are wanted, as they go to stdout."""
+def format_lines(data: bytes, line_filter: LineFilter, *, as_json: bool = False, coloured: bool = False) -> bytes:
+    """Return what stdout gets of some JSON lines: those that match, as they are or as short lines."""
     out = []
     for line in data.splitlines():
         record = orjson.loads(line)
-        if wanted.fits(record):
-            text = None if as_json else one_liner(record, coloured=coloured)
-            out += [line] if as_json else [text.encode()] if text is not None else []
+        if not line_filter.matches(record):
+            continue
+        if as_json:
+            out.append(line)
+        elif (text := format_record(record, coloured=coloured)) is not None:
+            out.append(text.encode())
     return b"".join(line + b"\n" for line in out)
 
 
-def one_liner(record: Record, *, coloured: bool = False) -> str | None:
-    """An access line on one line, without its newline; None for any other kind. Nothing in it can move the cursor."""
+def format_record(record: OutputRecord, *, coloured: bool = False) -> str | None:
+    """Return an access line as one short line, without its newline; None for any other kind.
+
+    Nothing that a client chose can move the cursor.
+    """
     if record["kind"] != "access":
         return None
-    paint: Callable[[str, str], str] = _painted if coloured else lambda text, _: text
+    paint: Callable[[str, str], str] = _paint if coloured else lambda text, _: text
     status = record.get("status")
-    shown = "-" if status is None else printable(status)
+    status_text = "-" if status is None else printable(status)
     attempts = record.get("attempts") or ()
-    parts = [
-        paint(clock(record), DIM),
-        paint(f"{shown:>3}", _COLOURS.get(status // 100, CYAN) if isinstance(status, int) else RED),
-        asked(record),
-        who(attempts[-1]) if attempts else "-",
-        _seconds(record),
-        paint(tried(record), RED if is_failure(record) else DIM),
+    columns = [
+        paint(time_text(record), DIM),
+        paint(f"{status_text:>3}", _COLOURS.get(status // 100, CYAN) if isinstance(status, int) else RED),
+        request_text(record),
+        pod_text(attempts[-1]) if attempts else "-",
+        _seconds_text(record),
+        paint(attempts_text(record), RED if is_failure(record) else DIM),
     ]
-    return "  ".join(filter(None, parts))
+    return "  ".join(filter(None, columns))
 
 
-def _painted(text: str, colour: str) -> str:
+def _paint(text: str, colour: str) -> str:
     return f"\033[{colour}m{text}\033[0m" if text else ""
 
 
-def _seconds(record: Record) -> str:
-    """What the request took; without that, what its last attempt took."""
-    attempts: Sequence[Record] = record.get("attempts") or ({},)
-    took = record.get("request_time", attempts[-1].get("response_time"))
-    return f"{took:.3f}s" if isinstance(took, (int, float)) else "-"
+def _seconds_text(record: OutputRecord) -> str:
+    """Return how long the request took; without that, how long its last attempt took."""
+    attempts: Sequence[OutputRecord] = record.get("attempts") or ({},)
+    seconds = record.get("request_time", attempts[-1].get("response_time"))
+    return f"{seconds:.3f}s" if isinstance(seconds, (int, float)) else "-"
 
 
 def main(arguments: dict[str, Any]) -> int:
@@ -96,11 +110,12 @@ def main(arguments: dict[str, Any]) -> int:
         raise UsageError("--since cannot be combined with files, which are read from their beginning")
     logging.basicConfig(format="enricher: %(message)s")
     filters = {name: arguments[name] for name in ("errors", "pod", "service")}
-    wanted = Wanted(**filters, namespace=settings.cluster.namespace)
+    line_filter = LineFilter(**filters, namespace=settings.cluster.namespace)
+    as_json = arguments["output"] == "json"
     is_coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
     def take(data: bytes) -> None:
-        sys.stdout.buffer.write(shown(data, wanted, as_json=arguments["output"] == "json", coloured=is_coloured))
+        sys.stdout.buffer.write(format_lines(data, line_filter, as_json=as_json, coloured=is_coloured))
         sys.stdout.buffer.flush()
 
     feed = open_feed(settings, files, settings.logs.since)

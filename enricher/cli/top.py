@@ -21,22 +21,23 @@ from enricher.cli.feed import Feed, open_feed
 from enricher.config.options import STDIN, TOP
 from enricher.config.resolve import resolve_settings
 from enricher.errors import EXIT_FAILURE, UsageError
-from enricher.report.pod_stats import SORTS, WINDOW, FailedLine, Key, PodStats, Row, arranged
+from enricher.report.pod_stats import SORT_KEYS, WINDOW_SECONDS, FailedRequest, PodKey, PodRow, PodStats, sort_rows
 from enricher.tailer.reader import open_stdin
 from enricher.timestamps import SECOND
 
-KEYBOARD = "/dev/tty"
-REFRESH = 1.0
-"""Seconds between two looks at what has come."""
-SHOWN = 200
-"""So many pods at most: the filter finds the others."""
+TERMINAL = "/dev/tty"
+"""The terminal that the process was started from, whatever stdin is."""
+REFRESH_SECONDS = 1.0
+"""Seconds between two updates of the view."""
+MAX_ROWS = 200
+"""Pods that the table shows at most: a filter leads to the others."""
 COLUMNS = ("namespace", "service", "pod", "req/s", "err %", "errors", "hidden", "p50 s", "p99 s", "grade")
-NAMES = 3
-"""So many of the columns are names; the others are aligned to the right."""
+NAME_COLUMNS = 3
+"""Columns at the left that are names; the others are aligned to the right."""
 
 
-class Pods(DataTable[Text]):
-    """The table; whoever moves the cursor has chosen a pod."""
+class PodTable(DataTable[Text]):
+    """The table of pods. Whatever moves the cursor selects the pod under it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "cursor_up", "up", key_display="↑"),
@@ -45,44 +46,48 @@ class Pods(DataTable[Text]):
 
     def action_cursor_up(self) -> None:
         super().action_cursor_up()
-        self._choose()
+        self._select_pod()
 
     def action_cursor_down(self) -> None:
         super().action_cursor_down()
-        self._choose()
+        self._select_pod()
 
     def action_page_up(self) -> None:
         super().action_page_up()
-        self._choose()
+        self._select_pod()
 
     def action_page_down(self) -> None:
         super().action_page_down()
-        self._choose()
+        self._select_pod()
 
     def action_scroll_top(self) -> None:
         super().action_scroll_top()
-        self._choose()
+        self._select_pod()
 
     def action_scroll_bottom(self) -> None:
         super().action_scroll_bottom()
-        self._choose()
+        self._select_pod()
 
     def on_click(self) -> None:
-        self._choose()
+        self._select_pod()
 
-    def _choose(self) -> None:
-        if isinstance(self.app, Top):
-            self.app.choose(self.cursor_row)
+    def _select_pod(self) -> None:
+        if isinstance(self.app, TopApp):
+            self.app.select_row(self.cursor_row)
 
 
-class Top(App[None]):
-    """Shows `ranking` while `feed` fills it. `now` gives the end of the window, in ns since the epoch."""
+class TopApp(App[None]):
+    """Shows `stats` while `feed` fills it.
+
+    `now` returns the end of the window, in ns since the epoch. The view is updated each `refresh_seconds`; with None
+    only by `update_view`.
+    """
 
     TITLE = "enricher top"
     ENABLE_COMMAND_PALETTE = False
     CSS = """
     #head { height: auto; max-height: 4; padding: 0 1; background: $panel; }
-    Pods { height: 3fr; }
+    PodTable { height: 3fr; }
     #filter { display: none; }
     #filter.open { display: block; }
     #of { height: 1; padding: 0 1; background: $panel; }
@@ -94,206 +99,227 @@ class Top(App[None]):
         Binding("p", "pause", "pause"),
         Binding("escape", "close", "clear", key_display="esc"),
         Binding("q", "quit", "quit"),
-        # As everywhere else; from within the filter, too.
+        # As in any other program, and from within the filter, too.
         Binding("ctrl+c", "quit", show=False, priority=True),
     ]
 
-    def __init__(self, ranking: PodStats, feed: Feed, now: Callable[[], int] = time.time_ns) -> None:
+    def __init__(
+        self,
+        stats: PodStats,
+        feed: Feed,
+        now: Callable[[], int] = time.time_ns,
+        *,
+        refresh_seconds: float | None = REFRESH_SECONDS,
+    ) -> None:
         super().__init__()
         self.failure: BaseException | None = None
         """What ended the feed."""
-        self._ranking, self._feed, self._now = ranking, feed, now
-        self._sort, self._text = next(iter(SORTS)), ""
-        self._standing: list[Row] = []
-        """How things stand; while it pauses, how they stood."""
-        self._paused: dict[Key, list[FailedLine]] | None = None
-        """While it pauses, the failures of those."""
-        self._rows: list[Row] = []
-        """Those of them that are shown, as they are shown."""
-        self._chosen: Key | None = None
-        """None: the worst, whichever that is."""
+        self._stats, self._feed, self._now, self._refresh_seconds = stats, feed, now, refresh_seconds
+        self._sort_key, self._filter_text = next(iter(SORT_KEYS)), ""
+        self._pod_rows: list[PodRow] = []
+        """All pods; during a pause, as they were when it began."""
+        self._paused_requests: dict[PodKey, list[FailedRequest]] | None = None
+        """During a pause, the failed requests when it began; None otherwise."""
+        self._matching_rows: list[PodRow] = []
+        """The pods that match the filter, sorted."""
+        self._chosen_key: PodKey | None = None
+        """The pod that the user selected; None selects the first row, whichever pod that is."""
 
     def compose(self) -> ComposeResult:
         yield Static(id="head", markup=False)
-        yield Pods(cursor_type="row", zebra_stripes=True)
+        yield PodTable(cursor_type="row", zebra_stripes=True)
         yield Input(placeholder="part of a namespace, service or pod", id="filter")
         yield Static(id="of", markup=False)
         yield Static(id="failed", markup=False)
         yield Footer()
 
     def on_mount(self) -> None:
-        table = self.query_one(Pods)
+        table = self.query_one(PodTable)
         for name in COLUMNS:
-            table.add_column(Text(name, justify="left" if name in COLUMNS[:NAMES] else "right"))
+            table.add_column(Text(name, justify="left" if name in COLUMNS[:NAME_COLUMNS] else "right"))
         table.focus()
-        # By its default it would leave the terminal as the view needs it.
+        # By default SIGTERM would end the process with the terminal still in the view's mode.
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit, None, 128 + signal.SIGTERM)
-        self.look()
-        self.set_interval(REFRESH, self.look)
-        self.run_worker(self._fill(), exit_on_error=False)
+        self.update_view()
+        if self._refresh_seconds is not None:
+            self.set_interval(self._refresh_seconds, self.update_view)
+        self.run_worker(self._run_feed(), exit_on_error=False)
 
-    async def _fill(self) -> None:
+    async def _run_feed(self) -> None:
         try:
-            await self._feed.run(self.take)
-        except Exception as error:  # the screen must be given back first: who started this tells it
+            await self._feed.run(self.add_lines)
+        except Exception as error:  # the caller reports it, once the terminal is restored
             self.failure = error
             self.exit(return_code=EXIT_FAILURE)
 
-    def take(self, data: bytes) -> None:
+    def add_lines(self, data: bytes) -> None:
+        """Add JSON lines to the statistics. The next update of the view shows them."""
         for line in data.splitlines():
-            self._ranking.add(orjson.loads(line))
+            self._stats.add(orjson.loads(line))
 
-    # --- what is seen --------------------------------------------------------------------------------------------
+    # --- view ----------------------------------------------------------------------------------------------------
 
-    def look(self) -> None:
-        """Shows how things stand, unless it pauses."""
+    def update_view(self) -> None:
+        """Show the statistics as they are now; during a pause only the first line.
+
+        Do nothing once the app is shutting down: its timer may fire while the widgets are being removed.
+        """
+        if not self.is_running:
+            return
         now = self._now()
-        if self._paused is None:
-            self._standing = self._ranking.rows(now)
-            self._show()
+        if self._paused_requests is None:
+            self._pod_rows = self._stats.rows(now)
+            self._show_all()
         else:
-            self._ranking.forget(now)
+            self._stats.expire(now)
             self._show_head()
 
-    def _show(self) -> None:
-        self._rows = arranged(self._standing, self._sort, self._text)
-        self._show_rows()
-        self._show_failed()
+    def _show_all(self) -> None:
+        self._matching_rows = sort_rows(self._pod_rows, self._sort_key, self._filter_text)
+        self._show_table()
+        self._show_failed_requests()
         self._show_head()
 
-    def _show_rows(self) -> None:
-        table, rows = self.query_one(Pods), self._rows[:SHOWN]
+    def _show_table(self) -> None:
+        table, rows = self.query_one(PodTable), self._matching_rows[:MAX_ROWS]
         scroll = table.scroll_offset
         table.clear()
         for row in rows:
             table.add_row(*_cells(row))
-        place = next((n for n, row in enumerate(rows) if row.key == self._chosen), 0)
-        table.scroll_to(x=scroll.x, y=scroll.y if self._chosen else 0, animate=False)
-        table.move_cursor(row=place)
+        cursor_row = next((index for index, row in enumerate(rows) if row.key == self._chosen_key), 0)
+        table.scroll_to(x=scroll.x, y=scroll.y if self._chosen_key else 0, animate=False)
+        table.move_cursor(row=cursor_row)
 
-    def _show_failed(self) -> None:
-        key = self._selected()
-        lines = self._failures(key) if key else []
-        title = f"{'last' if lines else 'no'} failures of {key[2]}" if key else ""
+    def _show_failed_requests(self) -> None:
+        key = self._selected_key()
+        requests: list[FailedRequest] = []
+        if key:
+            paused = self._paused_requests
+            requests = self._stats.failed_requests(key) if paused is None else paused.get(key, [])
+        title = f"{'last' if requests else 'no'} failures of {key[2]}" if key else ""
         self.query_one("#of", Static).update(Text(title))
         text = Text(no_wrap=True, overflow="ellipsis")
-        for line in lines:
-            text.append(f"{line.time:<13}{line.client:<16} {line.request:<32} ")
-            text.append(line.outcome, "bold red").append(f"  client saw {line.status}\n", "dim")
+        for request in requests:
+            text.append(f"{request.time:<13}{request.client:<16} {request.request:<32} ")
+            text.append(request.outcome, "bold red").append(f"  client saw {request.status}\n", "dim")
         self.query_one("#failed", Static).update(text)
 
-    def _failures(self, key: Key) -> list[FailedLine]:
-        return self._ranking.failed(key) if self._paused is None else self._paused.get(key, [])
-
     def _show_head(self) -> None:
-        parts = [self._feed.status(), f"{self._ranking.lines.total():,} lines", f"sorted by {self._sort}"]
-        if not self._ranking.lines["access"] and self._ranking.lines["parse_error"]:
+        parts = [self._feed.status(), f"{self._stats.lines.total():,} lines", f"sorted by {self._sort_key}"]
+        if not self._stats.lines["access"] and self._stats.lines["parse_error"]:
             parts.append("no line fits the log format")
-        if self._ranking.newest and (age := (self._now() - self._ranking.newest) // SECOND) > WINDOW:
-            parts.append(f"newest line {age:,} s old")  # of a quiet cluster, or of a clock that is behind ours
-        if self._text:
-            parts.append(f"filter: {self._text}")
-        if len(self._rows) > SHOWN:
-            parts.append(f"{SHOWN} of {len(self._rows)} pods")
-        if self._paused is not None:
+        if self._stats.newest and (age := (self._now() - self._stats.newest) // SECOND) > WINDOW_SECONDS:
+            parts.append(f"newest line {age:,} s old")  # the cluster is quiet, or its clock is behind ours
+        if self._filter_text:
+            parts.append(f"filter: {self._filter_text}")
+        if len(self._matching_rows) > MAX_ROWS:
+            parts.append(f"{MAX_ROWS} of {len(self._matching_rows)} pods")
+        if self._paused_requests is not None:
             parts.append("PAUSED")
         self.query_one("#head", Static).update(Text(" · ".join(parts)))
 
-    def _selected(self) -> Key | None:
-        keys = [row.key for row in self._rows[:SHOWN]]
-        return self._chosen if self._chosen in keys else keys[0] if keys else None
+    def _selected_key(self) -> PodKey | None:
+        """Return the pod that the user selected if the table has it, else the first one, None if there is none."""
+        keys = [row.key for row in self._matching_rows[:MAX_ROWS]]
+        if self._chosen_key in keys:
+            return self._chosen_key
+        return keys[0] if keys else None
 
-    def choose(self, place: int) -> None:
-        """The pod in this row of the table stays selected, wherever it goes."""
-        if 0 <= place < len(self._rows):
-            self._chosen = self._rows[place].key
-            self._show_failed()
+    def select_row(self, index: int) -> None:
+        """Select the pod in a row of the table. It stays selected, whichever row it moves to."""
+        if 0 <= index < len(self._matching_rows):
+            self._chosen_key = self._matching_rows[index].key
+            self._show_failed_requests()
 
     # --- keys ----------------------------------------------------------------------------------------------------
 
     def action_sort(self) -> None:
-        sorts = list(SORTS)
-        self._sort = sorts[(sorts.index(self._sort) + 1) % len(sorts)]
-        self._show()
+        """Sort by the next of SORT_KEYS."""
+        keys = list(SORT_KEYS)
+        self._sort_key = keys[(keys.index(self._sort_key) + 1) % len(keys)]
+        self._show_all()
 
     def action_pause(self) -> None:
-        if self._paused is None:
-            self.look()
-            self._paused = {row.key: self._ranking.failed(row.key) for row in self._standing}
+        """Begin a pause, or end it."""
+        if self._paused_requests is None:
+            self.update_view()
+            self._paused_requests = {row.key: self._stats.failed_requests(row.key) for row in self._pod_rows}
             self._show_head()
         else:
-            self._paused = None
-            self.look()
+            self._paused_requests = None
+            self.update_view()
 
     def action_filter(self) -> None:
-        found = self.query_one("#filter", Input)
-        found.add_class("open")
-        found.focus()
+        """Open the filter's input."""
+        filter_input = self.query_one("#filter", Input)
+        filter_input.add_class("open")
+        filter_input.focus()
 
     def action_close(self) -> None:
-        """Shows all pods again, and selects the worst."""
-        self.query_one("#filter", Input).value = self._text = ""
-        self._chosen = None
-        self._close()
+        """Show all pods again, and select the worst."""
+        self.query_one("#filter", Input).value = self._filter_text = ""
+        self._chosen_key = None
+        self._close_filter()
 
     def on_input_changed(self, changed: Input.Changed) -> None:
-        self._text = changed.value.strip()
-        self._show()
+        self._filter_text = changed.value.strip()
+        self._show_all()
 
     def on_input_submitted(self) -> None:
-        self._close()
+        self._close_filter()
 
-    def _close(self) -> None:
+    def _close_filter(self) -> None:
         self.query_one("#filter", Input).remove_class("open")
-        self.query_one(Pods).focus()
-        self._show()
+        self.query_one(PodTable).focus()
+        self._show_all()
 
 
-def _cells(row: Row) -> list[Text]:
-    style = "red" if row.failed > row.hidden else "yellow" if row.failed else ""
-    numbers = [f"{row.rate:.1f}", f"{100 * row.share:.1f}", str(row.failed), str(row.hidden)]
-    numbers += ["" if took is None else f"{took:.3f}" for took in (row.p50, row.p99)]
+def _cells(row: PodRow) -> list[Text]:
+    """Return a row's cells in the order of COLUMNS: red if an error was the last attempt, yellow if none was."""
+    style = "red" if row.errors > row.retried else "yellow" if row.errors else ""
+    numbers = [f"{row.rate:.1f}", f"{100 * row.error_share:.1f}", str(row.errors), str(row.retried)]
+    numbers += ["" if seconds is None else f"{seconds:.3f}" for seconds in (row.p50, row.p99)]
     names = [Text(name, style) for name in row.key]
     return [*names, *(Text(text, style, justify="right") for text in (*numbers, row.grade))]
 
 
 @contextmanager
-def keyboard(piped: bool) -> Iterator[None]:
-    """Where stdin is a pipe with a log in it, keys come from the terminal itself; what reads the log keeps the pipe.
+def keyboard(log_on_stdin: bool) -> Iterator[None]:
+    """Make the terminal stdin where that is a pipe with a log; what reads the log keeps the pipe.
 
-    Raises UsageError where there is no terminal, or no pipe; ConfigurationError where stdin is closed.
+    Raise UsageError if there is no terminal, or if a log is to come from it, and ConfigurationError if stdin is closed.
     """
-    typed = open_stdin().isatty()
-    if not sys.stdout.isatty() or not (piped or typed):
-        raise UsageError("top needs a terminal; `enricher tail` writes to anything")
-    if piped and typed:
-        raise UsageError("a log was to come through stdin, which is the terminal that keys come from")
-    if not piped:
+    is_terminal = open_stdin().isatty()
+    if not sys.stdout.isatty() or not (log_on_stdin or is_terminal):
+        raise UsageError("top needs a terminal: use `enricher tail`, which writes to files and pipes too")
+    if log_on_stdin and is_terminal:
+        raise UsageError("cannot read a log from stdin: stdin is the terminal")
+    if not log_on_stdin:
         yield
         return
-    log = os.dup(0)
+    pipe = os.dup(0)
     try:
-        tty = os.open(KEYBOARD, os.O_RDWR)
+        terminal = os.open(TERMINAL, os.O_RDWR)
     except OSError as error:
         raise UsageError(f"top needs a terminal to read keys from: {error.strerror}") from error
-    os.dup2(tty, 0)
-    os.close(tty)
-    sys.stdin = open(log)  # noqa: SIM115  # a thread may wait for it until the process ends
+    os.dup2(terminal, 0)
+    os.close(terminal)
+    sys.stdin = open(pipe)  # noqa: SIM115  # a thread may wait for it until the process ends
     yield
 
 
 def main(arguments: dict[str, Any]) -> int:
     """Show the view until it is left; return the exit code."""
     settings, files = resolve_settings(TOP, arguments), arguments["files"]
-    feed = open_feed(settings, files, WINDOW)
+    feed = open_feed(settings, files, WINDOW_SECONDS)
     # Files are shown as a whole, what comes through a pipe as it comes.
-    window = WINDOW if STDIN in files or not files else None
-    stats = PodStats(window, whole=not files, namespace=settings.cluster.namespace)
+    window = WINDOW_SECONDS if STDIN in files or not files else None
+    stats = PodStats(window, window_is_covered=not files, namespace=settings.cluster.namespace)
     with keyboard(STDIN in files):
         root = logging.getLogger("enricher")
         root.addHandler(logging.NullHandler())
         root.propagate = False  # the first line of the view shows problems
-        app = Top(stats, feed, (lambda: stats.newest) if files else time.time_ns)
+        app = TopApp(stats, feed, (lambda: stats.newest) if files else time.time_ns)
         app.run()
     if app.failure:
         raise_first_error(BaseExceptionGroup("", [app.failure]))

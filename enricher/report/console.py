@@ -4,6 +4,8 @@ from rich.console import Console
 
 
 class PipedConsole(Console):
+    """A console that leaves it to the command how to end when its reader is gone."""
+
     def on_broken_pipe(self) -> None:
-        """Leaves to the command what a reader that went away means; rich's own way is to exit with 1."""
+        """Raise BrokenPipeError; rich itself would exit with 1."""
         raise BrokenPipeError

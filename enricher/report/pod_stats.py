@@ -1,211 +1,225 @@
-"""Which pods are worst: output records (docs/output.md) added up over a window of time. Pure: the time is passed in.
+"""Statistics of pods: output records (docs/output.md) added up, over a window of time or as a whole.
 
-Times go into buckets 2 % apart, attempts into slots of a second: what is kept grows with pods, not with traffic.
+Pure: the time is passed in. Attempts are counted by the second in which they ended and their times by the millisecond,
+so what is kept of a pod is bounded by the window's length and by how much its response times differ.
 """
 
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from math import ceil, log
 from typing import NamedTuple
 
-from enricher.report.record_view import Record, asked, client, clock, error_code, outcome
+from enricher.labels import Grade
+from enricher.report.record_view import OutputRecord, client_text, error_code, outcome_text, request_text, time_text
 from enricher.text import printable
 from enricher.timestamps import SECOND, parse_rfc3339
 
-NOBODY = "—"
-WINDOW = 60
-"""Seconds that are looked at."""
-REMEMBERED = 50
-"""Error lines kept of each pod."""
-GRADES = ("exact", "reported", "grace", "assumed", "service", "ambiguous", "unknown")
-"""From the surest to the least sure."""
-_STEP, _LEAST = 1.02, 0.001
+UNNAMED = "—"
+"""Stands for the namespace, service or pod of an attempt that names none."""
+WINDOW_SECONDS = 60
+"""Seconds that `enricher top` looks back."""
+MAX_FAILED_REQUESTS = 50
+"""Failed requests kept of each pod: the latest ones, which is more than a screen shows."""
+_GRADES = tuple(Grade)
+_RANKS = {str(grade): rank for rank, grade in enumerate(_GRADES)}
+"""Places of the grades in their order, from the surest to the least sure."""
 
-Key = tuple[str, str, str]
-"""Namespace, service and pod; NOBODY where there is none."""
+PodKey = tuple[str, str, str]
+"""Namespace, service and pod, fit for a terminal; UNNAMED in place of a missing one."""
 
 
 @dataclass(slots=True)
-class Slot:
-    """The attempts at one pod that ended within one second."""
+class AttemptCounts:
+    """Counts of some attempts at one pod."""
 
-    requests: int = 0
-    failed: int = 0
-    hidden: int = 0
-    """Failed ones that another attempt followed."""
-    times: Counter[int] = field(default_factory=Counter)
-    """By bucket."""
-    worst: int = 0
-    """Place in GRADES."""
+    attempts: int = 0
+    errors: Counter[str] = field(default_factory=Counter)
+    """Errors by status of HTTP or gRPC, fit for a terminal."""
+    retried: int = 0
+    """Errors that another attempt followed."""
+    times: Counter[float] = field(default_factory=Counter)
+    """Attempts by response time, in seconds rounded to the millisecond."""
+    worst_rank: int = 0
+    """Place in _GRADES of the least sure grade."""
 
-    def add(self, other: "Slot") -> None:
-        self.requests += other.requests
-        self.failed += other.failed
-        self.hidden += other.hidden
+    def add(self, other: "AttemptCounts") -> None:
+        self.attempts += other.attempts
+        self.errors.update(other.errors)
+        self.retried += other.retried
         self.times.update(other.times)
-        self.worst = max(self.worst, other.worst)
+        self.worst_rank = max(self.worst_rank, other.worst_rank)
 
 
-class FailedLine(NamedTuple):
-    """One request in which the pod failed, as it is shown: fit for a terminal."""
+class FailedRequest(NamedTuple):
+    """One request with an error at a pod, in texts fit for a terminal."""
 
     time: str
     client: str
     request: str
     outcome: str
-    """Of the attempt: `502 refused`."""
+    """How the pod's attempt ended: `502 refused`."""
     status: str
-    """What the client saw."""
+    """What the client got."""
 
 
-class Row(NamedTuple):
-    """One pod's last `seconds`; times in seconds, None where no attempt had one."""
+class PodRow(NamedTuple):
+    """What happened at one pod within `seconds`. Percentiles are in seconds, None if no attempt has a time."""
 
-    key: Key
+    key: PodKey
     seconds: float
-    requests: int
-    failed: int
-    hidden: int
+    attempts: int
+    errors_by_code: Counter[str]
+    retried: int
     p50: float | None
     p99: float | None
-    grade: str
-    """The worst."""
+    grade: Grade
+    """The least sure grade of the attempts."""
 
     @property
-    def share(self) -> float:
-        """Of the attempts, those that failed."""
-        return self.failed / self.requests if self.requests else 0.0
+    def errors(self) -> int:
+        return self.errors_by_code.total()
+
+    @property
+    def error_share(self) -> float:
+        """Return the errors' share of the attempts, from 0 to 1."""
+        return self.errors / self.attempts if self.attempts else 0.0
 
     @property
     def rate(self) -> float:
-        """Attempts in a second."""
-        return self.requests / self.seconds
+        """Return the attempts per second."""
+        return self.attempts / self.seconds
 
 
-SORTS: dict[str, Callable[[Row], float]] = {
-    "errors": lambda row: row.failed,
-    "error share": lambda row: row.share,
-    "hidden": lambda row: row.hidden,
-    "requests": lambda row: row.requests,
+SORT_KEYS: dict[str, Callable[[PodRow], float]] = {
+    "errors": lambda row: row.errors,
+    "error share": lambda row: row.error_share,
+    "hidden": lambda row: row.retried,
+    "requests": lambda row: row.attempts,
     "p99": lambda row: row.p99 or 0.0,
 }
-"""What rows can be sorted by, the largest first."""
+"""What rows can be sorted by, the largest first, by the names that `enricher top` shows."""
 
 
 class PodStats:
-    """Adds records up. `window` is in seconds, None for all that comes. Where nothing is known of the time before the
-    first record, rates are of the time since then, else of the whole window (`whole`). With a `namespace` only its
-    pods are looked at.
+    """Adds up output records, by pod.
+
+    Only the last `window` seconds count, or all records with None. `window_is_covered` says whether the records reach
+    back to the window's start; if they do not, rates are those since the first record. With a `namespace` only attempts
+    at its pods count.
     """
 
-    def __init__(self, window: int | None, *, whole: bool = True, namespace: str | None = None) -> None:
-        self._window, self._whole, self._namespace = window, whole, namespace
-        self._slots: defaultdict[Key, dict[int, Slot]] = defaultdict(dict)
-        self._failed: dict[Key, deque[FailedLine]] = {}
+    def __init__(self, window: int | None, *, window_is_covered: bool = True, namespace: str | None = None) -> None:
+        self._window, self._window_is_covered, self._namespace = window, window_is_covered, namespace
+        self._counts: defaultdict[PodKey, dict[int, AttemptCounts]] = defaultdict(dict)
+        """By pod, then by the second in which the attempts ended (0 without a window)."""
+        self._failed_requests: dict[PodKey, deque[FailedRequest]] = {}
         self._first: int | None = None
+        """Time of the oldest record (ns)."""
         self.newest = 0
         """Time of the newest record (ns)."""
         self.lines: Counter[str] = Counter()
-        """By kind."""
+        """All lines so far, by kind."""
+        self.grades: Counter[str] = Counter()
+        """All attempts so far, by grade."""
 
-    def add(self, record: Record) -> None:
-        """One output line, parsed. A line without a time counts as the newest."""
+    def add(self, record: OutputRecord) -> None:
+        """Add one output line, parsed. A line without a time counts as of the newest record's."""
         self.lines[record["kind"]] += 1
         at = parse_rfc3339(str(record["time"] or "").encode())
         if at is not None:
             self._first = at if self._first is None else min(self._first, at)
         at = self.newest if at is None else at
         self.newest = max(self.newest, at)
+        second = at // SECOND if self._window else 0
         attempts = record.get("attempts") or ()
-        for n, attempt in enumerate(attempts, 1):
+        for number, attempt in enumerate(attempts, 1):
             if self._namespace not in {None, attempt.get("namespace")}:
                 continue
-            key = tuple(printable(attempt.get(name) or NOBODY) for name in ("namespace", "service", "pod"))
-            slot = self._slots[key].setdefault(self._second(at), Slot())  # type: ignore[index]  # three names
-            slot.requests += 1
-            slot.worst = max(slot.worst, GRADES.index(attempt["attribution"]))
-            if (took := attempt["response_time"]) is not None:
-                slot.times[_bucket(took)] += 1
-            if error_code(attempt):
-                slot.failed += 1
-                slot.hidden += n < len(attempts)
-                self._remember(key, record, attempt)  # type: ignore[arg-type]  # as above
+            key = _pod_key(attempt)
+            counts = self._counts[key].setdefault(second, AttemptCounts())
+            counts.attempts += 1
+            self.grades[attempt["attribution"]] += 1
+            counts.worst_rank = max(counts.worst_rank, _RANKS[attempt["attribution"]])
+            if (seconds := attempt["response_time"]) is not None:
+                counts.times[round(seconds, 3)] += 1
+            if code := error_code(attempt):
+                counts.errors[printable(code)] += 1
+                counts.retried += number < len(attempts)
+                self._keep_failed_request(key, record, attempt)
 
-    def _remember(self, key: Key, record: Record, attempt: Record) -> None:
+    def _keep_failed_request(self, key: PodKey, record: OutputRecord, attempt: OutputRecord) -> None:
         status = record.get("status")
-        line = FailedLine(
-            clock(record),
-            client(record),
-            asked(record),
-            outcome(attempt),
+        request = FailedRequest(
+            time_text(record),
+            client_text(record),
+            request_text(record),
+            outcome_text(attempt),
             "-" if status is None else printable(status),
         )
-        self._failed.setdefault(key, deque(maxlen=REMEMBERED)).append(line)
+        self._failed_requests.setdefault(key, deque(maxlen=MAX_FAILED_REQUESTS)).append(request)
 
-    def _second(self, at: int) -> int:
-        """The slot's name: without a window there is one for all."""
-        return at // SECOND if self._window else 0
+    def expire(self, now: int) -> None:
+        """Drop what the window has left behind at `now` (ns).
 
-    def forget(self, now: int) -> None:
-        """What the window has left behind (`now` in ns). What is ahead is of now: a node's clock may be, or ours was
-        set back.
+        What lies ahead of `now` counts as of now: a node's clock may be ahead, or ours was set back.
         """
         if not self._window:
             return
         end = now // SECOND
-        for key in list(self._slots):
-            slots = self._slots[key]
-            for second in [second for second in slots if second <= end - self._window]:
-                del slots[second]
-            for second in [second for second in slots if second > end]:
-                slots.setdefault(end, Slot()).add(slots.pop(second))
-            if not slots:
-                del self._slots[key]
-                self._failed.pop(key, None)
+        for key in list(self._counts):
+            by_second = self._counts[key]
+            for second in [second for second in by_second if second <= end - self._window]:
+                del by_second[second]
+            for second in [second for second in by_second if second > end]:
+                by_second.setdefault(end, AttemptCounts()).add(by_second.pop(second))
+            if not by_second:
+                del self._counts[key]
+                self._failed_requests.pop(key, None)
 
-    def rows(self, now: int) -> list[Row]:
-        """One for each pod that had an attempt within the window, as `arranged` takes them."""
-        self.forget(now)
-        seconds = self._seconds(now)
-        return [_row(key, slots, seconds) for key, slots in self._slots.items()]
+    def rows(self, now: int) -> list[PodRow]:
+        """Return a row for each pod with an attempt within the window that ends at `now` (ns), in no order."""
+        self.expire(now)
+        seconds = self._elapsed(now)
+        return [_pod_row(key, by_second, seconds) for key, by_second in self._counts.items()]
 
-    def failed(self, key: Key) -> list[FailedLine]:
-        """The last requests in which the pod failed, the newest first."""
-        return list(reversed(self._failed.get(key, ())))
+    def failed_requests(self, key: PodKey) -> list[FailedRequest]:
+        """Return the latest requests with an error at a pod, newest first."""
+        return list(reversed(self._failed_requests.get(key, ())))
 
-    def _seconds(self, now: int) -> float:
-        if self._window and self._whole:
+    def _elapsed(self, now: int) -> float:
+        """Return the seconds that the attempts are spread over: at least one."""
+        if self._window and self._window_is_covered:
             return self._window
         end = now if self._window else self.newest
-        passed = max(1.0, (end - (self._first or end)) / SECOND)
-        return min(passed, self._window or passed)
+        elapsed = max(1.0, (end - (self._first or end)) / SECOND)
+        return min(elapsed, self._window or elapsed)
 
 
-def arranged(rows: Sequence[Row], sort: str, text: str) -> list[Row]:
-    """Those that have `text` in a name, the worst first."""
-    by = SORTS[sort]
-    found = [row for row in rows if text in "/".join(row.key)]
-    return sorted(found, key=lambda row: (-by(row), -row.failed, -row.requests, row.key))
+def sort_rows(rows: Sequence[PodRow], sort: str, text: str) -> list[PodRow]:
+    """Return the rows with `text` in a name, sorted by one of SORT_KEYS, the worst first."""
+    value = SORT_KEYS[sort]
+    matching = [row for row in rows if text in "/".join(row.key)]
+    return sorted(matching, key=lambda row: (-value(row), -row.errors, -row.attempts, row.key))
 
 
-def _row(key: Key, slots: dict[int, Slot], seconds: float) -> Row:
-    total = Slot()
-    for slot in slots.values():
-        total.add(slot)
-    p50, p99 = (_percentile(total.times, share) for share in (50, 99))
-    return Row(key, seconds, total.requests, total.failed, total.hidden, p50, p99, GRADES[total.worst])
+def _pod_key(attempt: OutputRecord) -> PodKey:
+    namespace, service, pod = (printable(attempt.get(name) or UNNAMED) for name in ("namespace", "service", "pod"))
+    return namespace, service, pod
 
 
-def _bucket(seconds: float) -> int:
-    return 0 if seconds < _LEAST else 1 + ceil(log(seconds / _LEAST, _STEP) - 1e-9)
+def _pod_row(key: PodKey, by_second: dict[int, AttemptCounts], seconds: float) -> PodRow:
+    total = AttemptCounts()
+    for counts in by_second.values():
+        total.add(counts)
+    p50, p99 = (_percentile(total.times, percent) for percent in (50, 99))
+    return PodRow(key, seconds, total.attempts, total.errors, total.retried, p50, p99, _GRADES[total.worst_rank])
 
 
-def _percentile(times: Counter[int], share: int) -> float | None:
-    """The smallest time that at least `share` percent did not exceed, within 1 %."""
-    left = -(-times.total() * share // 100)
-    for bucket in sorted(times):
-        left -= times[bucket]
-        if left <= 0:
-            return 0.0 if bucket == 0 else _LEAST * _STEP ** (bucket - 1.5)
+def _percentile(times: Counter[float], percent: int) -> float | None:
+    """Return the smallest time that at least `percent` of the attempts did not exceed (nearest rank)."""
+    rank = -(-times.total() * percent // 100)
+    for seconds in sorted(times):
+        rank -= times[seconds]
+        if rank <= 0:
+            return seconds
     return None

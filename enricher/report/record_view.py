@@ -1,6 +1,6 @@
-"""Of an output record (docs/output.md) what people are shown of it. Pure.
+"""Short texts of an output record (docs/output.md), for people. Pure.
 
-Clients choose much of it, and a terminal obeys control characters: whatever is shown goes through `printable`.
+Clients choose much of a record, and a terminal obeys control characters: all these texts passed through `printable`.
 """
 
 from collections.abc import Mapping
@@ -8,71 +8,81 @@ from typing import Any
 
 from enricher.text import printable, truncate
 
-Record = Mapping[str, Any]
-LONGEST_REQUEST = 120
+OutputRecord = Mapping[str, Any]
+"""An output line, parsed, or one of its attempts."""
+MAX_REQUEST_LENGTH = 120
 """Characters of a request that are shown."""
-LONGEST_CLIENT = 60
-"""Those of a client: some proxies write whatever X-Forwarded-For said."""
+MAX_CLIENT_LENGTH = 60
+"""Characters of a client that are shown: some proxies log the whole X-Forwarded-For header."""
 
 
-def error_code(attempt: Record) -> str:
-    """The status of gRPC or HTTP with which an attempt failed; empty where it did not."""
+def error_code(attempt: OutputRecord) -> str:
+    """Return the gRPC or HTTP status that makes an attempt an error; empty if it is not one."""
     return str(attempt.get("grpc_status") or (attempt["status"] if _is_5xx(attempt["status"]) else ""))
 
 
-def is_failure(record: Record) -> bool:
-    """Of an access line: its client, or an attempt that nobody saw, met a failure, or got half an answer."""
+def is_failure(record: OutputRecord) -> bool:
+    """Return whether a request failed, for its client or in one of its attempts.
+
+    It did if the client got a 5xx, or if an attempt got a 5xx, a gRPC error, or was broken off by the proxy (`reason`).
+    """
     attempts = record.get("attempts") or ()
-    return _is_5xx(record.get("status")) or any(error_code(one) or "reason" in one for one in attempts)
+    return _is_5xx(record.get("status")) or any(error_code(attempt) or "reason" in attempt for attempt in attempts)
 
 
 def _is_5xx(status: object) -> bool:
-    """A proxy's JSON may have anything in the place of a number."""
+    """Return whether a status is a 5xx; a proxy's JSON may have anything in place of a number."""
     return isinstance(status, int) and 500 <= status <= 599
 
 
-def clock(record: Record) -> str:
-    """`23:19:13.014`, of the same zone as the stamp (UTC as a rule); empty where the line has no time."""
+def time_text(record: OutputRecord) -> str:
+    """Return a record's time as `23:19:13.014`; empty without one.
+
+    The time zone is the stamp's, which is UTC as a rule.
+    """
     time, _, fraction = str(record.get("time") or "")[11:].rstrip("Z").partition(".")
     digits = fraction[:3].partition("+")[0].partition("-")[0]
     return f"{time[:8]}.{digits:0<3}" if time else ""
 
 
-def asked(record: Record) -> str:
-    """`GET /path`; a `-` where the line does not tell."""
+def request_text(record: OutputRecord) -> str:
+    """Return what was asked as `GET /path`; `-` if the line does not say."""
     request = record.get("request")
     if not isinstance(request, str):
         request = " ".join(str(record[part]) for part in ("request_method", "request_uri") if record.get(part))
-    shown = request if (kept := request.rpartition(" HTTP/")[0]) == "" else kept
-    return printable(truncate(shown, LONGEST_REQUEST)) or "-"
+    without_protocol = request.rpartition(" HTTP/")[0]
+    return printable(truncate(without_protocol or request, MAX_REQUEST_LENGTH)) or "-"
 
 
-def client(record: Record) -> str:
-    """Who asked: the pod's name, if it is one."""
-    return printable(truncate(str(record.get("client_pod") or record.get("remote_addr") or "-"), LONGEST_CLIENT))
+def client_text(record: OutputRecord) -> str:
+    """Return the client's pod, else its address; `-` if the line has neither."""
+    return printable(truncate(str(record.get("client_pod") or record.get("remote_addr") or "-"), MAX_CLIENT_LENGTH))
 
 
-def who(attempt: Record) -> str:
-    """The pod, with its grade if that is not `exact`; where none can be named, the address."""
+def pod_text(attempt: OutputRecord) -> str:
+    """Return an attempt's pod, else its address, with the grade in parentheses unless that is `exact`."""
     name = attempt.get("pod") or attempt.get("addr") or "-"
     grade = attempt.get("attribution", "exact")
     return printable(name if grade == "exact" else f"{name} ({grade})")
 
 
-def outcome(attempt: Record) -> str:
-    """`502 refused`, `200`, `200 UNAVAILABLE`; a `-` where there was no status."""
+def outcome_text(attempt: OutputRecord) -> str:
+    """Return how an attempt ended: `200`, `200 UNAVAILABLE`, `502 refused`; `-` in place of a missing status."""
     status = "-" if attempt["status"] is None else attempt["status"]
-    more = (attempt[name] for name in ("grpc_status", "reason") if name in attempt)
-    return printable(" ".join(map(str, (status, *more))))
+    details = (attempt[name] for name in ("grpc_status", "reason") if name in attempt)
+    return printable(" ".join(map(str, (status, *details))))
 
 
-def tried(record: Record) -> str:
-    """`502 pod-a refused → 200 pod-b`; empty where the one attempt has no more to tell than the line."""
+def attempts_text(record: OutputRecord) -> str:
+    """Return a record's attempts as `502 pod-a refused → 200 pod-b`.
+
+    It is empty if there is at most one attempt, without a gRPC status or a reason: the record itself says as much.
+    """
     attempts = record.get("attempts") or ()
-    if len(attempts) < 2 and not any("grpc_status" in one or "reason" in one for one in attempts):
+    if len(attempts) < 2 and not any("grpc_status" in attempt or "reason" in attempt for attempt in attempts):
         return ""
-    parts = []
-    for one in attempts:
-        status, _, more = outcome(one).partition(" ")
-        parts.append(" ".join(filter(None, (status, who(one), more))))
-    return " → ".join(parts)
+    texts = []
+    for attempt in attempts:
+        status, _, details = outcome_text(attempt).partition(" ")
+        texts.append(" ".join(filter(None, (status, pod_text(attempt), details))))
+    return " → ".join(texts)

@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from demo import fake_api
-from demo.fake_api import GONE, Answer, FakeApi, hang, slice_of, status, stream
+from demo.fake_api import GONE, FakeApi, Fault, hang, slice_of, status, stream
 from enricher.endpoints.history import History
 from enricher.endpoints.slices import read_slice
 from enricher.endpoints.tenure import FOREVER
@@ -75,7 +75,7 @@ class Relay(FakeApi):
 
 
 OVERSIZED = b"x" * (1 << 20)
-FAULTS: dict[str, tuple[str, Sequence[Answer]]] = {
+FAULTS: dict[str, tuple[str, Sequence[Fault]]] = {
     "401": ("unauthorized", [status(401, "Unauthorized")] * 2),
     "403": ("forbidden", [status(403, "no")] * 2),
     "429 with Retry-After": ("throttled", [status(429, "later", retry_after="1")] * 2),

@@ -67,7 +67,10 @@ async def test_what_may_be_done_is_told_as_it_is(kube: Any, administrator: str, 
         code, verdicts, out = await account.check(*options)
         assert (code, verdicts["API server"]) == (3, "ok")
         assert [verdicts[name] for name in ("endpointslices", "services", "configmaps")] == ["failed"] * 3
-        assert f"we may not list and watch them (in namespace {it.namespace}): deploy/daemonset.yaml has a role" in out
+        assert (
+            f"missing permission: list, watch (in namespace {it.namespace}): see the role in deploy/daemonset.yaml"
+            in out
+        )
 
         await account.grant("slices", "discovery.k8s.io", "endpointslices", READS)
         await account.grant("services", "", "services", ["list"])
@@ -75,14 +78,16 @@ async def test_what_may_be_done_is_told_as_it_is(kube: Any, administrator: str, 
         code, verdicts, out = await account.check(*options)
         assert (code, verdicts["services"]) == (3, "failed")
         assert [verdicts[name] for name in ("endpointslices", "configmaps")] == ["ok"] * 2
-        assert f"we may not watch them (in namespace {it.namespace}): deploy/services/role.yaml has a role" in out
+        assert (
+            f"missing permission: watch (in namespace {it.namespace}): see the role in deploy/services/role.yaml" in out
+        )
 
         code, verdicts, out = await account.check("--namespace", it.namespace)
         assert (code, verdicts["endpointslices"]) == (0, "ok")
         # The right is of one namespace.
         code, verdicts, out = await account.check()
         assert (code, verdicts["endpointslices"]) == (3, "failed")
-        assert "we may not list and watch them (everywhere)" in out
+        assert "missing permission: list, watch (everywhere)" in out
         code, verdicts, out = await account.check("--controller-configmap", f"{it.namespace}/another")
         assert (code, verdicts["configmaps"]) == (3, "failed")
 

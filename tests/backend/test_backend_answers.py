@@ -7,7 +7,7 @@ import pytest
 from tornado.httpclient import HTTPResponse
 from tornado.testing import AsyncHTTPTestCase
 
-from backend.app import LONGEST_DELAY, Backend, delay_of
+from backend.app import MAX_DELAY, Backend, parse_delay
 
 
 class Asking(AsyncHTTPTestCase):
@@ -81,9 +81,9 @@ def test_a_delay_is_waited_for(backend: Asking) -> None:
     assert response.request_time >= 0.2
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("0", 0), ("1.5", 1.5), ("300", LONGEST_DELAY), ("300.1", None)])
+@pytest.mark.parametrize(("text", "seconds"), [("0", 0), ("1.5", 1.5), ("300", MAX_DELAY), ("300.1", None)])
 def test_the_bounds_of_a_delay(text: str, seconds: float | None) -> None:
-    assert delay_of(text) == seconds
+    assert parse_delay(text) == seconds
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_every_response_names_the_pod(backend: Asking, path: str, method: str, c
 
 
 def test_a_broken_handler_still_names_the_pod(backend: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("backend.app.Handler.greet", lambda _: 1 / 0)
+    monkeypatch.setattr("backend.app.BaseHandler.send_greeting", lambda _: 1 / 0)
     response = backend.ask("/")
     assert (response.code, response.body) == (500, b"500 Internal Server Error")
     assert response.headers["X-Pod-Name"] == "backend-7d9f-x2"

@@ -111,7 +111,7 @@ def test_a_wrong_port_is_refused_in_one_line(port: str) -> None:
     with start(PORT=port) as process:
         _, errors = process.communicate(timeout=10)
     assert process.returncode == 2
-    assert errors.splitlines()[-1].endswith(f"a port is a number from 0 to 65535, not {port!r}")
+    assert errors.splitlines()[-1].endswith(f"invalid port {port!r}: a number from 0 to 65535 is expected")
 
 
 def test_a_port_in_use_is_said_in_one_line(backend: Running) -> None:

@@ -77,11 +77,11 @@ class Bench:
     @property
     def lists(self) -> list[str]:
         """The versions that were asked for by lists so far."""
-        return [it.query["resourceVersion"] for it in self.server.asked if not it.watches]
+        return [it.query["resourceVersion"] for it in self.server.requests if not it.is_watch]
 
     @property
     def watches(self) -> list[str]:
-        return [it.query["resourceVersion"] for it in self.server.asked if it.watches]
+        return [it.query["resourceVersion"] for it in self.server.requests if it.is_watch]
 
 
 @pytest.fixture(autouse=True)

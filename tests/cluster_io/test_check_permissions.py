@@ -40,7 +40,7 @@ async def test_what_is_asked(check):
 
 async def test_all_namespaces_and_no_more_than_is_needed(check):
     async with FakeApi() as server:
-        server.refused = {("list", "services"), ("list", "configmaps")}
+        server.denied = {("list", "services"), ("list", "configmaps")}
         code, verdicts, out = await check(server)
         assert (code, verdicts["endpointslices"]) == (0, "ok")
         assert "may be listed and watched (everywhere)" in out
@@ -54,19 +54,24 @@ async def test_all_namespaces_and_no_more_than_is_needed(check):
         (
             ("list", "endpointslices"),
             "endpointslices",
-            "we may not list them (in namespace shop): deploy/daemonset.yaml",
+            "missing permission: list (in namespace shop): see the role in deploy/daemonset.yaml",
         ),
-        (("watch", "services"), "services", "we may not watch them (in namespace shop): deploy/services/role.yaml"),
+        (
+            ("watch", "services"),
+            "services",
+            "missing permission: watch (in namespace shop): see the role in deploy/services/role.yaml",
+        ),
         (
             ("watch", "configmaps"),
             "configmaps",
-            "we may not watch them (ingress-nginx-controller in namespace ingress-nginx): deploy/controller-configmap/",
+            "missing permission: watch (ingress-nginx-controller in namespace ingress-nginx): "
+            "see the role in deploy/controller-configmap/role.yaml",
         ),
     ],
 )
 async def test_a_right_that_is_missing(check, refused, subject, said):
     async with FakeApi() as server:
-        server.refused = {refused}
+        server.denied = {refused}
         code, verdicts, out = await check(server, *OPTIONS)
     assert (code, verdicts[subject]) == (3, "failed")
     assert said in out
@@ -78,7 +83,7 @@ async def test_a_server_that_says_nothing_of_rights(check):
         server.fail(status(403, "forbidden: selfsubjectaccessreviews"))
         code, verdicts, out = await check(server)
     assert (code, verdicts["endpointslices"]) == (0, "warning")
-    assert "does not say what we may do" in out
+    assert "permissions are unknown" in out
 
 
 @pytest.mark.parametrize(
@@ -132,5 +137,5 @@ async def test_no_other_command_asks(tmp_path):
         (tmp_path / "log").touch()
         command = ["enrich", "--kubeconfig", tmp_path / "config", "--services", tmp_path / "log"]
         assert await to_thread(main, [str(one) for one in command]) == 0
-        assert server.asked
+        assert server.requests
         assert server.reviews == []

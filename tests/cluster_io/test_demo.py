@@ -9,7 +9,7 @@ from rich.console import Console
 from demo import __main__ as demo
 from demo.fake_api import slice_of
 from demo.narrator import Narrator
-from demo.recorded import load, moved
+from demo.recorded import load_moments, shift_line
 
 
 @pytest.mark.parametrize(
@@ -32,11 +32,11 @@ from demo.recorded import load, moved
     ids=["access", "error", "klog", "other"],
 )
 def test_all_dates_of_a_line_move_by_the_same_seconds(line, expected):
-    assert moved(line, 3602) == expected
+    assert shift_line(line, 3602) == expected
 
 
 def test_the_recording_is_small_and_in_order():
-    moments = load()
+    moments = load_moments()
     assert [moment.at for moment in moments] == sorted(moment.at for moment in moments)
     assert len([moment for moment in moments if moment.line]) == 876
     assert [moment.action["action"] for moment in moments if moment.action] == [
@@ -61,14 +61,14 @@ def attempt(status, pod, grade="exact"):
 
 def test_a_failure_is_told_by_its_pods_and_in_plain_text_off_a_terminal(told):
     narrator, lines = told
-    narrator.record({"request": "GET /[red]", "status": 200, "attempts": [attempt(200, "a")]})
-    narrator.record(
+    narrator.print_record({"request": "GET /[red]", "status": 200, "attempts": [attempt(200, "a")]})
+    narrator.print_record(
         {"request": "GET /[red]", "status": 200, "attempts": [attempt(502, "a"), attempt(200, "b", "grace")]}
     )
-    narrator.record({"request": "GET /", "status": 502, "attempts": [attempt(502, None, "unknown")]})
-    narrator.record({"message": "no access line"})
+    narrator.print_record({"request": "GET /", "status": 502, "attempts": [attempt(502, None, "unknown")]})
+    narrator.print_record({"message": "no access line"})
     assert lines() == [
-        "  1.2 s  hidden  GET /[red]: 502 from a, then 200 from b (grace)",
+        "  1.2 s  retried GET /[red]: 502 from a, then 200 from b (grace)",
         "  1.2 s  error   GET /: 502 from 10.0.0.1:80 (unknown)",
     ]
 
@@ -76,11 +76,11 @@ def test_a_failure_is_told_by_its_pods_and_in_plain_text_off_a_terminal(told):
 def test_a_pods_changes_are_told_once(told):
     narrator, lines = told
     found = slice_of("s", {"10.0.0.1": "a", "10.0.0.2": "b"})
-    narrator.event({"type": "ADDED", "object": found})
-    narrator.event({"type": "MODIFIED", "object": slice_of("s", {"10.0.0.1": "a"})})
-    narrator.event({"type": "MODIFIED", "object": slice_of("s", {"10.0.0.1": "a"})})
+    narrator.print_event({"type": "ADDED", "object": found})
+    narrator.print_event({"type": "MODIFIED", "object": slice_of("s", {"10.0.0.1": "a"})})
+    narrator.print_event({"type": "MODIFIED", "object": slice_of("s", {"10.0.0.1": "a"})})
     found["endpoints"][0]["conditions"]["ready"] = False
-    narrator.event({"type": "MODIFIED", "object": {**found, "endpoints": found["endpoints"][:1]}})
+    narrator.print_event({"type": "MODIFIED", "object": {**found, "endpoints": found["endpoints"][:1]}})
     assert lines() == ["  1.2 s  cluster b is gone", "  1.2 s  cluster a is not ready"]
 
 

@@ -52,13 +52,13 @@ async def test_services_are_watched_and_name_the_only_pod(tmp_path):
 async def test_without_services_nobody_asks_for_them(tmp_path):
     async with FakeApi() as server, watching(server, tmp_path) as endpoints:
         await endpoints.wait_until_ready()
-        assert {asked.path for asked in server.asked} == {"/apis/discovery.k8s.io/v1/endpointslices"}
+        assert {request.path for request in server.requests} == {"/apis/discovery.k8s.io/v1/endpointslices"}
 
 
 async def test_nothing_is_asked_before_there_is_a_log(tmp_path):
     async with FakeApi() as server, watching(server, tmp_path) as endpoints:
         await asyncio.sleep(0.05)
-        assert server.asked == []
+        assert server.requests == []
         assert endpoints.problem() is None
 
 

@@ -99,7 +99,7 @@ async def test_a_file_that_cannot_be_written(tmp_path):
 
 def test_a_file_is_replaced_when_there_is_something_to_record_and_not_before(tmp_path):
     (path := tmp_path / "watch.jsonl").write_bytes(b"precious")
-    with recording._opened(str(path)) as write:
+    with recording._open_output(str(path)) as write:
         assert path.read_bytes() == b"precious"
         write(b"one\n")
         write(b"two\n")

@@ -229,7 +229,7 @@ async def test_no_pod_is_told(tmp_path, caplog):
 
 async def test_one_namespace_is_asked_for_where_the_selectors_name_it(tmp_path):
     async with streaming(tmp_path, "ingress-nginx/*/controller", "edge/*/controller") as (_, server):
-        lists = {asked.path for asked in server.asked if not asked.watches}
+        lists = {request.path for request in server.requests if not request.is_watch}
         assert lists == {"/api/v1/namespaces/ingress-nginx/pods", "/api/v1/namespaces/edge/pods"}
 
 

@@ -37,7 +37,7 @@ async def test_lists_from_the_cache_then_watches_from_the_list_on(bench):
         change = await it.next()
         assert (change.type, name(change), change.at) == ("ADDED", "a", 2_000_000_000)
         assert it.lists == ["0"]
-        assert it.server.asked[1].query == {
+        assert it.server.requests[1].query == {
             "watch": "1",
             "resourceVersion": "1",
             "allowWatchBookmarks": "true",
@@ -71,7 +71,9 @@ async def test_watches_one_namespace(bench):
         it.server.apply("ADDED", slice_of("other", {}, namespace="default"))
         it.server.apply("ADDED", slice_of("ours", {}, namespace="shop"))
         assert name(await it.next()) == "ours"
-        assert {asked.path for asked in it.server.asked} == {"/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices"}
+        assert {request.path for request in it.server.requests} == {
+            "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices"
+        }
 
 
 async def test_watches_any_resource(bench):
@@ -79,18 +81,18 @@ async def test_watches_any_resource(bench):
         await it.started()
         it.server.apply("ADDED", {"metadata": {"name": "web", "namespace": "shop"}}, plural="services")
         assert name(await it.next()) == "web"
-        assert it.server.asked[0].path == "/api/v1/services"
+        assert it.server.requests[0].path == "/api/v1/services"
 
 
 async def test_takes_pages_if_the_server_makes_them(bench):
     server = FakeApi()
     server.fail(
-        stream(list_body([slice_of("a", {})], "5", rest="token")),
+        stream(list_body([slice_of("a", {})], "5", next_page="token")),
         stream(list_body([slice_of("b", {})], "5")),
     )
     async with bench(server) as it:
         assert names(await it.next()) == ["a", "b"]
-        assert server.asked[1].query == {"continue": "token"}
+        assert server.requests[1].query == {"continue": "token"}
 
 
 async def test_closes_its_connection_with_its_consumer(tmp_path):
@@ -410,7 +412,7 @@ async def test_401_reads_the_credentials_again(bench):
         it.server.drop()
         await it.until(lambda: it.status.restarts.get("unauthorized") == 2 and it.server.watching)
         assert it.lists == ["0"]
-        assert it.server.asked[-1].authorization == "Bearer rotated"
+        assert it.server.requests[-1].authorization == "Bearer rotated"
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,10 @@ def test_all_is_well(check, node):
     assert code == 0
     assert set(verdicts.values()) == {"ok"}
     assert list(verdicts) == ["configuration", "endpoints", "logs", LOG, "state directory", "port"]
-    assert "5 of the last 5 access lines fit the profile ingress-nginx, told by the lines; 1 are of other kinds" in out
+    assert (
+        "5 of the last 5 access lines fit the profile ingress-nginx, detected from its lines; 1 are of other kinds"
+        in out
+    )
     assert "addresses held by pods: 2" in out
     assert "to be followed: 1" in out
     assert out.endswith("checks: 6, failed: 0, warnings: 0\n")
@@ -96,8 +99,8 @@ def test_nothing_to_follow_may_still_come(check, node, tmp_path):
     node.write(cri(access(1)))
     code, verdicts, out = check("--select", "a/b/c", "--select", f"{tmp_path}/*.log")
     assert (code, verdicts["logs"]) == (0, "warning")
-    assert f"nothing fits a/b/c in {node.log_dir} yet" in out
-    assert f"nothing fits {tmp_path}/*.log yet" in out
+    assert f"nothing matches a/b/c in {node.log_dir} yet" in out
+    assert f"nothing matches {tmp_path}/*.log yet" in out
 
 
 def test_plain_files_need_no_log_directory(check, tmp_path):
@@ -164,10 +167,12 @@ def test_another_proxys_lines(check, node):
     node.write(cri(combined))
     code, verdicts, out = check()
     assert (code, verdicts[LOG]) == (0, "warning")
-    assert "1 of the last 1 access lines fit the profile nginx, told by the lines, but none names an upstream" in out
+    assert (
+        "1 of the last 1 access lines fit the profile nginx, detected from its lines, but none names an upstream" in out
+    )
     code, verdicts, out = check("--profile", "haproxy", "--select", "*/*/controller")
     assert (code, verdicts[LOG]) == (3, "failed")
-    assert "0 of the last 1 access lines fit the profile haproxy; one that does not fits the profile nginx" in out
+    assert "0 of the last 1 access lines fit the profile haproxy; one of the others fits the profile nginx" in out
 
 
 def test_a_format_of_ones_own(check, node):
@@ -184,13 +189,13 @@ def test_the_last_lines_are_looked_at(check, node):
     node.write(cri(access(1)), cri(access(2))[:-9])
     code, verdicts, out = check()
     assert (code, verdicts[LOG]) == (0, "ok"), out
-    assert " access lines fit the profile ingress-nginx, told by the lines\n" in out
+    assert " access lines fit the profile ingress-nginx, detected from its lines\n" in out
 
 
 def test_a_state_directory_that_will_be_made(check, node):
     _, verdicts, out = check()
     assert verdicts["state directory"] == "ok"
-    assert "will be made" in out
+    assert "will be created" in out
     assert not node.state_dir.exists()
 
 

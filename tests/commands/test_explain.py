@@ -54,7 +54,7 @@ def explained(tmp_path, capsys):
         ),
         (cri(access(1, "10.9.9.9:80")), ["no pod is known to have held the address", "= unknown"]),
         (cri(access(1, "10.96.0.1:80")), ["cluster IP of shop/web", "= service: one of"]),
-        (cri(access(1, "-", "-", "-", "-")), ["no upstream was asked"]),
+        (cri(access(1, "-", "-", "-", "-")), ["no attempt: the proxy answered by itself"]),
         (access(1, "10.0.0.2:80"), ["= exact: shop/stays"]),
         (
             cri(
@@ -88,8 +88,11 @@ def test_lines_of_stdin(explained, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("nonsense",), "fits neither the log format nor nginx's error log"),
-        (("10.0.0.1:80",), "for an address, give --at TIME"),
+        (
+            ("nonsense",),
+            "fits neither the log format nor nginx's error log with an upstream: check --profile and --log-format",
+        ),
+        (("10.0.0.1:80",), "to explain an address, add --at TIME"),
         (("--at", "noon", "10.0.0.1:80"), "--at 'noon': expected an RFC 3339 time"),
         (("--at", "2026-11-22T23:10:00Z", "web"), "'web' with --at: expected an address"),
     ],

@@ -131,7 +131,7 @@ def test_each_selectors_sources_have_its_profile(tmp_path):
     detector = FormatDetector(settings.logs.formats, settings.logs.given_profile)
     for source in found:
         usual = source.profile or "ingress-nginx"
-        assert detector.formats_for(source, source.profile, []).at(0) == profile_formats(usual)
+        assert detector.formats_for(source, source.profile, []).formats_at(0) == profile_formats(usual)
 
 
 def test_a_path_with_a_colon_is_a_path():

@@ -14,7 +14,7 @@ from e2e.proxy import Proxy
 pytestmark = [pytest.mark.node, pytest.mark.timeout(300)]
 
 NOT_PROVOKED = {
-    "Errors hidden by retries, by pod": "the proxy has one upstream that fails, and tries it once",
+    "Retried errors, by pod": "the proxy has one upstream that fails, and tries it once",
     "Why there was no answer": "the pods answer, with errors",
     "gRPC statuses": "no calls are made",
     "Who calls whom": "no pod asks",

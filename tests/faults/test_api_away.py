@@ -151,9 +151,9 @@ async def test_gone_again_and_again(tmp_path):
             assert (await it.line(0))["pod"] == "web-1"
             await it.until(lambda: it.process.metric('enricher_watch_restarts_total{reason="gone"}') >= 4)
             assert (await it.line(1))["pod"] == "web-1"
-            asked = len(server.asked)
+            asked = len(server.requests)
             await asyncio.sleep(3)
-            assert len(server.asked) - asked < 8, "no pause between"
+            assert len(server.requests) - asked < 8, "no pause between"
             server.fault = None
             watches = server.watching
             await it.until(lambda: server.watching > watches)

@@ -1,10 +1,14 @@
 """Pods by what went wrong with them, over a window whose end is passed in."""
 
+import io
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
-from enricher.report.pod_stats import GRADES, NOBODY, REMEMBERED, SORTS, PodStats, _bucket, _percentile, arranged
+from enricher.report.pod_stats import MAX_FAILED_REQUESTS, SORT_KEYS, UNNAMED, PodStats, sort_rows
+from enricher.report.summary_table import print_summary
 from enricher.timestamps import SECOND, format_rfc3339
 
 T = 1_800_000_000 * SECOND
@@ -23,14 +27,14 @@ def record(at, *attempts, status=200, **more):
 
 
 def ranking(*records, window=60, whole=True):
-    made = PodStats(window, whole=whole)
+    made = PodStats(window, window_is_covered=whole)
     for one in records:
         made.add(one)
     return made
 
 
 def rows(made, at=0, sort="errors", text=""):
-    return {row.key[2]: row for row in arranged(made.rows(T + at * SECOND), sort, text)}
+    return {row.key[2]: row for row in sort_rows(made.rows(T + at * SECOND), sort, text)}
 
 
 def test_retries_are_hidden_and_the_last_failure_is_not():
@@ -40,11 +44,11 @@ def test_retries_are_hidden_and_the_last_failure_is_not():
         record(0, ("b", 200, 0.002, {"grpc_status": "INTERNAL"})),
         record(0, ("c", 200, 0.002, {"reason": "premature_close"})),
     )
-    found = {pod: (row.requests, row.failed, row.hidden) for pod, row in rows(made).items()}
+    found = {pod: (row.attempts, row.errors, row.retried) for pod, row in rows(made).items()}
     assert found == {"a": (2, 2, 2), "b": (3, 2, 0), "c": (1, 0, 0)}
-    assert rows(made)["b"].share == pytest.approx(2 / 3)
-    assert [line.outcome for line in made.failed(("shop", "web", "b"))] == ["200 INTERNAL", "502"]
-    assert made.failed(("shop", "web", "b"))[1] == (
+    assert rows(made)["b"].error_share == pytest.approx(2 / 3)
+    assert [line.outcome for line in made.failed_requests(("shop", "web", "b"))] == ["200 INTERNAL", "502"]
+    assert made.failed_requests(("shop", "web", "b"))[1] == (
         "08:00:00.000",
         "192.0.2.7",
         "GET /",
@@ -56,16 +60,16 @@ def test_retries_are_hidden_and_the_last_failure_is_not():
 def test_a_namespace_is_looked_at_alone():
     made = PodStats(60, namespace="shop")
     made.add(record(0, ("a", 502, 0.001, {"namespace": "other"}), (None, 502, 0.001), ("b", 200, 0.002)))
-    assert {pod: row.requests for pod, row in rows(made).items()} == {"b": 1}
+    assert {pod: row.attempts for pod, row in rows(made).items()} == {"b": 1}
 
 
 def test_what_the_window_has_left_behind_is_forgotten():
     made = ranking(record(0, ("a", 502, 0.1)), record(30, ("a", 200, 0.1)), record(59, ("b", 200, 0.1)))
-    assert {pod: row.requests for pod, row in rows(made, 59).items()} == {"a": 2, "b": 1}
-    assert {pod: (row.requests, row.failed) for pod, row in rows(made, 60).items()} == {"a": (1, 0), "b": (1, 0)}
+    assert {pod: row.attempts for pod, row in rows(made, 59).items()} == {"a": 2, "b": 1}
+    assert {pod: (row.attempts, row.errors) for pod, row in rows(made, 60).items()} == {"a": (1, 0), "b": (1, 0)}
     assert list(rows(made, 100)) == ["b"]
     assert not rows(made, 119)
-    assert not made.failed(("shop", "web", "a"))
+    assert not made.failed_requests(("shop", "web", "a"))
 
 
 def test_a_clock_that_is_ahead_of_ours_hides_nothing():
@@ -77,14 +81,14 @@ def test_a_minute_of_a_clock_that_is_ahead_of_ours_is_a_minute():
     for n in range(200):
         made.add(record(600 + n, ("a", 503, 0.1)))
         row = rows(made, n)["a"]
-        assert (row.requests, row.failed) == (min(n + 1, 60),) * 2
+        assert (row.attempts, row.errors) == (min(n + 1, 60),) * 2
     assert not rows(made, 260)
 
 
 def test_what_was_counted_before_our_clock_was_set_back_is_left_behind_too():
     made = ranking(*[record(n, ("a", 200, 0.1)) for n in range(4000, 4060)])
-    assert rows(made, 4059)["a"].requests == 60
-    assert rows(made, 0)["a"].requests == 60
+    assert rows(made, 4059)["a"].attempts == 60
+    assert rows(made, 0)["a"].attempts == 60
     assert not rows(made, 60)
 
 
@@ -114,14 +118,8 @@ def test_the_worst_grade_and_who_cannot_be_named():
         record(0, ("a", 200, 0.1), ("a", 200, 0.1, {"attribution": "assumed"})),
         record(0, (None, 200, None, {"attribution": "unknown"})),
     )
-    assert {pod: row.grade for pod, row in rows(made).items()} == {"a": "assumed", NOBODY: "unknown"}
-    assert rows(made)[NOBODY].p50 is None
-
-
-def test_the_grades_are_all_known():
-    from enricher.labels import Grade  # noqa: PLC0415
-
-    assert list(GRADES) == list(Grade)
+    assert {pod: row.grade for pod, row in rows(made).items()} == {"a": "assumed", UNNAMED: "unknown"}
+    assert rows(made)[UNNAMED].p50 is None
 
 
 @pytest.mark.parametrize(
@@ -138,7 +136,7 @@ def test_sorts(sort, first):
         record(0, ("hidden", 200, 0.1)),
         record(0, ("slow", 200, 3.0)),
     )
-    assert set(SORTS) == {"errors", "error share", "hidden", "requests", "p99"}
+    assert set(SORT_KEYS) == {"errors", "error share", "hidden", "requests", "p99"}
     assert next(iter(rows(made, 0, sort))) == first
 
 
@@ -150,26 +148,44 @@ def test_the_filter_looks_at_all_names():
 
 
 def test_failures_are_kept_to_a_number():
-    made = ranking(*[record(n / 10, ("a", 503, 0.1), request=f"GET /{n} HTTP/1.1") for n in range(3 * REMEMBERED)])
-    kept = [line.request for line in made.failed(("shop", "web", "a"))]
-    assert kept == [f"GET /{n}" for n in reversed(range(2 * REMEMBERED, 3 * REMEMBERED))]
+    made = ranking(
+        *[record(n / 10, ("a", 503, 0.1), request=f"GET /{n} HTTP/1.1") for n in range(3 * MAX_FAILED_REQUESTS)]
+    )
+    kept = [line.request for line in made.failed_requests(("shop", "web", "a"))]
+    assert kept == [f"GET /{n}" for n in reversed(range(2 * MAX_FAILED_REQUESTS, 3 * MAX_FAILED_REQUESTS))]
 
 
 def test_hostile_text_is_kept_escaped():
     made = ranking(record(0, ("a", 503, 0.1), request="GET /\x1b[2J HTTP/1.1", remote_addr="\x1b[H"))
-    [line] = made.failed(("shop", "web", "a"))
+    [line] = made.failed_requests(("shop", "web", "a"))
     assert (line.client, line.request) == (r"\x1b[H", r"GET /\x1b[2J")
 
 
 def test_of_a_long_client_no_more_is_kept_than_is_shown():
     made = ranking(record(0, ("a", 503, 0.1), remote_addr="1.2.3.4, " * 100_000))
-    [line] = made.failed(("shop", "web", "a"))
+    [line] = made.failed_requests(("shop", "web", "a"))
     assert line.client == ("1.2.3.4, " * 100)[:60] + "…"
 
 
-@given(st.lists(st.floats(0.001, 1000), min_size=1, max_size=200), st.sampled_from([50, 99]))
-def test_percentiles_are_right_within_one_percent(times, share):
-    from collections import Counter  # noqa: PLC0415
+@given(st.lists(st.floats(0, 1000), min_size=1, max_size=200), st.sampled_from([None, 60]))
+def test_percentiles_are_exact_to_the_millisecond(times, window):
+    made = ranking(*[record(n % 7, ("a", 200, seconds)) for n, seconds in enumerate(times)], window=window)
+    row = rows(made, 6)["a"]
+    for percent, seconds in ((50, row.p50), (99, row.p99)):
+        exact = sorted(times)[-(-len(times) * percent // 100) - 1]
+        assert f"{seconds:.3f}" == f"{exact:.3f}"
 
-    exact = sorted(times)[-(-len(times) * share // 100) - 1]
-    assert exact * 0.99 <= _percentile(Counter(map(_bucket, times)), share) <= exact * 1.01
+
+def test_names_and_codes_are_kept_escaped():
+    made = ranking(record(0, ("a\x1b[2J", 200, 0.1, {"grpc_status": "\x1b]0;", "service": "web\n"})))
+    [row] = made.rows(T)
+    assert row.key == ("shop", r"web\n", r"a\x1b[2J")
+    assert dict(row.errors_by_code) == {r"\x1b]0;": 1}
+
+
+def test_nothing_in_the_summary_moves_the_cursor():
+    made = ranking(record(0, ("a\x1b[2J", 503, 0.1, {"namespace": "b\r"})), window=None)
+    print_summary(made, Console(file=(out := io.StringIO()), width=160))
+    assert r"b\r" in out.getvalue()
+    assert r"a\x1b[2J" in out.getvalue()
+    assert all(line.isprintable() for line in out.getvalue().splitlines())

@@ -4,6 +4,7 @@ import asyncio
 import time
 from types import SimpleNamespace
 
+from enricher.accesslog.record import ErrorLabels
 from enricher.daemon.status import monitor
 from enricher.metrics.counters import Gauges, Metrics, PodSeries
 

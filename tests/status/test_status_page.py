@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 import pytest
 from statuses import FAILING, OUT_OF_SYNC, POD, QUIET
 
+from enricher.accesslog.record import ErrorLabels
 from enricher.daemon.status.error_rates import MAX_KEYS, MINUTES
 from enricher.daemon.status.model import MAX_SOURCES, ErrorCount, Watch, failing_pods, furthest_behind
 from enricher.daemon.status.page import HEADERS, MAX_CODES, MAX_TEXT, render, sparkline

@@ -18,7 +18,7 @@ from daemons import Daemon, Node
 from e2e.kube import eventually
 
 from demo.fake_api import FakeApi, status
-from demo.recorded import LOG, load
+from demo.recorded import LOG_PATH, load_moments
 
 from .prometheus import Prometheus, free_port, running
 from .queries import ROOT, RULES
@@ -35,7 +35,7 @@ META = "__meta_kubernetes_"
 
 def log_lines() -> tuple[list[str], list[str]]:
     """For the controller's log and for Envoy's."""
-    recorded = [moment.line.decode() for moment in load() if moment.line]
+    recorded = [moment.line.decode() for moment in load_moments() if moment.line]
     called = (RECORDED / "envoy-grpc.log").read_text().splitlines(keepends=True)
     asked = [line.replace(HOST, POD) for line in recorded if HOST in line]
     return [*recorded, *asked, STAMP + "nonsense\n"], [STAMP + line for line in called]
@@ -74,7 +74,7 @@ def feed(nodes: list[Node]) -> int:
     """How many lines each was given."""
     controller, envoy = log_lines()
     for node in nodes:
-        node.write(*controller, container=LOG.removesuffix("/0.log"))
+        node.write(*controller, container=LOG_PATH.removesuffix("/0.log"))
         node.write(*envoy, container=ENVOY)
     return len(controller) + len(envoy)
 
@@ -91,7 +91,7 @@ def served() -> Iterator[FakeApi]:
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     api = FakeApi()
-    for moment in load():
+    for moment in load_moments():
         if moment.event and moment.event["type"] == "ADDED":
             api.apply("ADDED", moment.event["object"])
     try:

@@ -27,7 +27,7 @@ def expression(title: str) -> str:
     ("title", "labels"),
     [
         ("Errors by pod and code", '{namespace="shop", service="web", pod="web-1", code="502"}'),
-        ("Errors hidden by retries, by pod", '{namespace="shop", service="web", pod="web-1"}'),
+        ("Retried errors, by pod", '{namespace="shop", service="web", pod="web-1"}'),
         ("Who made the errors", '{origin="proxy"}'),
     ],
 )

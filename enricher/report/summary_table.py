@@ -1,0 +1,40 @@
+"""The table of `enricher enrich --summary` and of the demo: a row per pod, worst first, and totals."""
+
+from collections import Counter
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from enricher.report.pod_stats import PodStats
+
+MAX_TABLE_WIDTH = 1000
+"""Columns up to which the table is printed wider than the console rather than folded: names are there to be copied."""
+
+
+def print_summary(stats: PodStats, console: Console) -> None:
+    """Print the table and a line of totals each for lines and attempts.
+
+    Times are those of all attempts, failed ones included; `retried` are errors that another attempt followed.
+    """
+    rows = sorted(stats.rows(stats.newest), key=lambda row: (-row.errors, row.key))
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    for name in ("namespace", "service", "pod"):
+        table.add_column(name, no_wrap=True)
+    for name in ("attempts", "errors", "by code", "retried", "p50 s", "p99 s"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in rows:
+        codes = " ".join(f"{code}:{count}" for code, count in sorted(row.errors_by_code.items()))
+        times = ["" if seconds is None else f"{seconds:.3f}" for seconds in (row.p50, row.p99)]
+        numbers = [str(row.attempts), str(row.errors), codes, str(row.retried), *times]
+        table.add_row(*row.key, *numbers, style="red" if row.errors else None)
+    if rows:
+        width = console.measure(table, options=console.options.update(max_width=MAX_TABLE_WIDTH)).maximum
+        console.width = max(console.width, width)
+        console.print(table)
+    console.print(_totals("lines", stats.lines), _totals("attempts", stats.grades), sep="\n", highlight=False)
+
+
+def _totals(noun: str, counts: Counter[str]) -> str:
+    parts = ", ".join(f"{count} {name}" for name, count in counts.most_common())
+    return f"{counts.total()} {noun}" + (f": {parts}" if parts else "")
