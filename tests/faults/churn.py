@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import orjson
-from kubelet import Container, compress
 
 from enricher.timestamps import format_rfc3339
+from tests.support.kubelet import Container, compress
 
 ACCESS = (
     '192.0.2.7 - - [22/Nov/2026:00:00:00 +0000] "%s" 200 39 "-" "-" 128 0.007 [shop-web-80] [] %s 5 0.001 200 id-%d'

@@ -7,8 +7,6 @@ import threading
 from functools import partial
 from pathlib import Path
 
-from virtual_time import VirtualLoop
-
 from demo.fake_api import slice_of
 from enricher.accesslog.detection import FormatDetector
 from enricher.cluster.endpoint_source import ChangeSignal
@@ -25,6 +23,7 @@ from enricher.enrich.engine import Enricher
 from enricher.metrics.counters import Metrics
 from enricher.tailer.follower import LogFollower
 from enricher.timestamps import parse_rfc3339
+from tests.faults.virtual_time import VirtualLoop
 
 EPOCH = parse_rfc3339(b"2026-11-22T00:00:00Z")
 """What the clock on the wall says at virtual second 0."""

@@ -1,20 +1,17 @@
 """Figures that a test cannot hold to on any machine: how soon a line is out, and what silence costs.
 
-    .venv/bin/python tests/faults/measure.py
+    .venv/bin/python -m tests.faults.measure
 
 Linux only. The share of a core is taken from /proc/<pid>/schedstat over 20 s, after half a minute of silence.
 """
 
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
 
-sys.path += [str(Path(__file__).parent.parent / "commands"), str(Path(__file__).parent)]
-
-from controller_logs import access, cri
-from processes import Process
+from tests.support.controller_logs import access, cri
+from tests.support.processes import Process
 
 LINES, PAUSE = 400, 0.03
 SILENCE, SECONDS = 30, 20

@@ -9,8 +9,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from churn import Log, Reference
-from in_process import Daemon, VirtualTime
+from tests.faults.churn import Log, Reference
+from tests.faults.in_process import Daemon, VirtualTime
 
 MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None
 """Where fsync costs nothing."""

@@ -7,12 +7,12 @@ import time
 from contextlib import asynccontextmanager
 
 import pytest
-from controller_logs import access
-from processes import Process
 
 from demo.fake_api import GONE, FakeApi, slice_of, status, stream
 from enricher.cluster.endpoint_source import FIRST_LIST_TIMEOUT
 from enricher.timestamps import format_rfc3339
+from tests.support.controller_logs import access
+from tests.support.processes import Process
 
 pytestmark = pytest.mark.faults
 PODS = {"10.0.0.1": "web-1", "10.0.0.2": "web-2"}

@@ -1,8 +1,9 @@
 """stdout is not read: memory stays under its bound, the probes answer, and then everything comes out once."""
 
 import pytest
-from churn import ACCESS
-from processes import Process
+
+from tests.faults.churn import ACCESS
+from tests.support.processes import Process
 
 BOUND = 64.0
 """MiB; see docs/reliability.md."""

@@ -2,9 +2,9 @@
 
 import asyncio
 
-import virtual_time
-from churn import ACCESS
-from in_process import Daemon
+from tests.faults import virtual_time
+from tests.faults.churn import ACCESS
+from tests.faults.in_process import Daemon
 
 
 def line(n, name):

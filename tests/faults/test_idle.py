@@ -3,12 +3,11 @@
 import asyncio
 import os
 
-import virtual_time
-from in_process import Daemon
-from kubelet import open_descriptors
-
 from enricher.daemon.pipeline import MAX_POLL_INTERVAL
 from enricher.tailer.follower import LogFollower
+from tests.faults import virtual_time
+from tests.faults.in_process import Daemon
+from tests.support.kubelet import open_descriptors
 
 
 def fill(tmp_path, selected, others=0):

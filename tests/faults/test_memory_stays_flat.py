@@ -1,6 +1,6 @@
 """Lines and pods come and go, the memory stays: what is kept has a bound, and what was counted and shipped is let go.
 
-    .venv/bin/python tests/faults/test_memory_stays_flat.py 10000000 200000
+    .venv/bin/python -m tests.faults.test_memory_stays_flat 10000000 200000
 
 prints the figures of a long run: so many lines, so many pods replaced.
 """
@@ -14,12 +14,9 @@ from pathlib import Path
 
 import pytest
 
-sys.path += [str(Path(__file__).parent.parent / "commands"), str(Path(__file__).parent)]
-
-from processes import Process
-
 from demo.fake_api import FakeApi, slice_of
 from enricher.timestamps import format_rfc3339
+from tests.support.processes import Process
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 

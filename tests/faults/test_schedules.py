@@ -5,8 +5,9 @@ import os
 import random
 
 import pytest
-import virtual_time
-from schedules import Schedule, Tally
+
+from tests.faults import virtual_time
+from tests.faults.schedules import Schedule, Tally
 
 
 def run(seeds, steps=40):

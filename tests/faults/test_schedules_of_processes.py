@@ -7,10 +7,10 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from churn import Log, Reference
-from processes import Process
 
 from enricher.daemon.checkpoint import CHECKPOINT_INTERVAL
+from tests.faults.churn import Log, Reference
+from tests.support.processes import Process
 
 WINDOW = CHECKPOINT_INTERVAL + 1.5
 """Seconds: what had left so long before a kill must not come again. The disk may be slow."""

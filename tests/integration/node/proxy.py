@@ -1,0 +1,130 @@
+"""The nginx pod in front of the backends: its upstreams, and requests through it."""
+
+import http.client
+import itertools
+import re
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from tests.support.kube import Kube, Pod, eventually, processes
+
+NAMESPACE, LABEL = "ingress-nginx", "app=ingress-nginx-controller"
+PORT = 10000
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the client saw; `pod` is what the answering backend said of itself, None where none answered."""
+
+    request_id: str
+    status: int
+    pod: str | None
+
+
+@dataclass
+class Load:
+    """Requests in the background, a few at a time, until stop()."""
+
+    answers: list[Answer] = field(default_factory=list)
+    _stopped: threading.Event = field(default_factory=threading.Event)
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    @property
+    def running(self) -> bool:
+        return not self._stopped.is_set()
+
+    def until(self, count: int, timeout: float = 60) -> None:
+        """Waits for `count` more answers."""
+        goal = len(self.answers) + count
+
+        def enough() -> None:
+            assert len(self.answers) >= goal
+
+        eventually(enough, timeout, every=0.05)
+
+    def during(self, seconds: float) -> None:
+        """Lets the requests go on for a while: some things are done by others, and leave no trace to wait for."""
+        self._stopped.wait(seconds)
+
+
+class Proxy:
+    def __init__(self, kube: Kube) -> None:
+        self._kube = kube
+        [self.pod] = kube.ready_pods(NAMESPACE, LABEL, 1)
+        self._process = processes(self.pod)[0]
+        self._versions = itertools.count(1)
+
+    def use(self, pods: Sequence[Pod]) -> None:
+        """From the return on, new requests go to these pods."""
+        self.forget_neighbours()
+        version = f"{time.time_ns()}-{next(self._versions)}"
+        # max_fails=0: nginx keeps trying an address that failed, as ingress-nginx's balancer does.
+        servers = "".join(f"server {pod.ip}:{PORT} max_fails=0; " for pod in pods)
+        text = f'upstream backends {{ {servers}}}\nmap "" $upstreams_version {{ default "{version}"; }}\n'
+        command = ("sh", "-c", "cat >/etc/nginx/upstreams.conf && nginx -s reload")
+        self._kube("exec", "-i", "-n", NAMESPACE, self.pod.name, "--", *command, stdin=text)
+        eventually(lambda: self._serves(version))
+
+    def forget_neighbours(self) -> None:
+        """A new pod at an address has a new hardware address. Where addresses come back within a second, the node and
+        the proxy would send to the old one for half a minute: none of the new pods would ever be heard of.
+        """
+        # Of an address that is being asked for, requests wait: they would be refused.
+        known = (word for state in ("reachable", "stale", "delay", "probe") for word in ("nud", state))
+        flush = ("ip", "neigh", "flush", "all", *known)
+        subprocess.run(flush, check=False, capture_output=True)
+        subprocess.run(("nsenter", "-t", str(self._process), "-n", *flush), check=False, capture_output=True)
+
+    def _serves(self, version: str) -> None:
+        # Old and new workers accept side by side for a moment: one answer proves little.
+        for _ in range(20):
+            assert self.fetch("/upstreams-version", "")[1] == version
+
+    def fetch(self, path: str, request_id: str, method: str = "GET", agent: str = "e2e") -> tuple[int, str]:
+        connection = http.client.HTTPConnection(self.pod.ip, 80, timeout=20)
+        headers = {"Host": "wilsonchai.com", "X-Request-ID": request_id, "User-Agent": agent, "Connection": "close"}
+        try:
+            connection.request(method, path, body=b"a=1" if method == "POST" else None, headers=headers)
+            response = connection.getresponse()
+            return response.status, response.read().decode()
+        finally:
+            connection.close()
+
+    def ask(self, request_id: str, path: str = "/", method: str = "GET", agent: str = "e2e") -> Answer:
+        status, body = self.fetch(path, request_id, method, agent)
+        named = re.fullmatch(r"i am backend in (\S+)", body)
+        return Answer(request_id, status, named[1] if named else None)
+
+    def ask_all(self, requests: Sequence[tuple[str, str, str]]) -> list[Answer]:
+        """Each request is an id, a path and a method."""
+        with ThreadPoolExecutor(4) as pool:
+            return list(pool.map(lambda request: self.ask(*request), requests))
+
+    @contextmanager
+    def load(self, name: str, *paths: str, agent: str = "e2e", workers: int = 4, pause: float = 0.02) -> Iterator[Load]:
+        """Each worker waits for `pause` seconds between its requests."""
+        load, numbers = Load(), itertools.count()
+
+        def work() -> None:
+            while load.running:
+                number = next(numbers)
+                path = paths[number % len(paths)] if paths else "/"
+                load.answers.append(self.ask(f"{name}-{number:06d}", path, agent=agent))
+                # 50 requests per second and worker at most are plenty: the machine has other things to do.
+                load.during(pause)
+
+        with ThreadPoolExecutor(workers) as pool:
+            working = [pool.submit(work) for _ in range(workers)]
+            try:
+                yield load
+            finally:
+                load.stop()
+            for worker in working:
+                worker.result()

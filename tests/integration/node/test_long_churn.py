@@ -1,0 +1,131 @@
+"""What half an hour does to the logs of a busy node, in three minutes: a proxy that writes 4,000 lines a second, the
+kubelet that rotates at 1 MiB, and a daemon that is replaced meanwhile. Each line has a number.
+
+A proxy of 1,000 requests a second fills the usual 10 MiB in half a minute: 54 rotations in half an hour.
+"""
+
+import json
+import os
+import re
+from array import array
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.node.output import LOGS, Output
+from tests.integration.node.proxy import NAMESPACE, PORT
+from tests.support.kube import Kube, Pod, eventually, processes
+
+pytestmark = [pytest.mark.node, pytest.mark.timeout(500)]
+
+LINES, PER_SECOND, ROTATIONS = 680_000, 4_000, 54
+REPLACED_AT = (150_000, 350_000, 550_000)
+"""After so many lines the daemon's pod is replaced."""
+NAME = "ingress-nginx-controller-writer"
+SCRIPT = """
+import sys, time
+begin, line = time.monotonic(), (
+    '192.0.2.7 - - [%%s] "GET /a/path?of=usual&length=%%s HTTP/1.1" 200 512 "-" '
+    '"Mozilla/5.0 (X11; Linux x86_64)" 128 0.001 [default-backend-service-10000] [] %s 512 0.001 200 numbered-%%d\\n'
+)
+for n in range(0, %d, 200):
+    now = time.strftime('%%d/%%b/%%Y:%%H:%%M:%%S +0000', time.gmtime())
+    sys.stdout.write(''.join(line %% (now, 'x' * (n %% 97), m) for m in range(n, n + 200)))
+    sys.stdout.flush()
+    time.sleep(max(0, begin + (n + 200) / %d - time.monotonic()))
+time.sleep(600)
+"""
+
+
+class Tally(Output):
+    """How often each number came out; the lines themselves are not kept."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counts = array("H", bytes(2 * LINES))
+        self.pods: set[bytes] = set()
+
+    def collect(self) -> None:
+        self._open_new_files()
+        for key, file in self._files.items():
+            data = self._texts[key] + file.read()
+            end = data.rfind(b"\n") + 1
+            self._texts[key] = data[end:]
+            for number, pod in re.findall(rb'"req_id":"numbered-(\d+)".*?"pod":"([^"]*)"', data[:end]):
+                self.counts[int(number)] += 1
+                self.pods.add(pod)
+
+    @property
+    def arrived(self) -> int:
+        return LINES - self.counts.count(0)
+
+
+@pytest.fixture
+def writer(kube: Kube, backends: list[Pod], tmp_path: Path) -> Iterator[str]:
+    """The name of a pod that writes as an ingress controller's does."""
+    script = SCRIPT % (f"{backends[0].ip}:{PORT}", LINES, PER_SECOND)
+    container = {"name": "controller", "image": "backend:0.1.0", "command": ["python", "-c", script]}
+    spec = {"automountServiceAccountToken": False, "terminationGracePeriodSeconds": 0, "containers": [container]}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": NAME, "namespace": NAMESPACE}, "spec": spec}
+    (manifest := tmp_path / "writer.json").write_text(json.dumps(pod))
+    kube("apply", "-f", str(manifest))
+    yield NAME
+    kube("delete", "pod", "-n", NAMESPACE, NAME, "--wait")
+
+
+def rotated() -> set[str]:
+    """The names, with the second in them, of the writer's rotated files that are there now."""
+    paths = LOGS.glob(f"{NAMESPACE}_{NAME}_*/controller/*.log.*")
+    return {path.name.removesuffix(".tmp").removesuffix(".gz") for path in paths}
+
+
+def test_half_an_hours_rotations(kube: Kube, writer: str, backends: list[Pod], daemon: Pod) -> None:
+    tally, rotations, peak = Tally(), set[str](), 0.0
+    due, current = list(REPLACED_AT), daemon
+
+    def done() -> None:
+        nonlocal peak, current
+        tally.collect()
+        rotations.update(rotated())
+        if due and tally.arrived > due[0]:
+            due.pop(0)
+            kube("delete", "pod", "-n", current.namespace, current.name, "--wait=false")
+            current = eventually(lambda: successor(kube, current, tally), 60, every=0.3)
+        peak = max(peak, memory(current))
+        assert tally.arrived == LINES
+
+    eventually(done, 400, every=0.3)
+    tally.collect()
+    doubled = sum(count - 1 for count in tally.counts if count > 1)
+    print(
+        f"{LINES} lines written, {LINES - tally.arrived} lost, {doubled} doubled; {len(rotations)} rotations, "
+        f"the daemon replaced {len(REPLACED_AT)} times, its peak memory {peak:.0f} MiB, "
+        f"{descriptors(current)} descriptors at the end"
+    )
+    assert doubled == 0
+    assert len(rotations) >= ROTATIONS // 2  # the kubelet is late where the machine is busy
+    assert tally.pods == {backends[0].name.encode()}
+    assert descriptors(current) < 40
+
+
+def successor(kube: Kube, before: Pod, tally: Tally) -> Pod:
+    tally.collect()  # the kubelet keeps a few files only
+    [pod] = kube.pods(before.namespace, "app.kubernetes.io/name=enricher")
+    assert pod.name != before.name
+    assert pod.ready
+    return pod
+
+
+def memory(pod: Pod) -> float:
+    """MiB at the most; 0 while it is on its way out."""
+    try:
+        text = Path(f"/proc/{processes(pod)[0]}/status").read_text()
+    except (AssertionError, FileNotFoundError):
+        return 0.0
+    found = re.search(r"VmHWM:\s+(\d+)", text)
+    return int(found[1]) / 1024 if found else 0.0
+
+
+def descriptors(pod: Pod) -> int:
+    return len(os.listdir(f"/proc/{processes(pod)[0]}/fd"))

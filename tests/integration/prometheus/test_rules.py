@@ -1,0 +1,62 @@
+"""The alert rules: each has its texts, its runbook and its test."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.integration.prometheus.queries import ROOT, RULES, alerts
+
+RUNBOOKS = ROOT / "docs" / "runbooks"
+TESTS = Path(__file__).with_name("rules_test.yaml")
+
+
+@pytest.mark.parametrize("name", alerts())
+def test_an_alert_says_what_it_means_and_has_a_runbook(name: str) -> None:
+    alert = alerts()[name]
+    assert alert["labels"]["severity"] in {"critical", "warning", "info"}
+    assert alert["annotations"].keys() == {"summary", "description", "runbook_url"}
+    assert alert["annotations"]["runbook_url"] == f"docs/runbooks/{name}.md"
+    headings = re.findall("^#+ (.*)", (RUNBOOKS / f"{name}.md").read_text(), re.MULTILINE)
+    assert headings == [name, "What to look at", "What to do", "When it is a false alarm"]
+
+
+def test_no_runbook_is_left_over() -> None:
+    assert {path.stem for path in RUNBOOKS.iterdir()} == alerts().keys()
+
+
+def test_the_documented_command_makes_links_of_the_runbooks_paths(tmp_path: Path) -> None:
+    [command] = re.findall("^#   sed -i (.*) rules.yaml$", RULES.read_text(), re.MULTILINE)
+    assert command in (ROOT / "docs" / "dashboards.md").read_text()
+    (copy := tmp_path / "rules.yaml").write_text(RULES.read_text())
+    subprocess.run(["sed", "-i", command.strip("'"), str(copy)], check=True)
+    groups = yaml.safe_load(copy.read_text())["groups"]
+    links = {rule["annotations"]["runbook_url"] for group in groups for rule in group["rules"] if "alert" in rule}
+    assert links == {f"https://git.example.com/enricher/blob/main/docs/runbooks/{name}.md" for name in alerts()}
+
+
+def test_the_docs_have_each_alert_with_its_severity() -> None:
+    rows = re.findall(
+        r"^\| \[(\w+)\]\(runbooks/\1\.md\) \| (\w+) \|", (ROOT / "docs" / "dashboards.md").read_text(), re.MULTILINE
+    )
+    assert dict(rows) == {name: alert["labels"]["severity"] for name, alert in alerts().items()}
+
+
+def test_each_alert_is_tested_to_fire_and_not_to() -> None:
+    """promtool wants exactly the alerts that are listed: what else a group feeds must not fire either."""
+    checks = [check for group in yaml.safe_load(TESTS.read_text())["tests"] for check in group["alert_rule_test"]]
+    assert {check["alertname"] for check in checks if check.get("exp_alerts")} == alerts().keys()
+    assert {check["alertname"] for check in checks if not check.get("exp_alerts")} == alerts().keys()
+
+
+@pytest.mark.prometheus
+@pytest.mark.parametrize("arguments", [("check", "rules", RULES), ("test", "rules", TESTS)], ids=lambda a: a[0])
+def test_promtool_agrees(arguments: tuple[str, str, Path]) -> None:
+    program = shutil.which("promtool")
+    assert program, "promtool is not installed"
+    done = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, check=False)
+    print(done.stdout)
+    assert done.returncode == 0, done.stderr

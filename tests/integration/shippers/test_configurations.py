@@ -1,0 +1,146 @@
+"""A guide's file that nobody runs here has rotted: it does not parse, takes the raw log as well, or names no field."""
+
+import json
+import re
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.integration.shippers.pods_logs import CONTROLLER, DEPLOY
+
+ROOT = Path(__file__).parents[3]
+FILES = sorted(path for path in DEPLOY.glob("*/*"))
+UID = "0d7c8a52-3a3f-4c55-9a51-222222222222"
+RAW = f"/var/log/pods/{CONTROLLER}/0.log"
+ENRICHED = f"/var/log/pods/enricher_enricher-x7k2p_{UID}/enricher/0.log"
+OTHERS = [
+    f"/var/log/pods/shop_web-1_{UID}/web/0.log",
+    f"/var/log/pods/ingress-nginx_ingress-nginx-controller-7d78fd997-csccr_{UID}/sidecar/0.log",
+    f"/var/log/pods/ingress-nginx_ingress-nginx-admission-create-x_{UID}/create/0.log",
+]
+
+
+def text(name: str) -> str:
+    return (DEPLOY / name).read_text()
+
+
+def loaded(name: str) -> Any:
+    return yaml.safe_load(text(name))
+
+
+def globs(taken: list[str], left_out: list[str]) -> Any:
+    """A glob's `*` stops at a slash; `**` does not."""
+
+    def matches(path: str, pattern: str) -> bool:
+        if pattern.startswith("**/"):
+            return fnmatchcase(path, "*/" + pattern.removeprefix("**/"))
+        ours, theirs = path.split("/"), pattern.split("/")
+        return len(ours) == len(theirs) and all(map(fnmatchcase, ours, theirs))
+
+    def reads(path: str) -> bool:
+        return any(matches(path, one) for one in taken) and not any(matches(path, one) for one in left_out)
+
+    return reads
+
+
+def alloy(name: str) -> Any:
+    found = re.search(rf'local.file_match "{name}" {{(.*?)^}}', text("loki/config.alloy"), re.DOTALL | re.MULTILINE)
+    assert found
+    keys = dict(re.findall(r'"(__path\w*__)"\s*= "(.*?)"', found[1]))
+    alternatives = re.fullmatch(r"(.*){(.*),(.*)}(.*)", keys.get("__path_exclude__", ""))
+    before, *middles, after = alternatives.groups() if alternatives else ("", "")
+    return globs([keys["__path__"]], [before + middle + after for middle in middles])
+
+
+def filebeat(name: str) -> Any:
+    [found] = [one for one in loaded("elasticsearch/filebeat.yml")["filebeat.inputs"] if one["id"] == name]
+    left_out = found.get("prospector.scanner.exclude_files", [])
+    return lambda path: globs(found["paths"], [])(path) and not any(re.search(one, path) for one in left_out)
+
+
+def vector(name: str) -> Any:
+    found = loaded("vector/vector.yaml")["sources"][name]
+    return globs(found.get("include_paths_glob_patterns", ["**/*"]), found.get("exclude_paths_glob_patterns", []))
+
+
+def fluent_bit(name: str) -> Any:
+    tag = {"enricher": "ingress", "others": "pods"}[name]
+    [found] = [one for one in loaded("fluent-bit/fluent-bit.yaml")["pipeline"]["inputs"] if one["tag"] == tag]
+    return globs([found["path"]], found.get("exclude_path", "").split(","))
+
+
+def otelcol(name: str) -> Any:
+    found = loaded("otelcol/config.yaml")["receivers"][f"file_log/{name}"]
+    return globs(found["include"], found.get("exclude", []))
+
+
+@pytest.mark.parametrize("tool", [alloy, filebeat, vector, fluent_bit, otelcol])
+def test_the_raw_log_is_read_by_nobody_and_the_others_once(tool: Any) -> None:
+    enricher, others = tool("enricher"), tool("others")
+    readers = {path: [enricher(path), others(path)] for path in (RAW, ENRICHED, *OTHERS)}
+    assert readers == {RAW: [False, False], ENRICHED: [True, False]} | {path: [False, True] for path in OTHERS}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_the_guide_names_the_file(path: Path) -> None:
+    assert f"(../{path.relative_to(ROOT)})" in (ROOT / "docs" / "shipping.md").read_text()
+
+
+def test_nothing_with_many_values_is_a_label_of_loki() -> None:
+    config = text("loki/config.alloy")
+    assert all(config.count(opening) == config.count(closing) for opening, closing in ("{}", "[]", "()"))
+
+    def keys(stage: str) -> set[str]:
+        found = re.search(rf"stage.{stage} {{\s*\w+ = {{(.*?)}}", config, re.DOTALL)
+        assert found
+        return set(re.findall(r"^\s*(\w+)\s*=", found[1], re.MULTILINE))
+
+    assert keys("labels") == {"kind", "source_node"}
+    assert {"pod", "namespace", "service", "status"} <= keys("structured_metadata")
+    assert keys("labels") | keys("structured_metadata") | {"time"} == keys("json")
+
+
+NOT_INDEXED = {
+    "time_local",
+    "remote_user",
+    "http_referer",
+    "proxy_alternative_upstream_name",
+    "upstream_addr",
+    "upstream_status",
+    "upstream_response_time",
+    "upstream_response_length",
+}
+"""Of ingress-nginx's default format."""
+FITS = {
+    "keyword": lambda value: isinstance(value, str),
+    "text": lambda value: isinstance(value, str),
+    "date_nanos": lambda value: bool(
+        re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", value)
+    ),
+    "short": lambda value: value is None or (isinstance(value, int) and -(2**15) <= value < 2**15),
+    "long": lambda value: value is None or isinstance(value, int),
+    "float": lambda value: value is None or isinstance(value, int | float),
+}
+
+
+def test_the_index_template_has_a_type_for_what_is_asked_for(enriched: list[bytes]) -> None:
+    template = json.loads(text("elasticsearch/index-template.json"))["template"]["mappings"]["properties"]["ingress"]
+    left: set[str] = set()
+
+    def check(value: Any, mapping: dict[str, Any], where: str) -> None:
+        for name, one in value.items():
+            inner = mapping["properties"].get(name)
+            if inner is None:
+                left.add(where + name)
+            elif isinstance(one, dict | list) and "properties" in inner:
+                for each in one if isinstance(one, list) else [one]:
+                    check(each, inner, f"{where}{name}.")
+            else:
+                assert FITS[inner["type"]](one), (name, one)
+
+    for line in enriched:
+        check(json.loads(line), template, "")
+    assert left == NOT_INDEXED

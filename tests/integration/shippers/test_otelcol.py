@@ -1,0 +1,165 @@
+"""The OpenTelemetry Collector, as the guide sets it up, loses a field, splits a line, or takes the raw log as well."""
+
+import gzip
+import json
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.shippers.pods_logs import DEPLOY, OTHER_WORD, OWN_WORD, Pods, framed, running, until
+
+pytestmark = pytest.mark.shipping
+
+
+LAST_WORD = b"this was the last line"
+STAMP = 1_795_389_512_500_000_000
+"""ns: the stamp of all lines."""
+
+
+@dataclass
+class Record:
+    resource: dict[str, Any]
+    attributes: dict[str, Any]
+    body: Any
+    severity: str
+    time: int
+
+
+def plain(value: dict[str, Any]) -> Any:
+    """An OTLP value without its types."""
+    match value:
+        case {"kvlistValue": {"values": list(pairs)}}:
+            return {pair["key"]: plain(pair["value"]) for pair in pairs}
+        case {"kvlistValue": _}:
+            return {}
+        case {"arrayValue": array}:
+            return [plain(one) for one in array.get("values", [])]
+        case {"intValue": number}:
+            return int(number)
+        case {"doubleValue": number}:
+            return float(number)
+        case {}:
+            return next(iter(value.values()), None)
+
+
+def mapping(pairs: list[dict[str, Any]]) -> dict[str, Any]:
+    return {pair["key"]: plain(pair["value"]) for pair in pairs}
+
+
+class Backend(ThreadingHTTPServer):
+    """Takes OTLP as JSON."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.records: list[Record] = []
+
+    def take(self, request: dict[str, Any]) -> None:
+        for resource in request["resourceLogs"]:
+            about = mapping(resource["resource"].get("attributes", []))
+            for record in (record for scope in resource["scopeLogs"] for record in scope["logRecords"]):
+                attributes, severity = mapping(record.get("attributes", [])), record.get("severityText", "")
+                body, at = plain(record["body"]), int(record["timeUnixNano"])
+                self.records.append(Record(about, attributes, body, severity, at))
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Backend
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.take(json.loads(gzip.decompress(body) if self.headers["Content-Encoding"] == "gzip" else body))
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def backend() -> Iterator[Backend]:
+    with Backend() as server:
+        threading.Thread(target=server.serve_forever).start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+
+
+def shipped(tmp_path: Path, pods: Pods, count: int) -> list[Record]:
+    """With the guide's file, as it is but for where things are."""
+    program = os.environ.get("OTELCOL") or shutil.which("otelcol")
+    assert program, "there is no otelcol: bench/otelcol/build.sh makes one, OTELCOL names it"
+    text = (DEPLOY / "otelcol" / "config.yaml").read_text()
+    text = text.replace("/var/log/pods", str(pods.directory)).replace("/var/lib/otelcol", str(tmp_path / "offsets"))
+    (tmp_path / "offsets").mkdir()
+    (tmp_path / "config.yaml").write_text(text)
+    options = ["--config", str(tmp_path / "config.yaml"), "--set", "exporters::otlp_http::encoding=json"]
+    options += ["--config", "yaml:service::telemetry::metrics::level: none"]
+    with backend() as server, (tmp_path / "said").open("wb") as said:
+        environ = os.environ | {"OTLP_ENDPOINT": f"http://127.0.0.1:{server.server_port}"}
+        with running(program, *options, env=environ, stderr=said) as process:
+            until(lambda: len(server.records) >= count, process)
+            # Whoever reads the raw log has read it before what is written now.
+            with pods.other.open("ab") as file:
+                file.write(framed(LAST_WORD))
+            until(lambda: server.records[-1].body == LAST_WORD.decode(), process)
+        assert b"\terror\t" not in (tmp_path / "said").read_bytes()
+        return server.records[:-1]
+
+
+ATTRIBUTES = {
+    "status": "http.response.status_code",
+    "remote_addr": "client.address",
+    "http_user_agent": "user_agent.original",
+    "request_length": "http.request.size",
+    "body_bytes_sent": "http.response.body.size",
+    "pod": "ingress.upstream.pod",
+    "namespace": "ingress.upstream.namespace",
+    "service": "ingress.upstream.service",
+    "node": "ingress.upstream.node",
+    "attribution": "ingress.upstream.attribution",
+}
+
+
+def as_it_was(record: Record) -> dict[str, Any]:
+    """The enricher's line, put together again from where its fields went."""
+    resource, attributes, row = dict(record.resource), dict(record.attributes), dict(record.body)
+    assert resource.pop("service.name") == "ingress"
+    assert attributes.pop("log.iostream") == "stdout"
+    source = {name.split(".")[1]: value for name, value in resource.items() if name != "k8s.namespace.name"}
+    row["source"] = row["source"] | {"namespace": resource["k8s.namespace.name"]} | source
+    row |= {name: attributes.pop(other) for name, other in ATTRIBUTES.items() if other in attributes}
+    if "url.path" in attributes:
+        method, path = attributes.pop("http.request.method"), attributes.pop("url.path")
+        query, version = attributes.pop("url.query"), attributes.pop("network.protocol.version")
+        row["request"] = f"{method} {path}{'?' if query else ''}{query} HTTP/{version}"
+    assert not attributes
+    return row
+
+
+def text(row: dict[str, Any]) -> str:
+    return json.dumps(row, sort_keys=True)
+
+
+def test_every_line_arrives_with_its_fields_and_the_raw_log_does_not(tmp_path: Path, pods: Pods) -> None:
+    records = shipped(tmp_path, pods, len(pods.rows) + 2)
+    lines = [record for record in records if isinstance(record.body, dict)]
+    texts = [(record.body.rpartition("info ")[2], record.resource) for record in records if record not in lines]
+    assert sorted((said, about.get("service.name", about.get("k8s.pod.name"))) for said, about in texts) == [
+        (OTHER_WORD, "web-1"),
+        (OWN_WORD, "enricher"),
+    ]
+    # As text: to Python 1 and 1.0 are equal.
+    assert [text(as_it_was(record)) for record in lines] == [text(row) for row in pods.rows]
+    assert [record.severity for record in lines] == ["INFO", "INFO", "ERROR", "INFO", "INFO", "INFO", "WARN", "", ""]
+    assert {record.time for record in lines} == {STAMP}

@@ -1,0 +1,70 @@
+"""The Helm chart, as the tests render it."""
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+DEPLOY = Path(__file__).parents[3] / "deploy"
+CHART = DEPLOY / "helm" / "enricher"
+
+
+def helm(*arguments: str, values: dict[str, Any] | None = None) -> subprocess.CompletedProcess[str]:
+    """Runs helm; `values` take the place of a values file."""
+    program = shutil.which("helm") or pytest.fail("helm is not on the PATH")
+    command = [program, *arguments, *(["--values", "-"] if values else [])]
+    given = yaml.safe_dump(values) if values else ""
+    return subprocess.run(command, input=given, capture_output=True, text=True, timeout=60, check=False)
+
+
+def rendered(values: dict[str, Any] | None = None, release: str = "enricher") -> str:
+    done = helm("template", release, str(CHART), "--namespace", "enricher", values=values)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def objects(text: str) -> dict[tuple[str, str], dict[str, Any]]:
+    """By kind and name."""
+    found = [document for document in yaml.safe_load_all(text) if document]
+    by_name = {(o["kind"], o["metadata"]["name"]): o for o in found}
+    assert len(by_name) == len(found)
+    return by_name
+
+
+EVERYTHING: dict[str, Any] = {
+    "image": {"repository": "registry.example.com/enricher", "tag": "0.1.0@sha256:" + "0" * 64},
+    "imagePullSecrets": [{"name": "registry"}],
+    "options": {
+        "log-dir": "/var/log/pods",
+        "profile": "ingress-nginx",
+        "select": ["*/*ingress-nginx-controller*/controller", "envoy:gateways/*/envoy"],
+        "controller-configmap": "edge/ingress-nginx-controller",
+        "from": "end",
+        "output": "none",
+        "namespace": "shop",
+        "services": True,
+        "pod-variable": "upstream_http_x_pod_name",
+        "history": 1200.5,
+        "max-series": 2_000_000,
+    },
+    "port": 9500,
+    "hostPaths": {"docker": "/var/lib/docker/containers"},
+    "affinity": {"podAntiAffinity": {}},
+    "priorityClassName": "system-node-critical",
+    "updateStrategy": {"type": "RollingUpdate", "maxUnavailable": 1},
+    "podAnnotations": {"example.com/who": "us"},
+    "podLabels": {"example.com/team": "edge"},
+    "serviceAccount": {"annotations": {"example.com/role": "reader"}},
+    "podMonitor": {"enabled": True, "labels": {"release": "prometheus"}, "interval": "30s"},
+    "prometheusRule": {"enabled": True, "labels": {"release": "prometheus"}},
+    "dashboards": {"enabled": True},
+    "networkPolicy": {
+        "enabled": True,
+        "metricsFrom": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}],
+        "apiServer": {"cidrs": ["10.0.0.1/32"], "ports": [6443]},
+    },
+}
+"""Every value that can be given together; all but `log-format`, which excludes the ConfigMap, and a ServiceMonitor."""

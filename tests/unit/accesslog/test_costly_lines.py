@@ -1,0 +1,97 @@
+"""No text, whoever wrote it, is costly to read: the time to read a line grows with its length, not with its square."""
+
+import time
+
+import pytest
+
+from enricher.accesslog.error_log import is_other_line, parse_error_line
+from enricher.accesslog.nginx import INGRESS_NGINX, compile_format
+from tests.unit.accesslog.nginx_log import INGRESS_JSON, State, render, upstream_lists
+
+LENGTH = 32 * 1024
+LIMIT = 0.1
+UNITS = [
+    *(b"a, ", b"a : ", b": ", b" : ", b"1, ", b"1 ", b"200 : ", b"200, ", b"- ", b" ", b"a", b", ", b"[", b"] [", b'"'),
+    *(b'" "', b"\\", b'\\"', b"\\x22", b"/", b"?", b'","', b'" 200 1 "', b"\t", b"1 1, ", b"a, a a : a ", b"1.0 "),
+    *(b" [22/Nov/2026:23:18:31 +0000]", b"1.1.1.1:80 5 0.1 200 ", b" up=a, ", b" up=a st=1 ", b" up:a, ", b"\tup:a, "),
+    *(b"up:a, ", b"up=a, ", b"up:1, "),
+]
+FORMATS = [
+    INGRESS_NGINX,
+    f"escape=none {INGRESS_NGINX}",
+    f"escape=json {INGRESS_JSON}",
+    f"escape=none {INGRESS_JSON}",
+    '$remote_user $upstream_addr $upstream_status $upstream_response_time "$request"',
+    "$req_id up=$upstream_addr st=$upstream_status $request",
+    "$req_id up:$upstream_addr st:$upstream_status",
+    "$time_iso8601\tua:$http_user_agent\tup:$upstream_addr\tst:$upstream_status\tid:$req_id",
+    "$time_iso8601 $scheme://$host$request_uri $status $upstream_addr",
+    "$remote_user $http_user_agent $req_id $upstream_addr $upstream_response_time",
+]
+TEXTS = ("remote_user", "request", "http_user_agent", "req_id", "host", "request_uri")
+
+
+def seconds(work, line):
+    """Of this thread's own work: the machine may be busy."""
+    best = 100.0
+    for _ in range(3):
+        began = time.thread_time()
+        work(line)
+        best = min(best, time.thread_time() - began)
+        if best < LIMIT / 2:
+            break
+    return best
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_access_lines(usual, format_):
+    compiled = compile_format(format_)
+    values = usual | upstream_lists([State(b"10.0.0.1:80", 200, 100, 5)])
+    for unit in UNITS:
+        text = unit * (LENGTH // len(unit))
+        lines = [text]
+        for name in set(TEXTS) & set(compiled.names):
+            line = render(compiled.text, values | {name: text}, "none")
+            lines += [line, line[: LENGTH * 2 // 3], line + b'"']
+        for line in lines:
+            assert seconds(compiled.parse, line) < LIMIT, line[:300]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"2026/11/22 23:18:31 [error] 29#29: *5 ",
+        b'2026/11/22 23:18:31 [error] 29#29: *5 x, client: a, server: b, request: "',
+        b'2026/11/22 23:18:31 [error] 29#29: *5 x, client: a, server: b, request: "GET /", upstream: "http://',
+        b"[",
+        b"I1122 23:18:31.1 1 a:1] ",
+    ],
+)
+def test_error_lines(head):
+    units = [
+        b', client: a, server: b, request: "',
+        b', upstream: "http://a/"',
+        b', upstream: "unix:',
+        b', host: "',
+        b'"',
+    ]
+    for unit in units + UNITS:
+        line = head + unit * (LENGTH // len(unit))
+        assert seconds(parse_error_line, line) < LIMIT, unit
+        assert seconds(is_other_line, line) < LIMIT, unit
+
+
+def test_a_line_of_a_mebibyte(usual):
+    compiled = compile_format(INGRESS_NGINX)
+    values = usual | upstream_lists([State(b"10.0.0.1:80", 200, 100, 5)])
+    line = render(INGRESS_NGINX, values).replace(b"curl/8", b"x" * (1 << 20))
+    assert seconds(compiled.parse, line) < LIMIT
+    assert compiled.parse(line).fields["http_user_agent"] == "x" * (1 << 20)
+    assert seconds(compiled.parse, line[: 1 << 20]) < LIMIT
+
+
+@pytest.mark.parametrize("unit", [b"200 : ", b": ", b'"', b" "])
+def test_a_request_id_of_a_mebibyte_with_a_quote_that_nginx_would_not_write(usual, unit):
+    compiled = compile_format(INGRESS_NGINX)
+    line = render(INGRESS_NGINX, usual | upstream_lists([State(b"10.0.0.1:80", 200, 100, 5)]) | {"req_id": b": "})
+    assert seconds(compiled.parse, line + unit * ((1 << 20) // len(unit)) + b'"') < 10 * LIMIT

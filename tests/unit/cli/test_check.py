@@ -1,0 +1,249 @@
+"""`enricher check` finds what would keep the daemon from working on a node, and leaves no trace."""
+
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from enricher.cli.main import main
+from tests.support.controller_logs import access, cri
+from tests.support.daemons import CONTROLLER
+
+LOG = "ingress-nginx/ingress-nginx-controller-7/controller"
+
+
+@pytest.fixture
+def check(node, capsys):
+    """Runs it as a daemon on the node would be run; gives the exit code, the verdicts by subject, and what is said."""
+
+    def check(*arguments, state_dir=None):
+        options = ["--log-dir", node.log_dir, "--state-dir", state_dir or node.state_dir, "--endpoints", node.endpoints]
+        code = main([str(one) for one in ("check", *options, "--listen", "127.0.0.1:0", *arguments)])
+        out, err = capsys.readouterr()
+        assert err == ""
+        lines = out.splitlines()
+        assert lines[-1].startswith("checks: ")
+        rows = [line[9:].split("  ", 1) for line in lines[:-1] if line[:1].strip()]
+        verdicts = [line.split()[0] for line in lines[:-1] if line[:1].strip()]
+        return code, {subject: verdict for (subject, _), verdict in zip(rows, verdicts, strict=True)}, out
+
+    return check
+
+
+def test_all_is_well(check, node):
+    node.write(*(cri(access(n)) for n in range(5)), cri("I1122 23:18:31.5 7 x.go:1] starting", "stderr"))
+    code, verdicts, out = check()
+    assert code == 0
+    assert set(verdicts.values()) == {"ok"}
+    assert list(verdicts) == ["configuration", "endpoints", "logs", LOG, "state directory", "port"]
+    assert (
+        "5 of the last 5 access lines fit the profile ingress-nginx, detected from its lines; 1 are of other kinds"
+        in out
+    )
+    assert "addresses held by pods: 2" in out
+    assert "to be followed: 1" in out
+    assert out.endswith("checks: 6, failed: 0, warnings: 0\n")
+
+
+def test_nothing_is_left_behind(check, node, tmp_path):
+    node.write(cri(access(1)))
+
+    def files():
+        return {path: path.lstat().st_mtime_ns for path in tmp_path.rglob("*")}
+
+    before = files()
+    check()
+    check(state_dir=node.log_dir)
+    assert {path for path in files() if path not in before} == set()
+    assert {path for path, at in before.items() if files()[path] != at and path.is_file()} == set()
+
+
+def test_the_options_themselves(check, capsys, monkeypatch):
+    assert main(["check", "--from", "middle"]) == 3
+    out, err = capsys.readouterr()
+    assert out.startswith("failed   configuration  --from 'middle': expected beginning or end\n")
+    assert err == ""
+    monkeypatch.setenv("ENRICHER_LOGDIR", "x")
+    code, verdicts, out = check()
+    assert (code, verdicts["configuration"]) == (0, "warning")
+    assert "ENRICHER_LOGDIR is not an option's" in out
+
+
+def test_a_flag_that_is_unknown_is_wrong_usage(capsys):
+    assert main(["check", "--nonsense"]) == 2
+    assert "--nonsense" in capsys.readouterr().err
+
+
+def test_print_config_checks_nothing(capsys):
+    assert main(["check", "--log-dir", "/nowhere", "--print-config"]) == 0
+    assert "log-dir: /nowhere  # flag\n" in capsys.readouterr().out
+    assert main(["check", "--from", "middle", "--print-config"]) == 2
+
+
+def test_broken_endpoints(check, node):
+    node.endpoints.write_text("nonsense")
+    code, verdicts, out = check()
+    assert (code, verdicts["endpoints"]) == (3, "failed")
+    assert f"the endpoints file {node.endpoints}: " in out
+
+
+def test_a_missing_log_directory(check, node, tmp_path):
+    code, verdicts, out = check("--log-dir", tmp_path / "nowhere")
+    assert (code, verdicts["log directory"]) == (3, "failed")
+    assert "nowhere: No such file or directory" in out
+
+
+def test_nothing_to_follow_may_still_come(check, node, tmp_path):
+    node.write(cri(access(1)))
+    code, verdicts, out = check("--select", "a/b/c", "--select", f"{tmp_path}/*.log")
+    assert (code, verdicts["logs"]) == (0, "warning")
+    assert f"nothing matches a/b/c in {node.log_dir} yet" in out
+    assert f"nothing matches {tmp_path}/*.log yet" in out
+
+
+def test_plain_files_need_no_log_directory(check, tmp_path):
+    (tmp_path / "access.log").write_text(access(1) + "\n")
+    code, verdicts, _ = check("--select", f"{tmp_path}/*.log", "--log-dir", "/nowhere")
+    assert (code, verdicts[f"{tmp_path}/access.log"]) == (0, "ok")
+
+
+def test_the_daemons_own_log_is_not_followed(check, node, monkeypatch):
+    node.write(cri(access(1)))
+    namespace, pod, _ = CONTROLLER.split("/")[0].split("_")
+    monkeypatch.setenv("POD_NAMESPACE", namespace)
+    monkeypatch.setenv("POD_NAME", pod)
+    assert check()[1]["logs"] == "warning"
+
+
+def test_a_log_without_lines(check, node):
+    node.log().touch()
+    code, verdicts, out = check()
+    assert (code, verdicts[LOG]) == (0, "warning")
+    assert "no lines yet" in out
+
+
+def test_a_link_that_leads_out(check, node, tmp_path):
+    (tmp_path / "secret").write_text("secret\n")
+    node.log().symlink_to(tmp_path / "secret")
+    code, verdicts, out = check()
+    assert (code, verdicts[LOG]) == (3, "failed")
+    assert "outside the allowed directories" in out
+
+
+def test_a_log_that_can_not_be_read(check, node, monkeypatch):
+    """To root no file is closed: this one is closed to all."""
+    node.write(cri(access(1)))
+    plain = os.open
+
+    def closed(path, *arguments, **more):
+        if path == str(node.log()):
+            raise PermissionError(13, "Permission denied", path)
+        return plain(path, *arguments, **more)
+
+    monkeypatch.setattr(os, "open", closed)
+    code, verdicts, out = check()
+    assert (code, verdicts[LOG]) == (3, "failed")
+    assert f"{node.log()}: Permission denied" in out
+
+
+@pytest.mark.parametrize(("misfits", "verdict", "exit_code"), [(1, "warning", 0), (5, "failed", 3)])
+def test_lines_that_do_not_fit(check, node, misfits, verdict, exit_code):
+    node.write(
+        *(cri("10.0.0.1 \x1b[31mof another format " + "x" * 500 if n < misfits else access(n)) for n in range(5))
+    )
+    code, verdicts, out = check()
+    assert (code, verdicts[LOG]) == (exit_code, verdict)
+    assert f"{5 - misfits} of the last 5 access lines fit the profile ingress-nginx" in out
+    [example] = [line for line in out.splitlines() if "does not fit: " in line]
+    assert r"10.0.0.1 \x1b[31mof another format xxx" in example
+    assert example.endswith("x…")
+    assert len(example) < 200
+
+
+def test_another_proxys_lines(check, node):
+    combined = '192.0.2.7 - - [22/Nov/2026:23:18:31 +0000] "GET / HTTP/1.1" 200 39 "-" "-"'
+    node.write(cri(combined))
+    code, verdicts, out = check()
+    assert (code, verdicts[LOG]) == (0, "warning")
+    assert (
+        "1 of the last 1 access lines fit the profile nginx, detected from its lines, but none names an upstream" in out
+    )
+    code, verdicts, out = check("--profile", "haproxy", "--select", "*/*/controller")
+    assert (code, verdicts[LOG]) == (3, "failed")
+    assert "0 of the last 1 access lines fit the profile haproxy; one of the others fits the profile nginx" in out
+
+
+def test_a_format_of_ones_own(check, node):
+    node.write(cri("200 10.0.0.1:80"), cri("other"))
+    _, verdicts, out = check("--log-format", "$status $upstream_addr")
+    assert "1 of the last 2 access lines fit the given format" in out
+    assert verdicts[LOG] == "warning"
+
+
+def test_the_last_lines_are_looked_at(check, node):
+    """Of a long log, over a rotation, and not a line that is just being written, nor the rest of a cut one."""
+    node.write(*(cri("old and different") for _ in range(50)), *(cri(access(n, size=3000)) for n in range(150)))
+    node.log().rename(node.log().with_name("0.log.20261122-231831"))
+    node.write(cri(access(1)), cri(access(2))[:-9])
+    code, verdicts, out = check()
+    assert (code, verdicts[LOG]) == (0, "ok"), out
+    assert " access lines fit the profile ingress-nginx, detected from its lines\n" in out
+
+
+def test_a_state_directory_that_will_be_made(check, node):
+    _, verdicts, out = check()
+    assert verdicts["state directory"] == "ok"
+    assert "will be created" in out
+    assert not node.state_dir.exists()
+
+
+@pytest.mark.parametrize("path", ["{endpoints}", "{endpoints}/below"])
+def test_a_state_directory_that_can_not_be_written(check, node, path):
+    code, verdicts, _ = check(state_dir=path.format(endpoints=node.endpoints))
+    assert (code, verdicts["state directory"]) == (3, "failed")
+
+
+def test_a_port_that_is_taken(check):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        taken.settimeout(5)
+        where = f"127.0.0.1:{taken.getsockname()[1]}"
+        code, verdicts, out = check("--listen", where)
+    assert (code, verdicts["port"]) == (3, "failed")
+    assert f"cannot listen on {where}" in out
+
+
+def test_beside_the_daemon_it_is_no_failure(check, node):
+    """As `kubectl exec` would run it."""
+    node.write(cri(access(1)))
+    daemon = node.start()
+    code, verdicts, out = check("--listen", f"127.0.0.1:{daemon.port}")
+    assert (code, verdicts["port"], verdicts["state directory"]) == (0, "warning", "warning")
+    assert "a daemon serves there already" in out
+    assert daemon.stop()[0] == 0
+
+
+def test_colours_are_for_terminals(node):
+    command = [sys.executable, "-m", "enricher", "check", "--log-dir", node.log_dir, "--endpoints", node.endpoints]
+    quiet = {name: value for name, value in os.environ.items() if name not in {"NO_COLOR", "FORCE_COLOR"}}
+    ours, theirs = os.openpty()
+    for out, wanted in ((subprocess.PIPE, False), (theirs, True)):
+        done = subprocess.run(
+            [*command, "--listen", "127.0.0.1:0"],
+            stdout=out, check=False, timeout=30, env=quiet | {"TERM": "xterm"},
+        )  # fmt: skip
+        said = os.read(ours, 1 << 16) if wanted else done.stdout
+        assert (b"\x1b[" in said) is wanted
+        assert b"checks: " in said
+    os.close(ours)
+    os.close(theirs)
+
+
+def test_nobody_reads_the_table(node):
+    command = [sys.executable, "-m", "enricher", "check", "--log-dir", node.log_dir, "--endpoints", node.endpoints]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait(30) == 0

@@ -1,0 +1,92 @@
+"""`enricher tail` and what `top` is fed with, against a cluster: the user's way."""
+
+import asyncio
+import os
+import sys
+from contextlib import asynccontextmanager
+
+import orjson
+
+from demo.fake_api import slice_of, status
+from tests.support.fake_log_api import LogStandIn
+
+POD = "ingress-nginx-controller-1"
+LINE = (
+    b'2026-11-22T23:18:31.%09dZ 10.1.2.3 - - [22/Nov/2026:23:18:31 +0000] "GET /%d HTTP/1.1" 200 1 "-" "-" 1 0.002 '
+    b"[shop-web-80] [] 10.0.0.1:8080, 10.0.0.2:8080 0, 1 0.001, 0.001 502, 200 abc"
+)
+
+
+@asynccontextmanager
+async def tail(server, tmp_path, *arguments, stdout=asyncio.subprocess.PIPE):
+    server.write_kubeconfig(tmp_path / "config")
+    command = ["-m", "enricher", "tail", "--kubeconfig", str(tmp_path / "config"), *arguments]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *command, stdout=stdout, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def test_lines_come_as_they_are_written_and_survive_a_break(tmp_path):
+    async with LogStandIn() as server:
+        server.apply("ADDED", slice_of("a", {"10.0.0.1": "pod-1", "10.0.0.2": "pod-2"}))
+        server.pod(POD, node="node-7")
+        server.write(POD, LINE % (1, 1))
+        async with tail(server, tmp_path, "-o", "json", "--since", "10m") as process:
+            for n in range(2, 12):
+                record = orjson.loads(await process.stdout.readline())
+                assert record["request"] == f"GET /{n - 1} HTTP/1.1"
+                server.write(POD, LINE % (n, n))
+                if n % 3 == 0:
+                    server.cut(POD, "abort")
+        assert [one["pod"] for one in record["attempts"]] == ["pod-1", "pod-2"]
+        assert record["attribution"] == "assumed"
+        assert record["source"] == {
+            "namespace": "ingress-nginx",
+            "pod": POD,
+            "node": "node-7",
+            "container": "controller",
+        }
+        assert int(server.log_asked[0].query["sinceSeconds"]) >= 600
+
+
+async def test_a_reader_that_goes_away_ends_it(tmp_path):
+    async with LogStandIn() as server:
+        server.pod(POD)
+        server.write(POD, LINE % (1, 1))
+        async with tail(server, tmp_path) as process:
+            assert await process.stdout.readline()
+            process._transport.get_pipe_transport(1).close()
+            server.write(POD, LINE % (2, 2))
+            assert await asyncio.wait_for(process.wait(), 20) == 0
+            assert await process.stderr.read() == b""
+
+
+async def test_a_full_disk_is_told(tmp_path):
+    async with LogStandIn() as server:
+        server.pod(POD)
+        server.write(POD, LINE % (1, 1))
+        full = os.open("/dev/full", os.O_WRONLY)
+        async with tail(server, tmp_path, stdout=full) as process:
+            os.close(full)
+            said = await asyncio.wait_for(process.stderr.read(), 20)
+            code = await asyncio.wait_for(process.wait(), 20)
+        assert (code, said) == (1, b"enricher: stdout: No space left on device\n")
+
+
+async def test_who_may_not_list_pods_is_told_so(tmp_path):
+    class Refusing(LogStandIn):
+        async def _answer(self, request):
+            return await (status(403)(request) if request.path == "/api/v1/pods" else super()._answer(request))
+
+    async with Refusing() as server:
+        async with tail(server, tmp_path) as process:
+            said = await process.stderr.readline()
+        assert said == b"enricher: the watch of pods is out of sync: cannot list pods at the cluster scope: " + (
+            b"grant list and watch\n"
+        )

@@ -1,0 +1,320 @@
+"""`enricher top`, driven by keys: what is on the screen."""
+
+import asyncio
+import html
+import re
+import sys
+from collections import defaultdict
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import orjson
+import pytest
+
+from demo.picture import draw_top, settle
+from enricher.cli.top import TopApp, keyboard
+from enricher.errors import ConfigurationError, UsageError
+from enricher.report.pod_stats import WINDOW_SECONDS, PodStats
+from enricher.timestamps import SECOND
+from tests.unit.report.test_pod_stats import T, record
+
+
+def screen(app):
+    """The text on the screen, from the picture of it."""
+    return text_of(app.export_screenshot())
+
+
+def text_of(svg):
+    lines = defaultdict(list)
+    for x, y, text in re.findall(r'<text class="[^"]*-r\d+" x="([\d.]+)" y="([\d.]+)"[^>]*>([^<]*)</text>', svg):
+        lines[float(y)].append((round(float(x) / 12.2), html.unescape(text).replace("\xa0", " ")))
+    out = []
+    for y in sorted(lines):
+        line = ""
+        for x, text in sorted(lines[y]):
+            line = line.ljust(x) + text
+        out.append(line.rstrip())
+    return "\n".join(out)
+
+
+class Feed:
+    """Gives what the test gives it."""
+
+    def __init__(self, *records, error=None):
+        self.records, self.error = records, error
+
+    async def run(self, take):
+        take(b"".join(orjson.dumps(one) + b"\n" for one in self.records))
+        if self.error:
+            raise self.error
+        await asyncio.Event().wait()
+
+    def status(self):
+        return "2 logs followed"
+
+
+RECORDS = [
+    *[record(1, ("web-1", 502, 0.001, {"reason": "refused"}), ("web-2", 200, 0.004)) for _ in range(3)],
+    record(2, ("pay-1", 503, 1.5, {"service": "pay"}), status=503, request="GET /pay\x1b[2J HTTP/1.1"),
+    *[record(3, ("web-2", 200, 0.004)) for _ in range(30)],
+]
+
+
+@asynccontextmanager
+async def top(*records, size=(120, 24), **options):
+    ranking = PodStats(WINDOW_SECONDS)
+    app = TopApp(ranking, Feed(*(records or RECORDS), **options), lambda: T + 10 * SECOND, refresh_seconds=None)
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+        app.update_view()
+        await settle(pilot)
+        yield app, pilot
+
+
+def pods(app):
+    """Of the table, from top to bottom."""
+    return re.findall(r"^ *shop +\w+ +(\S+)", screen(app), re.MULTILINE)
+
+
+def failures(app):
+    """Whose are shown, and the requests."""
+    return re.search(r"(?:last|no) failures of (\S*)", screen(app))[1], re.findall(r"client saw (\d+)", screen(app))
+
+
+async def test_a_snapshot():
+    async with top() as (app, _):
+        assert (
+            screen(app)
+            == """\
+ 2 logs followed · 34 lines · sorted by errors
+ namespace  service  pod    req/s  err %  errors  hidden  p50 s  p99 s  grade
+ shop       web      web-1    0.1  100.0       3       3  0.001  0.001  exact
+ shop       pay      pay-1    0.0  100.0       1       0  1.500  1.500  exact
+ shop       web      web-2    0.6    0.0       0       0  0.004  0.004  exact
+
+
+
+
+
+
+
+
+ last failures of web-1
+ 08:00:01.000 192.0.2.7        GET /                            502 refused  client saw 200
+ 08:00:01.000 192.0.2.7        GET /                            502 refused  client saw 200
+ 08:00:01.000 192.0.2.7        GET /                            502 refused  client saw 200
+
+
+
+
+
+
+ ↑ up  ↓ down  s sort  / filter  p pause  esc clear  q quit"""
+        )
+
+
+async def test_sort():
+    async with top() as (app, pilot):
+        assert pods(app) == ["web-1", "pay-1", "web-2"]
+        for by, first in [("error share", "web-1"), ("hidden", "web-1"), ("requests", "web-2"), ("p99", "pay-1")]:
+            await pilot.press("s")
+            await settle(pilot)
+            assert f"sorted by {by}" in screen(app)
+            assert pods(app)[0] == first
+        await pilot.press("s")
+        await settle(pilot)
+        assert "sorted by errors" in screen(app)
+
+
+async def test_up_and_down_select_a_pod_and_it_stays_selected():
+    async with top() as (app, pilot):
+        assert failures(app) == ("web-1", ["200", "200", "200"])
+        await pilot.press("down")
+        await settle(pilot)
+        assert failures(app) == ("pay-1", ["503"])
+        assert r"GET /pay\x1b[2J" in screen(app)
+        app.add_lines(
+            b"".join(orjson.dumps(record(4, ("pay-1", 503, 1.5, {"service": "pay"}), status=503)) for _ in "x")
+        )
+        for _ in range(5):
+            app.add_lines(orjson.dumps(record(4, ("web-2", 500, 0.1), status=500)))
+        app.update_view()
+        await settle(pilot)
+        assert pods(app) == ["web-2", "web-1", "pay-1"]
+        assert failures(app) == ("pay-1", ["503", "503"])
+        await pilot.press("up")
+        await settle(pilot)
+        assert failures(app)[0] == "web-1"
+
+
+async def test_without_a_choice_the_worst_is_selected():
+    async with top() as (app, pilot):
+        for _ in range(5):
+            app.add_lines(orjson.dumps(record(4, ("web-2", 500, 0.1), status=500)))
+        app.update_view()
+        await settle(pilot)
+        assert failures(app) == ("web-2", ["500"] * 5)
+
+
+async def test_filter():
+    async with top() as (app, pilot):
+        await pilot.press("slash", *"pay")
+        await settle(pilot)
+        assert pods(app) == ["pay-1"]
+        assert failures(app)[0] == "pay-1"
+        await pilot.press("enter")
+        await settle(pilot)
+        assert "filter: pay" in screen(app)
+        await pilot.press("s")
+        await settle(pilot)
+        assert "sorted by error share" in screen(app)
+        assert pods(app) == ["pay-1"]
+        await pilot.press("escape")
+        await settle(pilot)
+        assert len(pods(app)) == 3
+        assert "filter:" not in screen(app)
+
+
+async def test_what_is_typed_into_the_filter_is_no_command():
+    async with top() as (app, pilot):
+        await pilot.press("slash", *"spq")
+        await settle(pilot)
+        assert app.is_running
+        assert "PAUSED" not in screen(app)
+        assert "sorted by errors" in screen(app)
+        assert pods(app) == []
+        await pilot.press("escape")
+        await settle(pilot)
+        assert len(pods(app)) == 3
+
+
+async def test_pause():
+    async with top() as (app, pilot):
+        await pilot.press("p")
+        await settle(pilot)
+        before = screen(app)
+        assert "PAUSED" in before
+        for _ in range(9):
+            app.add_lines(orjson.dumps(record(4, ("new-1", 500, 0.1), status=500)))
+        app.update_view()
+        await settle(pilot)
+        assert screen(app) == before.replace("34 lines", "43 lines")
+        await pilot.press("p")
+        await settle(pilot)
+        assert pods(app)[0] == "new-1"
+        assert "PAUSED" not in screen(app)
+
+
+async def test_what_stands_still_can_be_sorted_and_filtered():
+    async with top() as (app, pilot):
+        await pilot.press("p", "s", "s", "s")
+        await settle(pilot)
+        assert "sorted by requests" in screen(app)
+        assert pods(app) == ["web-2", "web-1", "pay-1"]
+        await pilot.press("slash", *"pay")
+        await settle(pilot)
+        assert pods(app) == ["pay-1"]
+        assert failures(app) == ("pay-1", ["503"])
+        await pilot.press("escape")
+        await settle(pilot)
+        assert pods(app) == ["web-2", "web-1", "pay-1"]
+
+
+async def test_the_failures_of_what_stands_still_stay_with_it():
+    async with top() as (app, pilot):
+        await pilot.press("p")
+        app._now = lambda: T + 1000 * SECOND
+        app.add_lines(orjson.dumps(record(1000, ("pay-1", 500, 0.1, {"service": "pay"}), status=500)))
+        app.update_view()
+        await pilot.press("down")
+        await settle(pilot)
+        assert failures(app) == ("pay-1", ["503"])
+        await pilot.press("up")
+        await settle(pilot)
+        assert failures(app) == ("web-1", ["200", "200", "200"])
+
+
+@pytest.mark.parametrize(("keys", "pod"), [("pagedown", "p-29"), ("ctrl+end", "p-29"), ("down pageup", "p-00")])
+async def test_however_the_cursor_moves_its_pod_is_selected(keys, pod):
+    records = [record(1, (f"p-{n:02}", 503, 0.1)) for n in range(30)]
+    async with top(*records, size=(120, 80)) as (app, pilot):
+        await pilot.press(*keys.split())
+        await settle(pilot)
+        assert failures(app)[0] == pod
+        app.update_view()
+        await settle(pilot)
+        assert failures(app)[0] == pod
+
+
+async def test_a_selected_pod_that_is_shown_no_more_is_selected_no_more():
+    async with top(*[record(1, (f"p-{n:03}", 503, 0.1)) for n in range(200)]) as (app, pilot):
+        await pilot.press("ctrl+end")
+        await settle(pilot)
+        assert failures(app)[0] == "p-199"
+        app.add_lines(orjson.dumps(record(1, *[("worse", 503, 0.1)] * 2)))
+        app.update_view()
+        await settle(pilot)
+        assert (app.query_one("PodTable").cursor_row, failures(app)[0]) == (0, "worse")
+
+
+async def test_quit():
+    async with top() as (app, pilot):
+        await pilot.press("q")
+        await settle(pilot)
+        assert app.return_code == 0
+        assert app.failure is None
+
+
+@pytest.mark.parametrize("keys", [(), ("p",)], ids=["running", "paused"])
+async def test_a_timer_that_fires_after_the_end_changes_nothing(keys):
+    async with top() as (app, pilot):
+        await pilot.press(*keys)
+        await settle(pilot)
+    app.add_lines(orjson.dumps(record(4, ("new-1", 500, 0.1), status=500)))
+    app.update_view()
+    assert not app.is_running
+
+
+async def test_a_feed_that_fails_ends_it_and_is_told_afterwards():
+    error = ConfigurationError("no cluster")
+    async with top(error=error) as (app, _):
+        pass
+    assert (app.failure, app.return_code) == (error, 1)
+
+
+async def test_text_that_looks_like_markup_is_shown_as_it_is():
+    names = {"service": "[red]x[/red]"}
+    async with top(record(1, ("[bold]a", 503, 0.1, names), request="GET /[link=x]y HTTP/1.1")) as (app, _):
+        assert "[red]x[/red]" in screen(app)
+        assert "[bold]a" in screen(app)
+        assert "GET /[link=x]y" in screen(app)
+
+
+async def test_nothing_yet():
+    async with top({"kind": "parse_error", "time": None, "message": "x"}) as (app, pilot):
+        assert "no line fits the log format" in screen(app)
+        await pilot.press("down", "up", "s")
+        await settle(pilot)
+        assert app.is_running
+
+
+async def test_lines_that_are_all_too_old_are_told():
+    async with top(record(-300, ("web-1", 502, 0.1))) as (app, _):
+        assert pods(app) == []
+        assert "newest line 310 s old" in screen(app)
+
+
+async def test_the_picture_in_the_documents_is_of_this_version():
+    """`python -m demo.picture docs/top.svg` makes it again."""
+    svg = await draw_top()
+    text = text_of(svg)
+    assert text_of((Path(__file__).parents[3] / "docs" / "top.svg").read_text()) == text
+    assert "@font-face" not in svg
+    assert "last failures of backend-878dbc76b-k5z5k" in text
+    assert re.search(r"backend-service +backend-878dbc76b-k5z5k +7\.1 +6\.4 +11 +11 ", text)
+
+
+def test_without_a_terminal(monkeypatch):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: False, raising=False)
+    with pytest.raises(UsageError, match="top needs a terminal"), keyboard(False):
+        pass

@@ -1,0 +1,208 @@
+"""The page says what there is, and nothing that comes from outside can be anything but text in it."""
+
+import re
+from base64 import b64encode
+from collections import Counter
+from dataclasses import fields, replace
+from hashlib import sha256
+from html.parser import HTMLParser
+
+import pytest
+
+from enricher.accesslog.record import ErrorLabels
+from enricher.daemon.status.error_rates import MAX_KEYS, MINUTES
+from enricher.daemon.status.model import MAX_SOURCES, ErrorCount, Watch, failing_pods, furthest_behind
+from enricher.daemon.status.page import HEADERS, MAX_CODES, MAX_TEXT, render, sparkline
+from enricher.metrics.counters import PodSeries
+from tests.support.statuses import FAILING, OUT_OF_SYNC, POD, QUIET
+
+VOID = {"meta", "link", "br"}
+
+
+class Page(HTMLParser):
+    """Its elements, texts and tables; fails if one is closed that is not open."""
+
+    def __init__(self, status, **options):
+        super().__init__()
+        self.source = render(status, **options).decode()
+        self.elements, self.open, self.texts, self.rows = [], [], [], []
+        self.feed(self.source)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+        if tag not in VOID and tag != "path":
+            self.open.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+        if tag in {"td", "th"}:
+            self.rows[-1].append("")
+
+    def handle_startendtag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if "style" not in self.open:
+            self.texts.append(data)
+        if {"td", "th"} & set(self.open):
+            self.rows[-1][-1] += data
+
+    @property
+    def text(self):
+        return "".join(self.texts)
+
+    def row(self, start):
+        return next(row for row in self.rows if row[0].startswith(start))
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def test_a_quiet_node():
+    page = Page(QUIET)
+    assert "no pod fails – Enricher on node-1" in page.text
+    assert "No attempt failed in the last hour." in page.text
+    assert "in sync; last event 12 s ago; restarts: closed 3" in page.text
+    assert page.row("access")[1] == "1,234,567"
+    assert page.row("parse_error")[1] == "0"
+    assert page.row("exact")[1] == "7"
+    assert "No problems." in page.text
+    assert not page.all("svg")
+
+
+def test_before_anything_was_found():
+    nothing = replace(QUIET, node="", sources=0, followed=(), lines={}, watch=Watch("not_needed", {}, None))
+    page = Page(nothing)
+    assert "not needed yet: no log is followed" in page.text
+    assert "No log has been found yet." in page.text
+
+
+def test_a_failing_pod():
+    page = Page(FAILING)
+    assert "2 pods fail – " in page.text
+    assert page.row("web-1") == [
+        *("web-1shop", "web", "node-1", "8 in the worst minute, 1 min ago", "12", "1,000", "15", "9"),
+        *("502 × 14 (proxy)503 × 1 (pod)", "refused × 14"),
+    ]
+    assert page.row("no pod could be named")[4] == "12"
+
+
+def test_out_of_sync():
+    page = Page(OUT_OF_SYNC)
+    assert "not ready, 2 pods fail" in page.text
+    assert "No: the watch of endpointslices is out of sync: Connection refused" in page.text
+    assert "3.0 MiB unread, last line read 2 min old" in page.text
+    assert "Permission denied" in page.row("b")[3]
+    assert page.row("truncation")[1] == "2"
+
+
+@pytest.mark.parametrize(
+    ("minutes", "told"),
+    [
+        ((0, 0, 5), "5 in the worst minute, now"),
+        ((5, 0, 0), "5 in the worst minute, 2 min ago"),
+        ((5000, 1, 0), "5,000 in the worst minute, 2 min ago; last 1 min ago"),
+        ((3, 0, 1), "3 in the worst minute, 2 min ago; last now"),
+    ],
+)
+def test_a_sparkline_in_words(minutes, told):
+    assert f'aria-label="3 minutes: {told}"' in sparkline(minutes)
+
+
+def test_a_sparklines_bars_stay_in_it():
+    for n in range(1, 400, 7):
+        bars = re.findall(r"M(\d+) 25v-([\d.]+)h2v[\d.]+z", sparkline([0] * 30 + [1, n] + [0] * 28))
+        assert [x for x, _ in bars] == ["90", "93"]
+        assert all(1.5 <= float(height) <= 24 for _, height in bars)
+
+
+HOSTILE = "</td></title></style><script>alert(1)</script>\"'&<img src=x onerror=alert(1)>\u202e\udcff\0"
+
+
+def hostile(value):
+    """The same, with every text in it hostile."""
+    if isinstance(value, str):
+        return HOSTILE
+    if isinstance(value, dict):
+        return dict.fromkeys([HOSTILE], 7)
+    if isinstance(value, tuple):
+        return tuple(map(hostile, value))
+    if hasattr(value, "__dataclass_fields__"):
+        return replace(value, **{one.name: hostile(getattr(value, one.name)) for one in fields(value)})
+    return value
+
+
+def test_no_text_from_outside_is_anything_but_text():
+    plain, page = Page(OUT_OF_SYNC), Page(hostile(OUT_OF_SYNC))
+    allowed = {tag for tag, _ in plain.elements} | {"details", "summary"}
+    assert {tag for tag, _ in page.elements} <= allowed
+    assert page.text.count("<script>alert(1)</script>") > 20
+    for tag, attributes in page.elements:
+        assert not {name for name in attributes if name.startswith("on")} | {"style", "src"} & set(attributes)
+        if "datetime" in attributes:
+            continue
+        assert HOSTILE[:5] not in "".join(map(str, attributes.values())), tag
+
+
+def test_what_is_long_or_many_is_bounded():
+    kinds = tuple(ErrorCount(str(n), "http", "pod", 1, 0) for n in range(500))
+    pod = replace(POD, pod="p" * 10_000, service="s" * 10_000, by_code=kinds, errors_per_minute=(9,) * MINUTES)
+    source = replace(QUIET.followed[0], path="/" + "x" * 10_000, pod="", formats=("f" * 10_000,))
+    many = replace(QUIET, failing=(pod,) * MAX_KEYS, followed=(source,) * MAX_SOURCES, sources=2000)
+    page = Page(many)
+    assert len(page.source) < 700_000
+    assert f"These are the {MAX_KEYS} that failed most" in page.text
+    assert "100 of 2,000 logs" in page.text
+    assert "p" * MAX_TEXT + "…" in page.text
+    assert "p" * (MAX_TEXT + 1) not in page.text
+    assert f"and {500 - MAX_CODES} more" in page.text
+
+
+@pytest.mark.parametrize("status", [QUIET, FAILING, OUT_OF_SYNC])
+@pytest.mark.parametrize("refreshing", [False, True])
+def test_how_it_is_built(status, refreshing):
+    page = Page(status, refreshing=refreshing)
+    assert [attributes["scope"] for attributes in page.all("th")]
+    assert len(page.all("caption")) == len(page.all("table"))
+    assert [tag for tag, _ in page.elements if tag in {"h1", "h2", "h3"}] == ["h1", *["h2"] * 4]
+    assert not page.all("script")
+    assert all(attributes["role"] == "img" and attributes["aria-label"] for attributes in page.all("svg"))
+    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    refreshes = [attributes for attributes in page.all("meta") if attributes.get("http-equiv") == "refresh"]
+    assert len(refreshes) == refreshing
+    assert ("Stop refreshing" in page.text) == refreshing
+
+
+def test_the_policy_allows_this_style_and_nothing_else():
+    style = re.search(r"<style>(.*?)</style>", render(FAILING).decode(), re.DOTALL)[1]
+    policy = HEADERS["Content-Security-Policy"]
+    assert f"style-src 'sha256-{b64encode(sha256(style.encode()).digest()).decode()}'" in policy
+    assert policy.startswith("default-src 'none'")
+    assert "unsafe" not in policy
+    assert "url(" not in style
+
+
+def test_pods_are_told_from_their_series():
+    series = PodSeries(requests=20, failures=Counter(refused=2))
+    series.errors.update({ErrorLabels("502", "true", "proxy"): 3, ErrorLabels("502", "false", "proxy"): 1})
+    series.errors.update({ErrorLabels("UNAVAILABLE", "false", "pod", "grpc"): 9})
+    key, minutes = ("shop", "web", "web-1", "node-1"), (0,) * 58 + (6, 7)
+    gone = ("shop", "web", "web-0", "node-1")
+    (told,) = failing_pods({gone: minutes, key: minutes}, {key: series})
+    assert (told.namespace, told.service, told.pod, told.node) == key
+    assert (told.requests, told.errors, told.retried, told.errors_last_hour) == (20, 13, 3, 13)
+    assert told.by_code == (ErrorCount("UNAVAILABLE", "grpc", "pod", 9, 0), ErrorCount("502", "http", "proxy", 4, 3))
+    assert told.failures == {"refused": 2}
+
+
+def test_of_many_logs_those_in_trouble_and_furthest_behind_are_told():
+    one = QUIET.followed[0]
+    many = [replace(one, path=f"/{n}", lag_bytes=n) for n in range(300)] + [replace(one, path="/x", problem="gone")]
+    told = furthest_behind(many)
+    assert len(told) == MAX_SOURCES
+    assert [source.path for source in told[:3]] == ["/x", "/299", "/298"]

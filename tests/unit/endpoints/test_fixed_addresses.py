@@ -1,0 +1,59 @@
+"""Backends named one by one, as behind plain nginx: the port is the backend, an IP alone stands for the rest."""
+
+import gzip
+
+import orjson
+import pytest
+
+from enricher.endpoints.attribution import Histories, Window, attribute
+from enricher.endpoints.files import load_endpoints, load_into
+from enricher.endpoints.history import History
+from enricher.enrich.output import attributed
+from tests.unit.endpoints.timeline import said
+
+
+def known(text: str) -> Histories:
+    known = Histories(History(retention=None), History(retention=None))
+    load_into(known, text.encode())
+    return known
+
+
+def ask(text: str, addr: str) -> tuple[str, ...]:
+    at = 10**18
+    return said(attribute(known(text), addr, Window(at, at, at), answered=True))
+
+
+@pytest.mark.parametrize(
+    ("text", "addr", "answer"),
+    [
+        ("10.0.0.5:8080: a", "10.0.0.5:8080", ("exact", "a")),
+        ("10.0.0.5:8080: a", "10.0.0.5:9999", ("unknown",)),
+        ("10.0.0.5:8080: a\n10.0.0.5:8081: b", "10.0.0.5:8081", ("exact", "b")),
+        ("10.0.0.5:8080: a\n10.0.0.5:8081: b", "10.0.0.5:8082", ("unknown",)),
+        ("10.0.0.5: a", "10.0.0.5:1", ("exact", "a")),
+        ("10.0.0.5:8080: a\n10.0.0.5: rest", "10.0.0.5:8080", ("exact", "a")),
+        ("10.0.0.5:8080: a\n10.0.0.5: rest", "10.0.0.5:1", ("exact", "rest")),
+        ("'[fd00::5]:8080': a", "[fd00:0::5]:8080", ("exact", "a")),
+    ],
+)
+def test_the_port_is_the_backend(text: str, addr: str, answer: tuple[str, ...]) -> None:
+    assert ask(text, addr) == answer
+
+
+def test_of_several_nothing_is_said_that_is_not_known() -> None:
+    slices = known("10.0.0.5: a")
+    for name in ("b", "c"):
+        target = {"kind": "Pod", "name": name}
+        obj = {"metadata": {"name": name}, "endpoints": [{"addresses": ["10.0.0.6"], "targetRef": target}]}
+        slices.pods.apply("ADDED", obj, 5)
+    found = attribute(slices, "10.0.0.6:80", Window(10**18, 10**18, 10**18), answered=True)
+    assert said(found) == ("ambiguous", "b", "c")
+    assert attributed(found).keys() == {"attribution", "candidates"}
+
+
+def test_a_gzipped_file_is_read_as_what_is_in_it(tmp_path) -> None:
+    event = {"at": "2026-11-22T00:00:00Z", "type": "ADDED", "object": {"metadata": {"name": "s", "namespace": "n"}}}
+    event["object"]["endpoints"] = [{"addresses": ["10.0.0.1"], "targetRef": {"kind": "Pod", "name": "p"}}]
+    (path := tmp_path / "watch.jsonl.gz").write_bytes(gzip.compress(orjson.dumps(event) + b"\n"))
+    [tenure] = load_endpoints([str(path)]).pods.tenures()
+    assert tenure.owner.pod == "p"

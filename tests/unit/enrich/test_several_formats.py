@@ -1,0 +1,85 @@
+"""Lines that may have several formats: the fast path reads them as the plain way does, or leaves them to it."""
+
+import pytest
+
+from enricher.accesslog.detection import CHANGE_LAG, FormatDetector
+from enricher.accesslog.nginx import INGRESS_NGINX, compile_format
+from enricher.accesslog.profiles import profile_formats
+from enricher.enrich.engine import Enricher
+from enricher.metrics.counters import Metrics
+from enricher.timestamps import SECOND, format_rfc3339
+from tests.unit.enrich.controller_lines import enrich_all
+from tests.unit.enrich.test_fast_path import NOW, framed, known
+
+OTHER = INGRESS_NGINX.replace("$req_id", "$host")
+"""The same lines fit it, and its last word is another variable."""
+
+
+def line(agent: str, at: int) -> str:
+    return (
+        f'{format_rfc3339(at)} stdout F 10.1.2.3 - - [22/Nov/2026:23:18:31 +0000] "GET / HTTP/1.1" 200 1 "-" "{agent}" '
+        "1 0.001 [shop-web-80] [] 10.0.0.0:80 1 0.001 200 abc\n"
+    )
+
+
+def both(detector, body: str, times: int = 2) -> None:
+    """The second time it is known which format the lines seem to have."""
+    histories = known()
+    quick, plain = (Enricher(detector(), Metrics(lambda: NOW)) for _ in range(2))
+    for _ in range(times):
+        block = framed(body.encode())
+        assert enrich_all(quick, histories, block) == enrich_all(plain, histories, list(block))
+
+
+@pytest.mark.parametrize("agent", ["curl", r"q\x22q", r"q\\q", r"q\q"])
+@pytest.mark.parametrize("text", [INGRESS_NGINX, OTHER])
+@pytest.mark.parametrize("escape", ["", "escape=json "])
+def test_what_a_controller_is_found_with(agent: str, text: str, escape: str) -> None:
+    def detector() -> FormatDetector:
+        made = FormatDetector(profile="ingress-nginx")
+        made.default.start_with((compile_format(escape + text),), NOW - 60 * SECOND)
+        return made
+
+    both(detector, "".join(line(agent, NOW + n * SECOND // 100) for n in range(20)))
+
+
+def test_a_line_in_the_middle_of_a_block_that_is_of_another_time() -> None:
+    def detector() -> FormatDetector:
+        made = FormatDetector((compile_format(INGRESS_NGINX),))
+        made.default.add_change((compile_format(OTHER),), NOW, NOW)
+        return made
+
+    early = NOW - 700 * SECOND
+    both(detector, line("a", early) + line("b", NOW + 2 * CHANGE_LAG) + line("c", early + SECOND))
+
+
+def test_the_format_that_was_last_read_is_not_taken_where_another_comes_first() -> None:
+    made = FormatDetector(profile="ingress-nginx")
+    enricher, histories = Enricher(made, Metrics(lambda: NOW)), known()
+    body = "".join(line("curl", NOW + n) for n in range(5)).encode()
+    assert b'"req_id":"abc"' in enrich_all(enricher, histories, framed(body))
+    made.default.start_with((compile_format(OTHER),), NOW - SECOND)  # the API server was away at the start
+    assert b'"host":"abc"' in enrich_all(enricher, histories, framed(body))
+
+
+def test_the_formats_of_a_profile_are_apart_so_that_any_of_them_is_quick() -> None:
+    detector = FormatDetector(profile="nginx")
+    first, second, *_ = profile_formats("nginx")
+    assert detector.default.single_format((first, second), second) is second
+    assert detector.default.single_format((first, second), None) is first
+    assert FormatDetector((first, second)).default.single_format((first, second), second) is None
+
+
+def test_formats_that_came_and_went_leave_nothing() -> None:
+    detector, metrics = FormatDetector((compile_format(INGRESS_NGINX),)), Metrics(lambda: NOW)
+    at, pods = known(), 0
+    enricher = Enricher(detector, metrics)
+    for n in range(300):
+        when = NOW + (n + 1) * 3 * CHANGE_LAG
+        detector.default.add_change((compile_format(f"{INGRESS_NGINX} x{n}"),), when, when)
+        text = line("curl", when + 2 * CHANGE_LAG).replace(" abc\n", f" abc x{n}\n")
+        enrich_all(enricher, at, framed(text.encode()))
+        pods = max(pods, len(at.pods.on_change))
+    enricher.count()
+    assert pods <= 60
+    assert sum(series.requests for series in metrics.pods.values()) == 300

@@ -1,0 +1,73 @@
+"""How much is done for a line, counted: a change that makes lines dearer shows here, on any machine.
+
+What is counted are the calls of functions, Python's and C's, while a block is enriched whose addresses are known.
+"""
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from enricher.accesslog.detection import FormatDetector
+from enricher.accesslog.nginx import compile_format
+from enricher.enrich.engine import Enricher
+from enricher.metrics.counters import Metrics
+from tests.unit.enrich.controller_lines import enrich_all
+from tests.unit.enrich.test_fast_path import FORMATS, NOW, framed, known
+
+LINES = 1000
+HEAD = '2026-11-22T23:18:31.%03dZ stdout F 10.1.2.3 - - [22/Nov/2026:23:18:31 +0000] "GET / HTTP/1.1" '
+ORDINARY = HEAD + '200 1 "-" "curl" 1 0.001 [shop-web-80] [] 10.0.0.%d:80 1 0.001 200 abc'
+RETRIED = HEAD + '200 1 "-" "curl" 1 0.002 [shop-web-80] [] 10.0.0.%d:80, 10.0.0.0:80 0, 1 0.001, 0.001 502, 200 abc'
+FAILED = HEAD + '503 1 "-" "curl" 1 0.001 [shop-web-80] [] 10.0.0.%d:80 1 0.001 503 abc'
+ESCAPED = HEAD + r'200 1 "-" "a\x22b" 1 0.001 [shop-web-80] [] 10.0.0.%d:80 1 0.001 200 abc'
+
+
+def calls(work: Callable[[], object]) -> int:
+    count = 0
+
+    def called(_frame: object, event: str, _arg: Any) -> None:
+        nonlocal count
+        count += event in {"call", "c_call"}
+
+    sys.setprofile(called)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+@pytest.mark.parametrize(
+    ("line", "count_only", "at_most"),
+    [
+        (ORDINARY, False, 2),
+        (ORDINARY, True, 2),
+        (ESCAPED, False, 22),
+        (FAILED, False, 40),
+        (RETRIED, False, 50),
+    ],
+    ids=["ordinary", "counted only", "escaped", "failed", "retried"],
+)
+def test_calls_for_each_line(line: str, *, count_only: bool, at_most: int) -> None:
+    body = "".join(f"{line % (n % 1000, n % 3)}\n" for n in range(LINES)).encode()
+    formats = FormatDetector((compile_format(FORMATS["default"]),))
+    enricher, histories = Enricher(formats, Metrics(lambda: NOW), count_only=count_only), known()
+    enrich_all(enricher, histories, framed(body))  # addresses become known
+    block = framed(body)
+    made = calls(lambda: enrich_all(enricher, histories, block))
+    print(f"{made / LINES:.2f} calls a line")
+    assert made <= at_most * LINES
+
+
+def test_a_log_of_twice_the_pods_is_no_more_work() -> None:
+    def work(pods: int) -> int:
+        body = "".join(f"{ORDINARY % (n % 1000, n % pods)}\n" for n in range(LINES)).encode()
+        histories = known()
+        enricher = Enricher(FormatDetector((compile_format(FORMATS["default"]),)), Metrics(lambda: NOW))
+        enrich_all(enricher, histories, framed(body))
+        block = framed(body)
+        return calls(lambda: enrich_all(enricher, histories, block))
+
+    assert work(1) == pytest.approx(work(2), rel=0.01)
