@@ -16,7 +16,7 @@ itself and the base image's Debian come on top. Enricher is under Apache-2.0.
 
 
 def declared(component: dict[str, Any]) -> str:
-    """Identifiers if there are some, else the last words of the classifiers."""
+    """Return the identifiers if there are some, else the last words of the classifiers."""
     found = component.get("licenses", [])
     known = [one["expression"] if "expression" in one else one["license"].get("id") for one in found]
     named = [one["license"]["name"].rpartition(" :: ")[2] for one in found if "name" in one.get("license", {})]

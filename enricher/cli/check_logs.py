@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from enricher.accesslog.detection import FormatDetector, detect_profile
 from enricher.accesslog.profiles import PROFILES, Formats, profile_formats
-from enricher.enrich.engine import read_line
+from enricher.enrich.engine import parse_line
 from enricher.labels import LineKind
 from enricher.line import Line, Source
 from enricher.tailer.framing import Framer
@@ -61,7 +61,7 @@ def read_sample(detector: FormatDetector, source: Source, lines: Sequence[Line])
     timeline = detector.formats_for(source, source.profile, (line.text for line in lines if line.stream != "stderr"))
     sample = LogSample(profile=profile_name(timeline.formats_at(None)))
     for line in lines:
-        reading = read_line(timeline, line)
+        reading = parse_line(timeline, line)
         if reading.record:
             sample.access += 1
             sample.attempts += len(reading.record.attempts)

@@ -13,7 +13,7 @@ from enricher.endpoints.attribution import Attribution, Histories, Window, attri
 from enricher.endpoints.slices import Owner, split_address
 from enricher.endpoints.spans import spans_of_port
 from enricher.endpoints.tenure import BEGINNING, FOREVER, Tenure
-from enricher.enrich.engine import attribute_line, read_line
+from enricher.enrich.engine import attribute_line, parse_line
 from enricher.enrich.windows import error_window
 from enricher.errors import UsageError
 from enricher.tailer.framing import Framer
@@ -26,7 +26,7 @@ def explain_line(settings: Settings, histories: Histories, text: bytes) -> Itera
     framer = Framer()
     line = [*framer.feed(text.rstrip(b"\n") + b"\n"), *framer.flush()][0]
     detector = FormatDetector(settings.logs.formats, settings.logs.given_profile)
-    reading = read_line(detector.formats_for(None, "", [line.text]), line)
+    reading = parse_line(detector.formats_for(None, "", [line.text]), line)
     attributions = attribute_line(histories, reading, settings.output.pod_variable)
     record, error = reading.record, reading.error
     if error and error.upstream:

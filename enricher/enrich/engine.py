@@ -1,4 +1,4 @@
-"""Lines in, JSON lines and counts out: each record joined with who held its upstream addresses. Pure."""
+"""From lines to JSON lines and counts: joins each record with the holders of its upstream addresses. Pure."""
 
 import re
 from collections import defaultdict, deque
@@ -23,41 +23,43 @@ from enricher.endpoints.attribution import (
 from enricher.endpoints.history import History
 from enricher.endpoints.slices import Service
 from enricher.enrich import fastpath
-from enricher.enrich.error_correlation import ErrorCorrelator, origin
+from enricher.enrich.error_correlation import ErrorCorrelator, error_origin
 from enricher.enrich.fastpath import FastPath, patterns
 from enricher.enrich.output import (
     Renderer,
-    add_message,
-    attributed,
-    called,
-    dumps,
+    attempt_fields,
+    attribution_fields,
+    client_fields,
+    dump_line,
+    format_seconds,
     line_time,
-    seconds,
-    tried,
-    variables,
+    message_fields,
+    variable_fields,
 )
-from enricher.enrich.windows import error_window, request_window, windows
+from enricher.enrich.windows import attempt_windows, error_window, request_window
+from enricher.labels import LineKind
 from enricher.line import Block, Line, Source
 from enricher.timestamps import SECOND, parse_rfc3339
 
 HOLD_TIMEOUT = SECOND
-"""How long after it was written a line may wait for the watch to catch up with it."""
-UNCOUNTED = 250_000
-"""How many ordinary lines wait to be counted together at most."""
-FAST_PATHS = 50
-"""For so many formats a fast path is kept at most."""
+"""Ns after it was written for which a line may wait for the watch to catch up with it."""
+MAX_UNCOUNTED = 250_000
+"""Largest number of lines of the fast path that wait to be counted together."""
+MAX_FAST_PATHS = 50
+"""Largest number of formats with a fast path."""
 HOLD_BACKOFF = 60 * SECOND
-"""How long an address for which a line has waited in vain holds up no others."""
+"""Ns after a line waited for an address without result for which no further line waits for it."""
 MAX_HOLD_BACKOFFS = 10_000
+"""Largest number of addresses for which that is remembered."""
 
 
-_POD = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
+_POD_NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
 
 
 class Counts(fastpath.Counts, Protocol):
-    """What is counted on the way; see metrics.py."""
+    """Counts what goes through; enricher.metrics.counters implements it."""
 
-    def count_line(self, result: str, lines: int = 1) -> None: ...
+    def count_line(self, kind: str, lines: int = 1) -> None: ...
 
     def count_attempt(self, attribution: Attribution, attempt: Attempt, *, retried: bool, origin: str) -> None: ...
 
@@ -71,16 +73,16 @@ class Counts(fastpath.Counts, Protocol):
 
 
 class ParsedLine(NamedTuple):
-    """What one line turned out to be, and when it was written (ns)."""
+    """A line with what was read from it, and when it was written (ns)."""
 
     line: Line
     at: int | None
-    kind: str
+    kind: LineKind
     record: Record | None = None
     format: Format | None = None
-    """The one that the record was read with."""
+    """The format that the record was read with."""
     windows: Sequence[Window | None] = ()
-    """When each of the record's attempts was."""
+    """When each of the record's attempts took place."""
     error: ErrorLine | None = None
 
 
@@ -109,41 +111,46 @@ class _Batch:
     """The formats that the lines may have."""
 
 
-def read_line(formats: FormatTimeline, line: Line) -> ParsedLine:
-    """What the line says. On stderr there are no access lines: nginx prints clients' paths there as they are."""
+def parse_line(formats: FormatTimeline, line: Line) -> ParsedLine:
+    """Parse a line. stderr has no access lines: nginx prints clients' paths there as they are."""
     at = parse_rfc3339(line.stamp)
-    if line.stream != "stderr" and (found := formats.parse(line.text, at)):
-        return ParsedLine(line, at, "access", found[1], found[0], windows(found[1], at))
+    if line.stream != "stderr" and (result := formats.parse(line.text, at)):
+        log_format, record = result
+        return ParsedLine(line, at, LineKind.ACCESS, record, log_format, attempt_windows(record, at))
     if error := parse_error_line(line.text):
-        return ParsedLine(line, at, "error", error=error)
-    known = line.stream == "stderr" or is_other_line(line.text)
-    return ParsedLine(line, at, "other" if known else "parse_error")
+        return ParsedLine(line, at, LineKind.ERROR, error=error)
+    is_other = line.stream == "stderr" or is_other_line(line.text)
+    return ParsedLine(line, at, LineKind.OTHER if is_other else LineKind.PARSE_ERROR)
 
 
 def attribute_line(
-    known: Histories, reading: ParsedLine, pod_variable: str, broken: Collection[int] = ()
+    histories: Histories, parsed: ParsedLine, pod_variable: str, cut_off: Collection[int] = ()
 ) -> list[Attribution]:
-    """Who held the line's addresses: one for each attempt of an access line, one for an error line that names an
-    upstream. `broken` are the numbers of attempts of which the error log says that their answer broke off.
+    """Attribute each attempt of an access line, or the upstream that an error line names.
+
+    `cut_off` are the indexes of attempts whose answers were cut off, according to the error log.
     """
-    at, record, error = reading.at, reading.record, reading.error
+    at, record, error = parsed.at, parsed.record, parsed.error
     if error and error.upstream:
-        return [attribute(known, error.upstream, error_window(at, error.reason), answered=False)]
+        return [attribute(histories, error.upstream, error_window(at, error.reason), answered=False)]
     if not record:
         return []
-    found = [
-        attribute(known, a.addr, window, answered=a.answered and n not in broken, upstream_name=record.upstream_name)
-        for n, (a, window) in enumerate(zip(record.attempts, reading.windows, strict=True))
-    ]
+    attributions = []
+    for index, (attempt, window) in enumerate(zip(record.attempts, parsed.windows, strict=True)):
+        answered = attempt.answered and index not in cut_off
+        attributions.append(
+            attribute(histories, attempt.addr, window, answered=answered, upstream_name=record.upstream_name)
+        )
     if pod := reported_pod(record, pod_variable):
-        found[-1] = prefer_reported_pod(known, found[-1], pod)
-    return found
+        attributions[-1] = prefer_reported_pod(histories, attributions[-1], pod)
+    return attributions
 
 
 class Enricher:
-    """Joins lines with what is known of addresses. `node` is the name of the node whose logs these are;
-    `pod_variable` names the variable of the format, if it has it, in which the answering pod says its name.
-    With `count_only` there is no JSON: lines are counted only.
+    """Joins lines with the histories of addresses.
+
+    `node` is the name of the node whose logs these are. `pod_variable` is the variable of the format that holds the
+    answering pod's name, if the format has it. With `count_only` there is no JSON.
     """
 
     def __init__(
@@ -159,12 +166,12 @@ class Enricher:
         self._detector, self._counts = detector, counts
         self._pod_variable = pod_variable
         self._renderer = Renderer(node)
-        self._to_count = count_only
-        self._fast: dict[Format, FastPath | None] = {}
-        self._usual: dict[Source, Format] = {}
-        """The format of a source's last line that went the plain way."""
+        self._count_only = count_only
+        self._fast_paths: dict[Format, FastPath | None] = {}
+        self._last_formats: dict[Source, Format] = {}
+        """The format of each source's last line that took the slow path."""
         self._uncounted = 0
-        self._failures: defaultdict[Source, ErrorCorrelator] = defaultdict(ErrorCorrelator)
+        self._correlators: defaultdict[Source, ErrorCorrelator] = defaultdict(ErrorCorrelator)
         self._hold_backoffs: dict[str, int] = {}
 
     def enrich(
@@ -194,14 +201,14 @@ class Enricher:
         if batch.formats is None:
             batch.formats = self._detector.formats_for(batch.source, batch.source.profile, _of_stdout(batch.lines))
         formats = batch.formats
-        out = self._quickly(batch, formats, now) if batch.rest is None else []
+        out = self._take_fast_path(batch, formats, now) if batch.rest is None else []
         if batch.rest is None:
             # All are read before the first is enriched: an error line may come after the access line it explains.
             rest = batch.lines[batch.done :] if batch.done < len(batch.lines) else ()
-            batch.rest = deque(read_line(formats, line) for line in rest)
-            self._note_failures(batch.source, batch.rest)
+            batch.rest = deque(parse_line(formats, line) for line in rest)
+            self._add_errors(batch.source, batch.rest)
         while batch.rest:
-            data = self._enriched(batch.source, batch.rest[0], now)
+            data = self._enrich_line(batch.source, batch.rest[0], now)
             if data is None:
                 return b"".join(out), (batch.rest[0].at or 0) + HOLD_TIMEOUT
             out.append(data)
@@ -209,106 +216,110 @@ class Enricher:
             batch.done += 1
         return b"".join(out), 0
 
-    def _enriched(self, source: Source, reading: ParsedLine, now: int | None) -> bytes | None:
-        """The JSON line, or None where the line is to wait."""
-        if reading.format:
-            self._usual[source] = reading.format
-        broken = self._failures[source].broken(reading.record, reading.windows) if reading.record else ()
-        attributions = attribute_line(self._histories, reading, self._pod_variable, broken)
-        if now is not None and reading.at is not None and abs(now - reading.at) < HOLD_TIMEOUT:
-            if self._wants_to_wait(reading, attributions, now):
+    def _enrich_line(self, source: Source, parsed: ParsedLine, now: int | None) -> bytes | None:
+        """Return the JSON line, or None if the line is to wait."""
+        if parsed.format:
+            self._last_formats[source] = parsed.format
+        cut_off = self._correlators[source].cut_off_attempts(parsed.record, parsed.windows) if parsed.record else ()
+        attributions = attribute_line(self._histories, parsed, self._pod_variable, cut_off)
+        if now is not None and parsed.at is not None and abs(now - parsed.at) < HOLD_TIMEOUT:
+            if self._should_hold(parsed, attributions, now):
                 return None
         elif now is not None:
-            self._note_vain_wait(reading, attributions, now)
-        return self._write(source, reading, attributions)
+            self._back_off(parsed, attributions, now)
+        return self._write(source, parsed, attributions)
 
-    def _fast_path(self, one: Format | None) -> FastPath | None:
-        """None where the format can't be read quickly."""
-        if not isinstance(one, LogFormat):
+    def _fast_path(self, log_format: Format | None) -> FastPath | None:
+        """Return the fast path of a format; None if it has none."""
+        if not isinstance(log_format, LogFormat):
             return None
-        if one not in self._fast:
-            if len(self._fast) >= FAST_PATHS:
+        if log_format not in self._fast_paths:
+            if len(self._fast_paths) >= MAX_FAST_PATHS:
                 self._forget_fast_paths()
-            found = patterns(one, count_only=self._to_count)
-            self._fast[one] = FastPath(one, found, self._counts) if found else None
-        return self._fast[one]
+            compiled = patterns(log_format, count_only=self._count_only)
+            self._fast_paths[log_format] = FastPath(log_format, compiled, self._counts) if compiled else None
+        return self._fast_paths[log_format]
 
     def _forget_fast_paths(self) -> None:
-        """A controller's format has changed many times."""
+        """Forget all formats: a controller's format has changed many times."""
         self.count()
-        for fast in filter(None, self._fast.values()):
+        for fast in filter(None, self._fast_paths.values()):
             fast.stop_listening()
-        self._fast.clear()
+        self._fast_paths.clear()
         self._renderer.forget_formats()
 
-    def _quickly(self, batch: _Batch, formats: FormatTimeline, now: int | None) -> list[bytes]:
-        """What the fast path can do of a batch; on the way it hands single lines to the plain way."""
+    def _take_fast_path(self, batch: _Batch, formats: FormatTimeline, now: int | None) -> list[bytes]:
+        """Return what the fast path can do of a batch; it hands single lines to the slow path on the way."""
         block = batch.lines
         if not isinstance(block, Block) or not len(block):
             return []
         possible = formats.formats_if_stable(lambda: (parse_rfc3339(raw.partition(b" ")[0]) for raw in block.raw))
-        fast = self._fast_path(formats.single_format(possible, self._usual.get(batch.source))) if possible else None
+        fast = (
+            self._fast_path(formats.single_format(possible, self._last_formats.get(batch.source))) if possible else None
+        )
         if fast is None:
             return []
-        skeleton = [] if self._to_count else self._renderer.skeleton(batch.source, fast.log_format)
-        if skeleton is None:
+        template = [] if self._count_only else self._renderer.template(batch.source, fast.log_format)
+        if template is None:
             return []
-        found = fast.read(block)
-        if not fast.written_before(self._histories.pods.certain_until, found):
+        columns = fast.read(block)
+        if not fast.written_before(self._histories.pods.certain_until, columns):
             return []
-        odd = dict[int, ParsedLine]()
+        slow_lines = dict[int, ParsedLine]()
 
-        def reading(n: int) -> ParsedLine:
-            return odd.get(n) or read_line(formats, block.frame(block.raw[n])[0])
+        def parse(index: int) -> ParsedLine:
+            return slow_lines.get(index) or parse_line(formats, block.frame(block.raw[index])[0])
 
-        odd.update((n, reading(n)) for n in sorted(found.odd))
-        failures = self._failures[batch.source]
-        self._note_failures(batch.source, odd.values())
+        slow_lines.update((index, parse(index)) for index in sorted(columns.slow))
+        correlator = self._correlators[batch.source]
+        self._add_errors(batch.source, slow_lines.values())
 
-        def plainly(n: int) -> bytes | None:
-            return self._enriched(batch.source, reading(n), now)
+        def take_slow_path(index: int) -> bytes | None:
+            return self._enrich_line(batch.source, parse(index), now)
 
-        done = fast.run(found, skeleton, self._histories, failures, plainly)
-        self._counts.count_line("access", done.quickly)
-        self._uncounted += done.quickly
-        if self._uncounted > UNCOUNTED:
+        done = fast.run(columns, template, self._histories, correlator, take_slow_path)
+        self._counts.count_line(LineKind.ACCESS, done.fast)
+        self._uncounted += done.fast
+        if self._uncounted > MAX_UNCOUNTED:
             self.count()
         batch.done = done.size
-        if done.size < found.size:
-            batch.rest = deque(reading(n) for n in range(done.size, found.size))
+        if done.size < columns.size:
+            batch.rest = deque(parse(index) for index in range(done.size, columns.size))
         return [done.data]
 
-    def _note_failures(self, source: Source, readings: Iterable[ParsedLine]) -> None:
-        for reading in readings:
-            if reading.error and reading.error.reason and reading.at is not None:
-                self._failures[source].note(reading.error, reading.at)
+    def _add_errors(self, source: Source, lines: Iterable[ParsedLine]) -> None:
+        for parsed in lines:
+            if parsed.error and parsed.error.reason and parsed.at is not None:
+                self._correlators[source].add(parsed.error, parsed.at)
 
     def count(self) -> None:
-        """Brings the counts up to date: what goes the quick way is counted for many lines at a time."""
-        for fast in filter(None, self._fast.values()):
+        """Bring the counts up to date: the fast path counts many lines at a time."""
+        for fast in filter(None, self._fast_paths.values()):
             for attribution, times, errors in fast.take_counts():
                 self._counts.count_attempts(attribution, times, errors)
         self._uncounted = 0
 
     def formats(self, source: Source, at: int) -> tuple[str, ...]:
-        """As what the lines of a source are read that are written then (ns)."""
-        return tuple(one.text for one in self._detector.formats_for(source, source.profile, ()).formats_at(at))
+        """Return the texts of the formats that a source's lines written then (ns) may have."""
+        return tuple(
+            log_format.text for log_format in self._detector.formats_for(source, source.profile, ()).formats_at(at)
+        )
 
     def forget(self, source: Source) -> None:
-        """The source is gone."""
-        self._failures.pop(source, None)
-        self._usual.pop(source, None)
+        """Forget a source that is gone."""
+        self._correlators.pop(source, None)
+        self._last_formats.pop(source, None)
         self._detector.forget(source)
         self._renderer.forget(source)
 
-    # --- holding: a line of an address that the watch may be about to speak of ----------------------------------
+    # --- holding: a line whose address the watch may be about to explain ----------------------------------------
 
-    def _wants_to_wait(self, reading: ParsedLine, attributions: list[Attribution], now: int) -> bool:
-        return any(self._hold_backoffs.get(addr, 0) < now for addr in _unsettled(reading, attributions))
+    def _should_hold(self, parsed: ParsedLine, attributions: list[Attribution], now: int) -> bool:
+        return any(self._hold_backoffs.get(addr, 0) < now for addr in _changeable_addresses(parsed, attributions))
 
-    def _note_vain_wait(self, reading: ParsedLine, attributions: list[Attribution], now: int) -> None:
-        """An address that stays unknown (an upstream outside the cluster, say) holds up no more lines for a while."""
-        for addr in _unsettled(reading, attributions):
+    def _back_off(self, parsed: ParsedLine, attributions: list[Attribution], now: int) -> None:
+        """Hold no lines for a while for an address that stayed unknown, such as an upstream outside the cluster."""
+        for addr in _changeable_addresses(parsed, attributions):
             if len(self._hold_backoffs) >= MAX_HOLD_BACKOFFS:
                 self._hold_backoffs.clear()
             if self._hold_backoffs.get(addr, 0) < now:
@@ -316,52 +327,54 @@ class Enricher:
 
     # --- writing: one JSON object -------------------------------------------------------------------------------
 
-    def _write(self, source: Source, reading: ParsedLine, attributions: list[Attribution]) -> bytes:
-        self._counts.count_line(reading.kind)
-        line, record = reading.line, reading.record
-        out: dict[str, Any] = {"time": line_time(line, record), "kind": reading.kind}
+    def _write(self, source: Source, parsed: ParsedLine, attributions: list[Attribution]) -> bytes:
+        self._counts.count_line(parsed.kind)
+        line, record = parsed.line, parsed.record
+        out: dict[str, Any] = {"time": line_time(line, record), "kind": parsed.kind}
         if record:
-            out |= variables(record)
-            out["attempts"] = self._attempts(source, reading, record, attributions)
+            out |= variable_fields(record)
+            out["attempts"] = self._attempts(source, parsed, record, attributions)
         else:
-            add_message(out, line.text)
-        if reading.error:
-            out |= self._error(reading.error, attributions)
-        elif reading.kind == "parse_error":
+            out |= message_fields(line.text)
+        if parsed.error:
+            out |= self._error(parsed.error, attributions)
+        elif parsed.kind is LineKind.PARSE_ERROR:
             out["parse_error"] = "the line does not fit the log format"
         if attributions:
-            out |= attributed(attributions[-1])
-        if record and (client := attribute_client(self._histories, record.client, request_window(record, reading.at))):
-            out |= called(client)
+            out |= attribution_fields(attributions[-1])
+        if record and (client := attribute_client(self._histories, record.client, request_window(record, parsed.at))):
+            out |= client_fields(client)
             if attributions:
                 callee = service_of_attribution(self._histories, record.attempts[-1].addr, attributions[-1])
                 self._counts.count_edge(client.service, callee, failed=record.attempts[-1].failed)
         if line.cut:
             out |= {"truncated": True, "truncated_bytes": line.cut}
         out["source"] = self._renderer.source(source, line.stream)
-        return b"" if self._to_count else dumps(out)
+        return b"" if self._count_only else dump_line(out)
 
     def _attempts(
-        self, source: Source, reading: ParsedLine, record: Record, attributions: list[Attribution]
+        self, source: Source, parsed: ParsedLine, record: Record, attributions: list[Attribution]
     ) -> list[dict[str, Any]]:
         if not record.attempts:
             return []
-        reasons = self._failures[source].reasons(record, reading.windows)
+        reasons = self._correlators[source].claim_reasons(record, parsed.windows)
         last, out = len(record.attempts) - 1, []
-        for n, (attempt, attribution, reason) in enumerate(zip(record.attempts, attributions, reasons, strict=True)):
-            made_by = origin(attempt, reason)
-            self._counts.count_attempt(attribution, attempt, retried=n < last, origin=made_by)
-            took = None if attempt.response_time is None else seconds(attempt.response_time)
-            one = tried(attempt.addr, attempt.status, took, attempt.response_length)
-            one |= attributed(attribution, uid=True)
+        for index, (attempt, attribution, reason) in enumerate(
+            zip(record.attempts, attributions, reasons, strict=True)
+        ):
+            origin = error_origin(attempt, reason)
+            self._counts.count_attempt(attribution, attempt, retried=index < last, origin=origin)
             if attempt.reason:
                 self._counts.count_failure(attribution, attempt.reason)
-            more = (
-                ("origin", made_by),
+            response_time = None if attempt.response_time is None else format_seconds(attempt.response_time)
+            fields = attempt_fields(attempt.addr, attempt.status, response_time, attempt.response_length)
+            fields |= attribution_fields(attribution, uid=True)
+            optional = (
+                ("origin", origin),
                 ("reason", reason or attempt.reason),
                 ("grpc_status", attempt.grpc_status if attempt.grpc_failed else ""),
             )
-            out.append(one | {name: value for name, value in more if value})
+            out.append(fields | {name: value for name, value in optional if value})
         return out
 
     def _error(self, error: ErrorLine, attributions: list[Attribution]) -> dict[str, Any]:
@@ -375,24 +388,22 @@ class Enricher:
 
 
 def _of_stdout(lines: Iterable[Line]) -> Iterator[bytes]:
-    """Their texts; a block is not framed before the first is asked for."""
+    """Yield the texts of the lines of stdout; a block is framed when the first is asked for."""
     for line in lines:
         if line.stream != "stderr":
             yield line.text
 
 
 def reported_pod(record: Record, variable: str) -> str:
-    """The name that the answering pod gave itself in a variable of the format; empty where it did not."""
+    """Return the name that the answering pod gave itself in a variable of the format; empty if it did not."""
     pod = record.fields.get(variable)
     if not isinstance(pod, str) or not record.attempts or not record.attempts[-1].answered:
         return ""
-    return pod if _POD.fullmatch(pod) else ""
+    return pod if _POD_NAME.fullmatch(pod) else ""
 
 
-def _unsettled(reading: ParsedLine, attributions: list[Attribution]) -> list[str]:
-    """The addresses of which the watch, when it catches up, may say more."""
-    record = reading.record
-    addrs = (
-        [attempt.addr for attempt in record.attempts] if record else [reading.error.upstream if reading.error else ""]
-    )
+def _changeable_addresses(parsed: ParsedLine, attributions: list[Attribution]) -> list[str]:
+    """Return the addresses whose attribution may change when the watch catches up."""
+    record, error = parsed.record, parsed.error
+    addrs = [attempt.addr for attempt in record.attempts] if record else [error.upstream if error else ""]
     return [addr for addr, attribution in zip(addrs, attributions, strict=False) if attribution.may_change]

@@ -1,4 +1,4 @@
-"""Why an attempt failed is in the error log, that it failed in the access log: here they meet. Pure.
+"""Joins lines of nginx's error log, which say why an attempt failed, to the access lines of their requests. Pure.
 
 nginx gives the two lines nothing in common but the client, the request line, the upstream and the time. The error line
 is written when the attempt fails, the access line when the request ends; a runtime may swap the two.
@@ -12,113 +12,118 @@ from typing import NamedTuple
 from enricher.accesslog.error_log import ErrorLine
 from enricher.accesslog.record import Attempt, Record
 from enricher.endpoints.attribution import Window
+from enricher.labels import Origin, Reason
 from enricher.timestamps import MILLISECOND, SECOND
 
-REMEMBERED = 1000
-"""How many error lines of a source wait for their access line at most."""
-LONGEST = 600 * SECOND
-"""How long an error line may wait: the longest request it is remembered for."""
-SLACK = 20 * MILLISECOND
-"""nginx's clock and the runtime's stamps may be this far apart."""
-_MID_ANSWER = re.compile(rb"while (?:reading upstream|processing upgraded)")
+MAX_PENDING = 1000
+"""Largest number of a source's error lines that wait for their access lines."""
+MAX_WAIT = 600 * SECOND
+"""Ns for which an error line waits: the longest request whose line it can still explain."""
+STAMP_TOLERANCE = 20 * MILLISECOND
+"""Ns by which nginx's clock and the runtime's stamps may differ."""
+_DURING_ANSWER = re.compile(rb"while (?:reading upstream|processing upgraded)")
 
 
 class PendingError(NamedTuple):
-    """An error line, waiting for the access line of its request; `at` in ns.
+    """An error line that waits for the access line of its request; `at` is in ns.
 
-    `answered`: it broke off when an answer had begun, so the attempt has the status of that answer.
+    `answered` says that the answer had begun when it was cut off, so that the attempt has the status of that answer.
     """
 
     at: int
     answered: bool
-    reason: str
+    reason: Reason
     client: str
     request: str
     upstream: str
 
 
 class ErrorCorrelator:
-    """The failures of one source that no access line has claimed so far."""
+    """The error lines of one source that no access line has claimed so far."""
 
     def __init__(self) -> None:
-        self._waiting: deque[PendingError] = deque(maxlen=REMEMBERED)
+        self._pending: deque[PendingError] = deque(maxlen=MAX_PENDING)
 
-    def note(self, error: ErrorLine, at: int) -> None:
-        """An error line, seen before or after the access line it explains."""
-        while self._waiting and self._waiting[0].at < at - LONGEST:
-            self._waiting.popleft()
+    def add(self, error: ErrorLine, at: int) -> None:
+        """Add an error line, which may come before or after the access line that it explains."""
+        while self._pending and self._pending[0].at < at - MAX_WAIT:
+            self._pending.popleft()
         client, request = (error.fields.get(name, "") for name in ("client", "request"))
-        answered = _MID_ANSWER.search(error.message) is not None
-        self._waiting.append(PendingError(at, answered, error.reason, client, request, error.upstream))
+        answered = _DURING_ANSWER.search(error.message) is not None
+        self._pending.append(PendingError(at, answered, error.reason, client, request, error.upstream))
 
-    def suspects(self) -> set[bytes]:
-        """Upstreams of which an answer broke off, so that even a 200 may have its reason here."""
-        return {failure.upstream.encode() for failure in self._waiting if failure.answered}
+    def cut_off_upstreams(self) -> set[bytes]:
+        """Return the upstreams whose answers were cut off, so that even a 200 of theirs may have its reason here."""
+        return {error.upstream.encode() for error in self._pending if error.answered}
 
     def upstreams(self) -> set[bytes]:
-        """All that a line of the error log is waiting for."""
-        return {failure.upstream.encode() for failure in self._waiting}
+        """Return the upstreams of all error lines that wait."""
+        return {error.upstream.encode() for error in self._pending}
 
-    def broken(self, record: Record, windows: Sequence[Window | None]) -> list[int]:
-        """The numbers of attempts whose answer broke off: nobody completed it."""
-        if not any(failure.answered for failure in self._waiting):
+    def cut_off_attempts(self, record: Record, windows: Sequence[Window | None]) -> list[int]:
+        """Return the indexes of the attempts whose answers were cut off, so that no pod completed them."""
+        if not any(error.answered for error in self._pending):
             return []
-        client, request = _asked(record)
+        client, request = _client_and_request(record)
         return [
-            n
-            for n, (attempt, window) in enumerate(zip(record.attempts, windows, strict=True))
-            if window and attempt.answered and self._fitting(attempt, client, request, window)
+            index
+            for index, (attempt, window) in enumerate(zip(record.attempts, windows, strict=True))
+            if window and attempt.answered and self._matches(attempt, client, request, window)
         ]
 
-    def reasons(self, record: Record, windows: Iterable[Window | None]) -> list[str]:
-        """For each attempt of a record why it failed, empty where no error line says so. Each is used once."""
-        if not self._waiting:
-            return [""] * len(record.attempts)
-        client, request = _asked(record)
+    def claim_reasons(self, record: Record, windows: Iterable[Window | None]) -> list[Reason]:
+        """Return why each attempt of a record failed, as far as error lines say it; each is claimed only once."""
+        if not self._pending:
+            return [Reason.NONE] * len(record.attempts)
+        client, request = _client_and_request(record)
         return [
-            self._take(attempt, client, request, window) if window else ""
+            self._claim(attempt, client, request, window) if window else Reason.NONE
             for attempt, window in zip(record.attempts, windows, strict=True)
         ]
 
-    def _take(self, attempt: Attempt, client: str, request: str, window: Window) -> str:
-        """The error line nearest to the attempt's end: like requests of one client may fail at one pod in a row."""
-        fitting = self._fitting(attempt, client, request, window)
-        if not fitting:
-            return ""
-        nearest = min(fitting, key=lambda failure: abs(failure.at - window.end_latest))
-        self._waiting.remove(nearest)
+    def _claim(self, attempt: Attempt, client: str, request: str, window: Window) -> Reason:
+        """Remove the error line nearest to the attempt's end, and return its reason.
+
+        The nearest one counts, since several like requests of one client may fail at one pod in a row.
+        """
+        matches = self._matches(attempt, client, request, window)
+        if not matches:
+            return Reason.NONE
+        nearest = min(matches, key=lambda error: abs(error.at - window.end_latest))
+        self._pending.remove(nearest)
         return nearest.reason
 
-    def _fitting(self, attempt: Attempt, client: str, request: str, window: Window) -> list[PendingError]:
+    def _matches(self, attempt: Attempt, client: str, request: str, window: Window) -> list[PendingError]:
         return [
-            failure
-            for failure in self._waiting
-            if (failure.upstream, failure.client, failure.request) == (attempt.addr, client, request)
-            and failure.answered == attempt.answered
-            and window.start - SLACK <= failure.at <= window.end_latest + SLACK
+            error
+            for error in self._pending
+            if (error.upstream, error.client, error.request) == (attempt.addr, client, request)
+            and error.answered == attempt.answered
+            and window.start - STAMP_TOLERANCE <= error.at <= window.end_latest + STAMP_TOLERANCE
         ]
 
 
-def _asked(record: Record) -> tuple[str, str]:
-    """The client and the request line, of which the format may have the parts only."""
+def _client_and_request(record: Record) -> tuple[str, str]:
+    """Return the client and the request line, which is put together if the format has only its parts."""
     fields = record.fields
     parts = (fields.get(name) for name in ("request_method", "request_uri", "server_protocol"))
     request = fields["request"] if "request" in fields else " ".join(str(part) for part in parts if part)
     return str(fields.get("remote_addr", "")), str(request)
 
 
-def origin(attempt: Attempt, reason: str) -> str:
-    """Who made an attempt's error: `pod`, `proxy`, or `unknown`; empty where it is none.
+def error_origin(attempt: Attempt, reason: str) -> Origin:
+    """Return who made an attempt's error.
 
-    The line itself may say so. Else: nginx makes only 502 and 504 of its own. It made one if an error line says why;
-    the pod did if it sent a body, or if `$upstream_header_time`, where the format has it, says that a header came.
+    The line itself may say so. Otherwise, nginx makes only 502 and 504 of its own. It made one if an error line gives a
+    reason. The pod did if it sent a body, or if `$upstream_header_time`, where the format has it, says that a header
+    came.
     """
     if not attempt.failed:
-        return ""
+        return Origin.NONE
     if attempt.made_by or attempt.answered:
-        return attempt.made_by or "pod"
+        return attempt.made_by or Origin.POD
     if reason:
-        return "proxy"
+        return Origin.PROXY
     if attempt.has_header is None:
-        return "pod" if attempt.response_length else "unknown"
-    return "pod" if attempt.has_header or attempt.response_length else "proxy"
+        return Origin.POD if attempt.response_length else Origin.UNKNOWN
+    return Origin.POD if attempt.has_header or attempt.response_length else Origin.PROXY

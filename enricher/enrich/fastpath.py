@@ -1,10 +1,9 @@
-"""The quick way for ordinary lines: one regular expression over a whole block, one join for all that comes of it. Pure.
+"""The fast path for ordinary lines: one regular expression over a whole block, and one join for its output. Pure.
 
-It gives the same bytes and the same counts as the plain way in enriching.py, which does everything; a property test
-holds the two together. What it takes are whole CRI lines of stdout that fit the log format, at addresses whose holder
-has long been the same: nearly every line of a busy proxy. Most of them are of one attempt that did not fail; those of
-retries and failures are looked at one by one. All others are *odd*: they go the plain way, and what comes of each takes
-its place in the block.
+It gives the same bytes and the same counts as the slow path in engine.py, which does everything; a property test holds
+the two together. It takes whole CRI lines of stdout that fit the log format, at addresses whose holder has long been
+the same: nearly every line of a busy proxy. Most of them have one attempt, which did not fail; those with retries and
+failures are looked at one by one. All others take the slow path, and their output is put into its place in the block.
 """
 
 import re
@@ -36,10 +35,10 @@ from enricher.endpoints.attribution import (
 from enricher.endpoints.slices import Service, canonical_ip, split_address
 from enricher.endpoints.spans import sole_holder_since
 from enricher.endpoints.tenure import FOREVER
-from enricher.enrich.error_correlation import ErrorCorrelator, origin
-from enricher.enrich.output import ESCAPED, called, dumps, fragments, json_text
-from enricher.enrich.windows import LONGEST
-from enricher.labels import Grade
+from enricher.enrich.error_correlation import ErrorCorrelator, error_origin
+from enricher.enrich.output import NEEDS_ESCAPING, attribution_fragments, client_fields, dump_line, escape_json
+from enricher.enrich.windows import MAX_REQUEST_TIME
+from enricher.labels import Grade, Origin
 from enricher.line import Block
 from enricher.timestamps import SECOND, parse_decimal_seconds, parse_rfc3339, parse_time_local
 
@@ -61,7 +60,7 @@ _ADDR = r"(?:\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:]++\]):\d{1,5}"
 
 
 def _listed(element: str) -> str:
-    """One or more, each of which may be missing; no group of upstreams after another."""
+    """Return the pattern of a list of one or more elements, each of which may be missing, in one group of upstreams."""
     return f"(?:{element}|-)(?:, (?:{element}|-))*+"
 
 
@@ -76,47 +75,51 @@ _SHAPES = {
     **dict.fromkeys(GRPC_STATUS_VARIABLES, "0|-|"),
 }
 _ANSWERED = frozenset(b"%d" % status for status in range(100, 499))
-"""What stands for one attempt that was answered, and did not fail."""
-OWN_TIMES = (("msec", parse_decimal_seconds), ("time_local", parse_time_local), ("time_iso8601", parse_rfc3339))
-"""The variables in which nginx says when the request ended."""
-ORIGINS = {
-    made_by: b',"origin":"%b"' % made_by.encode() if made_by else b"" for made_by in ("", "pod", "proxy", "unknown")
-}
+"""Texts of the status of one attempt that was answered and did not fail."""
+_END_TIMES = (("msec", parse_decimal_seconds), ("time_local", parse_time_local), ("time_iso8601", parse_rfc3339))
+"""Variables that hold the end of the request, and their parsers."""
+_ORIGIN_FIELDS: dict[str, bytes] = {origin: b',"origin":"%b"' % origin.encode() if origin else b"" for origin in Origin}
 _COUNTED = frozenset(
-    {
-        *(*ATTEMPT_LISTS, "proxy_upstream_name", "proxy_alternative_upstream_name", "request_time", "remote_addr"),
-        *(name for name, _ in OWN_TIMES),
-    }
+    (
+        *ATTEMPT_LISTS,
+        "proxy_upstream_name",
+        "proxy_alternative_upstream_name",
+        "request_time",
+        "remote_addr",
+        *(name for name, _ in _END_TIMES),
+    )
 )
-"""The variables that matter to what is counted."""
+"""Variables that matter to the counts."""
 _LONG = 203 * SECOND
-"""An attempt with durations as above began no earlier than this before the earlier of its line's two times; where the
-format does not tell how long the request took, LONGEST comes to it.
+"""Ns before the earlier of its line's two times, before which no attempt with durations as above began.
+
+If the format has no time of the request, MAX_REQUEST_TIME is added.
 """
 _SHORT = 5 * SECOND
-"""The same, if both durations begin with `0.`."""
-_KEPT = 100_000
-"""How many addresses' entries are kept."""
+"""The same, if both durations are below a second."""
+_MAX_ENTRIES = 100_000
+"""Largest number of addresses with an entry."""
 
 
 class Patterns(NamedTuple):
-    """What lines of a format look like: a group for the stamp and for each of the format's variables. `strict` fits
-    what needs no escaping; `loose`, the quicker one, finds the same in such lines, as long as no text of theirs goes on
-    in the next line. In what does not fit, groups are empty.
+    """Patterns of a format's lines, with a group for the stamp and for each of the format's variables.
+
+    `strict` matches values that need no escaping. `loose`, which is faster, finds the same values in such lines, unless
+    a text of theirs continues in the next line. In lines that do not fit, the groups are empty.
     """
 
     strict: re.Pattern[bytes]
     loose: re.Pattern[bytes]
     names: list[str]
-    """The variables that have a group."""
+    """Variables that have a group."""
     texts: list[str]
-    """The variables between quotes of their own that may hold anything."""
+    """Variables between quotes of their own that may hold anything."""
     words: list[str]
-    """Those that may hold anything but spaces."""
+    """Variables that may hold anything but spaces."""
 
 
 class Counts(Protocol):
-    """What is counted here; see metrics.py."""
+    """Counts what the fast path finds; enricher.metrics.counters implements it."""
 
     def read_times(self, texts: Iterable[bytes]) -> list[BucketedTime]: ...
 
@@ -125,8 +128,9 @@ class Counts(Protocol):
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """An address with one holder since `since` (ns): what goes out for it, and what is to be counted of its attempts:
-    the times of all, and how many failed.
+    """An address with one holder since `since` (ns), its rendered attribution, and what is to be counted.
+
+    `times` are of all its attempts, `errors` the numbers of those that failed.
     """
 
     since: int
@@ -135,11 +139,11 @@ class Entry:
     times: list[BucketedTime] = field(default_factory=list)
     errors: dict[ErrorLabels, int] = field(default_factory=dict)
     service: Service | None = None
-    """The pod's, or the first by name of its services."""
+    """The attribution's service, or else the first by name of the pod's services."""
 
 
 class Client(NamedTuple):
-    """A client's address with one holder since `since` (ns), and what goes out for it."""
+    """A client's address with one holder since `since` (ns), and its rendered names."""
 
     since: int
     service: Service | None
@@ -153,29 +157,31 @@ _second = itemgetter(slice(19))
 _fragments: "attrgetter[tuple[bytes, bytes]]" = attrgetter("fragments")
 
 
-class Found(NamedTuple):
-    """A block as columns, the stamps and then the format's variables, all as JSON has them within a string; and the
-    numbers of its odd lines, which have something else there.
+class Columns(NamedTuple):
+    """A block as columns: the stamps and then the format's variables, escaped as in a JSON string.
+
+    `slow` are the numbers of the lines that take the slow path; their values do not count.
     """
 
     columns: list[Sequence[bytes]]
-    odd: set[int]
+    slow: set[int]
 
     @property
     def size(self) -> int:
+        """Return the number of lines."""
         return len(self.columns[0])
 
 
 class Done(NamedTuple):
-    """The JSON lines of the first `size` lines, of which so many went the quick way."""
+    """The JSON lines of the first `size` lines, of which `fast` took the fast path."""
 
     data: bytes
     size: int
-    quickly: int
+    fast: int
 
 
-class Tried(NamedTuple):
-    """One attempt of a line that is looked at by itself; `error` if it failed."""
+class SpecialAttempt(NamedTuple):
+    """One attempt of a line that is looked at by itself, with an `error` if it failed."""
 
     entry: Entry
     took: BucketedTime
@@ -184,20 +190,20 @@ class Tried(NamedTuple):
 
 
 class FastPath:
-    """For one log format."""
+    """The fast path for one log format."""
 
-    def __init__(self, log_format: LogFormat, found: Patterns, counts: Counts) -> None:
+    def __init__(self, log_format: LogFormat, patterns: Patterns, counts: Counts) -> None:
         self.log_format = log_format
-        self._to_count = len(found.names) < len(log_format.names)
-        self._patterns, self._counts, self._escape = found, counts, log_format.escape
-        place = {name: n for n, name in enumerate(found.names, 1)}
-        self._texts = [place[name] for name in found.texts]
-        self._words = [place[name] for name in found.words]
+        self._count_only = len(patterns.names) < len(log_format.names)
+        self._patterns, self._counts, self._escape = patterns, counts, log_format.escape
+        place = {name: n for n, name in enumerate(patterns.names, 1)}
+        self._texts = [place[name] for name in patterns.texts]
+        self._words = [place[name] for name in patterns.words]
         self._lists = [place.get(name) for name in ATTEMPT_LISTS]
         self._head = 2 * (1 + len(place))
-        """Which piece of a skeleton comes before the attempts."""
+        """Index of the piece of a template before the attempts."""
         self._order = [*range(1 + len(place)), *(n for n in self._lists if n is not None)]
-        """Which column goes into which gap: the lists stand there twice."""
+        """Column of each gap: the lists occur twice."""
         names = ("upstream_addr", "proxy_upstream_name", "proxy_alternative_upstream_name")
         self._client = place.get("remote_addr")
         self._key = [place[name] for name in names if name in place]
@@ -205,35 +211,36 @@ class FastPath:
         self._status, self._length = place["upstream_status"], place.get("upstream_response_length")
         self._has_other_lists = any(name in LIST_VARIABLES and name not in ATTEMPT_LISTS for name in log_format.names)
         self._tells_origin = "upstream_header_time" in log_format.names
-        # A format without them: the stamp in their place is no duration, neither a short one nor one to be counted.
+        # Without them, the stamp's column stands in: it is not a duration, neither a short one nor one to be counted.
         self._took, self._lasted = place.get("upstream_response_time", 0), place.get("request_time", 0)
-        self._long = _LONG if "request_time" in place else _LONG + LONGEST
-        self._own_times = [(place[name], read) for name, read in OWN_TIMES if name in place]
+        self._long = _LONG if "request_time" in place else _LONG + MAX_REQUEST_TIME
+        self._end_times = [(place[name], read) for name, read in _END_TIMES if name in place]
         self._known: Histories | None = None
         self._entries: dict[Key, Entry | None] = {}
         self._keys_of: dict[str, list[Key]] = {}
         self._clients: dict[bytes, Client | None] = {}
-        """What is known of clients' addresses that are pods'."""
+        """Clients' addresses that are pods'; None where the holder is not certain."""
         self._retired: list[Entry] = []
         """Entries that are forgotten, but not counted yet."""
         self._nobody = Entry(0, Attribution(Grade.UNKNOWN), (b"", b""))
-        """Stands where a line is odd."""
+        """Stands in for a line that takes the slow path."""
 
     # --- reading -------------------------------------------------------------------------------------------------
 
-    def read(self, block: Block) -> Found:
+    def read(self, block: Block) -> Columns:
+        """Read a block into columns."""
         body, lines = block.body, block.raw
         rows = self._patterns.loose.findall(body)
         if len(rows) != len(lines):
             rows = self._patterns.strict.findall(body)  # a text that ended in another line
         columns: list[Sequence[bytes]] = list(zip(*rows, strict=True))
-        found = Found(columns, _where(columns[0], b""))
-        if not self._to_count:
-            self._escape_texts(found, body)
-        return found
+        result = Columns(columns, _where(columns[0], b""))
+        if not self._count_only:
+            self._escape_texts(result, body)
+        return result
 
-    def _escape_texts(self, found: Found, body: bytes) -> None:
-        """Where something stands in a line that JSON may have to escape, it is in a text, or the line is odd."""
+    def _escape_texts(self, columns: Columns, body: bytes) -> None:
+        """Escape texts; a line with something to escape elsewhere takes the slow path."""
         marks, marked = body.translate(_MARKS), list[int]()
         n = begin = 0
         while (at := marks.find(b"\1", begin)) >= 0:
@@ -243,102 +250,109 @@ class FastPath:
         if not marked:
             return
         for place in self._words:
-            found.odd.update(n for n in marked if ESCAPED.search(found.columns[place][n]))
+            columns.slow.update(n for n in marked if NEEDS_ESCAPING.search(columns.columns[place][n]))
         for place in self._texts:
-            column = [*found.columns[place]]
+            column = [*columns.columns[place]]
             for n in marked:
-                column[n] = json_text(column[n], self._escape)
-            found.columns[place] = column
+                column[n] = escape_json(column[n], self._escape)
+            columns.columns[place] = column
 
-    def written_before(self, horizon: int, found: Found) -> bool:
-        """Whether all ordinary lines were (ns): beyond, nothing is certain."""
-        if horizon == FOREVER:
+    def written_before(self, certain_until: int, columns: Columns) -> bool:
+        """Return whether all lines of the fast path were written before the history stops being certain (ns)."""
+        if certain_until == FOREVER:
             return True
-        stamps = [stamp for n, stamp in enumerate(found.columns[0]) if n not in found.odd]
+        stamps = [stamp for n, stamp in enumerate(columns.columns[0]) if n not in columns.slow]
         latest = parse_rfc3339(max((stamp for stamp in stamps if stamp.endswith(b"Z")), default=b""))
         # As texts, stamps are in order but for the fractions of a second, whose trailing zeros a runtime may leave out.
-        return latest is not None and latest + SECOND < horizon and all(stamp.endswith(b"Z") for stamp in stamps)
+        return latest is not None and latest + SECOND < certain_until and all(stamp.endswith(b"Z") for stamp in stamps)
 
     # --- attributing and writing ---------------------------------------------------------------------------------
 
     def run(
         self,
-        found: Found,
-        skeleton: Sequence[bytes],
+        columns: Columns,
+        template: Sequence[bytes],
         known: Histories,
-        failures: ErrorCorrelator,
-        plainly: Callable[[int], bytes | None],
+        correlator: ErrorCorrelator,
+        slow_path: Callable[[int], bytes | None],
     ) -> Done:
-        """The JSON lines of all lines up to the first odd one for which `plainly` (given its number) returns None.
-        `skeleton` is a JSON line with a gap for each column, see rendering.py; without one, lines are counted only.
+        """Return the JSON lines of all lines before the first for which `slow_path` (given its number) returns None.
+
+        `template` is a JSON line with a gap for each column, see `Renderer.template`; without one, lines are counted
+        only.
         """
         self._refresh(known)
-        began = self._began(found)
-        clients = self._asking(found, began, known)
-        times: list[BucketedTime] = [None] * found.size
+        began = self._earliest_time(columns)
+        clients = self._pod_clients(columns, began, known)
+        times: list[BucketedTime] = [None] * columns.size
         if self._took:
-            times = self._counts.read_times(found.columns[self._took])
-        special = self._special(found, times, began, known, failures)
-        holders = self._holders(found, began, known, failures, found.odd | special.keys())
-        odd = {n for n in _where(holders, None) if special.get(n) is None}
+            times = self._counts.read_times(columns.columns[self._took])
+        special = self._special(columns, times, began, known, correlator)
+        holders = self._holders(columns, began, known, correlator, columns.slow | special.keys())
+        slow = {n for n in _where(holders, None) if special.get(n) is None}
         entries = [entry or self._nobody for entry in holders]
-        pieces, width = self._filled(found, skeleton, entries, special), len(skeleton)
-        for n, client in clients.items() if skeleton else ():
+        pieces, width = self._fill(columns, template, entries, special), len(template)
+        for n, client in clients.items() if template else ():
             pieces[(n + 1) * width - 2] += client.json
-        size, blank = found.size, [b""] * (width - 1)
-        for n in sorted(odd):
-            data = plainly(n)
+        size, blank = columns.size, [b""] * (width - 1)
+        for n in sorted(slow):
+            data = slow_path(n)
             if data is None:
                 size = n
                 break
-            if skeleton:
+            if template:
                 pieces[n * width : (n + 1) * width] = [data, *blank]
         for entry, took in zip(entries[:size], times, strict=False):
             entry.times.append(took)
         self._nobody.times.clear()
-        for n, tried in special.items():
+        for n, attempts in special.items():
             if n < size:
-                self._count(tried or ())
-        self._count_edges([(n, client) for n, client in clients.items() if n < size and n not in odd], entries, special)
-        if size < found.size:
+                self._count(attempts or ())
+        self._count_edges(
+            [(n, client) for n, client in clients.items() if n < size and n not in slow], entries, special
+        )
+        if size < columns.size:
             del pieces[size * width :]
-        return Done(b"".join(pieces), size, size - sum(n < size for n in odd))
+        return Done(b"".join(pieces), size, size - sum(n < size for n in slow))
 
-    def _filled(
+    def _fill(
         self,
-        found: Found,
-        skeleton: Sequence[bytes],
+        columns: Columns,
+        template: Sequence[bytes],
         entries: Sequence[Entry],
-        special: Mapping[int, list[Tried] | None],
+        special: Mapping[int, list[SpecialAttempt] | None],
     ) -> list[bytes]:
-        """All pieces of all lines: joined they are the block's JSON, but for its odd lines."""
-        if not skeleton:
+        """Return all pieces of all lines; joined they are the block's JSON, except for the lines of the slow path."""
+        if not template:
             return []
-        pieces, width = [*skeleton] * found.size, len(skeleton)
-        columns = [*(found.columns[place] for place in self._order), *zip(*map(_fragments, entries), strict=True)]
-        for gap, column in enumerate(columns):
+        pieces, width = [*template] * columns.size, len(template)
+        gaps = [*(columns.columns[place] for place in self._order), *zip(*map(_fragments, entries), strict=True)]
+        for gap, column in enumerate(gaps):
             pieces[2 * gap + 1 :: width] = column
-        # A line's end from its attempts on, in as many pieces as the skeleton has there.
-        head, blank = skeleton[self._head].removesuffix(_FIRST_ATTEMPT), [b""] * (width - self._head - 5)
-        for n, tried in special.items():
-            if tried is not None:
-                attempts, last = b",".join([one.json for one in tried]), tried[-1].entry.fragments[1] if tried else b""
-                closing = b"]," if tried else b"]"
-                pieces[n * width + self._head : (n + 1) * width - 1] = [head, *blank, attempts, closing, last]
+        # The end of a line, from its attempts on, has as many pieces as the template.
+        head, blank = template[self._head].removesuffix(_FIRST_ATTEMPT), [b""] * (width - self._head - 5)
+        for n, attempts in special.items():
+            if attempts is not None:
+                joined = b",".join([attempt.json for attempt in attempts])
+                last = attempts[-1].entry.fragments[1] if attempts else b""
+                closing = b"]," if attempts else b"]"
+                pieces[n * width + self._head : (n + 1) * width - 1] = [head, *blank, joined, closing, last]
         return pieces
 
     def _holders(
-        self, found: Found, began: int, known: Histories, failures: ErrorCorrelator, others: set[int]
+        self, columns: Columns, began: int, known: Histories, correlator: ErrorCorrelator, others: set[int]
     ) -> list[Entry | None]:
-        """Who held the address of each line, but for those of `others`; None where it has not had one holder since
-        before the attempt, or the error log says that an answer of this address broke off.
+        """Return the entry of each line's address, except for the lines of `others`.
+
+        None where the address has not had one holder since before the attempt, or where the error log says that an
+        answer from it was cut off.
         """
         long_ago, lately = began - self._long, began - _SHORT
-        keys = list(zip(*(found.columns[place] for place in self._key), strict=True))
+        keys = list(zip(*(columns.columns[place] for place in self._key), strict=True))
         entries = list(map(self._entries.get, keys))
         for n in others:
             entries[n] = None
-        took, lasted = (found.columns[place] for place in (self._took, self._lasted))
+        took, lasted = (columns.columns[place] for place in (self._took, self._lasted))
         for n in [n for n, entry in enumerate(entries) if entry is None or entry.since > long_ago]:
             entry = entries[n]
             if entry is None and n not in others:
@@ -347,34 +361,34 @@ class FastPath:
                 short = took[n].startswith(b"0.") and lasted[n].startswith(b"0.")
                 entry = entry if short and entry.since <= lately else None
             entries[n] = entry
-        if suspects := failures.suspects():
-            return [None if key[0] in suspects else entry for key, entry in zip(keys, entries, strict=True)]
+        if cut_off := correlator.cut_off_upstreams():
+            return [None if key[0] in cut_off else entry for key, entry in zip(keys, entries, strict=True)]
         return entries
 
-    def _asking(self, found: Found, began: int, known: Histories) -> dict[int, Client]:
-        """The clients that are pods, by line. Of one that may not have been there all the time, the line is odd."""
+    def _pod_clients(self, columns: Columns, began: int, known: Histories) -> dict[int, Client]:
+        """Return the clients that are pods, by line; lines whose client is not certain take the slow path."""
         if self._client is None:
             return {}
-        column = found.columns[self._client]
+        column = columns.columns[self._client]
         held = known.pods.ips
         pods = {addr for addr in {*column} if _ip(addr) in held}
         out = dict[int, Client]()
         for n in (n for n, addr in enumerate(column) if addr in pods) if pods else ():
-            client = self._who_asks(column[n], known)
+            client = self._client_at(column[n], known)
             if client and client.since <= began - self._long:
                 out[n] = client
             else:
-                found.odd.add(n)
+                columns.slow.add(n)
         return out
 
-    def _who_asks(self, addr: bytes, known: Histories) -> Client | None:
-        """None where the address's holder is not settled."""
+    def _client_at(self, addr: bytes, known: Histories) -> Client | None:
+        """Return the pod at a client's address; None if its holder is not certain."""
         if addr not in self._clients:
             ip = _ip(addr)
             since, client = sole_holder_since(known.pods, ip), None
-            found = since is not None and attribute_client(known, ip, Window(since, since, since))
-            if since is not None and found and found.grade == "exact":
-                client = Client(since, found.service, b"," + dumps(called(found))[1:-2])
+            holder = since is not None and attribute_client(known, ip, Window(since, since, since))
+            if since is not None and holder and holder.grade is Grade.EXACT:
+                client = Client(since, holder.service, b"," + dump_line(client_fields(holder))[1:-2])
             self._clients[addr] = client
             self._keys_of.setdefault(ip, []).append((addr,))
         return self._clients[addr]
@@ -382,28 +396,31 @@ class FastPath:
     # --- retries, failures, and lines without an upstream --------------------------------------------------------
 
     def _special(
-        self, found: Found, times: list[BucketedTime], began: int, known: Histories, failures: ErrorCorrelator
-    ) -> dict[int, list[Tried] | None]:
-        """The attempts of lines that have not just one that was answered well; None where the plain way is needed."""
-        statuses = found.columns[self._status]
+        self, columns: Columns, times: list[BucketedTime], began: int, known: Histories, correlator: ErrorCorrelator
+    ) -> dict[int, list[SpecialAttempt] | None]:
+        """Return the attempts of lines that do not have exactly one good one; None where the slow path is needed."""
+        statuses = columns.columns[self._status]
         numbers = set[int]()
         if not _ANSWERED.issuperset(statuses):
             numbers.update(n for n, status in enumerate(statuses) if status not in _ANSWERED)
         if self._took:
             numbers |= _where(times, None)
         if self._length is not None:
-            lengths = found.columns[self._length]
+            lengths = columns.columns[self._length]
             if not b"".join(lengths).isdigit():
                 numbers.update(n for n, length in enumerate(lengths) if not length.isdigit())
-        numbers -= found.odd
-        failing = failures.upstreams() if numbers else set()
-        return {n: self._tried(found, n, began, known, failing) for n in sorted(numbers)}
+        numbers -= columns.slow
+        failing = correlator.upstreams() if numbers else set()
+        return {n: self._special_attempts(columns, n, began, known, failing) for n in sorted(numbers)}
 
-    def _tried(self, found: Found, n: int, began: int, known: Histories, failing: set[bytes]) -> list[Tried] | None:
-        """The attempts of one line; None unless each address has had one holder since before the first of them, of
-        which the error log does not speak.
+    def _special_attempts(
+        self, columns: Columns, n: int, began: int, known: Histories, failing: set[bytes]
+    ) -> list[SpecialAttempt] | None:
+        """Return the attempts of one line; None unless the fast path can be sure of them.
+
+        Each address must have had one holder since before the first attempt, and no error line may name it.
         """
-        lists = [None if place is None else found.columns[place][n].split(b", ") for place in self._lists]
+        lists = [None if place is None else columns.columns[place][n].split(b", ") for place in self._lists]
         addrs = lists[0] or []
         statuses, times, lengths = (values or [b"-"] * len(addrs) for values in lists[1:])
         if not len(addrs) == len(statuses) == len(times) == len(lengths):
@@ -413,12 +430,12 @@ class FastPath:
         if addrs == [b"-"]:
             return [] if statuses == times == lengths == addrs else None
         timed = self._counts.read_times(times)
-        took = int(SECOND * sum([one[0] for one in timed if one]))
-        lasted = parse_decimal_seconds(found.columns[self._lasted][n]) if self._lasted else None
-        began -= (took + LONGEST if lasted is None else max(lasted, took)) + SECOND
-        names = [found.columns[place][n] for place in self._names]
-        out = list[Tried]()
-        for addr, status, one, time, length in zip(addrs, statuses, timed, times, lengths, strict=True):
+        took = int(SECOND * sum([time_and_bucket[0] for time_and_bucket in timed if time_and_bucket]))
+        lasted = parse_decimal_seconds(columns.columns[self._lasted][n]) if self._lasted else None
+        began -= (took + MAX_REQUEST_TIME if lasted is None else max(lasted, took)) + SECOND
+        names = [columns.columns[place][n] for place in self._names]
+        out = list[SpecialAttempt]()
+        for addr, status, time_and_bucket, time, length in zip(addrs, statuses, timed, times, lengths, strict=True):
             entry = self._entry((addr, *names), known, began)
             if entry is None or entry.since > began or addr in failing:
                 return None
@@ -428,42 +445,47 @@ class FastPath:
                     return None
                 error = _error(status, length not in {b"0", b"-"}, len(out) + 1 < len(addrs))
             values = [b"null" if value == b"-" else value for value in (status, time, length)]
-            data = _ATTEMPT % (addr, *values, entry.fragments[0], ORIGINS[error.origin if error else ""])
-            out.append(Tried(entry, one, data, error))
+            data = _ATTEMPT % (
+                addr,
+                *values,
+                entry.fragments[0],
+                _ORIGIN_FIELDS[error.origin if error else ""],
+            )
+            out.append(SpecialAttempt(entry, time_and_bucket, data, error))
         return out
 
-    def _count(self, tried: Sequence[Tried]) -> None:
-        for one in tried:
-            one.entry.times.append(one.took)
-            if one.error:
-                one.entry.errors[one.error] = one.entry.errors.get(one.error, 0) + 1
+    def _count(self, attempts: Sequence[SpecialAttempt]) -> None:
+        for attempt in attempts:
+            attempt.entry.times.append(attempt.took)
+            if attempt.error:
+                attempt.entry.errors[attempt.error] = attempt.entry.errors.get(attempt.error, 0) + 1
 
     def _count_edges(
         self,
         clients: Iterable[tuple[int, Client]],
         entries: Sequence[Entry],
-        special: Mapping[int, list[Tried] | None],
+        special: Mapping[int, list[SpecialAttempt] | None],
     ) -> None:
         for n, client in clients:
             if n not in special:
                 self._counts.count_edge(client.service, entries[n].service, failed=False)
-            elif tried := special[n]:
-                last = tried[-1]
+            elif attempts := special[n]:
+                last = attempts[-1]
                 self._counts.count_edge(client.service, last.entry.service, failed=last.error is not None)
 
     def take_counts(self) -> list[tuple[Attribution, list[BucketedTime], dict[ErrorLabels, int]]]:
-        """What is to be counted since the last call: attempts' times and errors, by attribution."""
+        """Return what came since the last call: the times and errors of attempts, by attribution."""
         used = [entry for entry in (*self._entries.values(), *self._retired) if entry and entry.times]
-        found = [(entry.attribution, entry.times, entry.errors) for entry in used]
+        counts = [(entry.attribution, entry.times, entry.errors) for entry in used]
         for entry in used:
             entry.times, entry.errors = [], {}
         self._retired.clear()
-        return found
+        return counts
 
-    # --- what is known of addresses ------------------------------------------------------------------------------
+    # --- entries of addresses ------------------------------------------------------------------------------------
 
     def _refresh(self, known: Histories) -> None:
-        if known is not self._known or len(self._entries) > _KEPT:
+        if known is not self._known or len(self._entries) > _MAX_ENTRIES:
             self._known = known
             self._retired += filter(None, self._entries.values())
             self._entries.clear()
@@ -472,19 +494,19 @@ class FastPath:
             known.pods.on_change.add(self._forget)
 
     def stop_listening(self) -> None:
-        """Before it is given up: the history would keep it."""
+        """Unsubscribe from the history, which would otherwise hold on to this."""
         if self._known:
             self._known.pods.on_change.discard(self._forget)
 
     def _forget(self, ip: str) -> None:
-        """What was known of an address may be true no more."""
+        """Forget an address whose history has changed."""
         for key in self._keys_of.pop(ip, ()):
             self._clients.pop(key[0], None)
             if entry := self._entries.pop(key, None):
                 self._retired.append(entry)
 
     def _entry(self, key: Key, known: Histories, at: int) -> Entry | None:
-        """The entry for an address, made if there is none yet; None where its holder is not settled."""
+        """Return the entry of an address, made if there is none yet; None if its holder is not certain."""
         if key in self._entries:
             return self._entries[key]
         addr, primary, alternative = (*key, b"", b"")[:3]
@@ -493,24 +515,26 @@ class FastPath:
         entry = None
         if since is not None:
             when = max(since, at)
-            found = attribute(
+            attribution = attribute(
                 known,
                 addr.decode(),
                 Window(when, when, when),
                 answered=True,
                 upstream_name=effective_upstream_name(primary, alternative),
             )
-            if found.grade == "exact":
-                entry = Entry(since, found, fragments(found), service=service_of_attribution(known, ip, found))
+            if attribution.grade is Grade.EXACT:
+                fragments, service = attribution_fragments(attribution), service_of_attribution(known, ip, attribution)
+                entry = Entry(since, attribution, fragments, service=service)
         self._entries[key] = entry
         self._keys_of.setdefault(ip, []).append(key)
         return entry
 
-    def _began(self, found: Found) -> int:
-        """A time (ns) before which no ordinary line says it was written, neither by its stamp nor by nginx's own time;
-        -FOREVER where it can't be told. Stamps of one time zone are ordered as text, but for fractions of a second.
+    def _earliest_time(self, columns: Columns) -> int:
+        """Return a time (ns) before which no line was written, neither by its stamp nor by nginx's own time.
+
+        -FOREVER if it cannot be told. Stamps of one time zone are in order as texts, except for fractions of a second.
         """
-        stamps = [*filter(None, found.columns[0])]
+        stamps = [*filter(None, columns.columns[0])]
         utc = b"".join(stamps).count(b"Z")
         if not stamps or (utc != len(stamps) and (utc or len({stamp[-6:] for stamp in stamps}) > 1)):
             return -FOREVER
@@ -518,51 +542,54 @@ class FastPath:
         if earliest is None or None in {parse_rfc3339(second + b"Z") for second in set(map(_second, stamps))}:
             return -FOREVER
         times = [earliest]
-        for place, read in self._own_times:
-            own = {*found.columns[place]} - {b""}
+        for place, read in self._end_times:
+            own = {*columns.columns[place]} - {b""}
             times += [at for at in map(read, [min(own)] if read is parse_decimal_seconds else own) if at is not None]
         return min(times)
 
 
 def _ip(addr: bytes) -> str:
-    """As a history has it: there is one way only to write an IPv4 address."""
+    """Return an address as the history has it; there is only one way to write an IPv4 address."""
     return canonical_ip(addr.decode()) if b":" in addr else addr.decode()
 
 
 @lru_cache(maxsize=1 << 10)
 def _error(status: bytes, sent: bool, retried: bool) -> ErrorLabels:
-    """`sent`: an answer of some length."""
+    """Return the labels of a failed attempt; `sent` says that its answer had a length."""
     attempt = Attempt("", int(status), None, int(sent))
-    return ErrorLabels.from_attempt(attempt, retried=retried, origin=origin(attempt, ""))
+    return ErrorLabels.from_attempt(attempt, retried=retried, origin=error_origin(attempt, ""))
 
 
 def _where(values: Sequence[T], wanted: T) -> set[int]:
-    """The numbers of those that are `wanted`, of which there are most often none."""
+    """Return the indexes of the values that are `wanted`, of which there are mostly none."""
     return {n for n, value in enumerate(values) if value == wanted} if wanted in values else set()
 
 
 def patterns(log_format: LogFormat, *, count_only: bool = False) -> Patterns | None:
-    """None where the format can't be read in this way. `count_only`: with groups for no more than that takes."""
+    """Return the patterns of a format; None if it cannot be read in this way.
+
+    With `count_only`, only the variables that matter to the counts have groups.
+    """
     names = [token.variable for token in log_format.tokens if token.variable]
     if len(set(names)) < len(names) or not {"upstream_addr", "upstream_status"} <= set(names):
         return None
     if log_format.dialect is not NGINX:
         return None
-    if log_format.escape == "none" or not _is_told_apart(log_format.tokens):
+    if log_format.escape == "none" or not _is_unambiguous(log_format.tokens):
         return None  # under "none" a quote may be in any text
     groups = _groups(log_format.tokens)
     if groups is None:
         return None
     looser = {_TEXT: _LOOSE_TEXT[log_format.escape], _WORD: _LOOSE_WORD}
-    found = [(token.variable, group) for token, group in zip(log_format.tokens, groups, strict=True)]
+    named = [(token.variable, group) for token, group in zip(log_format.tokens, groups, strict=True)]
     if count_only:
-        found = [(name, group if not name or name in _COUNTED else _ungrouped(group)) for name, group in found]
+        named = [(name, group if not name or name in _COUNTED else _ungrouped(group)) for name, group in named]
         looser = {_ungrouped(group): _ungrouped(loose) for group, loose in looser.items()}
     return Patterns(
-        _compiled([group for _, group in found]),
-        _compiled([looser.get(group, group) for _, group in found]),
+        _compile([group for _, group in named]),
+        _compile([looser.get(group, group) for _, group in named]),
         [name for name in names if not count_only or name in _COUNTED],
-        *([name for name, group in found if group == kind] for kind in (_TEXT, _WORD)),
+        *([name for name, group in named if group == kind] for kind in (_TEXT, _WORD)),
     )
 
 
@@ -570,13 +597,15 @@ def _ungrouped(group: str) -> str:
     return group.replace("(", "(?:", 1)
 
 
-def _compiled(groups: Sequence[str]) -> re.Pattern[bytes]:
+def _compile(groups: Sequence[str]) -> re.Pattern[bytes]:
     return re.compile(f"(?:{_STAMP}{''.join(groups)}|[^\\n]*+)\\n".encode(errors="surrogateescape"))
 
 
-def _is_told_apart(tokens: Sequence[Token]) -> bool:
-    """Whether words are all that any reading can find: no two texts without a quote between them, where one might go on
-    into the other, and no list beside what looks like its separator.
+def _is_unambiguous(tokens: Sequence[Token]) -> bool:
+    """Return whether a line can be read in one way only.
+
+    There must be no two texts without a quote between them, where one might continue into the other, and no list beside
+    what looks like its separator.
     """
     texts = 0
     for token in tokens:
@@ -589,7 +618,7 @@ def _is_told_apart(tokens: Sequence[Token]) -> bool:
 
 
 def _groups(tokens: Sequence[Token]) -> list[str] | None:
-    """One for each token; None where the end of a text can't be told."""
+    """Return a group for each token; None if the end of a text cannot be told."""
     groups = [_group(*three) for three in zip((None, *tokens), tokens, (*tokens[1:], None), strict=False)]
     return None if None in groups else [group for group in groups if group is not None]
 

@@ -1,37 +1,36 @@
-"""When an attempt was, as far as its line tells. Pure."""
+"""When an attempt took place, derived from its line. Pure."""
 
 from enricher.accesslog.record import Record
 from enricher.endpoints.attribution import Window
+from enricher.labels import Reason
 from enricher.timestamps import MILLISECOND, SECOND
 
-CLOCK = 10 * MILLISECOND
-"""nginx reads the clock once per turn of its event loop: its times may be this much old."""
-WRITTEN_LATE = 100 * MILLISECOND
-"""A runtime's stamp this much after the second that the line itself names means that nginx buffered the line."""
-
-
-LONGEST = 600 * SECOND
-"""How long a request may have taken of which the format does not tell."""
-LONGEST_FAILURE = {"refused": 5 * SECOND}
-"""How long before its error line an attempt began at the most, by the reason: a SYN may have been sent again."""
-LONGEST_OTHER_FAILURE = 60 * SECOND
-"""The same for other reasons: nginx's default time-outs."""
+CLOCK_TOLERANCE = 10 * MILLISECOND
+"""Ns by which nginx's times may be too early: it reads the clock once in each turn of its event loop."""
+BUFFERING_THRESHOLD = 100 * MILLISECOND
+"""Ns between the second that a line itself names and the runtime's stamp from which on nginx has buffered the line."""
+MAX_REQUEST_TIME = 600 * SECOND
+"""Ns that a request may have taken if its format does not say."""
+MAX_FAILURE_TIMES: dict[str, int] = {Reason.REFUSED: 5 * SECOND}
+"""Ns between the beginning of a failed attempt and its error line, by reason: a SYN may have been sent again."""
+MAX_OTHER_FAILURE_TIME = 60 * SECOND
+"""The same for all other reasons: nginx's default timeouts."""
 
 
 def error_window(at: int | None, reason: str) -> Window | None:
-    """When an attempt was that an error line is about: it failed when the line was written (ns)."""
+    """Return when the attempt took place that an error line is about; it failed when the line was written (ns)."""
     if at is None:
         return None
-    return Window(at - LONGEST_FAILURE.get(reason, LONGEST_OTHER_FAILURE), at - CLOCK, at)
+    return Window(at - MAX_FAILURE_TIMES.get(reason, MAX_OTHER_FAILURE_TIME), at - CLOCK_TOLERANCE, at)
 
 
-def windows(record: Record, at: int | None) -> list[Window | None]:
-    """When each attempt was, from nginx's own durations and the time its line was written (`at`, ns).
+def attempt_windows(record: Record, at: int | None) -> list[Window | None]:
+    """Return when each attempt took place, from nginx's own durations and the time its line was written (`at`, ns).
 
     The request ended when the line was written, unless the line itself names an earlier second: then nginx buffered
     it, and the request ended some time in that second. An attempt began after the request and the attempts before it,
-    and ended before the attempts after it; slow uploads come before attempts and slow downloads after, so how much
-    earlier it ended is known only from what the request took beyond its attempts.
+    and ended before the attempts after it. Slow uploads come before attempts and slow downloads after them, so only
+    the time that the request took beyond its attempts tells how much earlier an attempt may have ended.
     """
     if not record.attempts:
         return []
@@ -40,26 +39,26 @@ def windows(record: Record, at: int | None) -> list[Window | None]:
         return [None] * len(record.attempts)
     end_earliest, end_latest = end
     durations = [attempt.response_time or 0 for attempt in record.attempts]
-    spare = LONGEST if record.duration is None else max(0, record.duration - sum(durations))
-    after, out = 0, list[Window | None]()
+    spare = MAX_REQUEST_TIME if record.duration is None else max(0, record.duration - sum(durations))
+    later_attempts, result = 0, list[Window | None]()
     for duration in reversed(durations):
-        earliest = end_earliest - after - spare - CLOCK
-        out.append(Window(earliest - duration - CLOCK, earliest, end_latest - after))
-        after += duration
-    out.reverse()
-    return out
+        earliest = end_earliest - later_attempts - spare - CLOCK_TOLERANCE
+        result.append(Window(earliest - duration - CLOCK_TOLERANCE, earliest, end_latest - later_attempts))
+        later_attempts += duration
+    result.reverse()
+    return result
 
 
 def request_window(record: Record, at: int | None) -> Window | None:
-    """When the request was, as far as its line tells: all that time its client had its address."""
+    """Return when the request took place: its client had its address for all of that time."""
     end = _request_end(record, at)
-    return None if end is None else Window(end[0] - (record.duration or 0) - CLOCK, end[0], end[1])
+    return None if end is None else Window(end[0] - (record.duration or 0) - CLOCK_TOLERANCE, end[0], end[1])
 
 
 def _request_end(record: Record, at: int | None) -> tuple[int, int] | None:
     if record.end is None:
         return None if at is None else (at, at)
-    latest = record.end + record.end_uncertainty + CLOCK
-    if at is None or at > latest + WRITTEN_LATE:
+    latest = record.end + record.end_uncertainty + CLOCK_TOLERANCE
+    if at is None or at > latest + BUFFERING_THRESHOLD:
         return record.end, latest
     return min(at, latest), min(at, latest)

@@ -16,7 +16,7 @@ from enricher.endpoints.attribution import Attribution, Histories, attribute
 from enricher.endpoints.history import History
 from enricher.endpoints.slices import read_slice
 from enricher.enrich.engine import HOLD_TIMEOUT
-from enricher.enrich.windows import windows
+from enricher.enrich.windows import attempt_windows
 from enricher.timestamps import SECOND
 from tests.unit.endpoints.reference import HORIZON, SLICE_LAG, START_UP, Life, Try, World, ns, tries
 
@@ -91,7 +91,7 @@ def deliver(known: Histories, connected: list[bool], at: float, what: str, obj: 
 
 def asked(known: Histories, one: Try) -> Attribution:
     at = ns(one.written)
-    window = windows(one.record, at)[0]
+    window = attempt_windows(one.record, at)[0]
     return attribute(known, one.addr, window, answered=one.record.attempts[0].answered)
 
 

@@ -8,7 +8,7 @@ import pytest
 from enricher.endpoints.attribution import Histories, Window, attribute
 from enricher.endpoints.files import load_endpoints, load_into
 from enricher.endpoints.history import History
-from enricher.enrich.output import attributed
+from enricher.enrich.output import attribution_fields
 from tests.unit.endpoints.timeline import said
 
 
@@ -48,7 +48,7 @@ def test_of_several_nothing_is_said_that_is_not_known() -> None:
         slices.pods.apply("ADDED", obj, 5)
     found = attribute(slices, "10.0.0.6:80", Window(10**18, 10**18, 10**18), answered=True)
     assert said(found) == ("ambiguous", "b", "c")
-    assert attributed(found).keys() == {"attribution", "candidates"}
+    assert attribution_fields(found).keys() == {"attribution", "candidates"}
 
 
 def test_a_gzipped_file_is_read_as_what_is_in_it(tmp_path) -> None:

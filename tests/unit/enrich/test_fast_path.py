@@ -146,7 +146,7 @@ def enriched(
                     assert now is not None
                     time[0] = now = until
     enricher.count()
-    assert quick is False or fmt not in FORMATS.values() or any(enricher._fast.values())
+    assert quick is False or fmt not in FORMATS.values() or any(enricher._fast_paths.values())
     counts = (
         {key: (s.requests, s.errors, s.failures, round(s.seconds, 6), s.timed) for key, s in metrics.pods.items()},
         metrics.services,
@@ -210,8 +210,10 @@ def test_both_ways_agree_in_any_format(seed: int) -> None:
 def test_ordinary_lines_take_the_fast_path(fmt: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What it is for: of ordinary lines none goes the plain way, and an address is looked up once."""
     plain: Counter[str] = Counter()
-    read = enriching.read_line
-    monkeypatch.setattr(enriching, "read_line", lambda log_format, one: plain.update(["line"]) or read(log_format, one))
+    read = enriching.parse_line
+    monkeypatch.setattr(
+        enriching, "parse_line", lambda log_format, one: plain.update(["line"]) or read(log_format, one)
+    )
     rng = random.Random(1)
     rng.random = lambda: 0.5  # type: ignore[method-assign]  # nothing odd
     log_format = compile_format(FORMATS[fmt])

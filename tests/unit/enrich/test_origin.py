@@ -3,7 +3,7 @@
 import pytest
 
 from enricher.accesslog.record import Attempt
-from enricher.enrich.error_correlation import origin
+from enricher.enrich.error_correlation import error_origin
 from tests.unit.enrich.controller_lines import STAMP
 
 FORMAT = "$remote_addr $status $upstream_addr $upstream_status $upstream_response_length $upstream_header_time"
@@ -30,7 +30,7 @@ FORMAT = "$remote_addr $status $upstream_addr $upstream_status $upstream_respons
     ],
 )
 def test_who_made_it(status, length, has_header, reason, made_by):
-    assert origin(Attempt("10.0.0.1:80", status, 1, length, has_header), reason) == made_by
+    assert error_origin(Attempt("10.0.0.1:80", status, 1, length, has_header), reason) == made_by
 
 
 def test_a_format_with_the_header_time_tells_them_apart(enriched):

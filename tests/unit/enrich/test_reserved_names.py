@@ -2,11 +2,11 @@
 
 import pytest
 
-from enricher.enrich.output import RESERVED
+from enricher.enrich.output import RESERVED_NAMES
 from tests.unit.enrich.controller_lines import STAMP
 
 
-@pytest.mark.parametrize("name", sorted(RESERVED))
+@pytest.mark.parametrize("name", sorted(RESERVED_NAMES))
 def test_a_variable_of_a_reserved_name_is_renamed(enriched, name):
     (row,) = enriched(b"evil 10.0.0.1:80 200", format_=f"${name} $upstream_addr $upstream_status")
     assert row[f"log_{name}"] == "evil"
