@@ -8,7 +8,7 @@ from tests.support.daemons import Node
 
 
 @pytest.fixture(autouse=True)
-def _no_variables(monkeypatch):
+def no_variables(monkeypatch):
     """The machine's own variables don't matter."""
     for name in list(os.environ):
         if name.startswith("ENRICHER_") or name in {"NODE_NAME", "POD_NAME", "POD_NAMESPACE", "KUBECONFIG"}:
@@ -16,7 +16,7 @@ def _no_variables(monkeypatch):
 
 
 @pytest.fixture(autouse=True)
-def _signals():
+def signals_as_before():
     """`run` blocks some, for its process: here that is the tests'."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     yield

@@ -127,7 +127,7 @@ def _failing(key: tuple[str, str, str, str], minutes: tuple[int, ...], series: S
         errors=series.errors.total(),
         retried=sum(count.retried for count in by_code),
         by_code=tuple(by_code),
-        failures=dict(series.failures.most_common()),
+        failures={str(reason): count for reason, count in series.failures.most_common()},
     )
 
 

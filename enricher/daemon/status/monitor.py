@@ -93,7 +93,7 @@ class StatusMonitor:
             lag_bytes=gauges.lag_bytes,
             lag_seconds=gauges.lag_seconds,
             followed=furthest_behind(self._pipeline.followed()),
-            lines=dict(metrics.lines),
+            lines={str(kind): lines for kind, lines in metrics.lines.items()},
             attributions={str(grade): attempts for grade, attempts in metrics.grades.items()},
             problems=dict(problems),
             failing=failing_pods(self._error_rates.worst_first(), metrics.pods),
