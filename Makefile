@@ -2,7 +2,6 @@
 # make test    the fast tests
 # make lint    style, types and the contracts between the packages
 # make chart   the copies in the Helm chart of deploy/prometheus/rules.yaml and deploy/grafana, made anew
-# make man     docs/enricher.1 anew, after a change of the options
 # make docs    the documents as a site, in build/site; a link that leads nowhere ends it
 # make lock    the pins in requirements/ made anew, from pyproject.toml and what is newest
 # make sbom    what is in the image: build/sbom.json (CycloneDX) and docs/licences.md
@@ -13,11 +12,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test lint chart man docs lock sbom wheel
+.PHONY: help demo test lint chart docs lock sbom wheel
 .NOTPARALLEL:
 
 help:
-	@sed -n '1,10s/^# //p' $(firstword $(MAKEFILE_LIST))
+	@sed -n '1,9s/^# //p' $(firstword $(MAKEFILE_LIST))
 
 demo: .venv/installed
 	$(BIN)/python -m demo
@@ -36,9 +35,6 @@ chart:
 	mkdir -p deploy/helm/enricher/files/grafana
 	for file in deploy/prometheus/rules.yaml; do test ! -e $$file || cp $$file deploy/helm/enricher/files/; done
 	for file in deploy/grafana/*.json; do test ! -e $$file || cp $$file deploy/helm/enricher/files/grafana/; done
-
-man: .venv/installed
-	$(BIN)/python -m enricher.cli.man_page >docs/enricher.1
 
 docs: .venv/installed-docs
 	$(BIN)/mkdocs build --quiet --strict

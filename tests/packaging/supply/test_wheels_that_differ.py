@@ -23,8 +23,6 @@ def checkout(where: Path, mode: int, modified: int) -> Path:
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, where)
     shutil.copytree(ROOT / "enricher", where / "enricher", ignore=NEVER_PACKED)
-    (where / "docs").mkdir()
-    shutil.copy(ROOT / "docs" / "enricher.1", where / "docs")
     for path in where.rglob("*"):
         if path.is_file():
             path.chmod(mode)
@@ -70,10 +68,8 @@ def test_its_files_have_the_time_asked_for(tmp_path: Path) -> None:
     assert {entry.date_time for entry in zipfile.ZipFile(made).infolist()} == {(2025, 6, 15, 15, 6, 40)}
 
 
-def test_the_package_and_its_manual_are_in_it_and_nothing_else(tmp_path: Path) -> None:
+def test_the_package_is_in_it_and_nothing_else(tmp_path: Path) -> None:
     made = wheel(checkout(tmp_path / "one" / "source", 0o644, 1_700_000_000), 1_750_000_000)
     packed = {name for name in zipfile.ZipFile(made).namelist() if ".dist-info/" not in name}
     files = [path for path in (ROOT / "enricher").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
-    manual = {name for name in packed if name.endswith("/share/man/man1/enricher.1")}
-    assert len(manual) == 1
-    assert packed - manual == {path.relative_to(ROOT).as_posix() for path in files}
+    assert packed == {path.relative_to(ROOT).as_posix() for path in files}
