@@ -1,4 +1,4 @@
-"""`python -m tests.proxies.record DIR [VARIANT ...]`: runs the proxies and keeps their logs, the truth, the pods."""
+"""`python -m tests.integration.proxies.record DIR [VARIANT ...]`: record the proxies' logs, the truth and the pods."""
 
 import json
 import sys
