@@ -91,7 +91,7 @@ CASES: list[tuple[str, str, Both, float, Callable[[Both], Attribution]]] = [
     ("answered while its pod moves between slices", "p", moved(), 100.2, lambda t: t.answered(100.2)),
     ("two pods on the host's network, by port", "dns", host_network(), 50, lambda t: t.answered(50, "10.0.0.1:53")),
     ("the same, a port of neither", "dns or web", host_network(), 50, lambda t: t.answered(50, "10.0.0.1:9")),
-    ("answered by a pod 0.3 s before the watch tells of it", "new", new_pod(), 99.7, lambda t: t.answered(99.7)),
+    ("answered by a pod 0.3 s before the watch reports it", "new", new_pod(), 99.7, lambda t: t.answered(99.7)),
 ]
 
 
