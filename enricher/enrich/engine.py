@@ -253,7 +253,7 @@ class Enricher:
         block = batch.lines
         if not isinstance(block, Block) or not len(block):
             return []
-        possible = formats.formats_if_stable(lambda: (parse_rfc3339(raw.partition(b" ")[0]) for raw in block.raw))
+        possible = formats.formats_if_stable(lambda: (parse_rfc3339(raw.partition(b" ")[0]) for raw in block.raw_lines))
         fast = (
             self._fast_path(formats.single_format(possible, self._last_formats.get(batch.source))) if possible else None
         )
@@ -268,7 +268,7 @@ class Enricher:
         slow_lines = dict[int, ParsedLine]()
 
         def parse(index: int) -> ParsedLine:
-            return slow_lines.get(index) or parse_line(formats, block.frame(block.raw[index])[0])
+            return slow_lines.get(index) or parse_line(formats, block.parse_frames(block.raw_lines[index])[0])
 
         slow_lines.update((index, parse(index)) for index in sorted(columns.slow))
         correlator = self._correlators[batch.source]
