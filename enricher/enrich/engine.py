@@ -199,7 +199,7 @@ class Enricher:
     def _advance(self, batch: _Batch, now: int | None) -> tuple[bytes, int]:
         """Return JSON lines, and until when (ns) the next line of the batch waits; 0 where none is left."""
         if batch.formats is None:
-            batch.formats = self._detector.formats_for(batch.source, batch.source.profile, _of_stdout(batch.lines))
+            batch.formats = self._detector.timeline_for(batch.source, batch.source.profile, _of_stdout(batch.lines))
         formats = batch.formats
         out = self._take_fast_path(batch, formats, now) if batch.rest is None else []
         if batch.rest is None:
@@ -302,7 +302,7 @@ class Enricher:
     def formats(self, source: Source, at: int) -> tuple[str, ...]:
         """Return the texts of the formats that a source's lines written then (ns) may have."""
         return tuple(
-            log_format.text for log_format in self._detector.formats_for(source, source.profile, ()).formats_at(at)
+            log_format.text for log_format in self._detector.timeline_for(source, source.profile, ()).formats_at(at)
         )
 
     def forget(self, source: Source) -> None:

@@ -59,7 +59,7 @@ FIRST = {
 
 
 def chosen(detector, lines, source="a", profile=""):
-    return detector.formats_for(source, profile, lines).formats_at(AT)
+    return detector.timeline_for(source, profile, lines).formats_at(AT)
 
 
 # --- by the first lines -----------------------------------------------------------------------------------------------
@@ -74,14 +74,14 @@ def test_the_first_line_that_one_proxy_can_have_written_tells(name, before):
 @pytest.mark.parametrize("before", [[], NOISE, ODD])
 def test_the_usual_format_is_found_too(before):
     detector = FormatDetector()
-    assert detector.formats_for("a", "", [*before, INGRESS]) is detector.default
-    assert detector.formats_for("a", "", lines_of("envoy-default")) is detector.default
+    assert detector.timeline_for("a", "", [*before, INGRESS]) is detector.default
+    assert detector.timeline_for("a", "", lines_of("envoy-default")) is detector.default
 
 
 def test_a_source_without_any_fitting_line_stays_with_the_usual_format():
     detector = FormatDetector()
     for lines in ([], NOISE, ODD, [b"x"] * DETECTION_LINES):
-        assert detector.formats_for("a", "", lines) is detector.default
+        assert detector.timeline_for("a", "", lines) is detector.default
     assert detector.default.formats_at(AT) == USUAL
 
 
@@ -97,15 +97,15 @@ def test_only_so_many_lines_are_looked_at():
 def test_they_may_come_in_several_batches():
     detector = FormatDetector()
     for line in NOISE + ODD:
-        assert detector.formats_for("a", "", [line]) is detector.default
+        assert detector.timeline_for("a", "", [line]) is detector.default
     assert chosen(detector, lines_of("haproxy-address")) == profile_formats("haproxy")
 
 
 def test_what_was_found_out_stays_while_the_lines_do():
     detector = FormatDetector()
-    first = detector.formats_for("a", "", lines_of("envoy-default"))
+    first = detector.timeline_for("a", "", lines_of("envoy-default"))
     for lines in (lines_of("envoy-gateway"), NOISE, ODD, []):
-        assert detector.formats_for("a", "", lines) is first
+        assert detector.timeline_for("a", "", lines) is first
 
 
 def test_a_log_may_begin_with_something_else():
@@ -113,14 +113,14 @@ def test_a_log_may_begin_with_something_else():
     detector = FormatDetector()
     assert chosen(detector, lines_of("envoy-default")[:1]) == profile_formats("envoy")
     assert chosen(detector, lines_of("traefik-json")) == profile_formats("traefik")
-    assert detector.formats_for("a", "", [INGRESS]) is detector.default
-    assert detector.formats_for("a", "", lines_of("envoy-default")) is detector.default
+    assert detector.timeline_for("a", "", [INGRESS]) is detector.default
+    assert detector.timeline_for("a", "", lines_of("envoy-default")) is detector.default
 
 
 def test_most_of_the_first_lines_decide():
     detector = FormatDetector()
-    assert detector.formats_for("a", "", [*lines_of("envoy-default")[:1], INGRESS, INGRESS]) is detector.default
-    assert detector.formats_for("b", "", [*lines_of("envoy-default")[:1], INGRESS]) is detector.default
+    assert detector.timeline_for("a", "", [*lines_of("envoy-default")[:1], INGRESS, INGRESS]) is detector.default
+    assert detector.timeline_for("b", "", [*lines_of("envoy-default")[:1], INGRESS]) is detector.default
 
 
 def test_each_source_by_itself_and_again_once_it_was_gone():
@@ -178,7 +178,7 @@ def test_a_source_with_a_profile_of_its_own(detector):
     usual = detector.default.formats_at(AT)
     assert chosen(detector, [INGRESS], "a", "traefik") == profile_formats("traefik")
     assert chosen(detector, [INGRESS], "b", "haproxy") == profile_formats("haproxy")
-    assert detector.formats_for("c", "traefik", []) is detector.formats_for("a", "traefik", [])
+    assert detector.timeline_for("c", "traefik", []) is detector.timeline_for("a", "traefik", [])
     assert chosen(detector, [], "d") == usual
 
 

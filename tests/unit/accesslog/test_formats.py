@@ -19,7 +19,7 @@ from enricher.accesslog.nginx import compile_format
         ("$status $upstream_addr$request_uri", "character 23"),
         ("$host$status", "character 6"),
         ("escape=html $status", "escape=html"),
-        ("combined", "combined is the name of a format, give the format itself"),
+        ("combined", "combined is the name of a format; give the format itself"),
         ("log_format x '$status", 'expected a word or ; at " \'$status"'),
         ("log_format x;", "no variable"),
         ("log_format a '$status';\nlog_format b '$host';", "several log_format directives (a, b): give one"),
