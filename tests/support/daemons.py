@@ -58,14 +58,14 @@ class Daemon:
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ | environ
         )
-        self.out, self.said = [], []
+        self.out, self.stderr_lines = [], []
         self._threads = []
-        self._collect(self.process.stderr, self.said)
+        self._collect(self.process.stderr, self.stderr_lines)
         self.port = until(self._port)
 
     def _port(self):
-        assert self.process.poll() is None, b"".join(self.said)
-        found = re.search(rb"on port (\d+)", b"".join(self.said))
+        assert self.process.poll() is None, b"".join(self.stderr_lines)
+        found = re.search(rb"on port (\d+)", b"".join(self.stderr_lines))
         return found and int(found[1])
 
     def _collect(self, stream, lines):

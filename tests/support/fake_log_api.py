@@ -11,13 +11,13 @@ from enricher.timestamps import SECOND, parse_rfc3339
 LOG = re.compile(r"/api/v1/namespaces/(?P<namespace>[^/]+)/pods/(?P<pod>[^/]+)/log")
 
 
-class LogStandIn(FakeApi):
+class FakeLogApi(FakeApi):
     """`logs` has the lines of each pod, with stamps; times are compared by whole seconds, as with sinceTime."""
 
     def __init__(self) -> None:
         super().__init__()
         self.logs: dict[str, list[bytes]] = {}
-        self.log_asked: list[ReceivedRequest] = []
+        self.log_requests: list[ReceivedRequest] = []
         self.log_faults: list[web.StreamResponse | object] = []
         self.readers = 0
         self._news = asyncio.Event()
@@ -57,7 +57,7 @@ class LogStandIn(FakeApi):
         found = LOG.fullmatch(request.path)
         if not found:
             return await super()._answer(request)
-        self.log_asked.append(ReceivedRequest(request.path, dict(request.query), ""))
+        self.log_requests.append(ReceivedRequest(request.path, dict(request.query), ""))
         if self.log_faults:
             return await self.log_faults.pop(0)(request)
         if ("pods", found["namespace"], found["pod"]) not in self.objects:

@@ -109,7 +109,7 @@ class Reading:
             self.follower.commit(chunk, len(chunk.lines))
         return self.texts[before:]
 
-    def settle(self) -> list[str]:
+    def drain(self) -> list[str]:
         """Reads until the clock brings nothing more either."""
         before = len(self.lines)
         for _ in range(8):

@@ -25,12 +25,12 @@ class Process:
         if not arguments:
             (directory / "endpoints.yaml").write_text(ENDPOINTS)
             arguments = ("--endpoints", str(directory / "endpoints.yaml"))
-        self.log_dir, self.said = directory / "pods", tempfile.TemporaryFile()  # noqa: SIM115  as long as the process
+        self.log_dir, self.stderr_file = directory / "pods", tempfile.TemporaryFile()  # noqa: SIM115  as long as the process
         command = [sys.executable, "-m", "enricher", "run", "--listen", "127.0.0.1:0"]
         command += ["--log-dir", self.log_dir, "--state-dir", directory / "state", *arguments]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.said)
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.stderr_file)
         self.pid, self.out, self.peak = self._process.pid, bytearray(), 0.0
-        self.heard = list[tuple[float, int]]()
+        self.reads = list[tuple[float, int]]()
         self._stdout = self._process.stdout.fileno()
         os.set_blocking(self._stdout, False)
         self.until(self._find_port)
@@ -43,7 +43,7 @@ class Process:
 
     def log(self) -> str:
         # With a `seek` the daemon's next line would go there too: it writes to the same open file.
-        return os.pread(self.said.fileno(), 1 << 20, 0).decode()
+        return os.pread(self.stderr_file.fileno(), 1 << 20, 0).decode()
 
     def pump(self, seconds: float) -> None:
         """Reads stdout for so long."""
@@ -58,7 +58,7 @@ class Process:
         except BlockingIOError:
             return True
         self.out += data
-        self.heard.append((time.monotonic(), len(self.out)))
+        self.reads.append((time.monotonic(), len(self.out)))
         return bool(data)
 
     def until(self, condition, seconds: float = 30, *, reading: bool = True) -> None:
@@ -116,4 +116,4 @@ class Process:
             self._process.kill()
             self._process.wait()
         self._process.stdout.close()
-        self.said.close()
+        self.stderr_file.close()

@@ -826,11 +826,11 @@ def made_of(unit: bytes) -> list[bytes]:
     for format_ in ENVOY_FORMATS:
         lines += [envoy_line(format_, **{name: text}) for name in ENVOY_CLIENTS if name != "path"]
         lines += [envoy_line(format_, path=path), envoy_line(format_, REQUESTED_SERVER_NAME=text)]
-    usual = {"user": b"-", "path": b"/", "referer": b"-", "agent": b"-"}
-    lines += [traefik_line(**(usual | {name: text})) for name in usual]
-    usual = {"cookie": b"-", "agent": b"-", "host": b"-", "path": b"/"}
-    lines += [haproxy_line(**(usual | {name: text})) for name in usual]
-    return [*lines, haproxy_line(**(usual | {"path": path})).replace(b"#22", b'"')]
+    ordinary_values = {"user": b"-", "path": b"/", "referer": b"-", "agent": b"-"}
+    lines += [traefik_line(**(ordinary_values | {name: text})) for name in ordinary_values]
+    ordinary_values = {"cookie": b"-", "agent": b"-", "host": b"-", "path": b"/"}
+    lines += [haproxy_line(**(ordinary_values | {name: text})) for name in ordinary_values]
+    return [*lines, haproxy_line(**(ordinary_values | {"path": path})).replace(b"#22", b'"')]
 
 
 @pytest.mark.parametrize("unit", PIECES)
