@@ -9,7 +9,7 @@ from tests.support.daemons import Node
 
 @pytest.fixture(autouse=True)
 def _no_variables(monkeypatch):
-    """The machine's own variables don't matter."""
+    """Remove the machine's own variables, which must not matter."""
     for name in list(os.environ):
         if name.startswith("ENRICHER_") or name in {"NODE_NAME", "POD_NAME", "POD_NAMESPACE", "KUBECONFIG"}:
             monkeypatch.delenv(name)
@@ -17,7 +17,7 @@ def _no_variables(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def _signals():
-    """`run` blocks some, for its process: here that is the tests'."""
+    """Restore the blocked signals: `run` blocks some for its process, which here is that of the tests."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     yield
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
