@@ -155,7 +155,7 @@ def test_a_line_that_two_proxies_can_have_written_tells_nothing():
     assert detect_profile(lines_of("nginx-upstreams")[0]) == "nginx"  # nginx-ingress shares the format
 
 
-# --- as the user said -------------------------------------------------------------------------------------------------
+# --- as configured ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -286,8 +286,8 @@ def test_the_longer_format_is_taken_where_both_fit(longer_first):
     long = (compile_format("$status $upstream_addr $request_time $http_user_agent"),)
     timeline = FormatTimeline(long if longer_first else short)
     timeline.add_change(short if longer_first else long, AT, AT)
-    found, record = timeline.parse(b"200 10.0.0.1:80 0.001 curl/8", AT)
-    assert found is long[0]
+    log_format, record = timeline.parse(b"200 10.0.0.1:80 0.001 curl/8", AT)
+    assert log_format is long[0]
     assert record.fields["http_user_agent"] == "curl/8"
     assert timeline.parse(b"200 10.0.0.1:80 curl/8", AT)[0] is short[0]
 
@@ -312,7 +312,7 @@ def escaped(request):
 
 
 @pytest.mark.parametrize(
-    ("request_", "escape", "said"),
+    ("raw_request", "escape", "request_text"),
     [
         (rb"GET /\x22 HTTP/1.1", "default", 'GET /" HTTP/1.1'),
         (rb"GET /\x5C\xE5", "default", "GET /\\\\xe5"),
@@ -322,10 +322,10 @@ def escaped(request):
         (rb"\n\t\u0016", "json", "\n\t\x16"),
     ],
 )
-def test_backslashes_tell_how_a_line_is_escaped(escaped, request_, escape, said):
-    found, record = escaped.parse(b'{"s": 200, "a": "10.0.0.1:80", "r": "%b"}' % request_, AT)
-    assert found.escape == escape
-    assert record.fields["request"] == said
+def test_backslashes_tell_how_a_line_is_escaped(escaped, raw_request, escape, request_text):
+    log_format, record = escaped.parse(b'{"s": 200, "a": "10.0.0.1:80", "r": "%b"}' % raw_request, AT)
+    assert log_format.escape == escape
+    assert record.fields["request"] == request_text
 
 
 def test_without_backslashes_it_does_not_matter(escaped):
@@ -335,9 +335,9 @@ def test_without_backslashes_it_does_not_matter(escaped):
 
 def test_a_single_format_is_not_asked_for_its_backslashes():
     """Not all that a proxy writes is known: what fits the only format is read."""
-    (found,) = DEFAULT_FORMATS
+    (log_format,) = DEFAULT_FORMATS
     line = INGRESS.replace(b"curl/8", rb"a\q")
-    assert FormatTimeline((found,)).parse(line, AT)[1].fields["http_user_agent"] == r"a\q"
+    assert FormatTimeline((log_format,)).parse(line, AT)[1].fields["http_user_agent"] == r"a\q"
 
 
 def test_the_same_text_again_is_no_change():
@@ -345,4 +345,4 @@ def test_the_same_text_again_is_no_change():
     timeline = FormatTimeline(DEFAULT_FORMATS)
     timeline.add_change((compile_format(INGRESS_NGINX),), AT, AT)
     assert timeline.parse(INGRESS, AT)
-    assert len({found.text for found in timeline.formats_at(None)}) == 1
+    assert len({log_format.text for log_format in timeline.formats_at(None)}) == 1

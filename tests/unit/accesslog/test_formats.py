@@ -7,7 +7,7 @@ from enricher.accesslog.nginx import compile_format
 
 
 @pytest.mark.parametrize(
-    ("format_", "said"),
+    ("format_", "message"),
     [
         ("", "no variable"),
         ("plain words", "no variable"),
@@ -26,10 +26,10 @@ from enricher.accesslog.nginx import compile_format
         ("log_format x '$status' '$';", "character 8"),
     ],
 )
-def test_what_is_wrong_and_where(format_, said):
+def test_what_is_wrong_and_where(format_, message):
     with pytest.raises(LogFormatError) as error:
         compile_format(format_)
-    assert said in str(error.value)
+    assert message in str(error.value)
     assert "\n" not in str(error.value)
 
 

@@ -67,8 +67,8 @@ def test_kinds_of_address(ordinary_values, peer):
 
 
 def test_a_list_of_hundreds(ordinary_values):
-    tried = [State(b"10.0.0.%d:80" % (n % 250), 502, n, n) for n in range(400)]
-    record = parsed(ordinary_values, tried)
+    states = [State(b"10.0.0.%d:80" % (n % 250), 502, n, n) for n in range(400)]
+    record = parsed(ordinary_values, states)
     assert [a.response_length for a in record.attempts] == list(range(400))
 
 
