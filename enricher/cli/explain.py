@@ -26,7 +26,7 @@ def explain_line(settings: Settings, histories: Histories, text: bytes) -> Itera
     framer = Framer()
     line = [*framer.feed(text.rstrip(b"\n") + b"\n"), *framer.flush()][0]
     detector = FormatDetector(settings.logs.formats, settings.logs.given_profile)
-    reading = parse_line(detector.formats_for(None, "", [line.text]), line)
+    reading = parse_line(detector.timeline_for(None, "", [line.text]), line)
     attributions = attribute_line(histories, reading, settings.output.pod_variable)
     record, error = reading.record, reading.error
     if error and error.upstream:

@@ -199,7 +199,7 @@ class Enricher:
     def _advance(self, batch: _Batch, now: int | None) -> tuple[bytes, int]:
         """Return JSON lines, and until when (ns) the next line of the batch waits; 0 where none is left."""
         if batch.formats is None:
-            batch.formats = self._detector.formats_for(batch.source, batch.source.profile, _of_stdout(batch.lines))
+            batch.formats = self._detector.timeline_for(batch.source, batch.source.profile, _of_stdout(batch.lines))
         formats = batch.formats
         out = self._take_fast_path(batch, formats, now) if batch.rest is None else []
         if batch.rest is None:
@@ -253,7 +253,7 @@ class Enricher:
         block = batch.lines
         if not isinstance(block, Block) or not len(block):
             return []
-        possible = formats.formats_if_stable(lambda: (parse_rfc3339(raw.partition(b" ")[0]) for raw in block.raw))
+        possible = formats.formats_if_stable(lambda: (parse_rfc3339(raw.partition(b" ")[0]) for raw in block.raw_lines))
         fast = (
             self._fast_path(formats.single_format(possible, self._last_formats.get(batch.source))) if possible else None
         )
@@ -268,7 +268,7 @@ class Enricher:
         slow_lines = dict[int, ParsedLine]()
 
         def parse(index: int) -> ParsedLine:
-            return slow_lines.get(index) or parse_line(formats, block.frame(block.raw[index])[0])
+            return slow_lines.get(index) or parse_line(formats, block.parse_frames(block.raw_lines[index])[0])
 
         slow_lines.update((index, parse(index)) for index in sorted(columns.slow))
         correlator = self._correlators[batch.source]
@@ -302,7 +302,7 @@ class Enricher:
     def formats(self, source: Source, at: int) -> tuple[str, ...]:
         """Return the texts of the formats that a source's lines written then (ns) may have."""
         return tuple(
-            log_format.text for log_format in self._detector.formats_for(source, source.profile, ()).formats_at(at)
+            log_format.text for log_format in self._detector.timeline_for(source, source.profile, ()).formats_at(at)
         )
 
     def forget(self, source: Source) -> None:

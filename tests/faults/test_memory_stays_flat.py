@@ -106,7 +106,7 @@ def arrived(process: Process) -> int:
     """Lines so far; what was read is thrown away."""
     process.lines = getattr(process, "lines", 0) + process.out.count(b"\n")
     process.out.clear()
-    process.heard.clear()
+    process.reads.clear()
     return process.lines
 
 

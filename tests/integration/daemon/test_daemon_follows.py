@@ -56,7 +56,7 @@ def test_the_daemons_own_log_is_never_read(node):
 def test_from_end_means_what_is_there_at_the_start(node):
     node.write(cri(access(0)))
     daemon = node.start("--from", "end")
-    until(lambda: b"following" in b"".join(daemon.said))
+    until(lambda: b"following" in b"".join(daemon.stderr_lines))
     until(lambda: "enricher_sources 1.0" in daemon.get("/metrics")[1])
     node.write(cri(access(1)))
     until(lambda: daemon.ids() == ["request-1"])
@@ -117,7 +117,7 @@ def test_many_scrapes_at_once(node):
 def test_from_end_with_a_checkpoint_reads_what_came_meanwhile(node):
     node.write(cri(access(1)))
     first = node.start("--from", "end")
-    until(lambda: b"following" in b"".join(first.said))
+    until(lambda: b"following" in b"".join(first.stderr_lines))
     until(lambda: "enricher_sources 1.0" in first.get("/metrics")[1])
     node.write(cri(access(2)))
     until(lambda: first.ids() == ["request-2"])

@@ -54,7 +54,7 @@ def test_lines_of_the_end_are_written(node):
     daemon = node.start()
     until(lambda: daemon.out)
     assert daemon.stop()[0] == 0
-    assert daemon.said[-1].endswith(b"INFO enricher.daemon.run: stopping\n")
+    assert daemon.stderr_lines[-1].endswith(b"INFO enricher.daemon.run: stopping\n")
 
 
 def test_a_daemon_that_would_read_its_own_output_does_not(node, tmp_path):

@@ -34,5 +34,5 @@ def test_the_wrong_format_is_told_once(node):
     daemon = node.start("--log-format", "$status $upstream_addr $upstream_status")
     until(lambda: len(daemon.rows()) == 50)
     assert daemon.stop()[0] == 0
-    said = [line for line in daemon.said if b"fits the log format" in line]
+    said = [line for line in daemon.stderr_lines if b"fits the log format" in line]
     assert len(said) == 1
