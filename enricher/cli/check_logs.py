@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from enricher.accesslog.detection import FormatDetector, detect_profile
 from enricher.accesslog.profiles import PROFILES, Formats, profile_formats
-from enricher.enrich.engine import parse_line
+from enricher.enrich.parsed_line import parse_line
 from enricher.labels import LineKind
 from enricher.line import Line, Source
 from enricher.tailer.framing import Framer
@@ -61,11 +61,11 @@ def read_sample(detector: FormatDetector, source: Source, lines: Sequence[Line])
     timeline = detector.formats_for(source, source.profile, (line.text for line in lines if line.stream != "stderr"))
     sample = LogSample(profile=profile_name(timeline.formats_at(None)))
     for line in lines:
-        reading = parse_line(timeline, line)
-        if reading.record:
+        parsed = parse_line(timeline, line)
+        if parsed.record:
             sample.access += 1
-            sample.attempts += len(reading.record.attempts)
-        elif reading.kind == LineKind.PARSE_ERROR:
+            sample.attempts += len(parsed.record.attempts)
+        elif parsed.kind == LineKind.PARSE_ERROR:
             sample.misfits += 1
             sample.last_misfit = line.text
         else:

@@ -63,16 +63,15 @@ def enrich(
                         continue
                     for record in step.data.splitlines():
                         table.add(orjson.loads(record))
-    if FormatCheck(warning_lines=1).warning(metrics.lines):
-        total, tried = metrics.lines.total(), _formats_tried(settings.logs)
-        sys.stderr.write(f"enricher: none of {total} lines fits {tried}: set --profile or --log-format\n")
+    if warning := FormatCheck(1, _log_format_text(settings.logs)).warning(metrics.lines):
+        sys.stderr.write(f"enricher: {warning}\n")
     if isinstance(table, PodStats):
         print_summary(table, PipedConsole(width=None if sys.stdout.isatty() else 160))
     elif table and report:
         out.writelines(f"{line}\n".encode() for line in MAPS[report](table))
 
 
-def _formats_tried(logs: LogSettings) -> str:
+def _log_format_text(logs: LogSettings) -> str:
     if logs.formats:
         return "the given log format"
     return f"a log format of the profile {logs.profile}" if logs.profile else "a known log format"

@@ -13,7 +13,7 @@ from enricher.endpoints.attribution import Attribution, Histories, Window, attri
 from enricher.endpoints.slices import Owner, split_address
 from enricher.endpoints.spans import spans_of_port
 from enricher.endpoints.tenure import BEGINNING, FOREVER, Tenure
-from enricher.enrich.engine import attribute_line, parse_line
+from enricher.enrich.parsed_line import attribute_line, parse_line
 from enricher.enrich.windows import error_window
 from enricher.errors import UsageError
 from enricher.tailer.framing import Framer
@@ -26,11 +26,11 @@ def explain_line(settings: Settings, histories: Histories, text: bytes) -> Itera
     framer = Framer()
     line = [*framer.feed(text.rstrip(b"\n") + b"\n"), *framer.flush()][0]
     detector = FormatDetector(settings.logs.formats, settings.logs.given_profile)
-    reading = parse_line(detector.formats_for(None, "", [line.text]), line)
-    attributions = attribute_line(histories, reading, settings.output.pod_variable)
-    record, error = reading.record, reading.error
+    parsed = parse_line(detector.formats_for(None, "", [line.text]), line)
+    attributions = attribute_line(histories, parsed, settings.output.pod_variable)
+    record, error = parsed.record, parsed.error
     if error and error.upstream:
-        window = error_window(reading.at, error.reason)
+        window = error_window(parsed.at, error.reason)
         yield from _explain_attempt(histories, error.upstream, window, attributions[0], answered=False)
         return
     if not record:
@@ -40,7 +40,7 @@ def explain_line(settings: Settings, histories: Histories, text: bytes) -> Itera
     if not record.attempts:
         yield "no attempt: the proxy answered by itself"
     for number, (attempt, window, attribution) in enumerate(
-        zip(record.attempts, reading.windows, attributions, strict=True), 1
+        zip(record.attempts, parsed.windows, attributions, strict=True), 1
     ):
         status = "no status" if attempt.status is None else f"status {attempt.status}"
         outcome = "answered" if attempt.answered else "failed"

@@ -176,7 +176,7 @@ class LogPipeline:
 
     def update_counts(self) -> None:
         """Bring the metrics up to date."""
-        self._enricher.count()
+        self._enricher.update_counts()
 
     @property
     def sources(self) -> int:
@@ -207,7 +207,7 @@ class LogPipeline:
                 namespace=escape_bytes(source.namespace),
                 pod=escape_bytes(source.pod),
                 container=escape_bytes(source.container),
-                formats=tuple(map(escape_bytes, self._enricher.formats(source, time.time_ns()))),
+                formats=tuple(map(escape_bytes, self._enricher.format_texts(source, time.time_ns()))),
                 lag_bytes=follower.lag(),
                 last_line_age_seconds=self._last_line_age(source),
                 problem=follower.problem and escape_bytes(follower.problem),

@@ -72,7 +72,7 @@ class StatusMonitor:
             self._sample()
 
     def _sample(self) -> None:
-        self._error_rates.sample(self._metrics.errors(), time.monotonic())
+        self._error_rates.sample(self._metrics.errors_by_pod(), time.monotonic())
 
     def status(self) -> Status:
         """Return the status as of now."""

@@ -68,7 +68,7 @@ def ask(request, pods):
         for _ in range(2):  # the second time what the first has learned is used
             chunk = block if request.param == "quick" else list(block)
             data = enrich_all(enricher, Histories(pods, History()), chunk)
-        enricher.count()
+        enricher.update_counts()
         rows = [orjson.loads(row) for row in data.splitlines()][1:]
         assert [row["kind"] for row in rows] == ["access"] * len(lines)
         edges = {key: (edge.requests // 2, edge.errors // 2) for key, edge in metrics.edges.items()}

@@ -145,10 +145,13 @@ def enriched(
                 case Hold(until):
                     assert now is not None
                     time[0] = now = until
-    enricher.count()
+    enricher.update_counts()
     assert quick is False or fmt not in FORMATS.values() or any(enricher._fast_paths.values())
     counts = (
-        {key: (s.requests, s.errors, s.failures, round(s.seconds, 6), s.timed) for key, s in metrics.pods.items()},
+        {
+            key: (s.requests, s.errors, s.failures, round(s.seconds, 6), s.timed_attempts)
+            for key, s in metrics.pods.items()
+        },
         metrics.services,
         +metrics.lines,
         +metrics.grades,
@@ -264,7 +267,7 @@ def test_what_overflows_is_counted_alike(max_series: int) -> None:
         metrics = Metrics(lambda: NOW, max_series=max_series)
         enricher = Enricher(FormatDetector((compile_format(INGRESS_NGINX),)), metrics)
         enrich_all(enricher, known(), framed(body) if quick else list(framed(body)))
-        enricher.count()
+        enricher.update_counts()
         counts.append(sum(series.requests for series in metrics.pods.values()))
         assert metrics.overflowed > 0
     assert counts[0] == counts[1]

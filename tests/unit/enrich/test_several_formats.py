@@ -80,6 +80,6 @@ def test_formats_that_came_and_went_leave_nothing() -> None:
         text = line("curl", when + 2 * CHANGE_LAG).replace(" abc\n", f" abc x{n}\n")
         enrich_all(enricher, at, framed(text.encode()))
         pods = max(pods, len(at.pods.on_change))
-    enricher.count()
+    enricher.update_counts()
     assert pods <= 60
     assert sum(series.requests for series in metrics.pods.values()) == 300
