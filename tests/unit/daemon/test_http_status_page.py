@@ -9,7 +9,7 @@ import pytest
 
 from enricher.config.settings import ListenAddress
 from enricher.daemon import http as module
-from enricher.daemon.http import serving
+from enricher.daemon.http import serve
 from enricher.metrics.counters import Gauges, Metrics
 from enricher.metrics.exposition import Collector
 from tests.support.statuses import FAILING, OUT_OF_SYNC
@@ -18,7 +18,7 @@ PATHS = ("/", "/status.json")
 
 
 def here(status=lambda: FAILING):
-    return serving(ListenAddress("127.0.0.1", 0), Collector(Metrics(), Gauges), lambda: None, status=status)
+    return serve(ListenAddress("127.0.0.1", 0), Collector(Metrics(), Gauges), lambda: None, status=status)
 
 
 async def ask(port, path, method="GET"):
