@@ -68,7 +68,7 @@ def test_the_options_themselves(check, capsys, monkeypatch):
     monkeypatch.setenv("ENRICHER_LOGDIR", "x")
     code, verdicts, out = check()
     assert (code, verdicts["configuration"]) == (0, "warning")
-    assert "ENRICHER_LOGDIR is not an option's" in out
+    assert "ENRICHER_LOGDIR does not belong to any option" in out
 
 
 def test_a_flag_that_is_unknown_is_wrong_usage(capsys):
