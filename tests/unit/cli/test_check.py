@@ -220,7 +220,7 @@ def test_beside_the_daemon_it_is_no_failure(check, node):
     daemon = node.start()
     code, verdicts, out = check("--listen", f"127.0.0.1:{daemon.port}")
     assert (code, verdicts["port"], verdicts["state directory"]) == (0, "warning", "warning")
-    assert "a daemon serves there already" in out
+    assert "a daemon is already serving there" in out
     assert daemon.stop()[0] == 0
 
 

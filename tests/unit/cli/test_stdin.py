@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from enricher.cli.top import keyboard
+from enricher.cli.top import terminal_as_stdin
 from enricher.errors import UsageError
 
 
@@ -23,7 +23,7 @@ def test_keys_and_a_log_do_not_both_come_from_the_terminal(monkeypatch):
     with os.fdopen(its, "r+b", buffering=0) as terminal, os.fdopen(ours):
         for name in ("stdin", "stdout"):
             monkeypatch.setattr(sys, name, _Text(terminal))
-        with pytest.raises(UsageError, match="cannot read a log from stdin"), keyboard(True):
+        with pytest.raises(UsageError, match="cannot read a log from stdin"), terminal_as_stdin(True):
             pass
 
 

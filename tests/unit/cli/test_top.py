@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from demo.picture import draw_top, settle
-from enricher.cli.top import TopApp, keyboard
+from enricher.cli.top import TopApp, terminal_as_stdin
 from enricher.errors import ConfigurationError, UsageError
 from enricher.report.pod_stats import WINDOW_SECONDS, PodStats
 from enricher.timestamps import SECOND
@@ -316,5 +316,5 @@ async def test_the_picture_in_the_documents_is_of_this_version():
 
 def test_without_a_terminal(monkeypatch):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: False, raising=False)
-    with pytest.raises(UsageError, match="top needs a terminal"), keyboard(False):
+    with pytest.raises(UsageError, match="top needs a terminal"), terminal_as_stdin(False):
         pass
