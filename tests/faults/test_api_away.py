@@ -155,8 +155,8 @@ async def test_gone_again_and_again(tmp_path):
             await asyncio.sleep(3)
             assert len(server.requests) - asked < 8, "no pause between"
             server.fault = None
-            watches = server.watching
-            await it.until(lambda: server.watching > watches)
+            watches = server.watch_count
+            await it.until(lambda: server.watch_count > watches)
             server.bookmark()  # as a server sends one each minute: only then can it be told from the loop
             await it.settled()
             assert (await it.line(2))["attribution"] == "exact"

@@ -104,10 +104,10 @@ async def test_closes_its_connection_with_its_consumer(tmp_path):
             await anext(news)
             server.apply("ADDED", slice_of("b", {}))
             await anext(news)
-            assert server.watching == 1
+            assert server.watch_count == 1
             await news.aclose()
             async with asyncio.timeout(5):
-                while server.watching:  # noqa: ASYNC110  # the server hears of it by the network
+                while server.watch_count:  # noqa: ASYNC110  # the server hears of it by the network
                     await asyncio.sleep(0.001)
 
 
@@ -410,7 +410,7 @@ async def test_401_reads_the_credentials_again(bench):
         it.server.tokens = {"rotated"}
         it.at_pause = lambda pauses: pauses == 3 and it.server.write_kubeconfig(it.kubeconfig, "rotated")
         it.server.drop()
-        await it.until(lambda: it.status.restarts.get("unauthorized") == 2 and it.server.watching)
+        await it.until(lambda: it.status.restarts.get("unauthorized") == 2 and it.server.watch_count)
         assert it.lists == ["0"]
         assert it.server.requests[-1].authorization == "Bearer rotated"
 
@@ -627,7 +627,7 @@ async def test_whatever_happens_the_consumer_ends_with_the_servers_state(bench, 
             it.server.fail(*chance.choices(faults, k=chance.randrange(3)))
             shake(0)
             it.server.drop()
-            await it.until(lambda: it.server.watching)
+            await it.until(lambda: it.server.watch_count)
         it.server.apply("ADDED", slice_of("last", {}))
         while "last" not in held:
             match await it.next():
