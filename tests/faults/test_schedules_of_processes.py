@@ -101,7 +101,7 @@ class ProcessSchedule:
         self.process.pump(0.1)
         at = time.monotonic()
         self.process.stop(signal.SIGKILL)
-        self.ended(covered=max((size for when, size in self.process.heard if when < at - WINDOW), default=0))
+        self.ended(covered=max((size for when, size in self.process.reads if when < at - WINDOW), default=0))
         self.figures["kills"] += 1
         self.start()
 

@@ -1,4 +1,4 @@
-"""The daemon as a process, with everything that it says."""
+"""The daemon as a process, with everything that it writes."""
 
 import json
 import os
@@ -15,17 +15,19 @@ CONTROLLER = "ingress-nginx_ingress-nginx-controller-7_u-1/controller"
 
 
 def until(condition, seconds=15):
-    """What a condition gives as soon as that is true; fails after so many seconds."""
+    """Return the value of a condition as soon as it is true; fail after `seconds`."""
     end = time.monotonic() + seconds
-    while not (found := condition()):
+    while not (match := condition()):
         assert time.monotonic() < end, "not in time"
         time.sleep(0.01)
-    return found
+    return match
 
 
 class Node:
-    """A node's log directory, and daemons that run on it one after the other; without `endpoints` they are told by the
-    arguments who is where."""
+    """A node's log directory, and daemons that run on it one after the other.
+
+    Without `endpoints`, the arguments of the daemons name the source of endpoints.
+    """
 
     def __init__(self, path, endpoints=None):
         self.path, self.endpoints = path, endpoints
@@ -58,15 +60,15 @@ class Daemon:
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ | environ
         )
-        self.out, self.said = [], []
+        self.out, self.stderr_lines = [], []
         self._threads = []
-        self._collect(self.process.stderr, self.said)
+        self._collect(self.process.stderr, self.stderr_lines)
         self.port = until(self._port)
 
     def _port(self):
-        assert self.process.poll() is None, b"".join(self.said)
-        found = re.search(rb"on port (\d+)", b"".join(self.said))
-        return found and int(found[1])
+        assert self.process.poll() is None, b"".join(self.stderr_lines)
+        match = re.search(rb"on port (\d+)", b"".join(self.stderr_lines))
+        return match and int(match[1])
 
     def _collect(self, stream, lines):
         thread = threading.Thread(target=lambda: lines.extend(stream) or stream.close(), daemon=True)
@@ -77,7 +79,7 @@ class Daemon:
         self._collect(self.process.stdout, self.out)
 
     def rows(self):
-        """The lines so far; one that was torn by the end of the process is none."""
+        """Return the lines so far, without one that was torn by the end of the process."""
         return [json.loads(line) for line in self.out[:] if line.endswith(b"\n")]
 
     def ids(self):
@@ -91,12 +93,12 @@ class Daemon:
             return error.code, error.read().decode()
 
     def resident(self):
-        """MiB."""
+        """Return the resident memory in MiB."""
         with open(f"/proc/{self.process.pid}/status") as status:
             return int(re.search(r"VmRSS:\s+(\d+)", status.read())[1]) / 1024
 
     def stop(self, number=signal.SIGTERM):
-        """Stops it; gives the exit code and how long that took, in seconds."""
+        """Stop the daemon; return the exit code and the seconds that it took."""
         began = time.monotonic()
         self.process.send_signal(number)
         code = self.process.wait(20)

@@ -18,35 +18,35 @@ PAGE = 1 << 16
 
 
 class Process:
-    """One life of it. `out` is what was read of its stdout, `heard` how much that was when."""
+    """One run of the daemon. `out` is what was read of its stdout, `reads` the times and the sizes of `out` then."""
 
     def __init__(self, directory: Path, *arguments: str) -> None:
         (directory / "pods").mkdir(exist_ok=True)
         if not arguments:
             (directory / "endpoints.yaml").write_text(ENDPOINTS)
             arguments = ("--endpoints", str(directory / "endpoints.yaml"))
-        self.log_dir, self.said = directory / "pods", tempfile.TemporaryFile()  # noqa: SIM115  as long as the process
+        self.log_dir, self.stderr_file = directory / "pods", tempfile.TemporaryFile()  # noqa: SIM115  as long as the process
         command = [sys.executable, "-m", "enricher", "run", "--listen", "127.0.0.1:0"]
         command += ["--log-dir", self.log_dir, "--state-dir", directory / "state", *arguments]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.said)
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.stderr_file)
         self.pid, self.out, self.peak = self._process.pid, bytearray(), 0.0
-        self.heard = list[tuple[float, int]]()
+        self.reads = list[tuple[float, int]]()
         self._stdout = self._process.stdout.fileno()
         os.set_blocking(self._stdout, False)
         self.until(self._find_port)
 
     def _find_port(self) -> bool:
         assert self._process.poll() is None, self.log()
-        found = re.search(r"on port (\d+)", self.log())
-        self.port = found and int(found[1])
-        return bool(found)
+        match = re.search(r"on port (\d+)", self.log())
+        self.port = match and int(match[1])
+        return bool(match)
 
     def log(self) -> str:
         # With a `seek` the daemon's next line would go there too: it writes to the same open file.
-        return os.pread(self.said.fileno(), 1 << 20, 0).decode()
+        return os.pread(self.stderr_file.fileno(), 1 << 20, 0).decode()
 
     def pump(self, seconds: float) -> None:
-        """Reads stdout for so long."""
+        """Read stdout for some seconds."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0 and select.select([self._stdout], [], [], left)[0]:
             if not self._take():
@@ -58,7 +58,7 @@ class Process:
         except BlockingIOError:
             return True
         self.out += data
-        self.heard.append((time.monotonic(), len(self.out)))
+        self.reads.append((time.monotonic(), len(self.out)))
         return bool(data)
 
     def until(self, condition, seconds: float = 30, *, reading: bool = True) -> None:
@@ -81,27 +81,27 @@ class Process:
         return float(re.search(rf"^{name} (\S+)$", self.get("/metrics")[1], re.MULTILINE)[1])
 
     def memory(self) -> float:
-        """The most it ever had, in MiB."""
+        """Return the peak memory in MiB."""
         status = Path(f"/proc/{self.pid}/status").read_text()
         self.peak = int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1024
         return self.peak
 
     def descriptors(self) -> list[str]:
-        """What it has open."""
-        found = []
+        """Return the targets of its open descriptors."""
+        match = []
         for path in Path(f"/proc/{self.pid}/fd").iterdir():
             try:
-                found.append(os.readlink(path))
+                match.append(os.readlink(path))
             except FileNotFoundError:
                 continue
-        return found
+        return match
 
     def seconds(self) -> float:
-        """Of a core, used so far."""
+        """Return the CPU seconds used so far."""
         return int(Path(f"/proc/{self.pid}/schedstat").read_text().split()[0]) / 1e9
 
     def stop(self, number: int = signal.SIGTERM, *, reading: bool = True) -> tuple[int, float]:
-        """The exit code, and the seconds that it took."""
+        """Stop the daemon; return the exit code and the seconds that it took."""
         self.memory()
         began = time.monotonic()
         self._process.send_signal(number)
@@ -116,4 +116,4 @@ class Process:
             self._process.kill()
             self._process.wait()
         self._process.stdout.close()
-        self.said.close()
+        self.stderr_file.close()

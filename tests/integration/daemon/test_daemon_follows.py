@@ -1,4 +1,4 @@
-"""The daemon follows what grows, finds what is new, never reads itself, and hears of a changed endpoints file."""
+"""The daemon follows growing logs, finds new ones, never reads its own, and reloads a changed endpoints file."""
 
 import os
 import threading
@@ -56,7 +56,7 @@ def test_the_daemons_own_log_is_never_read(node):
 def test_from_end_means_what_is_there_at_the_start(node):
     node.write(cri(access(0)))
     daemon = node.start("--from", "end")
-    until(lambda: b"following" in b"".join(daemon.said))
+    until(lambda: b"following" in b"".join(daemon.stderr_lines))
     until(lambda: "enricher_sources 1.0" in daemon.get("/metrics")[1])
     node.write(cri(access(1)))
     until(lambda: daemon.ids() == ["request-1"])
@@ -64,7 +64,7 @@ def test_from_end_means_what_is_there_at_the_start(node):
     until(lambda: daemon.ids() == ["request-1", "request-2"])
 
 
-def test_a_changed_endpoints_file_is_read_again_and_a_broken_one_is_not_believed(node):
+def test_a_changed_endpoints_file_is_read_again_and_a_broken_one_is_not_used(node):
     node.write(cri(access(0, "10.0.0.9:80")))
     daemon = node.start()
     assert until(daemon.rows)[0]["attribution"] == "unknown"
@@ -94,9 +94,9 @@ def test_lines_longer_than_any_buffer(node):
     assert short["req_id"] == "request-1"
 
 
-def test_odd_bytes_in_a_followed_log(node):
-    odd = b"".join(b"2026-11-22T23:18:31Z stdout F " + bytes([n]) * 3 + b"\n" for n in range(256) if n != 10)
-    node.log().write_bytes(odd + b"\0\0\nno frame at all\n")
+def test_unusual_bytes_in_a_followed_log(node):
+    unusual = b"".join(b"2026-11-22T23:18:31Z stdout F " + bytes([n]) * 3 + b"\n" for n in range(256) if n != 10)
+    node.log().write_bytes(unusual + b"\0\0\nno frame at all\n")
     daemon = node.start()
     rows = until(lambda: len(daemon.out) == 257 and daemon.rows())
     assert rows[-1]["message"] == "no frame at all"
@@ -117,7 +117,7 @@ def test_many_scrapes_at_once(node):
 def test_from_end_with_a_checkpoint_reads_what_came_meanwhile(node):
     node.write(cri(access(1)))
     first = node.start("--from", "end")
-    until(lambda: b"following" in b"".join(first.said))
+    until(lambda: b"following" in b"".join(first.stderr_lines))
     until(lambda: "enricher_sources 1.0" in first.get("/metrics")[1])
     node.write(cri(access(2)))
     until(lambda: first.ids() == ["request-2"])

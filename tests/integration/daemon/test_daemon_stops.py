@@ -19,7 +19,7 @@ def test_a_clean_stop_and_a_start(node, number):
     code, took = first.stop(number)
     assert code == 0
     assert took < 5
-    assert b"Traceback" not in b"".join(first.said)
+    assert b"Traceback" not in b"".join(first.stderr_lines)
     node.write(*(cri(access(n)) for n in range(200, 300)))
     second = node.start()
     until(lambda: second.ids()[-1:] == ["request-299"])
@@ -88,7 +88,7 @@ def test_nobody_reads_any_more(node):
     first.process.stdout.close()
     node.write(cri(access(1)))
     assert first.process.wait(10) == 0
-    assert b"Traceback" not in b"".join(first.said)
+    assert b"Traceback" not in b"".join(first.stderr_lines)
     second = node.start()
     until(lambda: second.ids()[-1:] == ["request-1"])
 

@@ -12,7 +12,7 @@ from enricher.errors import UsageError
 
 
 @pytest.mark.parametrize("arguments", ["tail -", "enrich -", "enrich", "explain -", "top -"])
-def test_a_closed_stdin_is_told(endpoints, arguments):
+def test_a_closed_stdin_is_reported(endpoints, arguments):
     command = f"{sys.executable} -m enricher {arguments} --endpoints {endpoints} <&-"
     done = subprocess.run(["sh", "-c", command], capture_output=True, timeout=60, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (3, b"", b"enricher: stdin is closed\n")

@@ -52,9 +52,13 @@ async def test_a_port_in_use_is_told():
 
 async def test_what_is_no_http_is_told_to_who_sent_it_and_is_not_in_the_log(caplog):
     async with serve(HERE, collector(), lambda: None, update_gauges=lambda: 1 / 0) as port:
-        for said in (b"GET /\xff HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nX: " + b"x" * 9000 + b"\r\n", b"\x16\x03\x01\r\n"):
+        for request_head in (
+            b"GET /\xff HTTP/1.1\r\n",
+            b"GET / HTTP/1.1\r\nX: " + b"x" * 9000 + b"\r\n",
+            b"\x16\x03\x01\r\n",
+        ):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.write(said + b"Host: x\r\n\r\n")
+            writer.write(request_head + b"Host: x\r\n\r\n")
             assert b" 400 Bad Request" in await asyncio.wait_for(reader.read(), 5)
             writer.close()
         assert not caplog.text
@@ -67,9 +71,9 @@ async def test_connections_that_say_nothing_are_ended(monkeypatch):
     monkeypatch.setattr(module, "ANSWER_TIMEOUT", 0.05)
     monkeypatch.setattr(module, "AGE_INTERVAL", 0.01)
     async with serve(HERE, collector(), lambda: None) as port:
-        for said in (b"", b"GET /metrics HTTP/1.1\r\nHost: x\r\nX: "):
+        for request_head in (b"", b"GET /metrics HTTP/1.1\r\nHost: x\r\nX: "):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.write(said)
+            writer.write(request_head)
             assert await asyncio.wait_for(reader.read(), 5) == b""
             writer.close()
 

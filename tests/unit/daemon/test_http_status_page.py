@@ -36,17 +36,17 @@ async def test_a_page_and_its_data():
         assert "2 pods fail" in text
         status, headers, text = await ask(port, "/status.json")
         assert (status, headers["Content-Type"]) == (200, "application/json")
-        told = json.loads(text)
-        assert told["failing"][0]["pod"] == "web-1"
-        assert told["failing"][0]["errors_per_minute"][-3:] == [4, 8, 0]
-        assert told["failing"][0]["by_code"][0] == {
+        page_data = json.loads(text)
+        assert page_data["failing"][0]["pod"] == "web-1"
+        assert page_data["failing"][0]["errors_per_minute"][-3:] == [4, 8, 0]
+        assert page_data["failing"][0]["by_code"][0] == {
             "code": "502",
             "protocol": "http",
             "origin": "proxy",
             "errors": 14,
             "retried": 9,
         }
-        assert told["watch"]["state"] == "in_sync"
+        assert page_data["watch"]["state"] == "in_sync"
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -97,7 +97,7 @@ def test_a_client_that_is_a_pod_is_named(ask):
 
 
 @pytest.mark.parametrize("client", ["192.0.2.7", "2001:db8::7", "unix:"])
-def test_of_a_client_outside_nothing_is_said(ask, client):
+def test_a_client_outside_the_cluster_has_no_names(ask, client):
     done = ask(access(client))
     assert not [key for key in done.rows[0] if key.startswith("client_")]
     assert done.edges == {}
