@@ -1,4 +1,4 @@
-"""Writes docs/licences.md's text to stdout, from the SBOM on stdin: `make sbom` runs it."""
+"""Write the text of docs/licences.md to stdout, from the SBOM on stdin; `make sbom` runs this."""
 
 import json
 import sys
@@ -15,17 +15,19 @@ itself and the base image's Debian come on top. Enricher is under Apache-2.0.
 """
 
 
-def declared(component: dict[str, Any]) -> str:
-    """Return the identifiers if there are some, else the last words of the classifiers."""
-    found = component.get("licenses", [])
-    known = [one["expression"] if "expression" in one else one["license"].get("id") for one in found]
-    named = [one["license"]["name"].rpartition(" :: ")[2] for one in found if "name" in one.get("license", {})]
-    licences = [one for one in known if one] or named
+def declared_licences(component: dict[str, Any]) -> str:
+    """Return the identifiers of the licences if there are any, else the last words of the classifiers."""
+    entries = component.get("licenses", [])
+    identifiers = [entry["expression"] if "expression" in entry else entry["license"].get("id") for entry in entries]
+    names = [entry["license"]["name"].rpartition(" :: ")[2] for entry in entries if "name" in entry.get("license", {})]
+    licences = [identifier for identifier in identifiers if identifier] or names
     if not licences:
-        sys.exit(f"{component['name']} {component['version']} declares no licence: look for it by hand")
+        sys.exit(f"{component['name']} {component['version']} declares no licence: find it by hand")
     return ", ".join(licences)
 
 
 components = sorted(json.load(sys.stdin)["components"], key=lambda component: component["name"].lower())
-rows = [f"| {one['name']} | {one['version']} | {declared(one)} |\n" for one in components]
+rows = [
+    f"| {component['name']} | {component['version']} | {declared_licences(component)} |\n" for component in components
+]
 sys.stdout.write(HEAD + "".join(rows))

@@ -1,1 +1,1 @@
-"""A service behind the proxy: it says which pod answered, and fails on request."""
+"""A service behind the proxy that names the pod that answers, and fails on request."""

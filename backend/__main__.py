@@ -31,7 +31,9 @@ def main() -> None:
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m backend", description="A service that says which pod it runs in.")
+    parser = argparse.ArgumentParser(
+        prog="python -m backend", description="A service that names the pod in which it runs."
+    )
     default = os.environ.get("PORT") or "10000"
     parser.add_argument("--port", type=parse_port, default=default, help="default: $PORT, else 10000; 0: any")
     return parser.parse_args()
@@ -61,7 +63,7 @@ async def stop_serving(server: HTTPServer, application: Backend) -> None:
         await asyncio.wait_for(application.drain(), STOP_GRACE)
     except TimeoutError:
         logger.warning("requests were still under way after %g s", STOP_GRACE)
-    # These are idle ones, which clients keep open.
+    # Only idle connections are left, which clients keep open.
     await server.close_all_connections()
     logger.info("stopped")
 

@@ -8,8 +8,8 @@ from typing import Any
 import tornado.web
 
 MAX_DELAY = 300.0
-"""Seconds that a client can ask to wait: well beyond nginx's default `proxy_read_timeout` of 60 s, so that a 504 can be
-provoked.
+"""Longest delay, in seconds, that a client can request: well above the 60 s of nginx's default `proxy_read_timeout`, so
+that a 504 can be provoked.
 """
 
 PATHS = "/, /test, /healthz, /status/<code>, /delay/<seconds>"
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 class Backend(tornado.web.Application):
-    """The routes, and the number of requests under way, for which a clean stop waits."""
+    """The routes and the number of active requests, for which a clean stop waits."""
 
     def __init__(self, hostname: str) -> None:
         self.hostname = hostname
@@ -47,7 +47,7 @@ class Backend(tornado.web.Application):
             self._idle.set()
 
     async def drain(self) -> None:
-        """Wait until no request is under way. From the call on, responses ask clients to close their connection."""
+        """Wait until no request is active. Responses from now on ask clients to close their connections."""
         self.stopping = True
         await self._idle.wait()
 
@@ -56,7 +56,7 @@ class BaseHandler(tornado.web.RequestHandler):
     application: Backend
 
     def initialize(self) -> None:
-        # Not in prepare(): a request with an unknown method never gets there, but ends in on_finish() all the same.
+        # Not in prepare(): it is not called for a request with an unknown method, but on_finish() is.
         self.application.begin_request()
 
     def on_finish(self) -> None:

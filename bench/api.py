@@ -1,8 +1,8 @@
-"""As much of an API server as the benches take: lists and watches of pods and EndpointSlices that follow generate.py.
+"""A fake API server for the benchmarks: lists and watches of the pods and EndpointSlices of generate.py.
 
 A POST to /roll?first=F&pods=N&seconds=S replaces N pods, from the Fth on, within S seconds, as a rolling update does:
-first the new pod beside the old one that is terminating, then the new one alone; each time the whole slice goes out.
-A GET of /counts tells what it was asked for and has sent so far: requests, bytes of lists, bytes of watches.
+first the new pod joins the old one, which is terminating, then the new one is alone; each time the whole slice is sent.
+A GET of /counts returns the numbers so far of requests, bytes of lists and bytes of watches.
 """
 
 import argparse
@@ -11,10 +11,10 @@ import json
 import ssl
 
 from aiohttp import web
-from generate import PODS_PER_SERVICE, address, name, replaced, slices
+from generate import PODS_PER_SERVICE, address, name, rolling_update, slices
 
 VERSION = "1000"
-SLICES = '"kind":"EndpointSliceList","apiVersion":"discovery.k8s.io/v1"'
+SLICE_LIST_TYPE = '"kind":"EndpointSliceList","apiVersion":"discovery.k8s.io/v1"'
 CREATED = "2026-11-22T11:00:00Z"
 
 
@@ -25,8 +25,8 @@ def pod(n: int) -> dict:
     return {"metadata": metadata | {"creationTimestamp": CREATED}, "spec": spec, "status": status}
 
 
-def real(obj: dict, version: int) -> dict:
-    """With what a real slice carries besides: it makes an event as large as it really is."""
+def real_slice(obj: dict, version: int) -> dict:
+    """Return a slice with the metadata of a real one, so that events are as large as real ones."""
     metadata = obj["metadata"] | {
         "uid": "0d7c8a52-3a3f-4c55-9a51-111111111111",
         "resourceVersion": str(version),
@@ -43,15 +43,16 @@ class Api:
     def __init__(self, pods: int, size: int) -> None:
         self.pods, self.size, self.version = pods, size, int(VERSION)
         self.watchers: list[asyncio.Queue[bytes]] = []
-        self.requests = self.listed = self.sent = 0
+        self.requests = self.list_bytes = self.watch_bytes = 0
 
-    def lists(self, kind: str) -> bytes:
-        items = (
-            map(pod, range(self.pods)) if kind == "pods" else (real(s, 1) for s in slices(self.pods, size=self.size))
-        )
+    def list_body(self, kind: str) -> bytes:
+        if kind == "pods":
+            items, list_type = map(pod, range(self.pods)), '"kind":"PodList","apiVersion":"v1"'
+        else:
+            items = (real_slice(obj, 1) for obj in slices(self.pods, size=self.size))
+            list_type = SLICE_LIST_TYPE
         body = b",".join(json.dumps(item, separators=(",", ":")).encode() for item in items)
-        what = '"kind":"PodList","apiVersion":"v1"' if kind == "pods" else SLICES
-        return f'{{{what},"metadata":{{"resourceVersion":"{VERSION}"}},"items":['.encode() + body + b"]}\n"
+        return f'{{{list_type},"metadata":{{"resourceVersion":"{VERSION}"}},"items":['.encode() + body + b"]}\n"
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         kind = request.path.rpartition("/")[2]
@@ -61,32 +62,33 @@ class Api:
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         await response.prepare(request)
         if request.query.get("watch") not in {"1", "true"}:
-            body = self.lists(kind)
-            self.listed += len(body)
+            body = self.list_body(kind)
+            self.list_bytes += len(body)
             await response.write(body)
             return response
         queue: asyncio.Queue[bytes] = asyncio.Queue()
         self.watchers.append(queue)
         while True:
             data = await queue.get()
-            self.sent += len(data)
+            self.watch_bytes += len(data)
             await response.write(data)
 
     async def roll(self, request: web.Request) -> web.Response:
         first, pods = int(request.query["first"]), int(request.query["pods"])
         seconds = float(request.query["seconds"])
-        begin, loop = asyncio.get_running_loop().time(), asyncio.get_running_loop()
-        for n, obj in replaced(self.pods, size=self.size, first=first, count=pods):
+        loop = asyncio.get_running_loop()
+        begin = loop.time()
+        for n, obj in rolling_update(self.pods, size=self.size, first=first, count=pods):
             await asyncio.sleep(max(0, begin + (n - first) * seconds / pods - loop.time()))
             self._send(obj)
-        return web.json_response({"bytes": self.sent})
+        return web.json_response({"bytes": self.watch_bytes})
 
     async def counts(self, _: web.Request) -> web.Response:
-        return web.json_response({"requests": self.requests, "list": self.listed, "watch": self.sent})
+        return web.json_response({"requests": self.requests, "list": self.list_bytes, "watch": self.watch_bytes})
 
     def _send(self, obj: dict) -> None:
         self.version += 1
-        event = {"type": "MODIFIED", "object": {"kind": "EndpointSlice", **real(obj, self.version)}}
+        event = {"type": "MODIFIED", "object": {"kind": "EndpointSlice", **real_slice(obj, self.version)}}
         for queue in self.watchers:
             queue.put_nowait(json.dumps(event, separators=(",", ":")).encode() + b"\n")
 
@@ -109,10 +111,10 @@ if __name__ == "__main__":
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--pods", type=int, required=True)
     parser.add_argument("--size", type=int, default=PODS_PER_SERVICE, help="endpoints in a slice")
-    parser.add_argument("--certificate", help="a PEM file with its key: then it is HTTPS")
-    given = parser.parse_args()
+    parser.add_argument("--certificate", help="a PEM file with a certificate and its key, to serve HTTPS")
+    arguments = parser.parse_args()
     context = None
-    if given.certificate:
+    if arguments.certificate:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(given.certificate)
-    asyncio.run(serve(given.port, Api(given.pods, given.size), context))
+        context.load_cert_chain(arguments.certificate)
+    asyncio.run(serve(arguments.port, Api(arguments.pods, arguments.size), context))

@@ -1,7 +1,7 @@
-"""Draws docs/dashboards.png: the panels of deploy/grafana/pods.json, by their own queries.
+"""Draw docs/dashboards.png: the panels of deploy/grafana/pods.json, by their own queries.
 
-A Prometheus scrapes the daemon while the demo replays its incident at its own pace, half a minute. Needs `prometheus`
-(Debian's package) and matplotlib.
+A Prometheus scrapes the daemon while the demo replays its incident at its own pace, which takes half a minute. This
+needs `prometheus` (Debian's package) and matplotlib.
 """
 
 import asyncio
@@ -17,41 +17,41 @@ from typing import Any
 from rich.console import Console
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path += [str(ROOT / "tests"), str(ROOT / "tests" / "commands")]
-
-from watching.incident import configuration  # noqa: E402
-from watching.prometheus import Prometheus, running  # noqa: E402
-from watching.queries import DASHBOARDS, filled  # noqa: E402
+sys.path.append(str(ROOT))
 
 from demo.__main__ import Demo  # noqa: E402
+from tests.integration.prometheus.incident import configuration  # noqa: E402
+from tests.integration.prometheus.queries import DASHBOARDS, filled  # noqa: E402
+from tests.support.prometheus import Prometheus, running  # noqa: E402
 
 WINDOW = {"__rate_interval": "3s", "__rate_interval_ms": "3000", "__range": "1m"}
-"""Shorter than Grafana's would be: the incident is."""
+"""Grafana's variables, with shorter times than its own, since the incident is short."""
 STEP = 0.5
+"""Seconds between the points of a line."""
 
 
-class Awaited(Demo):
-    """The incident begins when the daemon has been scraped for a while, as on a node: Prometheus takes some seconds."""
+class DelayedDemo(Demo):
+    """A demo whose incident begins once the daemon has been scraped for a while, as on a node."""
 
     replayed_at = 0.0
 
-    async def _replay(self, *what: Any) -> None:
+    async def _replay(self, *arguments: Any) -> None:
         await asyncio.sleep(10)
         self.replayed_at = time.time()
-        await super()._replay(*what)
+        await super()._replay(*arguments)
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         (home := Path(folder) / "demo").mkdir()
-        demo = Awaited(home, Console(file=io.StringIO()))
+        demo = DelayedDemo(home, Console(file=io.StringIO()))
         with running(configuration([demo]), Path(folder)) as prometheus:
             asyncio.run(demo.run())
-            draw(found(prometheus, demo.replayed_at, time.time()))
+            draw(query_panels(prometheus, demo.replayed_at, time.time()))
 
 
-def found(prometheus: Prometheus, since: float, until: float) -> dict[str, tuple[str, dict[str, Any]]]:
-    """By title: the unit, and the lines by legend, for panels that have some."""
+def query_panels(prometheus: Prometheus, since: float, until: float) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Return the unit and the lines by legend of each panel that has any, by its title."""
     dashboard, panels = DASHBOARDS["pods.json"], {}
     for panel in dashboard["panels"]:
         lines: dict[str, Any] = {}
@@ -68,7 +68,7 @@ def found(prometheus: Prometheus, since: float, until: float) -> dict[str, tuple
 
 
 def legend(form: str, labels: dict[str, str]) -> str:
-    text = re.sub(r"\{\{(\w+)\}\}", lambda name: labels.get(name[1], ""), form)
+    text = re.sub(r"\{\{(\w+)\}\}", lambda match: labels.get(match[1], ""), form)
     return text.replace("/", "").strip() and text
 
 

@@ -1,4 +1,4 @@
-"""Makes a controller's log and the endpoints it is about: `python bench/generate.py DIR --lines 1000000 --pods 5000`.
+"""Generate a controller's log and its endpoints: `python bench/generate.py DIR --lines 1000000 --pods 5000`.
 
 DIR gets `pods/ingress-nginx_ingress-nginx-controller-0_…/controller/0.log` (CRI framing) and `watch.jsonl`, a recorded
 watch. The same options give the same bytes.
@@ -34,12 +34,12 @@ FORMATS = {
         '"$upstream_response_length", "id": "$req_id"}'
     ),
 }
-"""nginx's `log_format`s of which logs can be made: ingress-nginx's own, and two that users have."""
+"""The formats of generated logs, as values of nginx's `log_format`: that of ingress-nginx, and two like users have."""
 
 
 @dataclass(frozen=True)
 class Shares:
-    """Of lines with a retry in them, a 5xx, an escape, or no upstream."""
+    """The shares of lines with a retry, a 5xx, an escape, or no upstream."""
 
     retries: float = 0.008
     errors: float = 0.006
@@ -56,7 +56,7 @@ def name(pod: int) -> str:
 
 
 def slices(pods: int, *, size: int = PODS_PER_SERVICE) -> Iterator[dict]:
-    """EndpointSlices of so many endpoints each; `size` is a multiple or a part of PODS_PER_SERVICE."""
+    """Yield EndpointSlices of `size` endpoints each, which is a multiple or a divisor of PODS_PER_SERVICE."""
     for first in range(0, pods, size):
         service = first // PODS_PER_SERVICE
         endpoints = [
@@ -77,32 +77,33 @@ def slices(pods: int, *, size: int = PODS_PER_SERVICE) -> Iterator[dict]:
         yield {"kind": "EndpointSlice", "metadata": metadata, "endpoints": endpoints, "ports": ports}
 
 
-def replaced(pods: int, *, size: int, first: int, count: int) -> Iterator[tuple[int, dict]]:
-    """A rolling update of `count` pods, from the `first` on: the pod's number, and its slice, twice for each pod: with
-    the new one beside the old one that is terminating, then with the new one alone.
+def rolling_update(pods: int, *, size: int, first: int, count: int) -> Iterator[tuple[int, dict]]:
+    """Yield the number and the slice of each of `count` pods, from the `first` on, twice in a rolling update.
+
+    The slice first has the new pod together with the old one, which is terminating, and then the new one alone.
     """
-    known = list(slices(pods, size=size))
+    objects = list(slices(pods, size=size))
     for n in range(first, first + count):
-        obj, at = known[n // size], n % size
-        old = obj["endpoints"][at]
+        obj, index = objects[n // size], n % size
+        old = obj["endpoints"][index]
         target = old["targetRef"] | {"name": f"web-new-{n}", "uid": f"uid-new-{n:028x}"}
         new = old | {"targetRef": target, "addresses": [f"10.{200 + n // 62500}.{n // 250 % 250}.{n % 250 + 1}"]}
         leaving = old | {"conditions": {"ready": False, "serving": True, "terminating": True}}
-        rest = [one for place, one in enumerate(obj["endpoints"]) if place != at]
-        yield n, obj | {"endpoints": [*rest, leaving, new]}
-        obj["endpoints"][at] = new
+        others = [endpoint for n_other, endpoint in enumerate(obj["endpoints"]) if n_other != index]
+        yield n, obj | {"endpoints": [*others, leaving, new]}
+        obj["endpoints"][index] = new
         yield n, obj
 
 
 def events(pods: int) -> Iterator[str]:
-    """The first list: one slice of 20 endpoints per service, an hour before the log begins."""
+    """Yield the lines of a recording of the first list, one slice per service, an hour before the log begins."""
     at = (START - timedelta(hours=1)).isoformat().replace("+00:00", "Z")
     for obj in slices(pods):
         yield json.dumps({"at": at, "type": "ADDED", "object": obj}, separators=(",", ":"))
 
 
 def lines(count: int, pods: int, shares: Shares, seed: int, form: str = "default") -> Iterator[str]:
-    """The log. Its stamps rise as a busy node's do: thousands of lines within a second."""
+    """Yield the lines of the log. Their stamps are as on a busy node, with thousands of lines in a second."""
     rng = random.Random(seed)
     step = 10**9 // LINES_PER_SECOND
     template = re.sub(r"\$(\w+)", r"%(\1)s", FORMATS[form].removeprefix("escape=json "))
@@ -153,7 +154,7 @@ def variables(rng: random.Random, at: datetime, pods: int, shares: Shares, *, js
 def generate(
     directory: Path, *, count: int, pods: int, shares: Shares | None = None, seed: int = 1, form: str = "default"
 ) -> Path:
-    """Writes both files; gives the log's path."""
+    """Write both files, and return the path of the log."""
     log = directory / "pods" / CONTAINER / "0.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w") as file:
@@ -170,11 +171,17 @@ def main() -> None:
     parser.add_argument("--pods", type=int, default=5_000)
     for kind, share in asdict(Shares()).items():
         parser.add_argument(f"--{kind}", type=float, default=share, help="share of such lines, from 0 to 1")
-    parser.add_argument("--form", choices=FORMATS, default="default", help="of the log's lines")
+    parser.add_argument("--form", choices=FORMATS, default="default", help="the log format")
     parser.add_argument("--seed", type=int, default=1)
-    given = parser.parse_args()
-    shares = Shares(given.retries, given.errors, given.escapes, given.static)
-    log = generate(given.directory, count=given.lines, pods=given.pods, shares=shares, seed=given.seed, form=given.form)
+    arguments = parser.parse_args()
+    log = generate(
+        arguments.directory,
+        count=arguments.lines,
+        pods=arguments.pods,
+        shares=Shares(arguments.retries, arguments.errors, arguments.escapes, arguments.static),
+        seed=arguments.seed,
+        form=arguments.form,
+    )
     print(f"{log}: {log.stat().st_size / 1e6:.0f} MB")
 
 

@@ -1,15 +1,15 @@
-"""How the daemon does as things grow: `python bench/scale.py` prints tables, and draws docs/performance.png.
+"""Measure the daemon as clusters and logs grow: `python bench/scale.py` prints tables and draws docs/performance.png.
 
-It is run as in a pod, with a stand-in for the API server (api.py) that has as many EndpointSlices as wanted:
+The daemon runs as in a pod, with a fake API server (api.py) that has a given number of EndpointSlices:
 
-- start: how long until /readyz, and how much memory, with 0, 5,000 and 150,000 endpoints;
+- start: the time until /readyz and the memory, with 0, 5,000, 50,000 and 150,000 endpoints;
 - watch: what the API server sends: nothing to a node without a proxy; the first list; a rolling update of 1,000 pods;
-- change: what one changed endpoint in a slice of 100 takes to be applied;
-- latency: from a line's writing to its leaving, at 10,000 lines/s, and at 1,000 lines/s in a rolling update of 20,000
-  pods;
-- curves: CPU time by lines, by endpoints, by pods in the log (each a series), by sources that are silent.
+- change: the time to apply one changed endpoint in a slice of 100;
+- latency: the time from the writing of a line to its output, at 10,000 lines/s, and at 1,000 lines/s during a rolling
+  update of 20,000 pods;
+- curves: CPU time by lines, by endpoints, by pods in the log (each with its series), and by silent sources.
 
-Name the parts to run as arguments; without any all are run.
+Name the parts to run as arguments; without any, all of them run.
 """
 
 import argparse
@@ -31,21 +31,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import compare
-from compare import HERE, daemon, run
+from compare import HERE, daemon_program, run
 from generate import CONTAINER, PODS_PER_SERVICE, Shares, events, generate, lines, slices
 
 API_PORT, PORT = 18_443, 19_464
 IN_A_POD = """
 import sys
 from pathlib import Path
-from enricher.kube import client as connecting
-connecting.SERVICE_ACCOUNT_DIR = Path(sys.argv.pop(1))
+from enricher.kube import client
+client.SERVICE_ACCOUNT_DIR = Path(sys.argv.pop(1))
 from enricher.cli.main import main
 sys.exit(main())
 """
 WARM_UP = 10
-"""Seconds before anything is measured: an attempt is put down to a pod without a closer look once the pod has been seen
-at its address for five.
+"""Seconds before anything is measured: the fast path attributes attempts to a pod only once it has been at its address
+for five.
 """
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -55,12 +55,12 @@ class Daemon:
     process: subprocess.Popen[bytes]
     began: float
 
-    def ready(self) -> float:
-        """Seconds from its start until it is ready to attribute."""
-        return self.until("enricher_watch_synced", 1)
+    def wait_until_ready(self) -> float:
+        """Return the seconds from the start until lines can be attributed."""
+        return self.wait_for("enricher_watch_synced", 1)
 
-    def until(self, metric: str, value: float) -> float:
-        """Seconds from its start until it is ready, with this value."""
+    def wait_for(self, metric: str, value: float) -> float:
+        """Return the seconds from the start until the daemon is ready and the metric has this value."""
         while time.monotonic() - self.began < 60:
             try:
                 with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/readyz") as answer:
@@ -69,7 +69,7 @@ class Daemon:
             except OSError:
                 pass
             time.sleep(0.02)
-        sys.exit(f"it did not become ready within a minute, with {metric} {value:g}")
+        sys.exit(f"the daemon did not become ready within a minute, with {metric} {value:g}")
 
     def metric(self, name: str) -> float:
         with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/metrics") as answer:
@@ -79,17 +79,17 @@ class Daemon:
         return -1
 
     def memory(self) -> tuple[float, float]:
-        """MiB: now, and at the most."""
+        """Return the present and the peak memory in MiB."""
         status = dict(line.split(":", 1) for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines())
-        now, most = (int(status[name].split()[0]) / 1024 for name in ("VmRSS", "VmHWM"))
-        return now, most
+        present, peak = (int(status[name].split()[0]) / 1024 for name in ("VmRSS", "VmHWM"))
+        return present, peak
 
     def cpu(self) -> float:
         return compare.cpu_ticks(self.process.pid) / TICKS
 
 
-def account(directory: Path) -> None:
-    """What a pod finds in its service account: a token, and a CA, which is the certificate of our API server."""
+def write_service_account(directory: Path) -> None:
+    """Write a pod's service account: a token, and a CA, which is the certificate of our API server."""
     if (directory / "token").exists():
         return
     subject = ["-subj", "/CN=bench", "-addext", "subjectAltName=IP:127.0.0.1"]
@@ -101,14 +101,14 @@ def account(directory: Path) -> None:
 
 @contextmanager
 def api(directory: Path, endpoints: int, size: int = 100) -> Iterator[None]:
-    """An API server with so many endpoints, `size` in a slice; its certificate is the pod's CA."""
-    account(directory)
+    """Run an API server with `endpoints` endpoints, `size` in a slice; its certificate is the pod's CA."""
+    write_service_account(directory)
     with compare.api(API_PORT, endpoints, "--size", str(size), "--certificate", str(directory / "pem")):
         yield
 
 
-def one_log(directory: Path, pods: int) -> Path:
-    """The directory of a log of 1,000 lines."""
+def write_log(directory: Path, pods: int) -> Path:
+    """Write a log of 1,000 lines, and return the log directory."""
     log = directory / "pods" / CONTAINER / "0.log"
     log.parent.mkdir(parents=True)
     log.write_text("".join(lines(1000, pods, Shares(), 1)))
@@ -117,18 +117,18 @@ def one_log(directory: Path, pods: int) -> Path:
 
 @contextmanager
 def in_a_pod(directory: Path, logs: Path, stdout: int = subprocess.DEVNULL) -> Iterator[Daemon]:
-    account(directory)
+    write_service_account(directory)
     environ = os.environ | {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(API_PORT)}
     environ.pop("KUBECONFIG", None)
-    with running(["-c", IN_A_POD, str(directory)], logs, environ, stdout) as one:
-        yield one
+    with run_daemon(["-c", IN_A_POD, str(directory)], logs, environ, stdout) as daemon:
+        yield daemon
 
 
 @contextmanager
-def running(
+def run_daemon(
     python: Sequence[str], logs: Path, environ: Mapping[str, str] = os.environ, stdout: int = subprocess.DEVNULL
 ) -> Iterator[Daemon]:
-    """The daemon; `python` are the interpreter's arguments that start it, and options come after them."""
+    """Run the daemon; `python` are the interpreter's arguments that start the command line."""
     with tempfile.TemporaryDirectory() as state:
         options = ["--log-dir", str(logs), "--state-dir", state, "--listen", f"127.0.0.1:{PORT}"]
         began = time.monotonic()
@@ -147,55 +147,55 @@ def start(directory: Path) -> None:
     empty.mkdir()
     with in_a_pod(directory, empty) as idle:
         time.sleep(3)
-        now, most = idle.memory()
-        print(f"{'idle':>10} {'':>8} {now:11.1f} {most:9.1f}")
-    logs = one_log(directory, 1000)
+        present, peak = idle.memory()
+        print(f"{'idle':>10} {'':>8} {present:11.1f} {peak:9.1f}")
+    logs = write_log(directory, 1000)
     for endpoints in (5_000, 50_000, 150_000):
-        with api(directory, endpoints), in_a_pod(directory, logs) as one:
-            ready = one.ready()
+        with api(directory, endpoints), in_a_pod(directory, logs) as daemon:
+            seconds = daemon.wait_until_ready()
             time.sleep(2)
-            now, most = one.memory()
-            print(f"{endpoints:10,} {ready:8.2f} {now:11.1f} {most:9.1f}", flush=True)
+            present, peak = daemon.memory()
+            print(f"{endpoints:10,} {seconds:8.2f} {present:11.1f} {peak:9.1f}", flush=True)
 
 
-WATCHED = ((5_000, 20), (5_000, 100), (50_000, 100), (150_000, 100))
-"""Endpoints, and how many of them are in a slice."""
+SIZES = ((5_000, 20), (5_000, 100), (50_000, 100), (150_000, 100))
+"""Numbers of endpoints, and of endpoints in a slice."""
 
 
-def watch(directory: Path, sizes: Sequence[tuple[int, int]] = WATCHED, pods: int = 1_000, seconds: float = 20) -> None:
-    """Bytes are those of the JSON, before TLS."""
+def watch(directory: Path, sizes: Sequence[tuple[int, int]] = SIZES, pods: int = 1_000, seconds: float = 20) -> None:
+    """Print what the API server sends; bytes are those of the JSON, before TLS."""
     empty = directory / "empty"
     empty.mkdir()
     least, _ = min(sizes)
     with api(directory, least), in_a_pod(directory, empty) as idle:
-        idle.until("enricher_sources", 0)
+        idle.wait_for("enricher_sources", 0)
         time.sleep(3)
-        print(f"a node without a proxy: {asked('/counts')['requests']} requests")
+        print(f"a node without a proxy: {request('/counts')['requests']} requests")
     heads = f"{'endpoints':>10} {'a slice':>8} {'requests':>9} {'list MB':>8}"
     print(f"{heads} {'memory MiB':>11} {'peak MiB':>9} {'roll MB':>8}")
-    logs = one_log(directory, least)
+    logs = write_log(directory, least)
     for endpoints, size in sizes:
-        with api(directory, endpoints, size), in_a_pod(directory, logs) as one:
-            one.ready()
+        with api(directory, endpoints, size), in_a_pod(directory, logs) as daemon:
+            daemon.wait_until_ready()
             time.sleep(2)
-            now, _ = one.memory()
-            counts = asked("/counts")
-            rolled = asked(f"/roll?first=0&pods={pods}&seconds={seconds}", "POST")["bytes"]
+            present, _ = daemon.memory()
+            counts = request("/counts")
+            update_bytes = request(f"/roll?first=0&pods={pods}&seconds={seconds}", "POST")["bytes"]
             time.sleep(1)
-            _, most = one.memory()
-            figures = f"{counts['list'] / 1e6:8.2f} {now:11.1f} {most:9.1f} {rolled / 1e6:8.2f}"
+            _, peak = daemon.memory()
+            figures = f"{counts['list'] / 1e6:8.2f} {present:11.1f} {peak:9.1f} {update_bytes / 1e6:8.2f}"
             print(f"{endpoints:10,} {size:8} {counts['requests']:9} {figures}", flush=True)
 
 
-def asked(path: str, method: str = "GET") -> dict[str, int]:
-    """What the stand-in says of itself."""
+def request(path: str, method: str = "GET") -> dict[str, int]:
+    """Send a request to the fake API server, and return its answer."""
     command = ["curl", "-sk", "-X", method, f"https://127.0.0.1:{API_PORT}{path}"]
     answer: dict[str, int] = json.loads(subprocess.check_output(command))
     return answer
 
 
 def change(_: Path) -> None:
-    from api import real  # noqa: PLC0415
+    from api import real_slice  # noqa: PLC0415
 
     from enricher.endpoints.history import History  # noqa: PLC0415
     from enricher.kube.responses import parse_event  # noqa: PLC0415
@@ -203,45 +203,45 @@ def change(_: Path) -> None:
     history = History()
     for obj in slices(5_000, size=100):
         history.apply("ADDED", obj, 1)
-    obj, took = next(slices(100, size=100)), []
+    obj, durations = next(slices(100, size=100)), []
     for n in range(2000):
         endpoint = obj["endpoints"][n % 100]
         endpoint["targetRef"] = endpoint["targetRef"] | {"name": f"new-{n}", "uid": f"uid-{n}"}
         endpoint["addresses"] = [f"10.9.{n // 250}.{n % 250 + 1}"]
-        text = json.dumps({"type": "MODIFIED", "object": real(obj, n)}).encode()
+        text = json.dumps({"type": "MODIFIED", "object": real_slice(obj, n)}).encode()
         begin = time.perf_counter_ns()
         event = parse_event(text)
         parsed = time.perf_counter_ns()
         history.apply(event.type, event.object, 10**9 * (n + 2))
-        took.append((parsed - begin, time.perf_counter_ns() - parsed))
-    parsing, applying = (statistics.median(column) / 1000 for column in zip(*took, strict=True))
+        durations.append((parsed - begin, time.perf_counter_ns() - parsed))
+    parsing, applying = (statistics.median(column) / 1000 for column in zip(*durations, strict=True))
     print(f"one changed endpoint of 100: {parsing:.0f} µs to parse the event, {applying:.0f} µs to apply it (medians)")
 
 
 def latency(directory: Path) -> None:
     print(f"{'':52} {'lines':>9} {'p50 ms':>8} {'p99 ms':>8} {'max ms':>8} {'CPU':>7} {'peak MiB':>9}")
     with api(directory, 5_000):
-        steady(directory, "10,000 lines/s", rate=10_000, seconds=20)
-    with api(directory, 25_000, size=PODS_PER_SERVICE):  # those that are replaced are not those in the log
-        steady(directory, "rolling update of 20,000 pods", rate=1_000, seconds=60, roll=20_000)
+        measure_latency(directory, "10,000 lines/s", rate=10_000, seconds=20)
+    with api(directory, 25_000, size=PODS_PER_SERVICE):  # the pods that are replaced are not in the log
+        measure_latency(directory, "rolling update of 20,000 pods", rate=1_000, seconds=60, roll=20_000)
 
 
-def steady(directory: Path, what: str, *, rate: int, seconds: int, roll: int = 0) -> None:
-    """Writes at a rate, reads what comes out, and compares each line's stamp with the clock."""
+def measure_latency(directory: Path, label: str, *, rate: int, seconds: int, roll: int = 0) -> None:
+    """Write `rate` lines per second, read the output, and compare the stamp of each line with the clock."""
     logs = Path(tempfile.mkdtemp(dir=directory))
     log = logs / CONTAINER / "0.log"
     log.parent.mkdir(parents=True)
     texts = [line.partition(" ")[2] for line in lines(5_000, 5_000, Shares(), 1)]
     texts = [re.sub(r"\[.*?\]", "[%s]", text.replace("%", "%%"), count=1) for text in texts]
     waits: list[float] = []
-    out_of, into = os.pipe()
-    with log.open("w") as file, in_a_pod(directory, logs, into) as one, ExitStack() as stack:
-        os.close(into)
+    read_end, write_end = os.pipe()
+    with log.open("w") as file, in_a_pod(directory, logs, write_end) as daemon, ExitStack() as stack:
+        os.close(write_end)
         file.write(_line(texts[0]))
         file.flush()
-        reader = threading.Thread(target=_read, args=(out_of, waits))
+        reader = threading.Thread(target=_read, args=(read_end, waits))
         reader.start()
-        one.ready()
+        daemon.wait_until_ready()
         if roll:
             url = f"https://127.0.0.1:{API_PORT}/roll?first=5000&pods={roll}&seconds={WARM_UP + seconds - 5}"
             rolling = subprocess.Popen(["curl", "-sk", "-X", "POST", url], stdout=subprocess.PIPE)
@@ -250,26 +250,25 @@ def steady(directory: Path, what: str, *, rate: int, seconds: int, roll: int = 0
         for tick in range(-100 * WARM_UP, 100 * seconds):
             if tick == 0:
                 waits.clear()
-                measured, cpu = time.monotonic(), one.cpu()
+                measured_since, cpu = time.monotonic(), daemon.cpu()
             for n in range(rate // 100):
                 file.write(_line(texts[(tick * rate // 100 + n) % len(texts)]))
             file.flush()
             time.sleep(max(0.0, began + WARM_UP + (tick + 1) / 100 - time.monotonic()))
-        share = (one.cpu() - cpu) / (time.monotonic() - measured)
+        cpu_share = (daemon.cpu() - cpu) / (time.monotonic() - measured_since)
         time.sleep(1)
         if roll:
-            what += f" ({json.loads(rolling.communicate()[0])['bytes'] / 1e6:.0f} MB of events)"
-        _, most = one.memory()
+            label += f" ({json.loads(rolling.communicate()[0])['bytes'] / 1e6:.0f} MB of events)"
+        _, peak = daemon.memory()
     reader.join()
     waits.sort()
-    p50, p99 = (waits[int(len(waits) * share_)] * 1000 for share_ in (0.5, 0.99))
-    print(
-        f"{what:32} {len(waits):9,} {p50:8.1f} {p99:8.1f} {waits[-1] * 1000:8.1f} {share:7.1%} {most:9.0f}", flush=True
-    )
+    p50, p99 = (waits[int(len(waits) * share)] * 1000 for share in (0.5, 0.99))
+    figures = f"{p50:8.1f} {p99:8.1f} {waits[-1] * 1000:8.1f} {cpu_share:7.1%} {peak:9.0f}"
+    print(f"{label:32} {len(waits):9,} {figures}", flush=True)
 
 
 def _line(text: str) -> str:
-    """Written, and of a request that ended, now."""
+    """Return a line that is written now, about a request that ended now."""
     now = datetime.now(UTC)
     return f"{now:%Y-%m-%dT%H:%M:%S.%f}000Z {text % now.strftime('%d/%b/%Y:%H:%M:%S +0000')}"
 
@@ -282,20 +281,20 @@ def _read(descriptor: int, waits: list[float]) -> None:
 
 
 def curves(directory: Path) -> None:
-    """Each point is the least of three runs: what comes on top is noise."""
+    """Print and draw CPU times; each point is the least of three runs, since more is noise."""
 
-    def least(where: Path) -> float:
-        return min(run(daemon(where), where).cpu for _ in range(3))
+    def least_cpu(where: Path) -> float:
+        return min(run(daemon_program(where), where).cpu for _ in range(3))
 
-    def made(count: int, pods: int, endpoints: int = 0) -> Path:
+    def write_logs(count: int, pods: int, endpoints: int = 0) -> Path:
         where = Path(tempfile.mkdtemp(dir=directory))
         generate(where, count=count, pods=pods)
         if endpoints:
             (where / "watch.jsonl").write_text("".join(f"{event}\n" for event in events(endpoints)))
         return where
 
-    def resting(count: int) -> Path:
-        where = made(200_000, 1_000)
+    def write_silent_logs(count: int) -> Path:
+        where = write_logs(200_000, 1_000)
         for n in range(count):
             silent = where / "pods" / CONTAINER.replace("controller-0", f"controller-{n + 1}") / "0.log"
             silent.parent.mkdir(parents=True)
@@ -303,29 +302,29 @@ def curves(directory: Path) -> None:
         return where
 
     parts: dict[str, tuple[str, Callable[[int], Path], tuple[int, ...]]] = {
-        "lines": ("lines in the log", lambda n: made(n, 1_000), (50_000, 100_000, 200_000, 400_000, 800_000)),
-        "endpoints": ("endpoints", lambda n: made(200_000, 1_000, n), (1_000, 10_000, 50_000, 150_000)),
-        "series": ("pods in the log", lambda n: made(200_000, n), (10, 100, 1_000, 5_000, 10_000)),
-        "silent": ("silent sources", resting, (1, 100, 500, 2_000)),
+        "lines": ("lines in the log", lambda n: write_logs(n, 1_000), (50_000, 100_000, 200_000, 400_000, 800_000)),
+        "endpoints": ("endpoints", lambda n: write_logs(200_000, 1_000, n), (1_000, 10_000, 50_000, 150_000)),
+        "series": ("pods in the log", lambda n: write_logs(200_000, n), (10, 100, 1_000, 5_000, 10_000)),
+        "silent": ("silent sources", write_silent_logs, (1, 100, 500, 2_000)),
     }
-    found = {}
-    for label, make, points in parts.values():
+    results = {}
+    for label, make, numbers in parts.values():
         print(f"{label}: CPU seconds")
-        found[label] = []
-        for n in points:
-            found[label].append((n, least(make(n))))
-            print(f"{n:10,} {found[label][-1][1]:8.2f}", flush=True)
-    draw(found)
+        results[label] = []
+        for n in numbers:
+            results[label].append((n, least_cpu(make(n))))
+            print(f"{n:10,} {results[label][-1][1]:8.2f}", flush=True)
+    draw(results)
 
 
-def draw(found: dict[str, list[tuple[int, float]]]) -> None:
+def draw(results: dict[str, list[tuple[int, float]]]) -> None:
     import matplotlib as mpl  # noqa: PLC0415
 
     mpl.use("agg")
     from matplotlib import pyplot  # noqa: PLC0415
 
-    figure, axes = pyplot.subplots(1, len(found), figsize=(14, 3.2), sharey=False)
-    for axis, (label, points) in zip(axes, found.items(), strict=True):
+    figure, axes = pyplot.subplots(1, len(results), figsize=(14, 3.2), sharey=False)
+    for axis, (label, points) in zip(axes, results.items(), strict=True):
         axis.plot(*zip(*points, strict=True), marker="o")
         axis.set(xlabel=label, ylabel="CPU seconds", ylim=(0, None), xlim=(0, None))
         axis.locator_params(axis="x", nbins=5)
@@ -341,9 +340,9 @@ PARTS = {"start": start, "watch": watch, "change": change, "latency": latency, "
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", help=" ".join(PARTS))
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     parts: dict[str, Callable[[Path], None]] = PARTS
-    for name in given.parts or parts:
+    for name in arguments.parts or parts:
         with tempfile.TemporaryDirectory() as temporary:
             parts[name](Path(temporary))
 

@@ -1,9 +1,8 @@
-"""What a real API server sends to one daemon: `KUBECONFIG=… python bench/watched.py` prints a table.
+"""Measure what a real API server sends to one daemon: `KUBECONFIG=… python bench/watched.py` prints a table.
 
-It fills the cluster with EndpointSlices (in a namespace that it makes and deletes: take a cluster nobody needs), starts
-the daemon, and then replaces 1,000 pods, each with two updates of its slice, as a rolling update does. Bytes are
-counted on the way: between the daemon and `kubectl proxy`, which takes TLS off and leaves the rest as it is,
-compression too.
+It fills the cluster with EndpointSlices (in a namespace that it creates and deletes: use a cluster for tests only),
+starts the daemon, and then replaces 1,000 pods, each with two updates of its slice, as a rolling update does. Bytes are
+counted between the daemon and `kubectl proxy`, which removes TLS and leaves the rest as it is, including compression.
 """
 
 import asyncio
@@ -21,28 +20,29 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from compare import API_PORT, KUBECONFIG
-from generate import replaced, slices
-from scale import WATCHED, one_log, running
+from generate import rolling_update, slices
+from scale import SIZES, run_daemon, write_log
 
 PROXY_PORT = 18_001
 NAMESPACE = "shop"
 PATH = f"/apis/discovery.k8s.io/v1/namespaces/{NAMESPACE}/endpointslices"
-POSTING = 4
-PODS = 1_000
-QUIET = 2.0
-"""Seconds without a byte after which everything is taken to have been sent."""
+POST_THREADS = 4
+REPLACED_PODS = 1_000
+SILENT_SECONDS = 2.0
+"""Seconds without a byte after which everything is considered sent."""
 
 
-class Counting:
-    """Passes bytes on, and counts those from the API server."""
+class ByteCounter:
+    """A TCP proxy that counts the bytes from the API server."""
 
     def __init__(self) -> None:
         self.bytes = 0
         self.last = time.monotonic()
         threading.Thread(target=asyncio.run, args=(self._serve(),), daemon=True).start()
 
-    def settled(self) -> int:
-        while time.monotonic() - self.last < QUIET:
+    def bytes_when_silent(self) -> int:
+        """Return the number of bytes once nothing has been sent for SILENT_SECONDS."""
+        while time.monotonic() - self.last < SILENT_SECONDS:
             time.sleep(0.1)
         return self.bytes
 
@@ -51,8 +51,8 @@ class Counting:
         await server.serve_forever()
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, onward = await asyncio.open_connection("127.0.0.1", PROXY_PORT)
-        await asyncio.gather(self._copy(reader, onward), self._copy(there, writer, counted=True))
+        server_reader, server_writer = await asyncio.open_connection("127.0.0.1", PROXY_PORT)
+        await asyncio.gather(self._copy(reader, server_writer), self._copy(server_reader, writer, counted=True))
 
     async def _copy(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, *, counted: bool = False) -> None:
         try:
@@ -68,8 +68,8 @@ class Counting:
             target.close()
 
 
-class Slices:
-    """The cluster's, by the API."""
+class SliceClient:
+    """Writes EndpointSlices to the cluster."""
 
     def __init__(self) -> None:
         self._local = threading.local()
@@ -80,28 +80,28 @@ class Slices:
         headers = {"Content-Type": "application/json"}
         self._local.connection.request(method, path, body and json.dumps(body), headers)
         with self._local.connection.getresponse() as response:
-            said = response.read()
+            text = response.read()
             if response.status >= 300 and response.status != 404:
-                sys.exit(f"{method} {path}: {response.status} {said.decode()[:500]}")
+                sys.exit(f"{method} {path}: {response.status} {text.decode()[:500]}")
 
     def fill(self, endpoints: int, size: int) -> None:
         self.send("DELETE", PATH)
-        with ThreadPoolExecutor(POSTING) as pool:
-            list(pool.map(lambda obj: self.send("POST", PATH, whole(obj)), slices(endpoints, size=size)))
+        with ThreadPoolExecutor(POST_THREADS) as pool:
+            list(pool.map(lambda obj: self.send("POST", PATH, complete_slice(obj)), slices(endpoints, size=size)))
 
-    def listed(self) -> int:
-        """Bytes of all slices of the cluster, not compressed."""
+    def list_size(self) -> int:
+        """Return the size in bytes of a list of all slices of the cluster, without compression."""
         url = f"http://127.0.0.1:{PROXY_PORT}/apis/discovery.k8s.io/v1/endpointslices?resourceVersion=0"
         with urllib.request.urlopen(url) as answer:
             return len(answer.read())
 
     def roll(self, endpoints: int, size: int) -> None:
-        for _, obj in replaced(endpoints, size=size, first=0, count=PODS):
-            self.send("PUT", f"{PATH}/{obj['metadata']['name']}", whole(obj))
+        for _, obj in rolling_update(endpoints, size=size, first=0, count=REPLACED_PODS):
+            self.send("PUT", f"{PATH}/{obj['metadata']['name']}", complete_slice(obj))
 
 
-def whole(obj: dict) -> dict:
-    """As the API takes it; of another manager than the controller that would delete it."""
+def complete_slice(obj: dict) -> dict:
+    """Return a slice as the API accepts it; with the controller as its manager, the controller would delete it."""
     metadata = obj["metadata"] | {
         "labels": obj["metadata"]["labels"] | {"endpointslice.kubernetes.io/managed-by": "bench"}
     }
@@ -111,7 +111,7 @@ def whole(obj: dict) -> dict:
 def main() -> None:
     kubectl = shutil.which("kubectl") or sys.exit("kubectl is not on the PATH")
     if "KUBECONFIG" not in os.environ:
-        sys.exit("KUBECONFIG must name a cluster that nobody needs")
+        sys.exit("KUBECONFIG is not set: it must name a cluster that is used for tests only")
     subprocess.run([kubectl, "create", "namespace", NAMESPACE], check=True, stdout=subprocess.DEVNULL)
     proxy = subprocess.Popen([kubectl, "proxy", "--port", str(PROXY_PORT)], stdout=subprocess.DEVNULL)
     try:
@@ -123,27 +123,29 @@ def main() -> None:
 
 def table() -> None:
     time.sleep(1)
-    counting, cluster = Counting(), Slices()
+    counter, cluster = ByteCounter(), SliceClient()
     heads = f"{'endpoints':>10} {'a slice':>8} {'list MB':>8} {'sent MB':>8} {'ready s':>8}"
     print(f"{heads} {'memory MiB':>11} {'peak MiB':>9} {'roll MB':>8}")
-    for endpoints, size in WATCHED:
+    for endpoints, size in SIZES:
         cluster.fill(endpoints, size)
         with tempfile.TemporaryDirectory() as temporary:
             directory = Path(temporary)
             kubeconfig = directory / "kubeconfig"
             kubeconfig.write_text(KUBECONFIG)
-            before = counting.bytes
+            before = counter.bytes
             environ = os.environ | {"KUBECONFIG": str(kubeconfig)}
-            with running(["-m", "enricher"], one_log(directory, 1000), environ) as one:
-                ready = one.ready()
-                sent = counting.settled() - before
-                now, _ = one.memory()
-                before = counting.bytes
+            with run_daemon(["-m", "enricher"], write_log(directory, 1000), environ) as daemon:
+                seconds = daemon.wait_until_ready()
+                start_bytes = counter.bytes_when_silent() - before
+                present, _ = daemon.memory()
+                before = counter.bytes
                 cluster.roll(endpoints, size)
-                rolled = counting.settled() - before
-                _, most = one.memory()
-        figures = f"{cluster.listed() / 1e6:8.2f} {sent / 1e6:8.2f} {ready:8.2f} {now:11.1f} {most:9.1f}"
-        print(f"{endpoints:10,} {size:8} {figures} {rolled / 1e6:8.2f}", flush=True)
+                update_bytes = counter.bytes_when_silent() - before
+                _, peak = daemon.memory()
+        figures = (
+            f"{cluster.list_size() / 1e6:8.2f} {start_bytes / 1e6:8.2f} {seconds:8.2f} {present:11.1f} {peak:9.1f}"
+        )
+        print(f"{endpoints:10,} {size:8} {figures} {update_bytes / 1e6:8.2f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """`python -m demo`: replay a recorded incident through the real daemon, at its own pace, in half a minute.
 
-The daemon is a process of its own, run as on a node: it follows a growing log file, watches EndpointSlices (those of a
-fake API server on loopback) and is scraped. The exit status is 1 if it died, or if lines were lost or doubled.
+The daemon is a process of its own, run as on a node: it follows a growing log file, watches the EndpointSlices of a
+fake API server on loopback, and is scraped. The exit status is 1 if the daemon died, or if lines were lost or doubled.
 """
 
 import asyncio
@@ -40,11 +40,11 @@ START_SECONDS = 10.0
 STOP_SECONDS = 5.0
 """Seconds to wait for the daemon's end after SIGTERM."""
 MAX_OUTPUT_LINE = 1 << 20
-"""Bytes of an output line that can be read."""
+"""Longest output line, in bytes, that can be read."""
 
 
 class DemoError(Exception):
-    """The demo did not show what it promises."""
+    """The demo failed: what it shows is not what it promises."""
 
 
 class Demo:
@@ -61,7 +61,7 @@ class Demo:
         self.lines_in = self.lines_out = 0
 
     async def run(self) -> None:
-        """Replay the incident and print what came of it. Raise DemoError if that is not what the demo promises."""
+        """Replay the incident and print the results. Raise DemoError if they are not what the demo promises."""
         moments = load_moments()
         self.log.parent.mkdir(parents=True)
         self.log.touch()
@@ -74,7 +74,7 @@ class Demo:
             api.write_kubeconfig(self.folder / "kubeconfig")
             async with self._run_daemon() as daemon:
                 reader = asyncio.create_task(self._read_output(daemon))
-                await self._wait_until(daemon, lambda: api.watching == 2, "the daemon does not watch")
+                await self._wait_until(daemon, lambda: api.watch_count == 2, "the daemon does not watch")
                 later = [moment for moment in moments if not moment.event or moment.event["type"] != "ADDED"]
                 await self._replay(later, api, daemon)
                 await self._wait_until(daemon, lambda: self.lines_out >= self.lines_in, "lines are missing")
@@ -107,7 +107,7 @@ class Demo:
             self.narrator.print_record(record)
 
     async def _replay(self, moments: list[Moment], api: FakeApi, daemon: Process) -> None:
-        """Let the moments happen now. All times move by whole seconds: nginx's own dates in a line have no fraction."""
+        """Replay the moments now. All times move by whole seconds, since nginx's own dates have no fraction."""
         seconds = -(-(time.time_ns() - moments[0].at) // SECOND)
         self.began = time.monotonic() + (moments[0].at + seconds * SECOND - time.time_ns()) / SECOND
         for moment in moments:
@@ -130,7 +130,7 @@ class Demo:
             self.narrator.print_action(moment.action)
 
     async def _wait_until(self, daemon: Process, is_done: Callable[[], bool], problem: str) -> None:
-        """Wait for at most START_SECONDS. Raise DemoError with the problem if it is not done by then."""
+        """Wait until `is_done` returns true. Raise DemoError with `problem` if that takes more than START_SECONDS."""
         with suppress(TimeoutError):
             async with asyncio.timeout(START_SECONDS):
                 while not is_done():
@@ -182,9 +182,9 @@ async def _stop(daemon: Process) -> None:
 
 
 def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
         return port
 
 

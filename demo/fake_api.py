@@ -1,7 +1,7 @@
 """A fake Kubernetes API server on loopback: as much as a list, a watch and `enricher check` need, kept in memory.
 
-The demo uses it as its cluster, the tests to provoke faults. It validates nothing that it is given. It serves any kind
-of object whose path has the usual form, and does not look into the objects.
+The demo uses it as its cluster, and the tests use it to provoke faults. It does not validate anything. It serves any
+kind of object whose path has the usual form, without interpreting the objects.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ Fault = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class ReceivedRequest(NamedTuple):
-    """One request as it came in."""
+    """One request as it arrived."""
 
     path: str
     query: dict[str, str]
@@ -38,7 +38,7 @@ class ReceivedRequest(NamedTuple):
 
 
 class _Change(NamedTuple):
-    """One change of an object, as watchers get it."""
+    """One change of an object, with the line that watchers receive."""
 
     version: int
     plural: str
@@ -48,24 +48,24 @@ class _Change(NamedTuple):
 
 @dataclass(slots=True)
 class _Watcher:
-    """One open watch; `namespace` is None for all."""
+    """One open watch; `namespace` is None for all namespaces."""
 
     plural: str
     namespace: str | None
     lines: asyncio.Queue[bytes | None] = field(default_factory=asyncio.Queue)
-    """What is to be sent; None ends the watch."""
+    """Lines to be sent; None ends the watch."""
 
-    def wants(self, change: _Change) -> bool:
+    def matches(self, change: _Change) -> bool:
         return change.plural == self.plural and self.namespace in {None, change.namespace}
 
 
 class FakeApi:
-    """An asynchronous context manager; within it `url` is served.
+    """A server that runs as long as its asynchronous context lasts, at `url`.
 
-    `window` is how many changes can be watched again; older versions are 410 Gone. Unless `tokens` is None, only these
-    bearer tokens are accepted. With `tls` it speaks HTTPS. `objects` has what is stored, by (plural, namespace, name).
-    `requests` has every request, without the access reviews, which are in `reviews`: they are answered with no if
-    `denied` has the (verb, plural).
+    A watch can resume from the last `window` changes; older versions are 410 Gone. Unless `tokens` is None, only these
+    bearer tokens are accepted. With `tls` it speaks HTTPS. `objects` holds the stored objects, by (plural, namespace,
+    name). `requests` holds every request except the access reviews, which are in `reviews`; a review is denied if its
+    (verb, plural) is in `denied`.
     """
 
     def __init__(
@@ -106,19 +106,19 @@ class FakeApi:
         self._port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
-        """End every connection and refuse new ones. The objects stay."""
+        """End every connection and refuse new ones, but keep the objects."""
         self.drop()
         if self._runner:
             await self._runner.cleanup()
 
     @property
     def url(self) -> str:
-        """Return the address for clients, without a slash at its end."""
+        """Return the address for clients, without a trailing slash."""
         return f"{'https' if self.tls else 'http'}://127.0.0.1:{self._port}"
 
     @property
-    def watching(self) -> int:
-        """Return how many watches are open."""
+    def watch_count(self) -> int:
+        """Return the number of open watches."""
         return len(self._watchers)
 
     def write_kubeconfig(self, path: Path, token: str = "stand-in") -> None:  # noqa: S107  # not a secret
@@ -136,26 +136,26 @@ class FakeApi:
 
     def apply(
         self,
-        kind: Literal["ADDED", "MODIFIED", "DELETED"],
+        event_type: Literal["ADDED", "MODIFIED", "DELETED"],
         obj: dict[str, Any],
         *,
         plural: str = "endpointslices",
     ) -> None:
-        """Store or remove an object and notify the watchers. Its resourceVersion is the server's own."""
+        """Store or remove an object, with a new resourceVersion, and notify the watchers."""
         self._version += 1
         obj = {**obj, "metadata": {**obj["metadata"], "resourceVersion": str(self._version)}}
         namespace = obj["metadata"].get("namespace", "")
         key = (plural, namespace, obj["metadata"]["name"])
-        if kind == "DELETED":
+        if event_type == "DELETED":
             self.objects.pop(key, None)
         else:
             self.objects[key] = obj
         if len(self._history) == self._history.maxlen:
             self._compacted = self._history[0].version
-        change = _Change(self._version, plural, namespace, event_line(kind, obj))
+        change = _Change(self._version, plural, namespace, event_line(event_type, obj))
         self._history.append(change)
         for watcher in self._watchers:
-            if watcher.wants(change):
+            if watcher.matches(change):
                 watcher.lines.put_nowait(change.line)
 
     def bookmark(self) -> None:
@@ -171,17 +171,17 @@ class FakeApi:
         self._compacted = self._version
 
     def rewind(self, version: int) -> None:
-        """Set the versions back, as a restored backup would."""
+        """Set the version back, as a restored backup would."""
         self._version = self._compacted = version
         self._history.clear()
 
     def drop(self) -> None:
-        """End all watches in good order, as a server does after timeoutSeconds."""
+        """End all watches regularly, as a server does after timeoutSeconds."""
         for watcher in self._watchers:
             watcher.lines.put_nowait(None)
 
     def fail(self, *faults: Fault) -> None:
-        """Let these faults answer the next requests, one each."""
+        """Answer the next requests with these faults, one each."""
         self._faults.extend(faults)
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
@@ -218,7 +218,7 @@ class FakeApi:
         if version and version < self._compacted:
             return await stream(GONE)(request)
         for change in self._history:
-            if change.version > version and watcher.wants(change):
+            if change.version > version and watcher.matches(change):
                 watcher.lines.put_nowait(change.line)
         self._watchers.append(watcher)
         try:
@@ -233,12 +233,12 @@ class FakeApi:
         return response
 
 
-def event_line(kind: str, obj: dict[str, Any]) -> bytes:
-    return orjson.dumps({"type": kind, "object": obj}, option=orjson.OPT_APPEND_NEWLINE)
+def event_line(event_type: str, obj: dict[str, Any]) -> bytes:
+    return orjson.dumps({"type": event_type, "object": obj}, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def list_body(items: list[dict[str, Any]], version: str, next_page: str = "") -> bytes:
-    """Return a page of a list; `next_page` is the token that the next one is asked for with."""
+    """Return a page of a list; `next_page` is the token with which the next one can be requested."""
     metadata = {"resourceVersion": version} | ({"continue": next_page} if next_page else {})
     return orjson.dumps({"kind": "List", "metadata": metadata, "items": items})
 
@@ -248,11 +248,11 @@ def _status(code: int, message: str) -> dict[str, Any]:
 
 
 GONE = event_line("ERROR", _status(410, "too old resource version"))
-"""410 Gone, as a server sends it in a watch that it has already begun to answer."""
+"""410 Gone, as a server sends it once the response to a watch has begun."""
 
 
 def status(code: int, message: str = "", retry_after: str | None = None) -> Fault:
-    """Return a fault that refuses with an HTTP status."""
+    """Return a fault that answers with an HTTP status."""
 
     async def answer(_: web.Request) -> web.StreamResponse:
         headers = {"Retry-After": retry_after} if retry_after else None
@@ -262,9 +262,9 @@ def status(code: int, message: str = "", retry_after: str | None = None) -> Faul
 
 
 def stream(*chunks: bytes, then: Literal["close", "abort", "hang"] = "close", pause: float = 0.0) -> Fault:
-    """Return a fault that answers 200 with these bytes, `pause` seconds before each chunk.
+    """Return a fault that answers 200 with these bytes, waiting `pause` seconds before each chunk.
 
-    The end is regular (`close`), a cut connection (`abort`) or silence (`hang`).
+    After them it ends regularly (`close`), aborts the connection (`abort`) or stays silent (`hang`).
     """
 
     async def answer(request: web.Request) -> web.StreamResponse:
@@ -282,7 +282,7 @@ def stream(*chunks: bytes, then: Literal["close", "abort", "hang"] = "close", pa
 
 
 async def hang(_: web.Request) -> web.StreamResponse:
-    """Never answer: a fault."""
+    """Answer never: this is a fault."""
     await asyncio.Event().wait()
     raise AssertionError("nothing sets the event")
 
@@ -296,7 +296,7 @@ async def _begin(request: web.Request) -> web.StreamResponse:
 def slice_of(
     name: str, pods: dict[str, str], *, namespace: str = "default", service: str = "backend", port: int = 10000
 ) -> dict[str, Any]:
-    """Return an EndpointSlice with ready endpoints; `pods` has the pod's name by address."""
+    """Return an EndpointSlice with ready endpoints; `pods` are the names of the pods by address."""
     endpoints = [
         {
             "addresses": [address],

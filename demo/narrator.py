@@ -16,7 +16,7 @@ ACTION_TEXTS = {
 
 
 class Narrator:
-    """Prints the commentary. `clock` returns the seconds since the replay began."""
+    """Prints the commentary; `clock` returns the seconds since the replay began."""
 
     def __init__(self, console: Console, clock: Callable[[], float]) -> None:
         self._console, self._clock = console, clock

@@ -1,4 +1,4 @@
-"""`python -m demo.picture docs/top.svg`: a picture of `enricher top` with the recorded incident."""
+"""`python -m demo.picture docs/top.svg`: draw `enricher top` with the recorded incident."""
 
 import asyncio
 import re
@@ -16,15 +16,15 @@ from enricher.endpoints.files import load_endpoints
 from enricher.report.pod_stats import PodStats
 
 SIZE = (132, 28)
-"""Columns and lines."""
+"""Columns and lines of the terminal."""
 MESSAGE_HOPS = 10
-"""More than a message's way through the widgets has stations: a key goes to the app, the focused widget, the screen and
-the app again, and what it changes is announced on the same way.
+"""Rounds of message handling, more than any message needs: a key passes through the app, the focused widget, the screen
+and the app again, and the messages that it causes take the same path.
 """
 
 
-async def settle(pilot: Pilot[None]) -> None:
-    """Wait until the app has handled all its messages, those that they cause included, and has laid out the screen.
+async def wait_until_idle(pilot: Pilot[None]) -> None:
+    """Wait until the app has handled all its messages, including those that they cause, and has laid out the screen.
 
     Textual's own `Pilot.pause` waits until the process uses little CPU time, which a busy machine takes for idleness.
     """
@@ -34,7 +34,7 @@ async def settle(pilot: Pilot[None]) -> None:
 
 
 async def draw_top(size: tuple[int, int] = SIZE) -> str:
-    """Return an SVG that asks no other server for a font."""
+    """Return an SVG that loads no font from another server."""
     data = files("demo").joinpath("data")
     with tempfile.TemporaryDirectory(prefix="enricher-picture-") as folder:
         log, watch = (Path(folder) / name for name in ("controller.log.gz", "watch.jsonl.gz"))
@@ -46,7 +46,7 @@ async def draw_top(size: tuple[int, int] = SIZE) -> str:
         async with app.run_test(size=size) as pilot:
             await app.workers.wait_for_complete()
             app.update_view()
-            await settle(pilot)
+            await wait_until_idle(pilot)
             svg = app.export_screenshot(title="enricher top controller.log")
     return re.sub(r"@font-face\s*\{.*?\}\s*", "", svg, flags=re.DOTALL)
 

@@ -1,4 +1,4 @@
-"""The recorded incident as a timeline that can be moved to the present. Pure, but for reading its own data files."""
+"""The recorded incident as a timeline that can be moved to the present. Pure, except that it reads its data files."""
 
 import gzip
 import re
@@ -34,16 +34,16 @@ _DATE_FORMATS = {"access": "%d/%b/%Y:%H:%M:%S", "error": "%Y/%m/%d %H:%M:%S", "k
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One thing that was recorded: a line, an event or an action."""
+    """One recorded item: a line, an event or an action."""
 
     at: int
-    """When it happened then, in ns since the epoch."""
+    """When it was recorded, in ns since the epoch."""
     line: bytes | None = None
     """A line of the container log."""
     event: dict[str, Any] | None = None
     """A watch event: type, object."""
     action: dict[str, Any] | None = None
-    """What was done to a pod: action, pod, ip."""
+    """An action on a pod: action, pod, ip."""
 
 
 def load_moments() -> list[Moment]:
@@ -59,12 +59,12 @@ def load_moments() -> list[Moment]:
 
 
 def load_services() -> Iterator[dict[str, Any]]:
-    """Load the cluster's Services, of which none changed."""
+    """Load the cluster's Services, which did not change."""
     yield from map(orjson.loads, _data_lines("services.jsonl"))
 
 
 def shift_line(line: bytes, seconds: int) -> bytes:
-    """Return a log line with its runtime's stamp and the dates within it this many seconds later."""
+    """Return a log line with its runtime's stamp and the date in its text moved by this many seconds."""
     stamp, stream, tag, text = line.split(b" ", 3)
     text = _DATES.sub(lambda match: _shift_date(match, seconds), text, count=1)
     return b" ".join([format_rfc3339(_parse_time(stamp) + seconds * SECOND).encode(), stream, tag, text])

@@ -1,7 +1,7 @@
-"""`enricher check`: whether the daemon would work here, before it is started or while it runs.
+"""`enricher check`: a report of whether the daemon would work here, before it is started or while it runs.
 
 It reads files and sends requests as the daemon would, and in addition asks the API server for its permissions. It
-changes nothing anywhere.
+changes nothing.
 """
 
 import asyncio
@@ -39,15 +39,15 @@ from enricher.text import escape_bytes, printable, truncate
 Verdict = Literal["ok", "warning", "failed"]
 _STYLES = {"ok": "green", "warning": "yellow", "failed": "bold red"}
 MAX_LINE_LENGTH = 120
-"""Characters of a log line or a log format that are shown."""
+"""Characters of a log line or a log format that are printed."""
 SUBJECT_WIDTH = 24
-"""Characters of the column of subjects; a pod's name goes beyond it."""
+"""Width of the column of subjects, in characters; a pod's name may exceed it."""
 PORT_TIMEOUT = 2.0
-"""Seconds to wait for the answer of what listens on our port."""
+"""Seconds to wait for the answer of the program that listens on our port."""
 
 
 class CheckResult(NamedTuple):
-    """What was checked and what came of it; `details` are printed on a line of their own."""
+    """The result of one check; `details` are printed on a line of their own."""
 
     verdict: Verdict
     subject: str
@@ -94,9 +94,9 @@ def _check_endpoints_files(paths: Sequence[str]) -> CheckResult:
         histories = load_endpoints(paths)
     except ConfigurationError as error:
         return CheckResult("failed", subject, printable(str(error)))
-    held = histories.pods.open_tenures
-    text = f"addresses held by pods: {held}, in {printable(escape_bytes(', '.join(paths)))}"
-    return CheckResult("ok" if held else "warning", subject, text)
+    addresses = histories.pods.open_tenures
+    text = f"addresses held by pods: {addresses}, in {printable(escape_bytes(', '.join(paths)))}"
+    return CheckResult("ok" if addresses else "warning", subject, text)
 
 
 async def _check_cluster(settings: Settings, detector: FormatDetector) -> list[CheckResult]:
@@ -122,14 +122,14 @@ async def _check_permissions(api: ApiClient, settings: Settings) -> AsyncIterato
 async def _check_permission(
     api: ApiClient, resource: Resource, namespace: str | None, name: str | None, role: str
 ) -> CheckResult:
-    """Ask whether a resource may be listed and watched. `role` is the file with a role that permits it."""
+    """Check whether a resource may be listed and watched. `role` is the file with a role that permits it."""
     scope = f"{name} in namespace {namespace}" if name else f"in namespace {namespace}" if namespace else "everywhere"
     try:
         denied = [verb for verb in ("list", "watch") if not await is_allowed(api, verb, resource, namespace, name)]
-    except ApiError as failure:
-        if failure.reason != "forbidden":
+    except ApiError as error:
+        if error.reason != "forbidden":
             raise
-        text = "permissions are unknown, because the API server forbids to ask for them: it may forbid the list, too"
+        text = "permissions are unknown, because the API server forbids asking for them: it may forbid the list, too"
         return CheckResult("warning", resource.plural, text)
     if denied:
         text = f"missing permission: {', '.join(denied)} ({scope}): see the role in {role}"
@@ -140,7 +140,7 @@ async def _check_permission(
 async def _check_configmap(
     api: ApiClient, settings: Settings, detector: FormatDetector, namespace: str, name: str
 ) -> CheckResult:
-    """Read the log format from the controller's ConfigMap and have `detector` expect it, as the daemon would."""
+    """Read the log format from the controller's ConfigMap, and make `detector` expect it, as the daemon would."""
     subject, path = "controller's format", CONFIG_MAPS.path(namespace)
     try:
         params = {"fieldSelector": f"metadata.name={name}"}
@@ -173,8 +173,8 @@ def _check_logs(settings: Settings, detector: FormatDetector) -> Iterator[CheckR
         yield CheckResult("ok", "logs", f"to be followed: {len(sources)}")
     for selector in settings.logs.select:
         if not discover(settings.logs.directory, [selector], settings.logs.own_pod):
-            where = f" in {printable(settings.logs.directory)}" if selector.namespace else ""
-            yield CheckResult("warning", "logs", f"nothing matches {printable(selector.text)}{where} yet")
+            place = f" in {printable(settings.logs.directory)}" if selector.namespace else ""
+            yield CheckResult("warning", "logs", f"nothing matches {printable(selector.text)}{place} yet")
     for source in sources:
         yield _check_log(settings, detector, source)
 
@@ -194,7 +194,7 @@ def _check_log(settings: Settings, detector: FormatDetector, source: Source) -> 
 
 
 def _format_text(settings: Settings, source: Source, sample: LogSample) -> str:
-    """Return the name of the format that the lines were read with, and where it comes from."""
+    """Return the name of the format that the lines were parsed with, and its origin."""
     if profile := source.profile or settings.logs.profile:
         return f"the profile {profile}"
     if settings.logs.controller_configmap:
@@ -236,7 +236,7 @@ def _check_state_dir(path: str | None) -> CheckResult:
     except OSError as error:
         return CheckResult("failed", subject, f"{name}: {error.strerror}")
     if _is_locked(os.path.join(path, "lock")):
-        text = f"{name} is used by another process: that should be the daemon, and no second one"
+        text = f"{name} is used by another process: make sure that it is the daemon, and the only one"
         return CheckResult("warning", subject, text)
     return CheckResult("ok", subject, f"{name} can be written")
 
@@ -264,19 +264,19 @@ def _is_locked(path: str) -> bool:
 
 
 async def _check_port(listen: ListenAddress) -> CheckResult:
-    where = f"{listen.host or ''}:{listen.port}"
+    address = f"{listen.host or ''}:{listen.port}"
     try:
         server = await asyncio.get_running_loop().create_server(asyncio.Protocol, listen.host, listen.port)
     except OSError as error:
         if error.errno == errno.EADDRINUSE and await asyncio.to_thread(_is_enricher, listen):
-            return CheckResult("warning", "port", f"{where}: a daemon serves there already")
-        return CheckResult("failed", "port", f"cannot listen on {where}: {error.strerror or error}")
+            return CheckResult("warning", "port", f"{address}: a daemon is already serving there")
+        return CheckResult("failed", "port", f"cannot listen on {address}: {error.strerror or error}")
     server.close()
-    return CheckResult("ok", "port", f"{where} is free")
+    return CheckResult("ok", "port", f"{address} is free")
 
 
 def _is_enricher(listen: ListenAddress) -> bool:
-    """Return whether it is a daemon of ours that listens, by its metrics."""
+    """Return whether the program that listens there is Enricher's daemon, judging by its metrics."""
     host = listen.host if listen.host not in {None, "0.0.0.0", "::"} else "localhost"  # noqa: S104  # to connect to
     connection = HTTPConnection(host or "localhost", listen.port, timeout=PORT_TIMEOUT)
     try:

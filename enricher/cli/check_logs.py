@@ -1,4 +1,4 @@
-"""The last lines of a log, and how many of them fit the format that the daemon would read them with."""
+"""The last lines of a log, and the number of them that fit the format with which the daemon would parse them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from enricher.accesslog.detection import FormatDetector, detect_profile
 from enricher.accesslog.profiles import PROFILES, Formats, profile_formats
-from enricher.enrich.engine import parse_line
+from enricher.enrich.parsed_line import parse_line
 from enricher.labels import LineKind
 from enricher.line import Line, Source
 from enricher.tailer.framing import Framer
@@ -14,14 +14,14 @@ from enricher.tailer.logfile import LogFile
 from enricher.tailer.rotation import LogName, list_files
 
 MAX_LINES = 200
-"""Lines of a log that are looked at."""
+"""Lines of a log that are checked."""
 MAX_BYTES = 256 * 1024
-"""Bytes at the end of a log in which these lines are looked for."""
+"""Bytes at the end of a log that are read to find these lines."""
 
 
 @dataclass(slots=True)
 class LogSample:
-    """How many of a log's last lines are access lines, could be some but fit no format, or are of other kinds."""
+    """The numbers of a log's last lines that are access lines, that fit no format, and that are of other kinds."""
 
     access: int = 0
     misfits: int = 0
@@ -30,7 +30,7 @@ class LogSample:
     """Attempts in the access lines."""
     last_misfit: bytes = b""
     profile: str = ""
-    """The known proxy whose formats the lines were read with; empty for a format of the user's own."""
+    """The profile with whose formats the lines were parsed; empty for a format that the user gave."""
 
     @property
     def better_profile(self) -> str:
@@ -39,7 +39,7 @@ class LogSample:
 
 
 def read_last_lines(path: str, roots: Sequence[str]) -> Sequence[Line]:
-    """Return the last whole lines of a log, MAX_LINES at most, and none of gzipped files. Raise OSError."""
+    """Return the last whole lines of a log, at most MAX_LINES, ignoring gzipped files. Raise OSError."""
     ends, size = list[_FileEnd](), 0
     names = list_files(path)
     for name in reversed(names):
@@ -52,20 +52,20 @@ def read_last_lines(path: str, roots: Sequence[str]) -> Sequence[Line]:
         lines += framer.end_file()
         framer.detect(end.head)
         lines += framer.feed(end.data)
-    # Of each of the two streams, the first line may be the rest of one that the runtime had cut.
+    # The first line of each of the two streams may be the rest of a line that the runtime had cut.
     return lines[2:][-MAX_LINES:] if ends and ends[0].has_earlier_lines else lines[-MAX_LINES:]
 
 
 def read_sample(detector: FormatDetector, source: Source, lines: Sequence[Line]) -> LogSample:
-    """Read the lines as the daemon would if it started with the first of them."""
+    """Parse the lines as the daemon would if it started with the first of them."""
     timeline = detector.timeline_for(source, source.profile, (line.text for line in lines if line.stream != "stderr"))
     sample = LogSample(profile=profile_name(timeline.formats_at(None)))
     for line in lines:
-        reading = parse_line(timeline, line)
-        if reading.record:
+        parsed = parse_line(timeline, line)
+        if parsed.record:
             sample.access += 1
-            sample.attempts += len(reading.record.attempts)
-        elif reading.kind == LineKind.PARSE_ERROR:
+            sample.attempts += len(parsed.record.attempts)
+        elif parsed.kind == LineKind.PARSE_ERROR:
             sample.misfits += 1
             sample.last_misfit = line.text
         else:

@@ -1,4 +1,4 @@
-"""What several commands share: warnings about the configuration, endpoints, and errors out of groups of tasks."""
+"""Helpers of several commands: warnings about the configuration, endpoints, and errors in groups of tasks."""
 
 import asyncio
 import sys
@@ -12,7 +12,7 @@ from enricher.errors import ConfigurationError, EnricherError
 
 
 def warn_about(settings: Settings) -> None:
-    """Print what is allowed and is probably a mistake."""
+    """Print warnings about settings that are allowed but probably a mistake."""
     sys.stderr.writelines(f"enricher: {warning}\n" for warning in configuration_warnings(settings))
 
 
@@ -23,13 +23,13 @@ def print_config(resolved: Resolved) -> int:
     return 0
 
 
-def raise_first_error(failures: BaseExceptionGroup[BaseException], of_stdout: type[OSError] = BrokenPipeError) -> None:
-    """Raise the first error of a group that `main` can report; `of_stdout` are those that come from writing there."""
-    for failure in failures.exceptions:
-        if isinstance(failure, BaseExceptionGroup):
-            raise_first_error(failure, of_stdout)
-        elif isinstance(failure, (EnricherError, of_stdout)):
-            raise failure
+def raise_first_error(group: BaseExceptionGroup[BaseException], stdout_error: type[OSError] = BrokenPipeError) -> None:
+    """Raise the first error of a group that `main` can report; writing to stdout raises a `stdout_error`."""
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            raise_first_error(error, stdout_error)
+        elif isinstance(error, (EnricherError, stdout_error)):
+            raise error
 
 
 def read_histories(cluster: ClusterSettings) -> Histories:
@@ -39,7 +39,7 @@ def read_histories(cluster: ClusterSettings) -> Histories:
 
 async def _list_cluster(cluster: ClusterSettings) -> Histories:
     """List the cluster's endpoints as they are now; older lines get the grade `assumed`."""
-    from enricher.cluster.endpoint_source import EndpointWatch  # noqa: PLC0415  # of no use beside files
+    from enricher.cluster.endpoint_source import EndpointWatch  # noqa: PLC0415  # files do not need it
     from enricher.kube.client import connect  # noqa: PLC0415
 
     async with connect(cluster.kubeconfig, cluster.context) as api:

@@ -11,7 +11,7 @@ from enricher.cli.parser import build_parser
 from enricher.config.options import ALL_OPTIONS
 
 _COMPLETED_PATHS = {"FILE": shtab.FILE, "DIR": shtab.DIRECTORY}
-"""How values are completed, by their metavar."""
+"""The way in which values are completed, by metavar."""
 
 
 def main(arguments: dict[str, Any]) -> int:
@@ -22,24 +22,24 @@ def main(arguments: dict[str, Any]) -> int:
 
 
 def completion_script(parser: argparse.ArgumentParser, shell: str) -> str:
-    """Return the script for "bash", "zsh" or "fish". It changes the parser, which is of no other use afterwards."""
+    """Return the script for "bash", "zsh" or "fish". This changes the parser: do not use it for anything else."""
     options = {option.flag: option for option in ALL_OPTIONS}
     for action in _actions(parser):
         if isinstance(action.metavar, str) and action.metavar in _COMPLETED_PATHS:
             action.complete = _COMPLETED_PATHS[action.metavar]  # type: ignore[attr-defined]  # shtab's own attribute
-        # argparse must not check these: they are checked together with variables and the configuration file.
+        # Set here only: argparse must not check choices, which `resolve` checks wherever an option comes from.
         if (option := options.get(action.dest)) and option.choices:
             action.choices = option.choices
         if shell == "zsh" and isinstance(action.metavar, str):
-            # Behind a bare colon zsh expects a command that it is to run.
+            # After a bare colon, zsh expects a command to run.
             action.metavar = action.metavar.replace(":", r"\:")
     script: str = shtab.complete(parser, shell)
-    # What shtab writes means one file to zsh, and nothing after it; the replacement means any number of files.
+    # To zsh, the output of shtab means one file and nothing after it; the replacement means any number of files.
     return script.replace('"(*)::', '"*:') if shell == "zsh" else script
 
 
 def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
-    for action in parser._actions:  # as shtab does it
+    for action in parser._actions:  # as shtab does
         yield action
         if isinstance(action, argparse._SubParsersAction):
             for command in action.choices.values():

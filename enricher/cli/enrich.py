@@ -28,7 +28,7 @@ from enricher.report.summary_table import print_summary
 from enricher.tailer.reader import open_stdin, read_file
 
 PROGRESS_SIZE = 8 * 1024 * 1024
-"""Bytes from which on there is a progress bar: smaller files are read before it could be looked at."""
+"""Bytes from which on there is a progress bar: smaller files are read in a moment."""
 
 
 def main(arguments: dict[str, Any]) -> int:
@@ -47,32 +47,31 @@ def main(arguments: dict[str, Any]) -> int:
 def enrich(
     settings: Settings, files: Sequence[str], histories: Histories, *, report: str | None, out: BinaryIO
 ) -> None:
-    """Write one JSON line for each line of the files, or instead a `report`: `summary`, or one of MAPS."""
+    """Write one JSON line for each line of the files, or instead a `report`: "summary", or a key of MAPS."""
     metrics = Metrics(max_series=settings.server.max_series)
     detector = FormatDetector(settings.logs.formats, settings.logs.given_profile)
     enricher = Enricher(detector, metrics, node=settings.output.node, pod_variable=settings.output.pod_variable)
-    table = PodStats(None) if report == "summary" else ServiceMap() if report else None
+    totals = PodStats(None) if report == "summary" else ServiceMap() if report else None
     with _progress(files) as progress:
         for file in files:
             for lines in read_file(open_stdin() if file == STDIN else file, progress=progress(file)):
                 for step in enricher.enrich(Source(file), lines, histories):
                     if not isinstance(step, Output):
                         continue
-                    if table is None:
+                    if totals is None:
                         out.write(step.data)
                         continue
                     for record in step.data.splitlines():
-                        table.add(orjson.loads(record))
-    if FormatCheck(warning_lines=1).warning(metrics.lines):
-        total, tried = metrics.lines.total(), _formats_tried(settings.logs)
-        sys.stderr.write(f"enricher: none of {total} lines fits {tried}: set --profile or --log-format\n")
-    if isinstance(table, PodStats):
-        print_summary(table, PipedConsole(width=None if sys.stdout.isatty() else 160))
-    elif table and report:
-        out.writelines(f"{line}\n".encode() for line in MAPS[report](table))
+                        totals.add(orjson.loads(record))
+    if warning := FormatCheck(1, _log_format_text(settings.logs)).warning(metrics.lines):
+        sys.stderr.write(f"enricher: {warning}\n")
+    if isinstance(totals, PodStats):
+        print_summary(totals, PipedConsole(width=None if sys.stdout.isatty() else 160))
+    elif totals and report:
+        out.writelines(f"{line}\n".encode() for line in MAPS[report](totals))
 
 
-def _formats_tried(logs: LogSettings) -> str:
+def _log_format_text(logs: LogSettings) -> str:
     if logs.formats:
         return "the given log format"
     return f"a log format of the profile {logs.profile}" if logs.profile else "a known log format"
@@ -80,7 +79,7 @@ def _formats_tried(logs: LogSettings) -> str:
 
 @contextmanager
 def _progress(files: Sequence[str]) -> Iterator[Callable[[str], Callable[[int], object] | None]]:
-    """Give a function that returns for each file what reports its bytes read: a bar, if there is one to see."""
+    """Yield a function that returns, for a file, a callback for the bytes read of it; None without a progress bar."""
     sizes = {file: os.path.getsize(file) for file in files if file != STDIN and os.path.exists(file)}
     if not sys.stderr.isatty() or sum(sizes.values()) < PROGRESS_SIZE:
         yield lambda _: None

@@ -1,4 +1,4 @@
-"""`enricher explain`: why a line, or an address at a time, is attributed as it is."""
+"""`enricher explain`: the reasons for the attribution of a line, or of an address at a given time."""
 
 import sys
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from enricher.endpoints.attribution import Attribution, Histories, Window, attri
 from enricher.endpoints.slices import Owner, split_address
 from enricher.endpoints.spans import spans_of_port
 from enricher.endpoints.tenure import BEGINNING, FOREVER, Tenure
-from enricher.enrich.engine import attribute_line, parse_line
+from enricher.enrich.parsed_line import attribute_line, parse_line
 from enricher.enrich.windows import error_window
 from enricher.errors import UsageError
 from enricher.tailer.framing import Framer
@@ -22,15 +22,18 @@ from enricher.timestamps import format_rfc3339, parse_rfc3339
 
 
 def explain_line(settings: Settings, histories: Histories, text: bytes) -> Iterator[str]:
-    """Yield lines of text that say what decided about each attempt of a log line, framed or not. Raise UsageError."""
+    """Yield lines of text that explain the attribution of each attempt of a log line, framed or not.
+
+    Raise UsageError if the line names no upstream.
+    """
     framer = Framer()
     line = [*framer.feed(text.rstrip(b"\n") + b"\n"), *framer.flush()][0]
     detector = FormatDetector(settings.logs.formats, settings.logs.given_profile)
-    reading = parse_line(detector.timeline_for(None, "", [line.text]), line)
-    attributions = attribute_line(histories, reading, settings.output.pod_variable)
-    record, error = reading.record, reading.error
+    parsed = parse_line(detector.timeline_for(None, "", [line.text]), line)
+    attributions = attribute_line(histories, parsed, settings.output.pod_variable)
+    record, error = parsed.record, parsed.error
     if error and error.upstream:
-        window = error_window(reading.at, error.reason)
+        window = error_window(parsed.at, error.reason)
         yield from _explain_attempt(histories, error.upstream, window, attributions[0], answered=False)
         return
     if not record:
@@ -40,7 +43,7 @@ def explain_line(settings: Settings, histories: Histories, text: bytes) -> Itera
     if not record.attempts:
         yield "no attempt: the proxy answered by itself"
     for number, (attempt, window, attribution) in enumerate(
-        zip(record.attempts, reading.windows, attributions, strict=True), 1
+        zip(record.attempts, parsed.windows, attributions, strict=True), 1
     ):
         status = "no status" if attempt.status is None else f"status {attempt.status}"
         outcome = "answered" if attempt.answered else "failed"
@@ -56,12 +59,15 @@ def explain_line(settings: Settings, histories: Histories, text: bytes) -> Itera
 
 
 def explain_address(histories: Histories, address: str, at: str) -> Iterator[str]:
-    """Yield lines of text that say who held an address at an RFC 3339 time. Raise UsageError."""
+    """Yield lines of text that explain who held an address at an RFC 3339 time.
+
+    Raise UsageError if either is invalid.
+    """
     time = parse_rfc3339(at.encode())
     if time is None:
-        raise UsageError(f"--at {at!r}: expected an RFC 3339 time, as 2026-11-22T23:18:31.5Z")
+        raise UsageError(f"--at {at!r}: expected an RFC 3339 time, such as 2026-11-22T23:18:31.5Z")
     if not split_address(address)[0]:
-        raise UsageError(f"{address!r} with --at: expected an address, as 10.244.0.60:10000")
+        raise UsageError(f"{address!r} with --at: expected an address, such as 10.244.0.60:10000")
     window = Window(time, time, time)
     attribution = attribute(histories, address, window, answered=True)
     yield from _explain_attempt(histories, address, window, attribution, answered=True)
@@ -110,7 +116,7 @@ def _tenure_text(tenure: Tenure) -> str:
 
 
 def _since_text(tenure: Tenure) -> str:
-    if tenure.since == 0:  # of a snapshot
+    if tenure.since == 0:  # a snapshot has no times
         return "an unknown time"
     return _time_text(tenure.since) + (" or earlier" if tenure.since_earliest < tenure.since else "")
 

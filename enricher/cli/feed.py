@@ -1,4 +1,4 @@
-"""Output records as they come, for `enricher top` and `tail`: from a cluster by a kubeconfig, or from files."""
+"""Live output records for `enricher top` and `tail`: from a cluster, by a kubeconfig, or from files."""
 
 import asyncio
 import logging
@@ -26,15 +26,15 @@ from enricher.timestamps import SECOND
 
 logger = logging.getLogger(__name__)
 
-Take = Callable[[bytes], None]
-"""Takes JSON lines, one or more at a time."""
+LineConsumer = Callable[[bytes], None]
+"""Accepts JSON lines, one or more at a time."""
 
 
 class Feed(Protocol):
-    """Where records come from."""
+    """A source of output records."""
 
-    async def run(self, take: Take) -> None:
-        """Pass records on until there are no more. Raise EnricherError, alone or in a group."""
+    async def run(self, consume: LineConsumer) -> None:
+        """Pass JSON lines to `consume` until there are no more. Raise EnricherError, alone or in an exception group."""
 
     def status(self) -> str:
         """Return the state of the feed in a few words."""
@@ -60,8 +60,8 @@ class ClusterFeed:
         self._streamer: PodLogStreamer | None = None
         self._endpoints: EndpointWatch | None = None
 
-    async def run(self, take: Take) -> None:
-        """Pass records on until cancelled. Raise ConfigurationError if the cluster cannot be reached at the start."""
+    async def run(self, consume: LineConsumer) -> None:
+        """Pass JSON lines on until cancelled. Raise ConfigurationError if the cluster cannot be reached at first."""
         logs, cluster = self._settings.logs, self._settings.cluster
         detector = FormatDetector(logs.formats, logs.given_profile)
         async with connect(cluster.kubeconfig, cluster.context) as api, asyncio.TaskGroup() as group:
@@ -70,7 +70,7 @@ class ClusterFeed:
             await endpoints.wait_until_ready()
             if not endpoints.listed:
                 raise ConfigurationError(endpoints.problem() or "the API server sent no list of endpoints")
-            consumer = _StreamEnricher(self._settings, detector, endpoints, take)
+            consumer = _StreamEnricher(self._settings, detector, endpoints, consume)
             streamer = self._streamer = PodLogStreamer(api, logs.select, consumer, since=self._since)
             group.create_task(streamer.run())
             try:
@@ -79,7 +79,7 @@ class ClusterFeed:
                 raise ConfigurationError(streamer.problem() or "the API server sent no list of pods") from None
 
     def status(self) -> str:
-        """Return how many logs are followed, and what is wrong."""
+        """Return the number of logs that are followed, and the present problem."""
         if self._streamer is None or self._endpoints is None:
             return "connecting"
         logs = len(self._streamer.sources)
@@ -88,10 +88,12 @@ class ClusterFeed:
 
 
 class _StreamEnricher:
-    """Enriches streamed lines, for each node as the daemon there would."""
+    """Enriches streamed lines as the daemon on the node of each log would."""
 
-    def __init__(self, settings: Settings, detector: FormatDetector, endpoints: EndpointWatch, take: Take) -> None:
-        self._settings, self._detector, self._endpoints, self._take = settings, detector, endpoints, take
+    def __init__(
+        self, settings: Settings, detector: FormatDetector, endpoints: EndpointWatch, consume: LineConsumer
+    ) -> None:
+        self._settings, self._detector, self._endpoints, self._consume = settings, detector, endpoints, consume
         self._metrics = Metrics(max_series=settings.server.max_series)
         self._format_check = FormatCheck()
         self._enrichers: dict[str, Enricher] = {}
@@ -99,12 +101,12 @@ class _StreamEnricher:
     async def deliver(self, log: PodLog, lines: Sequence[Line]) -> None:
         """Enrich lines; one that waits for the watch holds up the rest of its log for a moment."""
         if log.node not in self._enrichers:
-            self._enrichers[log.node] = _enricher(self._settings.output, self._detector, self._metrics, log.node)
+            self._enrichers[log.node] = _build_enricher(self._settings.output, self._detector, self._metrics, log.node)
         enricher = self._enrichers[log.node]
         for step in enricher.enrich(log.source, lines, self._endpoints.histories, time.time_ns):
             match step:
                 case Output(data) if data:
-                    self._take(data)
+                    self._consume(data)
                 case Hold(until):
                     await self._endpoints.changed.wait((until - time.time_ns()) / SECOND)
         if warning := self._format_check.warning(self._metrics.lines):
@@ -127,7 +129,7 @@ class FileFeed:
         """Yield JSON lines as they come. Raise ConfigurationError for a file that cannot be read."""
         logs, output = self._settings.logs, self._settings.output
         metrics = Metrics(max_series=self._settings.server.max_series)
-        enricher = _enricher(output, FormatDetector(logs.formats, logs.given_profile), metrics, output.node)
+        enricher = _build_enricher(output, FormatDetector(logs.formats, logs.given_profile), metrics, output.node)
         for file in self._files:
             for lines in read_file(_unbuffered_stdin() if file == STDIN else file):
                 for step in enricher.enrich(Source(file), lines, self._histories):
@@ -137,19 +139,22 @@ class FileFeed:
         if warning := FormatCheck(warning_lines=1).warning(metrics.lines):
             logger.warning("%s", warning)
 
-    async def run(self, take: Take) -> None:
-        """Read in a thread: stdin may keep it waiting for long, and nothing waits for that at the end."""
+    async def run(self, consume: LineConsumer) -> None:
+        """Pass JSON lines on until the end of the files.
+
+        A thread reads them, because stdin may block for long; the program does not wait for that thread when it ends.
+        """
         loop, ended = asyncio.get_running_loop(), asyncio.get_running_loop().create_future()
 
         async def pass_on(data: bytes) -> None:
-            take(data)
+            consume(data)
 
         def end(error: BaseException | None) -> None:
             if not ended.done():
                 ended.set_result(error)
 
         def read() -> None:
-            with suppress(RuntimeError):  # the loop is closed: nobody looks any more
+            with suppress(RuntimeError):  # the loop is closed: the command has ended
                 try:
                     for data in self.read():
                         asyncio.run_coroutine_threadsafe(pass_on(data), loop).result()
@@ -168,9 +173,9 @@ class FileFeed:
 
 
 def _unbuffered_stdin() -> BinaryIO:
-    """Return stdin without Python's buffer, whose lock a thread that waits for input would hold until after the end."""
+    """Return stdin without Python's buffer, whose lock a thread that waits for input would still hold at exit."""
     return open(open_stdin().fileno(), "rb", buffering=0, closefd=False)
 
 
-def _enricher(output: OutputSettings, detector: FormatDetector, metrics: Metrics, node: str) -> Enricher:
+def _build_enricher(output: OutputSettings, detector: FormatDetector, metrics: Metrics, node: str) -> Enricher:
     return Enricher(detector, metrics, node=node, pod_variable=output.pod_variable)

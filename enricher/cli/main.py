@@ -20,7 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_CONFIGURATION
     try:
         arguments = vars(build_parser().parse_args(argv))
-        # Each command pays for its own imports only.
+        # Each command imports only the modules that it needs.
         command = import_module(f"enricher.cli.{arguments['command']}")
         code: int = command.main(arguments)
     except EnricherError as error:
@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Python must not flush into the broken pipe or the full disk once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):
-            return 0  # nobody reads any more, which ends the work and is not a failure
+            return 0  # a reader that is gone, as in `| head`, ends the work and is not a failure
         sys.stderr.write(f"enricher: {error.filename or 'stdout'}: {error.strerror or error}\n")
         return EXIT_FAILURE
     except KeyboardInterrupt:

@@ -11,7 +11,7 @@ EPILOG = "Exit codes: 0 done, 1 failed while running, 2 wrong usage, 3 wrong con
 
 
 class _Parser(argparse.ArgumentParser):
-    """Reports errors in one line, as all others here are; takes no abbreviated options."""
+    """A parser that reports errors as UsageError, and does not accept abbreviated options."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)

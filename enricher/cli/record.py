@@ -2,8 +2,9 @@
 
 One line is `{"at": RFC 3339 with up to ns, "type": "ADDED|MODIFIED|DELETED|BOOKMARK", "object": {…}}`, `at` being when
 the event arrived here. The first list is written as ADDED events. A later list, which follows missed changes, is
-written as the differences, and then a BOOKMARK. `earliest` stands where an event may have happened some time before: it
-is the earliest time for that. In a BOOKMARK it says since when objects may have come and gone unrecorded.
+written as the differences, followed by a BOOKMARK. `earliest` is present if an event may have happened some time before
+it arrived, and is the earliest possible time. In a BOOKMARK, it is the time since when objects may have come and gone
+unrecorded.
 """
 
 import asyncio
@@ -28,13 +29,13 @@ from enricher.text import printable
 from enricher.timestamps import format_rfc3339
 
 StoredObjects = dict[tuple[str, str], dict[str, Any]]
-"""(namespace, name) → the object as it was last written."""
+"""Objects as they were last written, by namespace and name."""
 
 
 def record_cluster(output: str | None, cluster: ClusterSettings) -> None:
     """Record into the file `output` (None: stdout) until SIGINT or SIGTERM, or until stdout has no reader.
 
-    Raise ConfigurationError if there is no cluster to ask, or if the file cannot be written.
+    Raise ConfigurationError if no cluster is configured, or if the file cannot be written.
     """
     if output and sys.stderr.isatty():
         replaced = ", replacing its content," if os.path.exists(output) and os.path.getsize(output) else ""
@@ -46,9 +47,9 @@ def record_cluster(output: str | None, cluster: ClusterSettings) -> None:
 async def record(
     changes: AsyncIterator[Listed | Changed], write: Callable[[bytes], object], kind: str = "EndpointSlice"
 ) -> None:
-    """Write each change as one line. `write` gets whole lines and passes them on at once.
+    """Write each change as one line. `write` gets whole lines, which it writes at once.
 
-    `kind` is that of the objects: a list's objects do not say it themselves.
+    `kind` is that of the objects, which lack it in a list.
     """
     stored: StoredObjects = {}
     last_contact = 0
@@ -90,7 +91,7 @@ async def _record_watches(cluster: ClusterSettings, write: Callable[[bytes], obj
 
 
 def _events(stored: StoredObjects, item: Listed | Changed) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield type and object of what `item` changes, and update `stored`."""
+    """Yield the type and the object of each event that `item` amounts to, and update `stored`."""
     if isinstance(item, Changed):
         obj = _without_managed_fields(item.object)
         if item.type == "DELETED":
@@ -129,19 +130,19 @@ def _resource_version(obj: dict[str, Any]) -> str | None:
 
 
 def _without_managed_fields(obj: dict[str, Any]) -> dict[str, Any]:
-    """Return an object without managedFields, which is half of it and only says who wrote which field."""
+    """Return an object without managedFields, which are half of it and only list who wrote which field."""
     metadata = {key: value for key, value in obj["metadata"].items() if key != "managedFields"}
     return {**obj, "metadata": metadata}
 
 
 @contextmanager
 def _open_output(output: str | None) -> Iterator[Callable[[bytes], object]]:
-    """Open the file for as long as the context lasts; the value is a function that writes and flushes a line.
+    """Open the file for as long as the context lasts, and yield a function that writes and flushes a line.
 
-    An older recording in the file stays until there is a line of the new one.
+    An older recording in the file is kept until the first line of the new one.
     """
     try:
-        file = open(output or sys.stdout.fileno(), "ab", closefd=bool(output))  # noqa: SIM115  # below
+        file = open(output or sys.stdout.fileno(), "ab", closefd=bool(output))  # noqa: SIM115  # closed below
     except OSError as error:
         raise ConfigurationError(f"cannot write {output or 'stdout'}: {error.strerror}") from error
     must_truncate = bool(output)

@@ -18,7 +18,7 @@ def main(arguments: dict[str, Any]) -> int:
     resolved = resolve(RUN, arguments)
     if arguments["print_config"]:
         return print_config(resolved)
-    from enricher.daemon.run import STOP_SIGNALS, Daemon  # noqa: PLC0415  # --print-config must not pay for them
+    from enricher.daemon.run import STOP_SIGNALS, Daemon  # noqa: PLC0415  # --print-config does not need them
     from enricher.daemon.stderr import StderrLog  # noqa: PLC0415
     from enricher.daemon.stdout import StdoutWriter  # noqa: PLC0415
 

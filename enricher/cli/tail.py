@@ -27,7 +27,7 @@ _COLOURS = {2: GREEN, 3: CYAN, 4: YELLOW, 5: RED}
 
 @dataclass(frozen=True, kw_only=True)
 class LineFilter:
-    """Which lines are printed: those that match everything that is set.
+    """The conditions for a line to be printed; it must meet all that are set.
 
     A line that names no upstream matches no `pod`, `service` or `namespace`.
     """
@@ -57,7 +57,7 @@ class LineFilter:
 
 
 def format_lines(data: bytes, line_filter: LineFilter, *, as_json: bool = False, coloured: bool = False) -> bytes:
-    """Return what stdout gets of some JSON lines: those that match, as they are or as short lines."""
+    """Return those of some JSON lines that match, as they are or as short lines."""
     out = []
     for line in data.splitlines():
         record = orjson.loads(line)
@@ -97,7 +97,7 @@ def _paint(text: str, colour: str) -> str:
 
 
 def _seconds_text(record: OutputRecord) -> str:
-    """Return how long the request took; without that, how long its last attempt took."""
+    """Return the duration of the request; without one, that of its last attempt."""
     attempts: Sequence[OutputRecord] = record.get("attempts") or ({},)
     seconds = record.get("request_time", attempts[-1].get("response_time"))
     return f"{seconds:.3f}s" if isinstance(seconds, (int, float)) else "-"
@@ -114,17 +114,17 @@ def main(arguments: dict[str, Any]) -> int:
     as_json = arguments["output"] == "json"
     is_coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
-    def take(data: bytes) -> None:
+    def print_lines(data: bytes) -> None:
         sys.stdout.buffer.write(format_lines(data, line_filter, as_json=as_json, coloured=is_coloured))
         sys.stdout.buffer.flush()
 
     feed = open_feed(settings, files, settings.logs.since)
     try:
         if isinstance(feed, ClusterFeed):
-            asyncio.run(feed.run(take))
+            asyncio.run(feed.run(print_lines))
         else:
             for data in feed.read():
-                take(data)
+                print_lines(data)
     except BaseExceptionGroup as failures:
         raise_first_error(failures, OSError)  # those of a connection have become ApiErrors
         raise

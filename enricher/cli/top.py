@@ -1,4 +1,4 @@
-"""`enricher top`: which pods fail, live, in a terminal."""
+"""`enricher top`: a live view, in a terminal, of the pods that fail."""
 
 import asyncio
 import logging
@@ -26,18 +26,18 @@ from enricher.tailer.reader import open_stdin
 from enricher.timestamps import SECOND
 
 TERMINAL = "/dev/tty"
-"""The terminal that the process was started from, whatever stdin is."""
+"""The terminal from which the process was started, even if stdin is a pipe."""
 REFRESH_SECONDS = 1.0
 """Seconds between two updates of the view."""
 MAX_ROWS = 200
-"""Pods that the table shows at most: a filter leads to the others."""
+"""Largest number of pods in the table; a filter leads to the others."""
 COLUMNS = ("namespace", "service", "pod", "req/s", "err %", "errors", "hidden", "p50 s", "p99 s", "grade")
 NAME_COLUMNS = 3
 """Columns at the left that are names; the others are aligned to the right."""
 
 
 class PodTable(DataTable[Text]):
-    """The table of pods. Whatever moves the cursor selects the pod under it."""
+    """The table of pods. Each movement of the cursor selects the pod under it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "cursor_up", "up", key_display="↑"),
@@ -99,7 +99,7 @@ class TopApp(App[None]):
         Binding("p", "pause", "pause"),
         Binding("escape", "close", "clear", key_display="esc"),
         Binding("q", "quit", "quit"),
-        # As in any other program, and from within the filter, too.
+        # As in any other program, and also while the filter is open.
         Binding("ctrl+c", "quit", show=False, priority=True),
     ]
 
@@ -113,7 +113,7 @@ class TopApp(App[None]):
     ) -> None:
         super().__init__()
         self.failure: BaseException | None = None
-        """What ended the feed."""
+        """The error that ended the feed."""
         self._stats, self._feed, self._now, self._refresh_seconds = stats, feed, now, refresh_seconds
         self._sort_key, self._filter_text = next(iter(SORT_KEYS)), ""
         self._pod_rows: list[PodRow] = []
@@ -284,10 +284,10 @@ def _cells(row: PodRow) -> list[Text]:
 
 
 @contextmanager
-def keyboard(log_on_stdin: bool) -> Iterator[None]:
-    """Make the terminal stdin where that is a pipe with a log; what reads the log keeps the pipe.
+def terminal_as_stdin(log_on_stdin: bool) -> Iterator[None]:
+    """Make the terminal stdin if that is a pipe with a log; the reader of the log keeps the pipe.
 
-    Raise UsageError if there is no terminal, or if a log is to come from it, and ConfigurationError if stdin is closed.
+    Raise UsageError if there is no terminal or if a log is to be read from it, ConfigurationError if stdin is closed.
     """
     is_terminal = open_stdin().isatty()
     if not sys.stdout.isatty() or not (log_on_stdin or is_terminal):
@@ -309,16 +309,16 @@ def keyboard(log_on_stdin: bool) -> Iterator[None]:
 
 
 def main(arguments: dict[str, Any]) -> int:
-    """Show the view until it is left; return the exit code."""
+    """Show the view until the user quits; return the exit code."""
     settings, files = resolve_settings(TOP, arguments), arguments["files"]
     feed = open_feed(settings, files, WINDOW_SECONDS)
-    # Files are shown as a whole, what comes through a pipe as it comes.
+    # Files are summed up as a whole; a pipe and a cluster are shown live.
     window = WINDOW_SECONDS if STDIN in files or not files else None
     stats = PodStats(window, window_is_covered=not files, namespace=settings.cluster.namespace)
-    with keyboard(STDIN in files):
+    with terminal_as_stdin(STDIN in files):
         root = logging.getLogger("enricher")
         root.addHandler(logging.NullHandler())
-        root.propagate = False  # the first line of the view shows problems
+        root.propagate = False  # problems appear in the first line of the view
         app = TopApp(stats, feed, (lambda: stats.newest) if files else time.time_ns)
         app.run()
     if app.failure:

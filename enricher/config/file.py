@@ -14,8 +14,8 @@ from enricher.text import printable
 class Value(NamedTuple):
     """A value of the file.
 
-    `type` is text, number, switch, list, nothing, or the name of something that no option takes; `text` is the value as
-    a flag would have it; `line` counts from 1.
+    `type` is text, number, switch, list, nothing, or the name of a type that no option takes. `text` is the value as a
+    flag would have it. `line` counts from 1.
     """
 
     type: str
@@ -33,7 +33,7 @@ class Entry(NamedTuple):
 
 
 def read(path: str) -> list[Entry]:
-    """Return the entries in the order of the file. Raise ConfigurationError."""
+    """Return the entries in the order of the file. Raise ConfigurationError if it cannot be read."""
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
         entries = list(_parse(text))
@@ -56,13 +56,13 @@ def write(entries: Iterable[tuple[str, Any, str]]) -> Iterator[str]:
 
     A key with the value None is not set: it becomes a comment.
     """
-    import yaml  # noqa: PLC0415  # see above
+    import yaml  # noqa: PLC0415  # it costs a MiB
 
     class Dumper(yaml.SafeDumper):
         def ignore_aliases(self, _: object) -> bool:
             return True
 
-    # A value has its line to itself: a comment follows it.
+    # Each value takes one line, since a comment follows it.
     def represent_text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
         return dumper.represent_scalar("tag:yaml.org,2002:str", value, style='"' if "\n" in value else None)
 
@@ -90,8 +90,8 @@ _TYPES = {"str": "text", "int": "number", "float": "number", "bool": "switch", "
 
 
 def _parse(text: str) -> Iterator[Entry]:
-    """Yield the entries of a YAML text. Raise ValueError that names the line."""
-    import yaml  # noqa: PLC0415  # see above
+    """Yield the entries of a YAML text. Raise a ValueError that names the line if it is not such a map."""
+    import yaml  # noqa: PLC0415  # it costs a MiB
 
     try:
         root = yaml.compose(text, yaml.SafeLoader)
@@ -114,14 +114,14 @@ def _parse(text: str) -> Iterator[Entry]:
         line = key.start_mark.line + 1
         if not isinstance(key, yaml.ScalarNode):
             raise ValueError(f"line {line}: expected an option's name before the colon")  # noqa: TRY004  # as above
-        yield Entry(key.value, line, _value(value))
+        yield Entry(key.value, line, _parse_value(value))
 
 
-def _value(node: Any) -> Value:
+def _parse_value(node: Any) -> Value:
     line = node.start_mark.line + 1
     if node.id == "sequence":
-        # No option takes lists of lists, and they may contain themselves: they are not looked into.
-        items = tuple(_value(item) for item in node.value if item.id != "sequence")
+        # No option takes lists of lists, and they may contain themselves: they are not examined.
+        items = tuple(_parse_value(item) for item in node.value if item.id != "sequence")
         return Value("list" if len(items) == len(node.value) else "list of lists", "", line, items)
     if node.id == "mapping":
         return Value("map", "", line)

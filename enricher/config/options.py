@@ -1,8 +1,8 @@
-"""Every option once: its name, its type, what it is for and which setting it fills.
+"""Every option, defined once: its name, its type, its purpose and the setting that it fills.
 
 An option can be given as a flag (`--log-dir`), as a variable (`ENRICHER_LOG_DIR`) or as a key of a configuration file
 (`log-dir`); the first of these wins. A variable for an option that can be repeated holds its values separated by white
-space. A value that is refused is reported with where it was set and what is allowed.
+space. An error about a value names the place where it was set and what is allowed.
 """
 
 import argparse
@@ -27,7 +27,7 @@ CONTROLLERS = ("ingress-nginx", "nginx-ingress")
 
 
 def parse_text(text: str) -> str:
-    """Parse a path or a name. Reject empty text and NUL here, where the error can be explained."""
+    """Parse a path or a name. Reject empty text and NUL here, where the error can name the option."""
     if not text or "\0" in text:
         raise UsageError("expected text that is not empty and has no NUL in it")
     return text
@@ -121,7 +121,7 @@ def read_log_format(path: str) -> str:
 
 
 def compile_log_format(text: str, profile: str) -> Formats:
-    """Compile a log format in the language of a profile's proxy. Raise UsageError if it is none."""
+    """Compile a log format in the language of a profile's proxy. Raise UsageError if it is invalid."""
     try:
         return PROFILES[profile].compile(text)
     except LogFormatError as error:
@@ -143,27 +143,27 @@ class Option(NamedTuple):
     parse: Callable[[str], Any] = parse_text
     repeatable: bool = False
     choices: Sequence[str] = ()
-    """The allowed texts, if they are few."""
+    """The allowed texts, if there are only a few."""
 
     @property
     def key(self) -> str:
-        """Return its name in a configuration file."""
+        """Return the name of the option in a configuration file."""
         return self.flag.removeprefix("--")
 
     @property
     def variable(self) -> str:
-        """Return the name of its environment variable."""
+        """Return the name of the option's environment variable."""
         return "ENRICHER_" + self.key.replace("-", "_").upper()
 
     @property
     def value_type(self) -> str:
-        """Return what each of its values is in a configuration file: text, number or switch."""
+        """Return the type of each of its values in a configuration file: text, number or switch."""
         if self.parse is parse_switch:
             return "switch"
         return "number" if self.parse in {parse_seconds, parse_count} else "text"
 
     def value_in(self, settings: Settings) -> Any:
-        """Return the value of its setting."""
+        """Return the value of the option's setting."""
         return attrgetter(self.setting)(settings)
 
 
@@ -249,7 +249,7 @@ MAX_SERIES = Option(
 SINCE = Option("--since", "logs.since", "DURATION", "how far back to begin: 10m, 1h; without it, now", parse_duration)
 NODE = Option("--node", "output.node", "NAME", "the name of this node for the output; NODE_NAME is read too")
 CONFIG = Option("--config", "", "FILE", "a YAML file of options, each under its flag's name without dashes")
-"""An option of every command; it has no meaning in the file itself."""
+"""An option of every command, which is not allowed in the file itself."""
 
 RUN = (
     LOG_DIR,
@@ -282,7 +282,7 @@ ALL_OPTIONS = tuple(dict.fromkeys((*RUN, *ENRICH, *RECORD, *TAIL)))
 
 
 def add_options(parser: argparse.ArgumentParser, options: Sequence[Option]) -> None:
-    """Add flags whose texts `resolve` reads later, together with the variables and the configuration file."""
+    """Add the flags; `resolve` parses their texts later, with those of the variables and the configuration file."""
     defaults = Settings()
     for option in (CONFIG, *options):
         default = "" if option in {CONFIG, LOG_FORMAT_FILE} else default_text(option.value_in(defaults))

@@ -1,4 +1,4 @@
-"""Settings from flags, variables, a configuration file and defaults, in this order, and where each of them was set."""
+"""Settings from flags, variables, a configuration file and defaults, in this order, and the origin of each."""
 
 import os
 import re
@@ -39,7 +39,7 @@ class OptionValue(NamedTuple):
 
     @property
     def origin(self) -> str:
-        """Return where it was set, for `--print-config`."""
+        """Return where the option was set, for `--print-config`."""
         if self.file:
             return f"{self.file}:{self.lines[0]}"
         return f"variable {self.variable}" if self.variable else "flag"
@@ -75,7 +75,8 @@ def resolve_settings(
 def resolve(options: Sequence[Option], flags: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Resolved:
     """Resolve the settings from flags, then variables, then a configuration file, then defaults.
 
-    Only the values that count are validated. Raise UsageError, or ConfigurationError for what a file holds.
+    Only the values that take effect are validated. Raise UsageError for a flag or variable, ConfigurationError for a
+    value of the file.
     """
     values: dict[Option, OptionValue] = {}
     for layer in (
@@ -85,22 +86,22 @@ def resolve(options: Sequence[Option], flags: Mapping[str, Any], environ: Mappin
         _from_pod(options, environ),
     ):
         _refuse_two_formats(layer)
-        given = {option.setting for option in values}
-        values.update((value.option, value) for value in layer if value.option.setting not in given)
+        set_before = {option.setting for option in values}
+        values.update((value.option, value) for value in layer if value.option.setting not in set_before)
     parsed: dict[str, Any] = {}
     if environ.get("POD_NAME"):
         parsed["logs.own_pod"] = environ.get("POD_NAMESPACE", ""), environ["POD_NAME"]
-    # In the table's order: a log format is read as the profile's, which comes before it.
+    # In the order of the table: a log format is compiled for the profile, which comes before it.
     for option in filter(values.__contains__, options):
         parsed[option.setting] = _parse(values[option], parsed.get(PROFILE.setting) or DEFAULT_PROFILE)
     if SELECT.setting not in parsed and (profile := parsed.get(PROFILE.setting)):
         parsed[SELECT.setting] = default_selectors(profile)
-    settings = _grouped(parsed)
+    settings = _group_settings(parsed)
     _refuse_contradictions(settings, values)
     return Resolved(settings, values)
 
 
-def _grouped(parsed: Mapping[str, Any]) -> Settings:
+def _group_settings(parsed: Mapping[str, Any]) -> Settings:
     settings = Settings()
     for path, value in parsed.items():
         group, _, name = path.rpartition(".")
@@ -115,14 +116,15 @@ def _grouped(parsed: Mapping[str, Any]) -> Settings:
 
 
 def _from_flags(options: Sequence[Option], flags: Mapping[str, Any]) -> list[OptionValue]:
-    given = ((option, flags.get(option.flag)) for option in options)
     return [
-        OptionValue(option, texts if option.repeatable else [texts]) for option, texts in given if texts is not None
+        OptionValue(option, texts if option.repeatable else [texts])
+        for option in options
+        if (texts := flags.get(option.flag)) is not None
     ]
 
 
 def _from_variables(options: Sequence[Option], environ: Mapping[str, str]) -> list[OptionValue]:
-    """Return the values of variables; an empty variable is like one that is not set."""
+    """Return the values of variables; an empty variable counts as one that is not set."""
     layer = []
     for option in options:
         text = environ.get(option.variable, "")
@@ -132,13 +134,13 @@ def _from_variables(options: Sequence[Option], environ: Mapping[str, str]) -> li
 
 
 def _from_pod(options: Sequence[Option], environ: Mapping[str, str]) -> list[OptionValue]:
-    """Return what the pod's environment gives in place of a default."""
+    """Return the values that the pod's environment gives in place of defaults."""
     node = environ.get("NODE_NAME")
     return [OptionValue(NODE, [node], variable="NODE_NAME")] if node and NODE in options else []
 
 
 def _from_file(options: Sequence[Option], flags: Mapping[str, Any], environ: Mapping[str, str]) -> list[OptionValue]:
-    """Return the values of the configuration file; as with variables, it may hold options of other commands."""
+    """Return the values of the configuration file, which may also hold options of other commands."""
     path, place = flags.get(CONFIG.flag), CONFIG.flag
     if path is None:
         path, place = environ.get(CONFIG.variable) or None, CONFIG.variable
@@ -172,19 +174,19 @@ def _check_types(option: Option, path: str, value: config_file.Value) -> Sequenc
     """Return the values of an entry, one or more if the option is repeatable. Raise ConfigurationError."""
     place = f"{path}:{value.line}: {option.key}"
     if option.repeatable and value.type != "list":
-        raise ConfigurationError(f"{place} {_described(value)}: expected a list, as in [{option.metavar}]")
+        raise ConfigurationError(f"{place} {_describe(value)}: expected a list, as in [{option.metavar}]")
     values = value.items if option.repeatable else (value,)
     if not values:
         raise ConfigurationError(f"{place} is an empty list: expected one value or more")
     for item in values:
-        # YAML takes `on` and `off` for a switch.
+        # YAML reads `on` and `off` as a switch.
         if item.type != option.value_type and not (item.type == "switch" and item.text in option.choices):
             expected = f"expected {' or '.join(option.choices)}" if option.choices else _EXPECTED[option.value_type]
-            raise ConfigurationError(f"{path}:{item.line}: {option.key} {_described(item)}: {expected}")
+            raise ConfigurationError(f"{path}:{item.line}: {option.key} {_describe(item)}: {expected}")
     return values
 
 
-def _described(value: config_file.Value) -> str:
+def _describe(value: config_file.Value) -> str:
     if value.type == "nothing":
         return "has no value"
     return f"{value.text!r} is a {value.type}" if value.text else f"is a {value.type}"
@@ -216,7 +218,7 @@ def _parse(value: OptionValue, profile: str) -> Any:
 
 
 def _error(message: str, *values: OptionValue) -> EnricherError:
-    """Return a ConfigurationError if one of the values is a file's, else a UsageError: the exit codes differ."""
+    """Return a ConfigurationError if one of the values comes from a file, else a UsageError: the exit codes differ."""
     return ConfigurationError(message) if any(value.file for value in values) else UsageError(message)
 
 
@@ -247,12 +249,12 @@ def _refuse_contradictions(settings: Settings, values: Mapping[Option, OptionVal
         )
 
 
-# --- what is allowed and hardly meant ---------------------------------------------------------------------------------
+# --- warnings ---------------------------------------------------------------------------------------------------------
 
 
 def configuration_warnings(settings: Settings) -> list[str]:
-    """Return what is allowed and is probably a mistake."""
-    warnings = [f"the variable {name} is not an option's: it is ignored" for name in unknown_variables()]
+    """Return warnings about what is allowed but probably a mistake."""
+    warnings = [f"the variable {name} does not belong to any option: it is ignored" for name in unknown_variables()]
     formats = settings.logs.formats
     if formats and not any("upstream_addr" in log_format.names for log_format in formats):
         warnings.append("the log format does not name the upstream ($upstream_addr): no line can be attributed")
@@ -260,14 +262,14 @@ def configuration_warnings(settings: Settings) -> list[str]:
 
 
 def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
-    """Return the ENRICHER_* variables that no option has: misspelt, most likely."""
+    """Return the ENRICHER_* variables that belong to no option and are probably misspelt."""
     options = {option.variable for option in (CONFIG, *ALL_OPTIONS)}
-    # Kubernetes sets these where there is a Service named enricher.
-    of_a_service = re.compile(r"ENRICHER_(?:SERVICE_HOST|(?:SERVICE_)?PORT.*)")
+    # Kubernetes sets these if there is a Service named enricher.
+    service_variable = re.compile(r"ENRICHER_(?:SERVICE_HOST|(?:SERVICE_)?PORT.*)")
     return sorted(
         name
         for name in environ
-        if name.startswith("ENRICHER_") and name not in options and not of_a_service.fullmatch(name)
+        if name.startswith("ENRICHER_") and name not in options and not service_variable.fullmatch(name)
     )
 
 
@@ -275,25 +277,25 @@ def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
 
 
 def dump_config(options: Sequence[Option], resolved: Resolved) -> Iterator[str]:
-    """Yield the lines of a configuration file with the same settings, with where each came from as comments."""
+    """Yield the lines of a configuration file with the same settings, each with its origin as a comment."""
     return config_file.write((option.key, *_value_and_origin(option, resolved)) for option in options)
 
 
 def _value_and_origin(option: Option, resolved: Resolved) -> tuple[Any, str]:
-    """Return an option's value as a file holds it, None where there is none, and where it was set."""
-    if given := resolved.values.get(option):
-        values = [_as_in_a_file(option, text) for text in given.texts]
-        return values if option.repeatable else values[0], given.origin
+    """Return an option's value as a file holds it, or None if there is none, and where it was set."""
+    if option_value := resolved.values.get(option):
+        values = [_file_value(option, text) for text in option_value.texts]
+        return values if option.repeatable else values[0], option_value.origin
     if option.setting == LOG_FORMAT.setting:
         return None, "default"
     value, profile = option.value_in(resolved.settings), resolved.settings.logs.profile
     if option is SELECT:
         return [selector.text for selector in value], f"default of the profile {profile}" if profile else "default"
     text = default_text(value) or ("false" if option.value_type == "switch" else "")
-    return _as_in_a_file(option, text) if text else None, "default"
+    return _file_value(option, text) if text else None, "default"
 
 
-def _as_in_a_file(option: Option, text: str) -> str | float | bool:
+def _file_value(option: Option, text: str) -> str | float | bool:
     if option.value_type == "switch":
         return text == "true"
     if option.value_type == "number":

@@ -1,4 +1,4 @@
-"""Everything that a user can decide, in groups; enricher/config/options.py says how each value is given."""
+"""Everything that a user can set, in groups; enricher/config/options.py has the option for each setting."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ DEFAULT_LISTEN = ListenAddress(None, 9464)
 
 
 def default_selectors(profile: str) -> tuple[Selector, ...]:
-    """Return what a profile follows if the user does not select anything."""
+    """Return the selectors of a profile, which apply if the user does not give any."""
     return tuple(Selector.parse(text) for text in PROFILES[profile].selectors)
 
 
@@ -37,13 +37,13 @@ class LogSettings:
     directory: str = "/var/log/pods"
     select: Sequence[Selector] = default_selectors(DEFAULT_PROFILE)
     profile: str | None = None
-    """Name of the proxy's profile; None: each log's first lines decide."""
+    """Name of the proxy's profile; None: it is detected from the first lines of each log."""
     formats: Formats | None = None
-    """The log format that the user wrote down, compiled; None: the profile's."""
+    """The log format that the user gave, compiled; None: that of the profile."""
     controller_configmap: tuple[str, str] | None = None
     """Namespace and name of the controller's ConfigMap, whose log format is followed."""
     start: Start = "beginning"
-    """Where to begin in a log that was never read."""
+    """Where to begin in a log that was never read before."""
     since: float = 0.0
     """Seconds before now from which on `tail` reads."""
     own_pod: tuple[str, str] | None = None
@@ -51,7 +51,7 @@ class LogSettings:
 
     @property
     def given_profile(self) -> str | None:
-        """Return the profile that is certain without a look at the logs: a controller with a ConfigMap is known."""
+        """Return the profile if it need not be detected: the user gave it, or a controller with a ConfigMap."""
         return self.profile or (DEFAULT_PROFILE if self.controller_configmap else None)
 
     @property
@@ -82,7 +82,7 @@ class OutputSettings:
     """What goes to stdout."""
 
     mode: OutputMode = "json"
-    """`none`: lines are counted only."""
+    """`none`: lines are only counted."""
     node: str = ""
     """Name of the node whose logs are read."""
     pod_variable: str = "upstream_http_x_pod_name"

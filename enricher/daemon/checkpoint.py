@@ -1,4 +1,4 @@
-"""What outlives a restart of the daemon: how far each log was read, and who held which address when."""
+"""The state that outlives a restart of the daemon: how far each log was read, and the history of addresses."""
 
 import asyncio
 import itertools
@@ -12,21 +12,21 @@ from enricher.state_file import StateFile
 from enricher.timestamps import SECOND
 
 CHECKPOINT_INTERVAL = 2.0
-"""Seconds between checkpoints: after a kill -9, what was written in this time is written again."""
+"""Seconds between checkpoints: after a kill -9, the lines written since the last one are written again."""
 HISTORY_INTERVAL = 30
-"""Checkpoints between savings of the history: it is larger, and listing again finds what is missing of it."""
+"""Checkpoints between saves of the history: it is larger, and a new list supplies most of what an old one lacks."""
 POSITION_RETENTION = 86_400 * SECOND
-"""Ns since its last change after which a log that is not there is not expected back, and its position is dropped."""
+"""Ns after its last change for which the position of a missing log is kept, in case the log comes back."""
 
 Positions = Mapping[str, dict[str, Any]]
-"""Where each source is to be read on, by its path."""
+"""The position from which each source is to be read on, by its path."""
 
 
 class PositionSource(Protocol):
-    """Knows the positions of all sources."""
+    """Anything that has the positions of all sources."""
 
     def positions(self) -> Positions:
-        """Return where each source is to be read on."""
+        """Return the position from which each source is to be read on."""
 
 
 class Checkpointer:
@@ -39,7 +39,7 @@ class Checkpointer:
 
     @property
     def failures(self) -> int:
-        """Return the number of savings that failed."""
+        """Return the number of saves that failed."""
         return self._positions.failures + self._history.failures
 
     def load(self, endpoints: EndpointSource) -> dict[str, dict[str, Any]] | None:
@@ -50,13 +50,13 @@ class Checkpointer:
         return positions
 
     def save(self, pipeline: PositionSource, endpoints: EndpointSource) -> None:
-        """Save both; block until the disk has them."""
+        """Save positions and history; block until the disk has them."""
         self._positions.save(pipeline.positions())
         if endpoints.recoverable_history:
             self._history.save(endpoints.recoverable_history.dump())
 
     async def run(self, pipeline: PositionSource, endpoints: EndpointSource) -> None:
-        """Save now and then until cancelled, in a thread that waits for the disk."""
+        """Save periodically until cancelled, in a thread that waits for the disk."""
         for checkpoint in itertools.count(1):
             await asyncio.sleep(CHECKPOINT_INTERVAL)
             await _finish_in_thread(self._positions.save, pipeline.positions())
@@ -65,7 +65,7 @@ class Checkpointer:
 
 
 async def _finish_in_thread(save: Callable[[Mapping[str, Any]], object], state: Mapping[str, Any]) -> None:
-    """Save in a thread and return when that is done, even if cancelled: no later save may be overtaken by it."""
+    """Save in a thread, and return only when that is done, even if cancelled: it must not overtake a later save."""
     saving = asyncio.ensure_future(asyncio.to_thread(save, state))
     try:
         await asyncio.shield(saving)
@@ -75,9 +75,9 @@ async def _finish_in_thread(save: Callable[[Mapping[str, Any]], object], state: 
 
 
 def usable_positions(saved: Positions, now: int) -> dict[str, dict[str, Any]]:
-    """Return saved positions without those of logs that are long gone (`now` in ns).
+    """Return the saved positions without those of logs that are long gone (`now` in ns).
 
-    Raise ValueError for anything that cannot be positions.
+    Raise ValueError if they are not positions.
     """
     if not all(isinstance(position, dict) for position in saved.values()):
         raise ValueError("expected an object for each log's position")

@@ -1,4 +1,4 @@
-"""The HTTP port: /metrics, /livez and /readyz for Prometheus and the kubelet; a page, also as JSON, for people."""
+"""The HTTP server: /metrics, /livez and /readyz for Prometheus and the kubelet; a page, also as JSON, for people."""
 
 import asyncio
 import logging
@@ -23,7 +23,7 @@ CONNECTION_LIFETIME = 60.0
 ANSWER_TIMEOUT = 30.0
 """Seconds after the lifetime in which a running answer must have been read."""
 AGE_INTERVAL = 5.0
-"""Seconds between looks for connections that are too old."""
+"""Seconds between checks for connections that are too old."""
 SEND_TIMEOUT = 10.0
 """Seconds in which a scrape or a page must have been read; Prometheus gives up after ten."""
 MAX_RENDERINGS = 2
@@ -35,22 +35,23 @@ logger = logging.getLogger(__name__)
 
 
 @asynccontextmanager
-async def serving(
+async def serve(
     listen: ListenAddress,
     collector: Collector,
     problem: Callable[[], str | None],
-    update: Callable[[], object] = lambda: None,
+    update_gauges: Callable[[], object] = lambda: None,
     status: Callable[[], Status] | None = None,
 ) -> AsyncIterator[int]:
-    """Serve while the context lasts, and give the port.
+    """Serve while the context lasts, and yield the port.
 
-    `problem` returns why the daemon is not ready, or None. `update` is called in the loop before each scrape: it looks
-    at what the thread that renders must not look at. With `status`, called in the loop too, there is a page for people.
+    `problem` returns why the daemon is not ready, or None. `update_gauges` is called in the loop before each scrape: it
+    reads what the thread that renders must not touch. With `status`, also called in the loop, there is a page for
+    people.
 
     Raise ConfigurationError if the address cannot be listened on.
     """
     logger.addFilter(_is_own_error)
-    application = _application(collector, problem, update, status)
+    application = _application(collector, problem, update_gauges, status)
     runner = web.AppRunner(application, access_log=None, logger=logger, shutdown_timeout=0.2)
     await runner.setup()
     assert runner.server is not None  # noqa: S101  # setup() makes it
@@ -61,35 +62,36 @@ async def serving(
         await runner.cleanup()
         address = f"{listen.host or ''}:{listen.port}"
         raise ConfigurationError(f"cannot listen on {address}: {error.strerror or error}") from error
-    ageing = asyncio.create_task(connections.close_old())
+    closing_task = asyncio.create_task(connections.close_old())
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
-        ageing.cancel()
+        closing_task.cancel()
         server.close()
         await runner.cleanup()
 
 
 def _is_own_error(record: logging.LogRecord) -> bool:
-    """Return whether an error is ours and not that of a request that is not HTTP.
+    """Return whether an error is ours, and not that of a request that is not valid HTTP.
 
-    The sender of such a request is answered, and that is all: a traceback for each would let anybody fill the log.
+    The sender of such a request gets an answer, and nothing is logged: otherwise any client could fill the log with
+    tracebacks.
     """
     error = record.exc_info[1] if record.exc_info else None
     return not isinstance(error, aiohttp.http_exceptions.HttpProcessingError)
 
 
 class _Connections:
-    """Connections of a limited number and lifetime: aiohttp itself waits for ever for a client that sends nothing.
+    """Connections of a limited number and lifetime: aiohttp itself never gives up a client that sends nothing.
 
-    A new connection replaces the oldest, so that nobody can keep the kubelet out.
+    A new connection replaces the oldest, so that no client can keep the kubelet out.
     """
 
     def __init__(self, server: web.Server) -> None:
         self._server = server
         self._since: dict[asyncio.BaseProtocol, float] = {}
         self._closed: set[asyncio.BaseProtocol] = set()
-        """The server lists them until the loop gets to them; each of a hundred new ones must close another."""
+        """Closed connections that the server still lists, until the loop gets to them; none is to be closed twice."""
 
     def __call__(self) -> asyncio.BaseProtocol:
         listed = self._server.connections
@@ -118,7 +120,7 @@ class _Connections:
 def _application(
     collector: Collector,
     problem: Callable[[], str | None],
-    update: Callable[[], object],
+    update_gauges: Callable[[], object],
     status: Callable[[], Status] | None,
 ) -> web.Application:
     registry = CollectorRegistry(auto_describe=False)
@@ -128,8 +130,8 @@ def _application(
 
     async def metrics(request: web.Request) -> web.StreamResponse:
         async with renderings:
-            update()
-            # In a thread: rendering many series must not stop the tail.
+            update_gauges()
+            # In a thread: rendering many series must not stop the reading of logs.
             body = await asyncio.to_thread(generate_latest, registry)
             return await _send(request, web.Response(body=body, headers={"Content-Type": CONTENT_TYPE}))
 
@@ -150,20 +152,20 @@ def _application(
 def _status_routes(status: Callable[[], Status], renderings: asyncio.Semaphore) -> list[web.RouteDef]:
     async def page(request: web.Request) -> web.StreamResponse:
         async with renderings:
-            # Nothing else of the query counts, and nothing of it is shown.
+            # Nothing else in the query matters, and none of it appears on the page.
             refreshing = request.query.get("refresh") == str(REFRESH)
             body = await asyncio.to_thread(render, status(), refreshing=refreshing)
             return await _send(request, web.Response(body=body, headers=HEADERS))
 
-    async def data(request: web.Request) -> web.StreamResponse:
+    async def status_json(request: web.Request) -> web.StreamResponse:
         async with renderings:
             return await _send(request, web.Response(body=orjson.dumps(status()) + b"\n", headers=JSON_HEADERS))
 
-    return [web.get("/", page), web.get("/status.json", data)]
+    return [web.get("/", page), web.get("/status.json", status_json)]
 
 
 async def _send(request: web.Request, response: web.Response) -> web.Response:
-    """Send a response and return it when it has been read; cut off a client that does not read it in time."""
+    """Send a response and return it once it has been read; disconnect a client that does not read it in time."""
     try:
         async with asyncio.timeout(SEND_TIMEOUT):
             await response.prepare(request)

@@ -1,4 +1,4 @@
-"""The way of the data: each source's log, chunk by chunk, from its file through the enricher to stdout."""
+"""The path of the data: the log of each source, chunk by chunk, from its file through the enricher to stdout."""
 
 import asyncio
 import logging
@@ -10,7 +10,7 @@ from typing import Any
 
 from enricher.cluster.endpoint_source import EndpointSource
 from enricher.config.settings import LogSettings, Start
-from enricher.daemon.status.model import Followed
+from enricher.daemon.status.model import FollowedSource
 from enricher.daemon.stdout import StdoutWriter
 from enricher.enrich.engine import Enricher, Hold, Output
 from enricher.enrich.format_check import FormatCheck
@@ -25,11 +25,11 @@ from enricher.timestamps import SECOND, parse_rfc3339
 logger = logging.getLogger(__name__)
 
 MIN_POLL_INTERVAL = 1.0
-"""Seconds after which a log is looked at even if nothing was reported of it."""
+"""Seconds after which a log is read even if no change of it was reported."""
 MAX_POLL_INTERVAL = 16.0
-"""Seconds that the interval grows to while a log is silent, so that hundreds of them cost next to nothing."""
+"""Seconds that the interval grows to while a log is silent, so that hundreds of silent logs cost next to nothing."""
 DISCOVERY_INTERVAL = 2.0
-"""Seconds between looks for new containers, if nothing was reported."""
+"""Seconds between searches for new containers, if no change was reported."""
 
 
 class LogPipeline:
@@ -45,7 +45,7 @@ class LogPipeline:
         metrics: Metrics,
         positions: Mapping[str, dict[str, Any]] | None,
     ) -> None:
-        """Begin at the `positions` of a checkpoint; None where there is none."""
+        """Begin at the `positions` of a checkpoint, which are None if there is none."""
         self._settings, self._enricher, self._endpoints = settings, enricher, endpoints
         self._stdout, self._metrics, self._positions = stdout, metrics, dict(positions or {})
         # A log that appeared since the checkpoint is new: none of it was there before.
@@ -53,9 +53,9 @@ class LogPipeline:
         self._directories = DirectoryWatcher()
         self._roots = settings.roots
         self._followers: dict[Source, LogFollower] = {}
-        self._last_stamp: dict[Source, bytes] = {}
-        self._gone: Counter[str] = Counter()
-        """Problems of sources that are gone, by kind."""
+        self._last_stamps: dict[Source, bytes] = {}
+        self._past_problems: Counter[str] = Counter()
+        """Problems of sources that are no longer followed, by kind."""
         self._format_check = FormatCheck()
         self._stopping = asyncio.Event()
         self._turn = asyncio.Lock()
@@ -66,12 +66,12 @@ class LogPipeline:
     async def _tail_source(self, follower: LogFollower) -> None:
         """Move a source's lines until it is gone for good, or the daemon stops."""
         await self._endpoints.wait_until_ready()
-        reported, poll_interval = None, MIN_POLL_INTERVAL
+        logged_problem, poll_interval = None, MIN_POLL_INTERVAL
         while not self._stopping.is_set():
             chunk = follower.read()
-            if follower.problem != reported and (reported := follower.problem):
+            if follower.problem != logged_problem and (logged_problem := follower.problem):
                 self._metrics.problems["log"] += 1
-                logger.warning("%s: %s", follower.source.path, reported)
+                logger.warning("%s: %s", follower.source.path, logged_problem)
             if chunk is not None:
                 poll_interval = MIN_POLL_INTERVAL
                 await self._process_chunk(follower, chunk)
@@ -81,9 +81,9 @@ class LogPipeline:
                 retry_after = follower.retry_in()
                 timeout = poll_interval if retry_after is None else min(poll_interval, retry_after)
                 changed = await self._directories.wait(follower.source.path, timeout)
-                # Nothing reports that the cause of a problem is gone: then the interval stays short.
-                is_short = changed or follower.problem
-                poll_interval = MIN_POLL_INTERVAL if is_short else min(2 * poll_interval, MAX_POLL_INTERVAL)
+                # No change is reported when the cause of a problem is gone: the interval stays short until then.
+                stays_short = changed or follower.problem
+                poll_interval = MIN_POLL_INTERVAL if stays_short else min(2 * poll_interval, MAX_POLL_INTERVAL)
 
     async def _process_chunk(self, follower: LogFollower, chunk: Chunk) -> None:
         """Enrich a chunk, write it and commit it; a line that waits for the watch holds up the rest of its source."""
@@ -93,7 +93,7 @@ class LogPipeline:
         while True:
             async with self._turn:
                 if self._stopping.is_set() and not has_begun:
-                    return  # it is read again after the restart, and what has begun gets out sooner
+                    return  # it will be read again after the restart, and chunks that have begun are written sooner
                 has_begun = True
                 match next(steps, None):
                     case Output(data, lines):
@@ -105,7 +105,7 @@ class LogPipeline:
                 case None:
                     break
         if chunk.lines:
-            self._last_stamp[follower.source] = chunk.lines[-1].stamp
+            self._last_stamps[follower.source] = chunk.lines[-1].stamp
         if warning := self._format_check.warning(self._metrics.lines):
             logger.warning("%s: %s", follower.source.path, warning)
 
@@ -114,28 +114,28 @@ class LogPipeline:
             await self._stdout.write(data)
             self._metrics.bytes_written += len(data)
         else:
-            await asyncio.sleep(0)  # a long line takes many chunks: other tasks have their turns between them
+            await asyncio.sleep(0)  # a long line takes many chunks: other tasks get their turns between them
 
     def _hold_clock(self) -> int | None:
-        """Return the time (ns), or None where no line is to be held: nothing would come of it, or the daemon stops."""
+        """Return the time (ns); None if no line is to be held, since nothing would change or the daemon is stopping."""
         return time.time_ns() if self._endpoints.may_lag and not self._stopping.is_set() else None
 
     # --- all sources ---------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Follow all sources until `stop`, then return when everything that was read is written."""
+        """Follow all sources until `stop`, then return once everything that was read is written."""
         logger.info("looking for logs of %s", ", ".join(selector.text for selector in self._settings.select))
         with closing(self._directories):
             async with asyncio.TaskGroup() as group:
                 while not self._stopping.is_set():
                     for source in discover(self._settings.directory, self._settings.select, self._settings.own_pod):
                         if source not in self._followers:
-                            follower = self._followers[source] = self._follower(source)
+                            follower = self._followers[source] = self._open_follower(source)
                             group.create_task(self._follow(follower))
                     self._start = "beginning"  # a log that appears from now on is new
                     await self._directories.wait(self._settings.directory, DISCOVERY_INTERVAL)
 
-    def _follower(self, source: Source) -> LogFollower:
+    def _open_follower(self, source: Source) -> LogFollower:
         return LogFollower(
             source,
             start=self._start,
@@ -157,41 +157,45 @@ class LogPipeline:
             logger.info("%s is gone", source.path)
             self._enricher.forget(source)
             del self._followers[source]
-            self._gone["missed_file"] += follower.missed_files
-            self._gone["truncation"] += follower.truncations
-            self._last_stamp.pop(source, None)
+            self._past_problems["missed_file"] += follower.missed_files
+            self._past_problems["truncation"] += follower.truncations
+            self._last_stamps.pop(source, None)
 
     def stop(self) -> None:
-        """Read nothing more; what has been read is still written."""
+        """Stop reading; what has been read is still written."""
         self._stopping.set()
         self._endpoints.changed.notify()
         for path in (self._settings.directory, *(source.path for source in self._followers)):
             self._directories.notify(path)
 
     def positions(self) -> dict[str, dict[str, Any]]:
-        """Return where each source is to be read on; sources that have not been found yet keep their positions."""
-        return self._positions | {escape_bytes(source.path): f.position() for source, f in self._followers.items()}
+        """Return the position of each source; sources that have not been discovered yet keep their saved positions."""
+        positions = {escape_bytes(source.path): follower.position() for source, follower in self._followers.items()}
+        return self._positions | positions
 
     # --- how far behind ------------------------------------------------------------------------------------------
 
     def update_counts(self) -> None:
         """Bring the metrics up to date."""
-        self._enricher.count()
+        self._enricher.update_counts()
 
     @property
-    def sources(self) -> int:
+    def source_count(self) -> int:
         """Return the number of sources that are followed."""
         return len(self._followers)
 
     def problems(self) -> dict[str, int]:
-        """Count files that were gone before they were read to their end, and content that was replaced in place."""
+        """Return the number of files deleted before they were read to their end, and of contents replaced in place."""
         followers = self._followers.values()
         missed = sum(follower.missed_files for follower in followers)
         truncated = sum(follower.truncations for follower in followers)
-        return {"missed_file": self._gone["missed_file"] + missed, "truncation": self._gone["truncation"] + truncated}
+        return {
+            "missed_file": self._past_problems["missed_file"] + missed,
+            "truncation": self._past_problems["truncation"] + truncated,
+        }
 
     def lag(self) -> tuple[int, float]:
-        """Return the unread bytes of all sources, and the age in seconds of the oldest last line among those behind."""
+        """Return the unread bytes of all sources, and the greatest age (seconds) of a last line among those behind."""
         total, oldest = 0, 0.0
         for source, follower in self._followers.items():
             if behind := follower.lag():
@@ -199,15 +203,15 @@ class LogPipeline:
                 oldest = max(oldest, self._last_line_age(source) or 0.0)
         return total, oldest
 
-    def followed(self) -> list[Followed]:
+    def followed_sources(self) -> list[FollowedSource]:
         """Return each source as the status page shows it."""
         return [
-            Followed(
+            FollowedSource(
                 path=escape_bytes(source.path),
                 namespace=escape_bytes(source.namespace),
                 pod=escape_bytes(source.pod),
                 container=escape_bytes(source.container),
-                formats=tuple(map(escape_bytes, self._enricher.formats(source, time.time_ns()))),
+                formats=tuple(map(escape_bytes, self._enricher.format_texts(source, time.time_ns()))),
                 lag_bytes=follower.lag(),
                 last_line_age_seconds=self._last_line_age(source),
                 problem=follower.problem and escape_bytes(follower.problem),
@@ -217,5 +221,5 @@ class LogPipeline:
 
     def _last_line_age(self, source: Source) -> float | None:
         """Return the age in seconds of the last line read; None if there is none, or it has no time."""
-        at = parse_rfc3339(self._last_stamp.get(source, b""))
+        at = parse_rfc3339(self._last_stamps.get(source, b""))
         return (time.time_ns() - at) / SECOND if at else None

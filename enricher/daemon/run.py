@@ -11,7 +11,7 @@ from enricher.accesslog.detection import FormatDetector, FormatTimeline
 from enricher.cluster.endpoint_source import EndpointFiles, EndpointSource, EndpointWatch
 from enricher.config.settings import Settings
 from enricher.daemon.checkpoint import Checkpointer
-from enricher.daemon.http import serving
+from enricher.daemon.http import serve
 from enricher.daemon.pipeline import LogPipeline
 from enricher.daemon.status.monitor import GaugeSnapshot, StatusMonitor
 from enricher.daemon.stderr import StderrLog
@@ -27,25 +27,25 @@ from enricher.tailer.discovery import check_log_dir
 logger = logging.getLogger(__name__)
 
 EXPIRY_INTERVAL = 60.0
-"""Seconds between looks for series that are too old to keep."""
+"""Seconds between checks for series that are too old to keep."""
 SHUTDOWN_GRACE = 3.5
-"""Seconds in which what was read is written after a signal; stdout may be blocked."""
+"""Seconds to write what was read after a signal; stdout may be blocked."""
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 """Signals that stop the daemon.
 
-They have to be blocked before the first thread starts. Then they stay pending until the daemon waits for them, even in
-a container's first process, and a second signal does no harm.
+They must be blocked before the first thread starts. Then they stay pending until the daemon waits for them, even in the
+first process of a container, and a second signal does no harm.
 """
 
 
 class Daemon:
-    """One run of the daemon, until a signal or the end of the process that reads its stdout."""
+    """One run of the daemon, until a signal, or until the process that reads its stdout ends."""
 
     def __init__(self, settings: Settings, stdout: StdoutWriter, own_log: StderrLog) -> None:
         self._settings, self._stdout, self._own_log = settings, stdout, own_log
 
     async def run(self) -> None:
-        """Start, supervise and stop the parts. Raise EnricherError, alone or in a group."""
+        """Start, supervise and stop the parts. Raise EnricherError, alone or in an exception group."""
         async with AsyncExitStack() as stack:
             await self._start(stack)
             try:
@@ -87,7 +87,7 @@ class Daemon:
             node = self._settings.output.node
             self._monitor = StatusMonitor(node, snapshot, self._pipeline, self._endpoints, self._metrics)
         port = await stack.enter_async_context(
-            serving(
+            serve(
                 self._settings.server.listen,
                 Collector(self._metrics, lambda: snapshot.gauges),
                 self._endpoints.problem,
@@ -127,15 +127,15 @@ class Daemon:
 
 
 @asynccontextmanager
-async def _endpoint_source(settings: Settings, usual: FormatTimeline) -> AsyncIterator[EndpointSource]:
+async def _endpoint_source(settings: Settings, default_formats: FormatTimeline) -> AsyncIterator[EndpointSource]:
     if settings.cluster.endpoints:
         yield EndpointFiles(settings.cluster.endpoints)
         return
     async with connect(settings.cluster.kubeconfig, settings.cluster.context) as api:
-        yield EndpointWatch(api, settings.cluster, settings.logs, usual)
+        yield EndpointWatch(api, settings.cluster, settings.logs, default_formats)
 
 
 def _wait_for_signal(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
     signal.sigwait(STOP_SIGNALS)
-    with suppress(RuntimeError):  # the loop is closed: the daemon has ended by itself
+    with suppress(RuntimeError):  # the loop is closed: the daemon ended without a signal
         loop.call_soon_threadsafe(stop.set)

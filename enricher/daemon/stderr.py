@@ -1,6 +1,6 @@
 """The daemon's own log: text on stderr, written in a thread of its own, so that a stuck reader stops nothing.
 
-The standard library's QueueListener would wait for ever for that reader when the program ends.
+When the program ends, the standard library's QueueListener would wait for that reader without a limit.
 """
 
 import logging
@@ -10,9 +10,9 @@ from queue import Full, Queue
 from threading import Thread
 
 MAX_QUEUED = 1000
-"""Largest number of lines that wait for a slow reader; further ones are dropped and counted."""
+"""Largest number of records that wait for a slow reader; further ones are dropped and counted."""
 CLOSE_TIMEOUT = 0.2
-"""Seconds in which the last lines are written at the end."""
+"""Seconds that closing waits for the last records to be written."""
 
 
 class StderrLog(QueueHandler):
@@ -20,10 +20,10 @@ class StderrLog(QueueHandler):
 
     def __init__(self) -> None:
         self.dropped = 0
-        self._lines: Queue[logging.LogRecord | None] = Queue(MAX_QUEUED)
-        super().__init__(self._lines)
+        self._records: Queue[logging.LogRecord | None] = Queue(MAX_QUEUED)
+        super().__init__(self._records)
         self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-        # A daemon thread: it may be stuck in a write for ever.
+        # A daemon thread: it may never return from a write.
         self._thread = Thread(target=self._work, name="stderr", daemon=True)
 
     def __enter__(self) -> "StderrLog":
@@ -36,7 +36,7 @@ class StderrLog(QueueHandler):
     def __exit__(self, *_: object) -> None:
         logging.getLogger().removeHandler(self)
         try:
-            self._lines.put(None, timeout=CLOSE_TIMEOUT)
+            self._records.put(None, timeout=CLOSE_TIMEOUT)
         except Full:
             return
         self._thread.join(CLOSE_TIMEOUT)
@@ -44,12 +44,12 @@ class StderrLog(QueueHandler):
     def enqueue(self, record: logging.LogRecord) -> None:
         """Queue a formatted record, or drop it if the queue is full."""
         try:
-            self._lines.put_nowait(record)
+            self._records.put_nowait(record)
         except Full:
             self.dropped += 1
 
     def _work(self) -> None:
-        while record := self._lines.get():
+        while record := self._records.get():
             try:
                 sys.stderr.write(f"{record.getMessage()}\n")
                 sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""stdout with back-pressure: a blocked reader stops the tail, but neither the probes nor the end of the program."""
+"""stdout with back-pressure: a blocked reader stops the reading of logs, but neither the probes nor the shutdown."""
 
 import asyncio
 import os
@@ -17,32 +17,32 @@ class _Job(NamedTuple):
 class StdoutWriter:
     """Writes whole chunks to a file descriptor, one after the other, in a thread of its own.
 
-    A task that waits for `write` reads no more in the meantime: that is the back-pressure. Chunks of several sources
-    are written in the order in which they came.
+    A task that waits for `write` does not read in the meantime: that is the back-pressure. Chunks of several sources
+    are written in the order of the calls.
     """
 
     def __init__(self, descriptor: int = 1) -> None:
         self._descriptor = descriptor
         self._jobs = SimpleQueue[_Job | None]()
-        # Not an executor's: those are waited for at the end of the program, and this one may be stuck in a write.
+        # Not a thread of an executor: the program would wait for it at exit, and it may be stuck in a write.
         Thread(target=self._work, name="stdout", daemon=True).start()
 
     async def write(self, data: bytes) -> None:
-        """Write `data` and return when all of it has left. Raise BrokenPipeError if nobody reads any more."""
+        """Write `data` and return when all of it is written. Raise BrokenPipeError if stdout no longer has a reader."""
         if data:
             done = asyncio.get_running_loop().create_future()
             self._jobs.put(_Job(data, done))
             await done
 
     def close(self) -> None:
-        """End the thread; data that could not be written so far is given up."""
+        """End the thread; data that has not been written by then is discarded."""
         self._jobs.put(None)
 
     def _work(self) -> None:
         while job := self._jobs.get():
-            failure = None if job.done.cancelled() else self._write_all(job.data)
-            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                job.done.get_loop().call_soon_threadsafe(_finish, job.done, failure)
+            error = None if job.done.cancelled() else self._write_all(job.data)
+            with suppress(RuntimeError):  # the loop is closed: nothing waits for the result
+                job.done.get_loop().call_soon_threadsafe(_finish, job.done, error)
 
     def _write_all(self, data: bytes) -> OSError | None:
         rest = memoryview(data)
@@ -57,10 +57,10 @@ class StdoutWriter:
         return None
 
 
-def _finish(done: asyncio.Future[None], failure: OSError | None) -> None:
+def _finish(done: asyncio.Future[None], error: OSError | None) -> None:
     if done.cancelled():
         return
-    if failure:
-        done.set_exception(failure)
+    if error:
+        done.set_exception(error)
     else:
         done.set_result(None)

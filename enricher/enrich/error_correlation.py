@@ -45,7 +45,7 @@ class ErrorCorrelator:
         self._pending: deque[PendingError] = deque(maxlen=MAX_PENDING)
 
     def add(self, error: ErrorLine, at: int) -> None:
-        """Add an error line, which may come before or after the access line that it explains."""
+        """Add an error line, which may come before or after the access line that it explains; `at` is its time (ns)."""
         while self._pending and self._pending[0].at < at - MAX_WAIT:
             self._pending.popleft()
         client, request = (error.fields.get(name, "") for name in ("client", "request"))
@@ -72,7 +72,7 @@ class ErrorCorrelator:
         ]
 
     def claim_reasons(self, record: Record, windows: Iterable[Window | None]) -> list[Reason]:
-        """Return why each attempt of a record failed, as far as error lines say it; each is claimed only once."""
+        """Return why each attempt of a record failed, if error lines say so; each error line is claimed only once."""
         if not self._pending:
             return [Reason.NONE] * len(record.attempts)
         client, request = _client_and_request(record)
@@ -112,11 +112,11 @@ def _client_and_request(record: Record) -> tuple[str, str]:
 
 
 def error_origin(attempt: Attempt, reason: str) -> Origin:
-    """Return who made an attempt's error.
+    """Return who made the answer of a failed attempt; `reason` is that of its error line, empty without one.
 
-    The line itself may say so. Otherwise, nginx makes only 502 and 504 of its own. It made one if an error line gives a
-    reason. The pod did if it sent a body, or if `$upstream_header_time`, where the format has it, says that a header
-    came.
+    The access line itself may say so. Otherwise, nginx makes only 502 and 504 of its own. It made one if an error line
+    gives a reason. The pod made it if it sent a body, or if `$upstream_header_time`, where the format has it, shows
+    that a header came.
     """
     if not attempt.failed:
         return Origin.NONE

@@ -121,7 +121,7 @@ class Patterns(NamedTuple):
 class Counts(Protocol):
     """Counts what the fast path finds; enricher.metrics.counters implements it."""
 
-    def read_times(self, texts: Iterable[bytes]) -> list[BucketedTime]: ...
+    def parse_times(self, texts: Iterable[bytes]) -> list[BucketedTime]: ...
 
     def count_edge(self, client: Service | None, service: Service | None, *, failed: bool) -> None: ...
 
@@ -210,12 +210,12 @@ class FastPath:
         self._names = self._key[1:]
         self._status, self._length = place["upstream_status"], place.get("upstream_response_length")
         self._has_other_lists = any(name in LIST_VARIABLES and name not in ATTEMPT_LISTS for name in log_format.names)
-        self._tells_origin = "upstream_header_time" in log_format.names
+        self._has_header_time = "upstream_header_time" in log_format.names
         # Without them, the stamp's column stands in: it is not a duration, neither a short one nor one to be counted.
         self._took, self._lasted = place.get("upstream_response_time", 0), place.get("request_time", 0)
         self._long = _LONG if "request_time" in place else _LONG + MAX_REQUEST_TIME
         self._end_times = [(place[name], read) for name, read in _END_TIMES if name in place]
-        self._known: Histories | None = None
+        self._histories: Histories | None = None
         self._entries: dict[Key, Entry | None] = {}
         self._keys_of: dict[str, list[Key]] = {}
         self._clients: dict[bytes, Client | None] = {}
@@ -272,23 +272,23 @@ class FastPath:
         self,
         columns: Columns,
         template: Sequence[bytes],
-        known: Histories,
+        histories: Histories,
         correlator: ErrorCorrelator,
         slow_path: Callable[[int], bytes | None],
     ) -> Done:
         """Return the JSON lines of all lines before the first for which `slow_path` (given its number) returns None.
 
-        `template` is a JSON line with a gap for each column, see `Renderer.template`; without one, lines are counted
-        only.
+        `template` is a JSON line with a gap for each column, see `TemplateCache.template`; without one, lines are only
+        counted.
         """
-        self._refresh(known)
+        self._refresh(histories)
         began = self._earliest_time(columns)
-        clients = self._pod_clients(columns, began, known)
+        clients = self._pod_clients(columns, began, histories)
         times: list[BucketedTime] = [None] * columns.size
         if self._took:
-            times = self._counts.read_times(columns.columns[self._took])
-        special = self._special(columns, times, began, known, correlator)
-        holders = self._holders(columns, began, known, correlator, columns.slow | special.keys())
+            times = self._counts.parse_times(columns.columns[self._took])
+        special = self._special(columns, times, began, histories, correlator)
+        holders = self._holders(columns, began, histories, correlator, columns.slow | special.keys())
         slow = {n for n in _where(holders, None) if special.get(n) is None}
         entries = [entry or self._nobody for entry in holders]
         pieces, width = self._fill(columns, template, entries, special), len(template)
@@ -340,7 +340,7 @@ class FastPath:
         return pieces
 
     def _holders(
-        self, columns: Columns, began: int, known: Histories, correlator: ErrorCorrelator, others: set[int]
+        self, columns: Columns, began: int, histories: Histories, correlator: ErrorCorrelator, others: set[int]
     ) -> list[Entry | None]:
         """Return the entry of each line's address, except for the lines of `others`.
 
@@ -356,7 +356,7 @@ class FastPath:
         for n in [n for n, entry in enumerate(entries) if entry is None or entry.since > long_ago]:
             entry = entries[n]
             if entry is None and n not in others:
-                entry = self._entry(keys[n], known, long_ago)
+                entry = self._entry(keys[n], histories, long_ago)
             if entry and entry.since > long_ago:
                 short = took[n].startswith(b"0.") and lasted[n].startswith(b"0.")
                 entry = entry if short and entry.since <= lately else None
@@ -365,28 +365,28 @@ class FastPath:
             return [None if key[0] in cut_off else entry for key, entry in zip(keys, entries, strict=True)]
         return entries
 
-    def _pod_clients(self, columns: Columns, began: int, known: Histories) -> dict[int, Client]:
+    def _pod_clients(self, columns: Columns, began: int, histories: Histories) -> dict[int, Client]:
         """Return the clients that are pods, by line; lines whose client is not certain take the slow path."""
         if self._client is None:
             return {}
         column = columns.columns[self._client]
-        held = known.pods.ips
+        held = histories.pods.ips
         pods = {addr for addr in {*column} if _ip(addr) in held}
         out = dict[int, Client]()
         for n in (n for n, addr in enumerate(column) if addr in pods) if pods else ():
-            client = self._client_at(column[n], known)
+            client = self._client_at(column[n], histories)
             if client and client.since <= began - self._long:
                 out[n] = client
             else:
                 columns.slow.add(n)
         return out
 
-    def _client_at(self, addr: bytes, known: Histories) -> Client | None:
+    def _client_at(self, addr: bytes, histories: Histories) -> Client | None:
         """Return the pod at a client's address; None if its holder is not certain."""
         if addr not in self._clients:
             ip = _ip(addr)
-            since, client = sole_holder_since(known.pods, ip), None
-            holder = since is not None and attribute_client(known, ip, Window(since, since, since))
+            since, client = sole_holder_since(histories.pods, ip), None
+            holder = since is not None and attribute_client(histories, ip, Window(since, since, since))
             if since is not None and holder and holder.grade is Grade.EXACT:
                 client = Client(since, holder.service, b"," + dump_line(client_fields(holder))[1:-2])
             self._clients[addr] = client
@@ -396,7 +396,7 @@ class FastPath:
     # --- retries, failures, and lines without an upstream --------------------------------------------------------
 
     def _special(
-        self, columns: Columns, times: list[BucketedTime], began: int, known: Histories, correlator: ErrorCorrelator
+        self, columns: Columns, times: list[BucketedTime], began: int, histories: Histories, correlator: ErrorCorrelator
     ) -> dict[int, list[SpecialAttempt] | None]:
         """Return the attempts of lines that do not have exactly one good one; None where the slow path is needed."""
         statuses = columns.columns[self._status]
@@ -411,10 +411,10 @@ class FastPath:
                 numbers.update(n for n, length in enumerate(lengths) if not length.isdigit())
         numbers -= columns.slow
         failing = correlator.upstreams() if numbers else set()
-        return {n: self._special_attempts(columns, n, began, known, failing) for n in sorted(numbers)}
+        return {n: self._special_attempts(columns, n, began, histories, failing) for n in sorted(numbers)}
 
     def _special_attempts(
-        self, columns: Columns, n: int, began: int, known: Histories, failing: set[bytes]
+        self, columns: Columns, n: int, began: int, histories: Histories, failing: set[bytes]
     ) -> list[SpecialAttempt] | None:
         """Return the attempts of one line; None unless the fast path can be sure of them.
 
@@ -429,19 +429,19 @@ class FastPath:
             return None  # they should be as long, and are not
         if addrs == [b"-"]:
             return [] if statuses == times == lengths == addrs else None
-        timed = self._counts.read_times(times)
+        timed = self._counts.parse_times(times)
         took = int(SECOND * sum([time_and_bucket[0] for time_and_bucket in timed if time_and_bucket]))
         lasted = parse_decimal_seconds(columns.columns[self._lasted][n]) if self._lasted else None
         began -= (took + MAX_REQUEST_TIME if lasted is None else max(lasted, took)) + SECOND
         names = [columns.columns[place][n] for place in self._names]
         out = list[SpecialAttempt]()
         for addr, status, time_and_bucket, time, length in zip(addrs, statuses, timed, times, lengths, strict=True):
-            entry = self._entry((addr, *names), known, began)
+            entry = self._entry((addr, *names), histories, began)
             if entry is None or entry.since > began or addr in failing:
                 return None
             error = None
             if status[:1] == b"5":
-                if self._tells_origin:
+                if self._has_header_time:
                     return None
                 error = _error(status, length not in {b"0", b"-"}, len(out) + 1 < len(addrs))
             values = [b"null" if value == b"-" else value for value in (status, time, length)]
@@ -484,19 +484,19 @@ class FastPath:
 
     # --- entries of addresses ------------------------------------------------------------------------------------
 
-    def _refresh(self, known: Histories) -> None:
-        if known is not self._known or len(self._entries) > _MAX_ENTRIES:
-            self._known = known
+    def _refresh(self, histories: Histories) -> None:
+        if histories is not self._histories or len(self._entries) > _MAX_ENTRIES:
+            self._histories = histories
             self._retired += filter(None, self._entries.values())
             self._entries.clear()
             self._clients.clear()
             self._keys_of.clear()
-            known.pods.on_change.add(self._forget)
+            histories.pods.on_change.add(self._forget)
 
     def stop_listening(self) -> None:
         """Unsubscribe from the history, which would otherwise hold on to this."""
-        if self._known:
-            self._known.pods.on_change.discard(self._forget)
+        if self._histories:
+            self._histories.pods.on_change.discard(self._forget)
 
     def _forget(self, ip: str) -> None:
         """Forget an address whose history has changed."""
@@ -505,25 +505,28 @@ class FastPath:
             if entry := self._entries.pop(key, None):
                 self._retired.append(entry)
 
-    def _entry(self, key: Key, known: Histories, at: int) -> Entry | None:
+    def _entry(self, key: Key, histories: Histories, at: int) -> Entry | None:
         """Return the entry of an address, made if there is none yet; None if its holder is not certain."""
         if key in self._entries:
             return self._entries[key]
         addr, primary, alternative = (*key, b"", b"")[:3]
         ip, _ = split_address(addr.decode())
-        since = sole_holder_since(known.pods, ip)
+        since = sole_holder_since(histories.pods, ip)
         entry = None
         if since is not None:
             when = max(since, at)
             attribution = attribute(
-                known,
+                histories,
                 addr.decode(),
                 Window(when, when, when),
                 answered=True,
                 upstream_name=effective_upstream_name(primary, alternative),
             )
             if attribution.grade is Grade.EXACT:
-                fragments, service = attribution_fragments(attribution), service_of_attribution(known, ip, attribution)
+                fragments, service = (
+                    attribution_fragments(attribution),
+                    service_of_attribution(histories, ip, attribution),
+                )
                 entry = Entry(since, attribution, fragments, service=service)
         self._entries[key] = entry
         self._keys_of.setdefault(ip, []).append(key)
@@ -532,7 +535,8 @@ class FastPath:
     def _earliest_time(self, columns: Columns) -> int:
         """Return a time (ns) before which no line was written, neither by its stamp nor by nginx's own time.
 
-        -FOREVER if it cannot be told. Stamps of one time zone are in order as texts, except for fractions of a second.
+        Return -FOREVER if there is no such time. Stamps of one time zone are in order as texts, except for fractions of
+        a second.
         """
         stamps = [*filter(None, columns.columns[0])]
         utc = b"".join(stamps).count(b"Z")
@@ -554,15 +558,15 @@ def _ip(addr: bytes) -> str:
 
 
 @lru_cache(maxsize=1 << 10)
-def _error(status: bytes, sent: bool, retried: bool) -> ErrorLabels:
-    """Return the labels of a failed attempt; `sent` says that its answer had a length."""
-    attempt = Attempt("", int(status), None, int(sent))
+def _error(status: bytes, has_body: bool, retried: bool) -> ErrorLabels:
+    """Return the labels of a failed attempt; `has_body` is whether its answer had a length."""
+    attempt = Attempt("", int(status), None, int(has_body))
     return ErrorLabels.from_attempt(attempt, retried=retried, origin=error_origin(attempt, ""))
 
 
-def _where(values: Sequence[T], wanted: T) -> set[int]:
-    """Return the indexes of the values that are `wanted`, of which there are mostly none."""
-    return {n for n, value in enumerate(values) if value == wanted} if wanted in values else set()
+def _where(values: Sequence[T], value: T) -> set[int]:
+    """Return the indexes of the values that are equal to `value`, which mostly does not occur."""
+    return {n for n, element in enumerate(values) if element == value} if value in values else set()
 
 
 def patterns(log_format: LogFormat, *, count_only: bool = False) -> Patterns | None:
@@ -618,7 +622,7 @@ def _is_unambiguous(tokens: Sequence[Token]) -> bool:
 
 
 def _groups(tokens: Sequence[Token]) -> list[str] | None:
-    """Return a group for each token; None if the end of a text cannot be told."""
+    """Return a group for each token; None if the end of a text is ambiguous."""
     groups = [_group(*three) for three in zip((None, *tokens), tokens, (*tokens[1:], None), strict=False)]
     return None if None in groups else [group for group in groups if group is not None]
 
@@ -627,8 +631,8 @@ def _group(before: Token | None, token: Token, after: Token | None) -> str | Non
     name = token.variable
     if not name:
         return re.escape(token.literal)
-    if known := _SHAPES.get(name) or _usual_shape(name):
-        return f"({known})"
+    if shape := _SHAPES.get(name) or _usual_shape(name):
+        return f"({shape})"
     follows = after.literal if after else " "
     if follows.startswith('"') and before and before.literal.endswith('"'):
         return _TEXT

@@ -1,18 +1,20 @@
-"""Whether the log format looks like the wrong one. Pure."""
+"""A warning if the log format looks like the wrong one. Pure."""
 
 from collections.abc import Mapping
 
 from enricher.labels import LineKind
 
 WARNING_LINES = 20
-"""Number of lines that do not fit the log format, with none that does, after which it looks wrong."""
+"""Number of lines that do not fit the log format, while none fits it, after which it looks wrong."""
 
 
 class FormatCheck:
-    """Reports once that lines do not fit the log format; after the first line that fits it reports nothing."""
+    """Warns once that no line fits the log format; after the first line that fits, it never warns."""
 
-    def __init__(self, warning_lines: int = WARNING_LINES) -> None:
-        self._warning_lines, self._decided = warning_lines, False
+    def __init__(self, warning_lines: int = WARNING_LINES, log_format: str = "the log format") -> None:
+        """Warn after `warning_lines` lines; `log_format` is what the warning calls the format."""
+        self._warning_lines, self._log_format = warning_lines, log_format
+        self._decided = False
 
     def warning(self, counts: Mapping[str, int]) -> str | None:
         """Return a warning, or None, given the number of lines of each kind so far."""
@@ -22,4 +24,4 @@ class FormatCheck:
         self._decided = True
         if fitting:
             return None
-        return f"none of {sum(counts.values())} lines fits the log format: set --profile or --log-format"
+        return f"none of {sum(counts.values())} lines fits {self._log_format}: set --profile or --log-format"

@@ -45,15 +45,15 @@ RESERVED_NAMES = frozenset(
         "client_attribution",
     )
 )
-"""Names to which the output gives a meaning of its own; a format's variable of that name goes out as `log_<name>`."""
+"""Names that have a meaning of their own in the output; a format's variable of that name is written as `log_<name>`."""
 
 NEEDS_ESCAPING = re.compile(rb"[\\\x00-\x1f\x7f-\xff]")
-"""Bytes that nginx may have escaped or JSON must escape; no raw quote is in a value that is looked at with this."""
+"""Bytes that nginx may have escaped or that JSON must escape; values tested with this contain no raw quote."""
 _GAP = rb"\u0001"
 
 
-class Renderer:
-    """What is the same for all lines of a node, a source and a format."""
+class TemplateCache:
+    """The parts of the output that are the same for all lines of a source, and for all lines of a format."""
 
     def __init__(self, node: str) -> None:
         self._node = node
@@ -74,7 +74,7 @@ class Renderer:
         """Return the JSON of an access line with one attempt in pieces, with an empty gap after each but the last.
 
         The gaps are for the stamp, the variables, the lists once more (in the attempt), and the attribution as
-        `attribution_fragments` gives it. None if a gap cannot be told from the rest.
+        `attribution_fragments` returns it. Return None if a gap cannot be distinguished from the rest.
         """
         if (source, log_format) not in self._templates:
             names = log_format.names
@@ -105,12 +105,12 @@ class Renderer:
 
 
 def output_name(name: str) -> str:
-    """Return the output's name for a variable of a format."""
+    """Return the name in the output for a variable of a format."""
     return f"log_{name}" if name in RESERVED_NAMES else name
 
 
 def variable_fields(record: Record) -> dict[str, Any]:
-    """Return a record's values under the output's names."""
+    """Return the values of a record by their names in the output."""
     if RESERVED_NAMES.isdisjoint(record.fields):
         return record.fields
     return {output_name(name): value for name, value in record.fields.items()}
@@ -122,7 +122,7 @@ def dump_line(fields: dict[str, Any]) -> bytes:
 
 
 def _seconds_as_written(value: object) -> orjson.Fragment:
-    """Return what orjson cannot serialise itself: seconds go out as nginx wrote them."""
+    """Serialise seconds for orjson, as nginx wrote them. Raise TypeError for any other type."""
     if isinstance(value, Seconds):
         return orjson.Fragment(value.text)
     raise TypeError(type(value))
@@ -134,7 +134,7 @@ def attempt_fields(addr: str, status: object, response_time: object, response_le
 
 
 def escape_json(value: bytes, escape: str) -> bytes:
-    """Return a value, escaped as the format's `escape` says, as the inside of a JSON string."""
+    """Convert a value from the escaping of the format, `escape`, to the inside of a JSON string."""
     return orjson.dumps(unescape(value, escape))[1:-1] if NEEDS_ESCAPING.search(value) else value
 
 
@@ -144,14 +144,14 @@ def format_seconds(ns: int) -> orjson.Fragment:
 
 
 def line_time(line: Line, record: Record | None) -> str | None:
-    """Return the runtime's stamp as it was written, else the time that the line itself names."""
+    """Return the runtime's stamp as it was written; without one, the time that the line itself names."""
     if line.stamp:
         return line.stamp.decode("ascii", "replace")
     return format_rfc3339(record.end) if record and record.end is not None else None
 
 
 def attribution_fields(attribution: Attribution, *, uid: bool = False) -> dict[str, Any]:
-    """Return the names of an attribution; unknown ones are left out."""
+    """Return the fields of an attribution; unknown names are left out."""
     fields: dict[str, Any] = _owner_fields(attribution.owner, uid=uid) if attribution.owner else {}
     if attribution.service:
         fields.setdefault("namespace", attribution.service.namespace)
@@ -163,7 +163,7 @@ def attribution_fields(attribution: Attribution, *, uid: bool = False) -> dict[s
 
 
 def attribution_fragments(attribution: Attribution) -> tuple[bytes, bytes]:
-    """Return an attribution as the inside of an attempt's object, and of the line's."""
+    """Return the JSON of an attribution as the inside of an attempt's object, and of the line's object."""
     return (
         orjson.dumps(attribution_fields(attribution, uid=True))[1:-1],
         orjson.dumps(attribution_fields(attribution))[1:-1],
@@ -171,7 +171,7 @@ def attribution_fragments(attribution: Attribution) -> tuple[bytes, bytes]:
 
 
 def client_fields(client: Attribution) -> dict[str, Any]:
-    """Return the names of a client that is a pod."""
+    """Return the fields of a client that is a pod."""
     names: dict[str, str] = _owner_fields(client.owner, uid=False) if client.owner else {}
     if client.service:
         names["service"] = client.service.name
@@ -186,7 +186,7 @@ def _owner_fields(owner: Owner, *, uid: bool) -> dict[str, str]:
 
 
 def message_fields(text: bytes) -> dict[str, Any]:
-    """Return a line's text as it is; bytes that are not UTF-8 become escapes, which is marked."""
+    """Return the fields of a line's text; if bytes are not UTF-8, they become escapes and the line is marked."""
     try:
         return {"message": text.decode()}
     except UnicodeDecodeError:

@@ -8,17 +8,20 @@ from enricher.timestamps import MILLISECOND, SECOND
 CLOCK_TOLERANCE = 10 * MILLISECOND
 """Ns by which nginx's times may be too early: it reads the clock once in each turn of its event loop."""
 BUFFERING_THRESHOLD = 100 * MILLISECOND
-"""Ns between the second that a line itself names and the runtime's stamp from which on nginx has buffered the line."""
+"""Ns after the second that a line itself names: a later stamp of the runtime means that nginx buffered the line."""
 MAX_REQUEST_TIME = 600 * SECOND
-"""Ns that a request may have taken if its format does not say."""
+"""Longest time (ns) that a request may have taken if its format does not log it."""
 MAX_FAILURE_TIMES: dict[str, int] = {Reason.REFUSED: 5 * SECOND}
-"""Ns between the beginning of a failed attempt and its error line, by reason: a SYN may have been sent again."""
+"""Longest time (ns) from the beginning of a failed attempt to its error line, by reason.
+
+A connection that was refused may have taken that long because its SYN was sent again.
+"""
 MAX_OTHER_FAILURE_TIME = 60 * SECOND
-"""The same for all other reasons: nginx's default timeouts."""
+"""The same for all other reasons, which is nginx's default for its timeouts."""
 
 
 def error_window(at: int | None, reason: str) -> Window | None:
-    """Return when the attempt took place that an error line is about; it failed when the line was written (ns)."""
+    """Return when the attempt of an error line took place; it failed when the line was written, at `at` (ns)."""
     if at is None:
         return None
     return Window(at - MAX_FAILURE_TIMES.get(reason, MAX_OTHER_FAILURE_TIME), at - CLOCK_TOLERANCE, at)
@@ -30,7 +33,7 @@ def attempt_windows(record: Record, at: int | None) -> list[Window | None]:
     The request ended when the line was written, unless the line itself names an earlier second: then nginx buffered
     it, and the request ended some time in that second. An attempt began after the request and the attempts before it,
     and ended before the attempts after it. Slow uploads come before attempts and slow downloads after them, so only
-    the time that the request took beyond its attempts tells how much earlier an attempt may have ended.
+    the time that the request took beyond its attempts shows how much earlier an attempt may have ended.
     """
     if not record.attempts:
         return []

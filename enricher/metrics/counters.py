@@ -1,4 +1,4 @@
-"""What is counted, and how long a series lives."""
+"""The counters of attempts, lines and problems, and how long a series lives."""
 
 import time
 from bisect import bisect_left
@@ -18,7 +18,7 @@ from enricher.timestamps import SECOND, parse_decimal_seconds
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds of the response time histogram, in seconds."""
 MAX_CACHED_TIMES = 10_000
-"""Largest number of texts of times whose value is remembered."""
+"""Largest number of texts of times whose values are cached."""
 EXPIRY = 3600 * SECOND
 """Ns for which a series is kept after its pod was last seen, in a slice or in a log line."""
 OVERFLOW = ("", "", "overflow", "")
@@ -26,7 +26,7 @@ OVERFLOW = ("", "", "overflow", "")
 PROBLEMS = ("log", "missed_file", "truncation", "endpoints", "state", "own_log")
 """Kinds of recovered errors; each has its series from the start, since a rate needs the 0 before the first."""
 MAX_EDGES = 10_000
-"""Largest number of pairs of services that are counted one by one."""
+"""Largest number of pairs of services that are counted separately."""
 OVERFLOW_EDGE = ("", "overflow", "", "overflow")
 """Key under which pairs beyond the limit are counted together."""
 
@@ -45,10 +45,10 @@ class PodSeries:
     failures: Counter[str] = field(default_factory=Counter)
     """Attempts that a log gives a reason for, by reason."""
     seconds: float = 0.0
-    """Sum of the response times of the attempts in `timed`."""
-    timed: int = 0
+    """Sum of the response times of `timed_attempts`."""
+    timed_attempts: int = 0
     """Attempts whose response time is known."""
-    seen: int = 0
+    last_seen: int = 0
     """When the pod was last seen (ns)."""
 
 
@@ -58,13 +58,13 @@ class Edge:
 
     requests: int = 0
     errors: int = 0
-    seen: int = 0
+    last_seen: int = 0
     """When the last request was counted (ns)."""
 
 
 @dataclass(slots=True)
 class Gauges:
-    """How the daemon is doing at this moment."""
+    """The state of the daemon at one moment."""
 
     sources: int = 0
     endpoints: int = 0
@@ -72,14 +72,14 @@ class Gauges:
     lag_seconds: float = 0.0
     watch: WatchSummary | None = None
     problems: dict[str, int] = field(default_factory=dict)
-    """Recovered errors that are counted elsewhere than in Metrics, by kind."""
+    """Recovered errors that Metrics does not count, by kind."""
 
 
 class Metrics:
     """Counters of attempts per pod, and of the daemon's own work."""
 
     def __init__(self, clock: Callable[[], int] = time.time_ns, *, max_series: float = inf) -> None:
-        """Count at most `max_series` pods (as members of services) one by one; `clock` returns ns since the epoch."""
+        """Count at most `max_series` pods (as members of services) separately; `clock` returns ns since the epoch."""
         self._clock, self._max_series = clock, max_series
         self.pods: dict[PodKey, PodSeries] = {}
         self.services: dict[tuple[str, str], list[int]] = {}
@@ -106,10 +106,10 @@ class Metrics:
     def count_attempt(self, attribution: Attribution, attempt: Attempt, *, retried: bool, origin: str) -> None:
         """Count one attempt, with `retried` if another attempt followed."""
         errors = {ErrorLabels.from_attempt(attempt, retried=retried, origin=origin): 1} if attempt.failed else {}
-        self.count_attempts(attribution, [_timed(attempt.response_time)], errors)
+        self.count_attempts(attribution, [_with_bucket(attempt.response_time)], errors)
 
-    def read_times(self, texts: Iterable[bytes]) -> list[BucketedTime]:
-        """Parse times in seconds, as nginx writes them, each with the bucket that it belongs to."""
+    def parse_times(self, texts: Iterable[bytes]) -> list[BucketedTime]:
+        """Parse times in seconds, as nginx writes them, and find the bucket of each."""
         return list(map(self._times.__getitem__, texts))
 
     def count_attempts(
@@ -123,11 +123,11 @@ class Metrics:
         series.requests += len(times)
         for error, number in errors.items():
             series.errors[error] += number
-        if timed := [*filter(None, times)]:
-            series.timed += len(timed)
-            series.seconds += sum(map(itemgetter(0), timed))
+        if logged_times := [*filter(None, times)]:
+            series.timed_attempts += len(logged_times)
+            series.seconds += sum(map(itemgetter(0), logged_times))
             buckets = self.services.setdefault(key[:2], [0] * (len(BUCKETS) + 1))
-            for bucket, attempts in Counter(map(itemgetter(1), timed)).items():
+            for bucket, attempts in Counter(map(itemgetter(1), logged_times)).items():
                 buckets[bucket] += attempts
 
     def count_failure(self, attribution: Attribution, reason: str) -> None:
@@ -142,10 +142,10 @@ class Metrics:
         edge = self.edges.setdefault(key, Edge())
         edge.requests += 1
         edge.errors += failed
-        edge.seen = self._clock()
+        edge.last_seen = self._clock()
 
-    def errors(self) -> dict[PodKey, int]:
-        """Return the failed attempts of each pod that had any."""
+    def errors_by_pod(self) -> dict[PodKey, int]:
+        """Return the number of failed attempts of each pod that had any."""
         return {key: series.errors.total() for key, series in self.pods.items() if series.errors}
 
     def _series(self, attribution: Attribution, attempts: int = 1) -> tuple[PodKey, PodSeries]:
@@ -156,35 +156,35 @@ class Metrics:
                 key = OVERFLOW
                 self.overflowed += attempts
             series = self.pods.setdefault(key, PodSeries())
-        series.seen = self._clock()
+        series.last_seen = self._clock()
         return key, series
 
-    def expire(self, live: set[tuple[str, str]]) -> None:
-        """Drop the series of pods that are not among `live` (namespace, pod) and were not seen for EXPIRY."""
+    def expire(self, live_pods: set[tuple[str, str]]) -> None:
+        """Drop the series of pods that are not among `live_pods` (namespace, pod) and were not seen for EXPIRY."""
         now = self._clock()
         for key, series in list(self.pods.items()):
-            if (key[0], key[2]) in live:
-                series.seen = now
-            elif now - series.seen > EXPIRY:
+            if (key[0], key[2]) in live_pods:
+                series.last_seen = now
+            elif now - series.last_seen > EXPIRY:
                 del self.pods[key]
-        for key in [key for key, edge in self.edges.items() if now - edge.seen > EXPIRY]:
+        for key in [key for key, edge in self.edges.items() if now - edge.last_seen > EXPIRY]:
             del self.edges[key]
         services = {(namespace, service) for namespace, service, _, _ in self.pods}
-        for gone in [key for key in self.services if key not in services]:
-            del self.services[gone]
+        for service in self.services.keys() - services:
+            del self.services[service]
 
 
 class _TimeCache(dict[bytes, BucketedTime]):
-    """What texts of times mean; most come again and again."""
+    """The parsed values of texts of times, most of which recur."""
 
     def __missing__(self, text: bytes) -> BucketedTime:
         if len(self) >= MAX_CACHED_TIMES:
             self.clear()
-        timed = self[text] = _timed(parse_decimal_seconds(text))
-        return timed
+        self[text] = time_and_bucket = _with_bucket(parse_decimal_seconds(text))
+        return time_and_bucket
 
 
-def _timed(ns: int | None) -> BucketedTime:
+def _with_bucket(ns: int | None) -> BucketedTime:
     return None if ns is None else (ns / SECOND, bisect_left(BUCKETS, ns / SECOND))
 
 

@@ -1,4 +1,4 @@
-"""Metrics and Gauges as Prometheus families; docs/metrics.md lists them."""
+"""Metrics and Gauges as families of Prometheus; docs/metrics.md lists them."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -17,7 +17,7 @@ V = TypeVar("V")
 
 
 class Collector:
-    """Renders Metrics and Gauges for a registry. It runs in a thread while the metrics grow."""
+    """Renders Metrics and Gauges for a registry, in a thread, while the loop's thread changes them."""
 
     def __init__(self, metrics: Metrics, gauges: Callable[[], Gauges]) -> None:
         self._metrics, self._gauges = metrics, gauges
@@ -27,8 +27,8 @@ class Collector:
         yield from self._upstreams(_items(self._metrics.pods))
         yield self._response_seconds(_items(self._metrics.pods), _items(self._metrics.services))
         yield from self._edges(_items(self._metrics.edges))
-        yield from self._own_work()
-        yield from self._state(self._gauges())
+        yield from self._daemon_counters()
+        yield from self._present_state(self._gauges())
 
     def _upstreams(self, pods: list[tuple[PodKey, PodSeries]]) -> Iterator[Metric]:
         requests = CounterMetricFamily("ingress_upstream_requests", "Attempts made at a pod.", labels=POD_LABELS)
@@ -67,7 +67,7 @@ class Collector:
         for key, series in pods:
             family.add_sample(f"{name}_sum", dict(zip(POD_LABELS, key, strict=True)), series.seconds)
         for key, series in pods:
-            family.add_sample(f"{name}_count", dict(zip(POD_LABELS, key, strict=True)), series.timed)
+            family.add_sample(f"{name}_count", dict(zip(POD_LABELS, key, strict=True)), series.timed_attempts)
         return family
 
     def _edges(self, edges: list[tuple[EdgeKey, Edge]]) -> Iterator[Metric]:
@@ -82,34 +82,39 @@ class Collector:
             errors.add_metric(key, edge.errors)
         yield from (requests, errors)
 
-    def _own_work(self) -> Iterator[Metric]:
-        own = self._metrics
-        yield _counter("enricher_lines", "Lines written, by their kind.", "result", _items(own.lines))
+    def _daemon_counters(self) -> Iterator[Metric]:
+        metrics = self._metrics
+        yield _counter("enricher_lines", "Lines written, by their kind.", "result", _items(metrics.lines))
         yield _counter(
-            "enricher_attributions", "Attempts, by the grade of their attribution.", "grade", _items(own.grades)
+            "enricher_attributions", "Attempts, by the grade of their attribution.", "grade", _items(metrics.grades)
         )
         yield _counter(
-            "enricher_unresolved_attempts", "Attempts for which no pod could be named.", "grade", _items(own.unresolved)
+            "enricher_unresolved_attempts",
+            "Attempts for which no pod could be named.",
+            "grade",
+            _items(metrics.unresolved),
         )
         yield CounterMetricFamily(
-            "enricher_overflowed", 'Attempts and failures counted under pod="overflow".', value=own.overflowed
+            "enricher_overflowed", 'Attempts and failures counted under pod="overflow".', value=metrics.overflowed
         )
-        yield CounterMetricFamily("enricher_read_bytes", "Bytes read from logs.", value=own.bytes_read)
-        yield CounterMetricFamily("enricher_written_bytes", "Bytes written to stdout.", value=own.bytes_written)
+        yield CounterMetricFamily("enricher_read_bytes", "Bytes read from logs.", value=metrics.bytes_read)
+        yield CounterMetricFamily("enricher_written_bytes", "Bytes written to stdout.", value=metrics.bytes_written)
 
-    def _state(self, now: Gauges) -> Iterator[Metric]:
+    def _present_state(self, gauges: Gauges) -> Iterator[Metric]:
         yield InfoMetricFamily("enricher_build", "Build information.", value={"version": __version__})
-        yield GaugeMetricFamily("enricher_sources", "Containers whose logs are followed.", value=now.sources)
-        yield GaugeMetricFamily("enricher_endpoints", "Addresses that pods hold now.", value=now.endpoints)
-        yield GaugeMetricFamily("enricher_lag_bytes", "Bytes of the logs that are not read yet.", value=now.lag_bytes)
+        yield GaugeMetricFamily("enricher_sources", "Containers whose logs are followed.", value=gauges.sources)
+        yield GaugeMetricFamily("enricher_endpoints", "Addresses that pods hold gauges.", value=gauges.endpoints)
         yield GaugeMetricFamily(
-            "enricher_lag_seconds", "Age of the last line read, while more lines are waiting.", value=now.lag_seconds
+            "enricher_lag_bytes", "Bytes of the logs that are not read yet.", value=gauges.lag_bytes
+        )
+        yield GaugeMetricFamily(
+            "enricher_lag_seconds", "Age of the last line read, while more lines are waiting.", value=gauges.lag_seconds
         )
         problems = Counter(dict(_items(self._metrics.problems)))
-        problems.update(now.problems)
+        problems.update(gauges.problems)
         yield _counter("enricher_problems", "Recovered errors, by kind.", "kind", problems.items())
-        if now.watch:
-            yield from self._watch(now.watch)
+        if gauges.watch:
+            yield from self._watch(gauges.watch)
 
     def _watch(self, watch: WatchSummary) -> Iterator[Metric]:
         text = "Whether the watch of the API server is in sync."
@@ -124,7 +129,7 @@ class Collector:
 
 
 def _items(live: Mapping[K, V]) -> list[tuple[K, V]]:
-    """Return the items of a dict that the loop's thread may change at any moment: copying it is one step."""
+    """Return the items of a dict that the loop's thread may change at any moment: copying it is one atomic step."""
     return list(dict(live).items())
 
 

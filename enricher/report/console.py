@@ -4,7 +4,7 @@ from rich.console import Console
 
 
 class PipedConsole(Console):
-    """A console that leaves it to the command how to end when its reader is gone."""
+    """A console that lets the command handle a reader that is gone."""
 
     def on_broken_pipe(self) -> None:
         """Raise BrokenPipeError; rich itself would exit with 1."""

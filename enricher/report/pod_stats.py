@@ -1,7 +1,7 @@
 """Statistics of pods: output records (docs/output.md) added up, over a window of time or as a whole.
 
 Pure: the time is passed in. Attempts are counted by the second in which they ended and their times by the millisecond,
-so what is kept of a pod is bounded by the window's length and by how much its response times differ.
+so the memory for a pod is bounded by the length of the window and the number of different response times.
 """
 
 from collections import Counter, defaultdict, deque
@@ -19,10 +19,10 @@ UNNAMED = "—"
 WINDOW_SECONDS = 60
 """Seconds that `enricher top` looks back."""
 MAX_FAILED_REQUESTS = 50
-"""Failed requests kept of each pod: the latest ones, which is more than a screen shows."""
+"""Number of failed requests that are stored for each pod, the latest ones: more than fit on a screen."""
 _GRADES = tuple(Grade)
 _RANKS = {str(grade): rank for rank, grade in enumerate(_GRADES)}
-"""Places of the grades in their order, from the surest to the least sure."""
+"""The positions of the grades in their order, from the surest to the least sure."""
 
 PodKey = tuple[str, str, str]
 """Namespace, service and pod, fit for a terminal; UNNAMED in place of a missing one."""
@@ -40,7 +40,7 @@ class AttemptCounts:
     times: Counter[float] = field(default_factory=Counter)
     """Attempts by response time, in seconds rounded to the millisecond."""
     worst_rank: int = 0
-    """Place in _GRADES of the least sure grade."""
+    """Position in _GRADES of the least sure grade."""
 
     def add(self, other: "AttemptCounts") -> None:
         self.attempts += other.attempts
@@ -59,11 +59,11 @@ class FailedRequest(NamedTuple):
     outcome: str
     """How the pod's attempt ended: `502 refused`."""
     status: str
-    """What the client got."""
+    """The status that the client got."""
 
 
 class PodRow(NamedTuple):
-    """What happened at one pod within `seconds`. Percentiles are in seconds, None if no attempt has a time."""
+    """The statistics of one pod over `seconds`. Percentiles are in seconds, None if no attempt has a time."""
 
     key: PodKey
     seconds: float
@@ -97,15 +97,15 @@ SORT_KEYS: dict[str, Callable[[PodRow], float]] = {
     "requests": lambda row: row.attempts,
     "p99": lambda row: row.p99 or 0.0,
 }
-"""What rows can be sorted by, the largest first, by the names that `enricher top` shows."""
+"""The values that rows can be sorted by, the largest first, under the names in `enricher top`."""
 
 
 class PodStats:
     """Adds up output records, by pod.
 
-    Only the last `window` seconds count, or all records with None. `window_is_covered` says whether the records reach
-    back to the window's start; if they do not, rates are those since the first record. With a `namespace` only attempts
-    at its pods count.
+    Only the last `window` seconds count, or all records if it is None. `window_is_covered` is whether the records reach
+    back to the start of the window; if they do not, rates are those since the first record. With a `namespace`, only
+    attempts at its pods count.
     """
 
     def __init__(self, window: int | None, *, window_is_covered: bool = True, namespace: str | None = None) -> None:
@@ -123,7 +123,7 @@ class PodStats:
         """All attempts so far, by grade."""
 
     def add(self, record: OutputRecord) -> None:
-        """Add one output line, parsed. A line without a time counts as of the newest record's."""
+        """Add one output line, parsed. A line without a time counts as having the time of the newest record."""
         self.lines[record["kind"]] += 1
         at = parse_rfc3339(str(record["time"] or "").encode())
         if at is not None:
@@ -145,9 +145,9 @@ class PodStats:
             if code := error_code(attempt):
                 counts.errors[printable(code)] += 1
                 counts.retried += number < len(attempts)
-                self._keep_failed_request(key, record, attempt)
+                self._add_failed_request(key, record, attempt)
 
-    def _keep_failed_request(self, key: PodKey, record: OutputRecord, attempt: OutputRecord) -> None:
+    def _add_failed_request(self, key: PodKey, record: OutputRecord, attempt: OutputRecord) -> None:
         status = record.get("status")
         request = FailedRequest(
             time_text(record),
@@ -159,9 +159,9 @@ class PodStats:
         self._failed_requests.setdefault(key, deque(maxlen=MAX_FAILED_REQUESTS)).append(request)
 
     def expire(self, now: int) -> None:
-        """Drop what the window has left behind at `now` (ns).
+        """Drop the attempts that are older than the window at `now` (ns).
 
-        What lies ahead of `now` counts as of now: a node's clock may be ahead, or ours was set back.
+        Attempts later than `now` count as of now: a node's clock may be ahead, or ours was set back.
         """
         if not self._window:
             return
@@ -177,7 +177,7 @@ class PodStats:
                 self._failed_requests.pop(key, None)
 
     def rows(self, now: int) -> list[PodRow]:
-        """Return a row for each pod with an attempt within the window that ends at `now` (ns), in no order."""
+        """Return one row for each pod with an attempt within the window that ends at `now` (ns), in any order."""
         self.expire(now)
         seconds = self._elapsed(now)
         return [_pod_row(key, by_second, seconds) for key, by_second in self._counts.items()]
@@ -187,7 +187,7 @@ class PodStats:
         return list(reversed(self._failed_requests.get(key, ())))
 
     def _elapsed(self, now: int) -> float:
-        """Return the seconds that the attempts are spread over: at least one."""
+        """Return the seconds over which the attempts are spread, at least one."""
         if self._window and self._window_is_covered:
             return self._window
         end = now if self._window else self.newest
@@ -195,10 +195,10 @@ class PodStats:
         return min(elapsed, self._window or elapsed)
 
 
-def sort_rows(rows: Sequence[PodRow], sort: str, text: str) -> list[PodRow]:
-    """Return the rows with `text` in a name, sorted by one of SORT_KEYS, the worst first."""
-    value = SORT_KEYS[sort]
-    matching = [row for row in rows if text in "/".join(row.key)]
+def sort_rows(rows: Sequence[PodRow], sort_key: str, filter_text: str) -> list[PodRow]:
+    """Return the rows with `filter_text` in a name, sorted by one of SORT_KEYS, the worst first."""
+    value = SORT_KEYS[sort_key]
+    matching = [row for row in rows if filter_text in "/".join(row.key)]
     return sorted(matching, key=lambda row: (-value(row), -row.errors, -row.attempts, row.key))
 
 

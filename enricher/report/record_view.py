@@ -1,6 +1,6 @@
-"""Short texts of an output record (docs/output.md), for people. Pure.
+"""Short texts about an output record (docs/output.md), for people. Pure.
 
-Clients choose much of a record, and a terminal obeys control characters: all these texts passed through `printable`.
+Clients choose much of a record, and a terminal obeys control characters, so all these texts pass through `printable`.
 """
 
 from collections.abc import Mapping
@@ -11,9 +11,9 @@ from enricher.text import printable, truncate
 OutputRecord = Mapping[str, Any]
 """An output line, parsed, or one of its attempts."""
 MAX_REQUEST_LENGTH = 120
-"""Characters of a request that are shown."""
+"""Characters of a request that are printed."""
 MAX_CLIENT_LENGTH = 60
-"""Characters of a client that are shown: some proxies log the whole X-Forwarded-For header."""
+"""Characters of a client that are printed: some proxies log the whole X-Forwarded-For header."""
 
 
 def error_code(attempt: OutputRecord) -> str:
@@ -46,7 +46,7 @@ def time_text(record: OutputRecord) -> str:
 
 
 def request_text(record: OutputRecord) -> str:
-    """Return what was asked as `GET /path`; `-` if the line does not say."""
+    """Return the request as `GET /path`; `-` if the line does not have it."""
     request = record.get("request")
     if not isinstance(request, str):
         request = " ".join(str(record[part]) for part in ("request_method", "request_uri") if record.get(part))
@@ -76,7 +76,7 @@ def outcome_text(attempt: OutputRecord) -> str:
 def attempts_text(record: OutputRecord) -> str:
     """Return a record's attempts as `502 pod-a refused → 200 pod-b`.
 
-    It is empty if there is at most one attempt, without a gRPC status or a reason: the record itself says as much.
+    It is empty if there is at most one attempt, without a gRPC status or a reason: other columns say the same.
     """
     attempts = record.get("attempts") or ()
     if len(attempts) < 2 and not any("grpc_status" in attempt or "reason" in attempt for attempt in attempts):

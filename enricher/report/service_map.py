@@ -1,4 +1,4 @@
-"""Who calls whom: output records (docs/output.md) added up to a map of services, for `enricher enrich --map`."""
+"""A map of which service calls which, added up from output records (docs/output.md), for `enricher enrich --map`."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -9,12 +9,12 @@ from enricher.report.record_view import OutputRecord, error_code
 OUTSIDE = "outside"
 """The caller of requests whose client is not a pod."""
 _MERMAID_SPECIALS = re.compile(r'["#&<>\x00-\x1f]')
-"""Characters that could end a text within quotes in Mermaid, or that it would take for HTML."""
+"""Characters that would end a quoted text in Mermaid, or that it would interpret as HTML."""
 
 
 @dataclass(slots=True)
 class Calls:
-    """Requests of one caller to one callee, and how many of them failed in the end."""
+    """The numbers of requests of one caller to one callee, and of those whose last attempt failed."""
 
     requests: int = 0
     errors: int = 0
@@ -69,11 +69,11 @@ class ServiceMap:
 
 
 MAPS: dict[str, Callable[[ServiceMap], Iterator[str]]] = {"dot": ServiceMap.dot, "mermaid": ServiceMap.mermaid}
-"""The drawings by their names in --map."""
+"""The drawings by their names in `--map`."""
 
 
 def _node_name(record: OutputRecord, prefix: str) -> str:
-    """Return the namespace and the service, else the pod, from the fields with a prefix; empty without either."""
+    """Return the namespace with the service, or else the pod, from the fields with a prefix; empty without either."""
     name = record.get(f"{prefix}service") or record.get(f"{prefix}pod")
     return "/".join(filter(None, (record.get(f"{prefix}namespace"), name))) if name else ""
 

@@ -9,11 +9,11 @@ from rich.table import Table
 from enricher.report.pod_stats import PodStats
 
 MAX_TABLE_WIDTH = 1000
-"""Columns up to which the table is printed wider than the console rather than folded: names are there to be copied."""
+"""Width up to which the table may exceed that of the console, so that names are not folded and can be copied."""
 
 
 def print_summary(stats: PodStats, console: Console) -> None:
-    """Print the table and a line of totals each for lines and attempts.
+    """Print the table, and one line of totals each for lines and for attempts.
 
     Times are those of all attempts, failed ones included; `retried` are errors that another attempt followed.
     """

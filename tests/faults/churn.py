@@ -58,11 +58,11 @@ class Log(Container):
             self._frame(stream, b"F", tail.encode())
             return
         if stream == "stderr" or rng.random() < 0.3:
-            text = wanted = f"seq={number} {'x' * size}"
+            text = text_expected = f"seq={number} {'x' * size}"
         else:
-            wanted = f"GET /?seq={number} {'y' * size} HTTP/1.1"
-            text = ACCESS % (wanted, rng.choice(ADDRESSES), number)
-        expected.texts.append(wanted)
+            text_expected = f"GET /?seq={number} {'y' * size} HTTP/1.1"
+            text = ACCESS % (text_expected, rng.choice(ADDRESSES), number)
+        expected.texts.append(text_expected)
         self._frame(stream, b"F", text.encode())
 
     def fragment(self, stream: str, size: int) -> None:
@@ -206,8 +206,8 @@ class Reference:
         key = f"{source['namespace']}_{source['pod']}", source["stream"]
         text = row["request"] if row["kind"] == "access" else row["message"]
         number = int(_SEQUENCE.search(text)[1])
-        wanted = self.logs[key[0]].streams[key[1]].texts[number]
-        assert text == wanted, f"{text[:100]!r} in place of {wanted[:100]!r}"
+        text_expected = self.logs[key[0]].streams[key[1]].texts[number]
+        assert text == text_expected, f"{text[:100]!r} in place of {text_expected[:100]!r}"
         return self.seen.setdefault(key, Seen()), number
 
     def died(self, covered: int) -> int:

@@ -90,7 +90,7 @@ class Schedule:
         self.tally.doubled += self.reference.doubled
 
     async def finish(self) -> None:
-        await self.settle()
+        await self.wait_until_all_is_written()
         await self.stop(again=False)
         for log in self.logs:
             log.close()
@@ -104,8 +104,8 @@ class Schedule:
     def take(self) -> None:
         self.taken = self.reference.take(bytes(self.daemon.out), self.taken)
 
-    async def settle(self) -> None:
-        """Until everything has come out."""
+    async def wait_until_all_is_written(self) -> None:
+        """Wait until every line has been written."""
         for log in self.logs:
             log.mend()
         self.daemon.flow()
@@ -160,8 +160,8 @@ class Schedule:
         self.reference.logs[f"{namespace}_{pod}"] = log
 
     def any_log(self, *, renamed: bool = False) -> Log | None:
-        found = [log for log in self.logs if log.renamed == renamed]
-        return self.rng.choice(found) if found else None
+        matching = [log for log in self.logs if log.renamed == renamed]
+        return self.rng.choice(matching) if matching else None
 
     def stream(self) -> str:
         return self.rng.choice(["stdout", "stdout", "stderr"])
@@ -210,7 +210,7 @@ class Schedule:
 
     async def read_out(self, log: Log) -> None:
         """What is about to vanish has been read; and of a line in fragments none is read again without its rest."""
-        await self.settle()
+        await self.wait_until_all_is_written()
         if log.in_fragments or self.rng.random() < 0.5:
             await asyncio.sleep(2)
             self.checkpoint()

@@ -61,7 +61,7 @@ class Followed:
     async def until(self, condition, seconds=40):
         await asyncio.to_thread(self.process.until, condition, seconds)
 
-    async def settled(self):
+    async def wait_until_in_sync(self):
         """In sync, for longer than an attempt takes."""
         await self.until(self.ready)
         await asyncio.sleep(0.2)
@@ -69,7 +69,7 @@ class Followed:
     def ready(self):
         return self.process.get("/readyz")[0] == 200
 
-    def said(self, text):
+    def log_lines(self, text):
         """Lines of the daemon's log that match."""
         return [line for line in self.process.log().splitlines() if re.search(text, line)]
 
@@ -101,17 +101,17 @@ async def test_away_at_the_start(tmp_path):
             other.write_text(line(1))
             await it.until(lambda: len(it.rows()) == 2, 8)
             await server.start()
-            await it.settled()
+            await it.wait_until_in_sync()
             assert (await it.line(2))["pod"] == "web-1"
-            assert len(it.said("no list of endpoints")) == 1
-            assert len(it.said("out of sync")) == 1
-            assert len(it.said("is in sync")) == 1
+            assert len(it.log_lines("no list of endpoints")) == 1
+            assert len(it.log_lines("out of sync")) == 1
+            assert len(it.log_lines("is in sync")) == 1
 
 
 async def test_away_in_the_middle(tmp_path):
     async with Faulty() as server, followed(tmp_path, server) as it:
         assert (await it.line(0))["pod"] == "web-1"  # it began the watch, so it is older than all that is known
-        await it.settled()
+        await it.wait_until_in_sync()
         row = await it.line(1)
         assert (row["pod"], row["attribution"]) == ("web-1", "exact")
         await server.stop()
@@ -122,11 +122,11 @@ async def test_away_in_the_middle(tmp_path):
         server.apply("ADDED", slice_of("more", {"10.0.0.3": "web-3"}))
         await asyncio.sleep(5)  # some attempts, of which the log does not speak
         await server.start()
-        await it.settled()
+        await it.wait_until_in_sync()
         assert (await it.line(3, "10.0.0.3"))["pod"] == "web-3"
         assert (await it.line(4))["attribution"] == "exact"
-        assert len(it.said("out of sync")) == 1
-        assert len(it.said("is in sync")) == 2
+        assert len(it.log_lines("out of sync")) == 1
+        assert len(it.log_lines("is in sync")) == 2
 
 
 async def test_forbidden(tmp_path):
@@ -134,10 +134,10 @@ async def test_forbidden(tmp_path):
         server.fault = status(403, "no")
         async with followed(tmp_path, server) as it:
             it.write(0)
-            await it.until(lambda: it.said("out of sync"))
+            await it.until(lambda: it.log_lines("out of sync"))
             await asyncio.sleep(6)  # it is asked again, and says no more
-            (said,) = it.said("out of sync")
-            assert "cannot list endpointslices.discovery.k8s.io at the cluster scope: grant list and watch" in said
+            (log_lines,) = it.log_lines("out of sync")
+            assert "cannot list endpointslices.discovery.k8s.io at the cluster scope: grant list and watch" in log_lines
             assert "grant list and watch" in it.process.get("/readyz")[1]
             server.fault = None
             await it.until(lambda: it.ready() and len(it.rows()) == 1)
@@ -151,13 +151,13 @@ async def test_gone_again_and_again(tmp_path):
             assert (await it.line(0))["pod"] == "web-1"
             await it.until(lambda: it.process.metric('enricher_watch_restarts_total{reason="gone"}') >= 4)
             assert (await it.line(1))["pod"] == "web-1"
-            asked = len(server.requests)
+            requests_before = len(server.requests)
             await asyncio.sleep(3)
-            assert len(server.requests) - asked < 8, "no pause between"
+            assert len(server.requests) - requests_before < 8, "no pause between"
             server.fault = None
-            watches = server.watching
-            await it.until(lambda: server.watching > watches)
+            watches = server.watch_count
+            await it.until(lambda: server.watch_count > watches)
             server.bookmark()  # as a server sends one each minute: only then can it be told from the loop
-            await it.settled()
+            await it.wait_until_in_sync()
             assert (await it.line(2))["attribution"] == "exact"
-            assert len(it.said("out of sync")) <= 1
+            assert len(it.log_lines("out of sync")) <= 1

@@ -146,11 +146,11 @@ def check(raw, text):
     else:
         assert row["time"] == STAMP.decode()
         assert row["source"] == OURS | {"stream": "stdout"}
-    for said in (row, *row.get("attempts", []), *row.get("candidates", [])):
-        assert said.get("pod") in {None, *PODS.values()}, text
+    for owner in (row, *row.get("attempts", []), *row.get("candidates", [])):
+        assert owner.get("pod") in {None, *PODS.values()}, text
         # A service may be named by the proxy's own word, of whatever text that is; a pod's namespace may not.
-        assert "pod" not in said or said["namespace"] == "shop", text
-        assert "pod" not in said or said["node"] == "node-1"
+        assert "pod" not in owner or owner["namespace"] == "shop", text
+        assert "pod" not in owner or owner["node"] == "node-1"
     json.loads(raw, object_pairs_hook=distinct)
 
 

@@ -76,7 +76,7 @@ def resident(process: Process) -> float:
 
 async def flow(directory: Path, lines: int, changes: int) -> list[float]:
     """Writes so many lines while so many pods are replaced; the daemon's memory (MiB) now and then."""
-    rng, found, blocks = random.Random(1), list[float](), lines // BLOCK
+    rng, measurements, blocks = random.Random(1), list[float](), lines // BLOCK
     async with Cluster() as cluster:
         cluster.write_kubeconfig(directory / "kubeconfig")
         arguments = ("--kubeconfig", str(directory / "kubeconfig"), "--history", str(HISTORY))
@@ -90,7 +90,7 @@ async def flow(directory: Path, lines: int, changes: int) -> list[float]:
                     file.write(stamped(texts[n % len(texts)]))
                 cluster.replace(changes * (n + 1) // blocks - cluster.replaced)
                 await asyncio.to_thread(process.until, lambda n=n: arrived(process) >= (n + 1) * BLOCK, 60)
-                found.append(resident(process))
+                measurements.append(resident(process))
                 if n % 20 == 19:
                     log.rename(log.with_name(f"0.log.20261122-{n:06d}"))
                     for old in sorted(log.parent.glob("0.log.*"))[:-2]:
@@ -99,7 +99,7 @@ async def flow(directory: Path, lines: int, changes: int) -> list[float]:
             assert (await asyncio.to_thread(process.stop))[0] == 0
         finally:
             process.close()
-    return found
+    return measurements
 
 
 def arrived(process: Process) -> int:
@@ -111,8 +111,8 @@ def arrived(process: Process) -> int:
 
 
 async def test_of_some_lines_and_some_pods(tmp_path):
-    found = await flow(tmp_path, 1_000_000, 4_000)
-    start, middle, end = found[len(found) // 4], found[len(found) // 2], found[-1]
+    measurements = await flow(tmp_path, 1_000_000, 4_000)
+    start, middle, end = measurements[len(measurements) // 4], measurements[len(measurements) // 2], measurements[-1]
     print(f"1,000,000 lines, 4,000 pods replaced: {start:.0f}, {middle:.0f}, {end:.0f} MiB after 1/4, 1/2, all of it")
     assert end < 1.25 * start
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from enricher.daemon.status.error_rates import MINUTES
-from enricher.daemon.status.model import ErrorCount, FailingPod, Followed, Status, Watch
+from enricher.daemon.status.model import ErrorCount, FailingPod, FollowedSource, Status, Watch
 
 QUIET = Status(
     version="0.1.0",
@@ -16,7 +16,7 @@ QUIET = Status(
     sources=1,
     lag_bytes=0,
     lag_seconds=0.0,
-    followed=(Followed("/var/log/pods/a_b_c/controller", "a", "b", "controller", ("$status",), 0, 1.0, None),),
+    followed=(FollowedSource("/var/log/pods/a_b_c/controller", "a", "b", "controller", ("$status",), 0, 1.0, None),),
     lines={"access": 1234567},
     attributions={"exact": 7},
     problems={"log": 0},

@@ -7,15 +7,15 @@ from typing import Generic, TypeVar
 MINUTES = 60
 """Number of minutes that are remembered, including the running one."""
 MAX_KEYS = 100
-"""Largest number of keys that are remembered: those that failed most in that time."""
+"""Largest number of keys that are remembered: those with the most errors in these minutes."""
 
 K = TypeVar("K", bound=Hashable)
 
 
 class ErrorRates(Generic[K]):
-    """Errors per minute by key, from samples of counters, at least one a minute: counting itself costs nothing more.
+    """Errors per minute by key, from samples of counters, at least one a minute, so that counting costs nothing more.
 
-    All times are seconds of one clock that never steps back, and its minutes are the minutes.
+    All times are seconds of one monotonic clock, and a minute is a minute of that clock.
     """
 
     def __init__(self, now: float) -> None:
@@ -24,11 +24,12 @@ class ErrorRates(Generic[K]):
         self._minutes: dict[K, list[int]] = {}
 
     def sample(self, totals: Mapping[K, int], now: float) -> None:
-        """Take the counters of all keys that ever failed.
+        """Take the error counters of all keys that have any.
 
-        What they grew by since the last sample belongs to the minute in which that sample was taken.
+        Their growth since the last sample belongs to the minute in which that sample was taken.
         """
-        new = {key: grown for key, total in totals.items() if (grown := _growth(self._totals.get(key, 0), total))}
+        growths = {key: _growth(self._totals.get(key, 0), total) for key, total in totals.items()}
+        new = {key: growth for key, growth in growths.items() if growth}
         self._totals = dict(totals)
         for key, minutes in self._minutes.items():
             minutes[-1] += new.pop(key, 0)
@@ -36,11 +37,11 @@ class ErrorRates(Generic[K]):
             self._minutes[key] = [0] * (MINUTES - 1) + [new[key]]
         self._advance(int(now // 60))
         if len(self._minutes) > MAX_KEYS:
-            self._minutes = {key: self._minutes[key] for key in self._worst()[:MAX_KEYS]}
+            self._minutes = {key: self._minutes[key] for key in self._keys_worst_first()[:MAX_KEYS]}
 
     def worst_first(self) -> dict[K, tuple[int, ...]]:
         """Return the errors of each of the last MINUTES minutes, the running one last, for keys that had any."""
-        return {key: tuple(self._minutes[key]) for key in self._worst()}
+        return {key: tuple(self._minutes[key]) for key in self._keys_worst_first()}
 
     def _advance(self, minute: int) -> None:
         passed = min(minute - self._minute, MINUTES)
@@ -49,10 +50,10 @@ class ErrorRates(Generic[K]):
             shifted = {key: minutes[passed:] + [0] * passed for key, minutes in self._minutes.items()}
             self._minutes = {key: minutes for key, minutes in shifted.items() if any(minutes)}
 
-    def _worst(self) -> list[K]:
+    def _keys_worst_first(self) -> list[K]:
         return sorted(self._minutes, key=lambda key: sum(self._minutes[key]), reverse=True)
 
 
 def _growth(before: int, now: int) -> int:
-    """Return what a counter grew by; one that is smaller than before was dropped and began again."""
+    """Return what a counter grew by; one that is smaller than before was dropped and began again at 0."""
     return now - before if now >= before else now

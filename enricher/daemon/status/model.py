@@ -12,11 +12,11 @@ MAX_SOURCES = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Followed:
+class FollowedSource:
     """A source that is followed, and how far behind it is.
 
-    `lag_bytes` are unread; `last_line_age_seconds` is None if the last line read had no time; `problem` is what keeps
-    the source from being read.
+    `lag_bytes` are unread; `last_line_age_seconds` is None if the last line read had no time; `problem` is why the
+    source cannot be read.
     """
 
     path: str
@@ -87,7 +87,7 @@ class Status:
     sources: int
     lag_bytes: int
     lag_seconds: float
-    followed: tuple[Followed, ...]
+    followed: tuple[FollowedSource, ...]
     lines: dict[str, int]
     attributions: dict[str, int]
     problems: dict[str, int]
@@ -95,7 +95,7 @@ class Status:
 
 
 class SeriesCounts(Protocol):
-    """The counters of a pod's series that the page shows."""
+    """The counters of a pod that the page shows."""
 
     requests: int
     errors: Counter[ErrorLabels]
@@ -107,17 +107,18 @@ def failing_pods(
     pods: Mapping[tuple[str, str, str, str], SeriesCounts],
 ) -> tuple[FailingPod, ...]:
     """Return the pods with recent errors in the order of `recent`; a key is (namespace, service, pod, node)."""
-    return tuple(_failing(key, minutes, pods[key]) for key, minutes in recent.items() if key in pods)
+    return tuple(_failing_pod(key, minutes, pods[key]) for key, minutes in recent.items() if key in pods)
 
 
-def _failing(key: tuple[str, str, str, str], minutes: tuple[int, ...], series: SeriesCounts) -> FailingPod:
+def _failing_pod(key: tuple[str, str, str, str], minutes: tuple[int, ...], series: SeriesCounts) -> FailingPod:
     kinds: dict[tuple[str, str, str], list[int]] = {}
     for error, count in series.errors.items():
-        both = kinds.setdefault((error.code, error.protocol, error.origin), [0, 0])
-        both[0] += count
-        both[1] += count if error.retried == "true" else 0
+        errors_and_retried = kinds.setdefault((error.code, error.protocol, error.origin), [0, 0])
+        errors_and_retried[0] += count
+        errors_and_retried[1] += count if error.retried == "true" else 0
     by_code = sorted(
-        (ErrorCount(*kind, *both) for kind, both in kinds.items()), key=lambda count: (-count.errors, count.code)
+        (ErrorCount(*kind, *errors_and_retried) for kind, errors_and_retried in kinds.items()),
+        key=lambda count: (-count.errors, count.code),
     )
     return FailingPod(
         *key,
@@ -131,8 +132,8 @@ def _failing(key: tuple[str, str, str, str], minutes: tuple[int, ...], series: S
     )
 
 
-def furthest_behind(followed: list[Followed]) -> tuple[Followed, ...]:
+def furthest_behind(sources: list[FollowedSource]) -> tuple[FollowedSource, ...]:
     """Return at most MAX_SOURCES sources: first those with a problem, then by unread bytes."""
     return tuple(
-        sorted(followed, key=lambda source: (source.problem is None, -source.lag_bytes, source.path))[:MAX_SOURCES]
+        sorted(sources, key=lambda source: (source.problem is None, -source.lag_bytes, source.path))[:MAX_SOURCES]
     )

@@ -1,4 +1,4 @@
-"""How the daemon is doing: gauges for a scrape, and all of the status page, gathered in the event loop."""
+"""The state of the daemon: gauges for a scrape, and the data of the status page, gathered in the event loop."""
 
 import asyncio
 import time
@@ -21,7 +21,7 @@ SAMPLE_INTERVAL = 60.0
 
 
 class GaugeSnapshot:
-    """The gauges as of the last `update`, which runs in the loop: a follower must not be asked while it reads."""
+    """The gauges as of the last `update`, which runs in the loop: a follower must not be queried while it reads."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class GaugeSnapshot:
         self._pipeline.update_counts()
         lag_bytes, lag_seconds = self._pipeline.lag()
         self.gauges = Gauges(
-            sources=self._pipeline.sources,
+            sources=self._pipeline.source_count,
             endpoints=self._endpoints.histories.pods.open_tenures,
             lag_bytes=lag_bytes,
             lag_seconds=lag_seconds,
@@ -54,7 +54,7 @@ class GaugeSnapshot:
 
 
 class StatusMonitor:
-    """Gathers what the status page shows, with the errors of each minute, which no counter holds."""
+    """Gathers the data of the status page, including the errors per minute, which no counter holds."""
 
     def __init__(
         self, node: str, snapshot: GaugeSnapshot, pipeline: LogPipeline, endpoints: EndpointSource, metrics: Metrics
@@ -72,7 +72,7 @@ class StatusMonitor:
             self._sample()
 
     def _sample(self) -> None:
-        self._error_rates.sample(self._metrics.errors(), time.monotonic())
+        self._error_rates.sample(self._metrics.errors_by_pod(), time.monotonic())
 
     def status(self) -> Status:
         """Return the status as of now."""
@@ -92,7 +92,7 @@ class StatusMonitor:
             sources=gauges.sources,
             lag_bytes=gauges.lag_bytes,
             lag_seconds=gauges.lag_seconds,
-            followed=furthest_behind(self._pipeline.followed()),
+            followed=furthest_behind(self._pipeline.followed_sources()),
             lines={str(kind): lines for kind, lines in metrics.lines.items()},
             attributions={str(grade): attempts for grade, attempts in metrics.grades.items()},
             problems=dict(problems),

@@ -6,69 +6,24 @@ from hashlib import sha256
 from html import escape
 
 from enricher.daemon.status.error_rates import MAX_KEYS
-from enricher.daemon.status.model import FailingPod, Followed, Status
+from enricher.daemon.status.model import FailingPod, FollowedSource, Status
+from enricher.daemon.status.style import ICON, STYLE
 from enricher.labels import Grade, LineKind
 from enricher.text import truncate
 
 REFRESH = 30
-"""Seconds between reloads of a page that was asked for with `?refresh=30`; without that it stays as it is."""
+"""Seconds between reloads of a page that was requested with `?refresh=30`; without that it is never reloaded."""
 MAX_TEXT = 300
-"""Largest number of characters that are shown of a text from outside."""
+"""Characters of a text from outside that are displayed."""
 MAX_CODES = 8
-"""Largest number of error codes, and of reasons, that are shown for a pod."""
-BAR, HEIGHT = 3, 26
-"""Width of a sparkline's minute, and height of a sparkline, in pixels."""
+"""Largest number of error codes, and of reasons, that are listed for a pod."""
+BAR_WIDTH, HEIGHT = 3, 26
+"""Width of one minute of a sparkline, and height of a sparkline, in pixels."""
 
-_STYLE = """
-:root{color-scheme:light dark;--ground:#fff;--panel:#f5f6f8;--text:#1b1f24;--quiet:#505a64;--line:#c4cad1;
---link:#0b4fb3;--bad:#b3261e;--good:#176b34}
-@media(prefers-color-scheme:dark){:root{--ground:#14171a;--panel:#1d2125;--text:#e8eaed;--quiet:#aab2bb;--line:#444c55;
---link:#93bbff;--bad:#ff9188;--good:#7fd69a}}
-*{box-sizing:border-box}
-body{margin:0 auto;padding:1.25rem;max-width:84rem;background:var(--ground);color:var(--text);
-font:1rem/1.5 system-ui,sans-serif}
-h1{font-size:1.5rem;margin:0}
-h2{font-size:1.15rem;margin:2rem 0 .5rem}
-p{margin:.25rem 0}
-a{color:var(--link)}
-:focus-visible{outline:3px solid var(--link);outline-offset:2px}
-nav ul{display:flex;flex-wrap:wrap;gap:.25rem 1.25rem;margin:.5rem 0;padding:0;list-style:none}
-nav a{display:inline-block;padding:.25rem 0}
-summary{cursor:pointer}
-.skip{position:absolute;left:-999rem}
-.skip:focus{left:1rem;top:.25rem;padding:.25rem .5rem;background:var(--ground)}
-.quiet{color:var(--quiet)}
-.bad{color:var(--bad);font-weight:600}
-.good{color:var(--good);font-weight:600}
-.wide{overflow-x:auto}
-.side{display:flex;flex-wrap:wrap;gap:0 2.5rem;align-items:flex-start}
-dl{display:grid;grid-template-columns:max-content 1fr;gap:.25rem 1.25rem;margin:0;padding:.75rem 1rem;
-background:var(--panel);border-radius:.4rem}
-dt{color:var(--quiet)}
-dd{margin:0;overflow-wrap:anywhere}
-table{border-collapse:collapse;font-variant-numeric:tabular-nums}
-caption{text-align:left;color:var(--quiet);padding:.25rem 0}
-th,td{padding:.4rem .75rem .4rem 0;text-align:left;vertical-align:top;border-bottom:1px solid var(--line)}
-tbody th{font-weight:600;overflow-wrap:anywhere;min-width:14rem}
-.side tbody th{min-width:0}
-th .quiet{font-weight:400}
-thead th{font-weight:600;white-space:nowrap;color:var(--quiet);vertical-align:bottom}
-.number{text-align:right}
-ul.plain{margin:0;padding:0;list-style:none;white-space:nowrap}
-code{font-family:ui-monospace,monospace;font-size:.85rem;overflow-wrap:anywhere}
-svg{display:block;fill:var(--bad);margin-bottom:.15rem}
-svg+.quiet{font-size:.85rem;white-space:nowrap}
-svg .base{fill:var(--quiet)}
-@media(forced-colors:active){svg,svg .base{fill:CanvasText}}
-"""
-_ICON = (
-    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E"
-    "%3Cpath fill='%23b3261e' d='M1 15V9h3v6zm5 0V2h3v13zm5 0V6h3v9z'/%3E%3C/svg%3E"
-)
-_STYLE_HASH = b64encode(sha256(_STYLE.encode()).digest()).decode()
+_STYLE_HASH = b64encode(sha256(STYLE.encode()).digest()).decode()
 HEADERS = {
     "Content-Type": "text/html; charset=utf-8",
-    # The page loads nothing, runs nothing, sends nothing: whatever a name may smuggle in has nothing to use.
+    # The page loads, runs and sends nothing: markup that is smuggled in by a name is without effect.
     "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; img-src data:; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'",
     "Cache-Control": "no-store",
@@ -76,7 +31,7 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 
-_GRADES: dict[str, str] = {
+_GRADE_MEANINGS: dict[str, str] = {
     Grade.EXACT: "the holder is certain",
     Grade.GRACE: "the last holder, which had just left",
     Grade.ASSUMED: "the likeliest holder",
@@ -85,13 +40,13 @@ _GRADES: dict[str, str] = {
     Grade.SERVICE: "the address of a Service",
     Grade.UNKNOWN: "no holder is known",
 }
-_KINDS: dict[str, str] = {
+_KIND_MEANINGS: dict[str, str] = {
     LineKind.ACCESS: "fits the log format",
     LineKind.ERROR: "a line of nginx's error log",
     LineKind.OTHER: "another known line of the proxy",
     LineKind.PARSE_ERROR: "fits nothing known",
 }
-_PROBLEMS = {
+_PROBLEM_MEANINGS = {
     "log": "a log could not be read for a while",
     "missed_file": "a file was deleted before it was read to its end",
     "truncation": "content was replaced in place",
@@ -99,7 +54,7 @@ _PROBLEMS = {
     "state": "a checkpoint could not be saved",
     "own_log": "a line of our own log was dropped",
 }
-_WATCHES = {
+_WATCH_STATE_TEXTS = {
     "in_sync": "in sync",
     "out_of_sync": "out of sync",
     "not_needed": "not needed yet: no log is followed",
@@ -116,18 +71,18 @@ def render(status: Status, *, refreshing: bool = False) -> bytes:
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         '<meta name="robots" content="noindex">',
         f'<meta http-equiv="refresh" content="{REFRESH}">' if refreshing else "",
-        f'<link rel="icon" href="{_ICON}">',
-        f"<style>{_STYLE}</style></head><body>",
+        f'<link rel="icon" href="{ICON}">',
+        f"<style>{STYLE}</style></head><body>",
     ]
     body = [_header(status, refreshing), "<main>", *_state(status), *_failing(status.failing)]
     body += [*_followed(status), *_counts(status), "</main></body></html>\n"]
-    # A lone surrogate cannot be encoded: an escape in its place is better than no page.
+    # A lone surrogate cannot be encoded: an escape in its place is better than no page at all.
     return "\n".join(filter(None, head + body)).encode("utf-8", "backslashreplace")
 
 
 def _title(status: Status) -> str:
-    fail = _number(len(status.failing), "pod fails", "pods fail") if status.failing else "no pod fails"
-    parts = ("not ready", fail) if status.problem else (fail,)
+    failing = _count_text(len(status.failing), "pod fails", "pods fail") if status.failing else "no pod fails"
+    parts = ("not ready", failing) if status.problem else (failing,)
     return f"{', '.join(parts)} – Enricher{' on ' + _escaped(status.node) if status.node else ''}"
 
 
@@ -137,14 +92,14 @@ def _header(status: Status, refreshing: bool) -> str:
         if refreshing
         else f'<a href="?refresh={REFRESH}">Refresh every {REFRESH} seconds</a>'
     )
-    # Relative: the page may be looked at through a proxy, as the API server's is.
-    now = f"?refresh={REFRESH}" if refreshing else "./"
+    # Relative: the page may be served through a proxy, such as that of the API server.
+    this_page = f"?refresh={REFRESH}" if refreshing else "./"
     return (
         '<a class="skip" href="#failing">Skip to the failing pods</a>\n'
         f"<header><h1>Enricher{' on ' + _text(status.node) if status.node else ''}</h1>\n"
         f'<p class="quiet">Version {_text(status.version)}, as of {_time(status.at)}, counting since '
         f"{_time(status.since)}.</p>\n"
-        f'<nav aria-label="This page"><ul><li><a href="{now}">Refresh now</a></li><li>{switch}</li>'
+        f'<nav aria-label="This page"><ul><li><a href="{this_page}">Refresh now</a></li><li>{switch}</li>'
         '<li><a href="./status.json">The same as JSON</a></li><li><a href="./metrics">All metrics</a></li></ul></nav>'
         "</header>"
     )
@@ -157,14 +112,14 @@ def _state(status: Status) -> Iterable[str]:
     else:
         yield '<dt>Ready</dt><dd><span class="good">Yes</span></dd>'
     watch = status.watch
-    text = escape(_WATCHES.get(watch.state, watch.state))
+    text = escape(_WATCH_STATE_TEXTS.get(watch.state, watch.state))
     if watch.last_event_age_seconds is not None:
         text += f"; last event {_duration(watch.last_event_age_seconds)} ago"
     if restarts := ", ".join(f"{_text(reason)} {count:,}" for reason, count in watch.restarts.items()):
         text += f"; restarts: {restarts}"
     yield f"<dt>Watch</dt><dd>{text}</dd>"
     yield f"<dt>Addresses held</dt><dd>{status.endpoints:,}</dd>"
-    behind = f"{_bytes(status.lag_bytes)} unread, last line read {_duration(status.lag_seconds)} old"
+    behind = f"{_size_text(status.lag_bytes)} unread, last line read {_duration(status.lag_seconds)} old"
     yield f"<dt>Behind the logs</dt><dd>{behind if status.lag_bytes else 'by nothing'}</dd>"
     yield "</dl></section>"
 
@@ -175,10 +130,10 @@ def _failing(pods: Sequence[FailingPod]) -> Iterable[str]:
         yield "<p>No attempt failed in the last hour.</p></section>"
         return
     yield '<div class="wide" role="region" aria-labelledby="failing" tabindex="0"><table>'
-    most = f" These are the {MAX_KEYS} that failed most; /metrics has all." if len(pods) >= MAX_KEYS else ""
+    limit_note = f" These are the {MAX_KEYS} that failed most; /metrics has all." if len(pods) >= MAX_KEYS else ""
     yield (
-        f"<caption>Pods with failed attempts in the last hour, the worst first.{most} “Retried” are failures that "
-        "another attempt followed.</caption>"
+        f"<caption>Pods with failed attempts in the last hour, the worst first.{limit_note} “Retried” are failures "
+        "that another attempt followed.</caption>"
     )
     yield (
         '<thead><tr><th scope="col" rowspan="2">Pod</th><th scope="col" rowspan="2">Service</th>'
@@ -208,15 +163,17 @@ def _failing(pods: Sequence[FailingPod]) -> Iterable[str]:
 
 def sparkline(minutes: Sequence[int]) -> str:
     """Return bars, scaled to the worst of these minutes, with a description in words."""
-    most = max(minutes, default=0)
-    peak = len(minutes) - 1 - minutes.index(most) if most else 0
-    last = next((n for n, count in enumerate(reversed(minutes)) if count), 0)
-    words = f"{most:,} in the worst minute, {_ago(peak)}" + (f"; last {_ago(last)}" if last != peak else "")
-    heights = ((n, round(count / most * (HEIGHT - 2), 1)) for n, count in enumerate(minutes) if count)
+    worst = max(minutes, default=0)
+    worst_ago = len(minutes) - 1 - minutes.index(worst) if worst else 0
+    last_ago = next((n for n, count in enumerate(reversed(minutes)) if count), 0)
+    words = f"{worst:,} in the worst minute, {_ago(worst_ago)}"
+    words += f"; last {_ago(last_ago)}" if last_ago != worst_ago else ""
+    heights = ((n, round(count / worst * (HEIGHT - 2), 1)) for n, count in enumerate(minutes) if count)
     bars = "".join(
-        f"M{n * BAR} {HEIGHT - 1}v-{max(height, 1.5)}h{BAR - 1}v{max(height, 1.5)}z" for n, height in heights
+        f"M{n * BAR_WIDTH} {HEIGHT - 1}v-{max(height, 1.5)}h{BAR_WIDTH - 1}v{max(height, 1.5)}z"
+        for n, height in heights
     )
-    width = len(minutes) * BAR
+    width = len(minutes) * BAR_WIDTH
     return (
         f'<svg role="img" aria-label="{len(minutes)} minutes: {words}" width="{width}" height="{HEIGHT}" '
         f'viewBox="0 0 {width} {HEIGHT}"><path class="base" d="M0 {HEIGHT - 1}h{width}v1h-{width}z"/>'
@@ -234,9 +191,10 @@ def _followed(status: Status) -> Iterable[str]:
         yield "<p>No log has been found yet.</p></section>"
         return
     yield '<div class="wide" role="region" aria-labelledby="followed" tabindex="0"><table>'
-    shown = len(status.followed)
-    of = f"{shown:,} of {status.sources:,} logs" if shown < status.sources else _number(shown, "log", "logs")
-    yield f"<caption>{of}{', those furthest behind first' if shown > 1 else ''}.</caption>"
+    listed = len(status.followed)
+    is_whole = listed >= status.sources
+    caption = _count_text(listed, "log", "logs") if is_whole else f"{listed:,} of {status.sources:,} logs"
+    yield f"<caption>{caption}{', those furthest behind first' if listed > 1 else ''}.</caption>"
     yield (
         '<thead><tr><th scope="col">Log</th><th scope="col" class="number">Unread</th>'
         '<th scope="col">Last line read</th><th scope="col">Problem</th><th scope="col">Format</th></tr></thead><tbody>'
@@ -246,7 +204,7 @@ def _followed(status: Status) -> Iterable[str]:
     yield "</tbody></table></div></section>"
 
 
-def _source(source: Followed) -> str:
+def _source(source: FollowedSource) -> str:
     if source.pod:
         name = f'{_text(source.pod)}<br><span class="quiet">{_text(source.namespace)}, {_text(source.container)}</span>'
     else:
@@ -256,7 +214,7 @@ def _source(source: Followed) -> str:
     formats = "<br>".join(f"<code>{_text(text, 2 * MAX_TEXT)}</code>" for text in source.formats)
     label = f'<span class="skip"> of {_text(source.pod or source.path)}</span>'
     return (
-        f'<tr><th scope="row">{name}</th><td class="number">{_bytes(source.lag_bytes)}</td>'
+        f'<tr><th scope="row">{name}</th><td class="number">{_size_text(source.lag_bytes)}</td>'
         f"<td>{'–' if age is None else _duration(age) + ' old'}</td><td>{problem}</td>"
         f"<td><details><summary>Format{label}</summary>{formats}</details></td></tr>"
     )
@@ -264,11 +222,13 @@ def _source(source: Followed) -> str:
 
 def _counts(status: Status) -> Iterable[str]:
     yield '<section><h2>What was read</h2><div class="side">'
-    yield from _table("Lines, by kind", "Kind", "Lines", dict.fromkeys(_KINDS, 0) | status.lines, _KINDS)
-    yield from _table("Attempts, by grade", "Grade", "Attempts", status.attributions, _GRADES)
+    yield from _table(
+        "Lines, by kind", "Kind", "Lines", dict.fromkeys(_KIND_MEANINGS, 0) | status.lines, _KIND_MEANINGS
+    )
+    yield from _table("Attempts, by grade", "Grade", "Attempts", status.attributions, _GRADE_MEANINGS)
     recovered = {kind: count for kind, count in status.problems.items() if count}
     if recovered:
-        yield from _table("Recovered problems", "Problem", "Times", recovered, _PROBLEMS)
+        yield from _table("Recovered problems", "Problem", "Times", recovered, _PROBLEM_MEANINGS)
     yield "</div>"
     yield "" if recovered else "<p>No problems.</p>"
     yield "</section>"
@@ -297,21 +257,21 @@ def _cell(number: int) -> str:
     return f'<td class="number">{number:,}</td>'
 
 
-def _escaped(text: str, longest: int = MAX_TEXT) -> str:
-    return escape(truncate(text, longest))
+def _escaped(text: str, max_length: int = MAX_TEXT) -> str:
+    return escape(truncate(text, max_length))
 
 
-def _text(text: str, longest: int = MAX_TEXT) -> str:
-    """Return a text from outside as HTML that keeps the text's writing direction to itself."""
-    return f"<bdi>{_escaped(text, longest)}</bdi>" if text else ""
+def _text(text: str, max_length: int = MAX_TEXT) -> str:
+    """Return a text from outside as HTML that isolates its writing direction."""
+    return f"<bdi>{_escaped(text, max_length)}</bdi>" if text else ""
 
 
 def _time(at: str) -> str:
     return f'<time datetime="{escape(at)}">{escape(at.replace("T", " ").removesuffix("Z"))} UTC</time>'
 
 
-def _number(count: int, one: str, many: str) -> str:
-    return f"{count:,} {one if count == 1 else many}"
+def _count_text(count: int, singular: str, plural: str) -> str:
+    return f"{count:,} {singular if count == 1 else plural}"
 
 
 def _duration(seconds: float) -> str:
@@ -321,7 +281,7 @@ def _duration(seconds: float) -> str:
     return f"{max(seconds, 0):.0f} s"
 
 
-def _bytes(count: int) -> str:
+def _size_text(count: int) -> str:
     for unit, size in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
         if count >= size:
             return f"{count / size:.1f} {unit}"

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from enricher.config.settings import ListenAddress
-from enricher.daemon.http import serving
+from enricher.daemon.http import serve
 from enricher.metrics.counters import Gauges, Metrics
 from enricher.metrics.exposition import Collector
 from tests.integration.browser.browsing import browsing
@@ -41,7 +41,7 @@ def browser():
 async def look(status, looking):
     """Serves the status, and has it looked at by `looking`, which is given the page's address."""
     metrics = Collector(Metrics(), Gauges)
-    async with serving(ListenAddress("127.0.0.1", 0), metrics, lambda: None, status=lambda: status) as port:
+    async with serve(ListenAddress("127.0.0.1", 0), metrics, lambda: None, status=lambda: status) as port:
         return await asyncio.to_thread(looking, f"http://127.0.0.1:{port}/")
 
 

@@ -1,4 +1,4 @@
-"""The daemon follows what grows, finds what is new, never reads itself, and hears of a changed endpoints file."""
+"""The daemon follows growing logs, finds new ones, never reads its own, and reloads a changed endpoints file."""
 
 import os
 import threading
@@ -64,7 +64,7 @@ def test_from_end_means_what_is_there_at_the_start(node):
     until(lambda: daemon.ids() == ["request-1", "request-2"])
 
 
-def test_a_changed_endpoints_file_is_read_again_and_a_broken_one_is_not_believed(node):
+def test_a_changed_endpoints_file_is_read_again_and_a_broken_one_is_not_used(node):
     node.write(cri(access(0, "10.0.0.9:80")))
     daemon = node.start()
     assert until(daemon.rows)[0]["attribution"] == "unknown"
@@ -94,9 +94,9 @@ def test_lines_longer_than_any_buffer(node):
     assert short["req_id"] == "request-1"
 
 
-def test_odd_bytes_in_a_followed_log(node):
-    odd = b"".join(b"2026-11-22T23:18:31Z stdout F " + bytes([n]) * 3 + b"\n" for n in range(256) if n != 10)
-    node.log().write_bytes(odd + b"\0\0\nno frame at all\n")
+def test_unusual_bytes_in_a_followed_log(node):
+    unusual = b"".join(b"2026-11-22T23:18:31Z stdout F " + bytes([n]) * 3 + b"\n" for n in range(256) if n != 10)
+    node.log().write_bytes(unusual + b"\0\0\nno frame at all\n")
     daemon = node.start()
     rows = until(lambda: len(daemon.out) == 257 and daemon.rows())
     assert rows[-1]["message"] == "no frame at all"

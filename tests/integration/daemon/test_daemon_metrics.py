@@ -30,21 +30,21 @@ def pod_of(record):
 
 def counted(rows):
     """What the metrics should say, from the output."""
-    wanted = Counter()
+    expected = Counter()
     for row in rows:
-        wanted["enricher_lines_total", row["kind"]] += 1
+        expected["enricher_lines_total", row["kind"]] += 1
         attempts = row.get("attempts", [])
         for n, attempt in enumerate(attempts, 1):
-            wanted["ingress_upstream_requests_total", *pod_of(attempt)] += 1
-            wanted["enricher_attributions_total", attempt["attribution"]] += 1
+            expected["ingress_upstream_requests_total", *pod_of(attempt)] += 1
+            expected["enricher_attributions_total", attempt["attribution"]] += 1
             if (attempt["status"] or 0) >= 500:
                 how = str(attempt["status"]), "true" if n < len(attempts) else "false", attempt["origin"]
-                wanted["ingress_upstream_errors_total", *pod_of(attempt), *how] += 1
+                expected["ingress_upstream_errors_total", *pod_of(attempt), *how] += 1
             if attempt["response_time"] is not None:
-                wanted["ingress_upstream_response_seconds_count", *pod_of(attempt)] += 1
+                expected["ingress_upstream_response_seconds_count", *pod_of(attempt)] += 1
         if row["kind"] == "error" and "reason" in row:
-            wanted["ingress_upstream_failures_total", *pod_of(row), row["reason"]] += 1
-    return wanted
+            expected["ingress_upstream_failures_total", *pod_of(row), row["reason"]] += 1
+    return expected
 
 
 LABELS = ("namespace", "service", "pod", "node", "code", "retried", "origin", "reason", "grade", "result", "kind")
@@ -63,16 +63,16 @@ def test_the_metrics_say_what_the_lines_say(node):
     node.write(*map(cri, LINES), cri(REFUSED, stream="stderr"))
     daemon = node.start()
     rows = until(lambda: len(daemon.out) == len(LINES) + 1 and daemon.rows())
-    wanted, found = counted(rows), scraped(daemon)
-    assert {key: found.get(key) for key in wanted} == wanted
-    names = {key[0] for key in wanted}
-    assert {key for key, value in found.items() if key[0] in names and value} == set(wanted)
-    assert wanted["enricher_lines_total", "access"] == 17
-    assert wanted["ingress_upstream_requests_total", "shop", "web", "web-1", "node-1"] == 12
-    assert found["enricher_read_bytes_total",] == node.log().stat().st_size
-    assert found["enricher_written_bytes_total",] == sum(map(len, daemon.out))
-    assert found["enricher_lag_bytes",] == 0
-    problems = {key[1]: value for key, value in found.items() if key[0] == "enricher_problems_total"}
+    expected, actual = counted(rows), scraped(daemon)
+    assert {key: actual.get(key) for key in expected} == expected
+    names = {key[0] for key in expected}
+    assert {key for key, value in actual.items() if key[0] in names and value} == set(expected)
+    assert expected["enricher_lines_total", "access"] == 17
+    assert expected["ingress_upstream_requests_total", "shop", "web", "web-1", "node-1"] == 12
+    assert actual["enricher_read_bytes_total",] == node.log().stat().st_size
+    assert actual["enricher_written_bytes_total",] == sum(map(len, daemon.out))
+    assert actual["enricher_lag_bytes",] == 0
+    problems = {key[1]: value for key, value in actual.items() if key[0] == "enricher_problems_total"}
     assert problems == dict.fromkeys(PROBLEMS, 0)
 
 
@@ -80,10 +80,10 @@ def test_with_output_none_the_counters_are_the_same_and_nothing_is_written(node)
     node.write(*map(cri, LINES), cri(REFUSED, stream="stderr"))
     daemon = node.start()
     rows = until(lambda: len(daemon.out) == len(LINES) + 1 and daemon.rows())
-    wanted = counted(rows)
+    expected = counted(rows)
     daemon.stop()
     elsewhere = node.path / "elsewhere"
     elsewhere.mkdir()
     silent = node.start("--output", "none", "--state-dir", elsewhere)
-    assert until(lambda: {key: scraped(silent).get(key) for key in wanted} == wanted)
+    assert until(lambda: {key: scraped(silent).get(key) for key in expected} == expected)
     assert not silent.out

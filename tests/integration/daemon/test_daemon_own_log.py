@@ -1,4 +1,4 @@
-"""The daemon's own log: nobody who leaves it unread, or mixes it into stdout, stops anything."""
+"""The daemon's own log: leaving it unread, or mixing it into stdout, stops nothing."""
 
 import io
 import logging
@@ -39,7 +39,7 @@ class Stuck(io.StringIO):
         return super().write(text)
 
 
-def test_what_finds_no_room_is_counted(monkeypatch):
+def test_records_beyond_the_limit_are_counted(monkeypatch):
     monkeypatch.setattr(sys, "stderr", stuck := Stuck())
     with StderrLog() as log:
         for n in range(MAX_QUEUED + 100):
@@ -63,10 +63,10 @@ def test_a_daemon_that_would_read_its_own_output_does_not(node, tmp_path):
     with (logs / "enriched.log").open("wb") as out:
         command = [sys.executable, "-m", "enricher", "run", "--endpoints", node.endpoints, "--listen", "127.0.0.1:0"]
         process = subprocess.Popen([*command, "--select", logs / "*.log"], stdout=out, stderr=subprocess.PIPE)
-    said = b""
-    while b"this program writes to it" not in said:
-        said += (line := process.stderr.readline())
-        assert line, said
+    stderr_lines = b""
+    while b"this program writes to it" not in stderr_lines:
+        stderr_lines += (line := process.stderr.readline())
+        assert line, stderr_lines
     until(lambda: (logs / "enriched.log").stat().st_size)
     process.terminate()
     assert process.wait(6) == 0
@@ -74,7 +74,7 @@ def test_a_daemon_that_would_read_its_own_output_does_not(node, tmp_path):
     assert (logs / "enriched.log").read_bytes().count(b"\n") == 1
 
 
-def test_a_closed_stdout_is_told(node):
+def test_a_closed_stdout_is_reported(node):
     command = f"{sys.executable} -m enricher run --endpoints {node.endpoints} --log-dir {node.log_dir} >&-"
     done = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE, timeout=20, check=False)
     assert (done.returncode, done.stderr) == (3, b"enricher: stdout is closed\n")

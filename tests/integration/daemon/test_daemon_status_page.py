@@ -10,25 +10,25 @@ FAILED = [access(n, "10.0.0.2:80", "503", "0.300") for n in range(3)]
 SECRET = access("secret-token", "10.0.0.1:80")
 
 
-def test_what_fails_is_told(node):
+def test_failures_are_reported(node):
     node.write(*map(cri, [*RETRIED, *FAILED, SECRET, "secret nonsense"]))
     daemon = node.start("--node", "node-7")
     assert until(lambda: len(daemon.out) == 9)
     status, text = daemon.get("/status.json")
-    told = json.loads(text)
+    page_data = json.loads(text)
     assert status == 200
-    web_1, web_2 = told["failing"]
+    web_1, web_2 = page_data["failing"]
     assert [web_1["pod"], web_1["requests"], web_1["errors"], web_1["retried"]] == ["web-1", 5, 4, 4]
     assert [web_2["pod"], web_2["requests"], web_2["errors"], web_2["retried"]] == ["web-2", 7, 3, 0]
     assert web_1["by_code"] == [{"code": "502", "protocol": "http", "origin": "unknown", "errors": 4, "retried": 4}]
     assert sum(web_1["errors_per_minute"]) == web_1["errors_last_hour"] == 4
     assert len(web_1["errors_per_minute"]) == 60
-    assert told["node"] == "node-7"
-    assert told["lines"] == {"access": 8, "parse_error": 1}
-    assert sum(told["attributions"].values()) == 12
-    assert told["watch"] == {"state": "none", "restarts": {}, "last_event_age_seconds": None}
-    assert told["problem"] is None
-    (followed,) = told["followed"]
+    assert page_data["node"] == "node-7"
+    assert page_data["lines"] == {"access": 8, "parse_error": 1}
+    assert sum(page_data["attributions"].values()) == 12
+    assert page_data["watch"] == {"state": "none", "restarts": {}, "last_event_age_seconds": None}
+    assert page_data["problem"] is None
+    (followed,) = page_data["followed"]
     assert followed["path"] == str(node.log().parent)
     assert (followed["lag_bytes"], followed["problem"]) == (0, None)
     assert "$upstream_addr" in followed["formats"][0]
@@ -38,12 +38,12 @@ def test_what_fails_is_told(node):
     assert "secret" not in page + text
 
 
-def test_a_broken_endpoints_file_is_told(node):
+def test_a_broken_endpoints_file_is_reported(node):
     daemon = node.start()
     assert json.loads(daemon.get("/status.json")[1])["problem"] is None
     node.endpoints.write_text("<b>: [")
-    told = until(lambda: json.loads(daemon.get("/status.json")[1])["problem"])
-    assert str(node.endpoints) in told
+    page_data = until(lambda: json.loads(daemon.get("/status.json")[1])["problem"])
+    assert str(node.endpoints) in page_data
     assert "<b>:" not in daemon.get("/")[1]
     assert "not ready" in daemon.get("/")[1]
 

@@ -58,7 +58,7 @@ def test_failed_calls_are_counted_by_pod_and_status(variant: str, tmp_path: Path
     for lines in read_file(str(run.log)):
         for _ in enricher.enrich(Source(str(run.log)), lines, histories):
             pass
-    enricher.count()
+    enricher.update_counts()
     counted = {
         (sample.labels["pod"], sample.labels["code"]): int(sample.value)
         for sample in samples(metrics, "ingress_upstream_errors_total")

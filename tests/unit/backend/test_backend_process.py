@@ -114,7 +114,7 @@ def test_a_wrong_port_is_refused_in_one_line(port: str) -> None:
     assert errors.splitlines()[-1].endswith(f"invalid port {port!r}: a number from 0 to 65535 is expected")
 
 
-def test_a_port_in_use_is_said_in_one_line(backend: Running) -> None:
+def test_a_port_in_use_is_reported_in_one_line(backend: Running) -> None:
     with start("--port", str(backend.port)) as process:
         _, errors = process.communicate(timeout=10)
     assert process.returncode == 1

@@ -1,4 +1,4 @@
-"""The benches do what they say: what nobody runs for a while must still run. Figures are not looked at."""
+"""The benchmarks still run. Their figures are not checked."""
 
 import socket
 import subprocess
@@ -14,12 +14,12 @@ BENCH = Path(__file__).parents[3] / "bench"
 
 def run(*arguments: object, timeout: float = 100) -> str:
     command = [sys.executable, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    completed = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
+    assert completed.returncode == 0, completed.stderr
+    return completed.stdout
 
 
-def generated(directory: Path, *options: str) -> tuple[bytes, bytes]:
+def generate(directory: Path, *options: str) -> tuple[bytes, bytes]:
     run(BENCH / "generate.py", directory, "--lines", "300", "--pods", "50", *options)
     (log,) = directory.glob("pods/*/*/0.log")
     return log.read_bytes(), (directory / "watch.jsonl").read_bytes()
@@ -28,23 +28,23 @@ def generated(directory: Path, *options: str) -> tuple[bytes, bytes]:
 @pytest.mark.parametrize("form", ["default", "custom", "json"])
 def test_the_same_options_give_the_same_log(tmp_path: Path, form: str) -> None:
     first, again, other = (
-        generated(tmp_path / str(n), "--form", form, "--seed", seed) for n, seed in enumerate(("1", "1", "2"))
+        generate(tmp_path / str(n), "--form", form, "--seed", seed) for n, seed in enumerate(("1", "1", "2"))
     )
     assert first == again
     assert first != other
 
 
-def test_shares_are_what_was_asked_for(tmp_path: Path) -> None:
-    log, watch = generated(tmp_path, "--retries", "0.5", "--errors", "0.5")
+def test_the_log_has_the_requested_shares(tmp_path: Path) -> None:
+    log, watch = generate(tmp_path, "--retries", "0.5", "--errors", "0.5")
     assert log.count(b", 10.") + log.count(b" 503 ") // 2 == 300
     assert len(watch.splitlines()) == 3
 
 
-def test_ours_is_measured_in_all_cases() -> None:
+def test_all_cases_of_enricher_are_measured() -> None:
     out = run(BENCH / "compare.py", "--cases", "--lines", "200", "--pods", "40", "--runs", "1")
     rows = out.splitlines()[2:]
-    assert [row.split("  ")[0] for row in rows][:2] == ["default", "2 % odd"]
-    assert all(row.split()[-2] == "200" for row in rows[:-1])  # in all lines a pod is named
+    assert [row.split("  ")[0] for row in rows][:2] == ["default", "2 % unusual"]
+    assert all(row.split()[-2] == "200" for row in rows[:-1])  # each line names a pod
     assert rows[-1].startswith("--output none")
     assert rows[-1].split()[-2] == "0"
 
@@ -76,10 +76,10 @@ def test_a_node_without_a_proxy_asks_nothing_and_one_with_it_lists_and_watches(t
 def free_ports(count: int) -> list[int]:
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [one.getsockname()[1] for one in sockets]
+        return [listener.getsockname()[1] for listener in sockets]
 
 
-def test_the_peers_api_lists_what_the_log_is_about() -> None:
+def test_the_fake_api_lists_the_pods_of_the_log() -> None:
     from importlib.util import module_from_spec, spec_from_file_location  # noqa: PLC0415
 
     sys.path.insert(0, str(BENCH))
@@ -91,7 +91,8 @@ def test_the_peers_api_lists_what_the_log_is_about() -> None:
         spec.loader.exec_module(api)
     finally:
         sys.path.remove(str(BENCH))
-    pods = orjson.loads(api.Api(45, 20).lists("pods"))["items"]
-    endpoints = [one for obj in orjson.loads(api.Api(45, 20).lists("slices"))["items"] for one in obj["endpoints"]]
-    assert [pod["status"]["podIP"] for pod in pods] == [one["addresses"][0] for one in endpoints]
-    assert [pod["metadata"]["name"] for pod in pods] == [one["targetRef"]["name"] for one in endpoints]
+    pods = orjson.loads(api.Api(45, 20).list_body("pods"))["items"]
+    objects = orjson.loads(api.Api(45, 20).list_body("slices"))["items"]
+    endpoints = [endpoint for obj in objects for endpoint in obj["endpoints"]]
+    assert [pod["status"]["podIP"] for pod in pods] == [endpoint["addresses"][0] for endpoint in endpoints]
+    assert [pod["metadata"]["name"] for pod in pods] == [endpoint["targetRef"]["name"] for endpoint in endpoints]

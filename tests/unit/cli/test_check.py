@@ -68,7 +68,7 @@ def test_the_options_themselves(check, capsys, monkeypatch):
     monkeypatch.setenv("ENRICHER_LOGDIR", "x")
     code, verdicts, out = check()
     assert (code, verdicts["configuration"]) == (0, "warning")
-    assert "ENRICHER_LOGDIR is not an option's" in out
+    assert "ENRICHER_LOGDIR does not belong to any option" in out
 
 
 def test_a_flag_that_is_unknown_is_wrong_usage(capsys):
@@ -220,7 +220,7 @@ def test_beside_the_daemon_it_is_no_failure(check, node):
     daemon = node.start()
     code, verdicts, out = check("--listen", f"127.0.0.1:{daemon.port}")
     assert (code, verdicts["port"], verdicts["state directory"]) == (0, "warning", "warning")
-    assert "a daemon serves there already" in out
+    assert "a daemon is already serving there" in out
     assert daemon.stop()[0] == 0
 
 
@@ -228,14 +228,14 @@ def test_colours_are_for_terminals(node):
     command = [sys.executable, "-m", "enricher", "check", "--log-dir", node.log_dir, "--endpoints", node.endpoints]
     quiet = {name: value for name, value in os.environ.items() if name not in {"NO_COLOR", "FORCE_COLOR"}}
     ours, theirs = os.openpty()
-    for out, wanted in ((subprocess.PIPE, False), (theirs, True)):
+    for out, on_terminal in ((subprocess.PIPE, False), (theirs, True)):
         done = subprocess.run(
             [*command, "--listen", "127.0.0.1:0"],
             stdout=out, check=False, timeout=30, env=quiet | {"TERM": "xterm"},
         )  # fmt: skip
-        said = os.read(ours, 1 << 16) if wanted else done.stdout
-        assert (b"\x1b[" in said) is wanted
-        assert b"checks: " in said
+        message = os.read(ours, 1 << 16) if on_terminal else done.stdout
+        assert (b"\x1b[" in message) is on_terminal
+        assert b"checks: " in message
     os.close(ours)
     os.close(theirs)
 

@@ -49,7 +49,7 @@ async def test_all_namespaces_and_no_more_than_is_needed(check):
 
 
 @pytest.mark.parametrize(
-    ("refused", "subject", "said"),
+    ("refused", "subject", "message"),
     [
         (
             ("list", "endpointslices"),
@@ -69,12 +69,12 @@ async def test_all_namespaces_and_no_more_than_is_needed(check):
         ),
     ],
 )
-async def test_a_right_that_is_missing(check, refused, subject, said):
+async def test_a_right_that_is_missing(check, refused, subject, message):
     async with FakeApi() as server:
         server.denied = {refused}
         code, verdicts, out = await check(server, *OPTIONS)
     assert (code, verdicts[subject]) == (3, "failed")
-    assert said in out
+    assert message in out
     assert list(verdicts.values()).count("failed") == 1
 
 
@@ -87,19 +87,19 @@ async def test_a_server_that_says_nothing_of_rights(check):
 
 
 @pytest.mark.parametrize(
-    ("fault", "said"),
+    ("fault", "message"),
     [
         (status(401, "Unauthorized"), "401"),
         (status(500, "broken"), "500"),
         (stream(b"no JSON", then="close"), "200"),
     ],
 )
-async def test_a_server_that_does_not_answer(check, fault, said):
+async def test_a_server_that_does_not_answer(check, fault, message):
     async with FakeApi() as server:
         server.fail(fault)
         code, verdicts, out = await check(server)
     assert (code, verdicts["API server"]) == (3, "failed")
-    assert said in out
+    assert message in out
 
 
 async def test_no_server(check):

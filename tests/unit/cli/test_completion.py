@@ -44,9 +44,9 @@ def complete(script, tmp_path):
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_every_option_is_in_the_script(script, shell):
-    said = script(shell)
+    script_text = script(shell)
     for option in (CONFIG, *RUN, *ENRICH, *RECORD):
-        assert (f"-l {option.key} " if shell == "fish" else option.flag) in said
+        assert (f"-l {option.key} " if shell == "fish" else option.flag) in script_text
 
 
 @pytest.mark.parametrize(
@@ -66,16 +66,16 @@ def test_what_bash_offers(complete, words, offered):
     assert complete(*words) == offered
 
 
-def test_what_zsh_is_told_of_values(script):
+def test_the_descriptions_of_values_in_zsh(script):
     """A spec is `[help]:message:action`: behind one more colon it would run PORT, and take it for another value."""
-    said = script("zsh")
-    assert r"]:HOST\:PORT:" in said
-    assert r"]:[PROFILE\:]NAMESPACE/POD-GLOB/CONTAINER:" in said
-    specs = [line for line in said.splitlines() if re.search(r'[^\\]\]:.*"$', line) and "--" in line]
+    script_text = script("zsh")
+    assert r"]:HOST\:PORT:" in script_text
+    assert r"]:[PROFILE\:]NAMESPACE/POD-GLOB/CONTAINER:" in script_text
+    specs = [line for line in script_text.splitlines() if re.search(r'[^\\]\]:.*"$', line) and "--" in line]
     assert len(specs) > 50
     for line in specs:
-        _, told, action = re.split(r"(?<!\\):", re.split(r"(?<!\\)\](?=:)", line.rstrip('"'))[1])
-        assert told
+        _, message, action = re.split(r"(?<!\\):", re.split(r"(?<!\\)\](?=:)", line.rstrip('"'))[1])
+        assert message
         assert action.startswith("(") or action in {"", "_files", "_files -/"}
 
 

@@ -86,7 +86,7 @@ def test_lines_of_stdin(explained, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (
             ("nonsense",),
@@ -97,7 +97,7 @@ def test_lines_of_stdin(explained, monkeypatch):
         (("--at", "2026-11-22T23:10:00Z", "web"), "'web' with --at: expected an address"),
     ],
 )
-def test_what_cannot_be_explained(explained, arguments, said):
+def test_what_cannot_be_explained(explained, arguments, message):
     code, out, err = explained(*arguments)
     assert (code, out) == (2, "")
-    assert said in err
+    assert message in err

@@ -74,9 +74,9 @@ async def test_a_full_disk_is_told(tmp_path):
         full = os.open("/dev/full", os.O_WRONLY)
         async with tail(server, tmp_path, stdout=full) as process:
             os.close(full)
-            said = await asyncio.wait_for(process.stderr.read(), 20)
+            message = await asyncio.wait_for(process.stderr.read(), 20)
             code = await asyncio.wait_for(process.wait(), 20)
-        assert (code, said) == (1, b"enricher: stdout: No space left on device\n")
+        assert (code, message) == (1, b"enricher: stdout: No space left on device\n")
 
 
 async def test_who_may_not_list_pods_is_told_so(tmp_path):
@@ -86,7 +86,7 @@ async def test_who_may_not_list_pods_is_told_so(tmp_path):
 
     async with Refusing() as server:
         async with tail(server, tmp_path) as process:
-            said = await process.stderr.readline()
-        assert said == b"enricher: the watch of pods is out of sync: cannot list pods at the cluster scope: " + (
+            message = await process.stderr.readline()
+        assert message == b"enricher: the watch of pods is out of sync: cannot list pods at the cluster scope: " + (
             b"grant list and watch\n"
         )

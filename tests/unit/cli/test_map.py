@@ -57,8 +57,8 @@ flowchart LR
 def drawn(tmp_path, capsys):
     def drawn(kind, *lines, endpoints=ENDPOINTS, options=()):
         (log := tmp_path / "log").write_text("".join(f"{line}\n" for line in lines))
-        (known := tmp_path / "endpoints.yaml").write_text(endpoints)
-        assert main(["enrich", "--endpoints", str(known), "--map", kind, *options, str(log)]) == 0
+        (endpoints_file := tmp_path / "endpoints.yaml").write_text(endpoints)
+        assert main(["enrich", "--endpoints", str(endpoints_file), "--map", kind, *options, str(log)]) == 0
         out, err = capsys.readouterr()
         assert err == ""
         return out
@@ -66,17 +66,17 @@ def drawn(tmp_path, capsys):
     return drawn
 
 
-@pytest.mark.parametrize(("kind", "wanted"), [("dot", DOT), ("mermaid", MERMAID)])
-def test_who_calls_whom(drawn, kind, wanted):
-    assert drawn(kind, *LINES) == wanted
+@pytest.mark.parametrize(("kind", "expected"), [("dot", DOT), ("mermaid", MERMAID)])
+def test_who_calls_whom(drawn, kind, expected):
+    assert drawn(kind, *LINES) == expected
 
 
 @pytest.mark.parametrize(
-    ("kind", "wanted"),
+    ("kind", "expected"),
     [("dot", "digraph services {\n  rankdir=LR; node [shape=box];\n}\n"), ("mermaid", "flowchart LR\n")],
 )
-def test_of_nothing(drawn, kind, wanted):
-    assert drawn(kind) == wanted
+def test_of_nothing(drawn, kind, expected):
+    assert drawn(kind) == expected
 
 
 def test_a_failed_grpc_call_is_red(drawn):
@@ -109,9 +109,9 @@ def record(pod, client="x", status=200, **more):
 def test_an_address_that_is_no_pods_is_escaped_too():
     table = ServiceMap()
     table.add({"attempts": [{"addr": 'unix:/a"b', "status": None}]})
-    for kind, wanted in (("dot", r'"unix:/a\"b"'), ("mermaid", '"unix:/a#34;b"')):
+    for kind, expected in (("dot", r'"unix:/a\"b"'), ("mermaid", '"unix:/a#34;b"')):
         (call,) = (line for line in MAPS[kind](table) if "outside" in line)
-        assert wanted in call
+        assert expected in call
 
 
 def test_calls_are_in_the_order_of_their_names():
@@ -134,8 +134,8 @@ def test_a_map_of_any_proxys_log(drawn):
 
 
 def test_a_summary_and_a_map(tmp_path, capsys):
-    (known := tmp_path / "endpoints.yaml").write_text(ENDPOINTS)
-    assert main(["enrich", "--endpoints", str(known), "--map", "dot", "--summary", "/dev/null"]) == 2
+    (endpoints_file := tmp_path / "endpoints.yaml").write_text(ENDPOINTS)
+    assert main(["enrich", "--endpoints", str(endpoints_file), "--map", "dot", "--summary", "/dev/null"]) == 2
     out, err = capsys.readouterr()
     assert out == ""
     assert err == "enricher: --summary and --map cannot be combined: give one of them\n"

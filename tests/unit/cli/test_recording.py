@@ -71,8 +71,8 @@ async def test_a_later_list_is_told_as_what_it_differs_in():
         listed([versioned("same", "1"), versioned("other", "6"), versioned("new", "7")], 2),
         listed([versioned("same", "1"), versioned("other", "6"), versioned("new", "7")], 3),
     )
-    told = [("DELETED", "gone"), ("MODIFIED", "other"), ("ADDED", "new")]
-    assert short(lines[5:]) == [*told, ("BOOKMARK", None), ("BOOKMARK", None)]
+    differences = [("DELETED", "gone"), ("MODIFIED", "other"), ("ADDED", "new")]
+    assert short(lines[5:]) == [*differences, ("BOOKMARK", None), ("BOOKMARK", None)]
 
 
 async def test_what_came_and_went_between_two_lists_makes_nobody_certain(tmp_path):

@@ -75,7 +75,7 @@ def test_other_kinds_have_no_line():
 
 
 @pytest.mark.parametrize(
-    ("hostile", "told"),
+    ("hostile", "printed"),
     [
         ("\x1b[2J\x1b]0;owned\x07", r"\x1b[2J\x1b]0;owned\x07"),
         ("/a\n23:19:13.014  200  GET /forged", r"/a\n23:19:13.014  200  GET /forged"),
@@ -86,11 +86,11 @@ def test_other_kinds_have_no_line():
         ("/हिन्दी", "/हिन्दी"),
     ],
 )
-def test_hostile_text_is_told_and_not_obeyed(hostile, told):
+def test_hostile_text_is_printed_and_not_obeyed(hostile, printed):
     text = format_record(
         record(attempt(addr=hostile, pod=None, attribution="unknown"), request=f"GET {hostile} HTTP/1.1")
     )
-    assert text == f"23:19:13.014  200  GET {told}  {told} (unknown)  0.012s"
+    assert text == f"23:19:13.014  200  GET {printed}  {printed} (unknown)  0.012s"
 
 
 @given(st.text(), st.text(), st.text())
@@ -119,7 +119,7 @@ ALL = [GOOD, HIDDEN, NONE, GRPC, ERROR_LINE, SERVICE]
 
 
 @pytest.mark.parametrize(
-    ("wanted", "fitting"),
+    ("expected", "fitting"),
     [
         (LineFilter(), ALL),
         (LineFilter(errors=True), [HIDDEN, NONE, GRPC]),
@@ -135,6 +135,6 @@ ALL = [GOOD, HIDDEN, NONE, GRPC, ERROR_LINE, SERVICE]
         (LineFilter(namespace="other"), []),
     ],
 )
-def test_what_is_wanted(wanted, fitting):
+def test_what_is_wanted(expected, fitting):
     data = b"".join(orjson.dumps(one) + b"\n" for one in ALL)
-    assert format_lines(data, wanted, as_json=True).splitlines() == [orjson.dumps(one) for one in fitting]
+    assert format_lines(data, expected, as_json=True).splitlines() == [orjson.dumps(one) for one in fitting]

@@ -7,12 +7,12 @@ import sys
 
 import pytest
 
-from enricher.cli.top import keyboard
+from enricher.cli.top import terminal_as_stdin
 from enricher.errors import UsageError
 
 
 @pytest.mark.parametrize("arguments", ["tail -", "enrich -", "enrich", "explain -", "top -"])
-def test_a_closed_stdin_is_told(endpoints, arguments):
+def test_a_closed_stdin_is_reported(endpoints, arguments):
     command = f"{sys.executable} -m enricher {arguments} --endpoints {endpoints} <&-"
     done = subprocess.run(["sh", "-c", command], capture_output=True, timeout=60, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (3, b"", b"enricher: stdin is closed\n")
@@ -23,7 +23,7 @@ def test_keys_and_a_log_do_not_both_come_from_the_terminal(monkeypatch):
     with os.fdopen(its, "r+b", buffering=0) as terminal, os.fdopen(ours):
         for name in ("stdin", "stdout"):
             monkeypatch.setattr(sys, name, _Text(terminal))
-        with pytest.raises(UsageError, match="cannot read a log from stdin"), keyboard(True):
+        with pytest.raises(UsageError, match="cannot read a log from stdin"), terminal_as_stdin(True):
             pass
 
 

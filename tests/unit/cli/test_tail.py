@@ -40,7 +40,7 @@ def test_json(tail):
     assert [one["pod"] for one in record["attempts"]] == ["web-1", "web-2"]
 
 
-def test_a_log_of_another_format_is_told(tail):
+def test_a_log_of_another_format_is_reported(tail):
     done = tail(log=cri("who knows"))
     assert (done.stdout, done.returncode) == (b"", 0)
     assert b"none of 1 lines fits the log format" in done.stderr
@@ -55,11 +55,11 @@ def test_colours_on_a_terminal_only(tail, variables, coloured):
     kept = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
     done = tail(stdout=end, env=kept | variables)
     os.close(end)
-    said = os.read(terminal, 4096)
+    message = os.read(terminal, 4096)
     os.close(terminal)
     assert done.returncode == 0
-    assert b"GET /1" in said
-    assert (b"\x1b[32m200" in said) is coloured
+    assert b"GET /1" in message
+    assert (b"\x1b[32m200" in message) is coloured
 
 
 def test_what_draws_the_view_is_imported_by_top_alone():

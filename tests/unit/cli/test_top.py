@@ -11,8 +11,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from demo.picture import draw_top, settle
-from enricher.cli.top import TopApp, keyboard
+from demo.picture import draw_top, wait_until_idle
+from enricher.cli.top import TopApp, terminal_as_stdin
 from enricher.errors import ConfigurationError, UsageError
 from enricher.report.pod_stats import WINDOW_SECONDS, PodStats
 from enricher.timestamps import SECOND
@@ -65,9 +65,9 @@ async def top(*records, size=(120, 24), **options):
     ranking = PodStats(WINDOW_SECONDS)
     app = TopApp(ranking, Feed(*(records or RECORDS), **options), lambda: T + 10 * SECOND, refresh_seconds=None)
     async with app.run_test(size=size) as pilot:
-        await settle(pilot)
+        await wait_until_idle(pilot)
         app.update_view()
-        await settle(pilot)
+        await wait_until_idle(pilot)
         yield app, pilot
 
 
@@ -118,11 +118,11 @@ async def test_sort():
         assert pods(app) == ["web-1", "pay-1", "web-2"]
         for by, first in [("error share", "web-1"), ("hidden", "web-1"), ("requests", "web-2"), ("p99", "pay-1")]:
             await pilot.press("s")
-            await settle(pilot)
+            await wait_until_idle(pilot)
             assert f"sorted by {by}" in screen(app)
             assert pods(app)[0] == first
         await pilot.press("s")
-        await settle(pilot)
+        await wait_until_idle(pilot)
         assert "sorted by errors" in screen(app)
 
 
@@ -130,7 +130,7 @@ async def test_up_and_down_select_a_pod_and_it_stays_selected():
     async with top() as (app, pilot):
         assert failures(app) == ("web-1", ["200", "200", "200"])
         await pilot.press("down")
-        await settle(pilot)
+        await wait_until_idle(pilot)
         assert failures(app) == ("pay-1", ["503"])
         assert r"GET /pay\x1b[2J" in screen(app)
         app.add_lines(
@@ -139,11 +139,11 @@ async def test_up_and_down_select_a_pod_and_it_stays_selected():
         for _ in range(5):
             app.add_lines(orjson.dumps(record(4, ("web-2", 500, 0.1), status=500)))
         app.update_view()
-        await settle(pilot)
+        await wait_until_idle(pilot)
         assert pods(app) == ["web-2", "web-1", "pay-1"]
         assert failures(app) == ("pay-1", ["503", "503"])
         await pilot.press("up")
-        await settle(pilot)
+        await wait_until_idle(pilot)
         assert failures(app)[0] == "web-1"
 
 
@@ -152,25 +152,25 @@ async def test_without_a_choice_the_worst_is_selected():
         for _ in range(5):
             app.add_lines(orjson.dumps(record(4, ("web-2", 500, 0.1), status=500)))
         app.update_view()
-        await settle(pilot)
+        await wait_until_idle(pilot)
         assert failures(app) == ("web-2", ["500"] * 5)
 
 
 async def test_filter():
     async with top() as (app, pilot):
         await pilot.press("slash", *"pay")
-        await settle(pilot)
+        await wait_until_idle(pilot)
         assert pods(app) == ["pay-1"]
         assert failures(app)[0] == "pay-1"
         await pilot.press("enter")
-        await settle(pilot)
+        await wait_until_idle(pilot)
         assert "filter: pay" in screen(app)
         await pilot.press("s")
-        await settle(pilot)
+        await wait_until_idle(pilot)
         assert "sorted by error share" in screen(app)
         assert pods(app) == ["pay-1"]
         await pilot.press("escape")
-        await settle(pilot)
+        await wait_until_idle(pilot)
         assert len(pods(app)) == 3
         assert "filter:" not in screen(app)
 
@@ -178,29 +178,29 @@ async def test_filter():
 async def test_what_is_typed_into_the_filter_is_no_command():
     async with top() as (app, pilot):
         await pilot.press("slash", *"spq")
-        await settle(pilot)
+        await wait_until_idle(pilot)
         assert app.is_running
         assert "PAUSED" not in screen(app)
         assert "sorted by errors" in screen(app)
         assert pods(app) == []
         await pilot.press("escape")
-        await settle(pilot)
+        await wait_until_idle(pilot)
         assert len(pods(app)) == 3
 
 
 async def test_pause():
     async with top() as (app, pilot):
         await pilot.press("p")
-        await settle(pilot)
+        await wait_until_idle(pilot)
         before = screen(app)
         assert "PAUSED" in before
         for _ in range(9):
             app.add_lines(orjson.dumps(record(4, ("new-1", 500, 0.1), status=500)))
         app.update_view()
-        await settle(pilot)
+        await wait_until_idle(pilot)
         assert screen(app) == before.replace("34 lines", "43 lines")
         await pilot.press("p")
-        await settle(pilot)
+        await wait_until_idle(pilot)
         assert pods(app)[0] == "new-1"
         assert "PAUSED" not in screen(app)
 
@@ -208,15 +208,15 @@ async def test_pause():
 async def test_what_stands_still_can_be_sorted_and_filtered():
     async with top() as (app, pilot):
         await pilot.press("p", "s", "s", "s")
-        await settle(pilot)
+        await wait_until_idle(pilot)
         assert "sorted by requests" in screen(app)
         assert pods(app) == ["web-2", "web-1", "pay-1"]
         await pilot.press("slash", *"pay")
-        await settle(pilot)
+        await wait_until_idle(pilot)
         assert pods(app) == ["pay-1"]
         assert failures(app) == ("pay-1", ["503"])
         await pilot.press("escape")
-        await settle(pilot)
+        await wait_until_idle(pilot)
         assert pods(app) == ["web-2", "web-1", "pay-1"]
 
 
@@ -227,10 +227,10 @@ async def test_the_failures_of_what_stands_still_stay_with_it():
         app.add_lines(orjson.dumps(record(1000, ("pay-1", 500, 0.1, {"service": "pay"}), status=500)))
         app.update_view()
         await pilot.press("down")
-        await settle(pilot)
+        await wait_until_idle(pilot)
         assert failures(app) == ("pay-1", ["503"])
         await pilot.press("up")
-        await settle(pilot)
+        await wait_until_idle(pilot)
         assert failures(app) == ("web-1", ["200", "200", "200"])
 
 
@@ -239,28 +239,28 @@ async def test_however_the_cursor_moves_its_pod_is_selected(keys, pod):
     records = [record(1, (f"p-{n:02}", 503, 0.1)) for n in range(30)]
     async with top(*records, size=(120, 80)) as (app, pilot):
         await pilot.press(*keys.split())
-        await settle(pilot)
+        await wait_until_idle(pilot)
         assert failures(app)[0] == pod
         app.update_view()
-        await settle(pilot)
+        await wait_until_idle(pilot)
         assert failures(app)[0] == pod
 
 
 async def test_a_selected_pod_that_is_shown_no_more_is_selected_no_more():
     async with top(*[record(1, (f"p-{n:03}", 503, 0.1)) for n in range(200)]) as (app, pilot):
         await pilot.press("ctrl+end")
-        await settle(pilot)
+        await wait_until_idle(pilot)
         assert failures(app)[0] == "p-199"
         app.add_lines(orjson.dumps(record(1, *[("worse", 503, 0.1)] * 2)))
         app.update_view()
-        await settle(pilot)
+        await wait_until_idle(pilot)
         assert (app.query_one("PodTable").cursor_row, failures(app)[0]) == (0, "worse")
 
 
 async def test_quit():
     async with top() as (app, pilot):
         await pilot.press("q")
-        await settle(pilot)
+        await wait_until_idle(pilot)
         assert app.return_code == 0
         assert app.failure is None
 
@@ -269,7 +269,7 @@ async def test_quit():
 async def test_a_timer_that_fires_after_the_end_changes_nothing(keys):
     async with top() as (app, pilot):
         await pilot.press(*keys)
-        await settle(pilot)
+        await wait_until_idle(pilot)
     app.add_lines(orjson.dumps(record(4, ("new-1", 500, 0.1), status=500)))
     app.update_view()
     assert not app.is_running
@@ -294,7 +294,7 @@ async def test_nothing_yet():
     async with top({"kind": "parse_error", "time": None, "message": "x"}) as (app, pilot):
         assert "no line fits the log format" in screen(app)
         await pilot.press("down", "up", "s")
-        await settle(pilot)
+        await wait_until_idle(pilot)
         assert app.is_running
 
 
@@ -316,5 +316,5 @@ async def test_the_picture_in_the_documents_is_of_this_version():
 
 def test_without_a_terminal(monkeypatch):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: False, raising=False)
-    with pytest.raises(UsageError, match="top needs a terminal"), keyboard(False):
+    with pytest.raises(UsageError, match="top needs a terminal"), terminal_as_stdin(False):
         pass

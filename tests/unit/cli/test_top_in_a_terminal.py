@@ -20,7 +20,7 @@ class Terminal:
 
     def __init__(self, *arguments):
         self.ours, self.its = pty.openpty()
-        self.before, self.said = termios.tcgetattr(self.its), b""
+        self.before, self.output = termios.tcgetattr(self.its), b""
         self.top = subprocess.Popen(
             [sys.executable, "-m", "enricher", "top", *arguments],
             stdin=self.its,
@@ -32,13 +32,13 @@ class Terminal:
     def read(self, until):
         end = time.monotonic() + 60
         while not until():
-            assert time.monotonic() < end, self.said
+            assert time.monotonic() < end, self.output
             if select.select([self.ours], [], [], 0.1)[0]:
-                self.said += os.read(self.ours, 65536)
+                self.output += os.read(self.ours, 65536)
 
     def modes(self):
         """Private modes (alternate screen, mouse and so on) that are on."""
-        last = dict(re.findall(rb"\x1b\[\?(\d+)([hl])", self.said))
+        last = dict(re.findall(rb"\x1b\[\?(\d+)([hl])", self.output))
         return {number.decode() for number, turned in last.items() if turned == b"h"}
 
     def ended(self):
@@ -62,7 +62,7 @@ def terminal(endpoints, tmp_path):
 
 @pytest.mark.parametrize(("keys", "number", "code"), [(b"q", None, 0), (b"/\x03", None, 0), (b"", signal.SIGTERM, 143)])
 def test_the_terminal_is_given_back(terminal, keys, number, code):
-    terminal.read(lambda: b"web-1" in terminal.said)
+    terminal.read(lambda: b"web-1" in terminal.output)
     assert "1049" in terminal.modes()
     os.write(terminal.ours, keys)
     if number:

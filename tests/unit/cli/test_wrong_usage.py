@@ -1,4 +1,4 @@
-"""What is wrong is told in one line: what was given, what is allowed, where; the exit code says which kind it is."""
+"""Wrong usage is reported in one line: what was given, what is allowed and where; the exit code gives the kind."""
 
 import json
 import socket
@@ -28,7 +28,7 @@ def refused(capsys):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ([], "COMMAND"),
         (["nonsense"], "'nonsense'"),
@@ -44,10 +44,10 @@ def refused(capsys):
         (["enrich", "--log-format", "$status", "--log-format-file", "/nowhere"], "--log-format-file"),
     ],
 )
-def test_unknown_options_and_commands(refused, arguments, said):
+def test_unknown_options_and_commands(refused, arguments, message):
     code, err = refused(*arguments)
     assert code == 2
-    assert said in err
+    assert message in err
 
 
 @pytest.mark.parametrize(
@@ -114,10 +114,10 @@ def test_a_port_that_is_taken(refused, tmp_path, endpoints):
 
 
 @pytest.mark.parametrize(
-    ("content", "status", "said"),
+    ("content", "status", "message"),
     [(None, 3, "No such file"), (b"", 2, "no variable"), (b"\xff", 3, "decode"), (b"a $", 2, "character 3")],
 )
-def test_a_broken_format_file(refused, tmp_path, endpoints, content, status, said):
+def test_a_broken_format_file(refused, tmp_path, endpoints, content, status, message):
     path = tmp_path / "format"
     if content is not None:
         path.write_bytes(content)
@@ -125,7 +125,7 @@ def test_a_broken_format_file(refused, tmp_path, endpoints, content, status, sai
     assert code == status
     assert str(path) in err
     assert "--log-format-file" in err
-    assert said in err
+    assert message in err
 
 
 @pytest.mark.parametrize("content", [None, b"\x1f\x8b\x08\x00broken"])
@@ -139,7 +139,7 @@ def test_a_broken_log(refused, tmp_path, endpoints, content):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (None, "No such file"),
         ("", "expected"),
@@ -168,18 +168,18 @@ def test_a_broken_log(refused, tmp_path, endpoints, content):
         (EVENT.replace("2026-11-22T", "2026-11-32T"), "line 1"),
     ],
 )
-def test_a_broken_endpoints_file(refused, tmp_path, content, said):
+def test_a_broken_endpoints_file(refused, tmp_path, content, message):
     path = tmp_path / "endpoints"
     if content is not None:
         path.write_text(content)
     code, err = refused("enrich", "--endpoints", path)
     assert code == 3
     assert str(path) in err
-    assert said in err
+    assert message in err
 
 
 @pytest.mark.parametrize(
-    "odd",
+    "unusual",
     [
         SLICE | {"endpoints": [{"addresses": 5}, {"addresses": [None, 7, []]}, 5, None]},
         SLICE | {"endpoints": 5, "ports": 5, "metadata": 5},
@@ -189,11 +189,11 @@ def test_a_broken_endpoints_file(refused, tmp_path, content, said):
         {"kind": "Service", "spec": 5},
     ],
 )
-def test_odd_objects_give_less_data_and_no_error(tmp_path, odd, capsys):
+def test_unusual_objects_give_less_data_and_no_error(tmp_path, unusual, capsys):
     path, log = tmp_path / "endpoints", tmp_path / "log"
     log.write_text("")
-    path.write_text(json.dumps({"kind": "List", "items": [odd]}))
+    path.write_text(json.dumps({"kind": "List", "items": [unusual]}))
     assert main(["enrich", "--endpoints", str(path), str(log)]) == 0
-    path.write_text(json.dumps({"at": "2026-11-22T23:18:31Z", "type": "ADDED", "object": odd}))
+    path.write_text(json.dumps({"at": "2026-11-22T23:18:31Z", "type": "ADDED", "object": unusual}))
     assert main(["enrich", "--endpoints", str(path), str(log)]) == 0
     assert capsys.readouterr() == ("", "")

@@ -14,24 +14,24 @@ from enricher.errors import ConfigurationError, UsageError
 
 
 @pytest.fixture
-def settled(tmp_path):
-    def settled(content, flags=(), environ=(), *, name="enricher.yaml", options=RUN):
+def settings_of(tmp_path):
+    def settings_of(content, flags=(), environ=(), *, name="enricher.yaml", options=RUN):
         path = tmp_path / name
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
         parser = argparse.ArgumentParser()
         add_options(parser, options)
         return resolve_settings(options, vars(parser.parse_args(["--config", str(path), *flags])), dict(environ))
 
-    return settled
+    return settings_of
 
 
 @pytest.fixture
-def refused(settled, tmp_path):
+def refused(settings_of, tmp_path):
     """What is said of a file, without its directory."""
 
     def refused(content, **more):
         with pytest.raises(ConfigurationError) as caught:
-            settled(content, **more)
+            settings_of(content, **more)
         assert "\n" not in str(caught.value)
         return str(caught.value).replace(f"{tmp_path}/", "")
 
@@ -50,8 +50,8 @@ log-format: 'escape=json $status'
 
 
 @pytest.mark.parametrize("name", ["x.yaml", "x"])
-def test_every_type(settled, name):
-    settings = settled(YAML, name=name)
+def test_every_type(settings_of, name):
+    settings = settings_of(YAML, name=name)
     assert (
         settings.logs.directory,
         settings.cluster.retention,
@@ -63,18 +63,18 @@ def test_every_type(settled, name):
 
 
 @pytest.mark.parametrize("content", ["", "# nothing\n", "---\n"])
-def test_an_empty_file_says_nothing(settled, content):
-    assert settled(content) == Settings()
+def test_an_empty_file_says_nothing(settings_of, content):
+    assert settings_of(content) == Settings()
 
 
-def test_a_byte_order_mark_and_windows_line_ends(settled):
-    assert settled(b"\xef\xbb\xbf" + "node: é\r\n".encode()).output.node == "é"
+def test_a_byte_order_mark_and_windows_line_ends(settings_of):
+    assert settings_of(b"\xef\xbb\xbf" + "node: é\r\n".encode()).output.node == "é"
 
 
-def test_the_example_of_the_documentation(settled):
+def test_the_example_of_the_documentation(settings_of):
     text = (Path(__file__).parents[3] / "docs" / "options.md").read_text()
     example = re.search(r"^    # enricher\.yaml.*\n((?:    .+\n)+)", text, re.MULTILINE)[1]
-    settings = settled(textwrap.dedent(example))
+    settings = settings_of(textwrap.dedent(example))
     assert [selector.text for selector in settings.logs.select] == [
         "*/*ingress-nginx-controller*/controller",
         "*/gateway-*/envoy",
@@ -83,33 +83,36 @@ def test_the_example_of_the_documentation(settled):
     assert settings.cluster.services
 
 
-def test_a_flag_wins_over_a_variable_over_the_file_over_the_default(settled):
+def test_a_flag_wins_over_a_variable_over_the_file_over_the_default(settings_of):
     file, variable, flag = "history: 1\n", {"ENRICHER_HISTORY": "2"}, ["--history", "3"]
-    assert [settled(file, flag, variable).cluster.retention, settled(file, (), variable).cluster.retention] == [3, 2]
-    assert [settled(file).cluster.retention, settled("").cluster.retention] == [1, 3600]
+    assert [settings_of(file, flag, variable).cluster.retention, settings_of(file, (), variable).cluster.retention] == [
+        3,
+        2,
+    ]
+    assert [settings_of(file).cluster.retention, settings_of("").cluster.retention] == [1, 3600]
 
 
-def test_what_a_flag_outdoes_is_not_read(settled):
-    assert settled("from: middle\n", ["--from", "end"]).logs.start == "end"
-    assert settled("log-format-file: /missing\n", ["--log-format", "$status"]).logs.formats[0].text == "$status"
-    assert [one.text for one in settled("select: [a/b/c]", ["--select", "d/e/f"]).logs.select] == ["d/e/f"]
+def test_what_a_flag_outdoes_is_not_read(settings_of):
+    assert settings_of("from: middle\n", ["--from", "end"]).logs.start == "end"
+    assert settings_of("log-format-file: /missing\n", ["--log-format", "$status"]).logs.formats[0].text == "$status"
+    assert [one.text for one in settings_of("select: [a/b/c]", ["--select", "d/e/f"]).logs.select] == ["d/e/f"]
 
 
-def test_the_node_of_the_pod_takes_a_defaults_place(settled):
-    assert settled("", (), {"NODE_NAME": "n"}).output.node == "n"
-    assert settled("node: x", (), {"NODE_NAME": "n"}).output.node == "x"
+def test_the_node_of_the_pod_takes_a_defaults_place(settings_of):
+    assert settings_of("", (), {"NODE_NAME": "n"}).output.node == "n"
+    assert settings_of("node: x", (), {"NODE_NAME": "n"}).output.node == "x"
 
 
-def test_a_variables_format_is_read_as_the_files_profile_says(settled):
-    found = settled("profile: haproxy", (), {"ENRICHER_LOG_FORMAT": "%ci %ST"})
+def test_a_variables_format_is_read_as_the_files_profile_says(settings_of):
+    found = settings_of("profile: haproxy", (), {"ENRICHER_LOG_FORMAT": "%ci %ST"})
     assert (
         found.logs.formats[0].dialect
-        is settled("", ["--profile", "haproxy", "--log-format", "%ci"]).logs.formats[0].dialect
+        is settings_of("", ["--profile", "haproxy", "--log-format", "%ci"]).logs.formats[0].dialect
     )
 
 
-def test_a_file_may_hold_options_of_other_commands(settled):
-    assert settled("state-dir: /x\nnode: n\n", options=ENRICH).output.node == "n"
+def test_a_file_may_hold_options_of_other_commands(settings_of):
+    assert settings_of("state-dir: /x\nnode: n\n", options=ENRICH).output.node == "n"
 
 
 def test_the_file_named_by_a_variable(tmp_path):
@@ -123,7 +126,7 @@ def test_the_file_named_by_a_variable(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ("node: a\n\nlogdir: /x\n", "x:3: 'logdir' is not an option: did you mean log-dir?"),
         ("log_dir: /x\n", "x:1: 'log_dir' is not an option: did you mean log-dir?"),
@@ -145,12 +148,12 @@ def test_the_file_named_by_a_variable(tmp_path):
         ("select:\n- */*/nginx\n", "text that begins with * goes in quotes"),
     ],
 )
-def test_a_broken_yaml_file(refused, content, said):
-    assert said in refused(content, name="x")
+def test_a_broken_yaml_file(refused, content, message):
+    assert message in refused(content, name="x")
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ("history: an hour", "x:1: history 'an hour' is a text: expected a number"),
         ("history: '5'", "x:1: history '5' is a text: expected a number"),
@@ -190,8 +193,8 @@ def test_a_broken_yaml_file(refused, content, said):
         ),
     ],
 )
-def test_wrong_values(refused, content, said):
-    assert said in refused(content, name="x")
+def test_wrong_values(refused, content, message):
+    assert message in refused(content, name="x")
 
 
 def test_an_empty_flag_is_refused_and_an_empty_variable_says_nothing():
@@ -206,6 +209,6 @@ def test_an_empty_flag_is_refused_and_an_empty_variable_says_nothing():
     )
 
 
-def test_a_contradiction_between_a_flag_and_the_file(settled):
+def test_a_contradiction_between_a_flag_and_the_file(settings_of):
     with pytest.raises(ConfigurationError, match=r"^--namespace cannot be combined with endpoints \(/.*:1\), which"):
-        settled("endpoints: [a]", ["--namespace", "b"])
+        settings_of("endpoints: [a]", ["--namespace", "b"])

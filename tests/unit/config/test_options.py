@@ -33,7 +33,7 @@ VALUES = {
 OPTIONS = {option.flag: option for option in (*RUN, *ENRICH, *RECORD)}
 
 
-def settled(flags=(), environ=()):
+def settings_of(flags=(), environ=()):
     parser = argparse.ArgumentParser()
     add_options(parser, RUN)
     return resolve_settings(RUN, vars(parser.parse_args(list(flags))), dict(environ))
@@ -51,41 +51,42 @@ def test_a_flag_a_variable_and_both(flag):
     option = OPTIONS[flag]
     first, second = VALUES[flag]
     given = [flag] if second is None else [flag, second]
-    wanted = [second] if option.repeatable else option.parse(second or "true")
-    wanted = [wanted] if option.setting == "logs.formats" else wanted
-    assert value(settled(given), option) == wanted
-    assert value(settled((), {option.variable: second or "true"}), option) == wanted
-    assert value(settled(given, {option.variable: first}), option) == wanted
-    assert value(settled((), {option.variable: ""}), option) == value(Settings(), option)
+    expected = [second] if option.repeatable else option.parse(second or "true")
+    expected = [expected] if option.setting == "logs.formats" else expected
+    assert value(settings_of(given), option) == expected
+    assert value(settings_of((), {option.variable: second or "true"}), option) == expected
+    assert value(settings_of(given, {option.variable: first}), option) == expected
+    assert value(settings_of((), {option.variable: ""}), option) == value(Settings(), option)
 
 
 def test_a_variable_that_a_flag_outdoes_is_not_read():
-    assert settled(["--from", "end"], {"ENRICHER_FROM": "middle"}).logs.start == "end"
+    assert settings_of(["--from", "end"], {"ENRICHER_FROM": "middle"}).logs.start == "end"
     assert (
-        settled(["--log-format", "$status"], {"ENRICHER_LOG_FORMAT_FILE": "/missing"}).logs.formats[0].text == "$status"
+        settings_of(["--log-format", "$status"], {"ENRICHER_LOG_FORMAT_FILE": "/missing"}).logs.formats[0].text
+        == "$status"
     )
 
 
 def test_a_missing_file_says_where_it_was_named():
     with pytest.raises(ConfigurationError, match=r"^ENRICHER_LOG_FORMAT_FILE: cannot read .* /missing: No such file"):
-        settled((), {"ENRICHER_LOG_FORMAT_FILE": "/missing"})
+        settings_of((), {"ENRICHER_LOG_FORMAT_FILE": "/missing"})
 
 
 @pytest.mark.parametrize("given", [["--namespace", "a"], ["--services"], ["--kubeconfig", "a"], ["--context", "a"]])
 def test_an_endpoints_file_stands_in_a_clusters_place(given):
     with pytest.raises(UsageError, match=f"{given[0]} cannot be combined with --endpoints"):
-        settled(["--endpoints", "a", *given])
+        settings_of(["--endpoints", "a", *given])
 
 
 @pytest.mark.parametrize("text", ["upstream_http_x", "$upstream_http_x", "${upstream_http_x}"])
 def test_a_variables_name(text):
-    assert settled(["--pod-variable", text]).output.pod_variable == "upstream_http_x"
+    assert settings_of(["--pod-variable", text]).output.pod_variable == "upstream_http_x"
 
 
 @pytest.mark.parametrize("text", ["", "a b", "$", "${a", "a-b"])
 def test_what_is_no_variables_name(text):
     with pytest.raises(UsageError, match="a variable of the log format"):
-        settled(["--pod-variable", text])
+        settings_of(["--pod-variable", text])
 
 
 def test_misspelt_variables():
@@ -100,9 +101,9 @@ def test_misspelt_variables():
 
 
 def test_what_can_be_repeated():
-    both = settled(["--select", "a/b/c", "--select", "d/e/f"])
+    both = settings_of(["--select", "a/b/c", "--select", "d/e/f"])
     assert [selector.text for selector in both.logs.select] == ["a/b/c", "d/e/f"]
-    both = settled((), {"ENRICHER_SELECT": "a/b/c\n  d/e/f ", "ENRICHER_ENDPOINTS": "/a /b"})
+    both = settings_of((), {"ENRICHER_SELECT": "a/b/c\n  d/e/f ", "ENRICHER_ENDPOINTS": "/a /b"})
     assert [selector.text for selector in both.logs.select] == ["a/b/c", "d/e/f"]
     assert both.cluster.endpoints == ("/a", "/b")
 
@@ -110,10 +111,13 @@ def test_what_can_be_repeated():
 def test_a_format_file(tmp_path):
     path = tmp_path / "format"
     path.write_text("log_format x escape=json '$status';\n")
-    for settings in (settled(["--log-format-file", str(path)]), settled((), {"ENRICHER_LOG_FORMAT_FILE": str(path)})):
+    for settings in (
+        settings_of(["--log-format-file", str(path)]),
+        settings_of((), {"ENRICHER_LOG_FORMAT_FILE": str(path)}),
+    ):
         assert settings.logs.formats[0].text == "$status"
         assert settings.logs.formats[0].escape == "json"
-    flag = settled(["--log-format", "$request"], {"ENRICHER_LOG_FORMAT_FILE": str(path)})
+    flag = settings_of(["--log-format", "$request"], {"ENRICHER_LOG_FORMAT_FILE": str(path)})
     assert flag.logs.formats[0].text == "$request"
 
 
@@ -127,24 +131,24 @@ def test_a_format_file(tmp_path):
     ],
 )
 def test_where_to_listen(text, listen):
-    assert settled(["--listen", text]).server.listen == listen
+    assert settings_of(["--listen", text]).server.listen == listen
 
 
 def test_what_kubernetes_tells_a_pod_of_itself():
-    settings = settled((), {"NODE_NAME": "n", "POD_NAME": "p", "POD_NAMESPACE": "ns"})
+    settings = settings_of((), {"NODE_NAME": "n", "POD_NAME": "p", "POD_NAMESPACE": "ns"})
     assert (settings.output.node, settings.logs.own_pod) == ("n", ("ns", "p"))
-    assert settled(["--node", "x"], {"NODE_NAME": "n"}).output.node == "x"
-    assert settled().logs.own_pod is None
+    assert settings_of(["--node", "x"], {"NODE_NAME": "n"}).output.node == "x"
+    assert settings_of().logs.own_pod is None
 
 
 def test_every_option_is_in_the_help_with_its_variable(capsys):
     parser = argparse.ArgumentParser()
     add_options(parser, RUN)
     parser.print_help()
-    said = " ".join(capsys.readouterr().out.split())
+    message = " ".join(capsys.readouterr().out.split())
     for option in RUN:
-        assert option.flag in said
-        assert f"[{option.variable}]" in said
+        assert option.flag in message
+        assert f"[{option.variable}]" in message
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("0s", 0), ("90s", 90), ("10m", 600), ("1h", 3600), ("2d", 172_800)])

@@ -90,17 +90,17 @@ def test_the_printed_file_gives_the_same_settings(tmp_path_factory, flags, varia
         if isinstance(text, str) and "\0" not in text:
             environ[option.variable] = flags.pop(option.flag)
     try:
-        settled = resolve(RUN, flags, environ)
+        settings_of = resolve(RUN, flags, environ)
     except EnricherError:
         reject()
     path = tmp_path_factory.getbasetemp() / "printed.yaml"
-    text = "\n".join(dump_config(RUN, settled))
+    text = "\n".join(dump_config(RUN, settings_of))
     assert text.count("\n") == len(RUN) - 1
     path.write_text(text)
     again = resolve(RUN, {CONFIG.flag: str(path)}, pod)
-    assert comparable(again.settings) == comparable(settled.settings)
+    assert comparable(again.settings) == comparable(settings_of.settings)
     assert {
-        option: list(one.texts) for option, one in settled.values.items() if option.value_type == "text"
+        option: list(one.texts) for option, one in settings_of.values.items() if option.value_type == "text"
     }.items() <= {option: list(one.texts) for option, one in again.values.items()}.items()
 
 
@@ -123,7 +123,7 @@ def test_each_value_with_its_origin(tmp_path, capsys, monkeypatch):
     assert [line.removeprefix("# ").partition(":")[0] for line in lines] == [option.key for option in RUN]
 
 
-def test_a_profiles_selectors_are_told_as_such(capsys):
+def test_the_origin_of_a_profiles_selectors(capsys):
     assert main(["run", "--profile", "traefik", "--print-config"]) == 0
     assert "select: ['*/*traefik*/*traefik*']  # default of the profile traefik" in capsys.readouterr().out
 

@@ -20,7 +20,7 @@ ENVOY = '%RESPONSE_CODE% "%UPSTREAM_HOST%" %DOWNSTREAM_REMOTE_ADDRESS%'
 HAPROXY = "%ci:%cp %si:%sp %ST %Ta %tsc"
 
 
-def settled(flags=(), environ=()):
+def settings_of(flags=(), environ=()):
     parser = argparse.ArgumentParser()
     add_options(parser, RUN)
     return resolve_settings(RUN, vars(parser.parse_args(list(flags))), dict(environ))
@@ -66,19 +66,19 @@ def test_another_proxys_lines_do_not_fit(enriched):
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_the_default_selectors_follow_the_profile(profile):
-    for settings in (settled(["--profile", profile]), settled((), {"ENRICHER_PROFILE": profile})):
+    for settings in (settings_of(["--profile", profile]), settings_of((), {"ENRICHER_PROFILE": profile})):
         assert settings.logs.profile == profile
         assert tuple(selector.text for selector in settings.logs.select) == PROFILES[profile].selectors
-    own = settled(["--profile", profile, "--select", "a/b/c"])
+    own = settings_of(["--profile", profile, "--select", "a/b/c"])
     assert [selector.text for selector in own.logs.select] == ["a/b/c"]
-    own = settled(["--profile", profile], {"ENRICHER_SELECT": "a/b/c"})
+    own = settings_of(["--profile", profile], {"ENRICHER_SELECT": "a/b/c"})
     assert [selector.text for selector in own.logs.select] == ["a/b/c"]
 
 
 def test_without_one():
-    assert settled().logs.profile is None
-    assert tuple(selector.text for selector in settled().logs.select) == PROFILES["ingress-nginx"].selectors
-    assert Settings().logs.select == settled().logs.select
+    assert settings_of().logs.profile is None
+    assert tuple(selector.text for selector in settings_of().logs.select) == PROFILES["ingress-nginx"].selectors
+    assert Settings().logs.select == settings_of().logs.select
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_without_one():
 )
 def test_what_a_profile_selects(tmp_path, pod, container, profiles):
     (tmp_path / f"ns_{pod}_uid" / container).mkdir(parents=True)
-    found = {name for name in PROFILES if discover(str(tmp_path), settled(["--profile", name]).logs.select)}
+    found = {name for name in PROFILES if discover(str(tmp_path), settings_of(["--profile", name]).logs.select)}
     assert found == profiles
 
 
@@ -110,7 +110,7 @@ def test_what_a_profile_selects(tmp_path, pod, container, profiles):
 @pytest.mark.parametrize("rest", ["a/b*/c", "/var/log/proxy/*.log"])
 def test_a_profile_for_what_is_selected(profile, rest):
     text = f"{profile}:{rest}"
-    for settings in (settled(["--select", text]), settled((), {"ENRICHER_SELECT": text})):
+    for settings in (settings_of(["--select", text]), settings_of((), {"ENRICHER_SELECT": text})):
         (selector,) = settings.logs.select
         assert (selector.profile, selector.text, settings.logs.profile) == (profile, rest, None)
 
@@ -120,7 +120,7 @@ def test_each_selectors_sources_have_its_profile(tmp_path):
         (tmp_path / "pods" / f"ns_{pod}_uid" / container).mkdir(parents=True)
     (tmp_path / "plain.log").touch()
     selects = ["envoy:ns/edge-*/envoy", "haproxy:*/lb-*/*", "*/*/nginx", f"traefik:{tmp_path}/*.log"]
-    settings = settled([part for select in selects for part in ("--select", select)])
+    settings = settings_of([part for select in selects for part in ("--select", select)])
     found = discover(str(tmp_path / "pods"), settings.logs.select)
     assert [(source.container, source.profile) for source in found] == [
         ("", "traefik"),
@@ -135,7 +135,7 @@ def test_each_selectors_sources_have_its_profile(tmp_path):
 
 
 def test_a_path_with_a_colon_is_a_path():
-    (selector,) = settled(["--select", "/var/log/a:b/*.log"]).logs.select
+    (selector,) = settings_of(["--select", "/var/log/a:b/*.log"]).logs.select
     assert (selector.profile, selector.text) == ("", "/var/log/a:b/*.log")
 
 
@@ -185,8 +185,8 @@ def test_in_a_file_and_in_variables(tmp_path, flags, environ):
     (path := tmp_path / "format").write_text(ENVOY + "\\n\n")
     flags = [str(path) if flag == "FILE" else flag for flag in flags]
     environ = {name: str(path) if value == "FILE" else value for name, value in environ.items()}
-    wanted = settled(["--profile", "envoy", "--log-format", ENVOY]).logs.formats[0].names
-    assert settled(flags, environ).logs.formats[0].names == wanted
+    expected_value = settings_of(["--profile", "envoy", "--log-format", ENVOY]).logs.formats[0].names
+    assert settings_of(flags, environ).logs.formats[0].names == expected_value
 
 
 def test_a_format_that_names_no_upstream(enriched):
@@ -230,7 +230,7 @@ def test_a_profile_before_what_selects_nothing(refused, rest):
 
 
 @pytest.mark.parametrize(
-    ("profile", "text", "said"),
+    ("profile", "text", "message"),
     [
         ("envoy", "$status $upstream_addr", "not a log format of envoy: the format contains no variable"),
         ("envoy", "%RESPONSE_CODE% %oops", "character 17"),
@@ -246,13 +246,13 @@ def test_a_profile_before_what_selects_nothing(refused, rest):
         ("nginx-ingress", "$status $", "character 9"),
     ],
 )
-def test_a_format_in_another_language(refused, profile, text, said):
+def test_a_format_in_another_language(refused, profile, text, message):
     err = refused("run", "--profile", profile, "--log-format", text)
     assert f"--log-format {text!r}: " in err
-    assert said in err
+    assert message in err
 
 
 def test_without_a_profile_a_format_is_nginxs():
-    assert settled(["--log-format", "$status"]).logs.formats[0].names == ("status",)
+    assert settings_of(["--log-format", "$status"]).logs.formats[0].names == ("status",)
     with pytest.raises(UsageError, match="not an nginx log_format"):
-        settled(["--log-format", ENVOY])
+        settings_of(["--log-format", ENVOY])

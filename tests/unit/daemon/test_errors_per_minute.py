@@ -67,12 +67,12 @@ def test_it_holds_what_a_list_of_all_errors_would(steps):
         totals = {key: totals.get(key, 0) + came.get(key, 0) for key in (*totals, *came)}
         now += passed
         recent.sample(totals, now)
-    found = recent.worst_first()
+    actual = recent.worst_first()
     for key in "abc":
-        wanted = [0] * MINUTES
+        expected = [0] * MINUTES
         for name, minute, count in began:
             if name == key and (ago := int(now // 60 - minute)) < MINUTES:
-                wanted[-1 - ago] += count
-        assert found.get(key, NOTHING) == tuple(wanted)
-    sums = [sum(minutes) for minutes in found.values()]
+                expected[-1 - ago] += count
+        assert actual.get(key, NOTHING) == tuple(expected)
+    sums = [sum(minutes) for minutes in actual.values()]
     assert sums == sorted(sums, reverse=True)

@@ -8,7 +8,7 @@ import pytest
 
 from enricher.config.settings import ListenAddress
 from enricher.daemon import http as module
-from enricher.daemon.http import serving
+from enricher.daemon.http import serve
 from enricher.errors import ConfigurationError
 from enricher.metrics.counters import Gauges, Metrics
 from enricher.metrics.exposition import Collector
@@ -30,7 +30,7 @@ async def get(port: int, path: str, method: str = "GET") -> tuple[int, str]:
 
 async def test_what_it_answers():
     problem = ["the watch is out of sync"]
-    async with serving(HERE, collector(), lambda: problem[0] or None) as port:
+    async with serve(HERE, collector(), lambda: problem[0] or None) as port:
         assert await get(port, "/livez") == (200, "ok\n")
         assert await get(port, "/readyz") == (503, "the watch is out of sync\n")
         problem[0] = ""
@@ -44,17 +44,21 @@ async def test_what_it_answers():
 
 
 async def test_a_port_in_use_is_told():
-    async with serving(HERE, collector(), lambda: None) as port:
+    async with serve(HERE, collector(), lambda: None) as port:
         with pytest.raises(ConfigurationError, match=f"cannot listen on 127.0.0.1:{port}"):
-            async with serving(ListenAddress("127.0.0.1", port), collector(), lambda: None):
+            async with serve(ListenAddress("127.0.0.1", port), collector(), lambda: None):
                 pass
 
 
 async def test_what_is_no_http_is_told_to_who_sent_it_and_is_not_in_the_log(caplog):
-    async with serving(HERE, collector(), lambda: None, update=lambda: 1 / 0) as port:
-        for said in (b"GET /\xff HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nX: " + b"x" * 9000 + b"\r\n", b"\x16\x03\x01\r\n"):
+    async with serve(HERE, collector(), lambda: None, update_gauges=lambda: 1 / 0) as port:
+        for request_head in (
+            b"GET /\xff HTTP/1.1\r\n",
+            b"GET / HTTP/1.1\r\nX: " + b"x" * 9000 + b"\r\n",
+            b"\x16\x03\x01\r\n",
+        ):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.write(said + b"Host: x\r\n\r\n")
+            writer.write(request_head + b"Host: x\r\n\r\n")
             assert b" 400 Bad Request" in await asyncio.wait_for(reader.read(), 5)
             writer.close()
         assert not caplog.text
@@ -66,17 +70,17 @@ async def test_connections_that_say_nothing_are_ended(monkeypatch):
     monkeypatch.setattr(module, "CONNECTION_LIFETIME", 0.05)
     monkeypatch.setattr(module, "ANSWER_TIMEOUT", 0.05)
     monkeypatch.setattr(module, "AGE_INTERVAL", 0.01)
-    async with serving(HERE, collector(), lambda: None) as port:
-        for said in (b"", b"GET /metrics HTTP/1.1\r\nHost: x\r\nX: "):
+    async with serve(HERE, collector(), lambda: None) as port:
+        for request_head in (b"", b"GET /metrics HTTP/1.1\r\nHost: x\r\nX: "):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.write(said)
+            writer.write(request_head)
             assert await asyncio.wait_for(reader.read(), 5) == b""
             writer.close()
 
 
 async def test_one_connection_too_many_takes_the_place_of_the_oldest(monkeypatch):
     monkeypatch.setattr(module, "MAX_CONNECTIONS", 3)
-    async with serving(HERE, collector(), lambda: None) as port:
+    async with serve(HERE, collector(), lambda: None) as port:
         held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
         assert await get(port, "/livez") == (200, "ok\n")
         assert await asyncio.wait_for(held[0][0].read(), 5) == b""
@@ -87,7 +91,7 @@ async def test_one_connection_too_many_takes_the_place_of_the_oldest(monkeypatch
 async def test_many_connections_at_once_do_not_get_past_the_limit(monkeypatch):
     """The loop accepts a hundred at a time, and knows of them only afterwards."""
     monkeypatch.setattr(module, "MAX_CONNECTIONS", 8)
-    async with serving(HERE, collector(), lambda: None) as port:
+    async with serve(HERE, collector(), lambda: None) as port:
         clients = []
         for _ in range(300):
             client = socket.socket()
@@ -119,7 +123,7 @@ async def test_clients_that_do_not_read_hold_up_neither_probes_nor_memory(monkey
     rendered = []
     plain = module.generate_latest
     monkeypatch.setattr(module, "generate_latest", lambda registry: rendered.append(1) or plain(registry))
-    async with serving(HERE, Collector(metrics, Gauges), lambda: None) as port:
+    async with serve(HERE, Collector(metrics, Gauges), lambda: None) as port:
         writers = []
         for _ in range(10):
             _, writer = await asyncio.open_connection("127.0.0.1", port, limit=1)
@@ -135,7 +139,7 @@ async def test_clients_that_do_not_read_hold_up_neither_probes_nor_memory(monkey
 async def test_a_client_that_reads_nothing_holds_up_nobody():
     metrics = Metrics()
     metrics.lines.update({f"result-{n}": n for n in range(50_000)})
-    async with serving(HERE, Collector(metrics, Gauges), lambda: None) as port:
+    async with serve(HERE, Collector(metrics, Gauges), lambda: None) as port:
         _, writer = await asyncio.open_connection("127.0.0.1", port, limit=1)
         writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
         await writer.drain()

@@ -9,7 +9,7 @@ import pytest
 
 from enricher.config.settings import ListenAddress
 from enricher.daemon import http as module
-from enricher.daemon.http import serving
+from enricher.daemon.http import serve
 from enricher.metrics.counters import Gauges, Metrics
 from enricher.metrics.exposition import Collector
 from tests.support.statuses import FAILING, OUT_OF_SYNC
@@ -18,7 +18,7 @@ PATHS = ("/", "/status.json")
 
 
 def here(status=lambda: FAILING):
-    return serving(ListenAddress("127.0.0.1", 0), Collector(Metrics(), Gauges), lambda: None, status=status)
+    return serve(ListenAddress("127.0.0.1", 0), Collector(Metrics(), Gauges), lambda: None, status=status)
 
 
 async def ask(port, path, method="GET"):
@@ -36,17 +36,17 @@ async def test_a_page_and_its_data():
         assert "2 pods fail" in text
         status, headers, text = await ask(port, "/status.json")
         assert (status, headers["Content-Type"]) == (200, "application/json")
-        told = json.loads(text)
-        assert told["failing"][0]["pod"] == "web-1"
-        assert told["failing"][0]["errors_per_minute"][-3:] == [4, 8, 0]
-        assert told["failing"][0]["by_code"][0] == {
+        page_data = json.loads(text)
+        assert page_data["failing"][0]["pod"] == "web-1"
+        assert page_data["failing"][0]["errors_per_minute"][-3:] == [4, 8, 0]
+        assert page_data["failing"][0]["by_code"][0] == {
             "code": "502",
             "protocol": "http",
             "origin": "proxy",
             "errors": 14,
             "retried": 9,
         }
-        assert told["watch"]["state"] == "in_sync"
+        assert page_data["watch"]["state"] == "in_sync"
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -101,7 +101,7 @@ def test_out_of_sync():
 
 
 @pytest.mark.parametrize(
-    ("minutes", "told"),
+    ("minutes", "result"),
     [
         ((0, 0, 5), "5 in the worst minute, now"),
         ((5, 0, 0), "5 in the worst minute, 2 min ago"),
@@ -109,8 +109,8 @@ def test_out_of_sync():
         ((3, 0, 1), "3 in the worst minute, 2 min ago; last now"),
     ],
 )
-def test_a_sparkline_in_words(minutes, told):
-    assert f'aria-label="3 minutes: {told}"' in sparkline(minutes)
+def test_a_sparkline_in_words(minutes, result):
+    assert f'aria-label="3 minutes: {result}"' in sparkline(minutes)
 
 
 def test_a_sparklines_bars_stay_in_it():
@@ -187,22 +187,22 @@ def test_the_policy_allows_this_style_and_nothing_else():
     assert "url(" not in style
 
 
-def test_pods_are_told_from_their_series():
+def test_failing_pods_are_built_from_their_series():
     series = PodSeries(requests=20, failures=Counter(refused=2))
     series.errors.update({ErrorLabels("502", "true", "proxy"): 3, ErrorLabels("502", "false", "proxy"): 1})
     series.errors.update({ErrorLabels("UNAVAILABLE", "false", "pod", "grpc"): 9})
     key, minutes = ("shop", "web", "web-1", "node-1"), (0,) * 58 + (6, 7)
     gone = ("shop", "web", "web-0", "node-1")
-    (told,) = failing_pods({gone: minutes, key: minutes}, {key: series})
-    assert (told.namespace, told.service, told.pod, told.node) == key
-    assert (told.requests, told.errors, told.retried, told.errors_last_hour) == (20, 13, 3, 13)
-    assert told.by_code == (ErrorCount("UNAVAILABLE", "grpc", "pod", 9, 0), ErrorCount("502", "http", "proxy", 4, 3))
-    assert told.failures == {"refused": 2}
+    (result,) = failing_pods({gone: minutes, key: minutes}, {key: series})
+    assert (result.namespace, result.service, result.pod, result.node) == key
+    assert (result.requests, result.errors, result.retried, result.errors_last_hour) == (20, 13, 3, 13)
+    assert result.by_code == (ErrorCount("UNAVAILABLE", "grpc", "pod", 9, 0), ErrorCount("502", "http", "proxy", 4, 3))
+    assert result.failures == {"refused": 2}
 
 
-def test_of_many_logs_those_in_trouble_and_furthest_behind_are_told():
+def test_of_many_logs_those_in_trouble_and_furthest_behind_are_listed():
     one = QUIET.followed[0]
     many = [replace(one, path=f"/{n}", lag_bytes=n) for n in range(300)] + [replace(one, path="/x", problem="gone")]
-    told = furthest_behind(many)
-    assert len(told) == MAX_SOURCES
-    assert [source.path for source in told[:3]] == ["/x", "/299", "/298"]
+    result = furthest_behind(many)
+    assert len(result) == MAX_SOURCES
+    assert [source.path for source in result[:3]] == ["/x", "/299", "/298"]

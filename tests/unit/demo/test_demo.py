@@ -50,7 +50,7 @@ def test_the_recording_is_small_and_in_order():
 
 
 @pytest.fixture
-def told():
+def narration():
     out = io.StringIO()
     return Narrator(Console(file=out, width=40), lambda: 1.25), lambda: out.getvalue().splitlines()
 
@@ -59,8 +59,8 @@ def attempt(status, pod, grade="exact"):
     return {"addr": "10.0.0.1:80", "status": status, "pod": pod, "attribution": grade}
 
 
-def test_a_failure_is_told_by_its_pods_and_in_plain_text_off_a_terminal(told):
-    narrator, lines = told
+def test_a_failure_names_its_pods_and_is_plain_text_off_a_terminal(narration):
+    narrator, lines = narration
     narrator.print_record({"request": "GET /[red]", "status": 200, "attempts": [attempt(200, "a")]})
     narrator.print_record(
         {"request": "GET /[red]", "status": 200, "attempts": [attempt(502, "a"), attempt(200, "b", "grace")]}
@@ -73,8 +73,8 @@ def test_a_failure_is_told_by_its_pods_and_in_plain_text_off_a_terminal(told):
     ]
 
 
-def test_a_pods_changes_are_told_once(told):
-    narrator, lines = told
+def test_changes_of_a_pod_are_printed_once(narration):
+    narrator, lines = narration
     found = slice_of("s", {"10.0.0.1": "a", "10.0.0.2": "b"})
     narrator.print_event({"type": "ADDED", "object": found})
     narrator.print_event({"type": "MODIFIED", "object": slice_of("s", {"10.0.0.1": "a"})})

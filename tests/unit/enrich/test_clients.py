@@ -68,7 +68,7 @@ def ask(request, pods):
         for _ in range(2):  # the second time what the first has learned is used
             chunk = block if request.param == "quick" else list(block)
             data = enrich_all(enricher, Histories(pods, History()), chunk)
-        enricher.count()
+        enricher.update_counts()
         rows = [orjson.loads(row) for row in data.splitlines()][1:]
         assert [row["kind"] for row in rows] == ["access"] * len(lines)
         edges = {key: (edge.requests // 2, edge.errors // 2) for key, edge in metrics.edges.items()}
@@ -97,7 +97,7 @@ def test_a_client_that_is_a_pod_is_named(ask):
 
 
 @pytest.mark.parametrize("client", ["192.0.2.7", "2001:db8::7", "unix:"])
-def test_of_a_client_outside_nothing_is_said(ask, client):
+def test_a_client_outside_the_cluster_has_no_names(ask, client):
     done = ask(access(client))
     assert not [key for key in done.rows[0] if key.startswith("client_")]
     assert done.edges == {}

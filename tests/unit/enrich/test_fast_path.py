@@ -44,7 +44,7 @@ def slice_(ip: str, name: str, *, service: str = "web") -> dict:
     }
 
 
-def known() -> Histories:
+def make_histories() -> Histories:
     """Addresses with a holder of every age, two services, a successor, and one that left."""
     pods = History()
     pods.replace([], NOW - 3000 * SECOND)
@@ -134,7 +134,7 @@ def enriched(
     clock = [NOW]
     metrics = Metrics(lambda: clock[0])
     enricher = Enricher(FormatDetector((compile_format(fmt),)), metrics, node="n", count_only=count_only)
-    block, histories = framed(body), known()
+    block, histories = framed(body), make_histories()
     out = []
     for _ in range(2):  # the second time what the first has learned is used
         time = [now]
@@ -145,10 +145,13 @@ def enriched(
                 case Hold(until):
                     assert now is not None
                     time[0] = now = until
-    enricher.count()
+    enricher.update_counts()
     assert quick is False or fmt not in FORMATS.values() or any(enricher._fast_paths.values())
     counts = (
-        {key: (s.requests, s.errors, s.failures, round(s.seconds, 6), s.timed) for key, s in metrics.pods.items()},
+        {
+            key: (s.requests, s.errors, s.failures, round(s.seconds, 6), s.timed_attempts)
+            for key, s in metrics.pods.items()
+        },
         metrics.services,
         +metrics.lines,
         +metrics.grades,
@@ -230,8 +233,8 @@ def test_ordinary_lines_take_the_fast_path(fmt: str, monkeypatch: pytest.MonkeyP
     assert plain["line"] == 2  # the first line of the file, twice
 
 
-def test_what_was_known_of_an_address_is_forgotten_when_the_history_changes() -> None:
-    now_known, metrics = known(), Metrics(lambda: NOW)
+def test_a_cached_address_is_forgotten_when_the_history_changes() -> None:
+    histories_now, metrics = make_histories(), Metrics(lambda: NOW)
     enricher = Enricher(FormatDetector((compile_format(INGRESS_NGINX),)), metrics)
     body = (
         b'2026-11-22T23:18:31.5Z stdout F 10.1.2.3 - - [22/Nov/2026:23:18:31 +0000] "GET / HTTP/1.1" 200 1 "-" "-" 1 '
@@ -239,19 +242,19 @@ def test_what_was_known_of_an_address_is_forgotten_when_the_history_changes() ->
     )
 
     def answers() -> list[dict]:
-        quick = enrich_all(enricher, now_known, framed(body))
-        plain = enrich_all(enricher, now_known, list(framed(body)))
+        quick = enrich_all(enricher, histories_now, framed(body))
+        plain = enrich_all(enricher, histories_now, list(framed(body)))
         assert quick == plain
         return orjson.loads(quick.splitlines()[1])
 
     assert "service" not in answers()
     changed = slice_("10.0.0.0", "p0")
     changed["ports"][0]["name"] = "renamed"
-    now_known.pods.apply("MODIFIED", changed, NOW)
+    histories_now.pods.apply("MODIFIED", changed, NOW)
     assert answers()["service"] == "web"
-    now_known.pods.apply("ADDED", slice_("10.0.0.0", "usurper"), NOW)
+    histories_now.pods.apply("ADDED", slice_("10.0.0.0", "usurper"), NOW)
     answers()
-    now_known.pods.apply("DELETED", slice_("10.0.0.0", "p0", service="web-canary"), NOW + SECOND)
+    histories_now.pods.apply("DELETED", slice_("10.0.0.0", "p0", service="web-canary"), NOW + SECOND)
     answers()
 
 
@@ -263,8 +266,8 @@ def test_what_overflows_is_counted_alike(max_series: int) -> None:
     for quick in (True, False):
         metrics = Metrics(lambda: NOW, max_series=max_series)
         enricher = Enricher(FormatDetector((compile_format(INGRESS_NGINX),)), metrics)
-        enrich_all(enricher, known(), framed(body) if quick else list(framed(body)))
-        enricher.count()
+        enrich_all(enricher, make_histories(), framed(body) if quick else list(framed(body)))
+        enricher.update_counts()
         counts.append(sum(series.requests for series in metrics.pods.values()))
         assert metrics.overflowed > 0
     assert counts[0] == counts[1]

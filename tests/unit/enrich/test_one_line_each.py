@@ -48,16 +48,16 @@ def test_any_bytes(make, format_, texts, stream, cut):
     assert rows.pop() == b""
     assert len(rows) == len(texts)
     for row in rows:
-        said = orjson.loads(row)
-        assert said["kind"] in KINDS
-        assert said["time"] == STAMP.decode()
+        record = orjson.loads(row)
+        assert record["kind"] in KINDS
+        assert record["time"] == STAMP.decode()
         named = {"pod": SOURCE.pod, "namespace": SOURCE.namespace, "container": SOURCE.container, "node": "node-0"}
-        assert said["source"] == named | ({"stream": stream} if stream else {})
-        assert said.get("pod") in PODS
-        assert said.get("namespace") in {None, "shop"}
-        assert ("truncated" in said) == (cut > 0)
-        if said.get("attempts"):
-            assert said["attribution"] == said["attempts"][-1]["attribution"]
+        assert record["source"] == named | ({"stream": stream} if stream else {})
+        assert record.get("pod") in PODS
+        assert record.get("namespace") in {None, "shop"}
+        assert ("truncated" in record) == (cut > 0)
+        if record.get("attempts"):
+            assert record["attribution"] == record["attempts"][-1]["attribution"]
 
 
 @given(stamp=st.binary(max_size=40) | st.just(b"2026-11-22T23:18:31.5Z"))
@@ -70,8 +70,8 @@ def test_any_stamp(make, stamp):
 
 def test_the_order_is_kept(enriched):
     lines = [access(req_id=b"%d" % n) if n % 3 else b"noise %d" % n for n in range(50)]
-    said = [row.get("req_id") or row["message"].split()[1] for row in enriched(*lines)]
-    assert said == [str(n) for n in range(50)]
+    record = [row.get("req_id") or row["message"].split()[1] for row in enriched(*lines)]
+    assert record == [str(n) for n in range(50)]
 
 
 def test_numbers_too_large_for_json(enriched):
@@ -90,12 +90,12 @@ def test_an_empty_line_a_banner_and_a_broken_line(enriched):
     assert "parse_error" in rows[2]
 
 
-def test_what_is_not_text_is_told(enriched):
+def test_bytes_that_are_not_utf8_are_marked(enriched):
     (row,) = enriched(b"\xff\xfe")
     assert row["message"] == "\\xff\\xfe"
     assert row["invalid_utf8"] is True
 
 
-def test_what_was_cut_is_told(enriched):
+def test_lines_that_were_cut_are_marked(enriched):
     (row,) = enriched(b"x" * 100, cut=7)
     assert (row["truncated"], row["truncated_bytes"]) == (True, 7)

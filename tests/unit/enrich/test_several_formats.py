@@ -9,7 +9,7 @@ from enricher.enrich.engine import Enricher
 from enricher.metrics.counters import Metrics
 from enricher.timestamps import SECOND, format_rfc3339
 from tests.unit.enrich.controller_lines import enrich_all
-from tests.unit.enrich.test_fast_path import NOW, framed, known
+from tests.unit.enrich.test_fast_path import NOW, framed, make_histories
 
 OTHER = INGRESS_NGINX.replace("$req_id", "$host")
 """The same lines fit it, and its last word is another variable."""
@@ -24,7 +24,7 @@ def line(agent: str, at: int) -> str:
 
 def both(detector, body: str, times: int = 2) -> None:
     """The second time it is known which format the lines seem to have."""
-    histories = known()
+    histories = make_histories()
     quick, plain = (Enricher(detector(), Metrics(lambda: NOW)) for _ in range(2))
     for _ in range(times):
         block = framed(body.encode())
@@ -55,7 +55,7 @@ def test_a_line_in_the_middle_of_a_block_that_is_of_another_time() -> None:
 
 def test_the_format_that_was_last_read_is_not_taken_where_another_comes_first() -> None:
     made = FormatDetector(profile="ingress-nginx")
-    enricher, histories = Enricher(made, Metrics(lambda: NOW)), known()
+    enricher, histories = Enricher(made, Metrics(lambda: NOW)), make_histories()
     body = "".join(line("curl", NOW + n) for n in range(5)).encode()
     assert b'"req_id":"abc"' in enrich_all(enricher, histories, framed(body))
     made.default.start_with((compile_format(OTHER),), NOW - SECOND)  # the API server was away at the start
@@ -72,7 +72,7 @@ def test_the_formats_of_a_profile_are_apart_so_that_any_of_them_is_quick() -> No
 
 def test_formats_that_came_and_went_leave_nothing() -> None:
     detector, metrics = FormatDetector((compile_format(INGRESS_NGINX),)), Metrics(lambda: NOW)
-    at, pods = known(), 0
+    at, pods = make_histories(), 0
     enricher = Enricher(detector, metrics)
     for n in range(300):
         when = NOW + (n + 1) * 3 * CHANGE_LAG
@@ -80,6 +80,6 @@ def test_formats_that_came_and_went_leave_nothing() -> None:
         text = line("curl", when + 2 * CHANGE_LAG).replace(" abc\n", f" abc x{n}\n")
         enrich_all(enricher, at, framed(text.encode()))
         pods = max(pods, len(at.pods.on_change))
-    enricher.count()
+    enricher.update_counts()
     assert pods <= 60
     assert sum(series.requests for series in metrics.pods.values()) == 300

@@ -64,7 +64,7 @@ class Bench:
                 await asyncio.sleep(0.001)
 
     async def connected(self) -> None:
-        await self.until(lambda: self.server.watching)
+        await self.until(lambda: self.server.watch_count)
 
     async def started(self) -> Listed:
         """Return the first list once the watch is open and in sync."""

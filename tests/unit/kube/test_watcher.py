@@ -103,10 +103,10 @@ async def test_closes_its_connection_with_its_consumer(tmp_path):
             await anext(updates)
             server.apply("ADDED", slice_of("b", {}))
             await anext(updates)
-            assert server.watching == 1
+            assert server.watch_count == 1
             await updates.aclose()
             async with asyncio.timeout(5):
-                while server.watching:  # noqa: ASYNC110  # the server hears of it by the network
+                while server.watch_count:  # noqa: ASYNC110  # the server hears of it by the network
                     await asyncio.sleep(0.001)
 
 
@@ -409,7 +409,7 @@ async def test_401_reads_the_credentials_again(open_bench):
         bench.server.tokens = {"rotated"}
         bench.at_pause = lambda pauses: pauses == 3 and bench.server.write_kubeconfig(bench.kubeconfig, "rotated")
         bench.server.drop()
-        await bench.until(lambda: bench.status.restarts.get("unauthorized") == 2 and bench.server.watching)
+        await bench.until(lambda: bench.status.restarts.get("unauthorized") == 2 and bench.server.watch_count)
         assert bench.lists == ["0"]
         assert bench.server.requests[-1].authorization == "Bearer rotated"
 
@@ -626,7 +626,7 @@ async def test_whatever_happens_the_consumer_ends_with_the_servers_state(open_be
             bench.server.fail(*chance.choices(faults, k=chance.randrange(3)))
             shake(0)
             bench.server.drop()
-            await bench.until(lambda: bench.server.watching)
+            await bench.until(lambda: bench.server.watch_count)
         bench.server.apply("ADDED", slice_of("last", {}))
         while "last" not in state:
             match await bench.next():

@@ -24,9 +24,9 @@ def rendered(metrics, gauges=None):
     registry.register(Collector(metrics, lambda: gauges or Gauges()))
     families = text_string_to_metric_families(generate_latest(registry).decode())
     samples = [sample for family in families for sample in family.samples]
-    found = {(sample.name, tuple(sorted(sample.labels.items()))): sample.value for sample in samples}
-    assert len(found) == len(samples), "one series twice"
-    return found
+    actual = {(sample.name, tuple(sorted(sample.labels.items()))): sample.value for sample in samples}
+    assert len(actual) == len(samples), "one series twice"
+    return actual
 
 
 def labels(**given):
@@ -62,12 +62,12 @@ counted = st.tuples(
 @given(st.lists(counted, max_size=30))
 def test_the_text_says_what_was_counted(events):
     metrics = Metrics()
-    for attribution, tried, retried, origin in events:
-        metrics.count_attempt(attribution, tried, retried=retried, origin=origin)
-    found = rendered(metrics)
+    for attribution, attempts, retried, origin in events:
+        metrics.count_attempt(attribution, attempts, retried=retried, origin=origin)
+    actual = rendered(metrics)
 
-    def total(name, **wanted):
-        return sum(v for (n, pairs), v in found.items() if n == name and wanted.items() <= dict(pairs).items())
+    def total(name, **expected):
+        return sum(v for (n, pairs), v in actual.items() if n == name and expected.items() <= dict(pairs).items())
 
     assert total("ingress_upstream_requests_total") == len(events)
     failed = [event for event in events if (event[1].status or 0) >= 500]
@@ -80,7 +80,7 @@ def test_the_text_says_what_was_counted(events):
     for bound in BUCKETS:
         within = sum(time <= bound * SECOND for time in timed)
         assert total("ingress_upstream_response_seconds_bucket", le=str(bound)) == within
-    assert sum(v for (n, _), v in found.items() if n == "enricher_attributions_total") == len(events)
+    assert sum(v for (n, _), v in actual.items() if n == "enricher_attributions_total") == len(events)
 
 
 def test_no_label_but_the_known_ones():
@@ -96,8 +96,21 @@ def test_no_label_but_the_known_ones():
     assert series["ingress_upstream_response_seconds_bucket"] == {"namespace", "service", "le"}
     edge = {"client_namespace", "client_service", "namespace", "service"}
     assert series["enricher_edge_requests_total"] == series["enricher_edge_errors_total"] == edge
-    known = {*pod, *edge, "code", "retried", "origin", "protocol", "reason", "le", "result", "grade", "kind", "version"}
-    assert set().union(*series.values()) <= known
+    allowed_labels = {
+        *pod,
+        *edge,
+        "code",
+        "retried",
+        "origin",
+        "protocol",
+        "reason",
+        "le",
+        "result",
+        "grade",
+        "kind",
+        "version",
+    }
+    assert set().union(*series.values()) <= allowed_labels
 
 
 def test_a_gone_pods_series_expire_and_a_live_ones_do_not():
@@ -127,9 +140,9 @@ def test_no_more_series_than_the_cap():
     assert len(metrics.pods) <= 11
     assert metrics.overflowed == 90
     assert metrics.pods[OVERFLOW].requests == 90
-    found = rendered(metrics)
-    assert sum(v for (n, _), v in found.items() if n == "ingress_upstream_requests_total") == 100
-    assert [v for (n, _), v in found.items() if n.startswith("enricher_") and v == 90], "told nowhere"
+    actual = rendered(metrics)
+    assert sum(v for (n, _), v in actual.items() if n == "ingress_upstream_requests_total") == 100
+    assert [v for (n, _), v in actual.items() if n.startswith("enricher_") and v == 90], "told nowhere"
 
 
 def test_unusual_statuses_make_no_series():
@@ -174,14 +187,14 @@ def test_rendering_while_counting():
 
 def test_gauges():
     gauges = Gauges(2, 3, 4, 5.5, watch=WatchSummary(True, Counter(gone=2), 7.5))
-    found = rendered(Metrics(), gauges)
-    own = {name: value for (name, _), value in found.items()}
+    actual = rendered(Metrics(), gauges)
+    own = {name: value for (name, _), value in actual.items()}
     assert own["enricher_sources"] == 2
     assert own["enricher_endpoints"] == 3
     assert own["enricher_lag_bytes"] == 4
     assert own["enricher_lag_seconds"] == 5.5
     assert own["enricher_watch_synced"] == 1
-    assert found["enricher_watch_restarts_total", labels(reason="gone")] == 2
+    assert actual["enricher_watch_restarts_total", labels(reason="gone")] == 2
     assert own["enricher_watch_last_event_age_seconds"] == 7.5
     assert own["enricher_build_info"] == 1
 

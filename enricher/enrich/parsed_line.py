@@ -1,0 +1,75 @@
+"""One line, parsed and attributed. Pure."""
+
+import re
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+
+from enricher.accesslog.detection import FormatTimeline
+from enricher.accesslog.error_log import ErrorLine, is_other_line, parse_error_line
+from enricher.accesslog.profiles import Format
+from enricher.accesslog.record import Record
+from enricher.endpoints.attribution import Attribution, Histories, Window, attribute, prefer_reported_pod
+from enricher.enrich.windows import attempt_windows, error_window
+from enricher.labels import LineKind
+from enricher.line import Line
+from enricher.timestamps import parse_rfc3339
+
+_POD_NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
+"""Names that Kubernetes allows for pods: a log line can be forged."""
+
+
+class ParsedLine(NamedTuple):
+    """A line with what was read from it, and when it was written (ns)."""
+
+    line: Line
+    at: int | None
+    kind: LineKind
+    record: Record | None = None
+    format: Format | None = None
+    """The format that the record was read with."""
+    windows: Sequence[Window | None] = ()
+    """When each of the record's attempts took place."""
+    error: ErrorLine | None = None
+
+
+def parse_line(formats: FormatTimeline, line: Line) -> ParsedLine:
+    """Parse a line. stderr has no access lines: nginx prints clients' paths there as they are."""
+    at = parse_rfc3339(line.stamp)
+    if line.stream != "stderr" and (result := formats.parse(line.text, at)):
+        log_format, record = result
+        return ParsedLine(line, at, LineKind.ACCESS, record, log_format, attempt_windows(record, at))
+    if error := parse_error_line(line.text):
+        return ParsedLine(line, at, LineKind.ERROR, error=error)
+    is_other = line.stream == "stderr" or is_other_line(line.text)
+    return ParsedLine(line, at, LineKind.OTHER if is_other else LineKind.PARSE_ERROR)
+
+
+def attribute_line(
+    histories: Histories, parsed: ParsedLine, pod_variable: str, cut_off: Collection[int] = ()
+) -> list[Attribution]:
+    """Attribute each attempt of an access line, or the upstream that an error line names.
+
+    `cut_off` are the indexes of attempts whose answers were cut off, according to the error log.
+    """
+    at, record, error = parsed.at, parsed.record, parsed.error
+    if error and error.upstream:
+        return [attribute(histories, error.upstream, error_window(at, error.reason), answered=False)]
+    if not record:
+        return []
+    attributions = []
+    for index, (attempt, window) in enumerate(zip(record.attempts, parsed.windows, strict=True)):
+        answered = attempt.answered and index not in cut_off
+        attributions.append(
+            attribute(histories, attempt.addr, window, answered=answered, upstream_name=record.upstream_name)
+        )
+    if pod := reported_pod(record, pod_variable):
+        attributions[-1] = prefer_reported_pod(histories, attributions[-1], pod)
+    return attributions
+
+
+def reported_pod(record: Record, variable: str) -> str:
+    """Return the name that the answering pod gave itself in a variable of the format; empty if it did not."""
+    pod = record.fields.get(variable)
+    if not isinstance(pod, str) or not record.attempts or not record.attempts[-1].answered:
+        return ""
+    return pod if _POD_NAME.fullmatch(pod) else ""
