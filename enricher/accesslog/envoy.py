@@ -11,14 +11,14 @@ from typing import Any
 
 import orjson
 
-from enricher.accesslog.compiler import LogFormat, LogFormatError, Token, compile_tokens
 from enricher.accesslog.escaping import MISSING, decode_text
+from enricher.accesslog.format_compiler import LogFormat, LogFormatError, Token, compile_tokens
 from enricher.accesslog.grpc import parse_status
 from enricher.accesslog.json_format import JsonFormat
 from enricher.accesslog.record import Attempt, Record, parse_integer
 from enricher.accesslog.values import INTEGER, MILLISECONDS, TEXT, WORD, ValueType, make_dialect, parse_milliseconds
-from enricher.labels import Origin, Reason
 from enricher.timestamps import MILLISECOND, parse_rfc3339
+from enricher.vocabulary import Origin, Reason
 
 DEFAULT = (
     '[%START_TIME%] "%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%" %RESPONSE_CODE% %RESPONSE_FLAGS% '

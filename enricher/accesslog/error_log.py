@@ -11,7 +11,7 @@ import re
 from typing import NamedTuple
 
 from enricher.accesslog.escaping import decode_text
-from enricher.labels import Reason
+from enricher.vocabulary import Reason
 
 _HEAD = re.compile(rb"(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) \[(\w+)\] (\d+)#\d+: (?:\*(\d{1,18}) )?")
 _FIELD_NAME = re.compile(rb', (?:(client|server): |(request|subrequest|upstream|host|referrer): ")')

@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from enricher.accesslog.compiler import LogFormat, LogFormatError, Token, compile_tokens
 from enricher.accesslog.escaping import decode_text, unescape
+from enricher.accesslog.format_compiler import LogFormat, LogFormatError, Token, compile_tokens
 from enricher.accesslog.record import Attempt, Record, parse_integer
 from enricher.accesslog.values import (
     INTEGER,
@@ -21,8 +21,8 @@ from enricher.accesslog.values import (
     make_dialect,
     parse_milliseconds,
 )
-from enricher.labels import Origin, Reason
 from enricher.timestamps import SECOND, parse_time_local
+from enricher.vocabulary import Origin, Reason
 
 HTTPLOG = "%ci:%cp [%tr] %ft %b/%s %TR/%Tw/%Tc/%Tr/%Ta %ST %B %CC %CS %tsc %ac/%fc/%bc/%sc/%rc %sq/%bq %hr %hs %{+Q}r"
 """The format of `option httplog`."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from enricher.accesslog.compiler import Dialect
+from enricher.accesslog.format_compiler import Dialect
 from enricher.accesslog.record import Record
 
 

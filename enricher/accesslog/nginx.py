@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from enricher.accesslog.compiler import Dialect, LogFormat, LogFormatError, Token, compile_tokens
 from enricher.accesslog.escaping import MISSING, decode_text
+from enricher.accesslog.format_compiler import Dialect, LogFormat, LogFormatError, Token, compile_tokens
 from enricher.accesslog.grpc import parse_status
 from enricher.accesslog.nginx_variables import (
     ATTEMPT_LISTS,

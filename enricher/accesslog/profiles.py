@@ -8,7 +8,7 @@ from functools import cache
 from typing import NamedTuple
 
 from enricher.accesslog import envoy, haproxy, nginx, traefik
-from enricher.accesslog.compiler import LogFormat
+from enricher.accesslog.format_compiler import LogFormat
 from enricher.accesslog.json_format import JsonFormat
 
 Format = LogFormat | JsonFormat

@@ -10,8 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from enricher.labels import Origin, Reason
 from enricher.timestamps import SECOND, parse_decimal_seconds
+from enricher.vocabulary import Origin, Reason
 
 LIST_SEPARATOR = re.compile(rb", | : ")
 """What stands between two elements of an upstream list."""
@@ -72,7 +72,7 @@ class ErrorLabels(NamedTuple):
     retried: str
     """Whether another attempt followed: `true` or `false`."""
     origin: str
-    """Who made the answer, see enricher.labels.Origin."""
+    """Who made the answer, see enricher.vocabulary.Origin."""
     protocol: str = "http"
     """Which protocol the code belongs to: `http` or `grpc`."""
 

@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from enricher.accesslog.compiler import LogFormat, LogFormatError, Token, compile_tokens
 from enricher.accesslog.escaping import decode_text, unescape
+from enricher.accesslog.format_compiler import LogFormat, LogFormatError, Token, compile_tokens
 from enricher.accesslog.json_format import JsonFormat
 from enricher.accesslog.record import Attempt, Record, parse_integer
 from enricher.accesslog.values import INTEGER, MILLISECONDS, NANOSECONDS, WORD, ValueType, make_dialect

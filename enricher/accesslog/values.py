@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
-from enricher.accesslog.compiler import Dialect
 from enricher.accesslog.escaping import MISSING, decode_text, unescape
+from enricher.accesslog.format_compiler import Dialect
 from enricher.accesslog.nginx_variables import Seconds, convert_integer
 from enricher.accesslog.record import Record, parse_integer
 from enricher.timestamps import MILLISECOND

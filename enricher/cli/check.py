@@ -16,8 +16,8 @@ from typing import Any, Literal, NamedTuple
 
 from rich.text import Text
 
-from enricher.accesslog.compiler import LogFormatError
 from enricher.accesslog.detection import FormatDetector
+from enricher.accesslog.format_compiler import LogFormatError
 from enricher.accesslog.profiles import DEFAULT_PROFILE
 from enricher.cli.check_logs import LogSample, read_last_lines, read_sample
 from enricher.cli.common import print_config
@@ -27,8 +27,8 @@ from enricher.config.resolve import configuration_warnings, resolve
 from enricher.config.settings import ListenAddress, Settings
 from enricher.endpoints.files import load_endpoints
 from enricher.errors import EXIT_CONFIGURATION, ConfigurationError, EnricherError
-from enricher.kube.access import REVIEW_TIMEOUT, is_allowed
 from enricher.kube.client import ApiClient, connect
+from enricher.kube.permissions import REVIEW_TIMEOUT, is_allowed
 from enricher.kube.responses import ApiError, get_response, read_page
 from enricher.kube.watcher import CONFIG_MAPS, ENDPOINT_SLICES, SERVICES, Resource
 from enricher.line import Source

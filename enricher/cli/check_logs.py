@@ -7,11 +7,11 @@ from typing import NamedTuple
 from enricher.accesslog.detection import FormatDetector, detect_profile
 from enricher.accesslog.profiles import PROFILES, Formats, profile_formats
 from enricher.enrich.parsed_line import parse_line
-from enricher.labels import LineKind
 from enricher.line import Line, Source
+from enricher.tailer.file_names import LogName, list_files
 from enricher.tailer.framing import Framer
-from enricher.tailer.logfile import LogFile
-from enricher.tailer.rotation import LogName, list_files
+from enricher.tailer.plain_or_gzip import LogFile
+from enricher.vocabulary import LineKind
 
 MAX_LINES = 200
 """Lines of a log that are checked."""

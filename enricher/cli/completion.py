@@ -7,7 +7,7 @@ from typing import Any
 
 import shtab
 
-from enricher.cli.parser import build_parser
+from enricher.cli.commands import build_parser
 from enricher.config.options import ALL_OPTIONS
 
 _COMPLETED_PATHS = {"FILE": shtab.FILE, "DIR": shtab.DIRECTORY}

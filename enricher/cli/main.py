@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from enricher.cli.parser import build_parser
+from enricher.cli.commands import build_parser
 from enricher.errors import EXIT_CONFIGURATION, EXIT_FAILURE, EnricherError
 from enricher.text import printable
 

@@ -8,8 +8,8 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from enricher.accesslog.compiler import LogFormatError
 from enricher.accesslog.detection import FormatTimeline
+from enricher.accesslog.format_compiler import LogFormatError
 from enricher.accesslog.profiles import PROFILES, Formats, profile_formats
 from enricher.kube.watcher import Changed, Listed
 

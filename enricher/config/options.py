@@ -12,7 +12,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from enricher.accesslog.compiler import LogFormatError
+from enricher.accesslog.format_compiler import LogFormatError
 from enricher.accesslog.profiles import PROFILES, Formats
 from enricher.config.settings import ListenAddress, Settings
 from enricher.errors import ConfigurationError, UsageError

@@ -15,8 +15,8 @@ from enricher.endpoints.history import History
 from enricher.endpoints.slices import NO_SERVICE, Owner, Service, canonical_ip, split_address
 from enricher.endpoints.spans import Span, spans_of_port
 from enricher.endpoints.tenure import BEGINNING, FOREVER, Tenure, ports_overlap
-from enricher.labels import Grade
 from enricher.timestamps import SECOND
+from enricher.vocabulary import Grade
 
 GRACE_PERIOD = 30 * SECOND
 """Time (ns) for which an address that no pod took over is still attributed to its last holder.

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from enricher.accesslog.compiler import LogFormat
 from enricher.accesslog.detection import FormatDetector, FormatTimeline
 from enricher.accesslog.error_log import ErrorLine
+from enricher.accesslog.format_compiler import LogFormat
 from enricher.accesslog.profiles import Format
 from enricher.accesslog.record import Attempt, BucketedTime, ErrorLabels, Record
 from enricher.endpoints.attribution import Attribution, Histories, attribute_client, service_of_attribution
@@ -16,6 +16,7 @@ from enricher.endpoints.slices import Service
 from enricher.enrich import fastpath
 from enricher.enrich.error_correlation import ErrorCorrelator, error_origin
 from enricher.enrich.fastpath import FastPath, patterns
+from enricher.enrich.holding import HOLD_TIMEOUT, HoldPolicy
 from enricher.enrich.output import (
     TemplateCache,
     attempt_fields,
@@ -29,20 +30,14 @@ from enricher.enrich.output import (
 )
 from enricher.enrich.parsed_line import ParsedLine, attribute_line, parse_line
 from enricher.enrich.windows import request_window
-from enricher.labels import LineKind
 from enricher.line import Block, Line, Source
-from enricher.timestamps import SECOND, parse_rfc3339
+from enricher.timestamps import parse_rfc3339
+from enricher.vocabulary import LineKind
 
-HOLD_TIMEOUT = SECOND
-"""Longest time (ns) after it was written for which a line may wait for the watch to catch up with it."""
 MAX_UNCOUNTED = 250_000
 """Largest number of lines of the fast path that wait to be counted together."""
 MAX_FAST_PATHS = 50
 """Largest number of formats with a fast path."""
-HOLD_BACKOFF = 60 * SECOND
-"""Ns for which no line waits for an address, once a line has waited for it without result."""
-MAX_HOLD_BACKOFFS = 10_000
-"""Largest number of addresses with such a backoff."""
 
 
 class Counts(fastpath.Counts, Protocol):
@@ -113,7 +108,7 @@ class Enricher:
         """The format of each source's last line that took the slow path."""
         self._uncounted = 0
         self._correlators: defaultdict[Source, ErrorCorrelator] = defaultdict(ErrorCorrelator)
-        self._hold_backoffs: dict[str, int] = {}
+        self._hold_policy = HoldPolicy()
 
     def enrich(
         self,
@@ -163,11 +158,8 @@ class Enricher:
             self._last_formats[source] = parsed.format
         cut_off = self._correlators[source].cut_off_attempts(parsed.record, parsed.windows) if parsed.record else ()
         attributions = attribute_line(self._histories, parsed, self._pod_variable, cut_off)
-        if now is not None and parsed.at is not None and abs(now - parsed.at) < HOLD_TIMEOUT:
-            if self._should_hold(parsed, attributions, now):
-                return None
-        elif now is not None:
-            self._back_off(parsed, attributions, now)
+        if now is not None and self._hold_policy.must_hold(parsed, attributions, now):
+            return None
         return self._render(source, parsed, attributions)
 
     def _fast_path(self, log_format: Format | None) -> FastPath | None:
@@ -253,19 +245,6 @@ class Enricher:
         self._detector.forget(source)
         self._templates.forget(source)
 
-    # --- holding: a line whose address the watch may be about to explain ----------------------------------------
-
-    def _should_hold(self, parsed: ParsedLine, attributions: list[Attribution], now: int) -> bool:
-        return any(self._hold_backoffs.get(addr, 0) < now for addr in _changeable_addresses(parsed, attributions))
-
-    def _back_off(self, parsed: ParsedLine, attributions: list[Attribution], now: int) -> None:
-        """Hold no lines for a while for an address that stayed unknown, such as one outside the cluster."""
-        for addr in _changeable_addresses(parsed, attributions):
-            if len(self._hold_backoffs) >= MAX_HOLD_BACKOFFS:
-                self._hold_backoffs.clear()
-            if self._hold_backoffs.get(addr, 0) < now:
-                self._hold_backoffs[addr] = now + HOLD_BACKOFF
-
     # --- rendering: one JSON object, and its counts --------------------------------------------------------------
 
     def _render(self, source: Source, parsed: ParsedLine, attributions: list[Attribution]) -> bytes:
@@ -333,10 +312,3 @@ def _stdout_texts(lines: Iterable[Line]) -> Iterator[bytes]:
     for line in lines:
         if line.stream != "stderr":
             yield line.text
-
-
-def _changeable_addresses(parsed: ParsedLine, attributions: list[Attribution]) -> list[str]:
-    """Return the addresses whose attribution may change when the watch catches up."""
-    record, error = parsed.record, parsed.error
-    addrs = [attempt.addr for attempt in record.attempts] if record else [error.upstream if error else ""]
-    return [addr for addr, attribution in zip(addrs, attributions, strict=False) if attribution.may_change]

@@ -12,8 +12,8 @@ from typing import NamedTuple
 from enricher.accesslog.error_log import ErrorLine
 from enricher.accesslog.record import Attempt, Record
 from enricher.endpoints.attribution import Window
-from enricher.labels import Origin, Reason
 from enricher.timestamps import MILLISECOND, SECOND
+from enricher.vocabulary import Origin, Reason
 
 MAX_PENDING = 1000
 """Largest number of a source's error lines that wait for their access lines."""

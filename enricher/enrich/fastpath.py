@@ -13,7 +13,7 @@ from functools import lru_cache
 from operator import attrgetter, itemgetter
 from typing import NamedTuple, Protocol, TypeVar
 
-from enricher.accesslog.compiler import LogFormat, Token
+from enricher.accesslog.format_compiler import LogFormat, Token
 from enricher.accesslog.nginx import NGINX, effective_upstream_name
 from enricher.accesslog.nginx_variables import (
     ATTEMPT_LISTS,
@@ -38,9 +38,9 @@ from enricher.endpoints.tenure import FOREVER
 from enricher.enrich.error_correlation import ErrorCorrelator, error_origin
 from enricher.enrich.output import NEEDS_ESCAPING, attribution_fragments, client_fields, dump_line, escape_json
 from enricher.enrich.windows import MAX_REQUEST_TIME
-from enricher.labels import Grade, Origin
 from enricher.line import Block
 from enricher.timestamps import SECOND, parse_decimal_seconds, parse_rfc3339, parse_time_local
+from enricher.vocabulary import Grade, Origin
 
 T = TypeVar("T")
 Key = tuple[bytes, ...]

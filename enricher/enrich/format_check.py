@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from enricher.labels import LineKind
+from enricher.vocabulary import LineKind
 
 WARNING_LINES = 20
 """Number of lines that do not fit the log format, while none fits it, after which it looks wrong."""

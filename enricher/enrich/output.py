@@ -5,16 +5,16 @@ from typing import Any
 
 import orjson
 
-from enricher.accesslog.compiler import LogFormat
 from enricher.accesslog.escaping import unescape
+from enricher.accesslog.format_compiler import LogFormat
 from enricher.accesslog.nginx_variables import ATTEMPT_LISTS, INTEGER_VARIABLES, SECONDS_VARIABLES, Seconds
 from enricher.accesslog.record import Record
 from enricher.endpoints.attribution import Attribution
 from enricher.endpoints.slices import Owner
-from enricher.labels import LineKind
 from enricher.line import Line, Source
 from enricher.text import escape_bytes
 from enricher.timestamps import MILLISECOND, format_rfc3339
+from enricher.vocabulary import LineKind
 
 RESERVED_NAMES = frozenset(
     (

@@ -10,9 +10,9 @@ from enricher.accesslog.profiles import Format
 from enricher.accesslog.record import Record
 from enricher.endpoints.attribution import Attribution, Histories, Window, attribute, prefer_reported_pod
 from enricher.enrich.windows import attempt_windows, error_window
-from enricher.labels import LineKind
 from enricher.line import Line
 from enricher.timestamps import parse_rfc3339
+from enricher.vocabulary import LineKind
 
 _POD_NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
 """Names that Kubernetes allows for pods: a log line can be forged."""

@@ -2,8 +2,8 @@
 
 from enricher.accesslog.record import Record
 from enricher.endpoints.attribution import Window
-from enricher.labels import Reason
 from enricher.timestamps import MILLISECOND, SECOND
+from enricher.vocabulary import Reason
 
 CLOCK_TOLERANCE = 10 * MILLISECOND
 """Ns by which nginx's times may be too early: it reads the clock once in each turn of its event loop."""

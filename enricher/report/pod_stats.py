@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from enricher.labels import Grade
 from enricher.report.record_view import OutputRecord, client_text, error_code, outcome_text, request_text, time_text
 from enricher.text import printable
 from enricher.timestamps import SECOND, parse_rfc3339
+from enricher.vocabulary import Grade
 
 UNNAMED = "—"
 """Stands for the namespace, service or pod of an attempt that names none."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from enricher.errors import ConfigurationError
 from enricher.line import Source
-from enricher.tailer.rotation import is_rotated
+from enricher.tailer.file_names import is_rotated
 from enricher.tailer.selector import Selector
 
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from enricher.tailer.file_names import LogName, SortKey
 from enricher.tailer.framing import Framing
-from enricher.tailer.logfile import HEAD_SIZE, LogFile
-from enricher.tailer.rotation import LogName, SortKey
+from enricher.tailer.plain_or_gzip import HEAD_SIZE, LogFile
 
 
 @dataclass(slots=True)

@@ -3,9 +3,9 @@
 import os
 from collections.abc import Sequence
 
-from enricher.tailer.logfile import LogFile, RefusedError
+from enricher.tailer.file_names import LogName, list_files
+from enricher.tailer.plain_or_gzip import LogFile, RefusedError
 from enricher.tailer.position import FileIdentity, Position
-from enricher.tailer.rotation import LogName, list_files
 
 
 class RotatedLog:

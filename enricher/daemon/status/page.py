@@ -8,8 +8,8 @@ from html import escape
 from enricher.daemon.status.error_rates import MAX_KEYS
 from enricher.daemon.status.model import FailingPod, FollowedSource, Status
 from enricher.daemon.status.style import ICON, STYLE
-from enricher.labels import Grade, LineKind
 from enricher.text import truncate
+from enricher.vocabulary import Grade, LineKind
 
 REFRESH = 30
 """Seconds between reloads of a page that was requested with `?refresh=30`; without that it is never reloaded."""

@@ -21,7 +21,8 @@ from enricher.endpoints.files import load_endpoints
 from enricher.endpoints.history import History
 from enricher.endpoints.slices import read_slice, service_as_slice
 from enricher.endpoints.tenure import BEGINNING
-from enricher.enrich.engine import HOLD_TIMEOUT, Enricher, Hold, Output
+from enricher.enrich.engine import Enricher, Hold, Output
+from enricher.enrich.holding import HOLD_TIMEOUT
 from enricher.line import Source
 from enricher.metrics.counters import Metrics
 from enricher.tailer.reader import read_file

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import orjson
 import pytest
 
+from enricher.cli.commands import build_parser
 from enricher.cli.main import main
-from enricher.cli.parser import build_parser
 from enricher.endpoints.files import load_endpoints
 from enricher.errors import EnricherError
 from enricher.state_file import StateFile

@@ -2,7 +2,7 @@
 
 import pytest
 
-from enricher.accesslog.compiler import LogFormatError
+from enricher.accesslog.format_compiler import LogFormatError
 from enricher.accesslog.nginx import compile_format
 
 

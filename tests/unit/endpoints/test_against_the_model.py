@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from enricher.endpoints.attribution import Attribution, Histories, attribute
 from enricher.endpoints.history import History
 from enricher.endpoints.slices import read_slice
-from enricher.enrich.engine import HOLD_TIMEOUT
+from enricher.enrich.holding import HOLD_TIMEOUT
 from enricher.enrich.windows import attempt_windows
 from enricher.timestamps import SECOND
 from tests.unit.endpoints.reference import HORIZON, SLICE_LAG, START_UP, Life, Trial, World, ns, trials

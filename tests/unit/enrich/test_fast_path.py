@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from enricher.accesslog.compiler import LogFormatError
 from enricher.accesslog.detection import FormatDetector
+from enricher.accesslog.format_compiler import LogFormatError
 from enricher.accesslog.nginx import INGRESS_NGINX, compile_format
 from enricher.accesslog.profiles import UPSTREAMS_GRPC
 from enricher.endpoints.attribution import Histories

@@ -3,7 +3,8 @@
 import orjson
 import pytest
 
-from enricher.enrich.engine import HOLD_BACKOFF, HOLD_TIMEOUT, Hold, Output
+from enricher.enrich.engine import Hold, Output
+from enricher.enrich.holding import HOLD_BACKOFF, HOLD_TIMEOUT
 from enricher.line import Line
 from enricher.timestamps import format_rfc3339
 from tests.unit.enrich.controller_lines import AT, SOURCE, STAMP, access, enrich_all, slice_of

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from enricher.tailer import logfile
+from enricher.tailer import plain_or_gzip
 from tests.support.kubelet import Container, Reading, open_descriptors
 
 
@@ -21,7 +21,7 @@ def locked(monkeypatch) -> set[str]:
             raise PermissionError(13, "Permission denied", path)
         return real(path, *args, **kwargs)
 
-    monkeypatch.setattr(logfile.os, "open", fake)
+    monkeypatch.setattr(plain_or_gzip.os, "open", fake)
     return paths
 
 
@@ -109,7 +109,7 @@ def test_a_file_that_fails_to_open_once_is_not_taken_for_gone(container, reading
             raise failures.pop()
         return real(path, *args, **kwargs)
 
-    monkeypatch.setattr(logfile.os, "open", fail_once)
+    monkeypatch.setattr(plain_or_gzip.os, "open", fail_once)
     container.write("b")
     assert reading.read() == []
     assert "Too many open files" in reading.follower.problem
@@ -168,7 +168,7 @@ def test_a_read_error_is_told_and_tried_again(container, reading, monkeypatch):
         raise OSError(5, "Input/output error")
 
     with monkeypatch.context() as patch:
-        patch.setattr(logfile.os, "pread", fail)
+        patch.setattr(plain_or_gzip.os, "pread", fail)
         assert reading.read() == []
         assert "Input/output error" in reading.follower.problem
     assert reading.read() == ["open end"]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from enricher.tailer.rotation import is_rotated, list_files
+from enricher.tailer.file_names import is_rotated, list_files
 
 
 def names(tmp_path: Path, *existing: str, of: str = "") -> list[str]:

@@ -82,8 +82,8 @@ def test_a_status_that_cannot_be_had_is_no_disaster(container, monkeypatch):
         raise OSError(116, "Stale file handle")
 
     with monkeypatch.context() as broken:
-        broken.setattr("enricher.tailer.logfile.LogFile.stat", stale)
-        broken.setattr("enricher.tailer.logfile.LogFile.read", lambda *_: stale(None))
+        broken.setattr("enricher.tailer.plain_or_gzip.LogFile.stat", stale)
+        broken.setattr("enricher.tailer.plain_or_gzip.LogFile.read", lambda *_: stale(None))
         assert reading.follower.position() == saved
         assert reading.follower.read() is None
         assert "Stale file handle" in reading.follower.problem

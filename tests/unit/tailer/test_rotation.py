@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from enricher.tailer import rotated_log
-from enricher.tailer.rotation import list_files
+from enricher.tailer.file_names import list_files
 from tests.support.kubelet import Container, Reading, compress, cri, open_descriptors
 
 
