@@ -36,7 +36,7 @@ class LineKind(StrEnum):
 
 
 class Origin(StrEnum):
-    """Who made a failed attempt's answer; NONE where the attempt did not fail."""
+    """Who made the answer of a failed attempt; NONE if it did not fail, or if its line alone does not show who."""
 
     POD = "pod"
     PROXY = "proxy"

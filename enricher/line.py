@@ -9,8 +9,8 @@ from typing import NamedTuple, overload
 class Source:
     """One container whose log is followed.
 
-    `path` is the directory or file that holds the log. `profile` is the name of the proxy's profile, if the user gave
-    one.
+    `path` is the directory or file that holds the log. `profile` is the name of the proxy's profile; it is empty unless
+    the user gave it.
     """
 
     path: str
@@ -39,27 +39,27 @@ class Block(Sequence[Line]):
     """Lines that have not been parsed from their frames yet.
 
     `body` holds whole physical lines, each of which is exactly one Line. A consumer of Lines iterates over the block; a
-    consumer that can read `body` as a whole saves that work. `frame` makes Lines of any bytes of `body` that are whole
-    physical lines.
+    consumer that can read `body` as a whole saves that work. `parse_frames` makes Lines of any bytes of `body` that are
+    whole physical lines.
     """
 
-    def __init__(self, body: bytes, frame: Callable[[bytes], list[Line]]) -> None:
+    def __init__(self, body: bytes, parse_frames: Callable[[bytes], list[Line]]) -> None:
         self.body = body
-        self.raw = body.split(b"\n")[:-1]
+        self.raw_lines = body.split(b"\n")[:-1]
         """The physical lines without their newlines."""
-        self.frame = frame
+        self.parse_frames = parse_frames
         self._lines: list[Line] | None = None
 
     def __len__(self) -> int:
-        return len(self.raw)
+        return len(self.raw_lines)
 
     @overload
     def __getitem__(self, index: int) -> Line: ...
     @overload
     def __getitem__(self, index: slice) -> list[Line]: ...
     def __getitem__(self, index: int | slice) -> Line | list[Line]:
-        if index == -1 and self._lines is None:  # the one line that is needed of a block whose body was read as a whole
-            return self.frame(self.raw[-1])[0]
+        if index == -1 and self._lines is None:  # all that is needed of a block whose body was read as a whole
+            return self.parse_frames(self.raw_lines[-1])[0]
         return self._get_lines()[index]
 
     def __iter__(self) -> Iterator[Line]:
@@ -72,5 +72,5 @@ class Block(Sequence[Line]):
 
     def _get_lines(self) -> list[Line]:
         if self._lines is None:
-            self._lines = self.frame(self.body)
+            self._lines = self.parse_frames(self.body)
         return self._lines

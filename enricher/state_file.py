@@ -14,7 +14,7 @@ from enricher.errors import ConfigurationError
 VERSION = 1
 """Version of the files' format. Files of another version are set aside."""
 _MAX_SET_ASIDE = 3
-"""Number of unusable files that are kept for inspection. Once there are that many, the last one is overwritten."""
+"""Number of unusable files that are kept for inspection. Once there are that many, the last of them is overwritten."""
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -41,7 +41,9 @@ class StateFile:
             _write(probe, b"")
             os.unlink(probe)
         except OSError as error:
-            raise ConfigurationError(f"state directory {self._directory}: {error.strerror}") from error
+            raise ConfigurationError(
+                f"cannot write in the state directory {self._directory} ({error.strerror}): choose another --state-dir"
+            ) from error
 
     def load(self, parse: Callable[[dict[str, Any]], T]) -> T | None:
         """Return the saved state as parsed by `parse`, or None if there is no usable file.
@@ -99,14 +101,14 @@ class StateFile:
 def unwrap_state(document: Any, name: str) -> dict[str, Any]:
     """Return the state in the parsed content of `<name>.json`.
 
-    Raise ValueError if it is not such a file or of another version.
+    Raise ValueError if it is not such a file, or is of another version.
     """
     match document:
         case {"version": int(version)} if version != VERSION:
             raise ValueError(f"the version of {name} is {version}, and only {VERSION} is supported")
         case {"version": int()} if isinstance(state := document.get(name), dict):
             return state
-    raise ValueError(f"not a file of {name}")
+    raise ValueError(f"not a {name} file")
 
 
 def lock_state_dir(state_dir: str) -> BinaryIO:
@@ -118,9 +120,11 @@ def lock_state_dir(state_dir: str) -> BinaryIO:
         file = open(os.path.join(state_dir, "lock"), "wb")  # noqa: SIM115  # the caller closes it
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise ConfigurationError(f"state directory {state_dir}: another process uses it") from error
+        raise ConfigurationError(
+            f"cannot lock the state directory {state_dir} (another process uses it): give each daemon its own"
+        ) from error
     except OSError as error:
-        raise ConfigurationError(f"state directory {state_dir}: {error.strerror}") from error
+        raise ConfigurationError(f"cannot lock the state directory {state_dir} ({error.strerror})") from error
     return file
 
 

@@ -7,8 +7,8 @@ client may have chosen (a user name, a header, the request) as text:
 - Other text may hold anything. It is taken as long as what follows it still fits, and never given back.
 
 Text beside one of nginx's upstream lists can look like more of that list. nginx writes all lists of a line with the
-same separators, and text can only add to a list, so each list is first taken as long as it can be, and then cut to the
-shortest. The place where a list ends and text begins is a `Border`.
+same separators, and text can only add to a list. So each list is first taken as long as possible,
+and then cut to the length of the shortest. The place where a list ends and text begins is a `Border`.
 """
 
 import re
@@ -111,13 +111,13 @@ class LogFormat:
 
 
 def compile_tokens(text: str, escape: str, tokens: Sequence[Token], dialect: Dialect) -> LogFormat:
-    """Return the parser for a format that was split into tokens. Raise LogFormatError if there can be none."""
+    """Return the parser for a format that was split into tokens. Raise LogFormatError if it cannot be compiled."""
     names = tuple(dict.fromkeys(token.variable for token in tokens if token.variable))
     if any("\n" in token.literal for token in tokens):
         raise LogFormatError("the format contains a line break: remove it, so that each request is one line")
     if not names:
         word = re.fullmatch(r"\s*(\w+)\s*", text)
-        hint = f": {word[1]} is the name of a format, give the format itself" if word else ""
+        hint = f": {word[1]} is the name of a format; give the format itself" if word else ""
         raise LogFormatError(f"the format contains no variable{hint}")
     _reject_adjacent_variables(tokens, dialect)
     borders = tuple(_find_borders(tokens, escape, dialect))
@@ -188,7 +188,7 @@ def _build_pattern(
     lists_after_space = {border.list_name for border in borders if border.is_space_before_list}
     pattern, literal, is_open, seen = dialect.prefix, "", False, set[str]()
     ends = [_END_OF_FORMAT, _END_OF_FORMAT]
-    for token, following, then in zip(tokens, [*tokens[1:], *ends], [*tokens[2:], *ends], strict=False):
+    for token, following, next_but_one in zip(tokens, [*tokens[1:], *ends], [*tokens[2:], *ends], strict=False):
         if token.literal:
             literal = token.literal
             pattern += re.escape(literal)
@@ -199,14 +199,16 @@ def _build_pattern(
             is_open = not _is_quoted(following, escape)
             pattern += "(?>" * is_open
             inner = _text_pattern(following, escape)
-            is_before_text = following.literal and then.variable and dialect.shape(then.variable) is None
+            is_before_text = (
+                following.literal and next_but_one.variable and dialect.shape(next_but_one.variable) is None
+            )
             if is_open and (shortest or is_before_text):
                 inner += "?"  # of two texts the first ends as soon as it can, or the second might never fit
         elif token.variable in dialect.lists and (is_open or token.variable in lists_beside_text):
             last_only = token.variable in lists_after_space
             inner = list_shape_beside_text(token.variable, literal.strip(" "), last_only=last_only)
             if not is_open and token == tokens[-3] and following.literal == " ":
-                # All that is left is a list and text: whether it is text is asked once, not for each end of the list.
+                # Only a list and text are left: whether it can be text is checked once, not at each end of the list.
                 pattern += rf"(?={_text_pattern(_END_OF_FORMAT, escape)}\Z)"
         pattern += f"(?:{inner})" if token.variable in seen else f"({inner})"
         seen.add(token.variable)
@@ -262,7 +264,7 @@ def place_borders(raw: dict[str, bytes], lists: Iterable[str], borders: Iterable
 
 
 def _count_genuine_separators(raw: dict[str, bytes], border: Border) -> int:
-    """Return how many separators of the line's only list text cannot have written: it may begin with ` : `."""
+    """Return how many separators of the line's only list cannot come from the text, which may begin with ` : `."""
     return 0 if border.text_is_first else raw[border.list_name].partition(b" : ")[0].count(b", ")
 
 
@@ -279,7 +281,7 @@ def _extend_list(raw: dict[str, bytes], border: Border) -> None:
 
 
 def _shorten_list(raw: dict[str, bytes], border: Border, max_separators: int) -> None:
-    """Move what a list has beyond `max_separators` to the text beside it, if it could have been the text's."""
+    """Move the elements of a list beyond `max_separators` to the text beside it, if they may belong to the text."""
     text, elements, literal = raw[border.text_name], raw[border.list_name], border.literal
     separators = list(LIST_SEPARATOR.finditer(elements))
     if len(separators) <= max_separators:

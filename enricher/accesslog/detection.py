@@ -1,4 +1,4 @@
-"""The formats that a source's lines may have: as configured, as its first lines show, and at a given time. Pure.
+"""The formats that a source's lines may have: as configured or as detected from its lines, at each time. Pure.
 
 A controller's format changes while it runs, and lines are read late. So formats have times, as addresses do. Around a
 change, lines of both formats are read for a while, because an old worker of nginx goes on until its last request is
@@ -24,21 +24,21 @@ CHANGE_LAG = 600 * SECOND
 worker-shutdown-timeout.
 """
 MAX_CHANGES = 100
-"""How many changes of the format are remembered."""
+"""Number of changes of the format that are remembered."""
 DETECTION_LINES = 200
-"""How many of a source's first lines are examined to detect which proxy wrote them."""
+"""Number of a source's first lines that are examined to detect which proxy wrote them."""
 DETECTION_VOTES = 20
-"""How many access lines are enough to decide which proxy it is."""
+"""Number of access lines that are enough to decide which proxy it is."""
 RECHECKED_LINES = 5
-"""How many lines of each chunk are examined after the first DETECTION_LINES, or after a decision for a profile other
-than the default.
+"""Number of lines of each chunk that are examined after the first DETECTION_LINES, or after a decision for a profile
+other than the default.
 """
 
 _BACKSLASHES = {
     "default": re.compile(rb"(?:[^\\]|\\x[0-9A-F]{2})*+", re.DOTALL),
     "json": re.compile(rb'(?:[^\\]|\\["\\/bfnrtu])*+', re.DOTALL),
 }
-"""The lines in which every backslash can be from this way to escape."""
+"""Patterns of the lines in which every backslash can come from this way to escape."""
 
 
 class _Change(NamedTuple):
@@ -54,7 +54,7 @@ class FormatTimeline:
 
     def __init__(self, first: Formats, *, exclusive: bool = False) -> None:
         self.exclusive = exclusive
-        """Whether no line fits two of the formats."""
+        """Whether no line can fit two of the formats."""
         self._changes = [_Change(float("-inf"), float("-inf"), first)]
 
     def start_with(self, formats: Formats, at: int) -> None:
@@ -108,32 +108,32 @@ class FormatTimeline:
         Return None if no format fits, or if two formats yield different attempts: a client may have chosen a text that
         another format takes for upstreams.
         """
-        possible = self.formats_at(at)
+        formats = self.formats_at(at)
         readings = (
             (log_format, record)
-            for log_format in possible
-            if (record := log_format.parse(line)) and _can_be_escaped_by(log_format, possible, line)
+            for log_format in formats
+            if (record := log_format.parse(line)) and _can_be_escaped_by(log_format, formats, line)
         )
         first = next(readings, None)
-        if first is None or self.exclusive or len(possible) == 1:
+        if first is None or self.exclusive or len(formats) == 1:
             return first
         return first if all(record.attempts == first[1].attempts for _, record in readings) else None
 
-    def single_format(self, possible: Formats, likely: Format | None) -> Format | None:
-        """Return the format that lines can be parsed with as if there were no others, or None if there is none.
+    def single_format(self, formats: Formats, likely_format: Format | None) -> Format | None:
+        """Return the one format that lines can be parsed with as if there were no others; None if there is none.
 
-        `likely` is the format that the lines seem to have.
+        `likely_format` is the format that the lines seem to have.
         """
-        if self.exclusive and likely in possible:
-            return likely
-        if any(log_format.text == possible[0].text for log_format in possible[1:]):
-            return None  # which of the formats of one text it is, only `parse` finds out
-        return possible[0] if len(possible) == 1 or self.exclusive else None
+        if self.exclusive and likely_format in formats:
+            return likely_format
+        if any(log_format.text == formats[0].text for log_format in formats[1:]):
+            return None  # only `parse` finds out which of the formats with the same text it is
+        return formats[0] if len(formats) == 1 or self.exclusive else None
 
 
-def _can_be_escaped_by(log_format: Format, possible: Formats, line: bytes) -> bool:
-    """Return whether the line's backslashes can be this format's, if another format differs in nothing else."""
-    if b"\\" not in line or not any(other.text == log_format.text for other in possible if other is not log_format):
+def _can_be_escaped_by(log_format: Format, formats: Formats, line: bytes) -> bool:
+    """Return whether the line's backslashes can be this format's, if another of the formats differs in nothing else."""
+    if b"\\" not in line or not any(other.text == log_format.text for other in formats if other is not log_format):
         return True
     allowed = _BACKSLASHES.get(getattr(log_format, "escape", ""))
     return allowed is None or allowed.fullmatch(line) is not None
@@ -144,7 +144,7 @@ def _text_and_escape(log_format: Format) -> tuple[str, str]:
 
 
 class FormatDetector:
-    """The formats of each source.
+    """A detector of the formats that the lines of each source have.
 
     `configured` are the formats that the user set. Without them, and without a profile, a source has the default
     profile's formats, unless its first lines fit those of exactly one other profile.
@@ -157,9 +157,9 @@ class FormatDetector:
         """The formats of sources without another profile; the format in a controller's ConfigMap is added here."""
         self._detected: dict[Hashable, FormatTimeline] = {}
         self._examined: dict[Hashable, int] = {}
-        """How many lines of each source have been examined."""
+        """The number of lines that have been examined, by source."""
 
-    def formats_for(self, source: Hashable, profile: str, lines: Iterable[bytes]) -> FormatTimeline:
+    def timeline_for(self, source: Hashable, profile: str, lines: Iterable[bytes]) -> FormatTimeline:
         """Return the formats of a source whose next lines (of stdout, without frames) are `lines`.
 
         `profile` is the source's own profile, or empty.
@@ -175,8 +175,8 @@ class FormatDetector:
     def _examine(self, source: Hashable, lines: Iterable[bytes]) -> None:
         """Decide on a source's profile by its lines.
 
-        Once lines had the default formats, no others are examined. Otherwise some lines of each chunk are, because a
-        log may begin with something else.
+        Once lines had the default formats, no more lines are examined. Otherwise some of each chunk are, because a log
+        may begin with something else.
         """
         examined = self._examined.get(source, 0)
         if source in self._detected or examined >= DETECTION_LINES:
@@ -198,7 +198,7 @@ class FormatDetector:
             self._detected[source] = _profile_timeline(winner) if winner else self.default
 
     def forget(self, source: Hashable) -> None:
-        """Drop what is stored for a source that is gone."""
+        """Drop the state of a source that is gone."""
         self._detected.pop(source, None)
         self._examined.pop(source, None)
 

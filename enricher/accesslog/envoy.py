@@ -2,7 +2,7 @@
 
 Source: https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage. Envoy names the host
 that was asked last, and never those before it (`%UPSTREAM_HOSTS_ATTEMPTED%` of Envoy 1.40 does not name them either).
-Times are of the request's beginning. Text is not escaped.
+A line's time is that of the request's beginning. Text is not escaped.
 """
 
 import re
@@ -12,11 +12,11 @@ from typing import Any
 import orjson
 
 from enricher.accesslog.compiler import LogFormat, LogFormatError, Token, compile_tokens
+from enricher.accesslog.escaping import MISSING, decode_text
 from enricher.accesslog.grpc import parse_status
 from enricher.accesslog.json_format import JsonFormat
-from enricher.accesslog.nginx_variables import decode_text
 from enricher.accesslog.record import Attempt, Record, parse_integer
-from enricher.accesslog.values import INTEGER, MILLISECONDS, TEXT, WORD, ValueType, make_dialect
+from enricher.accesslog.values import INTEGER, MILLISECONDS, TEXT, WORD, ValueType, make_dialect, parse_milliseconds
 from enricher.labels import Origin, Reason
 from enricher.timestamps import MILLISECOND, parse_rfc3339
 
@@ -147,7 +147,7 @@ _REASONS = {
 }
 """Why the upstream failed, by the response flag that says so."""
 _OWN_STATUSES = {Reason.TIMED_OUT: b"504", Reason.OTHER: b"502"}
-"""What Envoy itself answers with if an upstream failed for this reason; for all other reasons it is 503."""
+"""The status with which Envoy itself answers if an upstream failed for this reason; for all other reasons it is 503."""
 _CLIENT_LEFT_FLAGS = frozenset({"DC", "DR"})
 _ISTIO_CLUSTER = re.compile(r"outbound\|(\d+)\|[^|]*\|([\w-]+)\.([\w-]+)\.svc\b.*")
 _CONTOUR_CLUSTER = re.compile(r"([\w.-]+)/([\w.-]+)/(\d+)/[0-9a-f]+")
@@ -187,7 +187,7 @@ def _split_tokens(text: str) -> Iterator[Token]:
             continue
         if literal:
             yield Token("", literal, begin)
-        yield Token(_variable(match[1], match[2] or ""), "", match.start() + 1)
+        yield Token(_variable_name(match[1], match[2] or ""), "", match.start() + 1)
         literal, begin = "", end + 1
     literal += text[end:]
     if "%" in text[end:]:
@@ -196,7 +196,7 @@ def _split_tokens(text: str) -> Iterator[Token]:
         yield Token("", literal, begin)
 
 
-def _variable(operator: str, argument: str) -> str:
+def _variable_name(operator: str, argument: str) -> str:
     """Return the name of the variable that an operator stands for."""
     if operator in {"REQ", "RESP", "TRAILER"}:
         if variable := _HEADER_VARIABLES.get(f"{operator}({argument.upper()})"):
@@ -213,23 +213,23 @@ def _snake_case(text: str) -> str:
 
 def make_record(raw: dict[str, bytes], fields: dict[str, Any]) -> Record:
     """Return the record of a line's raw texts and its values."""
-    duration = _parse_milliseconds(raw.get("request_time", b""))
+    duration = parse_milliseconds(raw.get("request_time", b""))
     start = parse_rfc3339(raw.get("start_time", b""))
     return Record(
         fields,
-        _attempts(raw),
+        _parse_attempts(raw),
         end=None if start is None or duration is None else start + duration,
-        end_uncertainty=2 * MILLISECOND,  # both are cut to ms
+        end_uncertainty=2 * MILLISECOND,  # start and duration are both cut to ms
         duration=duration,
         upstream_name=_upstream_name(raw.get("upstream_cluster", b"").decode("utf-8", "replace")),
-        client=_client(raw),
+        client=_parse_client(raw),
     )
 
 
-def _attempts(raw: dict[str, bytes]) -> list[Attempt]:
-    """Return the last attempt; of those before it a line has their number at most."""
+def _parse_attempts(raw: dict[str, bytes]) -> list[Attempt]:
+    """Return the last attempt: of the earlier ones a line has only the number, if that."""
     addr = raw.get("upstream_addr", b"-")
-    if addr in {b"", b"-"}:
+    if addr in MISSING:
         return []
     flags = raw.get("response_flags", b"-").decode("ascii", "replace").split(",")
     reason = next((_REASONS[flag] for flag in flags if flag in _REASONS), Reason.NONE)
@@ -237,7 +237,7 @@ def _attempts(raw: dict[str, bytes]) -> list[Attempt]:
     if b"refused" in transport_failure or b"error:_111" in transport_failure:
         reason = Reason.REFUSED
     status = raw.get("status", b"")
-    if status == b"0" and reason:  # in the router's `upstream_log`; in the other the client sees this status
+    if status == b"0" and reason:  # only in the router's `upstream_log`: the access log has the client's status
         status = _OWN_STATUSES.get(reason, b"503")
     made_by = Origin.POD
     if _CLIENT_LEFT_FLAGS.intersection(flags) or status == b"0":
@@ -249,7 +249,7 @@ def _attempts(raw: dict[str, bytes]) -> list[Attempt]:
     attempt = Attempt(
         decode_text(addr),
         parse_integer(status, max_digits=9) or None,
-        _parse_milliseconds(raw.get("upstream_service_time", b"")) if is_only_attempt else None,
+        parse_milliseconds(raw.get("upstream_service_time", b"")) if is_only_attempt else None,
         None,
         made_by=made_by,
         reason=reason,
@@ -258,7 +258,7 @@ def _attempts(raw: dict[str, bytes]) -> list[Attempt]:
     return [attempt]
 
 
-def _client(raw: dict[str, bytes]) -> str:
+def _parse_client(raw: dict[str, bytes]) -> str:
     """Return the client's address without its port."""
     addr = decode_text(raw.get("remote_addr", b""))
     host, _, port = addr.rpartition(":")
@@ -272,12 +272,6 @@ def _upstream_name(cluster: str) -> str:
     if contour := _CONTOUR_CLUSTER.fullmatch(cluster):
         return f"{contour[1]}-{contour[2]}-{contour[3]}"
     return ""
-
-
-def _parse_milliseconds(raw: bytes) -> int | None:
-    """Return a whole number of ms in ns."""
-    milliseconds = parse_integer(raw, max_digits=11)
-    return None if milliseconds is None else milliseconds * MILLISECOND
 
 
 ENVOY = make_dialect(

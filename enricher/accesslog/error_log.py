@@ -1,6 +1,6 @@
-"""nginx's error log, and what else shares the streams of a proxy. Pure.
+"""nginx's error log, and the other lines that share the streams of a proxy. Pure.
 
-An error line ends with what it is about: `… while connecting to upstream, client: …, server: …, request: "…",
+An error line ends with its context: `… while connecting to upstream, client: …, server: …, request: "…",
 upstream: "http://10.244.0.60:10000/", host: "…", referrer: "…"`. Clients write much of that, and nginx prints it
 unchanged: a path inside the message, the request, the host, the referrer. So the end is trusted only if each name
 occurs at most once, in nginx's order, and if no value but the server's and the request's contains a space, which a
@@ -10,7 +10,7 @@ forged end could not do without. (Since 1.21.1 nginx refuses a request line with
 import re
 from typing import NamedTuple
 
-from enricher.accesslog.nginx_variables import decode_text
+from enricher.accesslog.escaping import decode_text
 from enricher.labels import Reason
 
 _HEAD = re.compile(rb"(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) \[(\w+)\] (\d+)#\d+: (?:\*(\d{1,18}) )?")
@@ -39,7 +39,7 @@ _REASON_PATTERNS = (
     (Reason.PREMATURE_CLOSE, re.compile(rb"prematurely closed")),
     (Reason.TLS, re.compile(rb"SSL|certificate|TLS", re.IGNORECASE)),
 )
-"""What nginx writes when an upstream fails, by the reason; the first that matches counts.
+"""Patterns of nginx's messages about a failed upstream, each with its reason; the first that matches counts.
 
 The numbers are Linux's errno: 111 ECONNREFUSED, 113 EHOSTUNREACH, 101 ENETUNREACH, 104 ECONNRESET, 32 EPIPE.
 """
@@ -59,7 +59,7 @@ class ErrorLine(NamedTuple):
     connection: int | None
     message: bytes
     upstream: str
-    """The address that the line is about; empty if it names none, or if its end is not trusted."""
+    """The address that the line is about; empty if it names no address, or if the end of the line is not trusted."""
     fields: dict[str, str]
 
     @property
@@ -93,7 +93,7 @@ def parse_error_line(line: bytes) -> ErrorLine | None:
 def _parse_fields(line: bytes, begin: int) -> tuple[int, dict[str, bytes]]:
     """Return where the message ends, and the values after it by name.
 
-    If these are not trusted, the whole line is the message, and there are none.
+    If the end of the line is not trusted, the whole line is the message, and there are no values.
     """
     matches = list(_FIELD_NAME.finditer(line, begin))
     names = [match[1] or match[2] for match in matches]

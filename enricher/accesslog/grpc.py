@@ -2,6 +2,8 @@
 
 from functools import lru_cache
 
+from enricher.accesslog.escaping import MISSING
+
 STATUS_NAMES = (
     "OK",
     "CANCELLED",
@@ -30,7 +32,7 @@ def parse_status(text: bytes) -> str:
 
     Anything else becomes UNKNOWN, as gRPC's specification demands: the pod chose it.
     """
-    if text in {b"", b"-"}:
+    if text in MISSING:
         return ""
     return _look_up_status(text) if len(text) < 20 else "UNKNOWN"
 

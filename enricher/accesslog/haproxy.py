@@ -10,11 +10,19 @@ from collections.abc import Iterator
 from typing import Any
 
 from enricher.accesslog.compiler import LogFormat, LogFormatError, Token, compile_tokens
-from enricher.accesslog.nginx_variables import decode_text, unescape
+from enricher.accesslog.escaping import decode_text, unescape
 from enricher.accesslog.record import Attempt, Record, parse_integer
-from enricher.accesslog.values import INTEGER, MILLISECONDS, PREFIXED_INTEGER, WORD, ValueType, make_dialect
+from enricher.accesslog.values import (
+    INTEGER,
+    MILLISECONDS,
+    PREFIXED_INTEGER,
+    WORD,
+    ValueType,
+    make_dialect,
+    parse_milliseconds,
+)
 from enricher.labels import Origin, Reason
-from enricher.timestamps import MILLISECOND, SECOND, parse_time_local
+from enricher.timestamps import SECOND, parse_time_local
 
 HTTPLOG = "%ci:%cp [%tr] %ft %b/%s %TR/%Tw/%Tc/%Tr/%Ta %ST %B %CC %CS %tsc %ac/%fc/%bc/%sc/%rc %sq/%bq %hr %hs %{+Q}r"
 """The format of `option httplog`."""
@@ -136,9 +144,10 @@ def compile_format(text: str) -> tuple[LogFormat, ...]:
     """
     text = text.strip("\r\n").replace("%si:%sp", "%upstream")
     variants = [text]
-    captured = next((piece for piece in ("%hr %hs ", "%hr ", "%hs ") if piece in text), "")
-    if captured:
-        variants += [text.replace(captured, between) for between in ("%captured " * (" %" in captured), "")]
+    if "%hr %hs " in text:
+        variants += [text.replace("%hr %hs ", "%captured "), text.replace("%hr %hs ", "")]
+    elif captured := next((variable for variable in ("%hr ", "%hs ") if variable in text), ""):
+        variants.append(text.replace(captured, ""))
     token_lists = [list(_split_tokens(variant)) for variant in variants]
     token_lists += [tokens[:-1] for tokens in token_lists if tokens and tokens[-1].literal == '"']
     return tuple(compile_tokens(text, "hash", tokens, HAPROXY) for tokens in token_lists)
@@ -160,14 +169,14 @@ def _split_tokens(text: str) -> Iterator[Token]:
         quote = '"' if "+Q" in (match[1] or "") else ""
         if literal + quote:
             yield Token("", literal + quote, begin)
-        yield Token(_variable(match), "", match.start() + 1)
+        yield Token(_variable_name(match), "", match.start() + 1)
         literal, begin = quote, end + 1
     literal += text[end:]
     if literal:
         yield Token("", literal, begin)
 
 
-def _variable(match: re.Match[str]) -> str:
+def _variable_name(match: re.Match[str]) -> str:
     """Return the name of the variable that a match of _VARIABLE stands for."""
     if match[3] == "upstream":
         return "upstream_addr"
@@ -177,7 +186,7 @@ def _variable(match: re.Match[str]) -> str:
 def make_record(raw: dict[str, bytes], fields: dict[str, Any]) -> Record:
     """Return the record of a line's raw texts and its values."""
     request, queued, connect, response, active = (
-        _parse_milliseconds(raw.get(name, b""))
+        parse_milliseconds(raw.get(name, b"").removeprefix(b"+"))
         for name in ("time_request", "time_queued", "time_connect", "time_response", "request_time")
     )
     response_time = None
@@ -187,7 +196,7 @@ def make_record(raw: dict[str, bytes], fields: dict[str, Any]) -> Record:
         response_time = connect + response
     return Record(
         fields,
-        _attempts(raw, response_time),
+        _parse_attempts(raw, response_time),
         end=_request_end(raw),
         end_uncertainty=SECOND,
         duration=active,
@@ -195,8 +204,8 @@ def make_record(raw: dict[str, bytes], fields: dict[str, Any]) -> Record:
     )
 
 
-def _attempts(raw: dict[str, bytes], response_time: int | None) -> list[Attempt]:
-    """Return the attempt at the server that was asked last; of those before it a line has only their number."""
+def _parse_attempts(raw: dict[str, bytes], response_time: int | None) -> list[Attempt]:
+    """Return the attempt at the server that was asked last: of the earlier ones a line has only the number."""
     addr, server = decode_text(raw.get("upstream_addr", b"")), decode_text(raw.get("server_name", b""))
     if server == "<NOSRV>" or addr.startswith("-") or not (addr or server):
         return []
@@ -217,12 +226,6 @@ def _request_end(raw: dict[str, bytes]) -> int | None:
     """Return when the request ended, in ns, if the line has a time with a zone: `%T` and `%Ts` are the log's time."""
     timestamp = parse_integer(raw.get("timestamp", b""), max_digits=11)
     return parse_time_local(raw.get("time_gmt", b"")) if timestamp is None else timestamp * SECOND
-
-
-def _parse_milliseconds(raw: bytes) -> int | None:
-    """Return a whole number of ms in ns."""
-    milliseconds = parse_integer(raw.removeprefix(b"+"), max_digits=11)
-    return None if milliseconds is None else milliseconds * MILLISECOND
 
 
 HAPROXY = make_dialect(

@@ -5,13 +5,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from enricher.accesslog.compiler import Dialect, LogFormat, LogFormatError, Token, compile_tokens
+from enricher.accesslog.escaping import MISSING, decode_text
 from enricher.accesslog.grpc import parse_status
 from enricher.accesslog.nginx_variables import (
     ATTEMPT_LISTS,
     GRPC_STATUS_VARIABLES,
     LIST_VARIABLES,
-    MISSING,
-    decode_text,
     value_converter,
     variable_shape,
 )
@@ -25,7 +24,8 @@ INGRESS_NGINX = (
 )
 """ingress-nginx's default `log-format-upstream` (docs/user-guide/nginx-configuration/log-format.md there)."""
 
-ESCAPES = ("default", "json", "none")
+_ESCAPES = ("default", "json", "none")
+"""The ways to escape values that `escape=` can set."""
 
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))", re.ASCII)
 _DIRECTIVE = re.compile(r"(?:^|[;{}])\s*log_format\s+(\S+)", re.MULTILINE)
@@ -34,8 +34,8 @@ _WORD = re.compile(
     re.DOTALL,
 )
 """A word of nginx.conf after white space and comments, in quotes or bare, or the end of a directive."""
-_ESCAPE = re.compile(r"""\\([trn'"\\])""")
-_ESCAPED = {"t": "\t", "r": "\r", "n": "\n"}
+_BACKSLASH_ESCAPE = re.compile(r"""\\([trn'"\\])""")
+_BACKSLASH_MEANINGS = {"t": "\t", "r": "\r", "n": "\n"}
 """What a backslash means in nginx.conf (ngx_conf_file.c), into which ingress-nginx writes the ConfigMap's value."""
 _ESCAPE_PARAMETER = re.compile(r"\s*escape=(\S+)\s")
 
@@ -47,9 +47,11 @@ def compile_format(text: str) -> LogFormat:
     `log_format name [escape=…] '…' '…';`.
     """
     escape, pieces = _split_directive(text)
-    pieces = [_ESCAPE.sub(lambda match: _ESCAPED.get(match[1], match[1]), piece) for piece in pieces]
-    if escape not in ESCAPES:
-        raise LogFormatError(f"escape={escape} is not supported: choose one of {', '.join(ESCAPES)}")
+    pieces = [
+        _BACKSLASH_ESCAPE.sub(lambda match: _BACKSLASH_MEANINGS.get(match[1], match[1]), piece) for piece in pieces
+    ]
+    if escape not in _ESCAPES:
+        raise LogFormatError(f"escape={escape} is not supported: choose one of {', '.join(_ESCAPES)}")
     return compile_tokens("".join(pieces), escape, list(_split_all_tokens(pieces)), NGINX)
 
 
@@ -76,7 +78,7 @@ def make_record(raw: dict[str, bytes], fields: dict[str, Any]) -> Record:
 
 
 def _request_end(raw: dict[str, bytes]) -> tuple[int | None, int]:
-    """Return when nginx says that the request ended (ns; None if it does not), and how much later it may have been."""
+    """Return when the request ended by nginx's clock (ns; None if not logged), and how much later it may have been."""
     if (end := parse_decimal_seconds(raw.get("msec", b""))) is not None and end < LATEST * SECOND:
         return end, MILLISECOND
     if (end := parse_time_local(raw.get("time_local", b""))) is not None:
@@ -108,7 +110,7 @@ def _split_directive(text: str) -> tuple[str, list[str]]:
         names = ", ".join(match[1] for match in directives)
         raise LogFormatError(f"there are several log_format directives ({names}): give one")
     if directives:
-        words = list(_words(text, directives[0].end()))
+        words = list(_parse_words(text, directives[0].end()))
         if words and words[0].startswith("escape="):
             return words[0].removeprefix("escape="), words[1:]
         return "default", words
@@ -117,7 +119,7 @@ def _split_directive(text: str) -> tuple[str, list[str]]:
     return "default", [text.strip("\r\n")]
 
 
-def _words(text: str, begin: int) -> Iterator[str]:
+def _parse_words(text: str, begin: int) -> Iterator[str]:
     """Yield the words of a directive up to its end."""
     while match := _WORD.match(text, begin):
         if match[4] is not None:

@@ -33,7 +33,7 @@ UPSTREAMS_GRPC = f"{UPSTREAMS} $upstream_trailer_grpc_status $upstream_http_grpc
 class Profile(NamedTuple):
     """A known proxy."""
 
-    select: tuple[str, ...]
+    selectors: tuple[str, ...]
     """The selectors of its containers, as in `--select`."""
     formats: tuple[str, ...]
     """Its formats in the proxy's own language, those with the most information first."""

@@ -84,12 +84,12 @@ class ErrorLabels(NamedTuple):
 
 
 BucketedTime = tuple[float, int] | None
-"""A response time as it is counted: seconds, and the index of its bucket in the histogram; None if none was logged."""
+"""A response time as it is counted: seconds, and the index of the histogram's bucket; None if no time was logged."""
 
 
 @dataclass(slots=True)
 class Record:
-    """A parsed line: its values by their names in the output, and what attribution needs of it (times in ns)."""
+    """A parsed line: its values by their names in the output, and the facts for its attribution (times in ns)."""
 
     fields: dict[str, Any]
     attempts: list[Attempt]

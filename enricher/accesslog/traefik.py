@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from enricher.accesslog.compiler import LogFormat, LogFormatError, Token, compile_tokens
+from enricher.accesslog.escaping import decode_text, unescape
 from enricher.accesslog.json_format import JsonFormat
-from enricher.accesslog.nginx_variables import decode_text, unescape
 from enricher.accesslog.record import Attempt, Record, parse_integer
 from enricher.accesslog.values import INTEGER, MILLISECONDS, NANOSECONDS, WORD, ValueType, make_dialect
 from enricher.timestamps import MILLISECOND, SECOND, parse_rfc3339, parse_time_local
@@ -116,7 +116,7 @@ def make_record(raw: dict[str, bytes], fields: dict[str, Any]) -> Record:
     duration = _parse_ns(raw.get("request_time", b""), 1 if is_json else MILLISECOND)
     return Record(
         fields,
-        _attempts(raw, duration),
+        _parse_attempts(raw, duration),
         end=None if start is None or duration is None else start + duration,
         end_uncertainty=MILLISECOND if is_json else SECOND,
         duration=duration,
@@ -125,7 +125,7 @@ def make_record(raw: dict[str, bytes], fields: dict[str, Any]) -> Record:
     )
 
 
-def _attempts(raw: dict[str, bytes], duration: int | None) -> list[Attempt]:
+def _parse_attempts(raw: dict[str, bytes], duration: int | None) -> list[Attempt]:
     """Return the last attempt. Without a time of its own it took as long as the request, if it was the only one."""
     url = raw.get("upstream_url", b"").strip(b'"')
     addr = decode_text(_URL_SCHEME.sub(b"", url, count=1).partition(b"/")[0])

@@ -1,6 +1,6 @@
 """The types of values: their shape in a line, and what is written out for them. Pure.
 
-For proxies whose variables are described in a table; nginx's are in nginx_variables.py.
+They serve the proxies whose variables are described in a table; those of nginx are in nginx_variables.py.
 """
 
 from collections.abc import Callable, Mapping
@@ -8,8 +8,10 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from enricher.accesslog.compiler import Dialect
-from enricher.accesslog.nginx_variables import MISSING, Seconds, convert_integer, decode_text, unescape
-from enricher.accesslog.record import Record
+from enricher.accesslog.escaping import MISSING, decode_text, unescape
+from enricher.accesslog.nginx_variables import Seconds, convert_integer
+from enricher.accesslog.record import Record, parse_integer
+from enricher.timestamps import MILLISECOND
 
 
 class ValueType(NamedTuple):
@@ -42,6 +44,12 @@ PREFIXED_INTEGER = ValueType(r"\+?\d+|-|", _convert_prefixed_integer)
 """A whole number that may have a `+` before it."""
 MILLISECONDS = ValueType(r"\+?-?\d+|-|", partial(_convert_fraction, digits=3))
 NANOSECONDS = ValueType(r"\d+|-|", partial(_convert_fraction, digits=9))
+
+
+def parse_milliseconds(raw: bytes) -> int | None:
+    """Return a whole number of ms in ns; None for any other text."""
+    milliseconds = parse_integer(raw, max_digits=11)
+    return None if milliseconds is None else milliseconds * MILLISECOND
 
 
 def make_dialect(

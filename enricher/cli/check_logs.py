@@ -58,7 +58,7 @@ def read_last_lines(path: str, roots: Sequence[str]) -> Sequence[Line]:
 
 def read_sample(detector: FormatDetector, source: Source, lines: Sequence[Line]) -> LogSample:
     """Parse the lines as the daemon would if it started with the first of them."""
-    timeline = detector.formats_for(source, source.profile, (line.text for line in lines if line.stream != "stderr"))
+    timeline = detector.timeline_for(source, source.profile, (line.text for line in lines if line.stream != "stderr"))
     sample = LogSample(profile=profile_name(timeline.formats_at(None)))
     for line in lines:
         parsed = parse_line(timeline, line)

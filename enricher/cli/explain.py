@@ -29,7 +29,7 @@ def explain_line(settings: Settings, histories: Histories, text: bytes) -> Itera
     framer = Framer()
     line = [*framer.feed(text.rstrip(b"\n") + b"\n"), *framer.flush()][0]
     detector = FormatDetector(settings.logs.formats, settings.logs.given_profile)
-    parsed = parse_line(detector.formats_for(None, "", [line.text]), line)
+    parsed = parse_line(detector.timeline_for(None, "", [line.text]), line)
     attributions = attribute_line(histories, parsed, settings.output.pod_variable)
     record, error = parsed.record, parsed.error
     if error and error.upstream:

@@ -1,7 +1,7 @@
 """The log format in an ingress controller's ConfigMap, followed while it changes.
 
 The keys of ingress-nginx are documented in its docs/user-guide/nginx-configuration/configmap.md; F5's controller has
-`log-format` and `log-format-escaping`. A controller without the key, or without its ConfigMap, uses its default format.
+`log-format` and `log-format-escaping`. Without the key or without the ConfigMap, a controller uses its default format.
 """
 
 import logging
@@ -40,7 +40,7 @@ class FormatUpdater:
         self._timeline, self._profile = timeline, profile
         self._last_values: Mapping[str, Any] | None = None
         self._complete_until = 0
-        """The time (ns) before which no change was missed."""
+        """The time (ns) before which no change has been missed."""
 
     def transform(self, obj: dict[str, Any]) -> dict[str, Any]:
         """Return the object as it is: all of it is needed."""
@@ -66,7 +66,9 @@ class FormatUpdater:
         is_first, self._last_values = self._last_values is None, values
         for key in LOG_REDIRECTING_KEYS:
             if data.get(key) in _TRUE:
-                logger.warning("the controller's ConfigMap sets %s: its log will have no access lines", key)
+                logger.warning(
+                    "the controller's ConfigMap sets %s, which keeps access lines out of its log: remove it", key
+                )
         try:
             log_formats = formats_from_config(data, self._profile)
         except LogFormatError as error:
@@ -80,13 +82,13 @@ class FormatUpdater:
 
 
 def config_data(obj: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the data of a ConfigMap; an empty mapping if they are missing or malformed."""
+    """Return the data of a ConfigMap; an empty mapping if the data are missing or malformed."""
     data = obj.get("data")
     return data if isinstance(data, dict) else {}
 
 
 def formats_from_config(data: Mapping[str, Any], profile: str) -> Formats:
-    """Return the log formats that the data of a ConfigMap set. Raise LogFormatError if the format is malformed."""
+    """Return the log formats that a ConfigMap's data set. Raise LogFormatError if a format cannot be compiled."""
     is_ingress_nginx = profile == "ingress-nginx"
     text = data.get("log-format-upstream" if is_ingress_nginx else "log-format")
     if is_ingress_nginx:

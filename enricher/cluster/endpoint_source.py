@@ -1,4 +1,4 @@
-"""Where the daemon and the live commands learn of endpoints: a watch of the API server, or files in its place."""
+"""The source of endpoints for the daemon and the live commands: a watch of the API server, or files in its place."""
 
 import asyncio
 import logging
@@ -21,35 +21,27 @@ from enricher.endpoints.slices import Slice, SliceState, read_slice, service_as_
 from enricher.errors import ConfigurationError
 from enricher.kube.client import ApiClient
 from enricher.kube.watch_status import WatchStatus, WatchSummary
-from enricher.kube.watcher import (
-    CONFIG_MAPS,
-    ENDPOINT_SLICES,
-    SERVICES,
-    Changed,
-    Listed,
-    Resource,
-    watch,
-)
+from enricher.kube.watcher import CONFIG_MAPS, ENDPOINT_SLICES, SERVICES, Changed, Listed, Resource, watch
 from enricher.timestamps import SECOND
 
 logger = logging.getLogger(__name__)
 
 FIRST_LIST_TIMEOUT = 15.0
-"""Seconds for which the first lines wait for the first lists; after that they go out unattributed."""
+"""Seconds for which the first lines wait for the first lists; after that they are written out unattributed."""
 FILE_POLL_INTERVAL = 2.0
-"""Seconds between looks at the endpoints files."""
+"""Seconds between checks of the endpoints files for changes."""
 FORGET_INTERVAL = 60.0
 """Seconds between removals of tenures that are older than the retention."""
 
 
 class ChangeSignal:
-    """Wakes those that wait for the histories to change."""
+    """A signal to all tasks that wait for the histories to change."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
 
     def notify(self) -> None:
-        """Wake all that wait now."""
+        """Wake all tasks that are waiting now."""
         self._event.set()
         self._event = asyncio.Event()
 
@@ -61,11 +53,11 @@ class ChangeSignal:
 
 
 class EndpointSource(Protocol):
-    """What keeps the histories of addresses up to date."""
+    """A source of endpoints, which keeps the histories of addresses up to date."""
 
     changed: ChangeSignal
     reload_failures: int
-    """Number of new versions of files that could not be used."""
+    """Number of new versions of the files that could not be used."""
 
     @property
     def histories(self) -> Histories:
@@ -73,29 +65,30 @@ class EndpointSource(Protocol):
 
     @property
     def recoverable_history(self) -> History | None:
-        """Return the history that a restart should find again; None if it comes from a file anyway."""
+        """Return the history to save for the next start; None if it comes from a file anyway."""
 
     @property
     def may_lag(self) -> bool:
-        """Return whether a line may arrive before what explains it, and is worth holding back for a moment."""
+        """Return whether a line may arrive before the change that explains it, so that holding it back may help."""
 
     async def wait_until_ready(self) -> None:
-        """Return when lines can be attributed, or when it has taken too long."""
+        """Wait until lines can be attributed, or until that has taken too long."""
 
     async def run(self) -> None:
         """Keep the histories up to date until cancelled."""
 
     def problem(self) -> str | None:
-        """Return why attributions may be missing, in one line; None if all is well."""
+        """Return in one line why attributions may be missing, or None."""
 
     def watch_summary(self) -> WatchSummary | None:
-        """Return the state of the watches; None if there are none."""
+        """Return the status of all watches together; None if the endpoints come from files."""
 
 
 class EndpointWatch:
-    """Endpoints, and if wanted Services and the controller's ConfigMap, watched at the API server.
+    """A watch of the API server for EndpointSlices, and on request for Services and the controller's ConfigMap.
 
-    The watches start with the first `wait_until_ready`: a node without a proxy's log costs the API server nothing.
+    Each resource has a watch of its own. They start with the first `wait_until_ready`: a node without a proxy's log
+    costs the API server nothing.
     """
 
     may_lag = True
@@ -106,38 +99,38 @@ class EndpointWatch:
         api: ApiClient,
         cluster: ClusterSettings,
         logs: LogSettings | None = None,
-        usual: FormatTimeline | None = None,
+        timeline: FormatTimeline | None = None,
     ) -> None:
-        """With `logs` that name a ConfigMap, its log format is followed into `usual`."""
+        """Prepare the watches. If `logs` name a ConfigMap, the log format in it is followed into `timeline`."""
         retention = round(cluster.retention * SECOND)
-        status = WatchStatus()
+        slices_status = WatchStatus()
         pods = History(
             retention=retention,
-            is_synced=lambda: status.is_complete_at(time.time_ns()),
+            is_synced=lambda: slices_status.is_complete_at(time.time_ns()),
             all_namespaces=cluster.namespace is None,
         )
         self.histories = Histories(pods, History(retention=retention))
         self.changed = ChangeSignal()
         self._api = api
-        self._watches = [_Watch(ENDPOINT_SLICES, cluster.namespace, HistoryUpdater(self.histories.pods), status)]
+        self._watches = [_ResourceWatch(ENDPOINT_SLICES, cluster.namespace, HistoryUpdater(pods), slices_status)]
         if cluster.services:
             services = HistoryUpdater(self.histories.services, service_as_slice)
-            self._watches.append(_Watch(SERVICES, cluster.namespace, services, WatchStatus()))
-        if usual and logs and logs.controller_configmap:
+            self._watches.append(_ResourceWatch(SERVICES, cluster.namespace, services))
+        if timeline and logs and logs.controller_configmap:
             namespace, name = logs.controller_configmap
-            formats = FormatUpdater(usual, logs.given_profile or DEFAULT_PROFILE)
-            self._watches.append(_Watch(CONFIG_MAPS, namespace, formats, WatchStatus(), name))
-        self._wanted = asyncio.Event()
+            formats = FormatUpdater(timeline, logs.given_profile or DEFAULT_PROFILE)
+            self._watches.append(_ResourceWatch(CONFIG_MAPS, namespace, formats, name=name))
+        self._is_needed = asyncio.Event()
         self._first_lists: asyncio.Task[None] | None = None
 
     @property
     def recoverable_history(self) -> History:
-        """Return the history of pods; Services are listed again."""
+        """Return the history of pods; Services are listed again after a restart."""
         return self.histories.pods
 
     async def wait_until_ready(self) -> None:
-        """Start the watches, and return when their first lists have arrived or FIRST_LIST_TIMEOUT has passed."""
-        self._wanted.set()
+        """Start the watches; return when their first lists have arrived or FIRST_LIST_TIMEOUT has passed."""
+        self._is_needed.set()
         # One wait for all: a log that appears later has no reason to wait as long again.
         self._first_lists = self._first_lists or asyncio.create_task(self._wait_for_first_lists())
         await asyncio.shield(self._first_lists)
@@ -145,33 +138,35 @@ class EndpointWatch:
     async def _wait_for_first_lists(self) -> None:
         try:
             async with asyncio.timeout(FIRST_LIST_TIMEOUT):
-                for each in self._watches:
-                    await each.listed.wait()
+                for resource_watch in self._watches:
+                    await resource_watch.listed.wait()
         except TimeoutError:
-            missing = [each.resource.plural for each in self._watches if not each.listed.is_set()]
+            missing = [
+                resource_watch.resource.plural for resource_watch in self._watches if not resource_watch.listed.is_set()
+            ]
             logger.warning("no list of %s after %.0f s", ", ".join(missing), FIRST_LIST_TIMEOUT)
 
     async def run(self) -> None:
-        """Follow the API server until cancelled, once there is a need."""
-        await self._wanted.wait()
+        """Watch the API server until cancelled, from the first `wait_until_ready` on."""
+        await self._is_needed.wait()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._forget_periodically())
-            for each in self._watches:
-                group.create_task(self._run(each))
+            for resource_watch in self._watches:
+                group.create_task(self._follow(resource_watch))
 
-    async def _run(self, each: "_Watch") -> None:
-        items = watch(
+    async def _follow(self, resource_watch: "_ResourceWatch") -> None:
+        updates = watch(
             self._api,
-            each.resource,
-            namespace=each.namespace,
-            name=each.name,
-            transform=each.consumer.transform,
-            status=each.status,
+            resource_watch.resource,
+            namespace=resource_watch.namespace,
+            name=resource_watch.name,
+            transform=resource_watch.consumer.transform,
+            status=resource_watch.status,
         )
-        async for item in items:
-            each.consumer.apply(item)
-            if isinstance(item, Listed):
-                each.listed.set()
+        async for update in updates:
+            resource_watch.consumer.apply(update)
+            if isinstance(update, Listed):
+                resource_watch.listed.set()
             self.changed.notify()
 
     async def _forget_periodically(self) -> None:
@@ -183,21 +178,21 @@ class EndpointWatch:
     @property
     def listed(self) -> bool:
         """Return whether all first lists have arrived."""
-        return all(each.listed.is_set() for each in self._watches)
+        return all(resource_watch.listed.is_set() for resource_watch in self._watches)
 
     def problem(self) -> str | None:
-        """Return which watch is out of sync and why; None if none is, or none was needed so far."""
-        if not self._wanted.is_set():
+        """Return which watch is out of sync and why; None if all are in sync or have not been needed yet."""
+        if not self._is_needed.is_set():
             return None
-        for each in self._watches:
-            if not each.status.synced:
-                reason = each.status.problem or "the first list has not arrived yet"
-                return f"the watch of {each.resource.plural} is out of sync: {reason}"
+        for resource_watch in self._watches:
+            if not resource_watch.status.synced:
+                reason = resource_watch.status.problem or "the first list has not arrived yet"
+                return f"the watch of {resource_watch.resource.plural} is out of sync: {reason}"
         return None
 
     def watch_summary(self) -> WatchSummary:
-        """Return the state of all watches together."""
-        statuses = [each.status for each in self._watches]
+        """Return the status of all watches together."""
+        statuses = [resource_watch.status for resource_watch in self._watches]
         oldest = min(status.last_event_at for status in statuses)
         return WatchSummary(
             all(status.synced for status in statuses),
@@ -207,39 +202,41 @@ class EndpointWatch:
 
 
 class WatchConsumer(Protocol):
-    """Takes what a watch brings."""
+    """A consumer of the updates of a watch."""
 
     def transform(self, obj: dict[str, Any]) -> Any:
-        """Return what is needed of a listed object, so that the rest need not stay in memory."""
+        """Return the needed part of a listed object, so that the rest need not stay in memory."""
 
-    def apply(self, item: Listed | Changed) -> None:
-        """Take a list of converted objects, or a changed object as it is."""
+    def apply(self, update: Listed | Changed) -> None:
+        """Apply a list of transformed objects, or a changed object as it is."""
 
 
 class HistoryUpdater:
-    """Puts what a watch brings into a history; `as_slice` turns its objects into EndpointSlices."""
+    """A consumer that applies the updates of a watch to a history; `as_slice` turns objects into EndpointSlices."""
 
     def __init__(self, history: History, as_slice: Callable[[Slice], Slice] = lambda obj: obj) -> None:
         self._history, self._as_slice = history, as_slice
 
     def transform(self, obj: Slice) -> SliceState:
-        """Return what the history needs of an object."""
+        """Return the part of an object that the history needs."""
         return read_slice(self._as_slice(obj))
 
-    def apply(self, item: Listed | Changed) -> None:
+    def apply(self, update: Listed | Changed) -> None:
         """Bring the history up to date."""
-        if isinstance(item, Listed):
-            self._history.replace(item.items, item.at, item.requested_at)
+        if isinstance(update, Listed):
+            self._history.replace(update.items, update.at, update.requested_at)
         else:
-            self._history.apply(item.type, self._as_slice(item.object), item.at, item.earliest)
+            self._history.apply(update.type, self._as_slice(update.object), update.at, update.earliest)
 
 
 @dataclass(slots=True)
-class _Watch:
+class _ResourceWatch:
+    """One of the watches: of a resource in `namespace` (None: in all), or only of the object of that `name`."""
+
     resource: Resource
     namespace: str | None
     consumer: WatchConsumer
-    status: WatchStatus
+    status: WatchStatus = field(default_factory=WatchStatus)
     name: str | None = None
     listed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -254,8 +251,8 @@ class EndpointFiles:
         """Read the files. Raise ConfigurationError if one of them is broken."""
         self.changed = ChangeSignal()
         self.reload_failures = 0
-        # Before they are read: a change in between is noticed later.
-        self._paths, self._identities = paths, [_identity(path) for path in paths]
+        # Taken before the files are read, so that a change in between is noticed later.
+        self._paths, self._versions = paths, [_file_version(path) for path in paths]
         self.histories = load_endpoints(paths)
         self._problem: str | None = None
 
@@ -263,11 +260,11 @@ class EndpointFiles:
         """Return at once: the files have been read."""
 
     async def run(self) -> None:
-        """Look at the files now and then until cancelled."""
+        """Check the files for changes every FILE_POLL_INTERVAL until cancelled."""
         while True:
             await asyncio.sleep(FILE_POLL_INTERVAL)
-            if (identities := [_identity(path) for path in self._paths]) != self._identities:
-                self._identities = identities
+            if (versions := [_file_version(path) for path in self._paths]) != self._versions:
+                self._versions = versions
                 self._reload()
 
     def _reload(self) -> None:
@@ -276,21 +273,21 @@ class EndpointFiles:
         except ConfigurationError as error:
             self._problem = str(error)
             self.reload_failures += 1
-            logger.warning("%s; the version before it stays in force", error)
+            logger.warning("%s; the previous version stays in force", error)
         else:
             self._problem = None
             self.changed.notify()
 
     def problem(self) -> str | None:
-        """Return why the newest version of a file is not in force."""
+        """Return why the newest version of a file could not be used, or None."""
         return self._problem
 
     def watch_summary(self) -> None:
         """Return None: files are not watched."""
 
 
-def _identity(path: str) -> tuple[int, int, int] | None:
-    """Return what changes with a file's content; None if it is not there."""
+def _file_version(path: str) -> tuple[int, int, int] | None:
+    """Return a value that changes with the file's content; None if the file cannot be read."""
     try:
         status = os.stat(path)
     except OSError:

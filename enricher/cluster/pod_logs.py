@@ -20,14 +20,13 @@ from enricher.kube.backoff import backoff_delay
 from enricher.kube.client import ApiClient
 from enricher.kube.responses import ApiError, get_response
 from enricher.kube.watch_status import WatchStatus
-from enricher.kube.watcher import Changed, Listed, Resource, watch
+from enricher.kube.watcher import PODS, Changed, Listed, watch
 from enricher.line import Line, Source
 from enricher.tailer.framing import Framer, Framing
 from enricher.tailer.selector import Selector
 from enricher.text import printable
 from enricher.timestamps import SECOND, format_rfc3339, parse_rfc3339
 
-PODS = Resource("", "v1", "pods")
 IDLE_TIMEOUT = 90.0
 """Seconds without a line after which a connection is replaced: a quiet log cannot be told from a dead connection."""
 INITIAL_BACKOFF = 1.0
@@ -38,7 +37,7 @@ RESUME_OVERLAP = SECOND
 """How long before the newest line a connection resumes (ns), because stamps may step back a little."""
 
 MAX_LOGGED_PROBLEMS = 1000
-"""How many different problems are logged, each of them once."""
+"""Number of different problems that are logged, each of them once."""
 MAX_PROBLEM_LENGTH = 300
 """Longest text of a problem, in characters: it may be a part of a line that arrived without its stamp."""
 MAX_SINCE_SECONDS = 100 * 365 * 86_400
@@ -104,8 +103,8 @@ def _has_started(status: Mapping[str, Any]) -> bool:
 
 def namespaces_to_watch(selectors: Sequence[Selector]) -> list[str | None]:
     """Return the namespaces that the selectors name, or [None], for all, if one of them is a pattern."""
-    named = {selector.text.partition("/")[0] for selector in selectors}
-    return [None] if any(set("*?[") & set(name) for name in named) else [*sorted(named)]
+    namespaces = {selector.text.partition("/")[0] for selector in selectors}
+    return [None] if any(set("*?[") & set(namespace) for namespace in namespaces) else [*sorted(namespaces)]
 
 
 class ResumePoint:
@@ -113,7 +112,7 @@ class ResumePoint:
 
     def __init__(self) -> None:
         self.line_count = 0
-        """How many different lines have arrived."""
+        """Number of different lines that have arrived."""
         self._newest: int | None = None
         """The stamp (ns) of the newest line, by the node's clock as it is set now."""
         self._recent: deque[tuple[int, bytes]] = deque()
@@ -152,9 +151,9 @@ class ResumePoint:
 
 
 class PodLogStreamer:
-    """Finds the containers that the selectors name, and delivers the lines of their logs to a consumer.
+    """A streamer of the logs of the containers that the selectors name; it delivers their lines to a consumer.
 
-    `since` is how many seconds back to begin; a pod that appears later is read from its beginning. `clock` returns
+    It begins `since` seconds back; a pod that appears later is read from its beginning. `clock` returns
     seconds that never go back.
     """
 
@@ -178,10 +177,10 @@ class PodLogStreamer:
         self._listed = {namespace: asyncio.Event() for namespace in self._pods}
         self._logged_problems: set[str] = set()
         self._problems: dict[PodLog, str | None] = {}
-        """The present problem of each log that is followed, if it has one."""
+        """The present problem of each log that is followed; None if it has no problem."""
 
     async def run(self) -> None:
-        """Watch the pods and follow their logs, for ever."""
+        """Watch the pods and follow their logs until cancelled."""
         async with asyncio.TaskGroup() as group:
             for namespace in self._pods:
                 group.create_task(self._watch_pods(namespace, group))
@@ -280,7 +279,7 @@ class PodLogStreamer:
 
     def _new_lines(self, log: PodLog, resume_point: ResumePoint, stamped_lines: Sequence[Line]) -> list[Line]:
         """Return the lines that have not arrived before, without the stamps in their texts."""
-        new = []
+        new_lines = []
         for line in stamped_lines:
             stamp, _, text = line.text.partition(b" ")
             at = parse_rfc3339(stamp)
@@ -288,13 +287,13 @@ class PodLogStreamer:
                 # Not from the container: the kubelet reports its own errors within the response.
                 self._report_problem(log, line.text.decode("utf-8", "backslashreplace"))
             elif resume_point.accept(line.text, at):
-                new.append(Line(text, stamp, cut=line.cut))
-        if new:
+                new_lines.append(Line(text, stamp, cut=line.cut))
+        if new_lines:
             self._problems[log] = None
-        return new
+        return new_lines
 
     def _update_problem(self, log: PodLog, error: ApiError | None) -> None:
-        """Report an error that keeps lines from arriving; that a connection ended is not one."""
+        """Report an error that keeps lines from arriving; a connection that merely ended is not an error."""
         if error is None:
             self._problems[log] = None
         elif error.reason == "forbidden":

@@ -27,7 +27,7 @@ DEFAULT_LISTEN = ListenAddress(None, 9464)
 
 def default_selectors(profile: str) -> tuple[Selector, ...]:
     """Return the selectors of a profile, which apply if the user does not give any."""
-    return tuple(Selector.parse(text) for text in PROFILES[profile].select)
+    return tuple(Selector.parse(text) for text in PROFILES[profile].selectors)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """The pod that an attempt is attributed to, and how sure that is. Pure: reads the history, changes nothing.
 
 An answered attempt belongs to the pod that held the address when it ended, a failed one to the pod that held it all the
-time. What an address is leads to further rules:
+time. Further rules depend on the kind of address:
 - A new holder ends the tenure before it, even if the slice that should say so is late.
 - Pods on the host's network share its address for long; the port, then the service, tells them apart.
 - A cluster IP belongs to a service; which of its pods answered is known only if no other can have.
@@ -19,12 +19,12 @@ from enricher.labels import Grade
 from enricher.timestamps import SECOND
 
 GRACE_PERIOD = 30 * SECOND
-"""For how long (ns) an address that no pod took over is still attributed to its last holder.
+"""Time (ns) for which an address that no pod took over is still attributed to its last holder.
 
-That is the default grace period of a pod's termination.
+It is the default grace period of a pod's termination.
 """
 WATCH_LAG = 5 * SECOND
-"""How much later (ns) than the proxy our watch may learn of a pod."""
+"""Longest time (ns) by which our watch may learn of a pod later than the proxy."""
 
 
 class Window(NamedTuple):
@@ -196,7 +196,7 @@ class _Attempt(NamedTuple):
         return self._owned(Grade.EXACT if is_certain else Grade.ASSUMED, newcomers[0], _SEEN_LATER)
 
     def _attribute_without_time(self) -> Attribution:
-        """Return the attribution to the present or latest holder: nothing more can be said without a time."""
+        """Return the attribution to the present or latest holder, because without a time nothing more is certain."""
         newest = max(span.possible_until for span in self.spans)
         candidates = [span for span in self.spans if span.possible_until == newest]
         if len(candidates) > 1:
@@ -213,7 +213,7 @@ class _Attempt(NamedTuple):
         return max(departed, key=lambda span: span.possible_until, default=None)
 
     def _others_are_excluded(self, start: int) -> bool:
-        """Return whether a pod answered, and the history is complete enough to know every other that could have."""
+        """Return whether a pod answered, and the history is complete enough to have every other pod that could have."""
         return self.answered and self.history.complete_since <= start - GRACE_PERIOD
 
     def _in_upstream(self, spans: list[Span]) -> list[Span]:
@@ -287,7 +287,7 @@ def service_in_upstream_name(upstream_name: str, tenure: Tenure) -> Service | No
 
 
 def service_of_upstream_name(pods: History, upstream_name: str) -> Service | None:
-    """Return the known service with which an upstream name begins: all that is known if the address has no holder."""
+    """Return the service in the history with which an upstream name begins, for an address without a holder."""
     parts = upstream_name.split("-")
     for end in range(len(parts) - 1, 1, -1):
         for start in range(1, end):
@@ -298,6 +298,6 @@ def service_of_upstream_name(pods: History, upstream_name: str) -> Service | Non
 
 
 def _sole_service(tenure: Tenure) -> Service | None:
-    """Return the service of a pod that is in one only: of those that name it now, else of all that did."""
+    """Return the service of a pod that is in only one: of the services that name it now, else of all that ever did."""
     services = [service for service, slices in tenure.services.items() if slices] or list(tenure.services)
     return services[0] if len(services) == 1 and services[0].name else None

@@ -19,7 +19,7 @@ import orjson
 
 from enricher.endpoints.attribution import Histories
 from enricher.endpoints.history import History
-from enricher.endpoints.slices import read_slice, service_as_slice, split_address
+from enricher.endpoints.slices import SERVICE_LABEL, read_slice, service_as_slice, split_address
 from enricher.endpoints.tenure import BEGINNING
 from enricher.errors import ConfigurationError
 from enricher.state_file import unwrap_state
@@ -41,7 +41,7 @@ class RecordedEvent(NamedTuple):
 
 
 def load_endpoints(paths: Sequence[str]) -> Histories:
-    """Return the endpoints of all files together. Raise ConfigurationError that names the problem and its line."""
+    """Return the endpoints of all files together. Raise ConfigurationError if a file cannot be read or parsed."""
     histories = Histories(_new_history(), _new_history())
     for path in paths:
         try:
@@ -57,15 +57,15 @@ def load_endpoints(paths: Sequence[str]) -> Histories:
 def _new_history() -> History:
     """Return an empty history for the content of files.
 
-    The last bookmark of a recording says until when it was made. A recording without bookmarks does not say that, and
-    is assumed to be as long as the log.
+    The last bookmark of a recording shows until when it was made. A recording without bookmarks does not show that,
+    and is assumed to be as long as the log.
     """
     history = History(retention=None, is_synced=lambda: not history.has_bookmarks)
     return history
 
 
 def load_into(histories: Histories, text: bytes) -> None:
-    """Add the endpoints of a file's content. Raise ValueError if it is none of the four kinds."""
+    """Add the endpoints of a file's content. Raise ValueError if it is not of one of the four kinds, or malformed."""
     if not text.lstrip().startswith(b"{"):
         _load_fixed_addresses(histories, text)
         return
@@ -106,14 +106,14 @@ def _load_saved_history(histories: Histories, obj: Object) -> None:
     if any(histories.pods.tenures()):
         raise ValueError("the history of a daemon must be the first of the files")
     histories.pods.load(unwrap_state(obj, "history"))
-    histories.pods.has_bookmarks = True  # it says until when it is complete
+    histories.pods.has_bookmarks = True  # a saved history contains the time until which it is complete
 
 
 def _load_recording(histories: Histories, events: list[RecordedEvent]) -> None:
     """Add the events of a recorded watch.
 
-    For each kind of object, the first list is a row of ADDED events with one time at the beginning. The tenures that it
-    shows began at an unknown time before.
+    For each kind of object, the ADDED events at the beginning that have one time are the first list. The tenures in it
+    began at an unknown time before.
     """
     slices, services = list[RecordedEvent](), list[RecordedEvent]()
     for event in events:
@@ -166,7 +166,7 @@ def _load_fixed_addresses(histories: Histories, text: bytes) -> None:
             return super().construct_mapping(node, deep)
 
     try:
-        addresses = yaml.load(text, Loader)  # noqa: S506  # it is a safe one
+        addresses = yaml.load(text, Loader)  # noqa: S506  # Loader is a SafeLoader
     except (yaml.YAMLError, LookupError, AttributeError) as error:  # unusual tags make its constructors fail
         raise ValueError(" ".join(str(error).split())) from error
     except RecursionError as error:
@@ -183,13 +183,13 @@ def _fixed_address_slice(address: str, name: object) -> dict[str, Any]:
     names = name if isinstance(name, dict) else {"pod": name}
     if not ip or (port or 0) > 65535:
         raise ValueError(f"{json.dumps(address)}: expected an address, IP or IP:PORT")
-    if unknown := set(names) - {"pod", "namespace", "node", "service"}:
-        raise ValueError(f"{json.dumps(address)}: {unknown.pop()!r} is not one of pod, namespace, node, service")
+    if unexpected := set(names) - {"pod", "namespace", "node", "service"}:
+        raise ValueError(f"{json.dumps(address)}: {unexpected.pop()!r} is not one of pod, namespace, node, service")
     if "pod" not in names or not all(isinstance(value, str) for value in names.values()):
         raise ValueError(f"{json.dumps(address)}: expected a name, or a map of names that includes pod")
-    "".join(map(str, names.values())).encode()  # a lone surrogate is a ValueError, too
+    "".join(map(str, names.values())).encode()  # raises UnicodeEncodeError, a ValueError, for a lone surrogate
     namespace = names.get("namespace", "")
-    labels = {"kubernetes.io/service-name": names["service"]} if "service" in names else {}
+    labels = {SERVICE_LABEL: names["service"]} if "service" in names else {}
     target = {"kind": "Pod", "name": names["pod"], "namespace": namespace}
     return {
         "metadata": {"name": address, "namespace": namespace, "labels": labels},

@@ -1,9 +1,9 @@
 """Which pod held which address, and when. Pure: slices and times in, tenures out; attribution.py evaluates them.
 
 A *tenure* is one pod's holding of one address. It begins when the first slice names the pod there and ends when the
-last slice that named it no longer does. Each tenure records how well its begin and its end are known. A change that was
-seen live happened when it was seen. A change found by a new list happened at some time between the last event of the
-watch and the list. For what the very first list shows, the begin is unknown.
+last slice that named it no longer does. Each tenure records how well its beginning and its end are known. A change that
+was seen live happened when it was seen. A change that a new list showed happened at some time between the last event
+of the watch and the list. For the tenures in the very first list, the beginning is unknown.
 
 An address that a pod holds without interruption never belongs to another pod in between: a pod that moves from slice to
 slice, or that vanishes and comes back with the same uid while no other pod took the address, has one tenure.
@@ -15,15 +15,7 @@ from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator
 from typing import Any
 
-from enricher.endpoints.slices import (
-    IDENTITY,
-    NO_SERVICE,
-    Endpoint,
-    Service,
-    Slice,
-    SliceState,
-    read_slice,
-)
+from enricher.endpoints.slices import IDENTITY, NO_SERVICE, Endpoint, Service, Slice, SliceState, read_slice
 from enricher.endpoints.tenure import (
     BEGINNING,
     FOREVER,
@@ -37,9 +29,9 @@ from enricher.endpoints.tenure import (
 from enricher.timestamps import SECOND
 
 RETENTION = 3600 * SECOND
-"""How long ended tenures are kept (ns)."""
+"""Time (ns) for which ended tenures are kept."""
 MAX_ENDED = 100_000
-"""How many ended tenures are kept at most. Each takes a KiB; the oldest are dropped first."""
+"""Largest number of ended tenures that are kept. Each takes a KiB; the oldest are dropped first."""
 
 SliceTenures = tuple[Service, list[Tenure]]
 """The service of a slice, and the tenures of the pods that the slice names."""
@@ -51,8 +43,8 @@ class History:
     """The tenures of all addresses, kept up to date by the events of a watch.
 
     `retention` (ns) and `max_ended` limit the ended tenures that are kept; a `retention` of None keeps all.
-    `is_synced` returns whether the watch would report a change that happens now. `all_namespaces` is whether the watch
-    reports the pods of all namespaces.
+    `is_synced` returns whether the watch would report a change that happens now. `all_namespaces` says whether the
+    watch reports the pods of all namespaces.
     """
 
     def __init__(
@@ -70,13 +62,13 @@ class History:
         self._slices: dict[tuple[str, str], SliceTenures] = {}
         self._ended: deque[tuple[int, Tenure]] = deque()
         self.has_bookmarks = False
-        """Whether there was a BOOKMARK; then nothing is known to have lasted beyond the last event."""
+        """Whether there was a BOOKMARK; then no tenure is certain to have lasted beyond the last event."""
         self.is_snapshot = False
         """Whether the slices were read at an unknown time, so that no time can be compared with them."""
         self.open_tenures = 0
-        """How many tenures have not ended."""
+        """Number of tenures that have not ended."""
         self.on_change = set[Callable[[str], object]]()
-        """Callbacks, each called with an IP whose tenures have changed, for callers that cache answers."""
+        """Callbacks, each called with an IP whose tenures have changed, for callers that cache attributions."""
         self.complete_since = FOREVER
         """From this time (ns) on the history is complete: an address without a tenure was held by no pod.
 
@@ -87,9 +79,9 @@ class History:
 
     @property
     def certain_until(self) -> int:
-        """Return until when (ns) an open tenure is known to have lasted.
+        """Return until when (ns) an open tenure is certain to have lasted.
 
-        That is FOREVER while the watch is in sync, and where nothing has a time.
+        It is FOREVER while the watch is in sync, and if no event had a time.
         """
         return FOREVER if self._is_synced() or self.complete_until == BEGINNING else self.complete_until
 
@@ -112,7 +104,7 @@ class History:
     def replace(self, states: Iterable[SliceState], at: int, requested_at: int | None = None) -> None:
         """Apply a complete list, which was requested at `requested_at` and arrived `at` (ns).
 
-        Slices that differ from what was known changed at some time between the last event and the arrival.
+        Slices that differ from their previous state changed at some time between the last event and the arrival.
         """
         earliest = self.complete_until
         listed = {state.key: state for state in states}
@@ -137,19 +129,19 @@ class History:
         before = {(tenure.ip, tenure.owner[IDENTITY]): tenure for tenure in tenures}
         unchanged = before if service == old_service else {}
         after = {(endpoint.ip, endpoint.owner[IDENTITY]): endpoint for endpoint in endpoints}
-        ports = intern_ports(endpoints[0].ports if endpoints else ())  # those of a slice are those of all its endpoints
-        named = []
+        ports = intern_ports(endpoints[0].ports if endpoints else ())  # all endpoints of a slice have its ports
+        slice_tenures = []
         # Endpoints are added before others are removed, so that a move within the slice leaves no gap.
         for holding, endpoint in after.items():
             tenure = unchanged.get(holding) or self._add_to_slice(endpoint, service, at, earliest)
             if _update_tenure(tenure, endpoint, ports, at):
                 self._notify(tenure.ip)
-            named.append(tenure)
+            slice_tenures.append(tenure)
         for holding, tenure in before.items():
             if holding not in after or unchanged is not before:
                 self._remove_from_slice(tenure, old_service, at, earliest)
-        if named:
-            self._slices[key] = service, named
+        if slice_tenures:
+            self._slices[key] = service, slice_tenures
         else:
             self._slices.pop(key, None)
 
@@ -174,8 +166,8 @@ class History:
             return None
         last = own[-1]
         ports = {number for number, _ in endpoint.ports}
-        taken = any(t.since >= last.until and t is not last and ports_overlap(ports, t.ports) for t in tenures)
-        return None if taken else last
+        is_taken = any(t.since >= last.until and t is not last and ports_overlap(ports, t.ports) for t in tenures)
+        return None if is_taken else last
 
     def _remove_from_slice(self, tenure: Tenure, service: Service, at: int, earliest: int) -> None:
         """Account for a slice that no longer names a tenure; end the tenure if it was the last one."""
@@ -193,11 +185,11 @@ class History:
             return
         oldest = now - self._retention
         while self._ended and (len(self._ended) > self._max_ended or self._ended[0][0] < oldest):
-            ended, tenure = self._ended.popleft()
+            end, tenure = self._ended.popleft()
             # Otherwise the tenure went on, and a later entry has its end; or an earlier entry had the same end.
-            if tenure.until_latest == ended and tenure in self._tenures.get(tenure.ip, ()):
+            if tenure.until_latest == end and tenure in self._tenures.get(tenure.ip, ()):
                 self._drop(tenure)
-                self.mark_incomplete(ended)
+                self.mark_incomplete(end)
 
     def _drop(self, tenure: Tenure) -> None:
         self._notify(tenure.ip)
@@ -243,8 +235,11 @@ class History:
 
     def dump(self) -> SavedHistory:
         """Return the whole history as JSON values."""
-        numbers = {tenure: n for n, tenure in enumerate(self.tenures())}
-        slices = [[*key, *service, [numbers[t] for t in named]] for key, (service, named) in self._slices.items()]
+        numbers = {tenure: number for number, tenure in enumerate(self.tenures())}
+        slices = [
+            [*key, *service, [numbers[tenure] for tenure in tenures]]
+            for key, (service, tenures) in self._slices.items()
+        ]
         return {
             "current": self.complete_until,
             "began": self.complete_since,
@@ -257,8 +252,8 @@ class History:
         try:
             tenures = [load_tenure(row) for row in saved["tenures"]]
             slices = {
-                (namespace, name): (Service(*service), [tenures[n] for n in named])
-                for namespace, name, *service, named in saved["slices"]
+                (namespace, name): (Service(*service), [tenures[number] for number in numbers])
+                for namespace, name, *service, numbers in saved["slices"]
             }
             self.complete_until, self.complete_since = int(saved["current"]), int(saved["began"])
         except (KeyError, IndexError, TypeError, ValueError) as error:
@@ -269,12 +264,12 @@ class History:
             for service in tenure.services:
                 self._members.setdefault(service, {})[tenure] = None
         self.open_tenures = sum(tenure.until == FOREVER for tenure in tenures)
-        ended = [(tenure.until_latest, tenure) for tenure in tenures if tenure.until != FOREVER]
-        self._ended.extend(sorted(ended, key=lambda end: end[0]))
+        ends = [(tenure.until_latest, tenure) for tenure in tenures if tenure.until != FOREVER]
+        self._ended.extend(sorted(ends, key=lambda end: end[0]))
 
 
 def _update_tenure(tenure: Tenure, endpoint: Endpoint, ports: Ports, at: int) -> bool:
-    """Bring a tenure up to date with its endpoint; return whether that changes any answer.
+    """Bring a tenure up to date with its endpoint; return whether that may change an attribution.
 
     Most endpoints of a slice have not changed: they cost a few comparisons.
     """

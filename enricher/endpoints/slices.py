@@ -62,7 +62,7 @@ def read_slice(obj: Slice) -> SliceState:
 
 
 def slice_key(obj: Slice) -> tuple[str, str]:
-    """Return namespace and name, which stay the same over a slice's life."""
+    """Return the slice's namespace and name, which never change."""
     metadata = _mapping(obj.get("metadata"))
     return sys.intern(_text(metadata.get("namespace"))), _text(metadata.get("name"))
 
@@ -97,11 +97,11 @@ def slice_endpoints(obj: Slice) -> Iterator[Endpoint]:
             ready, terminating = conditions.get("ready") is not False, conditions.get("terminating") is True
         for address in addresses if isinstance(addresses, list) else ():
             try:
-                parsed = _endpoint(address, ports, ready, terminating, *owner)
+                parsed_endpoint = _make_endpoint(address, ports, ready, terminating, *owner)
             except TypeError:  # a malformed value cannot be hashed for the cache
-                parsed = _endpoint(_text(address), ports, ready, terminating, *map(_text, owner))
-            if parsed:
-                yield parsed
+                parsed_endpoint = _make_endpoint(_text(address), ports, ready, terminating, *map(_text, owner))
+            if parsed_endpoint:
+                yield parsed_endpoint
 
 
 def service_as_slice(obj: Slice) -> Slice:
@@ -117,7 +117,7 @@ def service_as_slice(obj: Slice) -> Slice:
 
 
 @lru_cache(maxsize=1 << 12)  # a whole slice arrives again each time one of its endpoints changes
-def _endpoint(
+def _make_endpoint(
     address: object, ports: tuple[tuple[int | None, str], ...], ready: bool, terminating: bool, *owner_fields: object
 ) -> Endpoint | None:
     """Return the endpoint, or None if the address is not an IP."""

@@ -11,7 +11,7 @@ from enricher.endpoints.tenure import FOREVER, Tenure, ports_overlap
 from enricher.timestamps import SECOND
 
 TAKEOVER_OVERLAP = 5 * SECOND
-"""Longest time (ns) for which two pods are in the slices with one address during a takeover; beyond, they share it."""
+"""Longest time (ns) for which two pods are in the slices with one address in a takeover; if longer, they share it."""
 
 
 class Span(NamedTuple):
@@ -46,7 +46,7 @@ def spans_of_port(tenures: list[Tenure], port: int | None, certain_until: int = 
 
 
 def sole_holder_since(history: History, ip: str) -> int | None:
-    """Return since when (ns) the present holder of an IP has been the only one; None if there is no such time.
+    """Return since when (ns) the present holder of an IP has been its only holder; None if there is no such time.
 
     Any attempt that began later is `exact`, as long as the watch is in sync.
     """

@@ -1,4 +1,4 @@
-"""One pod's holding of one address, and how well its begin and its end are known. Pure."""
+"""One pod's holding of one address, and how well its beginning and its end are known. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -8,9 +8,9 @@ from typing import Any
 from enricher.endpoints.slices import Owner, Service
 
 FOREVER = 1 << 63
-"""A time after all others (ns): the end of what has not ended."""
+"""A time after all others (ns): the end of a tenure that has not ended."""
 BEGINNING = -FOREVER
-"""A time before all others (ns): the begin of what has always been."""
+"""A time before all others (ns): the beginning of a tenure that has always lasted."""
 
 Ports = Mapping[int | None, str]
 """The names of ports by their numbers; the number None stands for all ports."""
@@ -32,10 +32,10 @@ class Tenure:
     until_latest: int = FOREVER
     terminating_since: int = FOREVER
     ready_since: int = FOREVER
-    """When the pod first was ready; a Service sends it nothing before."""
+    """When the pod was first ready; a Service sends it nothing before that."""
     ports: Ports = field(default_factory=dict)
     services: dict[Service, int] = field(default_factory=dict)
-    """How many slices of each service name the pod now; a service whose slices no longer do stays, with 0."""
+    """Number of slices that name the pod now, by service; a service whose slices no longer name it stays, with 0."""
 
     @property
     def is_fixed(self) -> bool:

@@ -140,7 +140,7 @@ class Enricher:
     def _advance(self, batch: _Batch, now: int | None) -> tuple[bytes, int]:
         """Return JSON lines, and until when (ns) the next line of the batch must wait; 0 if all are enriched."""
         if batch.formats is None:
-            batch.formats = self._detector.formats_for(batch.source, batch.source.profile, _stdout_texts(batch.lines))
+            batch.formats = self._detector.timeline_for(batch.source, batch.source.profile, _stdout_texts(batch.lines))
         formats = batch.formats
         out = self._take_fast_path(batch, formats, now) if batch.remaining is None else []
         if batch.remaining is None:
@@ -194,7 +194,7 @@ class Enricher:
         block = batch.lines
         if not isinstance(block, Block) or not len(block):
             return []
-        possible = formats.formats_if_stable(lambda: (parse_rfc3339(raw.partition(b" ")[0]) for raw in block.raw))
+        possible = formats.formats_if_stable(lambda: (parse_rfc3339(raw.partition(b" ")[0]) for raw in block.raw_lines))
         if not possible:
             return []
         fast_path = self._fast_path(formats.single_format(possible, self._last_formats.get(batch.source)))
@@ -209,7 +209,7 @@ class Enricher:
         slow_lines = dict[int, ParsedLine]()
 
         def parse(index: int) -> ParsedLine:
-            return slow_lines.get(index) or parse_line(formats, block.frame(block.raw[index])[0])
+            return slow_lines.get(index) or parse_line(formats, block.parse_frames(block.raw_lines[index])[0])
 
         slow_lines.update((index, parse(index)) for index in sorted(columns.slow))
         correlator = self._correlators[batch.source]
@@ -243,7 +243,7 @@ class Enricher:
     def format_texts(self, source: Source, at: int) -> tuple[str, ...]:
         """Return the texts of the formats that the lines of a source may have if they are written at `at` (ns)."""
         return tuple(
-            log_format.text for log_format in self._detector.formats_for(source, source.profile, ()).formats_at(at)
+            log_format.text for log_format in self._detector.timeline_for(source, source.profile, ()).formats_at(at)
         )
 
     def forget(self, source: Source) -> None:

@@ -229,7 +229,7 @@ class FastPath:
 
     def read(self, block: Block) -> Columns:
         """Read a block into columns."""
-        body, lines = block.body, block.raw
+        body, lines = block.body, block.raw_lines
         rows = self._patterns.loose.findall(body)
         if len(rows) != len(lines):
             rows = self._patterns.strict.findall(body)  # a text that ended in another line

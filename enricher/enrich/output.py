@@ -6,7 +6,8 @@ from typing import Any
 import orjson
 
 from enricher.accesslog.compiler import LogFormat
-from enricher.accesslog.nginx_variables import ATTEMPT_LISTS, INTEGER_VARIABLES, SECONDS_VARIABLES, Seconds, unescape
+from enricher.accesslog.escaping import unescape
+from enricher.accesslog.nginx_variables import ATTEMPT_LISTS, INTEGER_VARIABLES, SECONDS_VARIABLES, Seconds
 from enricher.accesslog.record import Record
 from enricher.endpoints.attribution import Attribution
 from enricher.endpoints.slices import Owner

@@ -17,7 +17,7 @@ async def is_allowed(
 ) -> bool:
     """Return whether the API server would allow `verb` on the resource; a `namespace` of None stands for all.
 
-    Raise ApiError if the server gives no answer.
+    Raise ApiError if the server does not answer the question.
     """
     attributes = {"verb": verb, "group": resource.group, "version": resource.version, "resource": resource.plural}
     attributes |= {"namespace": namespace} if namespace else {}

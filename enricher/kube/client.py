@@ -143,10 +143,10 @@ async def connect(kubeconfig: str | None = None, context: str | None = None) -> 
     """
     load = partial(_load_credentials, kubeconfig, context)
     # Connections are never reused: a half-open one would be noticed only after another idle timeout.
-    # Their number is not limited: each streamed log holds one, so further logs and the watches would wait for ever.
+    # Their number is not limited: each streamed log holds one, so further logs and the watches would wait forever.
     connector = aiohttp.TCPConnector(force_close=True, limit=0)
-    agent = {"User-Agent": f"enricher/{__version__}"}
-    async with aiohttp.ClientSession(connector=connector, headers=agent, trust_env=True) as session:
+    headers = {"User-Agent": f"enricher/{__version__}"}
+    async with aiohttp.ClientSession(connector=connector, headers=headers, trust_env=True) as session:
         api = ApiClient(session, load)
         api.tls_context(await load())
         yield api
@@ -186,7 +186,7 @@ async def _kubeconfig_credentials(paths: str, context: str | None, *, is_default
 
     Raise ConfigurationError if there is none; `is_default` is whether the user did not name it.
     """
-    import yaml  # noqa: PLC0415  # as the next
+    import yaml  # noqa: PLC0415  # only for kubeconfigs, as the next
     from kubernetes_asyncio import client, config  # noqa: PLC0415  # costs 36 MiB
 
     if not _any_exists(paths):
@@ -217,7 +217,7 @@ def _any_exists(paths: str) -> bool:
 
 
 def _file_version(path: str | None) -> tuple[int, int, int] | None:
-    """Return what changes whenever the file is replaced or rewritten. Raise OSError."""
+    """Return a value that changes whenever the file is replaced or rewritten. Raise OSError if it is missing."""
     if path is None:
         return None
     status = os.stat(path)

@@ -26,7 +26,7 @@ FORBIDDEN_DELAY = 5.0
 _ITEMS, _ITEM_START = b'"items":[', b'{"metadata":{'
 _NEXT_ITEM = b"}," + _ITEM_START
 T = TypeVar("T")
-STATUS_REASONS = {401: "unauthorized", 403: "forbidden", 410: "gone", 429: "throttled"}
+_STATUS_REASONS = {401: "unauthorized", 403: "forbidden", 410: "gone", 429: "throttled"}
 
 
 class ApiError(Exception):
@@ -100,7 +100,7 @@ async def expect_status(
         raise ApiError("unreachable", "no response from the API server") from error
     except (aiohttp.ClientError, OSError) as error:
         reason = "closed" if responded else "unreachable"
-        # The cause has the system's own words; those that aiohttp puts around them mean nothing to people.
+        # The cause has the system's own words; those that aiohttp puts around them do not help anyone.
         cause = error_in_one_line(error.__cause__ or error)
         raise ApiError(reason, f"no connection to the API server: {cause}") from error
 
@@ -183,7 +183,7 @@ def parse_event(line: bytes) -> Event:
     """Parse one line of a watch. Raise ApiError for a malformed event, and for an ERROR event, which has a Status."""
     match _parse_json(line):
         case {"type": "ERROR", "object": {"code": int(code), **status}}:
-            raise status_error(code, str(status.get("message")), "go on with the watch")
+            raise _status_error(code, str(status.get("message")), "go on with the watch")
         case {
             "type": "ADDED" | "MODIFIED" | "DELETED" | "BOOKMARK" as type_,
             "object": {"metadata": {"resourceVersion": str(version)}} as obj,
@@ -215,17 +215,17 @@ async def _response_error(response: aiohttp.ClientResponse, action: str) -> ApiE
     message = status.get("message") if isinstance(status, dict) else None
     retry = response.headers.get("Retry-After", "")
     delay = float(retry) if retry.isascii() and retry.isdigit() else 0.0
-    return status_error(response.status, str(message or response.reason), action, min(delay, RETRY_AFTER_LIMIT))
+    return _status_error(response.status, str(message or response.reason), action, min(delay, RETRY_AFTER_LIMIT))
 
 
-def status_error(code: int, message: str, action: str, delay: float = 0.0) -> ApiError:
-    """Return the error for an HTTP status or the code of an ERROR event; `message` is the server's own."""
+def _status_error(code: int, message: str, action: str, delay: float = 0.0) -> ApiError:
+    """Return the error for an HTTP status or the code of an ERROR event; `message` is the server's."""
     if code == 403:
         return ApiError("forbidden", f"cannot {action}: grant list and watch", max(delay, FORBIDDEN_DELAY))
     if code == 504 and "Too large resource version" in message:
         # The server has not reached our version yet, or never will, because it was restored from a backup.
         return ApiError("gone", f"cannot {action}: {message}", delay)
-    reason = STATUS_REASONS.get(code) or ("server_error" if code >= 500 else "refused")
+    reason = _STATUS_REASONS.get(code) or ("server_error" if code >= 500 else "refused")
     return ApiError(reason, f"cannot {action}: {code} {' '.join(message.split())}", delay)
 
 

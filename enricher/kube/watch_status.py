@@ -23,11 +23,11 @@ class WatchStatus:
     synced_changed_at: int = 0
     """When `synced` last changed."""
     gap_since: int = 0
-    """Since when events may be missing, because the last connection ended or was silent for too long; 0: no gap."""
+    """Since when events may be missing, because the last connection ended or was silent for too long; 0 for no gap."""
     last_event_at: int = 0
     """When the last list, event or bookmark arrived."""
     restarts: dict[str, int] = field(default_factory=dict)
-    """How many requests and connections ended, by the reason of the ApiError."""
+    """Number of requests and connections that ended, by the reason of the ApiError."""
     problem: str | None = None
     """Why the watch is not in sync, in one line for people."""
     resource: str = ""
@@ -66,4 +66,4 @@ class WatchSummary:
     restarts: Counter[str]
     """The restarts of all of them, by reason."""
     last_event_age: float | None
-    """Seconds since the last event of the watch that has been silent for longest; None if one never had any."""
+    """Seconds since the last event of the watch that has been silent for longest; None if a watch never had one."""

@@ -1,4 +1,4 @@
-"""List and watch one Kubernetes resource for ever, through every fault on the way, as client-go's reflector does.
+"""An endless watch of one Kubernetes resource that survives every fault, as client-go's reflector does.
 
 Three generators build on one another: `watch` never ends and decides how to go on after a failure;
 `_WatchSession.list_and_watch` lists if it must and reads one watch connection to its end; `responses.read_lines` splits
@@ -46,6 +46,7 @@ class Resource(NamedTuple):
 ENDPOINT_SLICES = Resource("discovery.k8s.io", "v1", "endpointslices")
 SERVICES = Resource("", "v1", "services")
 CONFIG_MAPS = Resource("", "v1", "configmaps")
+PODS = Resource("", "v1", "pods")
 
 
 class Listed(NamedTuple):
@@ -131,7 +132,7 @@ class _ResumePoint:
         self.unconfirmed = self.stale_server = False
 
     def record_failure(self, error: ApiError, *, stable: bool) -> None:
-        """Decide from where to go on after `error`; `stable` is whether the connection had lasted."""
+        """Decide from where to go on after `error`; `stable` says whether the connection had lasted."""
         if error.reason == "gone":
             # Never go back in time: the list must not be older than what the consumer has seen. It comes from etcd only
             # if the server cannot do that either.

@@ -43,7 +43,7 @@ class Chunk:
 class LogFollower:
     """A follower of one source's log, which returns every line once and in order.
 
-    For the caller's log and metrics, `problem` says in one line what prevents reading, or is None. `missed_files`
+    For the caller's log and metrics, `problem` describes in one line what prevents reading, or is None. `missed_files`
     counts the files that were gone or corrupt before they had been read to their end. `truncations` counts how often
     content was replaced in place.
     """
@@ -61,7 +61,7 @@ class LogFollower:
     ) -> None:
         """Start at a saved `position`, or without one at `start`.
 
-        An empty position says that there was no file when it was saved, so that all files are new. `roots` are the
+        An empty position means that there was no file when it was saved, so that all files are new. `roots` are the
         directories in which a log file may really lie. `clock` returns seconds. `chunk_size` and `max_line` are in
         bytes.
         """
@@ -89,7 +89,7 @@ class LogFollower:
 
     @property
     def finished(self) -> bool:
-        """Return whether everything was read and nothing exists any more: the container's directory was deleted."""
+        """Return whether everything was read and the log no longer exists: the container's directory was deleted."""
         try:
             return self._file is None and not self._log.list_files() and not os.path.lexists(self.source.path)
         except OSError:
@@ -110,7 +110,7 @@ class LogFollower:
     def retry_in(self) -> float | None:
         """Return the seconds after which `read` should be called even without a change, or None if it need not be.
 
-        That is so while a file lingers that is about to be given up.
+        There is such a time while the open file is about to be given up.
         """
         if self._quiet_since is None:
             return None
@@ -122,11 +122,11 @@ class LogFollower:
             start = chunk.start
             self._committed = start._replace(lines_written=start.lines_written + lines_written)
         else:
-            # What was read after the last chunk contained no complete line: that position is as good, and newer.
+            # Reads after the last chunk brought no complete line: their position is equivalent, and newer.
             self._committed = self._position if chunk is self._last_chunk else chunk.end
 
     def position(self) -> dict[str, Any]:
-        """Return the position from which no committed line is read again and every other one is; empty before any."""
+        """Return the position after which exactly the lines that are not committed follow; empty if there is none."""
         self._update_identity()
         return self._committed.dump() if self._committed else {}
 
@@ -150,7 +150,7 @@ class LogFollower:
             self._restore(self._position)
 
     def _restore(self, position: Position | None) -> None:
-        """Set the state that `_make_chunk` makes positions of."""
+        """Set the state from which `_make_chunk` builds positions."""
         self._identity, self._offset, framing, self._lines_to_skip, self._exhausted = position or Position(
             FileIdentity(), 0, Framing()
         )
@@ -230,7 +230,7 @@ class LogFollower:
         return lines
 
     def _is_exhausted(self, file: LogFile) -> bool:
-        """Return whether a file that was read to its end can be given up; it may take some time to become so."""
+        """Return whether a file that was read to its end can be given up: at once, or when quiet for some time."""
         successors = self._successors(file)
         if len(successors) > 1 or (successors and file.gzipped):
             return True
@@ -256,7 +256,7 @@ class LogFollower:
         return self._log.successors(file, self._position) if self._position else []
 
     def _update_identity(self) -> None:
-        with suppress(OSError):  # what is known of the file already is still true
+        with suppress(OSError):  # the previous identity is still valid
             if self._file:
                 self._identity.update(self._file)
 
@@ -268,7 +268,7 @@ class LogFollower:
     def _open_next(self) -> Sequence[Line] | None:
         """Open the file from which reading continues; return the lines that this completes, or None if there is none.
 
-        An empty list without an open file says that the files have just changed: look again.
+        An empty list without an open file means that the files have just changed: the caller should look again.
         """
         files = self._log.list_files()
         if not self._position:
@@ -347,7 +347,7 @@ class LogFollower:
         except FileNotFoundError:
             return []
         if not self._identity.match(file, self._offset):
-            file.close()  # it was renamed since it was found
+            file.close()  # it has been renamed since
             return []
         self._file = file
         self._update_identity()

@@ -85,7 +85,7 @@ class Framer:
         self._kind, partial_lines = framing or Framing()
         self._partial_lines = dict(partial_lines)
         self._rest = b""  # the physical line that has no newline yet
-        self._dropped = 0  # bytes of it that were too many to keep
+        self._dropped = 0  # bytes of it beyond those that are kept
 
     @property
     def unfinished_bytes(self) -> int:

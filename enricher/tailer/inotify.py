@@ -13,7 +13,7 @@ import struct
 from collections import defaultdict
 
 POLL_INTERVAL = 0.25
-"""Seconds between two looks at a directory that inotify does not watch."""
+"""Seconds between polls of a directory that inotify does not watch."""
 GATHER_TIME = 0.02
 """Seconds for which events are gathered, so that a busy log wakes its reader 50 times a second, not once per line."""
 
@@ -79,7 +79,7 @@ class DirectoryWatcher:
         return True
 
     def notify(self, path: str) -> None:
-        """End a `wait` for the path as if there had been a change."""
+        """End a `wait` for the path, as a change would."""
         if changed := self._changed.get(path):
             changed.set()
 

@@ -15,13 +15,13 @@ class RefusedError(OSError):
 
 
 class CorruptGzipError(OSError):
-    """A gzipped file of which the rest cannot be decompressed."""
+    """A gzipped file whose rest cannot be decompressed."""
 
 
 class LogFile:
     """One open log file. Offsets count decompressed bytes.
 
-    `head` is the first `HEAD_SIZE` bytes, as far as they have been read; `is_corrupt` is true if they cannot be
+    `head` is those of the first `HEAD_SIZE` bytes that have been read; `is_corrupt` is true if they cannot be
     decompressed. `device_and_inode` identifies the file until it is deleted.
     """
 
@@ -65,8 +65,8 @@ class LogFile:
 
     def unread_bytes(self, offset: int) -> int:
         """Return the number of bytes between the offset and the end; for a gzipped file, of compressed ones."""
-        done = os.lseek(self._fd, 0, os.SEEK_CUR) if self.gzipped else offset
-        return max(0, self.stat().st_size - done)
+        bytes_read = os.lseek(self._fd, 0, os.SEEK_CUR) if self.gzipped else offset
+        return max(0, self.stat().st_size - bytes_read)
 
     def is_replaced(self) -> bool:
         """Return whether other content replaced the file's head: it was truncated, perhaps after it was copied."""

@@ -14,9 +14,9 @@ from enricher.tailer.rotation import LogName, SortKey
 class FileIdentity:
     """A file as it was last seen, with enough detail to recognise it renamed, compressed or copied.
 
-    `device` and `inode` alone are not sufficient, because inodes are reused. `length` and `digest` are those of its
-    first decompressed bytes, at most `HEAD_SIZE`. `predecessor` is the sort key of the file before it when it was
-    opened: files up to there already existed. Numbered names shift, though, so once the file is gone only those
+    `device` and `inode` alone are not sufficient, because inodes are reused. `length` and `digest` are those of the
+    file's first decompressed bytes, at most `HEAD_SIZE`. `predecessor` is the sort key of the file before it when it
+    was opened: files up to that key already existed. Numbered names shift, though, so once the file is gone only those
     modified since `mtime` (ns since the epoch) count as newer. `restart_count` is the container's.
     """
 
@@ -35,7 +35,7 @@ class FileIdentity:
         return cls(restart_count, files[index - 1].sort_key if index else (restart_count, -1, "", 0))
 
     def update(self, file: LogFile) -> None:
-        """Take over what the open file is like by now."""
+        """Update the identity from the open file."""
         self.device, self.inode = file.device_and_inode
         self.mtime = file.stat().st_mtime_ns
         if self.length != len(file.head) or not self.digest:
@@ -44,8 +44,8 @@ class FileIdentity:
     def could_be(self, name: LogName) -> bool:
         """Return whether the file may have this name by now.
 
-        A head shorter than `HEAD_SIZE`, perhaps of half a line, matches many files: then files that are older by their
-        name are excluded.
+        A head that is shorter than `HEAD_SIZE`, perhaps half a line, matches many files: then files that are older by
+        their names are excluded.
         """
         return name.restart_count == self.restart_count and (self.length == HEAD_SIZE or not self.predates(name))
 

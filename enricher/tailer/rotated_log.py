@@ -26,7 +26,7 @@ class RotatedLog:
     def find(self, files: Sequence[LogName], position: Position) -> int | None:
         """Return the index of the position's file, or None if the file is gone.
 
-        Raise OSError if it was not found and a file that may be it cannot be opened.
+        Raise OSError if the file was not found and a candidate cannot be opened.
         """
         best, best_index, failure = 0, None, None
         for index, name in enumerate(files):
@@ -56,8 +56,8 @@ class RotatedLog:
     def successors(self, file: LogFile, position: Position) -> list[LogName]:
         """Return the files in which the writer continued after the open file.
 
-        A new file of the same restart count that is still empty does not count: the writer may not have been told to
-        use it, as nginx is not until logrotate has finished with all its logs.
+        A new file of the same restart count that is still empty does not count: the writer may not use it yet, as
+        nginx does not until logrotate has finished with all its logs.
         """
         files = self.list_files()
         if files and file.is_at(files[-1].path):
@@ -83,9 +83,9 @@ def _exclude_older(names: Sequence[LogName], identity: FileIdentity) -> list[Log
     return [name for name in names if not identity.predates(name)]
 
 
-def _is_newer(name: LogName, gone: FileIdentity) -> bool:
-    """Return whether a file comes after one that is gone."""
-    if not name.is_numbered or name.restart_count != gone.restart_count:
-        return name.sort_key > gone.predecessor
+def _is_newer(name: LogName, identity: FileIdentity) -> bool:
+    """Return whether a file comes after the identified one, which is gone."""
+    if not name.is_numbered or name.restart_count != identity.restart_count:
+        return name.sort_key > identity.predecessor
     # `>=` because a file system's clock ticks only every few ms, and reading a file twice is better than never.
-    return os.stat(name.path).st_mtime_ns >= gone.mtime
+    return os.stat(name.path).st_mtime_ns >= identity.mtime

@@ -1,4 +1,4 @@
-"""A stand-in for the API server that has pods' logs, as the kubelet gives them out, and can break off anywhere."""
+"""A fake API server that has pods' logs, as the kubelet serves them, and can break off anywhere."""
 
 import asyncio
 import re
@@ -11,22 +11,22 @@ from enricher.timestamps import SECOND, parse_rfc3339
 LOG = re.compile(r"/api/v1/namespaces/(?P<namespace>[^/]+)/pods/(?P<pod>[^/]+)/log")
 
 
-class LogStandIn(FakeApi):
+class FakeLogApi(FakeApi):
     """`logs` has the lines of each pod, with stamps; times are compared by whole seconds, as with sinceTime."""
 
     def __init__(self) -> None:
         super().__init__()
         self.logs: dict[str, list[bytes]] = {}
-        self.log_asked: list[ReceivedRequest] = []
+        self.log_requests: list[ReceivedRequest] = []
         self.log_faults: list[web.StreamResponse | object] = []
         self.readers = 0
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
         self._cut: dict[str, str] = {}
 
     def pod(self, name, *, namespace="ingress-nginx", container="controller", node="node-1", phase="Running", **state):
-        """Tells of a pod as it is now; `state` is its container's."""
+        """Add or update a pod; `state` is its container's."""
         self.logs.setdefault(name, [])
-        found = {
+        obj = {
             "metadata": {"name": name, "namespace": namespace, "uid": f"uid-{name}"},
             "spec": {"nodeName": node, "containers": [{"name": container}]},
             "status": {
@@ -34,37 +34,37 @@ class LogStandIn(FakeApi):
                 "containerStatuses": [{"name": container, "restartCount": 0, "state": state or {"running": {}}}],
             },
         }
-        known = ("pods", namespace, name) in self.objects
-        self.apply("MODIFIED" if known else "ADDED", found, plural="pods")
+        exists = ("pods", namespace, name) in self.objects
+        self.apply("MODIFIED" if exists else "ADDED", obj, plural="pods")
 
     def delete_pod(self, name, namespace="ingress-nginx"):
         self.apply("DELETED", self.objects["pods", namespace, name], plural="pods")
 
     def write(self, pod, *lines):
         self.logs[pod] += lines
-        self._stir()
+        self._notify()
 
     def cut(self, pod, how):
-        """Ends the pod's streams: `end` in good order, `abort` in the middle of a line."""
+        """End the pod's streams: `end` in good order, `abort` in the middle of a line."""
         self._cut[pod] = how
-        self._stir()
+        self._notify()
 
-    def _stir(self):
-        self._news.set()
-        self._news = asyncio.Event()
+    def _notify(self):
+        self._changed.set()
+        self._changed = asyncio.Event()
 
     async def _answer(self, request):
-        found = LOG.fullmatch(request.path)
-        if not found:
+        match = LOG.fullmatch(request.path)
+        if not match:
             return await super()._answer(request)
-        self.log_asked.append(ReceivedRequest(request.path, dict(request.query), ""))
+        self.log_requests.append(ReceivedRequest(request.path, dict(request.query), ""))
         if self.log_faults:
             return await self.log_faults.pop(0)(request)
-        if ("pods", found["namespace"], found["pod"]) not in self.objects:
-            return await status(404, f'pods "{found["pod"]}" not found')(request)
+        if ("pods", match["namespace"], match["pod"]) not in self.objects:
+            return await status(404, f'pods "{match["pod"]}" not found')(request)
         self.readers += 1
         try:
-            return await self._stream(request, found["pod"])
+            return await self._stream(request, match["pod"])
         finally:
             self.readers -= 1
 
@@ -84,4 +84,4 @@ class LogStandIn(FakeApi):
                     await response.write(b"2026-11-22T23:18:31.999999999Z half of a li")
                     request.transport.close()
                 return response
-            await self._news.wait()
+            await self._changed.wait()

@@ -1,4 +1,4 @@
-"""The cluster as the tests see it: kubectl, pods, a pod's processes, and waiting for what takes its time."""
+"""The cluster as the tests see it: kubectl, pods, a pod's processes, and waiting for changes."""
 
 import json
 import os
@@ -16,9 +16,9 @@ T = TypeVar("T")
 
 
 def eventually(check: Callable[[], T], timeout: float = 30, every: float = 0.2) -> T:
-    """What `check` returns, once it asserts, connects and unpacks (`[one] = found`) without an error.
+    """Return the result of `check` once it asserts, connects and unpacks (`[pod] = pods`) without an error.
 
-    After `timeout` seconds the error stands.
+    Raise its error after `timeout` seconds.
     """
     deadline = time.monotonic() + timeout
     while True:
@@ -41,7 +41,7 @@ class Pod:
 
 
 class Kube:
-    """Runs kubectl as the administrator whose KUBECONFIG is in the environment."""
+    """A runner of kubectl as the administrator whose KUBECONFIG is in the environment."""
 
     def __init__(self) -> None:
         assert os.environ.get("KUBECONFIG"), "KUBECONFIG must name a cluster whose node is this machine"
@@ -61,7 +61,7 @@ class Kube:
         return json.loads(self("get", *arguments, "-o", "json"))
 
     def pods(self, namespace: str, label: str) -> list[Pod]:
-        """The pods that are not on their way out, by name."""
+        """Return the pods that are not being deleted, by name."""
         items = self.get("pods", "-n", namespace, "-l", label)["items"]
         return sorted(map(pod_of, (i for i in items if "deletionTimestamp" not in i["metadata"])), key=lambda p: p.name)
 
@@ -88,13 +88,13 @@ def pod_of(item: dict[str, Any]) -> Pod:
 
 
 def processes(pod: Pod) -> list[int]:
-    """The process ids, on the node, of the pod's container."""
+    """Return the ids that the processes of the pod's container have on the node."""
     assert pod.container_id
-    found = [
+    pids = [
         int(entry.parent.name) for entry in Path("/proc").glob("[0-9]*/cgroup") if in_group(entry, pod.container_id)
     ]
-    assert found, f"no process of {pod}"
-    return found
+    assert pids, f"no process of {pod}"
+    return pids
 
 
 def in_group(cgroup: Path, container_id: str) -> bool:
@@ -105,13 +105,13 @@ def in_group(cgroup: Path, container_id: str) -> bool:
 
 
 def signal_pod(pod: Pod, number: int) -> None:
-    """From outside: within its own container a first process is immune to SIGKILL and SIGSTOP."""
+    """Signal from outside: within its own container a first process is immune to SIGKILL and SIGSTOP."""
     for pid in processes(pod):
         os.kill(pid, number)
 
 
 def get_text(url: str) -> str:
-    """Straight from the pod or the loopback: no proxy of the environment is asked."""
+    """Return a text directly from the pod or the loopback, without a proxy of the environment."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(url, timeout=10) as response:
         return str(response.read(), "utf-8")

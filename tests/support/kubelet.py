@@ -1,4 +1,4 @@
-"""kubelet, the container runtime and a reader, acted out in a directory. Nothing sleeps: the clock is a variable."""
+"""kubelet, the container runtime and a reader, simulated in a directory. Nothing sleeps: the clock is a variable."""
 
 import gzip
 import json
@@ -21,7 +21,7 @@ def cri(text: str | bytes, stream: str = "stdout", tag: str = "F") -> bytes:
 
 
 class Container:
-    """What writes `<n>.log`; file names and the order of steps are kubelet's and containerd's."""
+    """The writer of `<n>.log`; file names and the order of steps are those of kubelet and containerd."""
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True)
@@ -42,7 +42,7 @@ class Container:
         self._file.write(data)
 
     def rename(self) -> Path:
-        """kubelet's half of a rotation: until `reopen` the runtime writes to the renamed file."""
+        """Do kubelet's half of a rotation: until `reopen` the runtime writes to the renamed file."""
         self.rotations += 1
         target = Path(f"{self.live}.20261122-{self.rotations:06d}")
         self.live.rename(target)
@@ -69,7 +69,7 @@ class Container:
 
 
 def compress(path: Path) -> Path:
-    """As kubelet does: a temporary file, renamed when it is complete; only then the plain one goes."""
+    """Compress as kubelet does: into a temporary file, renamed when complete; only then the plain file goes."""
     temporary = Path(f"{path}.tmp")
     temporary.write_bytes(gzip.compress(path.read_bytes(), 1))
     temporary.rename(f"{path}.gz")
@@ -78,7 +78,7 @@ def compress(path: Path) -> Path:
 
 
 class Reading:
-    """A follower, what has left it, and the clock it looks at."""
+    """A follower, the lines that it returned, and the clock that it reads."""
 
     def __init__(self, path: Path, *, roots: list[Path] | None = None, **settings) -> None:
         self.now = 0.0
@@ -102,15 +102,15 @@ class Reading:
         )
 
     def read(self) -> list[str]:
-        """Reads and commits all there is now; the texts of it."""
+        """Read and commit all lines that there are now; return their texts."""
         before = len(self.lines)
         while (chunk := self.follower.read()) is not None:
             self.lines += chunk.lines
             self.follower.commit(chunk, len(chunk.lines))
         return self.texts[before:]
 
-    def settle(self) -> list[str]:
-        """Reads until the clock brings nothing more either."""
+    def drain(self) -> list[str]:
+        """Read until not even the passing of time brings more lines; return their texts."""
         before = len(self.lines)
         for _ in range(8):
             self.read()
@@ -118,7 +118,7 @@ class Reading:
         return self.texts[before:]
 
     def restart(self) -> None:
-        """Ends the follower and begins a new one where it was, as across a clean stop."""
+        """Replace the follower by a new one that begins where it was, as across a clean stop."""
         self.resume(self.save())
 
     def save(self) -> str:
@@ -130,13 +130,13 @@ class Reading:
 
 
 def open_descriptors(path: Path) -> list[str]:
-    """What this process holds open below a directory, deleted files too."""
-    held = []
+    """Return the files below a directory that this process has open, including deleted ones."""
+    paths = []
     for name in os.listdir("/proc/self/fd"):
         try:
             target = os.readlink(f"/proc/self/fd/{name}")
         except OSError:
             continue
         if target.startswith(str(path)):
-            held.append(target)
-    return held
+            paths.append(target)
+    return paths

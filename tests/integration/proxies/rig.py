@@ -25,7 +25,7 @@ from tests.integration.proxies.ports import free_port, listens, wait_until
 from tests.integration.proxies.scenarios import Call, Request, calls, http_requests
 
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
+ROOT = HERE.parents[2]
 
 PROXIES = {"nginx": nginx, "haproxy": haproxy, "envoy": envoy, "traefik": traefik}
 

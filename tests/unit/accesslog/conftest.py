@@ -9,8 +9,8 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
 @pytest.fixture
-def usual():
-    """The values of an ordinary request, by variable."""
+def ordinary_values():
+    """Return the values of an ordinary request, by variable."""
     return {
         "remote_addr": b"192.0.2.7",
         "time_local": b"22/Nov/2026:23:18:31 +0000",

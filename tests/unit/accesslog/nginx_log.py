@@ -85,8 +85,8 @@ def escaped(value, escape):
 def render(format_, values, escape="default"):
     """The line for values (bytes) by name; a variable that is not among them is missing."""
 
-    def write(found):
-        value = values.get((found[1] or found[2]).decode())
+    def write(match):
+        value = values.get((match[1] or match[2]).decode())
         return MISSING[escape] if value is None else escaped(value, escape)
 
     return re.sub(rb"\$(?:\{(\w+)\}|(\w+))", write, format_.encode())

@@ -44,9 +44,9 @@ def seconds(work, line):
 
 
 @pytest.mark.parametrize("format_", FORMATS)
-def test_access_lines(usual, format_):
+def test_access_lines(ordinary_values, format_):
     compiled = compile_format(format_)
-    values = usual | upstream_lists([State(b"10.0.0.1:80", 200, 100, 5)])
+    values = ordinary_values | upstream_lists([State(b"10.0.0.1:80", 200, 100, 5)])
     for unit in UNITS:
         text = unit * (LENGTH // len(unit))
         lines = [text]
@@ -81,9 +81,9 @@ def test_error_lines(head):
         assert seconds(is_other_line, line) < LIMIT, unit
 
 
-def test_a_line_of_a_mebibyte(usual):
+def test_a_line_of_a_mebibyte(ordinary_values):
     compiled = compile_format(INGRESS_NGINX)
-    values = usual | upstream_lists([State(b"10.0.0.1:80", 200, 100, 5)])
+    values = ordinary_values | upstream_lists([State(b"10.0.0.1:80", 200, 100, 5)])
     line = render(INGRESS_NGINX, values).replace(b"curl/8", b"x" * (1 << 20))
     assert seconds(compiled.parse, line) < LIMIT
     assert compiled.parse(line).fields["http_user_agent"] == "x" * (1 << 20)
@@ -91,7 +91,9 @@ def test_a_line_of_a_mebibyte(usual):
 
 
 @pytest.mark.parametrize("unit", [b"200 : ", b": ", b'"', b" "])
-def test_a_request_id_of_a_mebibyte_with_a_quote_that_nginx_would_not_write(usual, unit):
+def test_a_request_id_of_a_mebibyte_with_a_quote_that_nginx_would_not_write(ordinary_values, unit):
     compiled = compile_format(INGRESS_NGINX)
-    line = render(INGRESS_NGINX, usual | upstream_lists([State(b"10.0.0.1:80", 200, 100, 5)]) | {"req_id": b": "})
+    line = render(
+        INGRESS_NGINX, ordinary_values | upstream_lists([State(b"10.0.0.1:80", 200, 100, 5)]) | {"req_id": b": "}
+    )
     assert seconds(compiled.parse, line + unit * ((1 << 20) // len(unit)) + b'"') < 10 * LIMIT

@@ -11,5 +11,5 @@ HEAD = '{"StartUTC":"2026-11-22T23:18:30Z","Duration":5,"DownstreamStatus":200,"
 @pytest.mark.parametrize("key", ["x", "RequestPath"])
 def test_nesting(depth: int, key: str) -> None:
     line = f'{HEAD},"{key}":{"[" * depth}{"]" * depth}}}'.encode()
-    found = [one.parse(line) for one in profile_formats("traefik")]
-    assert any(found) == (depth <= 200)
+    records = [log_format.parse(line) for log_format in profile_formats("traefik")]
+    assert any(records) == (depth <= 200)

@@ -1,4 +1,4 @@
-"""Which formats a source's lines may have: found out by its first lines, and as of then."""
+"""The formats that a source's lines may have: detected from its first lines, and at each time."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from enricher.accesslog.profiles import PROFILES, profile_formats
 from enricher.timestamps import SECOND
 
 RECORDED = Path(__file__).parents[2] / "integration" / "proxies" / "recorded"
-USUAL = profile_formats("ingress-nginx")
+DEFAULT_FORMATS = profile_formats("ingress-nginx")
 AT = 1_800_000_000 * SECOND
 INGRESS = (
     b'192.0.2.7 - - [22/Nov/2026:23:18:31 +0000] "GET /test HTTP/1.1" 200 39 "-" "curl/8" 128 0.007 '
@@ -34,14 +34,14 @@ NOISE = [
     b"2026/11/22 23:18:31 [error] 29#29: *5 connect() failed (111: Connection refused) while connecting to upstream, "
     b'client: 192.0.2.7, server: s, request: "GET / HTTP/1.1", upstream: "http://10.0.0.1:80/", host: "s"',
 ]
-ODD = [b"nonsense", b'{"level":"info","msg":"started"}', b"[2026-11-22 23:18:31.123][1][info][main] starting"]
+FOREIGN_LINES = [b"nonsense", b'{"level":"info","msg":"started"}', b"[2026-11-22 23:18:31.123][1][info][main] starting"]
 
 
 def lines_of(name):
     return (RECORDED / f"{name}.log").read_bytes().splitlines()
 
 
-FIRST = {
+EXPECTED_PROFILES = {
     "nginx-combined": "nginx",
     "nginx-upstreams": "nginx",
     "nginx-grpc": "nginx",
@@ -58,79 +58,79 @@ FIRST = {
 }
 
 
-def chosen(detector, lines, source="a", profile=""):
-    return detector.formats_for(source, profile, lines).formats_at(AT)
+def detected_formats(detector, lines, source="a", profile=""):
+    return detector.timeline_for(source, profile, lines).formats_at(AT)
 
 
 # --- by the first lines -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("before", [[], NOISE, ODD, NOISE * 10])
-@pytest.mark.parametrize("name", FIRST)
+@pytest.mark.parametrize("before", [[], NOISE, FOREIGN_LINES, NOISE * 10])
+@pytest.mark.parametrize("name", EXPECTED_PROFILES)
 def test_the_first_line_that_one_proxy_can_have_written_tells(name, before):
-    assert chosen(FormatDetector(), [*before, *lines_of(name)]) == profile_formats(FIRST[name])
+    assert detected_formats(FormatDetector(), [*before, *lines_of(name)]) == profile_formats(EXPECTED_PROFILES[name])
 
 
-@pytest.mark.parametrize("before", [[], NOISE, ODD])
-def test_the_usual_format_is_found_too(before):
+@pytest.mark.parametrize("before", [[], NOISE, FOREIGN_LINES])
+def test_the_default_format_is_detected_too(before):
     detector = FormatDetector()
-    assert detector.formats_for("a", "", [*before, INGRESS]) is detector.default
-    assert detector.formats_for("a", "", lines_of("envoy-default")) is detector.default
+    assert detector.timeline_for("a", "", [*before, INGRESS]) is detector.default
+    assert detector.timeline_for("a", "", lines_of("envoy-default")) is detector.default
 
 
-def test_a_source_without_any_fitting_line_stays_with_the_usual_format():
+def test_a_source_without_any_fitting_line_keeps_the_default_format():
     detector = FormatDetector()
-    for lines in ([], NOISE, ODD, [b"x"] * DETECTION_LINES):
-        assert detector.formats_for("a", "", lines) is detector.default
-    assert detector.default.formats_at(AT) == USUAL
+    for lines in ([], NOISE, FOREIGN_LINES, [b"x"] * DETECTION_LINES):
+        assert detector.timeline_for("a", "", lines) is detector.default
+    assert detector.default.formats_at(AT) == DEFAULT_FORMATS
 
 
 def test_only_so_many_lines_are_looked_at():
     detector, envoys = FormatDetector(), lines_of("envoy-default")
-    assert chosen(detector, [b"x"] * (DETECTION_LINES - 1) + envoys, "a") == profile_formats("envoy")
-    assert chosen(detector, [b"x"] * DETECTION_LINES + envoys, "b") == USUAL
-    assert chosen(detector, [b"x"] * RECHECKED_LINES + envoys, "b") == USUAL
+    assert detected_formats(detector, [b"x"] * (DETECTION_LINES - 1) + envoys, "a") == profile_formats("envoy")
+    assert detected_formats(detector, [b"x"] * DETECTION_LINES + envoys, "b") == DEFAULT_FORMATS
+    assert detected_formats(detector, [b"x"] * RECHECKED_LINES + envoys, "b") == DEFAULT_FORMATS
     after_noise = [b"x"] * (RECHECKED_LINES - 1) + envoys
-    assert chosen(detector, after_noise, "b") == profile_formats("envoy")
+    assert detected_formats(detector, after_noise, "b") == profile_formats("envoy")
 
 
 def test_they_may_come_in_several_batches():
     detector = FormatDetector()
-    for line in NOISE + ODD:
-        assert detector.formats_for("a", "", [line]) is detector.default
-    assert chosen(detector, lines_of("haproxy-address")) == profile_formats("haproxy")
+    for line in NOISE + FOREIGN_LINES:
+        assert detector.timeline_for("a", "", [line]) is detector.default
+    assert detected_formats(detector, lines_of("haproxy-address")) == profile_formats("haproxy")
 
 
 def test_what_was_found_out_stays_while_the_lines_do():
     detector = FormatDetector()
-    first = detector.formats_for("a", "", lines_of("envoy-default"))
-    for lines in (lines_of("envoy-gateway"), NOISE, ODD, []):
-        assert detector.formats_for("a", "", lines) is first
+    first = detector.timeline_for("a", "", lines_of("envoy-default"))
+    for lines in (lines_of("envoy-gateway"), NOISE, FOREIGN_LINES, []):
+        assert detector.timeline_for("a", "", lines) is first
 
 
 def test_a_log_may_begin_with_something_else():
-    """One odd line decides for a chunk, not for ever; the usual format, once seen, does."""
+    """A foreign line decides for one chunk only; the default format, once seen, decides for good."""
     detector = FormatDetector()
-    assert chosen(detector, lines_of("envoy-default")[:1]) == profile_formats("envoy")
-    assert chosen(detector, lines_of("traefik-json")) == profile_formats("traefik")
-    assert detector.formats_for("a", "", [INGRESS]) is detector.default
-    assert detector.formats_for("a", "", lines_of("envoy-default")) is detector.default
+    assert detected_formats(detector, lines_of("envoy-default")[:1]) == profile_formats("envoy")
+    assert detected_formats(detector, lines_of("traefik-json")) == profile_formats("traefik")
+    assert detector.timeline_for("a", "", [INGRESS]) is detector.default
+    assert detector.timeline_for("a", "", lines_of("envoy-default")) is detector.default
 
 
 def test_most_of_the_first_lines_decide():
     detector = FormatDetector()
-    assert detector.formats_for("a", "", [*lines_of("envoy-default")[:1], INGRESS, INGRESS]) is detector.default
-    assert detector.formats_for("b", "", [*lines_of("envoy-default")[:1], INGRESS]) is detector.default
+    assert detector.timeline_for("a", "", [*lines_of("envoy-default")[:1], INGRESS, INGRESS]) is detector.default
+    assert detector.timeline_for("b", "", [*lines_of("envoy-default")[:1], INGRESS]) is detector.default
 
 
 def test_each_source_by_itself_and_again_once_it_was_gone():
     detector = FormatDetector()
-    assert chosen(detector, lines_of("envoy-default"), "a") == profile_formats("envoy")
-    assert chosen(detector, lines_of("traefik-json"), "b") == profile_formats("traefik")
+    assert detected_formats(detector, lines_of("envoy-default"), "a") == profile_formats("envoy")
+    assert detected_formats(detector, lines_of("traefik-json"), "b") == profile_formats("traefik")
     detector.forget("a")
     detector.forget("never seen")
-    assert chosen(detector, lines_of("haproxy-address"), "a") == profile_formats("haproxy")
-    assert chosen(detector, [], "b") == profile_formats("traefik")
+    assert detected_formats(detector, lines_of("haproxy-address"), "a") == profile_formats("haproxy")
+    assert detected_formats(detector, [], "b") == profile_formats("traefik")
 
 
 def test_lines_are_not_taken_where_they_tell_nothing():
@@ -140,13 +140,13 @@ def test_lines_are_not_taken_where_they_tell_nothing():
         raise AssertionError
         yield b""
 
-    given = (compile_format("$status"),)
-    assert chosen(FormatDetector(given), none()) == given
-    assert chosen(FormatDetector(None, "envoy"), none()) == profile_formats("envoy")
-    assert chosen(FormatDetector(), none(), profile="envoy") == profile_formats("envoy")
+    configured = (compile_format("$status"),)
+    assert detected_formats(FormatDetector(configured), none()) == configured
+    assert detected_formats(FormatDetector(None, "envoy"), none()) == profile_formats("envoy")
+    assert detected_formats(FormatDetector(), none(), profile="envoy") == profile_formats("envoy")
     detector = FormatDetector()
-    chosen(detector, [INGRESS])
-    assert chosen(detector, none()) == USUAL
+    detected_formats(detector, [INGRESS])
+    assert detected_formats(detector, none()) == DEFAULT_FORMATS
 
 
 def test_a_line_that_two_proxies_can_have_written_tells_nothing():
@@ -155,31 +155,31 @@ def test_a_line_that_two_proxies_can_have_written_tells_nothing():
     assert detect_profile(lines_of("nginx-upstreams")[0]) == "nginx"  # nginx-ingress shares the format
 
 
-# --- as the user said -------------------------------------------------------------------------------------------------
+# --- as configured ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_a_profile_for_all(profile):
     detector = FormatDetector(None, profile)
-    assert chosen(detector, lines_of("envoy-default"), "a") == profile_formats(profile)
-    assert chosen(detector, [], "b") == profile_formats(profile)
+    assert detected_formats(detector, lines_of("envoy-default"), "a") == profile_formats(profile)
+    assert detected_formats(detector, [], "b") == profile_formats(profile)
 
 
 def test_a_format_for_all():
-    given = (compile_format("$status $upstream_addr"),)
+    configured = (compile_format("$status $upstream_addr"),)
     for profile in (None, "nginx"):
-        assert chosen(FormatDetector(given, profile), lines_of("envoy-default")) == given
+        assert detected_formats(FormatDetector(configured, profile), lines_of("envoy-default")) == configured
 
 
 @pytest.mark.parametrize(
     "detector", [FormatDetector(), FormatDetector(None, "nginx"), FormatDetector((compile_format("$status"),))]
 )
 def test_a_source_with_a_profile_of_its_own(detector):
-    usual = detector.default.formats_at(AT)
-    assert chosen(detector, [INGRESS], "a", "traefik") == profile_formats("traefik")
-    assert chosen(detector, [INGRESS], "b", "haproxy") == profile_formats("haproxy")
-    assert detector.formats_for("c", "traefik", []) is detector.formats_for("a", "traefik", [])
-    assert chosen(detector, [], "d") == usual
+    default_formats = detector.default.formats_at(AT)
+    assert detected_formats(detector, [INGRESS], "a", "traefik") == profile_formats("traefik")
+    assert detected_formats(detector, [INGRESS], "b", "haproxy") == profile_formats("haproxy")
+    assert detector.timeline_for("c", "traefik", []) is detector.timeline_for("a", "traefik", [])
+    assert detected_formats(detector, [], "d") == default_formats
 
 
 # --- as of then -------------------------------------------------------------------------------------------------------
@@ -286,8 +286,8 @@ def test_the_longer_format_is_taken_where_both_fit(longer_first):
     long = (compile_format("$status $upstream_addr $request_time $http_user_agent"),)
     timeline = FormatTimeline(long if longer_first else short)
     timeline.add_change(short if longer_first else long, AT, AT)
-    found, record = timeline.parse(b"200 10.0.0.1:80 0.001 curl/8", AT)
-    assert found is long[0]
+    log_format, record = timeline.parse(b"200 10.0.0.1:80 0.001 curl/8", AT)
+    assert log_format is long[0]
     assert record.fields["http_user_agent"] == "curl/8"
     assert timeline.parse(b"200 10.0.0.1:80 curl/8", AT)[0] is short[0]
 
@@ -312,7 +312,7 @@ def escaped(request):
 
 
 @pytest.mark.parametrize(
-    ("request_", "escape", "said"),
+    ("raw_request", "escape", "request_text"),
     [
         (rb"GET /\x22 HTTP/1.1", "default", 'GET /" HTTP/1.1'),
         (rb"GET /\x5C\xE5", "default", "GET /\\\\xe5"),
@@ -322,10 +322,10 @@ def escaped(request):
         (rb"\n\t\u0016", "json", "\n\t\x16"),
     ],
 )
-def test_backslashes_tell_how_a_line_is_escaped(escaped, request_, escape, said):
-    found, record = escaped.parse(b'{"s": 200, "a": "10.0.0.1:80", "r": "%b"}' % request_, AT)
-    assert found.escape == escape
-    assert record.fields["request"] == said
+def test_backslashes_tell_how_a_line_is_escaped(escaped, raw_request, escape, request_text):
+    log_format, record = escaped.parse(b'{"s": 200, "a": "10.0.0.1:80", "r": "%b"}' % raw_request, AT)
+    assert log_format.escape == escape
+    assert record.fields["request"] == request_text
 
 
 def test_without_backslashes_it_does_not_matter(escaped):
@@ -335,14 +335,14 @@ def test_without_backslashes_it_does_not_matter(escaped):
 
 def test_a_single_format_is_not_asked_for_its_backslashes():
     """Not all that a proxy writes is known: what fits the only format is read."""
-    (found,) = USUAL
+    (log_format,) = DEFAULT_FORMATS
     line = INGRESS.replace(b"curl/8", rb"a\q")
-    assert FormatTimeline((found,)).parse(line, AT)[1].fields["http_user_agent"] == r"a\q"
+    assert FormatTimeline((log_format,)).parse(line, AT)[1].fields["http_user_agent"] == r"a\q"
 
 
 def test_the_same_text_again_is_no_change():
     """Otherwise each reading of a ConfigMap would be one."""
-    timeline = FormatTimeline(USUAL)
+    timeline = FormatTimeline(DEFAULT_FORMATS)
     timeline.add_change((compile_format(INGRESS_NGINX),), AT, AT)
     assert timeline.parse(INGRESS, AT)
-    assert len({found.text for found in timeline.formats_at(None)}) == 1
+    assert len({log_format.text for log_format in timeline.formats_at(None)}) == 1

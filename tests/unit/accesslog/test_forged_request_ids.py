@@ -35,8 +35,8 @@ FORGED = [
 
 @pytest.mark.parametrize("request_id", FORGED)
 @pytest.mark.parametrize("states", [ONE, RETRIED, REDIRECTED, GAVE_UP, NOBODY], ids=str)
-def test_it_changes_nothing_but_itself(usual, states, request_id):
-    values = usual | upstream_lists(states)
+def test_it_changes_nothing_but_itself(ordinary_values, states, request_id):
+    values = ordinary_values | upstream_lists(states)
     honest = FORMAT.parse(render(INGRESS_NGINX, values))
     forged = FORMAT.parse(render(INGRESS_NGINX, values | {"req_id": request_id}))
     assert [tuple(attempt)[:4] for attempt in honest.attempts] == attempts(states)
@@ -49,8 +49,8 @@ def test_it_changes_nothing_but_itself(usual, states, request_id):
     "user",
     [b"a b", b"[22/Nov/2026:23:18:31 +0000]", b'x [01/Jan/1999:00:00:00 +0000] "GET /forged', b"- - - -", b"] ["],
 )
-def test_nor_together_with_a_forged_user(usual, user, request_id):
-    values = usual | upstream_lists(RETRIED)
+def test_nor_together_with_a_forged_user(ordinary_values, user, request_id):
+    values = ordinary_values | upstream_lists(RETRIED)
     honest = FORMAT.parse(render(INGRESS_NGINX, values))
     forged = FORMAT.parse(render(INGRESS_NGINX, values | {"req_id": request_id, "remote_user": user}))
     mine = {"req_id": request_id.decode("utf-8", "backslashreplace"), "remote_user": user.decode()}

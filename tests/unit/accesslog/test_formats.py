@@ -7,7 +7,7 @@ from enricher.accesslog.nginx import compile_format
 
 
 @pytest.mark.parametrize(
-    ("format_", "said"),
+    ("format_", "message"),
     [
         ("", "no variable"),
         ("plain words", "no variable"),
@@ -19,17 +19,17 @@ from enricher.accesslog.nginx import compile_format
         ("$status $upstream_addr$request_uri", "character 23"),
         ("$host$status", "character 6"),
         ("escape=html $status", "escape=html"),
-        ("combined", "combined is the name of a format, give the format itself"),
+        ("combined", "combined is the name of a format; give the format itself"),
         ("log_format x '$status", 'expected a word or ; at " \'$status"'),
         ("log_format x;", "no variable"),
         ("log_format a '$status';\nlog_format b '$host';", "several log_format directives (a, b): give one"),
         ("log_format x '$status' '$';", "character 8"),
     ],
 )
-def test_what_is_wrong_and_where(format_, said):
+def test_what_is_wrong_and_where(format_, message):
     with pytest.raises(LogFormatError) as error:
         compile_format(format_)
-    assert said in str(error.value)
+    assert message in str(error.value)
     assert "\n" not in str(error.value)
 
 

@@ -548,19 +548,19 @@ GOLDEN = [
 ]
 
 
-@pytest.mark.parametrize(("profile", "line", "wanted"), GOLDEN)
-def test_what_is_read(profile, line, wanted):
-    _, found = parse(profile_formats(profile), line)
-    assert found == wanted
+@pytest.mark.parametrize(("profile", "line", "expected"), GOLDEN)
+def test_what_is_read(profile, line, expected):
+    _, record = parse(profile_formats(profile), line)
+    assert record == expected
 
 
 def test_haproxy_cuts_long_lines():
     """After 1024 bytes, unless it is told otherwise: without the quote at the end."""
     line = max(lines_of("haproxy-address"), key=len)
     assert len(line) == 1023
-    _, found = parse(profile_formats("haproxy"), line)
-    assert found.fields["request"].startswith("GET /longlong")
-    assert found.attempts == [
+    _, record = parse(profile_formats("haproxy"), line)
+    assert record.fields["request"].startswith("GET /longlong")
+    assert record.attempts == [
         Attempt("127.0.1.9:10009", 503, 1_000_000_000, None, made_by="proxy", reason="refused"),
     ]
     whole = recorded("haproxy-address", b"t=1000")
@@ -575,10 +575,10 @@ def test_haproxy_cuts_long_lines():
 @pytest.mark.parametrize(("between", "captured"), [("", None), ("{a|b} ", "{a|b}")])
 def test_haproxy_leaves_out_captured_headers_where_nothing_is_captured(name, between, captured):
     possible = haproxy.compile_format(f"%ci:%cp %si:%sp %ST %{name} %{{+Q}}r")
-    found = parse(possible, f'203.0.113.7:1 127.0.1.1:10001 200 {between}"GET / HTTP/1.1"'.encode())
-    assert found
-    assert found[1].fields.get({"hr": "request_headers", "hs": "response_headers"}[name]) == captured
-    assert found[1].fields["request"] == "GET / HTTP/1.1"
+    reading = parse(possible, f'203.0.113.7:1 127.0.1.1:10001 200 {between}"GET / HTTP/1.1"'.encode())
+    assert reading
+    assert reading[1].fields.get({"hr": "request_headers", "hs": "response_headers"}[name]) == captured
+    assert reading[1].fields["request"] == "GET / HTTP/1.1"
 
 
 @pytest.mark.parametrize(
@@ -601,25 +601,25 @@ def test_what_syslog_writes_before_a_line(prefix):
 def test_traefik_names_all_addresses_that_were_forwarded():
     """Behind a balancer that it trusts its client's address is the whole X-Forwarded-For (accesslog/logger.go)."""
     line = recorded("traefik-common", b"t=1000").replace(b"127.0.0.1", b"203.0.113.7, 10.0.0.9", 1)
-    found = parse(profile_formats("traefik"), line)
-    assert found
-    assert found[1].attempts[0].addr == "127.0.1.1:10001"
+    reading = parse(profile_formats("traefik"), line)
+    assert reading
+    assert reading[1].attempts[0].addr == "127.0.1.1:10001"
 
 
 def test_a_raw_quote_in_a_query():
     """Traefik writes a query as it came."""
     line = recorded("traefik-common", b"t=1000").replace(b"t=1000", b't="1')
-    found = parse(profile_formats("traefik"), line)
-    assert found
-    assert found[1].fields["request_uri"] == '/test?t="1'
+    reading = parse(profile_formats("traefik"), line)
+    assert reading
+    assert reading[1].fields["request_uri"] == '/test?t="1'
 
 
 def test_of_several_attempts_envoys_time_is_no_single_ones():
     """The flag URX says that there were as many as allowed, where the format does not say how many."""
     line = recorded("envoy-gateway", b'"URX"')
-    _, found = parse(profile_formats("envoy"), line)
-    assert found.fields["upstream_service_time"] is not None
-    assert found.attempts[0].response_time is None
+    _, record = parse(profile_formats("envoy"), line)
+    assert record.fields["upstream_service_time"] is not None
+    assert record.attempts[0].response_time is None
 
 
 # --- no line is two proxies' ------------------------------------------------------------------------------------------
@@ -701,9 +701,9 @@ HAPROXY = (
 )
 
 
-def envoy_line(format_: str, **given: bytes) -> bytes:
+def envoy_line(format_: str, **texts: bytes) -> bytes:
     """As Envoy writes it: what is empty as `-`, and nothing escaped."""
-    values = ENVOY_VALUES | {ENVOY_CLIENTS.get(name, name): text or b"-" for name, text in given.items()}
+    values = ENVOY_VALUES | {ENVOY_CLIENTS.get(name, name): text or b"-" for name, text in texts.items()}
     pieces = re.split(r"%([A-Z_]+(?:\(.*?\))?)%", ENVOY_FORMATS[format_])
     return b"".join(values.get(piece, b"-") if n % 2 else piece.encode() for n, piece in enumerate(pieces))
 
@@ -711,8 +711,8 @@ def envoy_line(format_: str, **given: bytes) -> bytes:
 def traefik_line(user: bytes, path: bytes, referer: bytes, agent: bytes, addr: bytes = CLIENT) -> bytes:
     """As Traefik's CommonLogFormatter writes it: quotes are escaped in headers, nothing in a name and a path."""
     referer, agent = (b'"' + text.replace(b'"', b'\\"') + b'"' for text in (referer or b"-", agent or b"-"))
-    given = {b"user": user or b"-", b"path": path, b"referer": referer, b"agent": agent}
-    return TRAEFIK % (given | {b"addr": addr, b"at": AT_LOCAL, b"up": ADDR})
+    texts = {b"user": user or b"-", b"path": path, b"referer": referer, b"agent": agent}
+    return TRAEFIK % (texts | {b"addr": addr, b"at": AT_LOCAL, b"up": ADDR})
 
 
 def hashed(text: bytes, marks: bytes) -> bytes:
@@ -721,8 +721,8 @@ def hashed(text: bytes, marks: bytes) -> bytes:
 
 def haproxy_line(cookie: bytes, agent: bytes, host: bytes, path: bytes) -> bytes:
     """As HAProxy writes it: marks of the line are `#XX` in the request and in headers, nothing is in a cookie."""
-    given = {b"agent": hashed(agent, b'"#{|}'), b"host": hashed(host, b'"#{|}'), b"path": hashed(path, b'"#{|}')}
-    return HAPROXY % (given | {b"cookie": cookie or b"-", b"addr": CLIENT, b"up": ADDR})
+    texts = {b"agent": hashed(agent, b'"#{|}'), b"host": hashed(host, b'"#{|}'), b"path": hashed(path, b'"#{|}')}
+    return HAPROXY % (texts | {b"cookie": cookie or b"-", b"addr": CLIENT, b"up": ADDR})
 
 
 PIECES = [
@@ -748,12 +748,12 @@ unspaced = hostile.map(lambda text: b"/" + re.sub(rb"[\s\x00-\x20]", b"", text))
 
 def holds(profile: str, line: bytes) -> None:
     """The line is read as what it is, or not at all."""
-    found = parse(profile_formats(profile), line)
-    if found:
-        assert len(found[1].attempts) == 1, line
-        attempt, status = found[1].attempts[0], found[1].fields["status"]
+    reading = parse(profile_formats(profile), line)
+    if reading:
+        assert len(reading[1].attempts) == 1, line
+        attempt, status = reading[1].attempts[0], reading[1].fields["status"]
         assert (attempt.addr, attempt.status, status) == (ADDR.decode(), 200, 200), line
-        assert found[1].client in {"", CLIENT.decode()}, line
+        assert reading[1].client in {"", CLIENT.decode()}, line
         assert attempt.reason == "", line
 
 
@@ -826,11 +826,11 @@ def made_of(unit: bytes) -> list[bytes]:
     for format_ in ENVOY_FORMATS:
         lines += [envoy_line(format_, **{name: text}) for name in ENVOY_CLIENTS if name != "path"]
         lines += [envoy_line(format_, path=path), envoy_line(format_, REQUESTED_SERVER_NAME=text)]
-    usual = {"user": b"-", "path": b"/", "referer": b"-", "agent": b"-"}
-    lines += [traefik_line(**(usual | {name: text})) for name in usual]
-    usual = {"cookie": b"-", "agent": b"-", "host": b"-", "path": b"/"}
-    lines += [haproxy_line(**(usual | {name: text})) for name in usual]
-    return [*lines, haproxy_line(**(usual | {"path": path})).replace(b"#22", b'"')]
+    ordinary_values = {"user": b"-", "path": b"/", "referer": b"-", "agent": b"-"}
+    lines += [traefik_line(**(ordinary_values | {name: text})) for name in ordinary_values]
+    ordinary_values = {"cookie": b"-", "agent": b"-", "host": b"-", "path": b"/"}
+    lines += [haproxy_line(**(ordinary_values | {name: text})) for name in ordinary_values]
+    return [*lines, haproxy_line(**(ordinary_values | {"path": path})).replace(b"#22", b'"')]
 
 
 @pytest.mark.parametrize("unit", PIECES)

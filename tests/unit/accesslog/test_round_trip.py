@@ -101,7 +101,7 @@ FROM_A_CLIENT = {
 values = st.fixed_dictionaries(MADE_BY_NGINX | FROM_A_CLIENT)
 
 
-def wanted(name, value, escape):
+def expected_value(name, value, escape):
     if value is None:
         return "-" if escape == "default" else ""
     if name in NUMBERS:
@@ -117,7 +117,7 @@ def check(format_, values, states, escape):
     line = render(format_, values, escape)
     record = compiled.parse(line)
     assert record, line
-    assert record.fields == {name: wanted(name, values.get(name), escape) for name in compiled.names}, line
+    assert record.fields == {name: expected_value(name, values.get(name), escape) for name in compiled.names}, line
     expected = attempts(states)
     if "$upstream_response_time" in format_ and "$upstream_response_length" in format_:
         assert [tuple(attempt)[:4] for attempt in record.attempts] == expected, line

@@ -10,13 +10,13 @@ FORMAT = compile_format(INGRESS_NGINX)
 JSON = compile_format(f"escape=json {INGRESS_JSON}")
 
 
-def parsed(usual, states=(), **values):
+def parsed(ordinary_values, states=(), **values):
     raw = {name: value for name, value in values.items() if value is not None}
-    return FORMAT.parse(render(INGRESS_NGINX, {**usual, **upstream_lists(states), **raw}))
+    return FORMAT.parse(render(INGRESS_NGINX, {**ordinary_values, **upstream_lists(states), **raw}))
 
 
-def test_numbers(usual):
-    record = parsed(usual, [State(b"10.0.0.1:80", 200, 1234, 1 << 40)])
+def test_numbers(ordinary_values):
+    record = parsed(ordinary_values, [State(b"10.0.0.1:80", 200, 1234, 1 << 40)])
     assert record.fields["status"] == 200
     assert record.fields["body_bytes_sent"] == 39
     assert record.fields["request_time"] == 0.007
@@ -24,49 +24,51 @@ def test_numbers(usual):
     assert tuple(record.attempts[0])[:4] == ("10.0.0.1:80", 200, 1_234_000_000, 1 << 40)
 
 
-def test_a_number_too_long_for_json_stays_text(usual):
-    assert parsed(usual, body_bytes_sent=b"9" * 30).fields["body_bytes_sent"] == "9" * 30
+def test_a_number_too_long_for_json_stays_text(ordinary_values):
+    assert parsed(ordinary_values, body_bytes_sent=b"9" * 30).fields["body_bytes_sent"] == "9" * 30
 
 
-def test_missing_numbers_are_none(usual):
-    fields = parsed(usual, status=b"-", request_time=b"-").fields
+def test_missing_numbers_are_none(ordinary_values):
+    fields = parsed(ordinary_values, status=b"-", request_time=b"-").fields
     assert fields["status"] is None
     assert fields["request_time"] is None
 
 
-def test_no_upstream(usual):
-    record = parsed(usual, proxy_upstream_name=b"-")
+def test_no_upstream(ordinary_values):
+    record = parsed(ordinary_values, proxy_upstream_name=b"-")
     assert record.attempts == []
     assert record.fields["upstream_addr"] == "-"
 
 
-def test_brackets_without_names(usual):
-    values = usual | {"proxy_upstream_name": b"", "proxy_alternative_upstream_name": b"", "request": b""}
+def test_brackets_without_names(ordinary_values):
+    values = ordinary_values | {"proxy_upstream_name": b"", "proxy_alternative_upstream_name": b"", "request": b""}
     record = FORMAT.parse(render(INGRESS_NGINX, values | {"status": b"400"}))
     assert record.fields["status"] == 400
     assert record.upstream_name == ""
 
 
-def test_a_client_that_went_away(usual):
+def test_a_client_that_went_away(ordinary_values):
     """499: no time and no length may be there, and the status is the client's doing."""
-    record = parsed(usual, [State(b"10.0.0.1:80", None, None, None)], status=b"499")
+    record = parsed(ordinary_values, [State(b"10.0.0.1:80", None, None, None)], status=b"499")
     assert tuple(record.attempts[0])[:4] == ("10.0.0.1:80", None, None, None)
     assert not record.attempts[0].answered
 
 
-def test_the_canary_owns_the_pod(usual):
-    assert parsed(usual, proxy_alternative_upstream_name=b"shop-canary-80").upstream_name == "shop-canary-80"
-    assert parsed(usual, proxy_alternative_upstream_name=b"-").upstream_name == "default-backend-service-10000"
+def test_the_canary_owns_the_pod(ordinary_values):
+    assert parsed(ordinary_values, proxy_alternative_upstream_name=b"shop-canary-80").upstream_name == "shop-canary-80"
+    assert (
+        parsed(ordinary_values, proxy_alternative_upstream_name=b"-").upstream_name == "default-backend-service-10000"
+    )
 
 
 @pytest.mark.parametrize("peer", [b"[fd00::1]:8080", b"unix:/run/app.sock", b"backend", b"10.0.0.1:80"])
-def test_kinds_of_address(usual, peer):
-    assert [a.addr for a in parsed(usual, [State(peer, 200, 1, 1)] * 2).attempts] == [peer.decode()] * 2
+def test_kinds_of_address(ordinary_values, peer):
+    assert [a.addr for a in parsed(ordinary_values, [State(peer, 200, 1, 1)] * 2).attempts] == [peer.decode()] * 2
 
 
-def test_a_list_of_hundreds(usual):
-    tried = [State(b"10.0.0.%d:80" % (n % 250), 502, n, n) for n in range(400)]
-    record = parsed(usual, tried)
+def test_a_list_of_hundreds(ordinary_values):
+    states = [State(b"10.0.0.%d:80" % (n % 250), 502, n, n) for n in range(400)]
+    record = parsed(ordinary_values, states)
     assert [a.response_length for a in record.attempts] == list(range(400))
 
 
@@ -86,13 +88,13 @@ def test_escapes(escape, raw, value):
     assert compiled.parse(b'200 "' + raw + b'"').fields["request"] == value
 
 
-def test_json_missing_values(usual):
+def test_json_missing_values(ordinary_values):
     """Missing is empty there, in quotes or not, but for what nginx itself writes as `-`: a 499's upstream status."""
-    line = render(INGRESS_JSON, usual | upstream_lists([State(b"10.0.0.1:80", None, 5, 0)]), "json")
+    line = render(INGRESS_JSON, ordinary_values | upstream_lists([State(b"10.0.0.1:80", None, 5, 0)]), "json")
     assert b'"upstream_status": "-"' in line
     assert [tuple(a)[:4] for a in JSON.parse(line).attempts] == [("10.0.0.1:80", None, 5_000_000, 0)]
-    del usual["status"], usual["http_user_agent"], usual["req_id"]
-    record = JSON.parse(render(INGRESS_JSON, usual, "json"))
+    del ordinary_values["status"], ordinary_values["http_user_agent"], ordinary_values["req_id"]
+    record = JSON.parse(render(INGRESS_JSON, ordinary_values, "json"))
     assert record.fields["status"] is None
     assert record.fields["http_user_agent"] == record.fields["req_id"] == record.fields["upstream_addr"] == ""
     assert record.attempts == []
@@ -113,8 +115,8 @@ def test_when_the_request_ended(format_, line, ended, within):
     assert within is None or record.end_uncertainty == within
 
 
-def test_what_is_no_line_of_the_format(usual):
-    line = render(INGRESS_NGINX, usual | upstream_lists([State(b"10.0.0.1:80", 200, 1, 1)]))
+def test_what_is_no_line_of_the_format(ordinary_values):
+    line = render(INGRESS_NGINX, ordinary_values | upstream_lists([State(b"10.0.0.1:80", 200, 1, 1)]))
     assert FORMAT.parse(line)
     last_space = line.rindex(b" ")
     for end in range(last_space):
@@ -123,6 +125,6 @@ def test_what_is_no_line_of_the_format(usual):
         assert FORMAT.parse(other) is None, other
 
 
-def test_nul_bytes_are_text(usual):
-    line = render(INGRESS_NGINX, usual, "none").replace(b"/test", b"/\0t\0")
+def test_nul_bytes_are_text(ordinary_values):
+    line = render(INGRESS_NGINX, ordinary_values, "none").replace(b"/test", b"/\0t\0")
     assert FORMAT.parse(line).fields["request"] == "GET /\0t\0 HTTP/1.1"

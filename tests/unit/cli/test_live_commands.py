@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import orjson
 
 from demo.fake_api import slice_of, status
-from tests.support.fake_log_api import LogStandIn
+from tests.support.fake_log_api import FakeLogApi
 
 POD = "ingress-nginx-controller-1"
 LINE = (
@@ -33,7 +33,7 @@ async def tail(server, tmp_path, *arguments, stdout=asyncio.subprocess.PIPE):
 
 
 async def test_lines_come_as_they_are_written_and_survive_a_break(tmp_path):
-    async with LogStandIn() as server:
+    async with FakeLogApi() as server:
         server.apply("ADDED", slice_of("a", {"10.0.0.1": "pod-1", "10.0.0.2": "pod-2"}))
         server.pod(POD, node="node-7")
         server.write(POD, LINE % (1, 1))
@@ -52,11 +52,11 @@ async def test_lines_come_as_they_are_written_and_survive_a_break(tmp_path):
             "node": "node-7",
             "container": "controller",
         }
-        assert int(server.log_asked[0].query["sinceSeconds"]) >= 600
+        assert int(server.log_requests[0].query["sinceSeconds"]) >= 600
 
 
 async def test_a_reader_that_goes_away_ends_it(tmp_path):
-    async with LogStandIn() as server:
+    async with FakeLogApi() as server:
         server.pod(POD)
         server.write(POD, LINE % (1, 1))
         async with tail(server, tmp_path) as process:
@@ -68,7 +68,7 @@ async def test_a_reader_that_goes_away_ends_it(tmp_path):
 
 
 async def test_a_full_disk_is_told(tmp_path):
-    async with LogStandIn() as server:
+    async with FakeLogApi() as server:
         server.pod(POD)
         server.write(POD, LINE % (1, 1))
         full = os.open("/dev/full", os.O_WRONLY)
@@ -80,7 +80,7 @@ async def test_a_full_disk_is_told(tmp_path):
 
 
 async def test_who_may_not_list_pods_is_told_so(tmp_path):
-    class Refusing(LogStandIn):
+    class Refusing(FakeLogApi):
         async def _answer(self, request):
             return await (status(403)(request) if request.path == "/api/v1/pods" else super()._answer(request))
 

@@ -1,4 +1,4 @@
-"""What the daemon knows, from a watch of EndpointSlices and one of Services."""
+"""The daemon's histories, from a watch of EndpointSlices and one of Services."""
 
 import asyncio
 from contextlib import asynccontextmanager
@@ -15,7 +15,7 @@ def service_of(name, ip, namespace="default"):
 
 
 @asynccontextmanager
-async def watching(server, tmp_path, **options):
+async def running_watch(server, tmp_path, **options):
     server.write_kubeconfig(tmp_path / "config")
     async with connect(str(tmp_path / "config")) as api:
         endpoints = EndpointWatch(api, ClusterSettings(**options))
@@ -27,9 +27,9 @@ async def watching(server, tmp_path, **options):
             await asyncio.gather(running, return_exceptions=True)
 
 
-async def until(true):
+async def until(condition):
     async with asyncio.timeout(5):
-        while not true():  # noqa: ASYNC110  # what it waits for is outside
+        while not condition():  # noqa: ASYNC110  # what it waits for is outside
             await asyncio.sleep(0.001)
 
 
@@ -37,10 +37,10 @@ async def test_services_are_watched_and_name_the_only_pod(tmp_path):
     async with FakeApi() as server:
         server.apply("ADDED", slice_of("web-1", {"10.0.0.1": "web-1"}, service="web"))
         server.apply("ADDED", service_of("web", "10.96.0.1"), plural="services")
-        async with watching(server, tmp_path, services=True) as endpoints:
+        async with running_watch(server, tmp_path, services=True) as endpoints:
             await endpoints.wait_until_ready()
-            found = attribute(endpoints.histories, "10.96.0.1:80", None, answered=True)
-            assert (found.grade, found.owner.pod, found.service.name) == ("service", "web-1", "web")
+            attribution = attribute(endpoints.histories, "10.96.0.1:80", None, answered=True)
+            assert (attribution.grade, attribution.owner.pod, attribution.service.name) == ("service", "web-1", "web")
             server.apply("ADDED", service_of("new", "10.96.0.2"), plural="services")
             await until(lambda: endpoints.histories.services.tenures_of_ip("10.96.0.2"))
             assert attribute(endpoints.histories, "10.96.0.2:80", None, answered=True).service.name == "new"
@@ -50,29 +50,29 @@ async def test_services_are_watched_and_name_the_only_pod(tmp_path):
 
 
 async def test_without_services_nobody_asks_for_them(tmp_path):
-    async with FakeApi() as server, watching(server, tmp_path) as endpoints:
+    async with FakeApi() as server, running_watch(server, tmp_path) as endpoints:
         await endpoints.wait_until_ready()
         assert {request.path for request in server.requests} == {"/apis/discovery.k8s.io/v1/endpointslices"}
 
 
 async def test_nothing_is_asked_before_there_is_a_log(tmp_path):
-    async with FakeApi() as server, watching(server, tmp_path) as endpoints:
+    async with FakeApi() as server, running_watch(server, tmp_path) as endpoints:
         await asyncio.sleep(0.05)
         assert server.requests == []
         assert endpoints.problem() is None
 
 
-async def test_one_watch_of_two_that_fails_is_told(tmp_path):
+async def test_one_watch_of_two_that_fails_is_reported(tmp_path):
     class NoServices(FakeApi):
         async def _answer(self, request):
             if request.path.endswith("/services"):
                 return await status(403, "no")(request)
             return await super()._answer(request)
 
-    async with NoServices() as server, watching(server, tmp_path, services=True) as endpoints:
+    async with NoServices() as server, running_watch(server, tmp_path, services=True) as endpoints:
         starting = asyncio.create_task(endpoints.wait_until_ready())
-        said = "cannot list services at the cluster scope: grant list and watch"
-        await until(lambda: said in (endpoints.problem() or ""))
+        problem = "cannot list services at the cluster scope: grant list and watch"
+        await until(lambda: problem in (endpoints.problem() or ""))
         assert endpoints.watch_summary().restarts["forbidden"] >= 1
         assert not endpoints.watch_summary().synced
         starting.cancel()

@@ -11,7 +11,7 @@ from enricher.cluster.pod_logs import PodLogStreamer, ResumePoint, namespaces_to
 from enricher.kube.client import connect
 from enricher.tailer.selector import Selector
 from enricher.timestamps import SECOND
-from tests.support.fake_log_api import LogStandIn
+from tests.support.fake_log_api import FakeLogApi
 
 NGINX = "*/*ingress-nginx-controller*/controller"
 POD = "ingress-nginx-controller-1"
@@ -22,7 +22,7 @@ def line(n, second=31):
 
 
 class Bench:
-    """Takes lines; a pause between connections takes no time, and is noted."""
+    """A consumer that collects lines; pauses between connections take no time and are recorded."""
 
     def __init__(self, server):
         self.server = server
@@ -33,7 +33,7 @@ class Bench:
 
     async def deliver(self, log, lines):
         self.nodes[log.source.pod] = log.node
-        self.lines[log.source.pod] += [b" ".join((one.stamp, one.text)) for one in lines]
+        self.lines[log.source.pod] += [b" ".join((line.stamp, line.text)) for line in lines]
 
     def forget(self, log):
         self.gone.append(log.source.pod)
@@ -42,20 +42,20 @@ class Bench:
         self.pauses.append(seconds)
         await asyncio.sleep(0)
 
-    async def until(self, true):
+    async def until(self, condition):
         async with asyncio.timeout(10):
-            while not true():  # noqa: ASYNC110  # what it waits for is outside
+            while not condition():  # noqa: ASYNC110  # what it waits for is outside
                 await asyncio.sleep(0.001)
 
 
 @asynccontextmanager
 async def streaming(tmp_path, *selectors, **options):
-    async with LogStandIn() as server:
+    async with FakeLogApi() as server:
         server.write_kubeconfig(tmp_path / "config")
         bench = Bench(server)
         async with connect(str(tmp_path / "config")) as api:
-            chosen = [Selector.parse(text) for text in selectors or (NGINX,)]
-            bench.streaming = PodLogStreamer(api, chosen, bench, sleep=bench.pause, **options)
+            parsed_selectors = [Selector.parse(text) for text in selectors or (NGINX,)]
+            bench.streaming = PodLogStreamer(api, parsed_selectors, bench, sleep=bench.pause, **options)
             task = asyncio.create_task(bench.streaming.run())
             await bench.streaming.wait_until_listed()
             try:
@@ -74,12 +74,12 @@ async def test_lines_with_their_stamps_of_the_containers_that_are_selected(tmp_p
         await bench.until(lambda: len(bench.lines[POD]) == 2)
         assert bench.lines == {POD: [line(1), line(2)]}
         assert bench.nodes == {POD: "node-7"}
-        [asked] = server.log_asked
-        assert asked.query == {
+        [request] = server.log_requests
+        assert request.query == {
             "container": "controller",
             "follow": "true",
             "timestamps": "true",
-            "sinceSeconds": asked.query["sinceSeconds"],
+            "sinceSeconds": request.query["sinceSeconds"],
         }
 
 
@@ -108,13 +108,13 @@ async def test_broken_streams_lose_and_double_nothing(tmp_path, how):
             if n % 4 == 3:
                 total = len(written)
                 await bench.until(lambda total=total: len(bench.lines[POD]) == total)
-                asked = len(server.log_asked)
+                request_count = len(server.log_requests)
                 server.cut(POD, how)
-                await bench.until(lambda before=asked: len(server.log_asked) > before)
+                await bench.until(lambda before=request_count: len(server.log_requests) > before)
         await bench.until(lambda: len(bench.lines[POD]) == len(written))
         assert bench.lines[POD] == written
-        assert len(server.log_asked) > 15
-        assert all("sinceTime" in asked.query for asked in server.log_asked[1:])
+        assert len(server.log_requests) > 15
+        assert all("sinceTime" in request.query for request in server.log_requests[1:])
 
 
 async def test_a_clock_that_is_set_back_loses_nothing(tmp_path):
@@ -132,7 +132,7 @@ async def test_a_clock_that_is_set_back_loses_nothing(tmp_path):
         server.log_faults += [meanwhile]
         server.cut(POD, "abort")
         await bench.until(lambda: line(3, 21) in bench.lines[POD])
-        assert server.log_asked[-1].query["sinceTime"] == "2026-11-22T23:18:19Z"
+        assert server.log_requests[-1].query["sinceTime"] == "2026-11-22T23:18:19Z"
 
 
 async def test_what_was_written_while_nobody_listened_comes_with_the_next_connection(tmp_path):
@@ -168,7 +168,7 @@ async def test_a_pod_that_comes_later_is_read_from_its_beginning_and_one_that_go
         await bench.until(lambda: bench.gone == [later])
         assert bench.lines[later] == [line(1), line(2)]
         assert [source.pod for source in bench.streaming.sources] == [POD]
-        assert all(int(asked.query["sinceSeconds"]) >= 61 for asked in server.log_asked)
+        assert all(int(request.query["sinceSeconds"]) >= 61 for request in server.log_requests)
 
 
 async def test_a_container_that_starts_again_is_read_on(tmp_path):
@@ -189,7 +189,7 @@ async def test_silence_is_no_problem_and_costs_a_connection(tmp_path):
     async with streaming(tmp_path, idle_timeout=0.05) as (bench, server):
         server.pod(POD)
         server.write(POD, line(1))
-        await bench.until(lambda: len(server.log_asked) > 3)
+        await bench.until(lambda: len(server.log_requests) > 3)
         assert bench.lines[POD] == [line(1)]
         assert bench.streaming.problem() is None
 
@@ -198,7 +198,7 @@ async def test_what_is_not_allowed_and_what_the_kubelet_stumbles_over_is_told(tm
     async with streaming(tmp_path) as (bench, server):
         server.log_faults += [status(403), stream(b"failed to watch \x1b[2Jfile: too many open files\n", then="hang")]
         server.pod(POD)
-        await bench.until(lambda: len(server.log_asked) == 2)
+        await bench.until(lambda: len(server.log_requests) == 2)
         await bench.until(lambda: "too many" in (bench.streaming.problem() or ""))
         assert "grant get on pods/log" in caplog.text
         assert bench.streaming.problem() == (
@@ -218,8 +218,8 @@ async def test_a_piece_of_a_line_without_its_stamp_is_told_in_short(tmp_path):
 async def test_as_far_back_as_a_server_can_reckon(tmp_path):
     async with streaming(tmp_path, since=999_999 * 86_400) as (bench, server):
         server.pod(POD)
-        await bench.until(lambda: server.log_asked)
-        assert int(server.log_asked[0].query["sinceSeconds"]) * SECOND < 2**63
+        await bench.until(lambda: server.log_requests)
+        assert int(server.log_requests[0].query["sinceSeconds"]) * SECOND < 2**63
 
 
 async def test_no_pod_is_told(tmp_path, caplog):
@@ -241,34 +241,34 @@ def test_where_pods_are_looked_for():
     assert namespaces_to_watch([Selector.parse("a/*/c"), Selector.parse("b*/*/c")]) == [None]
 
 
-@pytest.mark.parametrize("odd", [{}, {"metadata": None}, {"spec": {"containers": None}, "status": None}])
-def test_odd_pods_have_no_logs(odd):
-    assert parse_pod([Selector.parse("*/*/*")], odd).logs == []
+@pytest.mark.parametrize("pod", [{}, {"metadata": None}, {"spec": {"containers": None}, "status": None}])
+def test_malformed_pods_have_no_logs(pod):
+    assert parse_pod([Selector.parse("*/*/*")], pod).logs == []
 
 
 def test_what_is_remembered_of_a_log_is_two_seconds():
-    place = ResumePoint()
-    assert place.resume() is None
+    resume_point = ResumePoint()
+    assert resume_point.resume() is None
     for n in range(100):
-        assert place.accept(b"%d" % n, n * SECOND // 10)
-    assert place.resume() == 8 * SECOND
-    assert [place.accept(b"%d" % n, n * SECOND // 10) for n in range(80, 101)] == [False] * 20 + [True]
-    assert place.line_count == 101
+        assert resume_point.accept(b"%d" % n, n * SECOND // 10)
+    assert resume_point.resume() == 8 * SECOND
+    assert [resume_point.accept(b"%d" % n, n * SECOND // 10) for n in range(80, 101)] == [False] * 20 + [True]
+    assert resume_point.line_count == 101
 
 
 def test_what_is_remembered_is_two_seconds_also_after_a_clock_was_set_back():
-    place = ResumePoint()
-    assert place.accept(b"ahead", 5000 * SECOND)
+    resume_point = ResumePoint()
+    assert resume_point.accept(b"ahead", 5000 * SECOND)
     for n in range(100):
-        assert place.accept(b"%d" % n, n * SECOND // 10)
-    assert len(place._recent) <= 20
-    assert place.resume() == 8 * SECOND
+        assert resume_point.accept(b"%d" % n, n * SECOND // 10)
+    assert len(resume_point._recent) <= 20
+    assert resume_point.resume() == 8 * SECOND
 
 
 def test_stamps_that_step_back_by_more_than_usual_double_nothing():
     """A line is stamped when its first piece is written, and may be long in coming."""
     stamps = [100 * SECOND // 10, 105 * SECOND // 10, 92 * SECOND // 10, 106 * SECOND // 10]
-    place = ResumePoint()
-    assert all(place.accept(b"%d" % at, at) for at in stamps)
-    since = place.resume()
-    assert not any(place.accept(b"%d" % at, at) for at in stamps if at >= since)
+    resume_point = ResumePoint()
+    assert all(resume_point.accept(b"%d" % at, at) for at in stamps)
+    since = resume_point.resume()
+    assert not any(resume_point.accept(b"%d" % at, at) for at in stamps if at >= since)

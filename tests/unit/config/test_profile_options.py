@@ -68,7 +68,7 @@ def test_another_proxys_lines_do_not_fit(enriched):
 def test_the_default_selectors_follow_the_profile(profile):
     for settings in (settings_of(["--profile", profile]), settings_of((), {"ENRICHER_PROFILE": profile})):
         assert settings.logs.profile == profile
-        assert tuple(selector.text for selector in settings.logs.select) == PROFILES[profile].select
+        assert tuple(selector.text for selector in settings.logs.select) == PROFILES[profile].selectors
     own = settings_of(["--profile", profile, "--select", "a/b/c"])
     assert [selector.text for selector in own.logs.select] == ["a/b/c"]
     own = settings_of(["--profile", profile], {"ENRICHER_SELECT": "a/b/c"})
@@ -77,7 +77,7 @@ def test_the_default_selectors_follow_the_profile(profile):
 
 def test_without_one():
     assert settings_of().logs.profile is None
-    assert tuple(selector.text for selector in settings_of().logs.select) == PROFILES["ingress-nginx"].select
+    assert tuple(selector.text for selector in settings_of().logs.select) == PROFILES["ingress-nginx"].selectors
     assert Settings().logs.select == settings_of().logs.select
 
 
@@ -131,7 +131,7 @@ def test_each_selectors_sources_have_its_profile(tmp_path):
     detector = FormatDetector(settings.logs.formats, settings.logs.given_profile)
     for source in found:
         usual = source.profile or "ingress-nginx"
-        assert detector.formats_for(source, source.profile, []).formats_at(0) == profile_formats(usual)
+        assert detector.timeline_for(source, source.profile, []).formats_at(0) == profile_formats(usual)
 
 
 def test_a_path_with_a_colon_is_a_path():

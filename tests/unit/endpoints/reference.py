@@ -1,7 +1,7 @@
-"""A world in which everybody knows who held an address: the obvious model that attribution is tested against.
+"""A world in which it is certain who held an address: the simple model that attribution is tested against.
 
-Pods hold addresses one after the other. What the slices say of them trails behind: a pod appears in them after it got
-its address, may be called terminating before it dies, and leaves them before its death (a forced delete) or after it.
+Pods hold addresses one after the other. The slices trail behind: a pod appears in them after it got its address, may
+be marked as terminating before it dies, and leaves them before its death (a forced delete) or after it.
 The watch passes each change on with a delay of its own, may lose the connection and list again, and the daemon may be
 restarted. A proxy with an old list sends attempts to any address at any time; who holds it answers, if it has started.
 
@@ -19,15 +19,15 @@ from tests.unit.endpoints.timeline import ns, pod, slice_
 
 HORIZON = 120.0
 START_UP = 1.6
-"""Seconds from a pod's getting its address to its first answer, at the least."""
+"""Fewest seconds from the assignment of a pod's address to its first answer."""
 SLICE_LAG = 0.5
-"""Seconds by which the slices trail a pod's death, at the most."""
+"""Most seconds by which the slices trail a pod's death."""
 ADDRESSES = ("10.0.0.1", "10.0.0.2", "10.0.0.3", "fd00::4")
 
 
 @dataclass(slots=True)
 class Life:
-    """One pod: when it really held its address, and when the slices said what of it (seconds)."""
+    """One pod: when it really held its address, and when the slices reported what of it (seconds)."""
 
     ip: str
     name: str
@@ -75,35 +75,35 @@ class World:
             at = dead + rng.choice((0.001, 0.02, 0.4, 3.0, 45.0))
 
     def holders(self, ip: str, start: float, end: float) -> list[Life]:
-        """Who held an address at any time in [start, end]."""
+        """Return the pods that held an address at any time in [start, end]."""
         return [life for life in self.lives if life.ip == ip and life.born <= end and start < life.dead]
 
     def slices(self, at: float) -> list[dict]:
-        """All slices as they are at a time: two for web, between which pods are spread, one for canary."""
-        found = []
+        """Return all slices as they are at a time: two for web, between which pods are spread, one for canary."""
+        slices = []
         for name, service in (("web-0", "web"), ("web-1", "web"), ("canary", "canary")):
             members = [
                 life.endpoint(at)
                 for life in self.lives
                 if service in life.services and life.listed(at) and (service != "web" or name == self._home(life, at))
             ]
-            found.append(slice_(name, *members, service=service))
-        return found
+            slices.append(slice_(name, *members, service=service))
+        return slices
 
     def _home(self, life: Life, at: float) -> str:
-        """Which of web's slices a pod is in; some are moved from one to the other."""
+        """Return which of web's slices a pod is in; some are moved from one to the other."""
         first = len(life.uid) + int(life.born * 10)
         moved = first % 5 == 0 and at > life.appears + 2
         return f"web-{(first + moved) % 2}"
 
     def changes(self) -> list[float]:
-        """When any slice changes."""
+        """Return the times at which any slice changes."""
         times = {t for life in self.lives for t in (life.appears, life.leaves, life.terminating, life.appears + 2.001)}
         return sorted(t for t in times if 0 < t < HORIZON)
 
 
 @dataclass(slots=True)
-class Try:
+class Trial:
     """One attempt and its line, with the truth beside it (seconds)."""
 
     ip: str
@@ -119,20 +119,20 @@ class Try:
         return f"[{self.ip}]:8080" if ":" in self.ip else f"{self.ip}:8080"
 
 
-def tries(world: World, count: int) -> Iterator[Try]:
-    """Attempts at any address at any time, more of them about the times when addresses change hands."""
+def trials(world: World, count: int) -> Iterator[Trial]:
+    """Yield attempts at any address at any time, more of them about the times when addresses change hands."""
     rng = world.rng
     moments = [t for life in world.lives for t in (life.born, life.dead, life.leaves, life.appears, life.answers_from)]
     for _ in range(count):
         start = rng.choice(moments) + rng.gauss(0, 2) if rng.random() < 0.7 else rng.uniform(0, HORIZON)
         if 1 < start < HORIZON - 10:
-            yield _try(world, start, rng.choice(ADDRESSES), rng.choice((0.001, 0.02, 0.3, 2.0, 5.0)))
+            yield _trial(world, start, rng.choice(ADDRESSES), rng.choice((0.001, 0.02, 0.3, 2.0, 5.0)))
 
 
-def _try(world: World, start: float, ip: str, took: float) -> Try:
+def _trial(world: World, start: float, ip: str, took: float) -> Trial:
     rng, end = world.rng, start + took
-    there = [life for life in world.holders(ip, end, end) if life.answers_from <= end]
-    truth = there[0] if there and rng.random() < 0.95 else None
+    answering = [life for life in world.holders(ip, end, end) if life.answers_from <= end]
+    truth = answering[0] if answering and rng.random() < 0.95 else None
     upload, download = rng.choice((0.0, 0.0, 1.0)), rng.choice((0.0, 0.0, 0.0, 0.7))
     written = end + download + rng.uniform(0, 0.002)
     status = 200 if truth else rng.choice((502, 504, 499))
@@ -140,11 +140,11 @@ def _try(world: World, start: float, ip: str, took: float) -> Try:
     # nginx counts in whole ms of a clock that may be some ms old
     duration = max(0, _ms(upload + took + download) + rng.randint(-2, 2) * MILLISECOND)
     record = Record({}, [attempt], end=int(written - rng.uniform(0, 0.002)) * SECOND, duration=duration)
-    return Try(ip, start, end, written, record, truth)
+    return Trial(ip, start, end, written, record, truth)
 
 
 def _ms(seconds: float) -> int:
     return round(seconds * 1000) * MILLISECOND
 
 
-__all__ = ["HORIZON", "Life", "Try", "World", "ns", "tries"]
+__all__ = ["HORIZON", "Life", "Trial", "World", "ns", "trials"]

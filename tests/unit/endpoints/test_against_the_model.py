@@ -1,4 +1,4 @@
-"""Random worlds, random watches, random lags: no `exact` that is wrong, ever, and hardly one too few.
+"""Random worlds, watches and lags: an `exact` is never wrong, and hardly ever missing.
 
 200,000 attempts in all. The figures are printed (pytest -rP).
 """
@@ -18,7 +18,7 @@ from enricher.endpoints.slices import read_slice
 from enricher.enrich.engine import HOLD_TIMEOUT
 from enricher.enrich.windows import attempt_windows
 from enricher.timestamps import SECOND
-from tests.unit.endpoints.reference import HORIZON, SLICE_LAG, START_UP, Life, Try, World, ns, tries
+from tests.unit.endpoints.reference import HORIZON, SLICE_LAG, START_UP, Life, Trial, World, ns, trials
 
 ATTEMPTS = 480
 WORLDS = 600
@@ -32,142 +32,148 @@ figures: Counter[str] = Counter()
 
 @dataclass
 class Watch:
-    """What reaches the daemon and when: (arrival, what happens), from the world's slices."""
+    """The deliveries to the daemon, and when they arrive: (arrival, what happens), from the world's slices."""
 
     world: World
     delay: float
     rng: random.Random
     deliveries: list[tuple[float, str, object]] = field(default_factory=list)
     blind: list[tuple[float, float]] = field(default_factory=list)
-    """When changes were missed: from the last sign of life to the next list."""
+    """The times in which changes were missed: from the last event to the next list."""
 
     def __post_init__(self) -> None:
         self.deliveries.append((0.0, "list", self.world.slices(0.0)))
         if self.rng.random() < 0.4:
             lost = self.rng.uniform(20, HORIZON - 30)
             self.blind.append((lost, lost + self.rng.choice((0.5, 5.0, 15.0))))
-        seen = {s["metadata"]["name"]: s for s in self.world.slices(0.0)}
+        latest = {s["metadata"]["name"]: s for s in self.world.slices(0.0)}
         last = 0.0
         for at in self.world.changes():
             for obj in self.world.slices(at + 1e-6):
                 name = obj["metadata"]["name"]
-                if obj == seen[name]:
+                if obj == latest[name]:
                     continue
-                seen[name] = obj
+                latest[name] = obj
                 last = max(last, at + self.rng.uniform(0, self.delay))
-                if not any(lost <= last <= found for lost, found in self.blind):
+                if not any(lost <= last <= relisted for lost, relisted in self.blind):
                     self.deliveries.append((last, "event", obj))
-        for lost, found in self.blind:
+        for lost, relisted in self.blind:
             self.deliveries.append((lost, "lost", None))
             if self.rng.random() < 0.5:
                 self.deliveries.append((lost, "restart", None))
-            self.deliveries.append((found, "list", self.world.slices(found)))
+            self.deliveries.append((relisted, "list", self.world.slices(relisted)))
         if self.rng.random() < 0.3:
             self.deliveries += [(at, "forget", None) for at in range(5, int(HORIZON), 10)]
         self.deliveries.sort(key=lambda delivery: delivery[0])
 
 
-def nothing(connected: list[bool]) -> Histories:
+def empty_histories(connected: list[bool]) -> Histories:
     return Histories(History(retention=RETENTION, is_synced=lambda: connected[0]), History())
 
 
-def deliver(known: Histories, connected: list[bool], at: float, what: str, obj: object) -> Histories:
+def deliver(histories: Histories, connected: list[bool], at: float, what: str, obj: object) -> Histories:
     if what == "list":
-        known.pods.replace(map(read_slice, obj), ns(at))
+        histories.pods.replace(map(read_slice, obj), ns(at))
         connected[0] = True
     elif what == "lost":
-        known.pods.apply("BOOKMARK", {}, ns(at))
+        histories.pods.apply("BOOKMARK", {}, ns(at))
         connected[0] = False
     elif what == "event":
-        known.pods.apply("MODIFIED", obj, ns(at))
+        histories.pods.apply("MODIFIED", obj, ns(at))
     elif what == "forget":
-        known.pods.expire(ns(at))
+        histories.pods.expire(ns(at))
     else:
-        saved = orjson.loads(orjson.dumps(known.pods.dump()))
-        known = nothing(connected)
-        known.pods.load(saved)
-    return known
+        saved = orjson.loads(orjson.dumps(histories.pods.dump()))
+        histories = empty_histories(connected)
+        histories.pods.load(saved)
+    return histories
 
 
-def asked(known: Histories, one: Try) -> Attribution:
-    at = ns(one.written)
-    window = attempt_windows(one.record, at)[0]
-    return attribute(known, one.addr, window, answered=one.record.attempts[0].answered)
+def attribute_trial(histories: Histories, trial: Trial) -> Attribution:
+    at = ns(trial.written)
+    window = attempt_windows(trial.record, at)[0]
+    return attribute(histories, trial.addr, window, answered=trial.record.attempts[0].answered)
 
 
 def run_world(seed: int, *, delay: float, lag: float) -> None:
     rng = random.Random(seed)
     world = World(rng)
     watch = Watch(world, delay, rng)
-    questions = sorted((one.written + rng.uniform(0, lag), n, one) for n, one in enumerate(tries(world, ATTEMPTS)))
+    questions = sorted(
+        (trial.written + rng.uniform(0, lag), n, trial) for n, trial in enumerate(trials(world, ATTEMPTS))
+    )
     connected, pending = [True], list(watch.deliveries)
-    known = nothing(connected)
+    histories = empty_histories(connected)
 
     def until(moment: float) -> None:
-        nonlocal known
+        nonlocal histories
         while pending and pending[0][0] <= moment:
-            known = deliver(known, connected, *pending.pop(0))
+            histories = deliver(histories, connected, *pending.pop(0))
 
-    waiting: list[tuple[float, int, Try]] = []
-    for moment, n, one in questions:
-        for due, m, held in [w for w in sorted(waiting) if w[0] <= moment]:
+    waiting: list[tuple[float, int, Trial]] = []
+    for moment, n, trial in questions:
+        for due, m, held_trial in [w for w in sorted(waiting) if w[0] <= moment]:
             until(due)
-            waiting.remove((due, m, held))
-            judge(asked(known, held), held, watch)
+            waiting.remove((due, m, held_trial))
+            check(attribute_trial(histories, held_trial), held_trial, watch)
         until(moment)
-        found = asked(known, one)
-        if found.may_change and moment < one.written + HOLD_TIMEOUT / SECOND:
-            waiting.append((one.written + HOLD_TIMEOUT / SECOND, n, one))
+        attribution = attribute_trial(histories, trial)
+        if attribution.may_change and moment < trial.written + HOLD_TIMEOUT / SECOND:
+            waiting.append((trial.written + HOLD_TIMEOUT / SECOND, n, trial))
         else:
-            judge(found, one, watch)
-    for due, _, held in sorted(waiting):
+            check(attribution, trial, watch)
+    for due, _, held_trial in sorted(waiting):
         until(due)
-        judge(asked(known, held), held, watch)
+        check(attribute_trial(histories, held_trial), held_trial, watch)
 
 
-def judge(found: Attribution, one: Try, watch: Watch) -> None:
+def check(attribution: Attribution, trial: Trial, watch: Watch) -> None:
     figures["attempts"] += 1
-    figures[found.grade] += 1
-    if found.grade == "exact":
-        assert found.owner is not None
-        assert found.owner.uid in allowed(one, watch), (found, one)
-    if one.truth is not None:
+    figures[attribution.grade] += 1
+    if attribution.grade == "exact":
+        assert attribution.owner is not None
+        assert attribution.owner.uid in possible_uids(trial, watch), (attribution, trial)
+    if trial.truth is not None:
         figures["answered"] += 1
-        right = found.owner is not None and found.owner.uid == one.truth.uid
+        right = attribution.owner is not None and attribution.owner.uid == trial.truth.uid
         figures["answered and named right"] += right
-        figures["answered, no exact, named wrong"] += found.owner is not None and not right
-        if answerable(one, one.truth, watch):
+        figures["answered, no exact, named wrong"] += attribution.owner is not None and not right
+        if answerable(trial, trial.truth, watch):
             figures["truly answerable"] += 1
-            figures["truly answerable and exact"] += found.grade == "exact"
+            figures["truly answerable and exact"] += attribution.grade == "exact"
 
 
-def allowed(one: Try, watch: Watch) -> set[str]:
-    """Who may be called certain: the one who answered. For a failure, who held the address when it was tried, or had
-    died so shortly before that nobody can have heard of it, as long as no other pod had started there yet.
+def possible_uids(trial: Trial, watch: Watch) -> set[str]:
+    """Return the uids of the pods that may be graded `exact`: that of the pod that answered.
+
+    For a failure, those of the pods that held the address during the attempt, or had died so shortly before that the
+    news cannot have arrived yet, as long as no other pod had started there.
     """
-    if one.truth is not None:
-        return {one.truth.uid}
-    unheard = SLICE_LAG + watch.delay
-    near = watch.world.holders(one.ip, one.start - unheard, one.end)
-    started = [life for life in near if life.answers_from <= one.end and one.start < life.dead]
+    if trial.truth is not None:
+        return {trial.truth.uid}
+    unnoticed = SLICE_LAG + watch.delay
+    near = watch.world.holders(trial.ip, trial.start - unnoticed, trial.end)
+    started = [life for life in near if life.answers_from <= trial.end and trial.start < life.dead]
     return {life.uid for life in (started if len(started) == 1 else [] if started else near)}
 
 
-def answerable(one: Try, truth: Life, watch: Watch) -> bool:
-    """Whether all there is to know of the attempt says one pod: it was in the slices, no other pod was near the
-    address within the time that a list may be old, and the watch was there.
+def answerable(trial: Trial, truth: Life, watch: Watch) -> bool:
+    """Return whether the attempt can be attributed for certain.
+
+    Then its pod was in the slices, no other pod was near the address within the time that a list may be old, and the
+    watch was connected.
     """
-    start, end = one.start - 2.0, one.written
+    start, end = trial.start - 2.0, trial.written
     others = [
         life
         for life in watch.world.lives
-        if life.ip == one.ip
+        if life.ip == trial.ip
         and life is not truth
         and life.born - 6 <= end
         and start - 33 <= max(life.dead, life.leaves)
     ]
     forgets = any(what == "forget" for _, what, _ in watch.deliveries)
-    blind = forgets or any(lost - 5 <= end and start - 33 <= found for lost, found in watch.blind)
+    blind = forgets or any(lost - 5 <= end and start - 33 <= relisted for lost, relisted in watch.blind)
     return not others and not blind and end + 0.02 < truth.leaves and (truth.appears < 0 or start > 33)
 
 
@@ -188,7 +194,7 @@ def test_no_exact_is_wrong_and_the_answerable_are_exact() -> None:
 @pytest.mark.faults
 @pytest.mark.timeout(300)
 def test_no_exact_is_wrong_in_fresh_worlds() -> None:
-    """Rare timelines: the first that found that who came and went unseen matters was one of a thousand."""
+    """Search for rare timelines: the first in which a pod came and went unseen was one of a thousand."""
     fresh = random.SystemRandom().randrange(2**32)
     print(f"worlds of seed {fresh}")
     rng = random.Random(fresh)

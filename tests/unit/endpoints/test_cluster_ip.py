@@ -1,7 +1,7 @@
 """An upstream that is a Service's cluster IP: the service is certain, the pod only if no other can have answered."""
 
 from enricher.endpoints.attribution import prefer_reported_pod
-from tests.unit.endpoints.timeline import Timeline, pod, said, slice_
+from tests.unit.endpoints.timeline import Timeline, pod, slice_, summary
 
 VIP = "10.96.0.7:80"
 
@@ -14,49 +14,52 @@ def service_of(*names: str) -> Timeline:
 
 
 def test_one_endpoint_is_named():
-    found = service_of("p").answered(10, VIP)
-    assert said(found) == ("service", "p")
-    assert found.service is not None and found.service.name == "web"
+    attribution = service_of("p").answered(10, VIP)
+    assert summary(attribution) == ("service", "p")
+    assert attribution.service is not None and attribution.service.name == "web"
 
 
 def test_several_are_candidates():
-    found = service_of("p", "q").answered(10, VIP)
-    assert said(found) == ("service", "p", "q")
-    assert found.owner is None
+    attribution = service_of("p", "q").answered(10, VIP)
+    assert summary(attribution) == ("service", "p", "q")
+    assert attribution.owner is None
 
 
 def test_one_that_left_long_before_is_none():
     t = service_of("p", "q")
     t.put(20, slice_("a", pod("10.0.0.1", "p")))
-    assert said(t.answered(22, VIP)) == ("service", "p", "q")
-    assert said(t.answered(30, VIP)) == ("service", "p")
+    assert summary(t.answered(22, VIP)) == ("service", "p", "q")
+    assert summary(t.answered(30, VIP)) == ("service", "p")
 
 
 def test_one_that_was_never_ready_is_none():
     t = service_of("p")
     starting = pod("10.0.0.2", "q") | {"conditions": {"ready": False}}
     t.put(20, slice_("a", pod("10.0.0.1", "p"), starting))
-    assert said(t.answered(60, VIP)) == ("service", "p")
+    assert summary(t.answered(60, VIP)) == ("service", "p")
     t.put(70, slice_("a", pod("10.0.0.1", "p"), pod("10.0.0.2", "q")))
-    assert said(t.answered(80, VIP)) == ("service", "p", "q")
+    assert summary(t.answered(80, VIP)) == ("service", "p", "q")
 
 
 def test_a_service_without_endpoints_is_still_named():
-    found = service_of().answered(10, VIP)
-    assert (found.grade, found.owner, found.candidates) == ("service", None, ())
+    attribution = service_of().answered(10, VIP)
+    assert (attribution.grade, attribution.owner, attribution.candidates) == ("service", None, ())
 
 
 def test_without_services_the_upstreams_name_names_it():
     t = service_of("p")
-    found = t.answered(10, "10.96.0.99:80", name="shop-web-80")
-    assert found.grade == "unknown"
-    assert found.service is not None and found.service.name == "web"
+    attribution = t.answered(10, "10.96.0.99:80", name="shop-web-80")
+    assert attribution.grade == "unknown"
+    assert attribution.service is not None and attribution.service.name == "web"
 
 
 def test_the_pods_own_word_is_believed_where_we_do_not_know_better():
     t = service_of("p", "q")
-    found = prefer_reported_pod(t.known, t.answered(10, VIP), "q")
-    assert said(found) == ("reported", "q")
-    assert found.owner is not None and (found.owner.uid, found.owner.node) == ("uid-q", "node-1")
-    assert said(prefer_reported_pod(t.known, t.answered(10, "10.0.0.1:8080"), "forged")) == ("exact", "p")
-    assert said(prefer_reported_pod(t.known, t.answered(10, "10.9.9.9:1"), "elsewhere")) == ("reported", "elsewhere")
+    attribution = prefer_reported_pod(t.histories, t.answered(10, VIP), "q")
+    assert summary(attribution) == ("reported", "q")
+    assert attribution.owner is not None and (attribution.owner.uid, attribution.owner.node) == ("uid-q", "node-1")
+    assert summary(prefer_reported_pod(t.histories, t.answered(10, "10.0.0.1:8080"), "forged")) == ("exact", "p")
+    assert summary(prefer_reported_pod(t.histories, t.answered(10, "10.9.9.9:1"), "elsewhere")) == (
+        "reported",
+        "elsewhere",
+    )

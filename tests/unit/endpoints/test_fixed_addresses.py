@@ -9,18 +9,18 @@ from enricher.endpoints.attribution import Histories, Window, attribute
 from enricher.endpoints.files import load_endpoints, load_into
 from enricher.endpoints.history import History
 from enricher.enrich.output import attribution_fields
-from tests.unit.endpoints.timeline import said
+from tests.unit.endpoints.timeline import summary
 
 
-def known(text: str) -> Histories:
-    known = Histories(History(retention=None), History(retention=None))
-    load_into(known, text.encode())
-    return known
+def load(text: str) -> Histories:
+    histories = Histories(History(retention=None), History(retention=None))
+    load_into(histories, text.encode())
+    return histories
 
 
 def ask(text: str, addr: str) -> tuple[str, ...]:
     at = 10**18
-    return said(attribute(known(text), addr, Window(at, at, at), answered=True))
+    return summary(attribute(load(text), addr, Window(at, at, at), answered=True))
 
 
 @pytest.mark.parametrize(
@@ -40,15 +40,15 @@ def test_the_port_is_the_backend(text: str, addr: str, answer: tuple[str, ...]) 
     assert ask(text, addr) == answer
 
 
-def test_of_several_nothing_is_said_that_is_not_known() -> None:
-    slices = known("10.0.0.5: a")
+def test_of_several_pods_only_the_candidates_are_reported() -> None:
+    histories = load("10.0.0.5: a")
     for name in ("b", "c"):
         target = {"kind": "Pod", "name": name}
         obj = {"metadata": {"name": name}, "endpoints": [{"addresses": ["10.0.0.6"], "targetRef": target}]}
-        slices.pods.apply("ADDED", obj, 5)
-    found = attribute(slices, "10.0.0.6:80", Window(10**18, 10**18, 10**18), answered=True)
-    assert said(found) == ("ambiguous", "b", "c")
-    assert attribution_fields(found).keys() == {"attribution", "candidates"}
+        histories.pods.apply("ADDED", obj, 5)
+    attribution = attribute(histories, "10.0.0.6:80", Window(10**18, 10**18, 10**18), answered=True)
+    assert summary(attribution) == ("ambiguous", "b", "c")
+    assert attribution_fields(attribution).keys() == {"attribution", "candidates"}
 
 
 def test_a_gzipped_file_is_read_as_what_is_in_it(tmp_path) -> None:

@@ -1,7 +1,7 @@
 """An address changes hands: who had it then, however late it is asked."""
 
 from enricher.endpoints import spans
-from tests.unit.endpoints.timeline import Timeline, pod, said, slice_
+from tests.unit.endpoints.timeline import Timeline, pod, slice_, summary
 
 
 def handed_over(*, left: float = 10, came: float = 12) -> Timeline:
@@ -14,46 +14,46 @@ def handed_over(*, left: float = 10, came: float = 12) -> Timeline:
 
 def test_the_holder_of_then_is_named_not_todays():
     t = handed_over()
-    assert said(t.answered(5)) == ("exact", "old")
-    assert said(t.answered(15)) == ("exact", "new")
+    assert summary(t.answered(5)) == ("exact", "old")
+    assert summary(t.answered(15)) == ("exact", "new")
 
 
 def test_an_answer_after_the_pod_left_is_its_last_holders_by_grace():
-    assert said(handed_over().answered(11)) == ("grace", "old")
+    assert summary(handed_over().answered(11)) == ("grace", "old")
 
 
 def test_grace_ends():
     t = Timeline()
     t.put(0, slice_("s", pod("10.0.0.1", "old")))
     t.put(10, slice_("s"))
-    assert said(t.answered(39.9)) == ("grace", "old")
-    assert said(t.answered(40.1)) == ("unknown",)
+    assert summary(t.answered(39.9)) == ("grace", "old")
+    assert summary(t.answered(40.1)) == ("unknown",)
 
 
 def test_an_answer_belongs_to_who_held_the_address_at_its_end():
     """A SYN sent to a dead address is sent again, and lands on the next holder."""
-    assert said(handed_over().answered(13, took=4)) == ("exact", "new")
+    assert summary(handed_over().answered(13, took=4)) == ("exact", "new")
 
 
 def test_a_failure_over_a_hand_over_is_nobodys_for_certain():
-    assert said(handed_over(came=10).failed(9, 13)) == ("ambiguous", "new", "old")
-    assert said(handed_over().failed(9, 11)) == ("grace", "old")
-    assert said(handed_over().failed(11, 13)) == ("ambiguous", "new", "old")
+    assert summary(handed_over(came=10).failed(9, 13)) == ("ambiguous", "new", "old")
+    assert summary(handed_over().failed(9, 11)) == ("grace", "old")
+    assert summary(handed_over().failed(11, 13)) == ("ambiguous", "new", "old")
 
 
 def test_reuse_within_a_millisecond():
     t = handed_over(left=10, came=10.001)
-    assert said(t.answered(9.9999)) == ("exact", "old")
-    assert said(t.answered(10.0005)) == ("grace", "old")
-    assert said(t.answered(10.002)) == ("exact", "new")
+    assert summary(t.answered(9.9999)) == ("exact", "old")
+    assert summary(t.answered(10.0005)) == ("grace", "old")
+    assert summary(t.answered(10.002)) == ("exact", "new")
 
 
 def test_reuse_in_one_event():
     t = Timeline()
     t.put(0, slice_("s", pod("10.0.0.1", "old")))
     t.put(10, slice_("s", pod("10.0.0.1", "new")))
-    assert said(t.answered(9.9)) == ("exact", "old")
-    assert said(t.answered(10.1)) == ("exact", "new")
+    assert summary(t.answered(9.9)) == ("exact", "old")
+    assert summary(t.answered(10.1)) == ("exact", "new")
 
 
 def test_a_new_uid_under_the_same_name_is_another_pod():
@@ -70,11 +70,11 @@ def test_a_late_delete_does_not_evict_the_successor():
     t = Timeline()
     t.put(0, slice_("a", pod("10.0.0.1", "old", terminating=True)))
     t.put(10, slice_("b", pod("10.0.0.1", "new")))
-    assert said(t.answered(11)) == ("exact", "new")
+    assert summary(t.answered(11)) == ("exact", "new")
     t.delete(20, "a")
-    assert said(t.answered(9)) == ("exact", "old")
-    assert said(t.answered(15)) == ("exact", "new")
-    assert said(t.answered(25)) == ("exact", "new")
+    assert summary(t.answered(9)) == ("exact", "old")
+    assert summary(t.answered(15)) == ("exact", "new")
+    assert summary(t.answered(25)) == ("exact", "new")
 
 
 def test_a_late_delete_of_a_pod_that_did_not_say_it_was_terminating():
@@ -82,10 +82,10 @@ def test_a_late_delete_of_a_pod_that_did_not_say_it_was_terminating():
     t.put(0, slice_("a", pod("10.0.0.1", "old")))
     t.put(10, slice_("b", pod("10.0.0.1", "new")))
     first = t.answered(10.5)
-    assert said(first) == ("ambiguous", "new", "old")
+    assert summary(first) == ("ambiguous", "new", "old")
     assert first.may_change
     t.delete(11, "a")
-    assert said(t.answered(10.5)) == ("exact", "new")
+    assert summary(t.answered(10.5)) == ("exact", "new")
 
 
 def test_an_address_that_had_hundreds_of_pods_is_asked_about_the_few_that_matter(monkeypatch):
@@ -95,5 +95,5 @@ def test_an_address_that_had_hundreds_of_pods_is_asked_about_the_few_that_matter
     asked = []
     plain = spans._share_address
     monkeypatch.setattr(spans, "_share_address", lambda one, other: asked.append(1) or plain(one, other))
-    assert said(t.answered(20_050)) == ("exact", "p200")
+    assert summary(t.answered(20_050)) == ("exact", "p200")
     assert len(asked) < 10

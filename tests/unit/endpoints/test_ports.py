@@ -1,15 +1,15 @@
 """On a host's address the port says whose it is: what no slice names may be somebody else's."""
 
-from tests.unit.endpoints.timeline import Timeline, pod, said, slice_
+from tests.unit.endpoints.timeline import Timeline, pod, slice_, summary
 
 
 def test_a_port_that_no_slice_names():
     """A NodePort of the node whose only known pod on the host's network listens elsewhere."""
     t = Timeline()
     t.put(0, slice_("exporter", pod("10.0.0.1", "node-exporter"), service="exporter", port=9100))
-    assert said(t.answered(50, "10.0.0.1:9100")) == ("exact", "node-exporter")
-    assert said(t.answered(50, "10.0.0.1:30080")) == ("assumed", "node-exporter")
-    assert said(t.failed(50, 51, "10.0.0.1:30080")) == ("assumed", "node-exporter")
+    assert summary(t.answered(50, "10.0.0.1:9100")) == ("exact", "node-exporter")
+    assert summary(t.answered(50, "10.0.0.1:30080")) == ("assumed", "node-exporter")
+    assert summary(t.failed(50, 51, "10.0.0.1:30080")) == ("assumed", "node-exporter")
 
 
 def test_a_pod_on_another_port_takes_nothing_over():
@@ -17,9 +17,9 @@ def test_a_pod_on_another_port_takes_nothing_over():
     t.put(0, slice_("a", pod("10.0.0.1", "web"), port=80))
     t.put(98, slice_("b", pod("10.0.0.1", "metrics"), service="metrics", port=9090))
     t.delete(100, "a")
-    assert said(t.answered(99, "10.0.0.1:80")) == ("exact", "web")
-    assert said(t.answered(101, "10.0.0.1:80")) == ("grace", "web")
-    assert said(t.answered(101, "10.0.0.1:9090")) == ("exact", "metrics")
+    assert summary(t.answered(99, "10.0.0.1:80")) == ("exact", "web")
+    assert summary(t.answered(101, "10.0.0.1:80")) == ("grace", "web")
+    assert summary(t.answered(101, "10.0.0.1:9090")) == ("exact", "metrics")
 
 
 def test_a_slice_without_ports_is_of_all():
@@ -27,4 +27,4 @@ def test_a_slice_without_ports_is_of_all():
     obj = slice_("a", pod("10.0.0.1", "p"))
     obj["ports"] = []
     t.put(0, obj)
-    assert said(t.answered(50, "10.0.0.1:1234")) == ("exact", "p")
+    assert summary(t.answered(50, "10.0.0.1:1234")) == ("exact", "p")

@@ -7,7 +7,7 @@ from enricher.endpoints.files import load_endpoints
 from enricher.endpoints.history import History
 from enricher.errors import ConfigurationError
 from enricher.state_file import StateFile
-from tests.unit.endpoints.timeline import Timeline, pod, said, slice_
+from tests.unit.endpoints.timeline import Timeline, pod, slice_, summary
 
 
 def restarted(t: Timeline) -> Timeline:
@@ -27,19 +27,19 @@ def before() -> Timeline:
 
 def test_the_past_is_answered_alike():
     t = restarted(before())
-    assert said(t.answered(5)) == ("exact", "old")
-    assert said(t.answered(15)) == ("grace", "old")
-    assert said(t.answered(25, "10.0.0.2:8080")) == ("exact", "other")
+    assert summary(t.answered(5)) == ("exact", "old")
+    assert summary(t.answered(15)) == ("grace", "old")
+    assert summary(t.answered(25, "10.0.0.2:8080")) == ("exact", "other")
 
 
 def test_a_daemons_file_is_read_in_place_of_a_watch(tmp_path):
     StateFile(str(tmp_path), "history").save(before().history.dump())
     t = Timeline()
     t.history = load_endpoints([str(tmp_path / "history.json")]).pods
-    assert said(t.answered(5)) == ("exact", "old")
-    assert said(t.answered(15)) == ("grace", "old")
-    assert said(t.answered(19.9, "10.0.0.2:8080")) == ("exact", "other")
-    assert said(t.answered(500, "10.0.0.2:8080")) == ("assumed", "other")  # nothing was heard for so long
+    assert summary(t.answered(5)) == ("exact", "old")
+    assert summary(t.answered(15)) == ("grace", "old")
+    assert summary(t.answered(19.9, "10.0.0.2:8080")) == ("exact", "other")
+    assert summary(t.answered(500, "10.0.0.2:8080")) == ("assumed", "other")  # nothing was heard for so long
 
 
 @pytest.mark.parametrize(
@@ -55,8 +55,8 @@ def test_a_file_that_is_none_of_ours_is_refused(tmp_path, content):
 def test_a_list_after_the_restart_goes_on_from_what_was_known():
     t = restarted(before())
     t.relist(100, slice_("a", pod("10.0.0.1", "new")))
-    assert said(t.answered(60)) == ("exact", "new")
-    assert said(t.answered(60, "10.0.0.2:8080")) == ("assumed", "other")
+    assert summary(t.answered(60)) == ("exact", "new")
+    assert summary(t.answered(60, "10.0.0.2:8080")) == ("assumed", "other")
     assert t.history.open_tenures == 1
 
 

@@ -5,33 +5,33 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from enricher.endpoints.attribution import Attribution
-from tests.unit.endpoints.timeline import Timeline, pod, said, slice_
+from tests.unit.endpoints.timeline import Timeline, pod, slice_, summary
 
 LAGS = (0, 5, 30)
 DOCS = Path(__file__).parents[3] / "docs" / "attribution.md"
 
 
 @dataclass
-class Both(Timeline):
-    """Tells a history and remembers for the cache of current pods."""
+class RecordedTimeline(Timeline):
+    """A timeline that also records its events for the cache of current pods."""
 
-    told: list[tuple[float, dict]] = field(default_factory=list)
+    recorded: list[tuple[float, dict]] = field(default_factory=list)
 
     def __init__(self) -> None:
         super().__init__()
-        self.told = []
+        self.recorded = []
 
     def put(self, at: float, obj: dict) -> None:
         super().put(at, obj)
-        self.told.append((at, obj))
+        self.recorded.append((at, obj))
 
     def delete(self, at: float, name: str) -> None:
         super().delete(at, name)
-        self.told.append((at, slice_(name)))
+        self.recorded.append((at, slice_(name)))
 
     def cached(self, ip: str, at: float) -> str:
-        """The pod that a cache of the endpoints in the slices names at a time."""
-        slices = {obj["metadata"]["name"]: obj for when, obj in self.told if when <= at}
+        """Return the pod that a cache of the endpoints in the slices names at a time."""
+        slices = {obj["metadata"]["name"]: obj for when, obj in self.recorded if when <= at}
         names = [
             endpoint["targetRef"]["name"]
             for obj in slices.values()
@@ -41,44 +41,44 @@ class Both(Timeline):
         return names[-1] if names else "nobody"
 
 
-def replaced(*, gap: float) -> Both:
-    t = Both()
+def replaced(*, gap: float) -> RecordedTimeline:
+    t = RecordedTimeline()
     t.put(0, slice_("s", pod("10.0.0.1", "old")))
     t.put(100, slice_("s"))
     t.put(100 + gap, slice_("s", pod("10.0.0.1", "new")))
     return t
 
 
-def late_delete() -> Both:
-    t = Both()
+def late_delete() -> RecordedTimeline:
+    t = RecordedTimeline()
     t.put(0, slice_("b", pod("10.0.0.1", "old", terminating=True)))
     t.put(100, slice_("a", pod("10.0.0.1", "new")))
     t.delete(103, "b")
     return t
 
 
-def moved() -> Both:
-    t = Both()
+def moved() -> RecordedTimeline:
+    t = RecordedTimeline()
     t.put(0, slice_("a", pod("10.0.0.1", "p")))
     t.put(100, slice_("a"))
     t.put(100.5, slice_("b", pod("10.0.0.1", "p")))
     return t
 
 
-def host_network() -> Both:
-    t = Both()
+def host_network() -> RecordedTimeline:
+    t = RecordedTimeline()
     t.put(0, slice_("a", pod("10.0.0.1", "dns"), service="dns", port=53))
     t.put(0, slice_("b", pod("10.0.0.1", "web"), service="web", port=8080))
     return t
 
 
-def new_pod() -> Both:
-    t = Both()
+def new_pod() -> RecordedTimeline:
+    t = RecordedTimeline()
     t.put(100, slice_("s", pod("10.0.0.1", "new")))
     return t
 
 
-CASES: list[tuple[str, str, Both, float, Callable[[Both], Attribution]]] = [
+CASES: list[tuple[str, str, RecordedTimeline, float, Callable[[RecordedTimeline], Attribution]]] = [
     ("answered by a pod that stays", "old", replaced(gap=200), 60, lambda t: t.answered(60)),
     ("answered 1 s before its pod left", "old", replaced(gap=200), 99, lambda t: t.answered(99)),
     ("answered 1 s after its pod left (forced delete)", "old", replaced(gap=200), 101, lambda t: t.answered(101)),
@@ -101,7 +101,7 @@ def table() -> list[str]:
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for what, truth, timeline, at, ask in CASES:
-        grade, *names = said(ask(timeline))
+        grade, *names = summary(ask(timeline))
         ours = f"{grade}: {' or '.join(sorted(names, reverse=False))}"
         caches = []
         for lag in LAGS:
@@ -119,5 +119,5 @@ def test_the_table_says_what_is_computed() -> None:
 
 def test_we_are_never_wrong_in_it() -> None:
     for what, truth, timeline, _, ask in CASES:
-        _, *names = said(ask(timeline))
+        _, *names = summary(ask(timeline))
         assert sorted(names) == sorted(truth.split(" or ")), what

@@ -1,4 +1,4 @@
-"""Small words for timelines: times in seconds, slices as the API writes them."""
+"""Helpers for timelines: times in seconds, slices as the API writes them."""
 
 from enricher.endpoints.attribution import Attribution, Histories, Window, attribute
 from enricher.endpoints.history import History
@@ -11,7 +11,7 @@ def ns(seconds: float) -> int:
 
 
 def pod(ip: str, name: str, *, uid: str = "", node: str = "node-1", terminating: bool = False) -> dict:
-    """An endpoint of a slice."""
+    """Return an endpoint of a slice."""
     return {
         "addresses": [ip],
         "conditions": {"ready": not terminating, "serving": True, "terminating": terminating},
@@ -29,7 +29,7 @@ def slice_(name: str, *endpoints: dict, service: str = "web", port: int | None =
 
 
 class Timeline:
-    """A history that is told what happened at which second, and asked."""
+    """A history that takes events by the second, and answers who held an address."""
 
     def __init__(self, **options: object) -> None:
         self.history = History(**options)  # type: ignore[arg-type]
@@ -37,7 +37,7 @@ class Timeline:
         self.history.replace([], ns(-100))
 
     @property
-    def known(self) -> Histories:
+    def histories(self) -> Histories:
         return Histories(self.history, self.services)
 
     def put(self, at: float, obj: dict) -> None:
@@ -55,17 +55,17 @@ class Timeline:
         self.services.apply("ADDED", service_as_slice(obj), ns(at))
 
     def answered(self, at: float, addr: str = "10.0.0.1:8080", *, took: float = 0.0, name: str = "") -> Attribution:
-        """Who answered an attempt that ended at `at`."""
+        """Return the attribution of an answered attempt that ended at `at`."""
         window = Window(ns(at - took), ns(at), ns(at))
-        return attribute(self.known, addr, window, answered=True, upstream_name=name)
+        return attribute(self.histories, addr, window, answered=True, upstream_name=name)
 
     def failed(self, start: float, end: float, addr: str = "10.0.0.1:8080", *, name: str = "") -> Attribution:
         window = Window(ns(start), ns(end), ns(end))
-        return attribute(self.known, addr, window, answered=False, upstream_name=name)
+        return attribute(self.histories, addr, window, answered=False, upstream_name=name)
 
 
-def said(attribution: Attribution) -> tuple[str, ...]:
-    """Grade and pod, or grade and candidates."""
+def summary(attribution: Attribution) -> tuple[str, ...]:
+    """Return grade and pod, or grade and candidates."""
     if attribution.candidates:
         return attribution.grade, *sorted(owner.pod for owner in attribution.candidates)
     return (attribution.grade, attribution.owner.pod) if attribution.owner else (attribution.grade,)

@@ -1,4 +1,4 @@
-"""`bench` puts a watch in front of a stand-in."""
+"""A watch that runs against a fake API server: the fixture `open_bench`."""
 
 import asyncio
 import inspect
@@ -15,11 +15,11 @@ from enricher.kube.client import connect
 from enricher.kube.watch_status import WatchStatus
 from enricher.kube.watcher import Changed, Listed, WatchTiming, watch
 
-PATIENT = WatchTiming(idle_timeout=20)
+LONG_TIMEOUT = WatchTiming(idle_timeout=20)
 
 
 class Bench:
-    """A watch whose clock stands still unless told, whose pauses are noted and not waited for, and without chance."""
+    """A watch without randomness, whose clock moves only with `now`; pauses are recorded and take no time."""
 
     def __init__(self, server: FakeApi, kubeconfig: Path, **options: Any) -> None:
         self.server = server
@@ -28,46 +28,46 @@ class Bench:
         self.now = 1_000_000_000
         self.pauses: list[float] = []
         self.at_pause: Callable[[int], object] = lambda _: None
-        self._news: asyncio.Queue[Listed | Changed] = asyncio.Queue()
+        self._updates: asyncio.Queue[Listed | Changed] = asyncio.Queue()
         self._options = options
 
     async def run(self) -> None:
         async with connect(str(self.kubeconfig)) as api:
-            news = watch(
+            updates = watch(
                 api,
                 status=self.status,
                 time_ns=lambda: self.now,
                 sleep=self._pause,
                 rng=lambda: 0.0,
-                **({"timing": PATIENT} | self._options),
+                **({"timing": LONG_TIMEOUT} | self._options),
             )
-            async for item in news:
-                self._news.put_nowait(item)
+            async for update in updates:
+                self._updates.put_nowait(update)
 
     async def _pause(self, seconds: float) -> None:
         self.pauses.append(seconds)
-        done = self.at_pause(len(self.pauses))
-        if inspect.isawaitable(done):
-            await done
+        result = self.at_pause(len(self.pauses))
+        if inspect.isawaitable(result):
+            await result
         await asyncio.sleep(0)
 
     async def next(self) -> Any:
-        return await asyncio.wait_for(self._news.get(), 5)
+        return await asyncio.wait_for(self._updates.get(), 5)
 
     @property
     def idle(self) -> bool:
-        return self._news.empty()
+        return self._updates.empty()
 
-    async def until(self, true: Callable[[], object]) -> None:
+    async def until(self, condition: Callable[[], object]) -> None:
         async with asyncio.timeout(5):
-            while not true():  # noqa: ASYNC110  # what it waits for is outside
+            while not condition():  # noqa: ASYNC110  # what it waits for is outside
                 await asyncio.sleep(0.001)
 
     async def connected(self) -> None:
         await self.until(lambda: self.server.watch_count)
 
     async def started(self) -> Listed:
-        """The first list, with the watch open."""
+        """Return the first list once the watch is open and in sync."""
         listed = await self.next()
         assert isinstance(listed, Listed)
         await self.connected()
@@ -76,12 +76,12 @@ class Bench:
 
     @property
     def lists(self) -> list[str]:
-        """The versions that were asked for by lists so far."""
-        return [it.query["resourceVersion"] for it in self.server.requests if not it.is_watch]
+        """Return the versions that lists have requested so far."""
+        return [request.query["resourceVersion"] for request in self.server.requests if not request.is_watch]
 
     @property
     def watches(self) -> list[str]:
-        return [it.query["resourceVersion"] for it in self.server.requests if it.is_watch]
+        return [request.query["resourceVersion"] for request in self.server.requests if request.is_watch]
 
 
 @pytest.fixture(autouse=True)
@@ -89,23 +89,23 @@ def _log(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "enricher.kube")
 
 
-Benches = Callable[..., AbstractAsyncContextManager[Bench]]
+OpenBench = Callable[..., AbstractAsyncContextManager[Bench]]
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Benches:
+def open_bench(tmp_path: Path) -> OpenBench:
     @asynccontextmanager
-    async def open_bench(server: FakeApi | None = None, **options: Any) -> AsyncIterator[Bench]:
+    async def enter(server: FakeApi | None = None, **options: Any) -> AsyncIterator[Bench]:
         async with server or FakeApi() as running:
             kubeconfig = tmp_path / "kubeconfig"
             running.write_kubeconfig(kubeconfig)
-            made = Bench(running, kubeconfig, **options)
-            task = asyncio.create_task(made.run())
+            bench = Bench(running, kubeconfig, **options)
+            task = asyncio.create_task(bench.run())
             try:
-                yield made
+                yield bench
                 assert not task.done(), task
             finally:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
 
-    return open_bench
+    return enter

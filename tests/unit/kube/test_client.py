@@ -12,7 +12,7 @@ import yaml
 
 from demo.fake_api import FakeApi, slice_of
 from enricher.errors import ConfigurationError
-from enricher.kube import client as connecting
+from enricher.kube import client
 from enricher.kube.client import connect
 
 PATH = "/apis/discovery.k8s.io/v1/endpointslices"
@@ -102,12 +102,12 @@ async def test_a_certificate_that_is_none(tmp_path):
 async def test_a_pod_without_its_token(monkeypatch, tmp_path):
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
-    monkeypatch.setattr(connecting, "SERVICE_ACCOUNT_DIR", tmp_path)
-    said = f"the pod's service account in {tmp_path}: "
-    assert await refused() == f"{said}[Errno 2] No such file or directory: '{tmp_path}/token'"
+    monkeypatch.setattr(client, "SERVICE_ACCOUNT_DIR", tmp_path)
+    prefix = f"the pod's service account in {tmp_path}: "
+    assert await refused() == f"{prefix}[Errno 2] No such file or directory: '{tmp_path}/token'"
     (tmp_path / "token").write_text("\n")
     (tmp_path / "ca.crt").write_text("")
-    assert await refused() == f"{said}the token is empty"
+    assert await refused() == f"{prefix}the token is empty"
 
 
 # Where it is found
@@ -158,17 +158,17 @@ async def test_an_exec_plugin_is_asked_again(tmp_path):
             assert (await get(api))[0] == 200
 
 
-async def test_credentials_that_vanish_are_a_problem_of_the_watch_not_its_end(bench):
-    async with bench() as it:
-        await it.started()
-        it.kubeconfig.rename(it.kubeconfig.with_name("away"))
-        it.at_pause = lambda pauses: pauses == 3 and it.kubeconfig.with_name("away").rename(it.kubeconfig)
-        it.server.drop()
-        await it.until(lambda: it.status.restarts.get("credentials") == 2)
-        assert "no kubeconfig" in it.status.problem
-        it.server.apply("ADDED", slice_of("a", {}))
-        await it.next()
-        assert it.status.synced
+async def test_credentials_that_vanish_are_a_problem_of_the_watch_not_its_end(open_bench):
+    async with open_bench() as bench:
+        await bench.started()
+        bench.kubeconfig.rename(bench.kubeconfig.with_name("away"))
+        bench.at_pause = lambda pauses: pauses == 3 and bench.kubeconfig.with_name("away").rename(bench.kubeconfig)
+        bench.server.drop()
+        await bench.until(lambda: bench.status.restarts.get("credentials") == 2)
+        assert "no kubeconfig" in bench.status.problem
+        bench.server.apply("ADDED", slice_of("a", {}))
+        await bench.next()
+        assert bench.status.synced
 
 
 # TLS: a pod's own credentials, and certificates that rotate
@@ -196,7 +196,7 @@ def served_with(crt, key):
 def service_account(monkeypatch, tmp_path):
     folder = tmp_path / "serviceaccount"
     folder.mkdir()
-    monkeypatch.setattr(connecting, "SERVICE_ACCOUNT_DIR", folder)
+    monkeypatch.setattr(client, "SERVICE_ACCOUNT_DIR", folder)
     return folder
 
 
@@ -230,9 +230,9 @@ async def test_a_client_certificate_is_loaded_again_when_its_files_change_and_on
     files = {"client-certificate": "client.crt", "client-key": "client.key"}
     path = kubeconfig(tmp_path / "config", "https://127.0.0.1:9", files)
     async with connect(path) as api:
-        credentials = await connecting._load_credentials(path, None)
+        credentials = await client._load_credentials(path, None)
         before = api.tls_context(credentials)
-        assert api.tls_context(await connecting._load_credentials(path, None)) is before
+        assert api.tls_context(await client._load_credentials(path, None)) is before
         certificate(tmp_path, "client")
         assert api.tls_context(credentials) is not before
 

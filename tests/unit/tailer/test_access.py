@@ -32,15 +32,15 @@ def test_a_link_out_of_the_allowed_directories_is_refused(tmp_path, container, r
     reading.read()
     container.live.unlink()
     container.live.symlink_to(secret)
-    assert reading.settle() == []
+    assert reading.drain() == []
     assert "refused" in reading.follower.problem or reading.follower.problem is None
     reading.now += 20
-    assert reading.settle() == []
+    assert reading.drain() == []
     assert "outside the allowed directories" in reading.follower.problem
     container.live.unlink()
     container.reopen()
     container.write("b")
-    assert reading.settle() == ["b"]
+    assert reading.drain() == ["b"]
     assert reading.follower.problem is None
 
 
@@ -50,7 +50,7 @@ def test_a_linked_directory_on_the_way_is_refused_too(tmp_path):
     (tmp_path / "pods").mkdir()
     (tmp_path / "pods" / "controller").symlink_to(outside.directory)
     reading = Reading(tmp_path / "pods" / "controller")
-    assert reading.settle() == []
+    assert reading.drain() == []
     assert "refused" in reading.follower.problem
 
 
@@ -58,13 +58,13 @@ def test_a_refused_rotated_file_does_not_block_the_live_one(tmp_path, container,
     (tmp_path / "secret").write_text("password\n")
     Path(f"{container.live}.20200101-000000").symlink_to(tmp_path / "secret")
     container.write("a")
-    assert reading.settle() == ["a"]
+    assert reading.drain() == ["a"]
 
 
 def test_a_fifo_is_refused_and_does_not_block(container, reading):
     container.live.unlink()
     os.mkfifo(container.live)
-    assert reading.settle() == []
+    assert reading.drain() == []
     assert "not a regular file" in reading.follower.problem
 
 
@@ -76,10 +76,10 @@ def test_a_permission_lost_and_regained_loses_nothing(container, reading, locked
     container.rotate()
     container.write("c")
     locked.add(str(container.live))
-    assert reading.settle() == ["b"]  # through the open descriptor
+    assert reading.drain() == ["b"]  # through the open descriptor
     assert reading.follower.problem.endswith("0.log: Permission denied")
     locked.clear()
-    assert reading.settle() == ["c"]
+    assert reading.drain() == ["c"]
     assert reading.follower.problem is None
 
 
@@ -91,10 +91,10 @@ def test_a_position_waits_for_the_permission_to_read_its_file(container, reading
     locked.add(str(container.rotate()))
     container.write("c")
     reading.resume(saved)
-    assert reading.settle() == []
+    assert reading.drain() == []
     assert "Permission denied" in reading.follower.problem
     locked.clear()
-    assert reading.settle() == ["b", "c"]
+    assert reading.drain() == ["b", "c"]
     assert reading.follower.missed_files == 0
 
 
@@ -138,11 +138,11 @@ def test_a_directory_vanishes_and_comes_back(container, reading, tmp_path):
     shutil.rmtree(container.directory)
     reading.read()
     reading.now += 16
-    assert reading.settle() == []
+    assert reading.drain() == []
     assert reading.follower.finished
     again = Container(container.directory)
     again.write("b")
-    assert reading.settle() == ["b"]
+    assert reading.drain() == ["b"]
 
 
 def test_a_directory_moved_away_and_back_goes_on_where_it_was(container, reading, tmp_path):
@@ -151,10 +151,10 @@ def test_a_directory_moved_away_and_back_goes_on_where_it_was(container, reading
     saved = reading.save()
     container.directory.rename(tmp_path / "away")
     reading.resume(saved)
-    assert reading.settle() == []
+    assert reading.drain() == []
     (tmp_path / "away").rename(container.directory)
     container.write("b")
-    assert reading.settle() == ["b"]
+    assert reading.drain() == ["b"]
     assert reading.follower.missed_files == 0
 
 

@@ -199,11 +199,11 @@ def test_where_the_bytes_are_cut_changes_nothing(log, cuts, max_line):
 @given(log=_LOG)
 def test_going_on_from_a_saved_state_changes_nothing(log):
     expected = Framer()
-    wanted = [*expected.feed(log), *expected.flush()]
+    expected_lines = [*expected.feed(log), *expected.flush()]
     lines, framer, fed = [], Framer(), 0
     for newline in [place for place, byte in enumerate(log) if byte == 10]:
         lines += framer.feed(log[fed : newline + 3])
         fed = min(newline + 3, len(log)) - framer.unfinished_bytes
         framer = Framer(framing=Framing.load(orjson.loads(orjson.dumps(framer.framing.dump()))))
     lines += framer.feed(log[fed:])
-    assert [*lines, *framer.flush()] == wanted
+    assert [*lines, *framer.flush()] == expected_lines

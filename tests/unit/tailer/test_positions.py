@@ -76,14 +76,14 @@ def test_a_commit_follows_into_files_that_brought_no_line(container, reading):
     container.write("open", tag="P")
     container.rotate()
     container.write("-more", tag="P")
-    reading.settle()
+    reading.drain()
     reading.follower.commit(chunk, 1)
     saved = reading.save()
     for path in container.rotated():
         path.unlink()
     container.write(" end")
     reading.resume(saved)
-    assert reading.settle() == ["open-more end"]
+    assert reading.drain() == ["open-more end"]
     assert reading.follower.missed_files == 0
 
 
@@ -92,12 +92,12 @@ def test_a_file_that_was_done_with_may_go(container, reading):
     reading.read()
     done = container.live
     container.restart()
-    assert reading.settle() == []
+    assert reading.drain() == []
     saved = reading.save()
     done.unlink()
     container.write("b")
     reading.resume(saved)
-    assert reading.settle() == ["b"]
+    assert reading.drain() == ["b"]
     assert reading.follower.missed_files == 0
 
 
@@ -171,5 +171,5 @@ def test_a_run_far_ahead_is_counted_and_not_gone_through(container, reading):
     container.write("a")
     reading.read()
     (container.directory / "999999999.log").write_bytes(cri("far"))
-    assert reading.settle() == ["far"]
+    assert reading.drain() == ["far"]
     assert reading.follower.missed_files == 999_999_998

@@ -16,9 +16,9 @@ def test_a_directory_made_anew_while_the_old_file_is_open(container, reading):
     anew.write("new")
     reading.read()
     reading.now += 20
-    assert reading.settle() == ["new"]
+    assert reading.drain() == ["new"]
     anew.write("later")
-    assert reading.settle() == ["later"]
+    assert reading.drain() == ["later"]
 
 
 def test_a_directory_made_anew_while_nobody_reads(container, reading):
@@ -31,7 +31,7 @@ def test_a_directory_made_anew_while_nobody_reads(container, reading):
     shutil.rmtree(container.directory)
     Container(container.directory).write("new")
     reading.resume(saved)
-    assert reading.settle() == ["new"]
+    assert reading.drain() == ["new"]
 
 
 def full(text: str) -> str:
@@ -44,14 +44,14 @@ def test_a_clock_set_back_while_nobody_reads(container, reading):
     os.rename(container.live, f"{container.live}.20261122-120000")
     container.reopen()
     container.write(full("second"))
-    assert reading.settle() == [full("first"), full("second")]
+    assert reading.drain() == [full("first"), full("second")]
     saved = reading.save()
     container.write("unread")
     os.rename(container.live, f"{container.live}.20261122-113000")
     container.reopen()
     container.write("new")
     reading.resume(saved)
-    assert reading.settle() == ["unread", "new"]
+    assert reading.drain() == ["unread", "new"]
     assert reading.follower.missed_files == 0
 
 
@@ -60,15 +60,15 @@ def test_a_clock_set_back_between_rename_and_reopen(container, reading):
     os.rename(container.live, f"{container.live}.20261122-120000")
     container.reopen()
     container.write(full("second"))
-    assert reading.settle() == [full("first"), full("second")]
+    assert reading.drain() == [full("first"), full("second")]
     os.rename(container.live, f"{container.live}.20261122-113000")
     container.write("late")
-    assert reading.settle() == ["late"]
+    assert reading.drain() == ["late"]
     container.write("later")
-    assert reading.settle() == ["later"]
+    assert reading.drain() == ["later"]
     container.reopen()
     container.write("new")
-    assert reading.settle() == ["new"]
+    assert reading.drain() == ["new"]
 
 
 def test_a_status_that_cannot_be_had_is_no_disaster(container, monkeypatch):
@@ -90,7 +90,7 @@ def test_a_status_that_cannot_be_had_is_no_disaster(container, monkeypatch):
         assert not reading.follower.has_open_file
         reading.follower.close()
     container.write_raw(cri("two"))
-    assert reading.settle() == ["two"]
+    assert reading.drain() == ["two"]
 
 
 def test_late_lines_of_a_plain_file(tmp_path):
@@ -106,4 +106,4 @@ def test_late_lines_of_a_plain_file(tmp_path):
         reading.now += 1.5
         old.write(b"late\n")
         assert reading.read() == ["late"]
-    assert reading.settle() == ["2"]
+    assert reading.drain() == ["2"]

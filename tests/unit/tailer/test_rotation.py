@@ -18,7 +18,7 @@ def test_lines_written_between_rename_and_reopen_are_read_from_the_renamed_file(
     container.write("late")
     container.reopen()
     container.write("after")
-    assert reading.settle() == ["late", "after"]
+    assert reading.drain() == ["late", "after"]
 
 
 def test_the_old_file_is_read_on_for_a_while_after_the_new_one_appeared(container, reading):
@@ -42,15 +42,15 @@ def test_the_old_file_is_read_on_for_a_while_after_the_new_one_appeared(containe
 
 def test_the_old_file_is_not_left_while_the_new_one_is_empty(container, reading):
     container.write("before")
-    reading.settle()
+    reading.drain()
     old = container.rename()
     container.reopen()
-    assert reading.settle() == []
+    assert reading.drain() == []
     with old.open("ab") as late:
         late.write(cri("late"))
-    assert reading.settle() == ["late"]
+    assert reading.drain() == ["late"]
     container.write("new")
-    assert reading.settle() == ["new"]
+    assert reading.drain() == ["new"]
 
 
 def test_the_descriptor_of_the_old_file_is_released(container, reading):
@@ -58,7 +58,7 @@ def test_the_descriptor_of_the_old_file_is_released(container, reading):
     reading.read()
     compress(container.rotate())
     container.write("b")
-    assert reading.settle() == ["b"]
+    assert reading.drain() == ["b"]
     assert [os.path.basename(path) for path in open_descriptors(container.directory)].count("0.log") == 2
     assert not [path for path in open_descriptors(container.directory) if "deleted" in path]
     reading.follower.close()
@@ -73,7 +73,7 @@ def test_missed_rotations_are_made_up_in_order(container, reading):
         container.write(str(number))
     for path in container.rotated()[:-1]:
         compress(path)
-    assert reading.settle() == list("234567")
+    assert reading.drain() == list("234567")
     assert reading.follower.missed_files == 0
 
 
@@ -98,7 +98,7 @@ def test_reading_goes_on_inside_a_packed_file(container):
     compress(container.rotate())
     container.write("live")
     reading.resume(saved)
-    assert first + reading.settle() == [*map(str, range(50)), "live"]
+    assert first + reading.drain() == [*map(str, range(50)), "live"]
 
 
 def test_a_file_packed_between_a_look_at_the_directory_and_opening_it(container, reading, monkeypatch):
@@ -118,7 +118,7 @@ def test_a_half_packed_file_is_read_once_from_its_plain_form(container, reading)
     container.write("b")
     Path(f"{old}.tmp").write_bytes(b"\x1f\x8bhalf")
     Path(f"{old}.gz").write_bytes(b"\x1f\x8bhalf")
-    assert reading.settle() == ["a", "b"]
+    assert reading.drain() == ["a", "b"]
 
 
 def test_a_broken_packed_file_gives_what_it_can_and_is_counted(container, reading):
@@ -127,7 +127,7 @@ def test_a_broken_packed_file_gives_what_it_can_and_is_counted(container, readin
     packed = compress(container.rotate())
     packed.write_bytes(packed.read_bytes()[:60_000])
     container.write("live")
-    read = reading.settle()
+    read = reading.drain()
     assert len(read) > 100
     # The line the damage fell into is the last of it.
     assert read[:-2] == texts[: len(read) - 2]
@@ -153,14 +153,14 @@ def test_a_reused_inode_is_not_taken_for_the_old_file(container, reading):
     container.write(*["new"] * 300)
     assert container.live.stat().st_ino == inode
     reading.resume(saved)
-    assert reading.settle() == ["new"] * 300
+    assert reading.drain() == ["new"] * 300
 
 
 def test_after_losing_its_file_a_follower_goes_on_with_the_oldest_newer_one(container, reading):
     container.write("a")
     container.rotate()
     container.write("b")
-    reading.settle()
+    reading.drain()
     saved = reading.save()
     container.rotate()
     container.write("c")
@@ -168,7 +168,7 @@ def test_after_losing_its_file_a_follower_goes_on_with_the_oldest_newer_one(cont
     container.write("d")
     container.rotated()[1].unlink()
     reading.resume(saved)
-    assert reading.settle() == ["c", "d"]
+    assert reading.drain() == ["c", "d"]
     assert reading.follower.missed_files == 1
 
 
@@ -181,7 +181,7 @@ def test_lines_that_were_out_of_a_lost_file_are_not_taken_off_the_next_one(conta
     container.write("d", "e", "f")
     lost.unlink()
     reading.resume(saved)
-    assert reading.settle() == ["d", "e", "f"]
+    assert reading.drain() == ["d", "e", "f"]
 
 
 def test_a_half_written_line_does_not_make_another_runs_file_look_like_this_one(container, reading):
@@ -189,26 +189,26 @@ def test_a_half_written_line_does_not_make_another_runs_file_look_like_this_one(
     container.restart()
     line = cri("b")
     container.write_raw(line[:1])
-    reading.settle()
+    reading.drain()
     saved = reading.save()
     container.write_raw(line[1:])
     compress(container.rotate())
     container.write("c")
     reading.resume(saved)
-    assert reading.settle() == ["b", "c"]
+    assert reading.drain() == ["b", "c"]
 
 
 def test_older_files_do_not_come_again_when_the_live_one_was_deleted_by_hand(container, reading):
     container.write("a")
     container.rotate()
     container.write("b")
-    assert reading.settle() == ["a", "b"]
+    assert reading.drain() == ["a", "b"]
     saved = reading.save()
     container.live.unlink()
     container.reopen()
     container.write("c")
     reading.resume(saved)
-    assert reading.settle() == ["c"]
+    assert reading.drain() == ["c"]
 
 
 def test_lag_is_what_is_still_unread(container, reading):
@@ -218,7 +218,7 @@ def test_lag_is_what_is_still_unread(container, reading):
     assert reading.follower.lag() == sum(path.stat().st_size for path in container.directory.iterdir())
     reading.read()
     assert reading.follower.lag() == container.live.stat().st_size
-    reading.settle()
+    reading.drain()
     assert reading.follower.lag() == 0
     container.write("c")
     assert reading.follower.lag() > 0
@@ -247,7 +247,7 @@ def test_docker_rotates_beside_the_file_the_link_leads_to(tmp_path):
         (real / "id-json.log").rename(real / "id-json.log.1")
     write(5)
     reading.resume(saved)
-    assert reading.settle() == ["2", "3", "4", "5"]
+    assert reading.drain() == ["2", "3", "4", "5"]
 
 
 def test_logrotate_numbers_and_dates(tmp_path):
@@ -257,7 +257,7 @@ def test_logrotate_numbers_and_dates(tmp_path):
     assert reading.read() == ["1"]
     log.rename(tmp_path / "access.log.1")
     log.write_bytes(b"2\n")
-    assert reading.settle() == ["2"]
+    assert reading.drain() == ["2"]
     saved = reading.save()
     for new in (b"3\n", b"4\n"):
         for path in sorted(tmp_path.glob("access.log.*"), reverse=True):
@@ -267,10 +267,10 @@ def test_logrotate_numbers_and_dates(tmp_path):
         log.write_bytes(new)
     compress(tmp_path / "access.log.2")
     reading.resume(saved)
-    assert reading.settle() == ["3", "4"]
+    assert reading.drain() == ["3", "4"]
     log.rename(tmp_path / "access.log-20261122")
     log.write_bytes(b"5\n")
-    assert reading.settle() == ["5"]
+    assert reading.drain() == ["5"]
 
 
 def test_from_the_beginning_and_from_the_end(container):
@@ -282,8 +282,8 @@ def test_from_the_beginning_and_from_the_end(container):
     assert end.read() == []
     container.write_raw(b" a line\n")
     container.write("c")
-    assert end.settle() == ["half a line", "c"]
-    assert Reading(container.directory).settle() == ["a", "b", "half a line", "c"]
+    assert end.drain() == ["half a line", "c"]
+    assert Reading(container.directory).drain() == ["a", "b", "half a line", "c"]
 
 
 def test_from_the_end_of_a_log_whose_first_line_is_long(container):
@@ -302,7 +302,7 @@ def test_from_the_end_of_a_log_that_is_all_packed(container):
     assert reading.read() == []
     container.reopen()
     container.write("b")
-    assert reading.settle() == ["b"]
+    assert reading.drain() == ["b"]
 
 
 def test_from_the_end_of_nothing_is_from_the_beginning(tmp_path):
@@ -310,4 +310,4 @@ def test_from_the_end_of_nothing_is_from_the_beginning(tmp_path):
     assert reading.read() == []
     container = Container(tmp_path / "pod" / "controller")
     container.write("a")
-    assert reading.settle() == ["a"]
+    assert reading.drain() == ["a"]

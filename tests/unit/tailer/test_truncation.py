@@ -12,7 +12,7 @@ def test_a_truncated_file_is_read_from_its_start(container, reading):
     os.truncate(container.live, 0)
     assert reading.read() == []
     container.write("c")
-    assert reading.settle() == ["c"]
+    assert reading.drain() == ["c"]
     assert reading.follower.truncations == 1
 
 
@@ -21,7 +21,7 @@ def test_content_that_grew_past_the_offset_is_known_by_its_head(container, readi
     reading.read()
     os.truncate(container.live, 0)
     container.write(*map(str, range(100)))
-    assert reading.settle() == [*map(str, range(100))]
+    assert reading.drain() == [*map(str, range(100))]
 
 
 def test_the_same_while_the_follower_was_away(container, reading):
@@ -31,7 +31,7 @@ def test_the_same_while_the_follower_was_away(container, reading):
     os.truncate(container.live, 0)
     container.write(*map(str, range(100)))
     reading.resume(saved)
-    assert reading.settle() == [*map(str, range(100))]
+    assert reading.drain() == [*map(str, range(100))]
 
 
 def test_a_file_first_seen_empty_is_known_by_what_was_read_of_it(container):
@@ -42,7 +42,7 @@ def test_a_file_first_seen_empty_is_known_by_what_was_read_of_it(container):
     assert reading.read() == ["a"]
     os.truncate(container.live, 0)
     container.write(*map(str, range(100)))
-    assert reading.settle() == [*map(str, range(100))]
+    assert reading.drain() == [*map(str, range(100))]
 
 
 def test_the_whole_head_counts_though_it_was_read_in_steps(tmp_path):
@@ -55,7 +55,7 @@ def test_the_whole_head_counts_though_it_was_read_in_steps(tmp_path):
         assert reading.read() == ["old"]
         os.truncate(log, 0)
         writer.write(b"same\nnew 1\nnew 2\n")
-    assert reading.settle() == ["same", "new 1", "new 2"]
+    assert reading.drain() == ["same", "new 1", "new 2"]
 
 
 def test_a_copy_of_what_was_empty_when_it_was_last_seen(tmp_path):
@@ -67,7 +67,7 @@ def test_a_copy_of_what_was_empty_when_it_was_last_seen(tmp_path):
     log.write_bytes(b"1\n")
     shutil.copy(log, tmp_path / "access.log.1")
     log.write_bytes(b"2\n")
-    assert reading.settle() == ["1", "2"]
+    assert reading.drain() == ["1", "2"]
 
 
 def test_what_was_unread_is_found_in_the_copy(tmp_path):
@@ -80,7 +80,7 @@ def test_what_was_unread_is_found_in_the_copy(tmp_path):
         shutil.copy(log, tmp_path / "access.log.1")
         os.truncate(log, 0)
         writer.write(b"4\n")
-    assert reading.settle() == ["3", "4"]
+    assert reading.drain() == ["3", "4"]
 
 
 def test_what_was_unread_is_found_in_the_copy_after_a_restart(tmp_path):
@@ -95,7 +95,7 @@ def test_what_was_unread_is_found_in_the_copy_after_a_restart(tmp_path):
         os.truncate(log, 0)
         writer.write(b"4\n")
     reading.resume(saved)
-    assert reading.settle() == ["3", "4"]
+    assert reading.drain() == ["3", "4"]
 
 
 def test_an_unfinished_line_that_was_cut_away_is_not_lost(container, reading):
@@ -103,7 +103,7 @@ def test_an_unfinished_line_that_was_cut_away_is_not_lost(container, reading):
     reading.read()
     os.truncate(container.live, 0)
     container.write("c")
-    assert reading.settle() == ["unfinished", "c"]
+    assert reading.drain() == ["unfinished", "c"]
 
 
 def test_a_file_that_lost_its_end_with_the_node_does_not_come_again(container, reading):
@@ -113,6 +113,6 @@ def test_a_file_that_lost_its_end_with_the_node_does_not_come_again(container, r
     os.truncate(container.live, container.live.stat().st_size - 500)
     for _ in range(2):
         reading.resume(saved)
-        assert reading.settle() == []
+        assert reading.drain() == []
     container.write("next")
-    assert reading.settle() == ["next"]
+    assert reading.drain() == ["next"]

@@ -29,7 +29,7 @@ def log_dir(tmp_path):
     return tmp_path
 
 
-def found(log_dir, *selectors: str, own=None) -> list[str]:
+def discovered(log_dir, *selectors: str, own=None) -> list[str]:
     sources = discover(str(log_dir), [Selector.parse(selector) for selector in selectors], own)
     return [f"{s.namespace}/{s.pod}/{s.container}" for s in sources]
 
@@ -42,15 +42,15 @@ def test_the_default_is_the_ingress_controller(log_dir):
 
 
 def test_globs_and_several_selectors(log_dir):
-    assert found(log_dir, "shop/*/*", "shop/web-?/nginx", "ingress-*/*/[!c]*") == [
+    assert discovered(log_dir, "shop/*/*", "shop/web-?/nginx", "ingress-*/*/[!c]*") == [
         "ingress-nginx/ingress-nginx-controller-abc/sidecar",
         "shop/web-0/nginx",
     ]
 
 
 def test_our_own_log_is_never_read(log_dir):
-    assert "enricher/enricher-xyz/enricher" in found(log_dir, "*/*/*")
-    assert "enricher/enricher-xyz/enricher" not in found(log_dir, "*/*/*", own=("enricher", "enricher-xyz"))
+    assert "enricher/enricher-xyz/enricher" in discovered(log_dir, "*/*/*")
+    assert "enricher/enricher-xyz/enricher" not in discovered(log_dir, "*/*/*", own=("enricher", "enricher-xyz"))
 
 
 def test_our_own_log_is_not_read_as_a_plain_file_either(log_dir, tmp_path):
