@@ -1,4 +1,4 @@
-"""The daemon as a process, with everything that it writes."""
+"""The daemon as a process, with all its output collected."""
 
 import json
 import os
@@ -15,18 +15,18 @@ CONTROLLER = "ingress-nginx_ingress-nginx-controller-7_u-1/controller"
 
 
 def until(condition, seconds=15):
-    """Return the value of a condition as soon as it is true; fail after `seconds`."""
+    """Wait for a condition and return its first true result; fail after this many seconds."""
     end = time.monotonic() + seconds
-    while not (match := condition()):
+    while not (result := condition()):
         assert time.monotonic() < end, "not in time"
         time.sleep(0.01)
-    return match
+    return result
 
 
 class Node:
-    """A node's log directory, and daemons that run on it one after the other.
+    """A node's log directory, and the daemons that run on it one after the other.
 
-    Without `endpoints`, the arguments of the daemons name the source of endpoints.
+    Without `endpoints` their arguments must name the source of endpoints.
     """
 
     def __init__(self, path, endpoints=None):
@@ -79,7 +79,7 @@ class Daemon:
         self._collect(self.process.stdout, self.out)
 
     def rows(self):
-        """Return the lines so far, without one that was torn by the end of the process."""
+        """Return the parsed lines so far, without one that was torn by the end of the process."""
         return [json.loads(line) for line in self.out[:] if line.endswith(b"\n")]
 
     def ids(self):
@@ -87,8 +87,8 @@ class Daemon:
 
     def get(self, path):
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
-                return answer.status, answer.read().decode()
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as response:
+                return response.status, response.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
 
@@ -98,7 +98,7 @@ class Daemon:
             return int(re.search(r"VmRSS:\s+(\d+)", status.read())[1]) / 1024
 
     def stop(self, number=signal.SIGTERM):
-        """Stop the daemon; return the exit code and the seconds that it took."""
+        """Stop the process; return the exit code and how many seconds that took."""
         began = time.monotonic()
         self.process.send_signal(number)
         code = self.process.wait(20)

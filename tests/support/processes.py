@@ -1,5 +1,6 @@
 """The daemon as a process on real files, with a stdout that is read only when asked."""
 
+import math
 import os
 import re
 import select
@@ -18,7 +19,7 @@ PAGE = 1 << 16
 
 
 class Process:
-    """One run of the daemon. `out` is what was read of its stdout, `reads` the times and the sizes of `out` then."""
+    """One run of the daemon. `out` is what was read from its stdout, `reads` its size after each read, by time."""
 
     def __init__(self, directory: Path, *arguments: str) -> None:
         (directory / "pods").mkdir(exist_ok=True)
@@ -46,9 +47,9 @@ class Process:
         return os.pread(self.stderr_file.fileno(), 1 << 20, 0).decode()
 
     def pump(self, seconds: float) -> None:
-        """Read stdout for some seconds."""
+        """Read stdout for this many seconds."""
         end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0 and select.select([self._stdout], [], [], left)[0]:
+        while (remaining := end - time.monotonic()) > 0 and select.select([self._stdout], [], [], remaining)[0]:
             if not self._take():
                 return
 
@@ -72,36 +73,38 @@ class Process:
 
     def get(self, path: str) -> tuple[int, str]:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
-                return answer.status, answer.read().decode()
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as response:
+                return response.status, response.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
 
     def metric(self, name: str) -> float:
-        return float(re.search(rf"^{name} (\S+)$", self.get("/metrics")[1], re.MULTILINE)[1])
+        """Return the value of a series; NaN, which equals nothing, while there is none."""
+        match = re.search(rf"^{name} (\S+)$", self.get("/metrics")[1], re.MULTILINE)
+        return float(match[1]) if match else math.nan
 
     def memory(self) -> float:
-        """Return the peak memory in MiB."""
+        """Return its peak memory so far, in MiB."""
         status = Path(f"/proc/{self.pid}/status").read_text()
         self.peak = int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1024
         return self.peak
 
     def descriptors(self) -> list[str]:
-        """Return the targets of its open descriptors."""
-        match = []
+        """Return the files that it has open."""
+        paths = []
         for path in Path(f"/proc/{self.pid}/fd").iterdir():
             try:
-                match.append(os.readlink(path))
+                paths.append(os.readlink(path))
             except FileNotFoundError:
                 continue
-        return match
+        return paths
 
     def seconds(self) -> float:
-        """Return the CPU seconds used so far."""
+        """Return the CPU time used so far, in seconds."""
         return int(Path(f"/proc/{self.pid}/schedstat").read_text().split()[0]) / 1e9
 
     def stop(self, number: int = signal.SIGTERM, *, reading: bool = True) -> tuple[int, float]:
-        """Stop the daemon; return the exit code and the seconds that it took."""
+        """Stop the process; return the exit code and how many seconds that took."""
         self.memory()
         began = time.monotonic()
         self._process.send_signal(number)

@@ -29,10 +29,10 @@ def test_files_are_followed_through_logrotate_and_a_restart(node, tmp_path):
     assert again.ids() == ["request-4"]
 
 
-def test_the_wrong_format_is_reported_once(node):
+def test_the_wrong_format_is_told_once(node):
     node.write(*(f"2026-11-22T23:18:31.5Z stdout F {access(n)}\n" for n in range(50)))
     daemon = node.start("--log-format", "$status $upstream_addr $upstream_status")
     until(lambda: len(daemon.rows()) == 50)
     assert daemon.stop()[0] == 0
-    stderr_lines = [line for line in daemon.stderr_lines if b"fits the log format" in line]
-    assert len(stderr_lines) == 1
+    warnings = [line for line in daemon.stderr_lines if b"fits the log format" in line]
+    assert len(warnings) == 1
