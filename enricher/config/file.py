@@ -32,8 +32,16 @@ class Entry(NamedTuple):
     value: Value
 
 
+class _SyntaxError(Exception):
+    """What is wrong with the text of a file, and in which line; 0 if that is unknown."""
+
+    def __init__(self, line: int, problem: str) -> None:
+        super().__init__(problem)
+        self.line = line
+
+
 def read(path: str) -> list[Entry]:
-    """Return the entries in the order of the file. Raise ConfigurationError if it cannot be read."""
+    """Return the entries in the order of the file. Raise ConfigurationError if it is not such a file."""
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
         entries = list(_parse(text))
@@ -42,12 +50,11 @@ def read(path: str) -> list[Entry]:
         raise ConfigurationError(f"cannot read the configuration file {path}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         line, byte = error.object.count(b"\n", 0, error.start) + 1, error.object[error.start]
-        problem = f"line {line}: byte 0x{byte:02x} is not UTF-8"
-        raise ConfigurationError(f"the configuration file {path}: {problem}") from error
+        raise ConfigurationError(f"{path}:{line}: byte 0x{byte:02x} is not UTF-8") from error
     except RecursionError as error:
-        raise ConfigurationError(f"the configuration file {path}: nested too deeply") from error
-    except ValueError as error:
-        raise ConfigurationError(f"the configuration file {path}: {error}") from error
+        raise ConfigurationError(f"{path}: nested too deeply") from error
+    except _SyntaxError as error:
+        raise ConfigurationError(f"{path}:{error.line}: {error}" if error.line else f"{path}: {error}") from error
     return entries
 
 
@@ -82,7 +89,7 @@ def _refuse_duplicates(entries: list[Entry]) -> None:
     first: dict[str, int] = {}
     for entry in entries:
         if entry.key in first:
-            raise ValueError(f"line {entry.line}: duplicate key {entry.key!r}, first in line {first[entry.key]}")
+            raise _SyntaxError(entry.line, f"duplicate key {entry.key!r}, first in line {first[entry.key]}")
         first[entry.key] = entry.line
 
 
@@ -90,30 +97,29 @@ _TYPES = {"str": "text", "int": "number", "float": "number", "bool": "switch", "
 
 
 def _parse(text: str) -> Iterator[Entry]:
-    """Yield the entries of a YAML text. Raise a ValueError that names the line if it is not such a map."""
+    """Yield the entries of a YAML text. Raise _SyntaxError if it is not such a map."""
     import yaml  # noqa: PLC0415  # it costs a MiB
 
     try:
         root = yaml.compose(text, yaml.SafeLoader)
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        raise ValueError(f"line {line}: unacceptable character #x{error.character:04x}") from error
+        raise _SyntaxError(line, f"unacceptable character #x{error.character:04x}") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        place = f"line {mark.line + 1}: " if mark else ""
         context = getattr(error, "context", None)
+        problem = ", ".join(filter(None, (context, getattr(error, "problem", None)))) or " ".join(str(error).split())
         # As in `select: [*/*/nginx]`.
-        hint = "text that begins with * goes in quotes" if context == "while scanning an alias" else None
-        problem = ", ".join(filter(None, (context, getattr(error, "problem", None), hint)))
-        raise ValueError(f"{place}{problem or ' '.join(str(error).split())}") from error
+        hint = ": put text that begins with * in quotes" if context == "while scanning an alias" else ""
+        raise _SyntaxError(mark.line + 1 if mark else 0, problem + hint) from error
     if root is None or (isinstance(root, yaml.ScalarNode) and root.tag == "tag:yaml.org,2002:null"):
         return
     if not isinstance(root, yaml.MappingNode):
-        raise ValueError(f"line {root.start_mark.line + 1}: expected options, each as `key: value`")  # noqa: TRY004  # a file's content
+        raise _SyntaxError(root.start_mark.line + 1, "expected options, each as `key: value`")
     for key, value in root.value:
         line = key.start_mark.line + 1
         if not isinstance(key, yaml.ScalarNode):
-            raise ValueError(f"line {line}: expected an option's name before the colon")  # noqa: TRY004  # as above
+            raise _SyntaxError(line, "expected an option's name before the colon")
         yield Entry(key.value, line, _parse_value(value))
 
 

@@ -189,7 +189,8 @@ def _check_types(option: Option, path: str, value: config_file.Value) -> Sequenc
 def _describe(value: config_file.Value) -> str:
     if value.type == "nothing":
         return "has no value"
-    return f"{value.text!r} is a {value.type}" if value.text else f"is a {value.type}"
+    value_type = value.type if value.type == "text" else f"a {value.type}"
+    return f"{value.text!r} is {value_type}" if value.text else f"is {value_type}"
 
 
 def _unknown_key(path: str, entry: config_file.Entry, by_key: Mapping[str, Option]) -> str:

@@ -11,7 +11,7 @@ from enricher.tailer.file_names import LogName, total_size
 from enricher.tailer.framing import MAX_LINE, Framer, Framing
 from enricher.tailer.plain_or_gzip import CorruptGzipError, LogFile, RefusedError
 from enricher.tailer.position import FileIdentity, Position
-from enricher.tailer.rotated_log import RotatedLog
+from enricher.tailer.rotation import RotatedLog
 
 CONTAINER_LINGER = 0.2
 """Seconds for which a container's file is still read after its successor was seen, and after its last byte: the writer

@@ -120,7 +120,7 @@ def _state(status: Status) -> Iterable[str]:
     yield f"<dt>Watch</dt><dd>{text}</dd>"
     yield f"<dt>Addresses held</dt><dd>{status.endpoints:,}</dd>"
     behind = f"{_size_text(status.lag_bytes)} unread, last line read {_duration(status.lag_seconds)} old"
-    yield f"<dt>Behind the logs</dt><dd>{behind if status.lag_bytes else 'by nothing'}</dd>"
+    yield f"<dt>Lag</dt><dd>{behind if status.lag_bytes else 'none'}</dd>"
     yield "</dl></section>"
 
 

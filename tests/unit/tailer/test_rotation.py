@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from enricher.tailer import rotated_log
+from enricher.tailer import rotation
 from enricher.tailer.file_names import list_files
 from tests.support.kubelet import Container, Reading, compress, cri, open_descriptors
 
@@ -108,7 +108,7 @@ def test_a_file_packed_between_a_look_at_the_directory_and_opening_it(container,
     stale = list_files(str(container.directory))
     compress(old)
     looks = [stale]
-    monkeypatch.setattr(rotated_log, "list_files", lambda path: looks.pop() if looks else list_files(path))
+    monkeypatch.setattr(rotation, "list_files", lambda path: looks.pop() if looks else list_files(path))
     assert reading.read() == ["a", "b"]
 
 
