@@ -51,8 +51,9 @@ class _CountingReader(io.RawIOBase):
 
     def __init__(self, file: str | BinaryIO) -> None:
         self.bytes_read = 0
-        self._owns_file = isinstance(file, str)
+        self._owns_file = False  # if opening fails, there is nothing to close
         self._file = open(file, "rb", buffering=0) if isinstance(file, str) else file  # noqa: SIM115  closed in close()
+        self._owns_file = isinstance(file, str)
 
     def readable(self) -> bool:
         return True
