@@ -3,8 +3,10 @@
 import logging
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from enricher.kube.responses import ApiError
+if TYPE_CHECKING:  # aiohttp comes with it: 8 MiB and a tenth of a second, for commands that ask no API server
+    from enricher.kube.responses import ApiError
 
 TOLERATED_GAP = 1_000_000_000
 """Longest time (ns) without a connection that does no harm: a pod that takes over an address needs longer to start."""
@@ -47,7 +49,7 @@ class WatchStatus:
             self.synced, self.synced_changed_at = True, at
             logger.info("the watch of %s is in sync", self.resource)
 
-    def mark_failed(self, error: ApiError, at: int) -> None:
+    def mark_failed(self, error: "ApiError", at: int) -> None:
         """Record that events may be missing from `at` (ns) on. Each reason is logged once until the next sync."""
         self.problem = str(error)
         if self.synced:
