@@ -8,7 +8,7 @@ from enricher.config.resolve import Resolved, configuration_warnings, dump_confi
 from enricher.config.settings import ClusterSettings, Settings
 from enricher.endpoints.attribution import Histories
 from enricher.endpoints.files import load_endpoints
-from enricher.errors import ConfigurationError, EnricherError
+from enricher.errors import EnricherError
 
 
 def warn_about(settings: Settings) -> None:
@@ -48,6 +48,5 @@ async def _list_cluster(cluster: ClusterSettings) -> Histories:
             watching = group.create_task(endpoints.run())
             await endpoints.wait_until_ready()
             watching.cancel()
-    if not endpoints.listed:
-        raise ConfigurationError(endpoints.problem() or "the API server sent no list of endpoints")
+    endpoints.require_lists()
     return endpoints.histories

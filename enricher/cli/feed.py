@@ -68,8 +68,7 @@ class ClusterFeed:
             endpoints = self._endpoints = EndpointWatch(api, cluster, logs, detector.default)
             group.create_task(endpoints.run())
             await endpoints.wait_until_ready()
-            if not endpoints.listed:
-                raise ConfigurationError(endpoints.problem() or "the API server sent no list of endpoints")
+            endpoints.require_lists()
             consumer = _StreamEnricher(self._settings, detector, endpoints, consume)
             streamer = self._streamer = PodLogStreamer(api, logs.select, consumer, since=self._since)
             group.create_task(streamer.run())

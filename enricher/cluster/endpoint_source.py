@@ -175,10 +175,10 @@ class EndpointWatch:
             for history in self.histories:
                 history.expire(time.time_ns())
 
-    @property
-    def listed(self) -> bool:
-        """Return whether all first lists have arrived."""
-        return all(resource_watch.listed.is_set() for resource_watch in self._watches)
+    def require_lists(self) -> None:
+        """Raise ConfigurationError unless all first lists have arrived."""
+        if not all(resource_watch.listed.is_set() for resource_watch in self._watches):
+            raise ConfigurationError(self.problem() or "the API server sent no list of endpoints")
 
     def problem(self) -> str | None:
         """Return which watch is out of sync and why; None if all are in sync or have not been needed yet."""
