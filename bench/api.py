@@ -1,4 +1,4 @@
-"""A fake API server for the benchmarks: lists and watches of the pods and EndpointSlices of generate.py.
+"""A fake API server for the benchmarks: lists and watches of the pods and EndpointSlices of endpoints.py.
 
 A POST to /roll?first=F&pods=N&seconds=S replaces N pods, from the Fth on, within S seconds, as a rolling update does:
 first the new pod joins the old one, which is terminating, then the new one is alone; each time the whole slice is sent.
@@ -11,7 +11,7 @@ import json
 import ssl
 
 from aiohttp import web
-from generate import PODS_PER_SERVICE, address, name, rolling_update, slices
+from endpoints import PODS_PER_SERVICE, address, name, rolling_update, slices, uid
 
 VERSION = "1000"
 SLICE_LIST_TYPE = '"kind":"EndpointSliceList","apiVersion":"discovery.k8s.io/v1"'
@@ -19,7 +19,7 @@ CREATED = "2026-11-22T11:00:00Z"
 
 
 def pod(n: int) -> dict:
-    metadata = {"name": name(n), "namespace": "shop", "uid": f"uid-{n:032x}", "resourceVersion": VERSION}
+    metadata = {"name": name(n), "namespace": "shop", "uid": uid(name(n)), "resourceVersion": VERSION}
     status = {"phase": "Running", "podIP": address(n), "podIPs": [{"ip": address(n)}], "startTime": CREATED}
     spec = {"nodeName": f"node-{n % 50}", "containers": []}
     return {"metadata": metadata | {"creationTimestamp": CREATED}, "spec": spec, "status": status}

@@ -30,9 +30,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import compare
-from compare import HERE, daemon_program, run
-from generate import CONTAINER, PODS_PER_SERVICE, Shares, events, generate, lines, slices
+import measure
+from endpoints import PODS_PER_SERVICE, in_sync, slices
+from generate import CONTAINER, Log, Shares, generate, lines
+from measure import HERE, daemon_program, run
 
 API_PORT, PORT = 18_443, 19_464
 IN_A_POD = """
@@ -85,7 +86,7 @@ class Daemon:
         return present, peak
 
     def cpu(self) -> float:
-        return compare.cpu_ticks(self.process.pid) / TICKS
+        return measure.cpu_ticks(self.process.pid) / TICKS
 
 
 def write_service_account(directory: Path) -> None:
@@ -103,7 +104,7 @@ def write_service_account(directory: Path) -> None:
 def api(directory: Path, endpoints: int, size: int = 100) -> Iterator[None]:
     """Run an API server with `endpoints` endpoints, `size` in a slice; its certificate is the pod's CA."""
     write_service_account(directory)
-    with compare.api(API_PORT, endpoints, "--size", str(size), "--certificate", str(directory / "pem")):
+    with measure.api(API_PORT, endpoints, "--size", str(size), "--certificate", str(directory / "pem")):
         yield
 
 
@@ -111,7 +112,7 @@ def write_log(directory: Path, pods: int) -> Path:
     """Write a log of 1,000 lines, and return the log directory."""
     log = directory / "pods" / CONTAINER / "0.log"
     log.parent.mkdir(parents=True)
-    log.write_text("".join(lines(1000, pods, Shares(), 1)))
+    log.write_text("".join(lines(1000, pods, Log(shares=Shares()))))
     return directory / "pods"
 
 
@@ -231,7 +232,7 @@ def measure_latency(directory: Path, label: str, *, rate: int, seconds: int, rol
     logs = Path(tempfile.mkdtemp(dir=directory))
     log = logs / CONTAINER / "0.log"
     log.parent.mkdir(parents=True)
-    texts = [line.partition(" ")[2] for line in lines(5_000, 5_000, Shares(), 1)]
+    texts = [line.partition(" ")[2] for line in lines(5_000, 5_000, Log(shares=Shares()))]
     texts = [re.sub(r"\[.*?\]", "[%s]", text.replace("%", "%%"), count=1) for text in texts]
     waits: list[float] = []
     read_end, write_end = os.pipe()
@@ -290,7 +291,7 @@ def curves(directory: Path) -> None:
         where = Path(tempfile.mkdtemp(dir=directory))
         generate(where, count=count, pods=pods)
         if endpoints:
-            (where / "watch.jsonl").write_text("".join(f"{event}\n" for event in events(endpoints)))
+            (where / "endpoints").write_text(in_sync(endpoints))
         return where
 
     def write_silent_logs(count: int) -> Path:

@@ -19,8 +19,8 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from compare import API_PORT, KUBECONFIG
-from generate import rolling_update, slices
+from endpoints import rolling_update, slices
+from measure import API_PORT, KUBECONFIG
 from scale import SIZES, run_daemon, write_log
 
 PROXY_PORT = 18_001

@@ -9,7 +9,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-BENCH = Path(__file__).parents[3] / "bench"
+from tests.unit.bench.conftest import BENCH, bench_importable
 
 
 def run(*arguments: object, timeout: float = 100) -> str:
@@ -22,10 +22,14 @@ def run(*arguments: object, timeout: float = 100) -> str:
 def generate(directory: Path, *options: str) -> tuple[bytes, bytes]:
     run(BENCH / "generate.py", directory, "--lines", "300", "--pods", "50", *options)
     (log,) = directory.glob("pods/*/*/0.log")
-    return log.read_bytes(), (directory / "watch.jsonl").read_bytes()
+    return log.read_bytes(), (directory / "endpoints").read_bytes()
 
 
-@pytest.mark.parametrize("form", ["default", "custom", "json"])
+with bench_importable() as load:
+    api, cases, formats = map(load, ("api", "cases", "formats"))
+
+
+@pytest.mark.parametrize("form", formats.FORMATS)
 def test_the_same_options_give_the_same_log(tmp_path: Path, form: str) -> None:
     first, again, other = (
         generate(tmp_path / str(n), "--form", form, "--seed", seed) for n, seed in enumerate(("1", "1", "2"))
@@ -41,12 +45,30 @@ def test_the_log_has_the_requested_shares(tmp_path: Path) -> None:
 
 
 def test_all_cases_of_enricher_are_measured() -> None:
-    out = run(BENCH / "compare.py", "--cases", "--lines", "200", "--pods", "40", "--runs", "1")
-    rows = out.splitlines()[2:]
-    assert [row.split("  ")[0] for row in rows][:2] == ["default", "2 % unusual"]
-    assert all(row.split()[-2] == "200" for row in rows[:-1])  # each line names a pod
-    assert rows[-1].startswith("--output none")
-    assert rows[-1].split()[-2] == "0"
+    heads, *rows = compare("--cases", "--lines", "300", "--pods", "40").splitlines()[1:]
+    assert heads.split()[-3:] == ["required", "aim", "reached"]
+    assert [row[:14].rstrip() for row in rows] == [case.name for case in cases.CASES]
+    assert [row[14:].split()[4] for row in rows] == ["300"] * (len(rows) - 1) + ["0"]  # lines that name a pod
+
+
+def test_chosen_cases_are_measured_beside_another_checkout_and_without_the_start() -> None:
+    options = ["--cases", "envoy", "--lines", "300", "--pods", "40", "--net", "--baseline", BENCH.parent]
+    heads, *rows = compare(*options).splitlines()[1:]
+    assert heads.endswith("net lines/CPU-s  net speed")
+    assert [row.split()[0] for row in rows] == ["nginx", "baseline", "envoy"]
+    first, baseline, envoy = (float(row[14:].split()[0].replace(",", "")) for row in rows)
+    assert [float(row[14:].split()[5]) for row in rows] == pytest.approx([1, first / baseline, envoy / first], abs=0.02)
+
+
+def test_an_unknown_case_is_refused() -> None:
+    command = [sys.executable, BENCH / "compare.py", "--cases", "nginx", "enyov"]
+    completed = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert completed.returncode == 2
+    assert "'enyov' is unknown: choose from nginx, snapshot, " in completed.stderr
+
+
+def compare(*options: object) -> str:
+    return run(BENCH / "compare.py", "--runs", "1", *options)
 
 
 def test_a_change_is_measured() -> None:
@@ -80,19 +102,9 @@ def free_ports(count: int) -> list[int]:
 
 
 def test_the_fake_api_lists_the_pods_of_the_log() -> None:
-    from importlib.util import module_from_spec, spec_from_file_location  # noqa: PLC0415
-
-    sys.path.insert(0, str(BENCH))
-    try:
-        spec = spec_from_file_location("bench_api", BENCH / "api.py")
-        assert spec
-        assert spec.loader
-        api = module_from_spec(spec)
-        spec.loader.exec_module(api)
-    finally:
-        sys.path.remove(str(BENCH))
     pods = orjson.loads(api.Api(45, 20).list_body("pods"))["items"]
     objects = orjson.loads(api.Api(45, 20).list_body("slices"))["items"]
     endpoints = [endpoint for obj in objects for endpoint in obj["endpoints"]]
     assert [pod["status"]["podIP"] for pod in pods] == [endpoint["addresses"][0] for endpoint in endpoints]
     assert [pod["metadata"]["name"] for pod in pods] == [endpoint["targetRef"]["name"] for endpoint in endpoints]
+    assert [pod["metadata"]["uid"] for pod in pods] == [endpoint["targetRef"]["uid"] for endpoint in endpoints]
