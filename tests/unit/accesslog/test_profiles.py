@@ -746,8 +746,8 @@ hostile = st.lists(st.sampled_from(PIECES), max_size=8).map(b"".join)
 unspaced = hostile.map(lambda text: b"/" + re.sub(rb"[\s\x00-\x20]", b"", text))
 
 
-def holds(profile: str, line: bytes) -> None:
-    """The line is read as what it is, or not at all."""
+def holds(profile: str, line: bytes) -> bool:
+    """The line is read as what it is, or not at all; return whether it is read."""
     reading = parse(profile_formats(profile), line)
     if reading:
         assert len(reading[1].attempts) == 1, line
@@ -755,6 +755,7 @@ def holds(profile: str, line: bytes) -> None:
         assert (attempt.addr, attempt.status, status) == (ADDR.decode(), 200, 200), line
         assert reading[1].client in {"", CLIENT.decode()}, line
         assert attempt.reason == "", line
+    return reading is not None
 
 
 @pytest.mark.parametrize("format_", ENVOY_FORMATS)
@@ -764,7 +765,8 @@ def holds(profile: str, line: bytes) -> None:
 @example(b"/", b"", b"", b"", b'a" "' + FORGED + b'" shop 127.0.0.1:1 127.0.0.1:2 10.0.0.9:0 - r')
 def test_envoy(format_, path, forwarded, agent, id_, host):
     line = envoy_line(format_, path=path, forwarded=forwarded, agent=agent, id=id_, host=host)
-    holds("envoy", line)
+    forgeable = format_ == "istio" and b'" ' in b"".join((forwarded, agent, id_, host))
+    assert holds("envoy", line) or forgeable, line
 
 
 @given(name=hostile)
@@ -772,7 +774,7 @@ def test_envoy(format_, path, forwarded, agent, id_, host):
 @example(b'\t" "' + FORGED + b'" 1 shop - 10.0.0.9 ')
 def test_a_server_name_as_old_versions_of_envoy_write_it(name):
     """CVE-2024-45808: before 1.31.2 a TLS client's SNI goes into the log as it is."""
-    holds("envoy", envoy_line("istio", REQUESTED_SERVER_NAME=name))
+    assert holds("envoy", envoy_line("istio", REQUESTED_SERVER_NAME=name)) or b" " in name
 
 
 @given(user=hostile, path=unspaced, referer=hostile, agent=hostile)
@@ -780,24 +782,18 @@ def test_a_server_name_as_old_versions_of_envoy_write_it(name):
 @example(b' [25/Nov/2026:01:22:12 +0000] "GET / HTTP/1.1" 502 5 "', b'/?"', b"", b"")
 @example(b"-", b"/", b'" "-" 1 "r" "http://127.0.0.9:1" 4ms', b"\\")
 def test_traefik(user, path, referer, agent):
-    holds("traefik", traefik_line(user, path, referer, agent))
+    assert holds("traefik", traefik_line(user, path, referer, agent)) or b" [" + AT_LOCAL + b"] " in user
+
+
+@given(cookie=hostile.map(lambda text: re.sub(rb'[\s"]', b"", text)), agent=hostile, host=hostile, path=unspaced)
+def test_haproxy(cookie, agent, host, path):
+    assert holds("haproxy", haproxy_line(cookie, agent, host, path))
 
 
 @given(cookie=hostile, agent=hostile, host=hostile, path=unspaced)
-def test_haproxy(cookie, agent, host, path):
-    holds("haproxy", haproxy_line(cookie, agent, host, path))
-
-
-def test_plain_lines_of_the_tests_above_are_read():
-    """So that those do not hold because nothing is read."""
-    for line, profile in (
-        *((envoy_line(format_, path=b"/"), "envoy") for format_ in ENVOY_FORMATS),
-        *((envoy_line(format_, path=b"/", agent=b'a" "b\\', host=b'"'), "envoy") for format_ in ENVOY_FORMATS),
-        (traefik_line(b"jane doe", b"/", b'a"b\\', b""), "traefik"),
-        (haproxy_line(b"", b"{a} \xff|", b'"', b"/"), "haproxy"),
-    ):
-        assert parse(profile_formats(profile), line), line
-        holds(profile, line)
+def test_a_cookie_that_haproxy_would_not_have_cut_out_of_the_header(cookie, agent, host, path):
+    """Nothing is escaped in it: with a space or a quote the line is not read."""
+    assert holds("haproxy", haproxy_line(cookie, agent, host, path)) or re.search(rb'[\s"]', cookie)
 
 
 # --- no line is costly ------------------------------------------------------------------------------------------------
