@@ -38,8 +38,7 @@ class Bench:
                 status=self.status,
                 time_ns=lambda: self.now,
                 sleep=self._pause,
-                rng=lambda: 0.0,
-                **({"timing": LONG_TIMEOUT} | self._options),
+                **({"timing": LONG_TIMEOUT, "rng": lambda: 0.0} | self._options),
             )
             async for update in updates:
                 self._updates.put_nowait(update)

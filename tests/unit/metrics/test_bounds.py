@@ -1,0 +1,73 @@
+"""What is held grows to its limit and not beyond it, and what is at a limit is still counted right."""
+
+import pytest
+
+from enricher.accesslog.record import Attempt
+from enricher.endpoints.attribution import Attribution
+from enricher.endpoints.slices import Owner, Service
+from enricher.metrics import counters
+from enricher.metrics.counters import BUCKETS, EXPIRY, OVERFLOW, OVERFLOW_EDGE, Metrics
+from enricher.timestamps import SECOND
+
+WEB = Service("shop", "web")
+
+
+def attributed(pod):
+    return Attribution("exact", Owner("shop", pod, "uid", "node-1"), WEB)
+
+
+def attempt(seconds=1.0):
+    return Attempt("10.0.0.1:80", 200, round(seconds * SECOND), 5)
+
+
+def test_texts_of_times_are_cached_up_to_the_limit(monkeypatch):
+    monkeypatch.setattr(counters, "MAX_CACHED_TIMES", 3)
+    cache, sizes = counters._TimeCache(), []
+    for text in (b"0.1", b"0.2", b"0.3", b"0.4", b"0.1", b"-"):
+        _, sizes = cache[text], [*sizes, len(cache)]
+    assert sizes == [1, 2, 3, 1, 2, 3]
+    assert (cache[b"0.4"], cache[b"-"]) == ((0.4, 6), None)
+
+
+@pytest.mark.parametrize(("bucket", "bound"), [*enumerate(BUCKETS)])
+def test_a_time_at_a_buckets_bound_is_in_that_bucket(bucket, bound):
+    metrics = Metrics()
+    for seconds in (bound, bound + 0.001):
+        metrics.count_attempt(attributed("web-1"), attempt(seconds), retried=False, origin="")
+    expected = [0] * (len(BUCKETS) + 1)
+    expected[bucket] = expected[bucket + 1] = 1
+    assert metrics.services == {WEB: expected}
+
+
+@pytest.mark.parametrize(("age", "expired"), [(EXPIRY, False), (EXPIRY + 1, True)])
+def test_a_series_lives_for_all_of_its_time(age, expired):
+    now = 0
+    metrics = Metrics(lambda: now)
+    metrics.count_attempt(attributed("web-1"), attempt(), retried=False, origin="")
+    metrics.count_edge(WEB, WEB, failed=False)
+    now = age
+    metrics.expire(set())
+    assert [not series for series in (metrics.pods, metrics.services, metrics.edges)] == [expired] * 3
+
+
+def test_as_many_series_as_allowed():
+    metrics = Metrics(max_series=2)
+    for pod in ("web-1", "web-2"):
+        metrics.count_attempt(attributed(pod), attempt(), retried=False, origin="")
+    assert (OVERFLOW in metrics.pods, metrics.overflowed) == (False, 0)
+    metrics.count_attempts(attributed("web-3"), [None, None], {})
+    assert (metrics.pods[OVERFLOW].requests, metrics.overflowed) == (2, 2)
+    metrics.count_failure(attributed("web-4"), "refused")
+    assert metrics.overflowed == 3
+    metrics.count_attempt(attributed("web-1"), attempt(), retried=False, origin="")
+    assert (metrics.pods["shop", "web", "web-1", "node-1"].requests, metrics.overflowed) == (2, 3)
+
+
+def test_as_many_pairs_of_services_as_allowed(monkeypatch):
+    monkeypatch.setattr(counters, "MAX_EDGES", 2)
+    metrics = Metrics()
+    for name in "abab":
+        metrics.count_edge(Service("shop", name), WEB, failed=name == "a")
+    assert [(edge.requests, edge.errors) for edge in metrics.edges.values()] == [(2, 2), (2, 0)]
+    metrics.count_edge(Service("shop", "c"), None, failed=True)
+    assert (metrics.edges[OVERFLOW_EDGE].requests, metrics.edges[OVERFLOW_EDGE].errors) == (1, 1)
