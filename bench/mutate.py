@@ -29,11 +29,11 @@ ENRICH, ENDPOINTS, ACCESSLOG = f"{UNIT}/enrich", f"{UNIT}/endpoints", f"{UNIT}/a
 TESTS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("*/enrich/windows.py", (f"{ENRICH}/test_clock_tolerance.py", f"{ENRICH}/test_missing_durations.py", ENRICH)),
     ("*/enrich/error_correlation.py", (f"{ENRICH}/test_like_error_lines.py", ENRICH)),
-    ("*/enrich/holding.py", (f"{ENRICH}/test_holding.py", ENRICH)),
+    ("*/enrich/holding.py", (f"{ENRICH}/test_hold_backoff.py", f"{ENRICH}/test_holding.py", ENRICH)),
     ("*/enrich/*", (ENRICH,)),
-    ("*/endpoints/*", (ENDPOINTS, ENRICH)),
+    ("*/endpoints/*", (f"{ENDPOINTS}/test_moments.py", ENDPOINTS, ENRICH)),
     ("*/accesslog/record.py", (f"{ACCESSLOG}/test_attempts.py", ACCESSLOG, ENRICH)),
-    ("*/accesslog/*", (ACCESSLOG, ENRICH)),
+    ("*/accesslog/*", (f"{ACCESSLOG}/test_words_beside_lists.py", ACCESSLOG, ENRICH)),
 )
 """The tests of a module, by the first pattern that fits its path, in the order in which they are run: those that take
 little time come first. The tests of any other module are those of its package.

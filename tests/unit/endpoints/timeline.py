@@ -49,9 +49,9 @@ class Timeline:
     def relist(self, at: float, *objs: dict) -> None:
         self.history.replace(map(read_slice, objs), ns(at))
 
-    def service(self, at: float, name: str, ip: str) -> None:
+    def service(self, at: float, name: str, ip: str, *, namespace: str = "shop") -> None:
         spec = {"clusterIPs": [ip], "ports": [{"port": 80}]}
-        obj = {"kind": "Service", "metadata": {"namespace": "shop", "name": name}, "spec": spec}
+        obj = {"kind": "Service", "metadata": {"namespace": namespace, "name": name}, "spec": spec}
         self.services.apply("ADDED", service_as_slice(obj), ns(at))
 
     def answered(self, at: float, addr: str = "10.0.0.1:8080", *, took: float = 0.0, name: str = "") -> Attribution:
