@@ -41,11 +41,11 @@ def test_a_time_at_a_buckets_bound_is_in_that_bucket(bucket, bound):
 
 @pytest.mark.parametrize(("age", "expired"), [(EXPIRY, False), (EXPIRY + 1, True)])
 def test_a_series_lives_for_all_of_its_time(age, expired):
-    now = 0
+    now = EXPIRY
     metrics = Metrics(lambda: now)
     metrics.count_attempt(attributed("web-1"), attempt(), retried=False, origin="")
     metrics.count_edge(WEB, WEB, failed=False)
-    now = age
+    now += age
     metrics.expire(set())
     assert [not series for series in (metrics.pods, metrics.services, metrics.edges)] == [expired] * 3
 
