@@ -196,10 +196,15 @@ def main() -> None:
     parser.add_argument("--tests", action="append", help="tests to run instead of those in the script's table")
     parser.add_argument("--root", type=Path, default=Path(__file__).parents[1], help=argparse.SUPPRESS)
     options = parser.parse_args()
+    root = options.root.resolve()
+    try:
+        modules = [str((root / module).resolve().relative_to(root)) for module in options.modules]
+    except ValueError as error:
+        parser.error(f"{error}: a module must lie in the tree that is copied")
     shares = {}
     with tempfile.TemporaryDirectory(prefix="mutations-") as directory:
-        tree = Tree(options.root, Path(directory))
-        for module in options.modules:
+        tree = Tree(root, Path(directory))
+        for module in modules:
             tests = options.tests or tests_of(module)
             shares[module] = mutate(tree, module, tests, sample=options.sample, seed=options.seed)
     for module, (noticed, tried) in shares.items():

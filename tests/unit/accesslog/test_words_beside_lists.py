@@ -51,8 +51,8 @@ def test_a_word_before_the_only_list(text):
     assert parse("$http_x $upstream_addr", f"{text} 10.0.0.1:80".encode(), "http_x") == (["10.0.0.1:80"], text)
 
 
-@pytest.mark.parametrize(("text", "separator"), [("x", " "), (": 10.9.9.9:80", " "), ("x, y", " ")])
-def test_a_word_after_the_only_list(text, separator):
-    line = f"10.0.0.1:80, 10.0.0.2:80{separator}{text}".encode()
+@pytest.mark.parametrize("text", ["x", ": 10.9.9.9:80", "x, y"])
+def test_a_word_after_the_only_list(text):
+    line = f"10.0.0.1:80, 10.0.0.2:80 {text}".encode()
     addrs, found = parse("$upstream_addr $http_x", line, "http_x")
     assert (addrs, found) == (["10.0.0.1:80", "10.0.0.2:80"], text)

@@ -41,8 +41,8 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def mutate(root: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(SCRIPT), "--root", str(root), "--tests", "test_tiny.py", *options, "tiny.py"]
+def mutate(root: Path, *options: str, module: str = "tiny.py") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(SCRIPT), "--root", str(root), "--tests", "test_tiny.py", *options, module]
     return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
 
 
@@ -61,8 +61,10 @@ def test_survivors_are_printed_and_the_rest_is_counted(root: Path) -> None:
     assert sorted((path.name, path.read_text()) for path in root.iterdir()) == before
 
 
-def test_a_seed_draws_the_same_sample_again(root: Path) -> None:
-    first, again = (mutate(root, "--sample", "1", "--seed", "7").stdout for _ in range(2))
+def test_a_seed_draws_the_same_sample_again_however_the_module_is_given(root: Path) -> None:
+    first, again = (
+        mutate(root, "--sample", "1", "--seed", "7", module=module).stdout for module in ("tiny.py", f"{root}/tiny.py")
+    )
     assert first == again
     assert " of 1 noticed" in first
 
@@ -72,3 +74,9 @@ def test_tests_that_fail_unchanged_show_nothing(root: Path) -> None:
     completed = mutate(root)
     assert completed.returncode == 1
     assert completed.stderr == "tiny.py: its tests do not pass unchanged: test_tiny.py\n"
+
+
+def test_a_module_outside_the_tree_is_refused(root: Path) -> None:
+    completed = mutate(root, module="../tiny.py")
+    assert completed.returncode == 2
+    assert "must lie in the tree" in completed.stderr
