@@ -9,7 +9,7 @@ from enricher.endpoints.attribution import Histories, Window, attribute
 from enricher.endpoints.files import load_endpoints, load_into
 from enricher.endpoints.history import History
 from enricher.enrich.output import attribution_fields
-from tests.unit.endpoints.timeline import summary
+from tests.unit.endpoints.timeline import pod, slice_, summary
 
 
 def load(text: str) -> Histories:
@@ -57,3 +57,13 @@ def test_a_gzipped_file_is_read_as_what_is_in_it(tmp_path) -> None:
     (path := tmp_path / "watch.jsonl.gz").write_bytes(gzip.compress(orjson.dumps(event) + b"\n"))
     [tenure] = load_endpoints([str(path)]).pods.tenures()
     assert tenure.owner.pod == "p"
+
+
+@pytest.mark.parametrize(
+    ("port", "answer"), [(8080, ("exact", "fixed")), (9090, ("exact", "live")), (9999, ("assumed", "live"))]
+)
+def test_a_backend_at_the_address_of_a_live_pod_has_only_its_own_port(port: int, answer: tuple[str, ...]) -> None:
+    histories = load("10.0.0.5:8080: fixed")
+    histories.pods.apply("ADDED", slice_("s", pod("10.0.0.5", "live"), port=9090), 5)
+    window = Window(10**18, 10**18, 10**18)
+    assert summary(attribute(histories, f"10.0.0.5:{port}", window, answered=True)) == answer
