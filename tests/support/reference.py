@@ -1,0 +1,300 @@
+"""The obvious implementation of the engine, which property tests hold enricher.enrich.engine to: bytes and counts.
+
+It takes one line at a time, remembers nothing that it could derive again, and renders by dictionaries and orjson. Of
+enricher.enrich it uses only the rules about time and about error lines, which have tests of their own.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import orjson
+
+from enricher.accesslog.detection import FormatDetector, FormatTimeline
+from enricher.accesslog.error_log import ErrorLine, is_other_line, parse_error_line
+from enricher.accesslog.nginx_variables import Seconds
+from enricher.accesslog.record import Record
+from enricher.endpoints.attribution import (
+    Attribution,
+    Histories,
+    Window,
+    attribute,
+    attribute_client,
+    prefer_reported_pod,
+    service_of_attribution,
+)
+from enricher.endpoints.slices import Owner
+from enricher.enrich.engine import Hold, Output
+from enricher.enrich.error_correlation import ErrorCorrelator, error_origin
+from enricher.enrich.windows import attempt_windows, error_window, request_window
+from enricher.line import Line, Source
+from enricher.metrics.counters import Metrics
+from enricher.text import escape_bytes
+from enricher.timestamps import MILLISECOND, SECOND, format_rfc3339, parse_rfc3339
+from enricher.vocabulary import LineKind
+
+HOLD_TIMEOUT = SECOND
+HOLD_BACKOFF = 60 * SECOND
+
+RESERVED_NAMES = frozenset(
+    "time kind attempts pod namespace node service attribution candidates source message parse_error reason origin "
+    "truncated truncated_bytes invalid_utf8 uid level upstream client_pod client_namespace client_node client_service "
+    "client_attribution".split()
+)
+_POD_NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
+
+
+class ParsedLine(NamedTuple):
+    """A line, what was read from it, and when it was written (ns)."""
+
+    line: Line
+    at: int | None
+    kind: LineKind
+    record: Record | None = None
+    windows: Sequence[Window | None] = ()
+    error: ErrorLine | None = None
+
+
+class ReferenceEnricher:
+    """Joins lines with the histories of addresses, with the interface of enricher.enrich.engine.Enricher."""
+
+    def __init__(
+        self,
+        detector: FormatDetector,
+        counts: Metrics,
+        *,
+        node: str = "",
+        pod_variable: str = "",
+        count_only: bool = False,
+    ) -> None:
+        self.detector, self.counts = detector, counts
+        self.node, self.pod_variable, self.count_only = node, pod_variable, count_only
+        self.correlators: defaultdict[Source, ErrorCorrelator] = defaultdict(ErrorCorrelator)
+        self.backoffs: dict[str, int] = {}
+        """Until when (ns) no line waits for an address."""
+
+    def enrich(
+        self,
+        source: Source,
+        lines: Sequence[Line],
+        histories: Histories,
+        clock: Callable[[], int | None] = lambda: None,
+    ) -> Iterator[Output | Hold]:
+        """Yield one JSON line for each line, in order, with a Hold before each line that must wait."""
+        formats = self.detector.timeline_for(
+            source, source.profile, [line.text for line in lines if line.stream != "stderr"]
+        )
+        # All lines are parsed before the first is enriched: an error line may come after the access line it explains.
+        parsed_lines = [parse_line(formats, line) for line in lines]
+        for parsed in parsed_lines:
+            if parsed.error and parsed.error.reason and parsed.at is not None:
+                self.correlators[source].add(parsed.error, parsed.at)
+        data = b""
+        for enriched, parsed in enumerate(parsed_lines):
+            while True:
+                now = clock()
+                attributions = self.attribute_line(source, parsed, histories)
+                if now is None or not self.must_hold(parsed, attributions, now):
+                    break
+                yield Output(data, enriched)
+                yield Hold((parsed.at or 0) + HOLD_TIMEOUT)
+                data = b""
+            data += self.render(source, parsed, attributions, histories)
+        yield Output(data, len(lines))
+
+    def update_counts(self) -> None:
+        """Do nothing: the counts are always up to date."""
+
+    def forget(self, source: Source) -> None:
+        """Forget a source that is gone."""
+        self.correlators.pop(source, None)
+        self.detector.forget(source)
+
+    # --- attributing ------------------------------------------------------------------------------------------------
+
+    def attribute_line(self, source: Source, parsed: ParsedLine, histories: Histories) -> list[Attribution]:
+        """Attribute each attempt of an access line, or the upstream that an error line names."""
+        record, error = parsed.record, parsed.error
+        if error and error.upstream:
+            return [attribute(histories, error.upstream, error_window(parsed.at, error.reason), answered=False)]
+        if not record:
+            return []
+        cut_off: Collection[int] = self.correlators[source].cut_off_attempts(record, parsed.windows)
+        attributions = [
+            attribute(
+                histories,
+                attempt.addr,
+                window,
+                answered=attempt.answered and index not in cut_off,
+                upstream_name=record.upstream_name,
+            )
+            for index, (attempt, window) in enumerate(zip(record.attempts, parsed.windows, strict=True))
+        ]
+        pod = record.fields.get(self.pod_variable)
+        if record.attempts and record.attempts[-1].answered and isinstance(pod, str) and _POD_NAME.fullmatch(pod):
+            attributions[-1] = prefer_reported_pod(histories, attributions[-1], pod)
+        return attributions
+
+    def must_hold(self, parsed: ParsedLine, attributions: Sequence[Attribution], now: int) -> bool:
+        """Return whether a line waits at `now` (ns): it is young, and the watch may soon explain its address."""
+        if parsed.record:
+            addresses = [attempt.addr for attempt in parsed.record.attempts]
+        else:
+            addresses = [parsed.error.upstream] if parsed.error else []
+        waiting = [
+            address
+            for address, attribution in zip(addresses, attributions, strict=False)
+            if attribution.may_change and self.backoffs.get(address, 0) < now
+        ]
+        if parsed.at is not None and abs(now - parsed.at) < HOLD_TIMEOUT:
+            return bool(waiting)
+        self.backoffs |= dict.fromkeys(waiting, now + HOLD_BACKOFF)
+        return False
+
+    # --- rendering: one JSON object, and its counts -------------------------------------------------------------------
+
+    def render(
+        self, source: Source, parsed: ParsedLine, attributions: Sequence[Attribution], histories: Histories
+    ) -> bytes:
+        """Return the JSON line of a line, and count it."""
+        self.counts.count_line(parsed.kind)
+        line, record, error = parsed.line, parsed.record, parsed.error
+        out: dict[str, Any] = {"time": line_time(line, record), "kind": parsed.kind}
+        if record:
+            for name, value in record.fields.items():
+                out[f"log_{name}" if name in RESERVED_NAMES else name] = value
+            out["attempts"] = self.attempt_objects(source, parsed, record, attributions)
+        else:
+            out |= message_fields(line.text)
+        if error:
+            out |= {"level": error.level, "connection": error.connection, **error.fields}
+            if error.upstream:
+                out["upstream"] = error.upstream
+            if error.reason:
+                out["reason"] = error.reason
+                self.counts.count_failure(attributions[0], error.reason)
+        elif parsed.kind is LineKind.PARSE_ERROR:
+            out["parse_error"] = "the line does not fit the log format"
+        if attributions:
+            out |= attribution_fields(attributions[-1], uid=False)
+        if record and (client := attribute_client(histories, record.client, request_window(record, parsed.at))):
+            out |= client_fields(client)
+            if attributions:
+                last = record.attempts[-1]
+                service = service_of_attribution(histories, last.addr, attributions[-1])
+                self.counts.count_edge(client.service, service, failed=last.failed)
+        if line.cut:
+            out |= {"truncated": True, "truncated_bytes": line.cut}
+        out["source"] = self.source_fields(source, line.stream)
+        return b"" if self.count_only else orjson.dumps(out, default=dump_seconds) + b"\n"
+
+    def attempt_objects(
+        self, source: Source, parsed: ParsedLine, record: Record, attributions: Sequence[Attribution]
+    ) -> list[dict[str, Any]]:
+        """Return the objects of an access line's attempts, and count them."""
+        if not record.attempts:
+            return []
+        reasons = self.correlators[source].claim_reasons(record, parsed.windows)
+        objects = []
+        for number, (attempt, attribution, reason) in enumerate(
+            zip(record.attempts, attributions, reasons, strict=True), 1
+        ):
+            origin = error_origin(attempt, reason)
+            self.counts.count_attempt(attribution, attempt, retried=number < len(record.attempts), origin=origin)
+            if attempt.reason:
+                self.counts.count_failure(attribution, attempt.reason)
+            fields: dict[str, Any] = {
+                "addr": attempt.addr,
+                "status": attempt.status,
+                "response_time": None if attempt.response_time is None else format_seconds(attempt.response_time),
+                "response_length": attempt.response_length,
+                **attribution_fields(attribution, uid=True),
+            }
+            if origin:
+                fields["origin"] = origin
+            if reason or attempt.reason:
+                fields["reason"] = reason or attempt.reason
+            if attempt.grpc_failed:
+                fields["grpc_status"] = attempt.grpc_status
+            objects.append(fields)
+        return objects
+
+    def source_fields(self, source: Source, stream: str) -> dict[str, str]:
+        """Return the object that names a source and a stream of it."""
+        fields = {
+            "namespace": source.namespace,
+            "pod": source.pod,
+            "node": self.node,
+            "container": source.container,
+            "stream": stream,
+            "path": "" if source.pod else source.path,
+        }
+        return {name: escape_bytes(value) for name, value in fields.items() if value}
+
+
+def parse_line(formats: FormatTimeline, line: Line) -> ParsedLine:
+    """Parse a line. stderr has no access lines."""
+    at = parse_rfc3339(line.stamp)
+    if line.stream != "stderr" and (result := formats.parse(line.text, at)):
+        record = result[1]
+        return ParsedLine(line, at, LineKind.ACCESS, record, attempt_windows(record, at))
+    if error := parse_error_line(line.text):
+        return ParsedLine(line, at, LineKind.ERROR, error=error)
+    is_other = line.stream == "stderr" or is_other_line(line.text)
+    return ParsedLine(line, at, LineKind.OTHER if is_other else LineKind.PARSE_ERROR)
+
+
+def line_time(line: Line, record: Record | None) -> str | None:
+    """Return the runtime's stamp as it was written; without one, the time that the line itself names."""
+    if line.stamp:
+        return line.stamp.decode("ascii", "replace")
+    return format_rfc3339(record.end) if record and record.end is not None else None
+
+
+def attribution_fields(attribution: Attribution, *, uid: bool) -> dict[str, Any]:
+    """Return the fields of an attribution; unknown names are left out."""
+    owner, service = attribution.owner, attribution.service
+    fields: dict[str, Any] = owner_fields(owner, uid=uid) if owner else {}
+    if service:
+        fields = {**fields, "namespace": fields.get("namespace", service.namespace), "service": service.name}
+    fields["attribution"] = attribution.grade
+    if attribution.candidates:
+        fields["candidates"] = [owner_fields(candidate, uid=True) for candidate in attribution.candidates]
+    return fields
+
+
+def client_fields(client: Attribution) -> dict[str, Any]:
+    """Return the fields of a client that is a pod."""
+    fields: dict[str, Any] = owner_fields(client.owner, uid=False) if client.owner else {}
+    if client.service:
+        fields["service"] = client.service.name
+    fields["attribution"] = client.grade
+    return {f"client_{name}": value for name, value in fields.items()}
+
+
+def owner_fields(owner: Owner, *, uid: bool) -> dict[str, str]:
+    """Return the names of an owner that are known."""
+    names = {"pod": owner.pod, "namespace": owner.namespace, "node": owner.node, "uid": owner.uid if uid else ""}
+    return {name: value for name, value in names.items() if value}
+
+
+def message_fields(text: bytes) -> dict[str, Any]:
+    """Return the fields of a line's text; bytes that are not UTF-8 become escapes and mark the line."""
+    try:
+        return {"message": text.decode()}
+    except UnicodeDecodeError:
+        return {"message": text.decode("utf-8", "backslashreplace"), "invalid_utf8": True}
+
+
+def format_seconds(ns: int) -> orjson.Fragment:
+    """Return a time as seconds with milliseconds."""
+    milliseconds = ns // MILLISECOND
+    return orjson.Fragment(b"%d.%03d" % (milliseconds // 1000, milliseconds % 1000))
+
+
+def dump_seconds(value: object) -> orjson.Fragment:
+    """Return seconds for orjson as the proxy wrote them. Raise TypeError for any other type."""
+    if isinstance(value, Seconds):
+        return orjson.Fragment(value.text)
+    raise TypeError(type(value))

@@ -1,0 +1,99 @@
+"""Compares what two engines make of a run: bytes, waits and counts; and finds the lines that make the difference."""
+
+import math
+from collections import Counter
+from typing import Any
+
+from enricher.enrich.engine import Enricher
+from enricher.metrics.counters import Metrics
+from tests.support.reference import ReferenceEnricher
+from tests.unit.enrich.generators.scenarios import Outcome, Run
+from tests.unit.enrich.generators.tally import ObservedReference, Tally
+
+
+def check(run: Run, tally: Tally) -> None:
+    """Hold the engine to the reference in a run, once with its output, once counting only, and count what was run."""
+    tally.begin(run)
+    expected = run.feed(lambda *args, **options: ObservedReference(tally, *args, **options))
+    tally.add(run, expected)
+    outcome = run.feed(Enricher)
+    assert (difference := _difference(expected, outcome, run)) is None, f"{run.describe()}\n  {difference}"
+    if run.scenario.seed % 3 == 0:
+        counted = run.feed(Enricher, count_only=True)
+        assert not any(step.data for step in counted.steps), run.describe()
+        difference = _difference_in_waits(expected, counted) or _difference_in_counts(expected, counted, run)
+        assert difference is None, f"{run.describe()}\n  counting only: {difference}"
+        tally.lines += len(expected.rows)
+
+
+def plain_reference(*args: Any, **options: Any) -> ReferenceEnricher:
+    """Return the reference that observes nothing."""
+    return ReferenceEnricher(*args, **options)
+
+
+def _difference(expected: Outcome, outcome: Outcome, run: Run) -> str | None:
+    """Return the first difference; None if there is none."""
+    rows, others = expected.rows, outcome.rows
+    for number, (row, other) in enumerate(zip(rows, others, strict=False)):
+        if row != other:
+            return f"line {number} of {len(rows)}:\n    expected {row!r}\n    got      {other!r}"
+    if len(rows) != len(others):
+        return f"{len(rows)} lines expected, got {len(others)}"
+    return _difference_in_waits(expected, outcome) or _difference_in_counts(expected, outcome, run)
+
+
+def _difference_in_waits(expected: Outcome, outcome: Outcome) -> str | None:
+    waits, others = ([(step.chunk, step.lines, step.until) for step in each.steps] for each in (expected, outcome))
+    if waits == others:
+        return None
+    number = next((n for n, (a, b) in enumerate(zip(waits, others, strict=False)) if a != b), min(len(waits), len(others)))
+    return f"step {number} (chunk, lines, until): expected {waits[number:][:2]}, got {others[number:][:2]}"
+
+
+def _difference_in_counts(expected: Outcome, outcome: Outcome, run: Run) -> str | None:
+    compared = _totals if run.max_series < math.inf else _counts  # which pods overflow depends on the order of counting
+    counts, others = compared(expected.metrics), compared(outcome.metrics)
+    for name, value in counts.items():
+        if value != others[name]:
+            return f"{name}: expected {_only_in(value, others[name])}, got {_only_in(others[name], value)}"
+    seconds, other_seconds = (
+        {key: series.seconds for key, series in each.metrics.pods.items()} for each in (expected, outcome)
+    )
+    for key in seconds if compared is _counts else ():
+        if not math.isclose(seconds[key], other_seconds[key], rel_tol=1e-9, abs_tol=1e-6):
+            return f"seconds of {key}: expected {seconds[key]}, got {other_seconds[key]}"
+    return None
+
+
+def _counts(metrics: Metrics) -> dict[str, dict[Any, Any]]:
+    """Return all counts but the sums of times, which depend on the order of adding up."""
+    return {
+        "lines": +metrics.lines,
+        "grades": +metrics.grades,
+        "unresolved": +metrics.unresolved,
+        "pods": {
+            key: (series.requests, series.timed_attempts, +series.errors, +series.failures)
+            for key, series in metrics.pods.items()
+        },
+        "services": metrics.services,
+        "edges": {key: (edge.requests, edge.errors) for key, edge in metrics.edges.items()},
+        "overflowed": {"": metrics.overflowed},
+    }
+
+
+def _totals(metrics: Metrics) -> dict[str, dict[Any, Any]]:
+    all_counts = _counts(metrics)
+    errors, failures = Counter[Any](), Counter[Any]()
+    for series in metrics.pods.values():
+        errors += series.errors
+        failures += series.failures
+    requests = sum(series.requests for series in metrics.pods.values())
+    return {name: all_counts[name] for name in ("lines", "grades", "unresolved", "edges")} | {
+        "errors": errors,
+        "failures": failures,
+        "requests": {"": requests},
+    }
+
+
+def _only_in(counts: dict[Any, Any], others: dict[Any, Any]) -> dict[Any, Any]:
+    return {key: value for key, value in counts.items() if others.get(key) != value}

@@ -1,0 +1,197 @@
+"""Whole runs: chunks of a log with the states of the histories between them, given to an engine step by step."""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from enricher.enrich.engine import Hold, Output
+from enricher.line import Block, Line, Source
+from enricher.metrics.counters import Metrics
+from enricher.tailer.framing import Framer
+from enricher.timestamps import MILLISECOND, SECOND, format_rfc3339
+from tests.unit.enrich.generators.clusters import ADDRESSES, CLIENTS, State, make_cluster
+from tests.unit.enrich.generators.formats import FAMILIES
+from tests.unit.enrich.generators.framings import MAX_LINE, Written, frame, pieces
+from tests.unit.enrich.generators.requests import NOW, error_line, make_request
+
+POD_VARIABLES = ("upstream_http_x_pod", "sent_http_x_pod", "downstream_X-Pod", "http_user_agent")
+NOISE = (
+    *(b"", b"noise", b'{"time":"forged"}', b"\xff\xfe", b"\\u0001", b"I1122 23:18:31.000000       7 main.go:1] hello"),
+    *(b"NGINX Ingress controller", b"2026/11/22 23:18:31 [notice] 1#1: start worker", b"[x] [y] TCP 200", b"{", b"%"),
+    b"2026/11/22 23:18:31 [error] 1#1: *99999999999999999999 x",
+)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What a run is made of; the same values make the same run."""
+
+    family: str
+    framing: str
+    state: str
+    seed: int
+    chunks: int = 4
+    lines: int = 15
+    """Requests of a chunk."""
+
+    def __str__(self) -> str:
+        return f"{self.family}, {self.framing}, {self.state}, seed {self.seed}"
+
+
+@dataclass
+class Chunk:
+    """Bytes of one source's log, and when they are read (ns)."""
+
+    source: Source
+    body: list[bytes]
+    read: int
+    """Up to when the histories follow the cluster at that time (ns)."""
+
+
+class Engine(Protocol):
+    """What enricher.enrich.engine and tests.support.reference have in common."""
+
+    def enrich(self, source: Source, lines: Sequence[Line], histories: Any, clock: Callable[[], int | None]) -> Any: ...
+
+    def update_counts(self) -> None: ...
+
+
+@dataclass
+class Step:
+    """The JSON lines up to a Hold or to the end of a chunk."""
+
+    chunk: int
+    data: bytes
+    lines: int
+    until: int
+    """Until when the next line waits; 0 at the end of a chunk."""
+
+
+class Run:
+    """A scenario made ready to be given to engines."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
+        rng = random.Random(f"{scenario.family}/{scenario.framing}/{scenario.state}/{scenario.seed}")
+        self.setup = FAMILIES[scenario.family](rng)
+        self.events = make_cluster(rng)
+        self.is_live = rng.random() < 0.4
+        self.pod_variable = rng.choice(POD_VARIABLES) if rng.random() < 0.25 else ""
+        self.max_line = MAX_LINE if rng.random() < 0.1 else 1 << 20
+        self.max_series = rng.choice((1, 5)) if rng.random() < 0.05 else float("inf")
+        self.node = rng.choice(("", "n", 'node "%"'))
+        self.sources = [_source(rng, n, self.setup.profile) for n in range(rng.choice((1, 1, 2)))]
+        self.odd = rng.choice((0.0, 0.02, 0.15, 0.6))
+        self.chunks = list(self._make_chunks(rng))
+
+    def _make_chunks(self, rng: random.Random) -> list[Chunk]:
+        at, chunks, odd_frames = NOW, [], rng.choice((0, 0, 0.03, 0.2))
+        lag = rng.choice((-SECOND, 0, 0, 2 * SECOND, 1000 * SECOND))
+        addresses = rng.sample(ADDRESSES, rng.choice((3, 8, 20))) + ["10.0.0.0:80"]
+        for number in range(self.scenario.chunks):
+            lines = []
+            for _ in range(self.scenario.lines):
+                at += rng.choice((0, 1, 7, 30, 120, 700, -3)) * MILLISECOND + rng.randrange(MILLISECOND)
+                lines += self._write(rng, at, addresses)
+            if rng.random() < 0.2:
+                at += rng.choice((5, 40, 300)) * SECOND
+            body = frame(rng, self.scenario.framing, lines, odd_frames)
+            read = max((line.at for line in lines), default=at) + rng.choice((1, 20, 300, 1500)) * MILLISECOND + lag
+            chunks.append(Chunk(self.sources[number % len(self.sources)], pieces(rng, body), read))
+        return chunks
+
+    def _write(self, rng: random.Random, at: int, addresses: Sequence[str]) -> list[Written]:
+        request = make_request(rng, at, addresses, CLIENTS, self.odd)
+        text = self.setup.write(request)
+        if rng.random() < self.odd / 10:
+            text = rng.choice((text[:40], text + b" x", text[1:], *NOISE))
+        # A runtime stamps a line when it comes, which may be long after it was made.
+        written = Written(text.replace(b"\n", b""), at + rng.choices((0, 1, 90, 1200, 3000), (60, 20, 10, 5, 5))[0] * MILLISECOND)
+        lines = [written]
+        if "nginx" in self.scenario.family or self.scenario.family in {"changing", "two escapes"}:
+            error = error_line(rng, request) if rng.random() < 0.5 else None
+            if error:
+                when = at + rng.choice((-1000, -20, -1, 0, 1, 15, 25)) * MILLISECOND
+                stream = "stderr" if rng.random() < 0.8 else "stdout"
+                lines.insert(rng.randrange(2), Written(error.replace(b"\n", b""), when, stream))
+        return lines
+
+    def feed(self, make: Callable[..., Engine], *, count_only: bool = False, as_list: bool = False) -> "Outcome":
+        """Give the run to an engine, and return what it makes of it."""
+        scenario, clock = self.scenario, [NOW]
+        metrics = Metrics(lambda: NOW, max_series=self.max_series)
+        detector = self.setup.detector()
+        engine = make(detector, metrics, node=self.node, pod_variable=self.pod_variable, count_only=count_only)
+        state = State(scenario.state, self.events, scenario.seed)
+        changes = list(self.setup.changes)
+        framers = {source: Framer(self.max_line) for source in self.sources}
+        steps = []
+        for number, chunk in enumerate(self.chunks):
+            while changes and changes[0][0] <= chunk.read:
+                changes.pop(0)[1](detector)
+            state.apply_until(chunk.read)
+            state.between_chunks(number)
+            clock[0] = max(clock[0], chunk.read)
+            for body in chunk.body:
+                lines = framers[chunk.source].feed(body)
+                lines = list(lines) if as_list else lines
+                steps += self._enrich(engine, chunk.source, lines, state, clock, number)
+            if random.Random(f"{scenario.seed}/{number}").random() < 0.3:
+                engine.update_counts()
+        for source, framer in framers.items():
+            steps += self._enrich(engine, source, framer.flush(), state, clock, len(self.chunks))
+        engine.update_counts()
+        return Outcome(steps, metrics)
+
+    def _enrich(
+        self, engine: Engine, source: Source, lines: Sequence[Line], state: State, clock: list[int], chunk: int
+    ) -> list[Step]:
+        steps, data, enriched, held = list[Step](), b"", 0, 0
+        now: Callable[[], int | None] = (lambda: clock[0]) if self.is_live else (lambda: None)
+        for step in engine.enrich(source, lines, state.histories, now):
+            match step:
+                case Output():
+                    data, enriched = data + step.data, step.lines
+                case Hold(until):
+                    steps.append(Step(chunk, data, enriched, until))
+                    data, held = b"", held + 1
+                    self._wait(clock, until, state, random.Random(f"{self.scenario.seed}/{chunk}/{held}"))
+        return [*steps, Step(chunk, data, enriched, 0)]
+
+    def _wait(self, clock: list[int], until: int, state: State, rng: random.Random) -> None:
+        """Let time pass: until the line need not wait any longer, or until the histories change."""
+        clock[0] = max(clock[0], until if rng.random() < 0.6 else min(until, clock[0] + rng.choice((1, 50, 400)) * MILLISECOND))
+        state.apply_until(clock[0])
+
+    def describe(self) -> str:
+        """Return what a failure's message says about the run."""
+        changes = [format_rfc3339(at) for at, *_ in self.events if at > NOW - 120 * SECOND]
+        return (
+            f"{self.scenario!r}\n  formats: {self.setup.description}\n  live: {self.is_live}, "
+            f"pod variable: {self.pod_variable!r}, max_series: {self.max_series}, events: {' '.join(changes)}"
+        )
+
+
+@dataclass
+class Outcome:
+    """What an engine made of a run."""
+
+    steps: list[Step]
+    metrics: Metrics
+
+    @property
+    def rows(self) -> list[bytes]:
+        """Return the JSON lines."""
+        return b"".join(step.data for step in self.steps).split(b"\n")[:-1]
+
+
+def _source(rng: random.Random, number: int, profile: str) -> Source:
+    if rng.random() < 0.3:
+        return Source(f"/var/log/100%b \udcff-{number}", profile=profile)
+    return Source(f"/pods/{number}", "ingress", f'controller-%d "{number}"', "uid", "controller", profile)
+
+
+def is_block(body: bytes) -> bool:
+    """Return whether these bytes, from the beginning of a log, reach an engine as a Block."""
+    return isinstance(Framer().feed(body), Block)

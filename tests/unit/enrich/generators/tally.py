@@ -1,0 +1,92 @@
+"""Counts what runs exercised, by what went in and by what the reference made of it."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from enricher.endpoints.attribution import Attribution, Histories
+from enricher.endpoints.slices import split_address
+from enricher.endpoints.tenure import FOREVER
+from enricher.line import Line, Source
+from tests.support.reference import ParsedLine, ReferenceEnricher
+from tests.unit.enrich.generators.scenarios import Outcome, Run, is_block
+
+
+class Tally:
+    """The numbers of what was exercised."""
+
+    def __init__(self) -> None:
+        self.lines = 0
+        """Lines that engines were held to the reference with."""
+        self.counts: Counter[str] = Counter()
+        self._prefix = ""
+
+    def begin(self, run: Run) -> None:
+        """Count what a run is made of."""
+        scenario = run.scenario
+        self._prefix = scenario.framing
+        self.counts.update((f"runs of {scenario.family}", f"runs with {scenario.framing}", f"runs {scenario.state}"))
+        self.counts["live runs"] += run.is_live
+        if scenario.framing == "cri":
+            self.counts["blocks"] += is_block(run.chunks[0].body[0])
+
+    def add(self, run: Run, outcome: Outcome) -> None:
+        """Count what the reference made of a run."""
+        self.lines += len(outcome.rows)
+        self.counts["lines"] += len(outcome.rows)
+        self.counts[f"lines with {run.scenario.framing}"] += len(outcome.rows)
+        self.counts["holds"] += sum(step.until > 0 for step in outcome.steps)
+        for kind, number in outcome.metrics.lines.items():
+            self.counts[f"{kind} lines"] += number
+        for grade, number in outcome.metrics.grades.items():
+            self.counts[f"{grade} attempts"] += number
+        for edge in outcome.metrics.edges.values():
+            self.counts["requests of pods"] += edge.requests
+        for row in outcome.rows:
+            self.counts["truncated lines"] += b'"truncated":true' in row
+
+    def attributed(self, parsed: ParsedLine, attributions: Sequence[Attribution], histories: Histories) -> None:
+        """Count what is special about a line's attempts."""
+        if not parsed.record:
+            return
+        attempts = parsed.record.attempts
+        self.counts["lines with several attempts"] += len(attempts) > 1
+        self.counts["lines without an attempt"] += not attempts
+        self.counts["failed attempts"] += sum(attempt.failed for attempt in attempts)
+        for attempt, window in zip(attempts, parsed.windows, strict=True):
+            if window:
+                tenures = histories.pods.tenures_of_ip(split_address(attempt.addr)[0])
+                times = [time for t in tenures for time in (t.since, t.until) if abs(time) != FOREVER]
+                self.counts["straddling windows"] += any(window.start <= time <= window.end_latest for time in times)
+
+    def require(self, least: dict[str, float]) -> None:
+        """Fail unless so many were exercised of each; numbers below 1 are shares of the lines."""
+        short = {
+            name: f"{self.counts[name]} < {number if number >= 1 else number * self.counts['lines']:g}"
+            for name, number in least.items()
+            if self.counts[name] < (number if number >= 1 else number * self.counts["lines"])
+        }
+        assert not short, f"too little was exercised: {short}\n{self}"
+
+    def __str__(self) -> str:
+        return "\n".join(f"{number:8} {name}" for name, number in sorted(self.counts.items()))
+
+
+class ObservedReference(ReferenceEnricher):
+    """The reference, with a tally of the lines that it attributes."""
+
+    def __init__(self, tally: Tally, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._tally = tally
+
+    def attribute_line(self, source: Source, parsed: ParsedLine, histories: Histories) -> list[Attribution]:
+        attributions = super().attribute_line(source, parsed, histories)
+        self._tally.attributed(parsed, attributions, histories)
+        reasons = sum(error.answered for error in self.correlators[source]._pending) if parsed.record else 0
+        self._tally.counts["access lines while an answer was cut off"] += reasons > 0
+        return attributions
+
+
+def lines_of(body: Sequence[Line]) -> int:
+    """Return the number of lines."""
+    return len(body)
