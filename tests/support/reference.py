@@ -38,9 +38,11 @@ HOLD_TIMEOUT = SECOND
 HOLD_BACKOFF = 60 * SECOND
 
 RESERVED_NAMES = frozenset(
-    "time kind attempts pod namespace node service attribution candidates source message parse_error reason origin "
-    "truncated truncated_bytes invalid_utf8 uid level upstream client_pod client_namespace client_node client_service "
-    "client_attribution".split()
+    (
+        *("time", "kind", "attempts", "pod", "namespace", "node", "service", "attribution", "candidates", "source"),
+        *("message", "parse_error", "reason", "origin", "truncated", "truncated_bytes", "invalid_utf8", "uid", "level"),
+        *("upstream", "client_pod", "client_namespace", "client_node", "client_service", "client_attribution"),
+    )
 )
 _POD_NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
 
@@ -159,7 +161,7 @@ class ReferenceEnricher:
     ) -> bytes:
         """Return the JSON line of a line, and count it."""
         self.counts.count_line(parsed.kind)
-        line, record, error = parsed.line, parsed.record, parsed.error
+        line, record = parsed.line, parsed.record
         out: dict[str, Any] = {"time": line_time(line, record), "kind": parsed.kind}
         if record:
             for name, value in record.fields.items():
@@ -167,27 +169,45 @@ class ReferenceEnricher:
             out["attempts"] = self.attempt_objects(source, parsed, record, attributions)
         else:
             out |= message_fields(line.text)
-        if error:
-            out |= {"level": error.level, "connection": error.connection, **error.fields}
-            if error.upstream:
-                out["upstream"] = error.upstream
-            if error.reason:
-                out["reason"] = error.reason
-                self.counts.count_failure(attributions[0], error.reason)
-        elif parsed.kind is LineKind.PARSE_ERROR:
+        if parsed.error:
+            out |= self.error_fields(parsed.error, attributions)
+        if parsed.kind is LineKind.PARSE_ERROR:
             out["parse_error"] = "the line does not fit the log format"
         if attributions:
             out |= attribution_fields(attributions[-1], uid=False)
-        if record and (client := attribute_client(histories, record.client, request_window(record, parsed.at))):
-            out |= client_fields(client)
-            if attributions:
-                last = record.attempts[-1]
-                service = service_of_attribution(histories, last.addr, attributions[-1])
-                self.counts.count_edge(client.service, service, failed=last.failed)
+        if record:
+            out |= self.client_fields(parsed, record, attributions, histories)
         if line.cut:
             out |= {"truncated": True, "truncated_bytes": line.cut}
         out["source"] = self.source_fields(source, line.stream)
         return b"" if self.count_only else orjson.dumps(out, default=dump_seconds) + b"\n"
+
+    def error_fields(self, error: ErrorLine, attributions: Sequence[Attribution]) -> dict[str, Any]:
+        """Return the fields of an error line, and count the failure that it explains."""
+        fields: dict[str, Any] = {"level": error.level, "connection": error.connection, **error.fields}
+        if error.upstream:
+            fields["upstream"] = error.upstream
+        if error.reason:
+            fields["reason"] = error.reason
+            self.counts.count_failure(attributions[0], error.reason)
+        return fields
+
+    def client_fields(
+        self, parsed: ParsedLine, record: Record, attributions: Sequence[Attribution], histories: Histories
+    ) -> dict[str, str]:
+        """Return the fields of a client that is a pod, and count its request; none for other clients."""
+        client = attribute_client(histories, record.client, request_window(record, parsed.at))
+        if client is None:
+            return {}
+        if attributions:
+            last = record.attempts[-1]
+            service = service_of_attribution(histories, last.addr, attributions[-1])
+            self.counts.count_edge(client.service, service, failed=last.failed)
+        names = owner_fields(client.owner, uid=False) if client.owner else {}
+        if client.service:
+            names["service"] = client.service.name
+        names["attribution"] = client.grade
+        return {f"client_{name}": value for name, value in names.items()}
 
     def attempt_objects(
         self, source: Source, parsed: ParsedLine, record: Record, attributions: Sequence[Attribution]
@@ -262,15 +282,6 @@ def attribution_fields(attribution: Attribution, *, uid: bool) -> dict[str, Any]
     if attribution.candidates:
         fields["candidates"] = [owner_fields(candidate, uid=True) for candidate in attribution.candidates]
     return fields
-
-
-def client_fields(client: Attribution) -> dict[str, Any]:
-    """Return the fields of a client that is a pod."""
-    fields: dict[str, Any] = owner_fields(client.owner, uid=False) if client.owner else {}
-    if client.service:
-        fields["service"] = client.service.name
-    fields["attribution"] = client.grade
-    return {f"client_{name}": value for name, value in fields.items()}
 
 
 def owner_fields(owner: Owner, *, uid: bool) -> dict[str, str]:

@@ -8,7 +8,7 @@ import orjson
 
 from enricher.accesslog import envoy, haproxy, nginx, traefik
 from enricher.accesslog.detection import FormatDetector
-from enricher.accesslog.format_compiler import LogFormat, LogFormatError
+from enricher.accesslog.format_compiler import LogFormatError
 from enricher.accesslog.json_format import JsonFormat
 from enricher.accesslog.profiles import (
     COMBINED,
@@ -22,8 +22,9 @@ from enricher.accesslog.profiles import (
 )
 from enricher.timestamps import SECOND, format_rfc3339
 from tests.unit.enrich.generators.json_lines import dump_odd, envoy_object, traefik_object
+from tests.unit.enrich.generators.nginx_values import nginx_value
+from tests.unit.enrich.generators.proxy_values import envoy_value, haproxy_value, traefik_value
 from tests.unit.enrich.generators.requests import NOW, Request
-from tests.unit.enrich.generators.values import envoy_value, haproxy_value, nginx_value, traefik_value
 
 NGINX_JSON = (
     'escape=json {"time": "$time_iso8601", "client": "$remote_addr", "user": "$remote_user", "request": "$request", '
@@ -86,7 +87,11 @@ def _configured(text: str, formats: Formats) -> Setup:
     writers = [writer(log_format) for log_format in formats]
 
     def write(request: Request) -> bytes:
-        return writers[0](request) if len(writers) == 1 or request.rng.random() < 0.6 else request.rng.choice(writers)(request)
+        return (
+            writers[0](request)
+            if len(writers) == 1 or request.rng.random() < 0.6
+            else request.rng.choice(writers)(request)
+        )
 
     return Setup(text, lambda: FormatDetector(formats), write)
 
@@ -135,7 +140,8 @@ def any_nginx(rng: random.Random) -> Setup:
         names.append(rng.choice(names))
     escape = rng.choices(("", "escape=json ", "escape=none "), (6, 3, 1))[0]
     if escape == "escape=json " and rng.random() < 0.7:
-        text = "{%s}" % ", ".join(f'"{name}": "${name}"' for name in names)
+        members = ", ".join(f'"{name}": "${name}"' for name in names)
+        text = f"{{{members}}}"
     else:
         text = _join(rng, names, lambda name: f"${name}")
     return _configured(escape + text, (nginx.compile_format(escape + text),))
@@ -250,7 +256,9 @@ def changing(rng: random.Random) -> Setup:
         return made
 
     change = (changed + known, lambda made: made.default.add_change((formats[2],), changed, changed + known))
-    description = f"{texts[0]!r}, then {texts[1]!r} at {format_rfc3339(started)}, {texts[2]!r} at {format_rfc3339(changed)}"
+    description = (
+        f"{texts[0]!r}, then {texts[1]!r} at {format_rfc3339(started)}, {texts[2]!r} at {format_rfc3339(changed)}"
+    )
     return Setup(description, detector, write, changes=[change])
 
 
@@ -271,7 +279,11 @@ FAMILIES: dict[str, Callable[[random.Random], Setup]] = {
     "ingress-nginx": _nginx(nginx.INGRESS_NGINX),
     "nginx custom": _nginx(NGINX_SHORT, NGINX_HEADER_TIME, NGINX_KEYED, UPSTREAMS, UPSTREAMS_GRPC, FORWARDED),
     "nginx json": _nginx(NGINX_JSON, f"escape=json {nginx.INGRESS_NGINX}", f"escape=json {NGINX_HEADER_TIME}"),
-    "nginx none": _nginx(f"escape=none {nginx.INGRESS_NGINX}", f"escape=none {NGINX_SHORT}", "escape=none $uri|$upstream_addr $upstream_status"),
+    "nginx none": _nginx(
+        f"escape=none {nginx.INGRESS_NGINX}",
+        f"escape=none {NGINX_SHORT}",
+        "escape=none $uri|$upstream_addr $upstream_status",
+    ),
     "any nginx": _any(any_nginx),
     "envoy text": _envoy(envoy.DETAILED, envoy.ISTIO, envoy.DEFAULT),
     "envoy json": _envoy(envoy.GATEWAY),
@@ -286,8 +298,3 @@ FAMILIES: dict[str, Callable[[random.Random], Setup]] = {
     "two escapes": two_escapes,
 }
 """What makes the formats of a run, by the kind of format."""
-
-
-def compiled(log_format: Format) -> str:
-    """Return the text of a format for a failure's message."""
-    return f"escape={log_format.escape} {log_format.text}" if isinstance(log_format, LogFormat) else log_format.text

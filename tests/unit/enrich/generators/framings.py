@@ -22,10 +22,12 @@ class Written:
     stream: str = "stdout"
 
 
-def frame(rng: random.Random, framing: str, lines: list[Written], odd: float) -> bytes:
-    """Return lines as bytes of a log of this framing; `odd` is the share of strange frames."""
-    write = {"cri": _cri, "cri mixed": _cri_mixed, "cri fragments": _cri_fragments, "docker": _docker}.get(framing, _plain)
-    return b"".join(write(rng, line, odd) for line in lines)
+def frame(rng: random.Random, framing: str, lines: list[Written], odd: float) -> list[bytes]:
+    """Return the physical lines of a log of this framing; `odd` is the share of strange frames."""
+    write = {"cri": _cri, "cri mixed": _cri_mixed, "cri fragments": _cri_fragments, "docker": _docker}.get(
+        framing, _plain
+    )
+    return [raw + b"\n" for raw in b"".join(write(rng, line, odd) for line in lines).split(b"\n")[:-1]]
 
 
 def stamp(rng: random.Random, at: int, odd: float) -> str:

@@ -4,7 +4,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from enricher.timestamps import MILLISECOND, SECOND, parse_rfc3339
+from enricher.timestamps import MILLISECOND, parse_rfc3339
 
 NOW = parse_rfc3339(b"2026-11-22T23:18:31Z") or 0
 """When the first lines are written (ns)."""
@@ -12,7 +12,16 @@ NOW = parse_rfc3339(b"2026-11-22T23:18:31Z") or 0
 TEXTS = (
     *(b"-", b"", b"text", b"curl/8.1", b"GET /", b"a b] [x", b"a, b : c", b"x" * 300, b"$request", b"%d%% %s %b %(x)s"),
     *(b'say "hi"', b"back\\slash", b'\\"', b"\\", b"\\x22", b"\\u00e9 \\/", b'","pod":"evil', b"#22#", b"{a|b}", b"q,"),
-    *("é€😀 ".encode(), "\u2028\u00a0".encode(), b"\xff\xfe", b"\xe2\x82", b"\x7f", b"tab\there", b"\0\x1f\x1b[31m", b"\r"),
+    *(
+        "é€😀 ".encode(),
+        "\u2028\u00a0".encode(),
+        b"\xff\xfe",
+        b"\xe2\x82",
+        b"\x7f",
+        b"tab\there",
+        b"\0\x1f\x1b[31m",
+        b"\r",
+    ),
     *(b"10.0.0.1:80 200 0.001", b" : 10.0.0.1:80", b"10.0.0.1:80, ", b' 10.0.0.0:80 5 0.001 200 "', b"<b>&amp;</b>"),
 )
 """Texts that a client may send, before the proxy escapes them."""
@@ -133,16 +142,6 @@ def error_line(rng: random.Random, request: Request) -> bytes | None:
     client = request.client if rng.random() < 0.95 else "10.9.9.9"
     addr = about.addr.encode()
     return (
-        b"2026/11/22 23:18:31 [%b] 29#29: *5 %b, client: %b, server: s, request: \"%b\", upstream: \"http://%b/\", "
+        b'2026/11/22 23:18:31 [%b] 29#29: *5 %b, client: %b, server: s, request: "%b", upstream: "http://%b/", '
         b'host: "h"' % (level, message, client.encode(), request.request.replace(b"\n", b""), addr)
     )
-
-
-def seconds(ns: int | None) -> bytes:
-    """Return a time as nginx writes it."""
-    return b"-" if ns is None else b"%d.%03d" % divmod(ns // MILLISECOND, 1000)
-
-
-def whole_second(at: int) -> int:
-    """Return the beginning of the second (ns)."""
-    return at // SECOND * SECOND

@@ -1,5 +1,6 @@
 """Whole runs: chunks of a log with the states of the histories between them, given to an engine step by step."""
 
+import copy
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ class Scenario:
     state: str
     seed: int
     chunks: int = 4
-    lines: int = 15
+    lines: int = 20
     """Requests of a chunk."""
 
     def __str__(self) -> str:
@@ -44,7 +45,8 @@ class Chunk:
     """Bytes of one source's log, and when they are read (ns)."""
 
     source: Source
-    body: list[bytes]
+    lines: list[bytes]
+    """Its physical lines, with their newlines."""
     read: int
     """Up to when the histories follow the cluster at that time (ns)."""
 
@@ -76,7 +78,8 @@ class Run:
         rng = random.Random(f"{scenario.family}/{scenario.framing}/{scenario.state}/{scenario.seed}")
         self.setup = FAMILIES[scenario.family](rng)
         self.events = make_cluster(rng)
-        self.is_live = rng.random() < 0.4
+        self.is_live = rng.random() < 0.5
+        """Whether there is a clock, so that lines may wait."""
         self.pod_variable = rng.choice(POD_VARIABLES) if rng.random() < 0.25 else ""
         self.max_line = MAX_LINE if rng.random() < 0.1 else 1 << 20
         self.max_series = rng.choice((1, 5)) if rng.random() < 0.05 else float("inf")
@@ -87,18 +90,19 @@ class Run:
 
     def _make_chunks(self, rng: random.Random) -> list[Chunk]:
         at, chunks, odd_frames = NOW, [], rng.choice((0, 0, 0.03, 0.2))
-        lag = rng.choice((-SECOND, 0, 0, 2 * SECOND, 1000 * SECOND))
-        addresses = rng.sample(ADDRESSES, rng.choice((3, 8, 20))) + ["10.0.0.0:80"]
+        lag = rng.choice((-SECOND, 0, 0) if self.is_live else (-SECOND, 0, 2 * SECOND, 1000 * SECOND))
+        addresses = [*rng.sample(ADDRESSES, rng.choice((3, 8, 20))), "10.0.0.0:80"]
+        between = rng.choice(((0, 1, 7, 30, 120, 700, -3), (0, 1, 3, 12, 40)))
         for number in range(self.scenario.chunks):
             lines = []
             for _ in range(self.scenario.lines):
-                at += rng.choice((0, 1, 7, 30, 120, 700, -3)) * MILLISECOND + rng.randrange(MILLISECOND)
+                at += rng.choice(between) * MILLISECOND + rng.randrange(MILLISECOND)
                 lines += self._write(rng, at, addresses)
             if rng.random() < 0.2:
                 at += rng.choice((5, 40, 300)) * SECOND
-            body = frame(rng, self.scenario.framing, lines, odd_frames)
+            raw_lines = frame(rng, self.scenario.framing, lines, odd_frames)
             read = max((line.at for line in lines), default=at) + rng.choice((1, 20, 300, 1500)) * MILLISECOND + lag
-            chunks.append(Chunk(self.sources[number % len(self.sources)], pieces(rng, body), read))
+            chunks.append(Chunk(self.sources[number % len(self.sources)], raw_lines, read))
         return chunks
 
     def _write(self, rng: random.Random, at: int, addresses: Sequence[str]) -> list[Written]:
@@ -107,7 +111,9 @@ class Run:
         if rng.random() < self.odd / 10:
             text = rng.choice((text[:40], text + b" x", text[1:], *NOISE))
         # A runtime stamps a line when it comes, which may be long after it was made.
-        written = Written(text.replace(b"\n", b""), at + rng.choices((0, 1, 90, 1200, 3000), (60, 20, 10, 5, 5))[0] * MILLISECOND)
+        written = Written(
+            text.replace(b"\n", b""), at + rng.choices((0, 1, 90, 1200, 3000), (60, 20, 10, 5, 5))[0] * MILLISECOND
+        )
         lines = [written]
         if "nginx" in self.scenario.family or self.scenario.family in {"changing", "two escapes"}:
             error = error_line(rng, request) if rng.random() < 0.5 else None
@@ -133,7 +139,7 @@ class Run:
             state.apply_until(chunk.read)
             state.between_chunks(number)
             clock[0] = max(clock[0], chunk.read)
-            for body in chunk.body:
+            for body in pieces(random.Random(f"{scenario.seed}/{number}/pieces"), b"".join(chunk.lines)):
                 lines = framers[chunk.source].feed(body)
                 lines = list(lines) if as_list else lines
                 steps += self._enrich(engine, chunk.source, lines, state, clock, number)
@@ -161,8 +167,16 @@ class Run:
 
     def _wait(self, clock: list[int], until: int, state: State, rng: random.Random) -> None:
         """Let time pass: until the line need not wait any longer, or until the histories change."""
-        clock[0] = max(clock[0], until if rng.random() < 0.6 else min(until, clock[0] + rng.choice((1, 50, 400)) * MILLISECOND))
+        clock[0] = max(
+            clock[0], until if rng.random() < 0.6 else min(until, clock[0] + rng.choice((1, 50, 400)) * MILLISECOND)
+        )
         state.apply_until(clock[0])
+
+    def with_chunks(self, chunks: list[Chunk]) -> "Run":
+        """Return the same run with other lines."""
+        other = copy.copy(self)
+        other.chunks = chunks
+        return other
 
     def describe(self) -> str:
         """Return what a failure's message says about the run."""

@@ -7,7 +7,7 @@ from typing import Any
 from enricher.endpoints.attribution import Attribution, Histories
 from enricher.endpoints.slices import split_address
 from enricher.endpoints.tenure import FOREVER
-from enricher.line import Line, Source
+from enricher.line import Source
 from tests.support.reference import ParsedLine, ReferenceEnricher
 from tests.unit.enrich.generators.scenarios import Outcome, Run, is_block
 
@@ -28,7 +28,7 @@ class Tally:
         self.counts.update((f"runs of {scenario.family}", f"runs with {scenario.framing}", f"runs {scenario.state}"))
         self.counts["live runs"] += run.is_live
         if scenario.framing == "cri":
-            self.counts["blocks"] += is_block(run.chunks[0].body[0])
+            self.counts["blocks"] += is_block(b"".join(run.chunks[0].lines))
 
     def add(self, run: Run, outcome: Outcome) -> None:
         """Count what the reference made of a run."""
@@ -85,8 +85,3 @@ class ObservedReference(ReferenceEnricher):
         reasons = sum(error.answered for error in self.correlators[source]._pending) if parsed.record else 0
         self._tally.counts["access lines while an answer was cut off"] += reasons > 0
         return attributions
-
-
-def lines_of(body: Sequence[Line]) -> int:
-    """Return the number of lines."""
-    return len(body)
