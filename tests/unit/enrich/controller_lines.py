@@ -3,13 +3,17 @@
 from collections.abc import Sequence
 
 from enricher.endpoints.attribution import Histories
+from enricher.endpoints.history import History
 from enricher.enrich.engine import Enricher
-from enricher.line import Line, Source
-from enricher.timestamps import parse_rfc3339
+from enricher.line import Block, Line, Source
+from enricher.tailer.framing import Framer
+from enricher.timestamps import SECOND, parse_rfc3339
+from tests.support.reference import ReferenceEnricher
 
 SOURCE = Source("/var/log/pods/x", "ingress-nginx", "ingress-nginx-controller-7", "u-1", "controller")
 STAMP = b"2026-11-22T23:18:31.5Z"
 AT = parse_rfc3339(STAMP)
+NOW = parse_rfc3339(b"2026-11-22T23:18:31Z") or 0
 
 
 def slice_of(addresses, *, service="web", namespace="shop"):
@@ -41,6 +45,38 @@ def access(addr=b"10.0.0.1:80", status=b"200", *, user=b"-", req_id=b"id", took=
     )
 
 
-def enrich_all(enricher: Enricher, histories: Histories, lines: Sequence[Line], source: Source = SOURCE) -> bytes:
+def enrich_all(
+    enricher: Enricher | ReferenceEnricher, histories: Histories, lines: Sequence[Line], source: Source = SOURCE
+) -> bytes:
     """Return the JSON lines of some lines; none of them waits."""
     return b"".join(output.data for output in enricher.enrich(source, lines, histories))
+
+
+def framed(body: bytes) -> Block:
+    """Return CRI lines after a first line, as they reach an engine."""
+    lines = Framer().feed(b"2026-11-22T23:18:31Z stdout F first\n" + body)
+    assert isinstance(lines, Block)
+    return lines
+
+
+def make_histories() -> Histories:
+    """Addresses with a holder of every age, two services, a successor, and one that left."""
+    pods = History()
+    pods.replace([], NOW - 3000 * SECOND)
+    for n, age in enumerate((2000, 500, 204, 202, 100, 6, 4, 1, 0)):
+        pods.apply("ADDED", holder(f"10.0.0.{n}", f"p{n}"), NOW - age * SECOND)
+    pods.apply("ADDED", holder("10.0.0.0", "p0", service="web-canary"), NOW - 1000 * SECOND)
+    pods.apply("ADDED", holder("10.0.0.20", "old"), NOW - 2000 * SECOND)
+    pods.apply("DELETED", holder("10.0.0.20", "old"), NOW - 900 * SECOND)
+    pods.apply("ADDED", holder("10.0.0.20", "new"), NOW - 800 * SECOND)
+    pods.apply("ADDED", holder("10.0.0.21", "gone"), NOW - 800 * SECOND)
+    pods.apply("DELETED", holder("10.0.0.21", "gone"), NOW - 2 * SECOND)
+    return Histories(pods, History())
+
+
+def holder(ip: str, pod: str, *, service: str = "web") -> dict:
+    """A slice of its own for one address, with a port that has a name."""
+    slice_ = slice_of({ip: pod}, service=service)
+    slice_["metadata"]["name"] = f"{service}-{ip}"
+    slice_["ports"][0]["name"] = "http"
+    return slice_

@@ -1,9 +1,15 @@
-"""The engine gives the bytes, the waits and the counts of the reference, for any format, framing and state."""
+"""The engine gives the bytes, the waits and the counts of the reference, for any format, framing and state.
 
+Each example is a seed. PROPERTY_EXAMPLES multiplies their number; with 1, all tests here together hold the engine to
+the reference with some 100,000 lines. Each test fails if it exercised too little.
+"""
+
+import os
 import random
+from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.enrich.generators.clusters import STATES
@@ -13,17 +19,103 @@ from tests.unit.enrich.generators.framings import FRAMINGS
 from tests.unit.enrich.generators.scenarios import Run, Scenario
 from tests.unit.enrich.generators.tally import Tally
 
+EXAMPLES = int(os.environ.get("PROPERTY_EXAMPLES", "1"))
+PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
+"""A smaller seed is no simpler: `check` itself looks for fewer lines that fail."""
+
+
+def for_all_seeds(examples: int, run: Callable[[int, Tally], None]) -> Tally:
+    """Run something for many seeds, and return what was exercised."""
+    tally = Tally()
+
+    @settings(max_examples=examples * EXAMPLES, deadline=None, phases=PHASES)
+    @given(seed=st.integers(0, 2**32))
+    def run_all(seed: int) -> None:
+        run(seed, tally)
+
+    run_all()
+    print(tally)
+    return tally
+
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_formats(family: str) -> None:
     """Every framing, each in another state."""
-    tally = Tally()
 
-    @settings(max_examples=6, deadline=None)
-    @given(seed=st.integers(0, 2**32))
-    def agree(seed: int) -> None:
+    def run(seed: int, tally: Tally) -> None:
         states = random.Random(seed).sample(STATES, len(FRAMINGS))
         for framing, state in zip(FRAMINGS, states, strict=True):
             check(Run(Scenario(family, framing, state, seed)), tally)
 
-    agree()
+    tally = for_all_seeds(7, run)
+    tally.require(2400, {f"lines with {framing}": 0.15 for framing in FRAMINGS} | LEAST_OF_FORMATS[family])
+
+
+ATTRIBUTED = {"access lines": 0.7, "failed attempts": 0.04, "exact attempts": 0.1, "assumed attempts": 0.01}
+SEVERAL = ATTRIBUTED | {"lines with several attempts": 0.01}
+LEAST_OF_FORMATS = {
+    **dict.fromkeys(FAMILIES, ATTRIBUTED),
+    **dict.fromkeys(("ingress-nginx", "nginx custom", "nginx json", "nginx none", "any nginx"), SEVERAL),
+    "nginx none": {"access lines": 0.3, "parse_error lines": 1},
+    "changing": {"access lines": 0.5, "failed attempts": 0.04, "exact attempts": 0.1},
+    "detected": {"access lines": 0.4, "exact attempts": 1},
+    "profile": {"access lines": 0.5, "exact attempts": 1},
+    "haproxy": {"access lines": 0.6, "failed attempts": 0.02},
+}
+"""What each family's lines must exercise."""
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_states(state: str) -> None:
+    """Every framing, each with another family of formats."""
+
+    def run(seed: int, tally: Tally) -> None:
+        families = random.Random(seed).sample(list(FAMILIES), len(FRAMINGS))
+        for framing, family in zip(FRAMINGS, families, strict=True):
+            check(Run(Scenario(family, framing, state, seed)), tally)
+
+    tally = for_all_seeds(6, run)
+    tally.require(2000, {"access lines": 0.6, "clients that are pods": 1} | LEAST_OF_STATES.get(state, WATCHED))
+
+
+WATCHED = {
+    "exact attempts": 0.15,
+    "grace attempts": 1,
+    "assumed attempts": 1,
+    "unknown attempts": 0.01,
+    "straddling windows": 0.02,
+    "failed attempts": 0.05,
+    "lines with several attempts": 1,
+}
+LEAST_OF_STATES = {
+    "fixed": {"exact attempts": 0.2, "unknown attempts": 0.05},
+    "snapshot": {"assumed attempts": 0.3, "unknown attempts": 0.01},
+    "out of sync": {"assumed attempts": 0.1, "exact attempts": 1},
+    "young": {"assumed attempts": 0.2, "straddling windows": 0.02},
+    "services": WATCHED | {"service attempts": 1},
+}
+"""What each state's lines must exercise."""
+
+
+def test_error_lines_and_waits() -> None:
+    """nginx in sync: error lines before and after their access lines, answers that were cut off, lines that wait."""
+
+    def run(seed: int, tally: Tally) -> None:
+        family = random.Random(seed).choice(("ingress-nginx", "nginx custom", "nginx json", "two escapes"))
+        for framing in ("cri", "cri mixed", "cri fragments", "docker"):
+            check(Run(Scenario(family, framing, "in sync", seed, lines=30, is_live=True)), tally)
+
+    tally = for_all_seeds(14, run)
+    tally.require(
+        6000,
+        {
+            "error lines": 0.01,
+            "attempts with a reason": 0.004,
+            "cut-off attempts": 1,
+            "holds": 20,
+            "holds after which the histories had changed": 1,
+            "blocks": 10,
+            "reported attempts": 1,
+            "ambiguous attempts": 1,
+        },
+    )

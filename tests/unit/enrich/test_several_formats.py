@@ -1,4 +1,4 @@
-"""Lines that may have several formats: the fast path reads them as the plain way does, or leaves them to it."""
+"""Lines that may have several formats: the engine reads them as the reference does."""
 
 import pytest
 
@@ -8,8 +8,8 @@ from enricher.accesslog.profiles import profile_formats
 from enricher.enrich.engine import Enricher
 from enricher.metrics.counters import Metrics
 from enricher.timestamps import SECOND, format_rfc3339
-from tests.unit.enrich.controller_lines import enrich_all
-from tests.unit.enrich.test_fast_path import NOW, framed, make_histories
+from tests.support.reference import ReferenceEnricher
+from tests.unit.enrich.controller_lines import NOW, enrich_all, framed, make_histories
 
 OTHER = INGRESS_NGINX.replace("$req_id", "$host")
 """The same lines fit it, and its last word is another variable."""
@@ -25,10 +25,12 @@ def line(agent: str, at: int) -> str:
 def both(detector, body: str, times: int = 2) -> None:
     """The second time it is known which format the lines seem to have."""
     histories = make_histories()
-    quick, plain = (Enricher(detector(), Metrics(lambda: NOW)) for _ in range(2))
+    engine, reference = (make(detector(), Metrics(lambda: NOW)) for make in (Enricher, ReferenceEnricher))
     for _ in range(times):
         block = framed(body.encode())
-        assert enrich_all(quick, histories, block) == enrich_all(plain, histories, list(block))
+        expected = enrich_all(reference, histories, list(block))
+        assert enrich_all(engine, histories, block) == expected
+        assert enrich_all(engine, histories, list(block)) == enrich_all(reference, histories, block)
 
 
 @pytest.mark.parametrize("agent", ["curl", r"q\x22q", r"q\\q", r"q\q"])

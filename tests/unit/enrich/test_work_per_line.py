@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 
 from enricher.accesslog.detection import FormatDetector
-from enricher.accesslog.nginx import compile_format
+from enricher.accesslog.nginx import INGRESS_NGINX, compile_format
 from enricher.enrich.engine import Enricher
 from enricher.metrics.counters import Metrics
-from tests.unit.enrich.controller_lines import enrich_all
-from tests.unit.enrich.test_fast_path import FORMATS, NOW, framed, make_histories
+from tests.unit.enrich.controller_lines import NOW, enrich_all, framed, make_histories
 
 LINES = 1000
 HEAD = '2026-11-22T23:18:31.%03dZ stdout F 10.1.2.3 - - [22/Nov/2026:23:18:31 +0000] "GET / HTTP/1.1" '
@@ -52,7 +51,7 @@ def calls(work: Callable[[], object]) -> int:
 )
 def test_calls_for_each_line(line: str, *, count_only: bool, at_most: int) -> None:
     body = "".join(f"{line % (n % 1000, n % 3)}\n" for n in range(LINES)).encode()
-    formats = FormatDetector((compile_format(FORMATS["default"]),))
+    formats = FormatDetector((compile_format(INGRESS_NGINX),))
     enricher, histories = Enricher(formats, Metrics(lambda: NOW), count_only=count_only), make_histories()
     enrich_all(enricher, histories, framed(body))  # addresses become known
     block = framed(body)
@@ -65,7 +64,7 @@ def test_a_log_of_twice_the_pods_is_no_more_work() -> None:
     def work(pods: int) -> int:
         body = "".join(f"{ORDINARY % (n % 1000, n % pods)}\n" for n in range(LINES)).encode()
         histories = make_histories()
-        enricher = Enricher(FormatDetector((compile_format(FORMATS["default"]),)), Metrics(lambda: NOW))
+        enricher = Enricher(FormatDetector((compile_format(INGRESS_NGINX),)), Metrics(lambda: NOW))
         enrich_all(enricher, histories, framed(body))
         block = framed(body)
         return calls(lambda: enrich_all(enricher, histories, block))

@@ -5,7 +5,7 @@ A run applies the same events at the same steps to a history of its own, so that
 
 import copy
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,8 +23,11 @@ STATES = (
 )
 """What a history may know, and how."""
 
-DISTANCES = tuple(n * MILLISECOND for n in (-90_000, -31_000, -6000, -2000, -400, -30, -8, 0, 5, 25, 300, 1500, 6000))
-"""Times before and after a line at which addresses change hands (ns)."""
+DISTANCES = (
+    *(n * MILLISECOND for n in (-90_000, -31_000, -6000, -1500, -400, -100, -20, 0, 5, 25, 100, 400, 1500, 6000)),
+    *(-10 * MILLISECOND - 1, -10 * MILLISECOND, -10 * MILLISECOND + 1, -1, 1, 10 * MILLISECOND, 10 * MILLISECOND + 1),
+)
+"""Times (ns) from the beginning or the end of an attempt to a change of its address."""
 # An address whose entries all have ports would make lines without a time fail, see test_fixed_address_of_another_port.
 FIXED = """
 10.0.0.0: {pod: web-0, namespace: shop, node: n, service: web}
@@ -112,6 +115,8 @@ ADDRESSES = (
     *("10.96.0.1:80", "10.96.0.2:80", "10.96.0.2:80", "10.96.0.3:80", "10.96.0.4:80", "192.0.2.1:443", "10.0.0.1"),
     *("unix:/run/x.sock", "backend:80", "[::ffff:10.0.0.1]:80", "10.0.0.0:99999"),
 )
+MOVING = tuple(f"10.0.0.{n}:80" for n in (3, 5, 6, 9, 10, 0))
+"""Addresses whose holders change at about the time of the lines."""
 CLIENTS = (
     *("198.51.100.7",) * 7,
     *("2001:db8::7", "10.0.0.1", "10.0.0.3", "10.0.0.5", "10.0.0.7", "10.0.0.9", "fd00::1", "fd00:0::1", "10.1.0.1"),
@@ -119,15 +124,17 @@ CLIENTS = (
 )
 
 
-def make_cluster(rng: random.Random) -> list[Event]:
-    """Return the events of a cluster, in the order of their times; some are at about the time of the lines."""
+def make_cluster(rng: random.Random, moments: Mapping[str, Sequence[int]]) -> list[Event]:
+    """Return the events of a cluster in the order of their times; many are close to the moments of an IP's attempts."""
     cluster, plan = Cluster(), list[tuple[int, Callable[[int], None]]]()
 
     def at(time: int, step: Callable[[int], None]) -> None:
         plan.append((time, step))
 
-    def near() -> int:
-        return NOW + rng.choice(DISTANCES) + rng.randrange(20 * SECOND)
+    all_moments = [moment for times in moments.values() for moment in times] or [NOW]
+
+    def near(ip: str = "") -> int:
+        return rng.choice(moments.get(ip) or all_moments) + rng.choice(DISTANCES)
 
     old = NOW - 3000 * SECOND
     for n in range(2):
@@ -143,13 +150,16 @@ def make_cluster(rng: random.Random) -> list[Event]:
     at(old + 5, lambda t: cluster.put(t, "host-2", "10.0.0.8", "host-2", service="host-too", port=8080))
     at(old, lambda t: cluster.put(t, "metrics-1", "10.0.0.7", "metrics-1", service="metrics", namespace="ops"))
     at(old + 60 * SECOND, lambda t: cluster.put(t, "web-2", "10.0.0.7", "web-7", service="web"))
-    at(near(), lambda t: cluster.put(t, "late-1", "10.0.0.3", "late-1", service="web", ready=rng.random() < 0.8))
+    at(
+        near("10.0.0.3"),
+        lambda t: cluster.put(t, "late-1", "10.0.0.3", "late-1", service="web", ready=rng.random() < 0.8),
+    )
     at(NOW - 900 * SECOND, lambda t: cluster.put(t, "four-1", "10.0.0.4", "four-old", service="web"))
     at(NOW - 800 * SECOND, lambda t: cluster.drop(t, "four-1", "10.0.0.4"))
     at(NOW - 790 * SECOND, lambda t: cluster.put(t, "four-2", "10.0.0.4", "four-new", service="web-canary"))
     # An address is given up and taken again, by another pod or the same one, with a gap or an overlap.
     for ip, gaps in (("10.0.0.5", (0, 1, 40, 900, 3000, 29_000, 31_000)), ("10.0.0.6", (-1, -30, -900, -4000, -9000))):
-        left, gap = near(), rng.choice(gaps) * MILLISECOND
+        left, gap = near(ip), rng.choice(gaps) * MILLISECOND
         successor = rng.choice(("new", "new", "old"))
         at(old, lambda t, ip=ip: cluster.put(t, f"{ip}-1", ip, "old", service="web"))
         if rng.random() < 0.5:
@@ -157,9 +167,9 @@ def make_cluster(rng: random.Random) -> list[Event]:
         at(left, lambda t, ip=ip: cluster.drop(t, f"{ip}-1", ip))
         at(left + gap, lambda t, ip=ip, pod=successor: cluster.put(t, f"{ip}-2", ip, pod, service="web-canary"))
     at(old, lambda t: cluster.put(t, "gone-1", "10.0.0.9", "gone-1", service="web"))
-    at(near(), lambda t: cluster.drop(t, "gone-1", "10.0.0.9"))
+    at(near("10.0.0.9"), lambda t: cluster.drop(t, "gone-1", "10.0.0.9"))
     at(
-        near(),
+        near("10.0.0.10"),
         lambda t: cluster.put(t, "soon-1", "10.0.0.10", "soon-1", service="solo" if rng.random() < 0.5 else "web"),
     )
     at(old, lambda t: cluster.put(t, "cold-1", "10.0.0.12", "cold-1", service="solo", ready=rng.random() < 0.3))
@@ -272,17 +282,18 @@ class State:
             ]:
                 self._histories.services.apply("ADDED", event[3], at, earliest)
 
-    def apply_until(self, until: int) -> None:
-        """Apply the events up to a time (ns); a snapshot and fixed addresses do not change."""
+    def apply_until(self, until: int) -> int:
+        """Apply the events up to a time (ns), and return their number; a snapshot and fixed addresses do not change."""
         if self.name in {"snapshot", "fixed"}:
-            return
-        remaining = []
+            return 0
+        remaining, before = [], len(self._events)
         for event in self._events:
             if event[0] > until:
                 remaining.append(event)
             elif event[0] > self._applied:
                 self._apply(event)
         self._events, self._applied = remaining, max(self._applied, until)
+        return before - len(remaining)
 
     def _apply(self, event: Event) -> None:
         at, concerned, type_, obj = event
@@ -306,5 +317,9 @@ class State:
             services = self._histories.services
             self._histories = self._new_histories()._replace(services=services)
             self._histories.pods.load(saved)
+        if self.name == "restored" and number == 3:
+            taken = Cluster()
+            taken.put(self._applied, "restarted-1", "10.0.0.0", "restarted-1", service="web-canary")
+            self._histories.pods.apply("ADDED", taken.slices["restarted-1"], self._applied)
         if number % 3 == 2:
             self._histories.pods.expire(NOW)

@@ -37,7 +37,9 @@ def _difference_in_mode(expected: Outcome, run: Run, mode: str) -> str | None:
     if mode == "counting only":
         if any(step.data for step in outcome.steps):
             return "there is output"
-        return _difference_in_waits(expected, outcome) or _difference_in_counts(expected, outcome, run)
+        return _difference_in_waits(expected, outcome) or difference_in_counts(
+            expected.metrics, outcome.metrics, overflow=run.max_series < math.inf
+        )
     return _difference(expected, outcome, run)
 
 
@@ -78,7 +80,9 @@ def _difference(expected: Outcome, outcome: Outcome, run: Run) -> str | None:
             return f"line {number} of {len(rows)}:\n    expected {row!r}\n    got      {other!r}"
     if len(rows) != len(others):
         return f"{len(rows)} lines expected, got {len(others)}"
-    return _difference_in_waits(expected, outcome) or _difference_in_counts(expected, outcome, run)
+    return _difference_in_waits(expected, outcome) or difference_in_counts(
+        expected.metrics, outcome.metrics, overflow=run.max_series < math.inf
+    )
 
 
 def _difference_in_waits(expected: Outcome, outcome: Outcome) -> str | None:
@@ -91,18 +95,15 @@ def _difference_in_waits(expected: Outcome, outcome: Outcome) -> str | None:
     return f"step {number} (chunk, lines, until): expected {waits[number:][:2]}, got {others[number:][:2]}"
 
 
-def _difference_in_counts(expected: Outcome, outcome: Outcome, run: Run) -> str | None:
-    compared = _totals if run.max_series < math.inf else _counts  # which pods overflow depends on the order of counting
-    counts, others = compared(expected.metrics), compared(outcome.metrics)
+def difference_in_counts(expected: Metrics, actual: Metrics, *, overflow: bool = False) -> str | None:
+    """Return the first difference; if pods overflow, which of them do so depends on the order of counting."""
+    counts, others = ((_totals if overflow else _counts)(metrics) for metrics in (expected, actual))
     for name, value in counts.items():
         if value != others[name]:
             return f"{name}: expected {_only_in(value, others[name])}, got {_only_in(others[name], value)}"
-    seconds, other_seconds = (
-        {key: series.seconds for key, series in each.metrics.pods.items()} for each in (expected, outcome)
-    )
-    for key in seconds if compared is _counts else ():
-        if not math.isclose(seconds[key], other_seconds[key], rel_tol=1e-9, abs_tol=1e-6):
-            return f"seconds of {key}: expected {seconds[key]}, got {other_seconds[key]}"
+    for key, series in ({} if overflow else expected.pods).items():
+        if not math.isclose(series.seconds, actual.pods[key].seconds, rel_tol=1e-9, abs_tol=1e-6):
+            return f"seconds of {key}: expected {series.seconds}, got {actual.pods[key].seconds}"
     return None
 
 

@@ -1,7 +1,7 @@
 """Requests as a proxy sees them, before they are written as lines: when, by whom, and what was tried."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from enricher.timestamps import MILLISECOND, parse_rfc3339
@@ -78,45 +78,69 @@ class Request:
         return self.request.split(b" ")[1] if self.request.count(b" ") == 2 else self.request
 
 
-STATUSES = (200, 200, 200, 200, 200, 200, 204, 301, 404, 499, 500, 502, 503, 504)
+STATUSES = (204, 301, 404, 499, 500, 502, 502, 503, 504)
+OUTSIDE = ("198.51.100.7", "198.51.100.8", "2001:db8::7")
+"""Clients outside the cluster."""
 UPSTREAM_NAMES = (
     *("shop-web-http", "shop-web-80", "shop-web-canary-80", "shop-web-renamed", "shop-solo-80", "ops-metrics-http"),
     *("-", "", "internal", "upstream-default-backend", "shop-nothing-80", "shop-web-", "a-b-c-d"),
 )
 
 
-def make_request(rng: random.Random, at: int, addresses: Sequence[str], clients: Sequence[str], odd: float) -> Request:
-    """Return a request that ended at a time (ns); `odd` is the share of requests with strange values."""
-    is_odd = rng.random() < odd
-    count = rng.choices((0, 1, 2, 3, 7), (4, 80, 11, 4, 1))[0]
-    tries = [_make_try(rng, rng.choice(addresses), is_last=n == count - 1) for n in range(count)]
+@dataclass(frozen=True)
+class Traffic:
+    """What the requests of a run have in common."""
+
+    usual: Sequence[str]
+    """Upstream addresses of most requests."""
+    addresses: Sequence[str]
+    """Those of the others."""
+    clients: Sequence[str]
+    odd: float
+    """Share of the requests with values that no proxy, or only a strange one, writes."""
+    rare: float
+    """Share of the requests that are out of the ordinary, in each of several ways."""
+
+
+def make_request(rng: random.Random, at: int, traffic: Traffic) -> Request:
+    """Return a request that ended at a time (ns)."""
+
+    def is_rare() -> bool:
+        return rng.random() < traffic.rare
+
+    is_odd = rng.random() < traffic.odd
+    count = rng.choices((0, 2, 3, 7), (4, 11, 4, 1))[0] if is_rare() else 1
+    addresses = [rng.choice(traffic.addresses if is_rare() else traffic.usual) for _ in range(count)]
+    tries = [_make_try(rng, addr, is_rare, is_last=n == count - 1) for n, addr in enumerate(addresses)]
     total = sum(each.took or 0 for each in tries)
-    spare = rng.choice((0, 0, 1, 3, 40, 2000, 20_000)) * MILLISECOND if rng.random() < 0.3 else 0
+    spare = rng.choice((1, 3, 40, 2000, 20_000)) * MILLISECOND if is_rare() else 0
     request = b"GET " + rng.choice(ODD_PATHS if is_odd and rng.random() < 0.3 else PATHS) + b" HTTP/1.1"
     return Request(
         rng,
         at,
-        total + spare if rng.random() < 0.97 else total // 2,
-        rng.choice(clients),
+        total // 2 if is_odd and rng.random() < 0.2 else total + spare,
+        rng.choice(traffic.clients if is_rare() else OUTSIDE),
         tries,
         [rng.choices((b", ", b" : "), (5, 1))[0] for _ in range(count - 1)],
         tries[-1].status if tries else rng.choice((308, 400, 404, 503)),
-        rng.choice(UPSTREAM_NAMES) if rng.random() < 0.5 else "shop-web-http",
-        rng.choice(UPSTREAM_NAMES) if rng.random() < 0.1 else "",
+        rng.choice(UPSTREAM_NAMES) if is_rare() else "shop-web-http",
+        rng.choice(UPSTREAM_NAMES) if is_rare() and rng.random() < 0.3 else "",
         rng.choice((b"", b"-", b"\x16\x03")) if is_odd and rng.random() < 0.1 else request,
         rng.choice(("-", "web-0", "web-1", "other-7", "Not A Pod", "x" * 254, "")),
         is_odd,
     )
 
 
-def _make_try(rng: random.Random, addr: str, *, is_last: bool) -> Try:
-    status = rng.choice(STATUSES) if is_last else rng.choice((502, 504, 503, 500))
-    milliseconds = rng.choices(
-        (0, rng.randrange(1, 1000), rng.randrange(1000, 30_000), rng.randrange(30_000, 400_000)), (10, 70, 17, 3)
-    )[0]
+def _make_try(rng: random.Random, addr: str, is_rare: Callable[[], bool], *, is_last: bool) -> Try:
+    status = 200
+    if not is_last or is_rare():
+        status = rng.choice(STATUSES if is_last else (502, 504, 503, 500))
+    milliseconds = rng.randrange(1, 1000)
+    if is_rare():
+        milliseconds = rng.choice((0, 1000, rng.randrange(1000, 30_000), rng.randrange(30_000, 400_000)))
     took = None if status == 502 and rng.random() < 0.1 else milliseconds * MILLISECOND
     length = None if status in {499, 502, 504} and rng.random() < 0.3 else rng.choice((0, 0, 5, 1234, 10**7))
-    return Try(addr, status, took, length, cut_off=rng.random() < 0.03)
+    return Try(addr, status, took, length, cut_off=is_rare() and rng.random() < 0.2)
 
 
 def error_line(rng: random.Random, request: Request) -> bytes | None:

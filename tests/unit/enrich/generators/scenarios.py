@@ -11,10 +11,10 @@ from enricher.line import Block, Line, Source
 from enricher.metrics.counters import Metrics
 from enricher.tailer.framing import Framer
 from enricher.timestamps import MILLISECOND, SECOND, format_rfc3339
-from tests.unit.enrich.generators.clusters import ADDRESSES, CLIENTS, State, make_cluster
+from tests.unit.enrich.generators.clusters import ADDRESSES, CLIENTS, MOVING, State, make_cluster
 from tests.unit.enrich.generators.formats import FAMILIES
 from tests.unit.enrich.generators.framings import MAX_LINE, Written, frame, pieces
-from tests.unit.enrich.generators.requests import NOW, error_line, make_request
+from tests.unit.enrich.generators.requests import NOW, Traffic, error_line, make_request
 
 POD_VARIABLES = ("upstream_http_x_pod", "sent_http_x_pod", "downstream_X-Pod", "http_user_agent")
 NOISE = (
@@ -35,6 +35,8 @@ class Scenario:
     chunks: int = 4
     lines: int = 20
     """Requests of a chunk."""
+    is_live: bool = False
+    """Whether there must be a clock, so that lines may wait; otherwise there is one in every second run."""
 
     def __str__(self) -> str:
         return f"{self.family}, {self.framing}, {self.state}, seed {self.seed}"
@@ -68,6 +70,8 @@ class Step:
     lines: int
     until: int
     """Until when the next line waits; 0 at the end of a chunk."""
+    changes: int = 0
+    """Events that the histories learned of in the meantime."""
 
 
 class Run:
@@ -77,8 +81,7 @@ class Run:
         self.scenario = scenario
         rng = random.Random(f"{scenario.family}/{scenario.framing}/{scenario.state}/{scenario.seed}")
         self.setup = FAMILIES[scenario.family](rng)
-        self.events = make_cluster(rng)
-        self.is_live = rng.random() < 0.5
+        self.is_live = scenario.is_live or rng.random() < 0.5
         """Whether there is a clock, so that lines may wait."""
         self.pod_variable = rng.choice(POD_VARIABLES) if rng.random() < 0.25 else ""
         self.max_line = MAX_LINE if rng.random() < 0.1 else 1 << 20
@@ -86,18 +89,23 @@ class Run:
         self.node = rng.choice(("", "n", 'node "%"'))
         self.sources = [_source(rng, n, self.setup.profile) for n in range(rng.choice((1, 1, 2)))]
         self.odd = rng.choice((0.0, 0.02, 0.15, 0.6))
-        self.chunks = list(self._make_chunks(rng))
+        self.rare = rng.choice((0.03, 0.1, 0.5))
+        self._moments: dict[str, list[int]] = {}
+        """When the attempts at each address began and ended (ns)."""
+        self.chunks = self._make_chunks(rng)
+        self.events = make_cluster(rng, self._moments)
 
     def _make_chunks(self, rng: random.Random) -> list[Chunk]:
         at, chunks, odd_frames = NOW, [], rng.choice((0, 0, 0.03, 0.2))
         lag = rng.choice((-SECOND, 0, 0) if self.is_live else (-SECOND, 0, 2 * SECOND, 1000 * SECOND))
-        addresses = [*rng.sample(ADDRESSES, rng.choice((3, 8, 20))), "10.0.0.0:80"]
+        usual = rng.sample(MOVING if self.is_live else (*MOVING, *ADDRESSES[:8]), 2)
+        traffic = Traffic(usual, rng.sample(ADDRESSES, 20), CLIENTS, self.odd, self.rare)
         between = rng.choice(((0, 1, 7, 30, 120, 700, -3), (0, 1, 3, 12, 40)))
         for number in range(self.scenario.chunks):
             lines = []
             for _ in range(self.scenario.lines):
                 at += rng.choice(between) * MILLISECOND + rng.randrange(MILLISECOND)
-                lines += self._write(rng, at, addresses)
+                lines += self._write(rng, at, traffic)
             if rng.random() < 0.2:
                 at += rng.choice((5, 40, 300)) * SECOND
             raw_lines = frame(rng, self.scenario.framing, lines, odd_frames)
@@ -105,15 +113,17 @@ class Run:
             chunks.append(Chunk(self.sources[number % len(self.sources)], raw_lines, read))
         return chunks
 
-    def _write(self, rng: random.Random, at: int, addresses: Sequence[str]) -> list[Written]:
-        request = make_request(rng, at, addresses, CLIENTS, self.odd)
+    def _write(self, rng: random.Random, at: int, traffic: Traffic) -> list[Written]:
+        request = make_request(rng, at, traffic)
+        for each in request.tries:
+            moments = self._moments.setdefault(each.addr.rpartition(":")[0], [])
+            moments += [at, at - (each.took or 0), at - request.duration]
         text = self.setup.write(request)
         if rng.random() < self.odd / 10:
             text = rng.choice((text[:40], text + b" x", text[1:], *NOISE))
         # A runtime stamps a line when it comes, which may be long after it was made.
-        written = Written(
-            text.replace(b"\n", b""), at + rng.choices((0, 1, 90, 1200, 3000), (60, 20, 10, 5, 5))[0] * MILLISECOND
-        )
+        late = rng.choice((1, 90, 1200, 3000)) * MILLISECOND if rng.random() < self.rare else 0
+        written = Written(text.replace(b"\n", b""), at + late)
         lines = [written]
         if "nginx" in self.scenario.family or self.scenario.family in {"changing", "two escapes"}:
             error = error_line(rng, request) if rng.random() < 0.5 else None
@@ -160,17 +170,17 @@ class Run:
                 case Output():
                     data, enriched = data + step.data, step.lines
                 case Hold(until):
-                    steps.append(Step(chunk, data, enriched, until))
-                    data, held = b"", held + 1
-                    self._wait(clock, until, state, random.Random(f"{self.scenario.seed}/{chunk}/{held}"))
+                    held += 1
+                    changes = self._wait(clock, until, state, random.Random(f"{self.scenario.seed}/{chunk}/{held}"))
+                    steps.append(Step(chunk, data, enriched, until, changes))
+                    data = b""
         return [*steps, Step(chunk, data, enriched, 0)]
 
-    def _wait(self, clock: list[int], until: int, state: State, rng: random.Random) -> None:
-        """Let time pass: until the line need not wait any longer, or until the histories change."""
-        clock[0] = max(
-            clock[0], until if rng.random() < 0.6 else min(until, clock[0] + rng.choice((1, 50, 400)) * MILLISECOND)
-        )
-        state.apply_until(clock[0])
+    def _wait(self, clock: list[int], until: int, state: State, rng: random.Random) -> int:
+        """Let time pass: until the line need not wait any longer, or less; return how many events came."""
+        some = clock[0] + rng.choice((1, 50, 400)) * MILLISECOND
+        clock[0] = max(clock[0], until if rng.random() < 0.6 else min(until, some))
+        return state.apply_until(clock[0])
 
     def with_chunks(self, chunks: list[Chunk]) -> "Run":
         """Return the same run with other lines."""

@@ -19,12 +19,10 @@ class Tally:
         self.lines = 0
         """Lines that engines were held to the reference with."""
         self.counts: Counter[str] = Counter()
-        self._prefix = ""
 
     def begin(self, run: Run) -> None:
         """Count what a run is made of."""
         scenario = run.scenario
-        self._prefix = scenario.framing
         self.counts.update((f"runs of {scenario.family}", f"runs with {scenario.framing}", f"runs {scenario.state}"))
         self.counts["live runs"] += run.is_live
         if scenario.framing == "cri":
@@ -36,6 +34,7 @@ class Tally:
         self.counts["lines"] += len(outcome.rows)
         self.counts[f"lines with {run.scenario.framing}"] += len(outcome.rows)
         self.counts["holds"] += sum(step.until > 0 for step in outcome.steps)
+        self.counts["holds after which the histories had changed"] += sum(step.changes > 0 for step in outcome.steps)
         for kind, number in outcome.metrics.lines.items():
             self.counts[f"{kind} lines"] += number
         for grade, number in outcome.metrics.grades.items():
@@ -44,6 +43,9 @@ class Tally:
             self.counts["requests of pods"] += edge.requests
         for row in outcome.rows:
             self.counts["truncated lines"] += b'"truncated":true' in row
+            self.counts["clients that are pods"] += b'"client_pod":' in row
+            if b'"kind":"access"' in row:
+                self.counts["attempts with a reason"] += row.count(b'"reason":')
 
     def attributed(self, parsed: ParsedLine, attributions: Sequence[Attribution], histories: Histories) -> None:
         """Count what is special about a line's attempts."""
@@ -59,8 +61,9 @@ class Tally:
                 times = [time for t in tenures for time in (t.since, t.until) if abs(time) != FOREVER]
                 self.counts["straddling windows"] += any(window.start <= time <= window.end_latest for time in times)
 
-    def require(self, least: dict[str, float]) -> None:
-        """Fail unless so many were exercised of each; numbers below 1 are shares of the lines."""
+    def require(self, lines: int, least: dict[str, float]) -> None:
+        """Fail unless so many lines were compared, and so many of each; numbers below 1 are shares of the lines."""
+        assert self.lines >= lines, f"only {self.lines} lines were compared"
         short = {
             name: f"{self.counts[name]} < {number if number >= 1 else number * self.counts['lines']:g}"
             for name, number in least.items()
@@ -69,7 +72,9 @@ class Tally:
         assert not short, f"too little was exercised: {short}\n{self}"
 
     def __str__(self) -> str:
-        return "\n".join(f"{number:8} {name}" for name, number in sorted(self.counts.items()))
+        return f"{self.lines:8} lines compared\n" + "\n".join(
+            f"{number:8} {name}" for name, number in sorted(self.counts.items())
+        )
 
 
 class ObservedReference(ReferenceEnricher):
@@ -82,6 +87,7 @@ class ObservedReference(ReferenceEnricher):
     def attribute_line(self, source: Source, parsed: ParsedLine, histories: Histories) -> list[Attribution]:
         attributions = super().attribute_line(source, parsed, histories)
         self._tally.attributed(parsed, attributions, histories)
-        reasons = sum(error.answered for error in self.correlators[source]._pending) if parsed.record else 0
-        self._tally.counts["access lines while an answer was cut off"] += reasons > 0
+        if parsed.record:
+            cut_off = self.correlators[source].cut_off_attempts(parsed.record, parsed.windows)
+            self._tally.counts["cut-off attempts"] += len(cut_off)
         return attributions
