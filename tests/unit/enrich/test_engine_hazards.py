@@ -9,14 +9,15 @@ from enricher.accesslog.detection import FormatDetector
 from enricher.accesslog.nginx import INGRESS_NGINX, compile_format
 from enricher.accesslog.profiles import Format, profile_formats
 from enricher.endpoints.attribution import Histories
+from enricher.endpoints.files import load_into
 from enricher.endpoints.history import History
 from enricher.endpoints.slices import service_as_slice
 from enricher.enrich.engine import Enricher
-from enricher.line import Source
+from enricher.line import Line, Source
 from enricher.metrics.counters import Metrics
 from enricher.timestamps import MILLISECOND, SECOND, format_rfc3339
 from tests.support.reference import ReferenceEnricher
-from tests.unit.enrich.controller_lines import NOW, SOURCE, enrich_all, framed, holder, make_histories
+from tests.unit.enrich.controller_lines import AT, NOW, SOURCE, enrich_all, framed, holder, make_histories
 from tests.unit.enrich.generators.comparison import difference_in_counts
 from tests.unit.enrich.generators.nginx_values import seconds
 
@@ -45,34 +46,38 @@ class Both:
 
 
 def ingress(
-    addr: str = "10.0.0.0:80", took: int = MILLISECOND, status: int = 200, at: int = NOW, name: str = "shop-web-http"
+    addr: str = "10.0.0.0:80",
+    took: int = MILLISECOND,
+    status: int = 200,
+    at: int = AT,
+    name: str = "shop-web-http",
+    spare: int = 0,
 ) -> bytes:
+    """Return a line of a request that took `spare` longer than its attempt."""
     return (
         f'{format_rfc3339(at)} stdout F 10.1.2.3 - - [22/Nov/2026:23:18:31 +0000] "GET / HTTP/1.1" {status} 1 "-" "-" '
-        f"1 {seconds(took).decode()} [{name}] [] {addr} 1 {seconds(took).decode()} {status} abc"
+        f"1 {seconds(took + spare).decode()} [{name}] [] {addr} 1 {seconds(took).decode()} {status} abc"
     ).encode()
 
 
-def envoy(
-    addr: str = "10.0.0.0:80", took: int = MILLISECOND, status: int = 200, at: int = NOW, name: str = "-"
-) -> bytes:
-    start, ms = format_rfc3339((at - took) // MILLISECOND * MILLISECOND), took // MILLISECOND
+def envoy(addr: str = "10.0.0.0:80", took: int = MILLISECOND, status: int = 200, at: int = AT, spare: int = 0) -> bytes:
+    """Return a line of a request that took `spare` longer than its attempt."""
+    start = format_rfc3339((at - took - spare) // MILLISECOND * MILLISECOND)
     start = start.replace("Z", ".000Z") if "." not in start else start
     flags = "UC" if status == 503 else "-"
-    return (
-        f'{format_rfc3339(at)} stdout F [{start}] "GET / HTTP/1.1" {status} {flags} 0 1 {ms} {ms} "-" "-" "-" "h" '
-        f'"{addr}"'
-    ).encode()
+    times = f"{(took + spare) // MILLISECOND} {took // MILLISECOND}"
+    request = f'[{start}] "GET / HTTP/1.1" {status} {flags}'
+    return f'{format_rfc3339(at)} stdout F {request} 0 1 {times} "-" "-" "-" "h" "{addr}"'.encode()
 
 
 DISTANCES = (
-    *(n * MILLISECOND for n in (-700_000, -31_000, -6000, -1001, -400, -21, -11, -10, -9, -1, 0, 1, 9, 10, 11, 19, 20)),
-    *(n * MILLISECOND for n in (21, 400, 990, 1000, 1001, 4999, 5001)),
+    *(n * MILLISECOND for n in (-31_000, -6000, -1001, -890, -600, -400, -21, -11, -10, -9, -1, 0, 1, 9, 10, 11)),
+    *(n * MILLISECOND for n in (19, 20, 21, 400, 990, 1000, 1001, 4999, 5001)),
     *(-10 * MILLISECOND - 1, -10 * MILLISECOND + 1, -1, 1, 10 * MILLISECOND + 1, 20 * MILLISECOND + 1),
 )
 
 
-@pytest.mark.parametrize("took", [0, 5, 700, 1000, 30_000, 200_000, 700_000])
+@pytest.mark.parametrize("took", [0, 5, 700, 30_000, 200_000])
 @pytest.mark.parametrize("status", [200, 503, 502])
 @pytest.mark.parametrize(("formats", "line"), [(INGRESS, ingress), (ENVOY, envoy)], ids=["nginx", "envoy"])
 def test_an_address_changes_hands_at_every_distance(
@@ -80,7 +85,7 @@ def test_an_address_changes_hands_at_every_distance(
 ) -> None:
     """Before and after the beginning and the end of an attempt, to a nanosecond; three ways to change hands."""
     for distance in DISTANCES:
-        for moment in (NOW, NOW - took * MILLISECOND):
+        for moment in {AT, AT - took * MILLISECOND}:
             at, pods = moment + distance, History()
             pods.replace([], NOW - 3000 * SECOND)
             for n, pod in enumerate(("left", "first", "overlapping")):
@@ -92,7 +97,10 @@ def test_an_address_changes_hands_at_every_distance(
             pods.apply("DELETED", holder("10.0.0.2", "overlapping"), at + SECOND)
             pods.apply("ADDED", holder("10.0.0.3", "came"), at)
             both = Both(formats, Histories(pods, History()))
-            both.rows(*(line(f"10.0.0.{n}:80", took * MILLISECOND, status) for n in range(4)))
+            spares = (0, 900 * MILLISECOND, 40 * SECOND)
+            both.rows(
+                *(line(f"10.0.0.{n}:80", took * MILLISECOND, status, spare=spare) for n in range(4) for spare in spares)
+            )
 
 
 def test_a_cached_address_is_forgotten_when_the_history_changes() -> None:
@@ -166,11 +174,11 @@ def test_a_watch_that_loses_and_regains_its_connection() -> None:
     pods.apply("ADDED", holder("10.0.0.0", "p0"), NOW - 2000 * SECOND)
     both = Both(histories=Histories(pods, History()))
     grades = []
-    for is_synced, bookmark in ((True, 0), (False, 0), (True, 0), (False, NOW), (False, NOW + 2 * SECOND)):
+    for is_synced, bookmark in ((True, 0), (False, 0), (True, 0), (False, AT), (False, AT + 2 * SECOND)):
         synced[0] = is_synced
         if bookmark:
             pods.apply("BOOKMARK", {}, bookmark)
-        grades.append([row["attribution"] for row in both.rows(ingress(), ingress(at=NOW + SECOND))])
+        grades.append([row["attribution"] for row in both.rows(ingress(), ingress(at=AT + SECOND))])
     assert grades == [["exact"] * 2, ["assumed"] * 2, ["exact"] * 2, ["assumed"] * 2, ["exact"] * 2]
 
 
@@ -188,7 +196,7 @@ def test_two_sources_share_addresses_and_nothing_else() -> None:
     both = Both((*INGRESS, *ENVOY))
     other = Source("/b", "ingress", "b", "u", "c")
     error = (
-        b"2026-11-22T23:18:31Z stderr F 2026/11/22 23:18:31 [error] 1#1: *5 connect() failed (111: x) connecting "
+        b"2026-11-22T23:18:31.5Z stderr F 2026/11/22 23:18:31 [error] 1#1: *5 connect() failed (111: x) connecting "
         b'to upstream, client: 10.1.2.3, server: s, request: "GET / HTTP/1.1", upstream: "http://10.0.0.0:80/"'
     )
     both.rows(error, envoy(), source=other)
@@ -246,3 +254,13 @@ def test_fractions_of_a_second_that_are_cut_are_no_earlier_times() -> None:
     lines = (SHORT.format(f"2026-11-22T23:18:31.{fraction}Z").encode() for fraction in ("1", "15"))
     rows = Both(PLAIN, Histories(pods, History())).rows(*lines)
     assert [row["attribution"] for row in rows] == ["exact", "assumed"]
+
+
+@pytest.mark.xfail(raises=ValueError, strict=True, reason="attribution takes the newest of no spans")
+def test_fixed_address_of_another_port() -> None:
+    """An endpoints file names one port of an address, and a line without a time another one."""
+    histories = Histories(History(retention=None), History())
+    load_into(histories, b"10.0.0.8:80: web-1\n")
+    enricher = Enricher(FormatDetector(PLAIN), Metrics(lambda: NOW))
+    data = enrich_all(enricher, histories, [Line(b"10.0.0.8:9 200 0.001 0.001")])
+    assert orjson.loads(data)["attribution"] == "unknown"

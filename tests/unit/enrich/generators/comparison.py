@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 from enricher.enrich.engine import Enricher
 from enricher.metrics.counters import Metrics
 from tests.support.reference import ReferenceEnricher
-from tests.unit.enrich.generators.scenarios import Chunk, Outcome, Run
+from tests.unit.enrich.generators.framings import FRAMINGS
+from tests.unit.enrich.generators.scenarios import Chunk, Outcome, Run, Scenario
 from tests.unit.enrich.generators.tally import ObservedReference, Tally
 
 MAX_ATTEMPTS = 200
@@ -21,18 +23,23 @@ def check(run: Run, tally: Tally) -> None:
     tally.begin(run)
     expected = run.feed(partial(ObservedReference, tally))
     tally.add(run, expected)
-    for mode in ("as it is", *(mode for n, mode in MODES if run.scenario.seed % n == 0)):
+    for mode in _modes(run.scenario):
         tally.lines += len(expected.rows)
         if (difference := _difference_in_mode(expected, run, mode)) is not None:
             raise AssertionError(_explain(run, mode, difference))
 
 
-MODES = ((2, "counting only"), (3, "as a list"))
-"""Further ways to give lines to an engine, and how few of the runs are given in each."""
+def _modes(scenario: Scenario) -> Iterator[str]:
+    """Yield the ways in which lines are given to an engine: as they are framed, and some again in other ways."""
+    yield "as framed"
+    if (FRAMINGS.index(scenario.framing) + scenario.seed) % 2 == 0:
+        yield "counting only"
+    if scenario.framing == "cri":
+        yield "as a list"  # no Block, whose bytes can be read
 
 
 def _difference_in_mode(expected: Outcome, run: Run, mode: str) -> str | None:
-    """Return the first difference; None if there is none. A list of lines is no Block, whose bytes can be read."""
+    """Return the first difference; None if there is none."""
     outcome = run.feed(Enricher, count_only=mode == "counting only", as_list=mode == "as a list")
     if mode == "counting only":
         if any(step.data for step in outcome.steps):
