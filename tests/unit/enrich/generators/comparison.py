@@ -1,6 +1,7 @@
 """Compares what two engines make of a run: bytes, waits and counts; and finds the lines that make the difference."""
 
 import math
+import traceback
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -40,7 +41,10 @@ def _modes(scenario: Scenario) -> Iterator[str]:
 
 def _difference_in_mode(expected: Outcome, run: Run, mode: str) -> str | None:
     """Return the first difference; None if there is none."""
-    outcome = run.feed(Enricher, count_only=mode == "counting only", as_list=mode == "as a list")
+    try:
+        outcome = run.feed(Enricher, count_only=mode == "counting only", as_list=mode == "as a list")
+    except Exception:  # to be explained as any other difference
+        return f"the engine raised an error:\n{traceback.format_exc(limit=-5)}"
     if mode == "counting only":
         if any(step.data for step in outcome.steps):
             return "there is output"
@@ -84,7 +88,12 @@ def _difference(expected: Outcome, outcome: Outcome, run: Run) -> str | None:
     rows, others = expected.rows, outcome.rows
     for number, (row, other) in enumerate(zip(rows, others, strict=False)):
         if row != other:
-            return f"line {number} of {len(rows)}:\n    expected {row!r}\n    got      {other!r}"
+            different = (n for n, (a, b) in enumerate(zip(row, other, strict=False)) if a != b)
+            at = max(0, next(different, min(len(row), len(other))) - 20)
+            return (
+                f"line {number} of {len(rows)}, from byte {at}: expected {row[at : at + 90]!r}, got "
+                f"{other[at : at + 90]!r}\n    expected {row!r}\n    got      {other!r}"
+            )
     if len(rows) != len(others):
         return f"{len(rows)} lines expected, got {len(others)}"
     return _difference_in_waits(expected, outcome) or difference_in_counts(
