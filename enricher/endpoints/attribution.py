@@ -197,6 +197,8 @@ class _Attempt(NamedTuple):
 
     def _attribute_without_time(self) -> Attribution:
         """Return the attribution to the present or latest holder, because without a time nothing more is certain."""
+        if not self.spans:
+            return Attribution(Grade.UNKNOWN)  # the file names other ports of the address only
         newest = max(span.possible_until for span in self.spans)
         candidates = [span for span in self.spans if span.possible_until == newest]
         if len(candidates) > 1:

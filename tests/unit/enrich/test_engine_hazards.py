@@ -256,7 +256,6 @@ def test_fractions_of_a_second_that_are_cut_are_no_earlier_times() -> None:
     assert [row["attribution"] for row in rows] == ["exact", "assumed"]
 
 
-@pytest.mark.xfail(raises=ValueError, strict=True, reason="attribution takes the newest of no spans")
 def test_fixed_address_of_another_port() -> None:
     """An endpoints file names one port of an address, and a line without a time another one."""
     histories = Histories(History(retention=None), History())

@@ -32,10 +32,8 @@ DISTANCES = (
 FIXED = """
 10.0.0.0: {pod: web-0, namespace: shop, node: n, service: web}
 10.0.0.1:80: web-1
-10.0.0.1: {pod: other-1, namespace: ops}
 10.0.0.8:80: {pod: 'host"1', namespace: shop, node: "é"}
 10.0.0.8:8080: host-2
-10.0.0.8: {pod: '', namespace: kube-system, node: n}
 "[fd00::1]": six-1
 10.0.0.3: late-1
 """
