@@ -276,6 +276,7 @@ def _update_tenure(tenure: Tenure, endpoint: Endpoint, ports: Ports, at: int) ->
     changed = False
     if endpoint.ready:
         since = tenure.since_earliest if at == tenure.since else at
+        changed = since < tenure.ready_since
         tenure.ready_since = min(tenure.ready_since, since)
     if endpoint.terminating != (tenure.terminating_since != FOREVER):
         tenure.terminating_since = at if endpoint.terminating else FOREVER
