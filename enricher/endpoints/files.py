@@ -157,18 +157,22 @@ def _parse_event(line: bytes) -> RecordedEvent | None:
 def _load_fixed_addresses(histories: Histories, text: bytes) -> None:
     import yaml  # noqa: PLC0415  # costs 1 MiB, and a daemon that watches never needs it
 
-    class Loader(yaml.SafeLoader):
+    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # libyaml is much faster
         def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
             """Reject duplicate keys: plain YAML would drop the first of them."""
-            keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-            if duplicate := next((key for n, key in enumerate(keys) if key in keys[:n]), None):
+            seen = set[Any]()
+            keys = (self.construct_object(key, deep=True) for key, _ in node.value)
+            duplicate = next((key for key in keys if key in seen or seen.add(key)), None)  # type: ignore[func-returns-value]
+            if duplicate is not None:
                 raise ValueError(f"line {node.start_mark.line + 1}: duplicate key {json.dumps(duplicate)}")
-            return super().construct_mapping(node, deep)
+            mapping: dict[Any, Any] = super().construct_mapping(node, deep)
+            return mapping
 
     try:
         addresses = yaml.load(text, Loader)  # noqa: S506  # Loader is a SafeLoader
     except (yaml.YAMLError, LookupError, AttributeError) as error:  # unusual tags make its constructors fail
-        raise ValueError(" ".join(str(error).split())) from error
+        message = " ".join(str(error).split())
+        raise ValueError("nested too deeply" if "nesting depth" in message else message) from error
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
     if not isinstance(addresses, dict) or not addresses:
