@@ -45,9 +45,7 @@ from enricher.cli.main import main
 sys.exit(main())
 """
 WARM_UP = 10
-"""Seconds before anything is measured: the fast path attributes attempts to a pod only once it has been at its address
-for five.
-"""
+"""Seconds before anything is measured: an address that changed hands lately takes a closer look at each of its lines."""
 TICKS = os.sysconf("SC_CLK_TCK")
 
 

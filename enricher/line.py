@@ -1,7 +1,8 @@
 """Log lines and the container log that they come from. Pure data."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple, overload
 
 
@@ -35,42 +36,89 @@ class Line(NamedTuple):
     cut: int = 0
 
 
+_FEW = 8
+"""Number of lines that are parsed one by one before all of them are."""
+
+
 class Block(Sequence[Line]):
     """Lines that have not been parsed from their frames yet.
 
-    `body` holds whole physical lines, each of which is exactly one Line. A consumer of Lines iterates over the block; a
-    consumer that can read `body` as a whole saves that work. `parse_frames` makes Lines of any bytes of `body` that are
-    whole physical lines.
+    `body` holds whole physical lines, each of which is exactly one Line: `<stamp> stdout F <text>` if it is framed, or
+    else only the text. `stream` is the stream that `stdout` stands for in these frames. A consumer of Lines iterates
+    over the block; a consumer that can read `body` as a whole saves that work. `parse_frames` makes Lines of any bytes
+    of `body` that are whole physical lines.
     """
 
-    def __init__(self, body: bytes, parse_frames: Callable[[bytes], list[Line]]) -> None:
-        self.body = body
-        self.raw_lines = body.split(b"\n")[:-1]
-        """The physical lines without their newlines."""
-        self.parse_frames = parse_frames
-        self._lines: list[Line] | None = None
+    def __init__(
+        self,
+        body: bytes,
+        parse_frames: Callable[[bytes], Sequence[Line]],
+        *,
+        framed: bool = True,
+        stream: str = "stdout",
+        gaps: Collection[int] = (),
+    ) -> None:
+        self.gaps = gaps
+        """The numbers of lines that the body does not have: there are empty lines in their places."""
+        self.body, self.parse_frames, self.framed, self.stream = body, parse_frames, framed, stream
+        self._size = body.count(b"\n")
+        self._lines: Sequence[Line] | None = None
+
+    @cached_property
+    def raw_lines(self) -> list[bytes]:
+        """Return the physical lines without their newlines."""
+        return self.body.split(b"\n")[:-1]
 
     def __len__(self) -> int:
-        return len(self.raw_lines)
+        return self._size
 
     @overload
     def __getitem__(self, index: int) -> Line: ...
     @overload
-    def __getitem__(self, index: slice) -> list[Line]: ...
-    def __getitem__(self, index: int | slice) -> Line | list[Line]:
-        if index == -1 and self._lines is None:  # all that is needed of a block whose body was read as a whole
-            return self.parse_frames(self.raw_lines[-1])[0]
+    def __getitem__(self, index: slice) -> Sequence[Line]: ...
+    def __getitem__(self, index: int | slice) -> Line | Sequence[Line]:
+        if isinstance(index, int) and self._lines is None:  # few lines of a block are looked at by themselves
+            last = self.body.rfind(b"\n", 0, -1) + 1
+            return self.parse_frames(self.body[last:] if index == -1 else self.raw_lines[index] + b"\n")[0]
         return self._get_lines()[index]
 
     def __iter__(self) -> Iterator[Line]:
-        return iter(self._get_lines())
+        if self._lines is None:  # whoever looks at a log's format stops after a few lines
+            first = self.body.split(b"\n", _FEW)[:_FEW] if self._size > _FEW else []
+            yield from (self.parse_frames(raw + b"\n")[0] for raw in first)
+            yield from (self._get_lines()[number] for number in range(len(first), self._size))
+        else:
+            yield from self._lines
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and list(self) == list(other)
 
     __hash__ = None  # type: ignore[assignment]  # as a list
 
-    def _get_lines(self) -> list[Line]:
+    def _get_lines(self) -> Sequence[Line]:
         if self._lines is None:
             self._lines = self.parse_frames(self.body)
         return self._lines
+
+
+def _fits(text: bytes, stamp: bytes) -> bool:
+    """Return whether a line can be written in a body."""
+    return b"\n" not in text and b"\n" not in stamp and b" " not in stamp
+
+
+def make_block(lines: Sequence[Line]) -> Block:
+    """Return lines as a block whose body has an empty line in place of each that cannot be written in it."""
+    first = next((line for line in lines if line.stream != "stderr"), Line(b""))
+    framed, stream = bool(first.stamp), first.stream
+    gaps = {
+        number
+        for number, (text, stamp, line_stream, cut) in enumerate(lines)
+        if line_stream != stream or bool(stamp) != framed or cut or not _fits(text, stamp)
+    }
+    body = b"".join(
+        [
+            b"\n" if number in gaps else b"%b stdout F %b\n" % (stamp, text) if framed else text + b"\n"
+            for number, (text, stamp, _, _) in enumerate(lines)
+        ]
+    )
+    return Block(body, lambda _: lines, framed=framed, stream=stream, gaps=gaps)

@@ -84,14 +84,12 @@ class FormatTimeline:
         newest_first = (log_format for formats in reversed(in_force) for log_format in formats)
         return tuple(sorted(dict.fromkeys(newest_first), key=lambda log_format: -len(log_format.names)))
 
-    def formats_if_stable(self, stamps: Callable[[], Iterable[int | None]]) -> Formats | None:
-        """Return the formats of lines with these stamps (ns), or None if there is a change near any of them."""
+    def common_formats(self, stamps: Callable[[], Iterable[int | None]]) -> Formats | None:
+        """Return the formats that lines with these stamps (ns) may have; None if these are not the same for all."""
         if len(self._changes) == 1:
             return self._changes[0].formats
-        in_force = {tuple(self._changes_in_force(at)) for at in stamps()}
-        if len(in_force) != 1 or len(indices := in_force.pop()) != 1:
-            return None
-        return self._changes[indices[0]].formats
+        times = {at: tuple(self._changes_in_force(at)) for at in stamps()}
+        return self.formats_at(next(iter(times))) if len(set(times.values())) == 1 else None
 
     def _changes_in_force(self, at: int | None) -> list[int]:
         """Return the indices of the changes whose formats a line written at a time may have."""
@@ -119,17 +117,6 @@ class FormatTimeline:
             return first
         return first if all(record.attempts == first[1].attempts for _, record in readings) else None
 
-    def single_format(self, formats: Formats, likely_format: Format | None) -> Format | None:
-        """Return the one format that lines can be parsed with as if there were no others; None if there is none.
-
-        `likely_format` is the format that the lines seem to have.
-        """
-        if self.exclusive and likely_format in formats:
-            return likely_format
-        if any(log_format.text == formats[0].text for log_format in formats[1:]):
-            return None  # only `parse` finds out which of the formats with the same text it is
-        return formats[0] if len(formats) == 1 or self.exclusive else None
-
 
 def _can_be_escaped_by(log_format: Format, formats: Formats, line: bytes) -> bool:
     """Return whether the line's backslashes can be this format's, if another of the formats differs in nothing else."""
@@ -156,6 +143,8 @@ class FormatDetector:
         self.default = FormatTimeline(configured or profile_formats(self._profile), exclusive=configured is None)
         """The formats of sources without another profile; the format in a controller's ConfigMap is added here."""
         self._detected: dict[Hashable, FormatTimeline] = {}
+        self._profiles: dict[Hashable, str] = {}
+        """The profile of each source in `_detected`; empty for the default formats."""
         self._examined: dict[Hashable, int] = {}
         """The number of lines that have been examined, by source."""
 
@@ -188,6 +177,8 @@ class FormatDetector:
                 continue
             if self.default.parse(line, None):
                 votes[""] += 1
+            elif (current := self._profiles.get(source)) and _profile_timeline(current).parse(line, None):
+                votes[current] += 1  # it costs less than to find out whether others fit as well
             elif profile := detect_profile(line):
                 votes[profile] += 1
             if votes.total() == DETECTION_VOTES:
@@ -196,10 +187,12 @@ class FormatDetector:
         if votes:
             winner = max(votes, key=lambda profile: (votes[profile], not profile))
             self._detected[source] = _profile_timeline(winner) if winner else self.default
+            self._profiles[source] = winner
 
     def forget(self, source: Hashable) -> None:
         """Drop the state of a source that is gone."""
         self._detected.pop(source, None)
+        self._profiles.pop(source, None)
         self._examined.pop(source, None)
 
 

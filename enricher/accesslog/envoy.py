@@ -7,15 +7,15 @@ A line's time is that of the request's beginning. Text is not escaped.
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 import orjson
 
-from enricher.accesslog.escaping import MISSING, decode_text
-from enricher.accesslog.format_compiler import LogFormat, LogFormatError, Token, compile_tokens
+from enricher.accesslog.dialect import Fact, Facts, Token
+from enricher.accesslog.escaping import MISSING, decode_text, unescape
+from enricher.accesslog.format_compiler import LogFormat, LogFormatError, compile_tokens
 from enricher.accesslog.grpc import parse_status
 from enricher.accesslog.json_format import JsonFormat
-from enricher.accesslog.record import Attempt, Record, parse_integer
+from enricher.accesslog.record import Attempt, parse_integer
 from enricher.accesslog.values import INTEGER, MILLISECONDS, TEXT, WORD, ValueType, make_dialect, parse_milliseconds
 from enricher.timestamps import MILLISECOND, parse_rfc3339
 from enricher.vocabulary import Origin, Reason
@@ -117,7 +117,7 @@ _TYPES = {
     "upstream_attempts": INTEGER,
     "request_time": MILLISECONDS,
     "upstream_service_time": MILLISECONDS,
-    "start_time": WORD,
+    "start_time": ValueType(WORD.shape, unescape, r'([^\s"\]]*)'),
     "request_method": WORD,
     "server_protocol": WORD,
     "response_flags": WORD,
@@ -132,7 +132,7 @@ _TYPES = {
     "response_code_details": WORD,
     "connection_termination_details": WORD,
     "scheme": WORD,
-    "request_uri": ValueType(r"\S*", TEXT.convert),
+    "request_uri": ValueType(r"\S*", TEXT.convert, r'([^\s"]*)'),
 }
 _REASONS = {
     "UF": Reason.UNREACHABLE,
@@ -211,32 +211,22 @@ def _snake_case(text: str) -> str:
     return re.sub(r"\W+", "_", text.lower()).strip("_")
 
 
-def make_record(raw: dict[str, bytes], fields: dict[str, Any]) -> Record:
-    """Return the record of a line's raw texts and its values."""
-    duration = parse_milliseconds(raw.get("request_time", b""))
-    start = parse_rfc3339(raw.get("start_time", b""))
-    return Record(
-        fields,
-        _parse_attempts(raw),
-        end=None if start is None or duration is None else start + duration,
-        end_uncertainty=2 * MILLISECOND,  # start and duration are both cut to ms
-        duration=duration,
-        upstream_name=_upstream_name(raw.get("upstream_cluster", b"").decode("utf-8", "replace")),
-        client=_parse_client(raw),
-    )
+def _parse_end(start_time: bytes, request_time: bytes) -> tuple[int | None, int]:
+    """Return when the request ended, and how much later it may have been, in ns: both values are cut to ms."""
+    start, duration = parse_rfc3339(start_time), parse_milliseconds(request_time)
+    return None if start is None or duration is None else start + duration, 2 * MILLISECOND
 
 
-def _parse_attempts(raw: dict[str, bytes]) -> list[Attempt]:
-    """Return the last attempt: of the earlier ones a line has only the number, if that."""
-    addr = raw.get("upstream_addr", b"-")
-    if addr in MISSING:
-        return []
-    flags = raw.get("response_flags", b"-").decode("ascii", "replace").split(",")
+def _parse_address(raw: bytes) -> str:
+    return "" if raw in MISSING else decode_text(raw)
+
+
+def _parse_outcome(status: bytes, raw_flags: bytes, failure: bytes, grpc_status: bytes) -> Attempt:
+    """Return an attempt without its address and its time."""
+    flags = raw_flags.decode("ascii", "replace").split(",")
     reason = next((_REASONS[flag] for flag in flags if flag in _REASONS), Reason.NONE)
-    transport_failure = raw.get("upstream_transport_failure_reason", b"").lower()
-    if b"refused" in transport_failure or b"error:_111" in transport_failure:
+    if b"refused" in failure.lower() or b"error:_111" in failure.lower():
         reason = Reason.REFUSED
-    status = raw.get("status", b"")
     if status == b"0" and reason:  # only in the router's `upstream_log`: the access log has the client's status
         status = _OWN_STATUSES.get(reason, b"503")
     made_by = Origin.POD
@@ -244,29 +234,35 @@ def _parse_attempts(raw: dict[str, bytes]) -> list[Attempt]:
         made_by = Origin.NONE
     elif reason:
         made_by = Origin.PROXY
-    # The time in the header counts from the request's end: of several attempts it is not that of a single one.
-    is_only_attempt = raw.get("upstream_attempts", b"1") in {b"", b"-", b"1"} and "URX" not in flags
-    attempt = Attempt(
-        decode_text(addr),
+    return Attempt(
+        "",
         parse_integer(status, max_digits=9) or None,
-        parse_milliseconds(raw.get("upstream_service_time", b"")) if is_only_attempt else None,
+        None,
         None,
         made_by=made_by,
         reason=reason,
-        grpc_status=parse_status(raw.get("grpc_status", b"")),
+        grpc_status=parse_status(grpc_status),
     )
-    return [attempt]
 
 
-def _parse_client(raw: dict[str, bytes]) -> str:
+def _parse_response_time(service_time: bytes, attempts: bytes, raw_flags: bytes) -> int | None:
+    """Return the time (ns) in the header of the response.
+
+    It counts from the request's end: of several attempts it is not that of a single one.
+    """
+    is_only_attempt = attempts in {b"", b"-", b"1"} and b"URX" not in raw_flags.split(b",")
+    return parse_milliseconds(service_time) if is_only_attempt else None
+
+
+def _parse_client(addr: str) -> str:
     """Return the client's address without its port."""
-    addr = decode_text(raw.get("remote_addr", b""))
     host, _, port = addr.rpartition(":")
     return host.strip("[]") if port.isdecimal() and ("." in host or host.endswith("]")) else addr
 
 
-def _upstream_name(cluster: str) -> str:
+def _parse_upstream_name(raw: bytes) -> str:
     """Return the name for a cluster of Istio or Contour; Envoy Gateway names its clusters by route."""
+    cluster = raw.decode("utf-8", "replace")
     if istio := _ISTIO_CLUSTER.fullmatch(cluster):
         return f"{istio[3]}-{istio[2]}-{istio[1]}"
     if contour := _CONTOUR_CLUSTER.fullmatch(cluster):
@@ -274,9 +270,25 @@ def _upstream_name(cluster: str) -> str:
     return ""
 
 
+FACTS = Facts(
+    addr=Fact(("upstream_addr",), _parse_address),
+    verbatim_addr="upstream_addr",
+    outcome=Fact(
+        ("status", "response_flags", "upstream_transport_failure_reason", "grpc_status"),
+        _parse_outcome,
+    ),
+    response_time=Fact(("upstream_service_time", "upstream_attempts", "response_flags"), _parse_response_time),
+    duration=Fact(("request_time",), parse_milliseconds),
+    upstream_name=Fact(("upstream_cluster",), _parse_upstream_name),
+    client="remote_addr",
+    parse_client=_parse_client,
+    end=Fact(("start_time", "request_time"), _parse_end),
+    clocks=(("start_time", parse_rfc3339),),
+    clock_is_start=True,
+)
 ENVOY = make_dialect(
     _TYPES,
-    make_record,
+    facts=FACTS,
     essential=frozenset(
         {
             "start_time",

@@ -12,11 +12,14 @@ and then cut to the length of the shortest. The place where a list ends and text
 """
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from enricher.accesslog.columns import Layout
+from enricher.accesslog.dialect import Dialect, Token, make_record
+from enricher.accesslog.layouts import compile_layout
 from enricher.accesslog.nginx_variables import ADDRESS_SHAPE, list_shape_beside_text
 from enricher.accesslog.record import LIST_SEPARATOR, Record
 
@@ -25,33 +28,7 @@ class LogFormatError(ValueError):
     """A format that cannot be compiled; the message says why and, if it can, at which character (counted from 1)."""
 
 
-class Token(NamedTuple):
-    """A piece of a format: the name of a variable, or literal text."""
-
-    variable: str
-    literal: str
-    position: int
-    """The place of its first character in the format, counted from 1."""
-
-
 _END_OF_FORMAT = Token("", "", 0)
-
-
-class Dialect(NamedTuple):
-    """How one proxy writes the values of its variables, and what they mean."""
-
-    shape: Callable[[str], str | None]
-    """Returns the shape of a variable (see nginx_variables.py), or None for text."""
-    converter: Callable[[str, str], Callable[[bytes], Any]]
-    """Returns, for a variable and the format's way to escape, what converts its raw text to the value to write out."""
-    make_record: Callable[[dict[str, bytes], dict[str, Any]], Record]
-    """Makes a record of a line's raw texts and of its converted values, both by variable."""
-    essential: Collection[str]
-    """The variables that attributions and counts are derived from."""
-    lists: Collection[str] = ()
-    """The variables that hold upstream lists."""
-    prefix: str = ""
-    """A regular expression for what may stand before a line."""
 
 
 class Border(NamedTuple):
@@ -81,6 +58,8 @@ class LogFormat:
     """The variables of the format, each once, in the order of their groups in the patterns."""
     tokens: tuple[Token, ...] = field(repr=False)
     dialect: Dialect = field(repr=False)
+    layout: Layout | None = field(repr=False)
+    """The parser of many usual lines at a time; None if the lines could be read in more than one way."""
     _pattern: re.Pattern[bytes] = field(repr=False)
     _shortest_pattern: re.Pattern[bytes] | None = field(repr=False)
     """The same with texts as short as possible; None if no text of the format can imitate essential values."""
@@ -89,15 +68,27 @@ class LogFormat:
     _borders: tuple[Border, ...] = field(repr=False)
     _essential_groups: tuple[int, ...] = field(repr=False)
 
+    @property
+    def has_borders(self) -> bool:
+        """Return whether an upstream list stands beside text, so that where it ends takes a closer look."""
+        return bool(self._borders)
+
+    def fits(self, line: bytes) -> bool:
+        """Return whether `parse` may return a record of the line; this costs less."""
+        is_usual = self.layout is not None and self.layout.line_pattern.fullmatch(line) is not None
+        return is_usual or self._pattern.fullmatch(line) is not None
+
     def parse(self, line: bytes) -> Record | None:
         """Return the line as a record, or None if it does not fit the format."""
-        match = self._pattern.fullmatch(line)
-        if match is None or not self._is_unambiguous(line, match):
-            return None
+        match = self.layout.line_pattern.fullmatch(line) if self.layout else None
+        if match is None:
+            match = self._pattern.fullmatch(line)
+            if match is None or not self._is_unambiguous(line, match):
+                return None
         raw = dict(zip(self.names, match.groups(b""), strict=True))
         if self._borders:
             place_borders(raw, self._lists, self._borders)
-        return self.dialect.make_record(raw, {name: convert(raw[name]) for name, convert in self._converters})
+        return make_record(self.dialect.facts, raw, {name: convert(raw[name]) for name, convert in self._converters})
 
     def _is_unambiguous(self, line: bytes, match: re.Match[bytes]) -> bool:
         """Return whether there is only one way to read the essential values.
@@ -131,6 +122,7 @@ def compile_tokens(text: str, escape: str, tokens: Sequence[Token], dialect: Dia
         names=names,
         tokens=tuple(tokens),
         dialect=dialect,
+        layout=compile_layout(tokens, escape, dialect, has_borders=bool(borders)),
         _pattern=pattern,
         _shortest_pattern=shortest_pattern,
         _converters=tuple((name, dialect.converter(name, escape)) for name in names),

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from enricher.accesslog.format_compiler import Dialect
+from enricher.accesslog.dialect import Dialect, make_record
 from enricher.accesslog.record import Record
 
 
@@ -25,6 +25,13 @@ class JsonFormat:
         """Return the variables of the format."""
         return tuple(self.keys.values())
 
+    has_borders = False
+    """Whether an upstream list stands beside text, as in LogFormat."""
+
+    def fits(self, line: bytes) -> bool:
+        """Return whether `parse` may return a record of the line; this costs less."""
+        return line.startswith(b"{")
+
     def parse(self, line: bytes) -> Record | None:
         """Return the line as a record, or None if it does not fit the format."""
         if not line.startswith(b"{"):
@@ -42,7 +49,7 @@ class JsonFormat:
             orjson.dumps(others)
         except orjson.JSONEncodeError:
             return None  # it is nested more deeply than can be written
-        return self.dialect.make_record(raw, fields | others)
+        return make_record(self.dialect.facts, raw, fields | others)
 
 
 def _raw_text(value: object) -> bytes:

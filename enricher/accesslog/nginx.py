@@ -1,20 +1,21 @@
 """nginx's language for log formats, and the meaning of its variables. Pure."""
 
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
 
+from enricher.accesslog.dialect import Dialect, Fact, Facts, Token
 from enricher.accesslog.escaping import MISSING, decode_text
-from enricher.accesslog.format_compiler import Dialect, LogFormat, LogFormatError, Token, compile_tokens
+from enricher.accesslog.format_compiler import LogFormat, LogFormatError, compile_tokens
 from enricher.accesslog.grpc import parse_status
 from enricher.accesslog.nginx_variables import (
     ATTEMPT_LISTS,
     GRPC_STATUS_VARIABLES,
     LIST_VARIABLES,
     value_converter,
+    variable_column,
     variable_shape,
 )
-from enricher.accesslog.record import Record, parse_attempts
+from enricher.accesslog.record import LIST_SEPARATOR, Attempt, parse_attempts
 from enricher.timestamps import LATEST, MILLISECOND, SECOND, parse_decimal_seconds, parse_rfc3339, parse_time_local
 
 INGRESS_NGINX = (
@@ -55,35 +56,27 @@ def compile_format(text: str) -> LogFormat:
     return compile_tokens("".join(pieces), escape, list(_split_all_tokens(pieces)), NGINX)
 
 
-def make_record(raw: dict[str, bytes], fields: dict[str, Any]) -> Record:
-    """Return the record of a line's raw texts and its values."""
-    addr, status, time, length = (raw.get(name, b"") for name in ATTEMPT_LISTS)
-    end, end_uncertainty = _request_end(raw)
-    record = Record(
-        fields,
-        parse_attempts(addr, status, time, length, raw.get("upstream_header_time", b"")),
-        end=end,
-        end_uncertainty=end_uncertainty,
-        duration=parse_decimal_seconds(raw.get("request_time", b"")),
-        upstream_name=effective_upstream_name(
-            raw.get("proxy_upstream_name", b""), raw.get("proxy_alternative_upstream_name", b"")
-        ),
-        client=decode_text(raw.get("remote_addr", b"")),
-    )
-    if record.attempts:
-        grpc_statuses = (parse_status(raw.get(name, b"")) for name in GRPC_STATUS_VARIABLES)
-        if grpc_status := next(filter(None, grpc_statuses), ""):
-            record.attempts[-1] = record.attempts[-1]._replace(grpc_status=grpc_status)
-    return record
+def _parse_attempts(
+    addr: bytes, status: bytes, time: bytes, length: bytes, header_time: bytes, *grpc_statuses: bytes
+) -> list[Attempt]:
+    """Return the attempts of a line; the status of a gRPC call is the last one's."""
+    attempts = parse_attempts(addr, status, time, length, header_time)
+    if attempts and any(grpc_statuses) and (grpc_status := _first_grpc_status(grpc_statuses)):
+        attempts[-1] = attempts[-1]._replace(grpc_status=grpc_status)
+    return attempts
 
 
-def _request_end(raw: dict[str, bytes]) -> tuple[int | None, int]:
+def _first_grpc_status(texts: Iterable[bytes]) -> str:
+    return next(filter(None, map(parse_status, texts)), "")
+
+
+def _request_end(msec: bytes, time_local: bytes, time_iso8601: bytes) -> tuple[int | None, int]:
     """Return when the request ended by nginx's clock (ns; None if not logged), and how much later it may have been."""
-    if (end := parse_decimal_seconds(raw.get("msec", b""))) is not None and end < LATEST * SECOND:
+    if (end := parse_decimal_seconds(msec)) is not None and end < LATEST * SECOND:
         return end, MILLISECOND
-    if (end := parse_time_local(raw.get("time_local", b""))) is not None:
+    if (end := parse_time_local(time_local)) is not None:
         return end, SECOND
-    return parse_rfc3339(raw.get("time_iso8601", b"")), SECOND
+    return parse_rfc3339(time_iso8601), SECOND
 
 
 def effective_upstream_name(primary: bytes, alternative: bytes) -> str:
@@ -91,6 +84,31 @@ def effective_upstream_name(primary: bytes, alternative: bytes) -> str:
     return decode_text(primary if alternative in MISSING else alternative)
 
 
+def _sole_address(raw: bytes) -> str:
+    return "" if raw in MISSING or LIST_SEPARATOR.search(raw) else decode_text(raw)
+
+
+def _sole_outcome(status: bytes, header_time: bytes, *grpc_statuses: bytes) -> Attempt | None:
+    """Return the outcome of a line's only attempt; None if there are several."""
+    if LIST_SEPARATOR.search(status) or LIST_SEPARATOR.search(header_time):
+        return None
+    attempt = parse_attempts(b":", status, b"-", b"-", header_time)[0]
+    return attempt._replace(grpc_status=_first_grpc_status(grpc_statuses))
+
+
+FACTS = Facts(
+    addr=Fact(("upstream_addr",), _sole_address),
+    verbatim_addr="upstream_addr",
+    outcome=Fact(("upstream_status", "upstream_header_time", *GRPC_STATUS_VARIABLES), _sole_outcome),
+    response_time=Fact(("upstream_response_time",), parse_decimal_seconds),
+    response_length="upstream_response_length",
+    duration=Fact(("request_time",), parse_decimal_seconds),
+    upstream_name=Fact(("proxy_upstream_name", "proxy_alternative_upstream_name"), effective_upstream_name),
+    client="remote_addr",
+    end=Fact(("msec", "time_local", "time_iso8601"), _request_end),
+    clocks=(("msec", parse_decimal_seconds), ("time_local", parse_time_local), ("time_iso8601", parse_rfc3339)),
+    attempts=Fact((*ATTEMPT_LISTS, "upstream_header_time", *GRPC_STATUS_VARIABLES), _parse_attempts),
+)
 _ESSENTIAL = LIST_VARIABLES | {
     "time_local",
     "time_iso8601",
@@ -100,7 +118,14 @@ _ESSENTIAL = LIST_VARIABLES | {
     "proxy_upstream_name",
     "proxy_alternative_upstream_name",
 }
-NGINX = Dialect(variable_shape, value_converter, make_record, essential=_ESSENTIAL, lists=LIST_VARIABLES)
+NGINX = Dialect(
+    variable_shape,
+    value_converter,
+    variable_column,
+    FACTS,
+    essential=_ESSENTIAL,
+    lists=LIST_VARIABLES,
+)
 
 
 def _split_directive(text: str) -> tuple[str, list[str]]:

@@ -7,6 +7,7 @@ which a client may have chosen. Shapes are what a line is parsed by where its te
 import re
 from collections.abc import Callable
 
+from enricher.accesslog.dialect import Column
 from enricher.accesslog.escaping import MISSING, unescape
 
 
@@ -133,6 +134,40 @@ def _list_shape(name: str, address: str, repetitions: str) -> str:
     if name == "upstream_addr":
         return f"(?:{address})?(?:, {address}| : (?:{address})?){repetitions}"
     return f"{_NUMBER}(?:(?:, | : ){_NUMBER}){repetitions}(?: : )?"
+
+
+_USUAL_SECONDS = r"(?:0|[1-9]\d{0,8})\.\d{3}"
+_USUAL_ADDRESS = r"(?:[\d.]++|\[[0-9a-f:]++\]):\d++"
+
+
+def _usual_list(element: str) -> str:
+    """Return the pattern of a list in one group of upstreams, whose elements may be missing."""
+    return f"((?:{element}|-)(?:, (?:{element}|-))*+)"
+
+
+_USUAL_PATTERNS = {
+    "status": r"([1-9]\d\d)",
+    "msec": r"([1-9]\d{9}\.\d{3})",
+    "upstream_addr": f"({_USUAL_ADDRESS}(?:, {_USUAL_ADDRESS})*+|-)",
+    "upstream_status": _usual_list(r"[1-9]\d\d"),
+    "upstream_response_length": _usual_list(r"0|[1-9]\d{0,17}"),
+    "upstream_response_time": _usual_list(_USUAL_SECONDS),
+}
+"""The usual values of variables, where those are fewer than the variable's shape allows."""
+
+
+def variable_column(name: str, _escape: str) -> Column | None:
+    """Return how the values of a variable are read and written in columns; None for text."""
+    shape = variable_shape(name)
+    if shape is None:
+        return None
+    if name in INTEGER_VARIABLES:
+        return Column(_USUAL_PATTERNS.get(name, r"(0|[1-9]\d{0,17})"), is_text=False)
+    if name in SECONDS_VARIABLES:
+        return Column(_USUAL_PATTERNS.get(name, f"({_USUAL_SECONDS})"), is_text=False)
+    if name in LIST_VARIABLES:
+        return Column(_USUAL_PATTERNS.get(name) or _usual_list(r"\d++(?:\.\d{3})?+"))
+    return Column(f"({shape})", recurs=name not in {"remote_addr", "realip_remote_addr", "request_id"})
 
 
 _SECONDS = re.compile(rb"(?:0|[1-9]\d{0,11})(?:\.\d{1,9})?")

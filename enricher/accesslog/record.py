@@ -83,10 +83,6 @@ class ErrorLabels(NamedTuple):
         return cls(code, "true" if retried else "false", origin, protocol)
 
 
-BucketedTime = tuple[float, int] | None
-"""A response time as it is counted: seconds, and the index of the histogram's bucket; None if no time was logged."""
-
-
 @dataclass(slots=True)
 class Record:
     """A parsed line: its values by their names in the output, and the facts for its attribution (times in ns)."""
@@ -111,6 +107,17 @@ def parse_attempts(addr: bytes, status: bytes, time: bytes, length: bytes, heade
     """
     addrs = split_upstream_list(addr)
     statuses, times, lengths, header_times = map(split_upstream_list, (status, time, length, header_time))
+    if len(addrs) == len(statuses) == len(times) == len(lengths) and not header_time:
+        return [
+            Attempt(
+                element[0].decode("utf-8", "backslashreplace"),
+                parse_integer(element[1]),
+                parse_decimal_seconds(element[2]),
+                parse_integer(element[3]),
+            )
+            for element in zip(addrs, statuses, times, lengths, strict=True)
+            if element[0]
+        ]
     return [
         Attempt(
             element.decode("utf-8", "backslashreplace"),
@@ -126,7 +133,9 @@ def parse_attempts(addr: bytes, status: bytes, time: bytes, length: bytes, heade
 
 def split_upstream_list(text: bytes) -> list[bytes]:
     """Return the elements of an upstream list; none for `-` or nothing, which means that no upstream was asked."""
-    return [] if text in {b"", b"-"} else LIST_SEPARATOR.split(text)
+    if text in {b"", b"-"}:
+        return []
+    return LIST_SEPARATOR.split(text) if b" : " in text else text.split(b", ")
 
 
 def parse_integer(text: bytes, max_digits: int = 18) -> int | None:

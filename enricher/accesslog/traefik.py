@@ -9,10 +9,11 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from enricher.accesslog.dialect import Fact, Facts, Token
 from enricher.accesslog.escaping import decode_text, unescape
-from enricher.accesslog.format_compiler import LogFormat, LogFormatError, Token, compile_tokens
+from enricher.accesslog.format_compiler import LogFormat, LogFormatError, compile_tokens
 from enricher.accesslog.json_format import JsonFormat
-from enricher.accesslog.record import Attempt, Record, parse_integer
+from enricher.accesslog.record import Attempt, parse_integer
 from enricher.accesslog.values import INTEGER, MILLISECONDS, NANOSECONDS, WORD, ValueType, make_dialect
 from enricher.timestamps import MILLISECOND, SECOND, parse_rfc3339, parse_time_local
 
@@ -59,7 +60,9 @@ def _unquote(raw: bytes, escape: str) -> Any:
     return unescape(raw[1:-1].replace(b'\\"', b'"') if raw.startswith(b'"') else raw, escape)
 
 
-_QUOTED = ValueType(r'"[^"]*"|-', _unquote)
+_QUOTED = ValueType(r'"[^"]*"|-', _unquote, r'"([^"\\]*+)"')
+_QUOTED_TEXT = ValueType(r'"(?:[^"]|\\")*"|-', _unquote, r'"([^"\\]*+)"')
+"""Text whose quotes, but not whose backslashes, are escaped."""
 _COMMON_TYPES = {
     "time_local": ValueType(r"\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}|-", unescape),
     "status": INTEGER,
@@ -70,7 +73,9 @@ _COMMON_TYPES = {
     "remote_addr": ValueType(r"[0-9A-Fa-f.:\[\]]+(?:, ?[0-9A-Fa-f.:\[\]]+)*|-|", unescape),
     "request_method": WORD,
     "server_protocol": WORD,
-    "request_uri": ValueType(r"\S*", unescape),
+    "request_uri": ValueType(r"\S*", unescape, r'([^\s"]*)'),
+    "http_referer": _QUOTED_TEXT,
+    "http_user_agent": _QUOTED_TEXT,
     "router_name": _QUOTED,
     "upstream_url": _QUOTED,
     "request_time": MILLISECONDS,
@@ -109,49 +114,88 @@ def _split_tokens(text: str) -> Iterator[Token]:
     yield Token("", text[end:], end + 1)
 
 
-def make_record(raw: dict[str, bytes], fields: dict[str, Any]) -> Record:
-    """Return the record of a line of either format: JSON has times in ns, the common log format in ms."""
-    is_json = "start_time" in raw
-    start = parse_rfc3339(raw["start_time"]) if is_json else parse_time_local(raw.get("time_local", b""))
-    duration = _parse_ns(raw.get("request_time", b""), 1 if is_json else MILLISECOND)
-    return Record(
-        fields,
-        _parse_attempts(raw, duration),
-        end=None if start is None or duration is None else start + duration,
-        end_uncertainty=MILLISECOND if is_json else SECOND,
-        duration=duration,
-        upstream_name=raw.get("service_name", b"").partition(b"@")[0].decode("utf-8", "replace"),
-        client=raw.get("remote_addr", b"").decode("utf-8", "replace"),
-    )
+def _parse_address(url: bytes) -> str:
+    """Return the server of a URL; empty for `-` or nothing."""
+    addr = decode_text(_URL_SCHEME.sub(b"", url.strip(b'"'), count=1).partition(b"/")[0])
+    return "" if addr == "-" else addr
 
 
-def _parse_attempts(raw: dict[str, bytes], duration: int | None) -> list[Attempt]:
-    """Return the last attempt. Without a time of its own it took as long as the request, if it was the only one."""
-    url = raw.get("upstream_url", b"").strip(b'"')
-    addr = decode_text(_URL_SCHEME.sub(b"", url, count=1).partition(b"/")[0])
-    if addr in {"", "-"}:
-        return []
-    response_time = _parse_ns(raw.get("upstream_response_time", b""), 1)
-    if response_time is None:
-        response_time = duration
-    if raw.get("retries", b"0") not in {b"", b"0"}:
-        response_time = None
-    status = raw.get("upstream_status") or raw.get("status", b"")
-    # For a 502 or 504 that Traefik made itself, this is the length of its own text.
-    length = b"" if status in {b"502", b"504"} else raw.get("upstream_response_length", b"")
-    return [Attempt(addr, parse_integer(status, max_digits=9) or None, response_time, parse_integer(length))]
+def _parse_outcome(upstream_status: bytes, status: bytes) -> Attempt:
+    """Return an attempt with nothing but its status."""
+    return Attempt("", parse_integer(upstream_status or status, max_digits=9) or None, None, None)
 
 
-def _parse_ns(raw: bytes, unit: int) -> int | None:
-    """Return, in ns, a whole number of units of `unit` ns each."""
+def _parse_response_time(upstream_response_time: bytes, request_time: bytes, retries: bytes) -> int | None:
+    """Return how long the attempt took (ns), if it was the only one.
+
+    Without a time of its own it took as long as the request.
+    """
+    if retries not in {b"", b"0"}:
+        return None
+    time = parse_integer(upstream_response_time)
+    return parse_integer(request_time) if time is None else time
+
+
+def _parse_upstream_name(service_name: bytes) -> str:
+    return service_name.partition(b"@")[0].decode("utf-8", "replace")
+
+
+def _parse_milliseconds(raw: bytes) -> int | None:
     number = parse_integer(raw)
-    return None if number is None else number * unit
+    return None if number is None else number * MILLISECOND
 
 
+def _parse_end(start: int | None, duration: int | None, uncertainty: int) -> tuple[int | None, int]:
+    return None if start is None or duration is None else start + duration, uncertainty
+
+
+def _parse_json_attempts(
+    url: bytes, upstream_status: bytes, status: bytes, length: bytes, *times: bytes
+) -> list[Attempt]:
+    """Return the last attempt; the times are those that its response time is derived from."""
+    addr, outcome = _parse_address(url), _parse_outcome(upstream_status, status)
+    # For a 502 or 504 that Traefik made itself, this is the length of its own text.
+    response_length = None if outcome.status in {502, 504} else parse_integer(length)
+    response_time = _parse_response_time(*times)
+    return [outcome._replace(addr=addr, response_time=response_time, response_length=response_length)] if addr else []
+
+
+COMMON_FACTS = Facts(
+    addr=Fact(("upstream_url",), _parse_address),
+    verbatim_addr="",
+    outcome=Fact(("upstream_status", "status"), _parse_outcome),
+    response_time=Fact(("request_time",), _parse_milliseconds),
+    duration=Fact(("request_time",), _parse_milliseconds),
+    client="remote_addr",
+    end=Fact(
+        ("time_local", "request_time"),
+        lambda start, duration: _parse_end(parse_time_local(start), _parse_milliseconds(duration), SECOND),
+    ),
+    clocks=(("time_local", parse_time_local),),
+    clock_is_start=True,
+)
+JSON_FACTS = COMMON_FACTS._replace(
+    response_time=Fact(("upstream_response_time", "request_time", "retries"), _parse_response_time, recurs=False),
+    response_length="upstream_response_length",
+    duration=Fact(("request_time",), parse_integer, recurs=False),
+    upstream_name=Fact(("service_name",), _parse_upstream_name),
+    end=Fact(
+        ("start_time", "request_time"),
+        lambda start, duration: _parse_end(parse_rfc3339(start), parse_integer(duration), MILLISECOND),
+    ),
+    clocks=(("start_time", parse_rfc3339),),
+    attempts=Fact(
+        (
+            *("upstream_url", "upstream_status", "status", "upstream_response_length"),
+            *("upstream_response_time", "request_time", "retries"),
+        ),
+        _parse_json_attempts,
+    ),
+)
 TRAEFIK_COMMON = make_dialect(
     _COMMON_TYPES,
-    make_record,
+    facts=COMMON_FACTS,
     essential=frozenset({"time_local", "status", "request_time", "upstream_url", "remote_addr"}),
     text=ValueType(None, _unquote),
 )
-TRAEFIK_JSON = make_dialect(_JSON_TYPES, make_record, essential=frozenset())
+TRAEFIK_JSON = make_dialect(_JSON_TYPES, facts=JSON_FACTS, essential=frozenset())

@@ -3,14 +3,17 @@
 They serve the proxies whose variables are described in a table; those of nginx are in nginx_variables.py.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
+import orjson
+
+from enricher.accesslog.columns import Memo
+from enricher.accesslog.dialect import Column, Dialect, Facts
 from enricher.accesslog.escaping import MISSING, decode_text, unescape
-from enricher.accesslog.format_compiler import Dialect
 from enricher.accesslog.nginx_variables import Seconds, convert_integer
-from enricher.accesslog.record import Record, parse_integer
+from enricher.accesslog.record import parse_integer
 from enricher.timestamps import MILLISECOND
 
 
@@ -21,6 +24,19 @@ class ValueType(NamedTuple):
     """A shape as in nginx_variables.py; None for text."""
     convert: Callable[[bytes, str], Any]
     """Converts a raw text, given the format's way to escape, to the value to write out."""
+    usual: str = ""
+    """The values that columns have: a regular expression with one group, if that is not the shape itself."""
+    is_text: bool = True
+    """Whether the values are texts, not numbers."""
+    convert_column: Callable[[Sequence[bytes]], Sequence[bytes]] | None = None
+    """Converts the usual raw texts to JSON; None if they are JSON, or texts."""
+
+    @property
+    def column(self) -> Column | None:
+        """Return how the values are read and written in columns; None for text."""
+        if self.shape is None:
+            return None
+        return Column(self.usual or f"({self.shape})", self.is_text, self.convert_column)
 
 
 def _convert_prefixed_integer(raw: bytes, escape: str) -> Any:
@@ -36,14 +52,44 @@ def _convert_fraction(raw: bytes, escape: str, digits: int) -> Any:
     return Seconds(b"%b.%b" % (padded[:-digits].lstrip(b"0") or b"0", padded[-digits:]))
 
 
+def memorised(convert: Callable[[bytes, str], Any]) -> Callable[[Sequence[bytes]], Sequence[bytes]]:
+    """Return a converter of columns from a converter of single values that need no unescaping."""
+    memo = Memo(lambda raw: dump_value(convert(raw, "none")))
+    return lambda column: list(map(memo.__getitem__, column))
+
+
+def dump_value(value: object) -> bytes:
+    """Return a value as JSON; seconds as the proxy wrote them."""
+    return value.text if isinstance(value, Seconds) else orjson.dumps(value)
+
+
+def _nanoseconds_as_json(column: Sequence[bytes]) -> Sequence[bytes]:
+    return [b"0." + raw.zfill(9) if len(raw) < 10 else b"%b.%b" % (raw[:-9], raw[-9:]) for raw in column]
+
+
 TEXT = ValueType(None, unescape)
 WORD = ValueType(r'[^\s"]*', unescape)
 """Something without a space or a quote, of which no client can add more."""
-INTEGER = ValueType(r"\d+|-|", convert_integer)
-PREFIXED_INTEGER = ValueType(r"\+?\d+|-|", _convert_prefixed_integer)
+USUAL_INTEGER = r"(0|[1-9]\d{0,17})"
+"""A number as JSON has it, which fits into 64 bits."""
+INTEGER = ValueType(r"\d+|-|", convert_integer, USUAL_INTEGER, is_text=False)
+PREFIXED_INTEGER = ValueType(r"\+?\d+|-|", _convert_prefixed_integer, rf"\+?{USUAL_INTEGER}", is_text=False)
 """A whole number that may have a `+` before it."""
-MILLISECONDS = ValueType(r"\+?-?\d+|-|", partial(_convert_fraction, digits=3))
-NANOSECONDS = ValueType(r"\d+|-|", partial(_convert_fraction, digits=9))
+_convert_milliseconds = partial(_convert_fraction, digits=3)
+MILLISECONDS = ValueType(
+    r"\+?-?\d+|-|",
+    _convert_milliseconds,
+    r"(\+?-?\d{1,11}|-|)",
+    is_text=False,
+    convert_column=memorised(_convert_milliseconds),
+)
+NANOSECONDS = ValueType(
+    r"\d+|-|",
+    partial(_convert_fraction, digits=9),
+    USUAL_INTEGER,
+    is_text=False,
+    convert_column=_nanoseconds_as_json,
+)
 
 
 def parse_milliseconds(raw: bytes) -> int | None:
@@ -54,8 +100,8 @@ def parse_milliseconds(raw: bytes) -> int | None:
 
 def make_dialect(
     types: Mapping[str, ValueType],
-    make_record: Callable[[dict[str, bytes], dict[str, Any]], Record],
     *,
+    facts: Facts,
     essential: frozenset[str],
     text: ValueType = TEXT,
     prefix: str = "",
@@ -72,4 +118,7 @@ def make_dialect(
             return decode_text  # most of a line's values, so this is where its time goes
         return lambda raw: convert(raw, escape)
 
-    return Dialect(shape, converter, make_record, essential=essential, prefix=prefix)
+    def column(name: str, _escape: str) -> Column | None:
+        return types.get(name, text).column
+
+    return Dialect(shape, converter, column, facts, essential=essential, prefix=prefix)

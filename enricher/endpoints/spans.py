@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from enricher.endpoints.history import History
 from enricher.endpoints.slices import IDENTITY
 from enricher.endpoints.tenure import FOREVER, Tenure, ports_overlap
 from enricher.timestamps import SECOND
@@ -43,18 +42,6 @@ def spans_of_port(tenures: list[Tenure], port: int | None, certain_until: int = 
         _span(tenure, [t for t in tenures if t.since > tenure.since and not _share_address(tenure, t)], certain_until)
         for tenure in tenures
     ]
-
-
-def sole_holder_since(history: History, ip: str) -> int | None:
-    """Return since when (ns) the present holder of an IP has been its only holder; None if there is no such time.
-
-    Any attempt that began later is `exact`, as long as the watch is in sync.
-    """
-    tenures = history.tenures_of_ip(ip)
-    holders = [tenure for tenure in tenures if tenure.until == FOREVER]
-    if history.is_snapshot or len(holders) != 1:
-        return None
-    return max(t.since if t is holders[0] else t.until_latest for t in tenures)
 
 
 def _span(tenure: Tenure, successors: Iterable[Tenure], history_certain_until: int) -> Span:

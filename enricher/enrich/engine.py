@@ -1,59 +1,32 @@
-"""Turns lines into JSON lines and counts, by joining each record with the holders of its upstream addresses. Pure."""
+"""Turns lines into JSON lines and counts, by joining each request with the holders of its upstream addresses. Pure.
 
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+A batch of lines goes through four steps, each of which calls only the next:
+1. It is parsed: most lines as columns (batch.py).
+2. Its attempts are attributed (attributed.py), with what is cached of their addresses (owners.py).
+3. The ordinary lines of each column are counted and rendered together (attributed.py).
+4. All other lines are attributed, counted and rendered one by one (single_lines.py).
+"""
 
-from enricher.accesslog.detection import FormatDetector, FormatTimeline
-from enricher.accesslog.error_log import ErrorLine
-from enricher.accesslog.format_compiler import LogFormat
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from enricher.accesslog.detection import FormatDetector
 from enricher.accesslog.profiles import Format
-from enricher.accesslog.record import Attempt, BucketedTime, ErrorLabels, Record
-from enricher.endpoints.attribution import Attribution, Histories, attribute_client, service_of_attribution
-from enricher.endpoints.history import History
-from enricher.endpoints.slices import Service
-from enricher.enrich import fastpath
-from enricher.enrich.error_correlation import ErrorCorrelator, error_origin
-from enricher.enrich.fastpath import FastPath, patterns
+from enricher.endpoints.attribution import Histories
+from enricher.enrich.attributed import AttributedColumns
+from enricher.enrich.batch import Batch, Layouts
+from enricher.enrich.error_correlation import ErrorCorrelator
 from enricher.enrich.holding import HOLD_TIMEOUT, HoldPolicy
-from enricher.enrich.output import (
-    TemplateCache,
-    attempt_fields,
-    attribution_fields,
-    client_fields,
-    dump_line,
-    format_seconds,
-    line_time,
-    message_fields,
-    variable_fields,
-)
-from enricher.enrich.parsed_line import ParsedLine, attribute_line, parse_line
-from enricher.enrich.windows import request_window
-from enricher.line import Block, Line, Source
-from enricher.timestamps import parse_rfc3339
+from enricher.enrich.output import LineTemplate, OutputTemplates
+from enricher.enrich.owners import Owners
+from enricher.enrich.parsed_line import ParsedLine
+from enricher.enrich.single_lines import Counts, SingleLines, Tools
+from enricher.line import Line, Source
 from enricher.vocabulary import LineKind
 
 MAX_UNCOUNTED = 250_000
-"""Largest number of lines of the fast path that wait to be counted together."""
-MAX_FAST_PATHS = 50
-"""Largest number of formats with a fast path."""
-
-
-class Counts(fastpath.Counts, Protocol):
-    """Counts lines, attempts, failures and edges; enricher.metrics.counters implements it."""
-
-    def count_line(self, kind: str, lines: int = 1) -> None: ...
-
-    def count_attempt(self, attribution: Attribution, attempt: Attempt, *, retried: bool, origin: str) -> None: ...
-
-    def count_attempts(
-        self, attribution: Attribution, times: Sequence[BucketedTime], errors: Mapping[ErrorLabels, int]
-    ) -> None: ...
-
-    def count_failure(self, attribution: Attribution, reason: str) -> None: ...
-
-    def count_edge(self, client: Service | None, service: Service | None, *, failed: bool) -> None: ...
+"""Largest number of access lines whose attempts wait to be counted together."""
 
 
 class Output(NamedTuple):
@@ -67,19 +40,6 @@ class Hold(NamedTuple):
     """The next line must wait until this time (ns since the epoch), or until the histories change."""
 
     until: int
-
-
-@dataclass(slots=True)
-class _Batch:
-    """Lines of one source, of which the first `enriched` have been enriched."""
-
-    source: Source
-    lines: Sequence[Line]
-    enriched: int = 0
-    remaining: deque[ParsedLine] | None = None
-    """The lines that the slow path has yet to enrich; None before the fast path has taken its turn."""
-    formats: FormatTimeline | None = None
-    """The formats that the lines may have."""
 
 
 class Enricher:
@@ -98,17 +58,11 @@ class Enricher:
         pod_variable: str = "",
         count_only: bool = False,
     ) -> None:
-        self._histories = Histories(History(), History())
-        self._detector, self._counts = detector, counts
-        self._pod_variable = pod_variable
-        self._templates = TemplateCache(node)
-        self._count_only = count_only
-        self._fast_paths: dict[Format, FastPath | None] = {}
+        self._detector, self._layouts = detector, Layouts(pod_variable, count_only=count_only)
+        self._tools = Tools(Owners(), counts, OutputTemplates(node), HoldPolicy(), pod_variable, count_only)
         self._last_formats: dict[Source, Format] = {}
-        """The format of each source's last line that took the slow path."""
-        self._uncounted = 0
         self._correlators: defaultdict[Source, ErrorCorrelator] = defaultdict(ErrorCorrelator)
-        self._hold_policy = HoldPolicy()
+        self._uncounted = 0
 
     def enrich(
         self,
@@ -123,113 +77,85 @@ class Enricher:
         histories as they are. A line waits if no pod is known to hold its address, so that a watch that lags behind can
         catch up. The lines after a Hold are enriched when the next item is requested.
         """
-        batch = _Batch(source, lines)
+        formats = self._detector.timeline_for(source, source.profile, _stdout_texts(lines))
+        batch = Batch(source, lines, formats, self._layouts, self._last_formats.get(source))
+        if batch.last_format:
+            self._last_formats[source] = batch.last_format
+        correlator = self._correlators[source]
+        _add_errors(correlator, batch.singles.values())
         while True:
-            self._histories = histories
-            data, until = self._advance(batch, clock())
+            self._tools.owners.use(histories)
+            data, until = self._advance(batch, correlator, clock())
             yield Output(data, batch.enriched)
             if not until:
                 return
             yield Hold(until)
 
-    def _advance(self, batch: _Batch, now: int | None) -> tuple[bytes, int]:
+    def _advance(self, batch: Batch, correlator: ErrorCorrelator, now: int | None) -> tuple[bytes, int]:
         """Return JSON lines, and until when (ns) the next line of the batch must wait; 0 if all are enriched."""
-        if batch.formats is None:
-            batch.formats = self._detector.timeline_for(batch.source, batch.source.profile, _stdout_texts(batch.lines))
-        formats = batch.formats
-        out = self._take_fast_path(batch, formats, now) if batch.remaining is None else []
-        if batch.remaining is None:
-            # All are parsed before the first is enriched: an error line may come after the access line it explains.
-            lines = batch.lines[batch.enriched :] if batch.enriched < len(batch.lines) else ()
-            batch.remaining = deque(parse_line(formats, line) for line in lines)
-            self._add_errors(batch.source, batch.remaining)
-        while batch.remaining:
-            data = self._enrich_line(batch.source, batch.remaining[0], now)
+        begin, end, until = batch.enriched, len(batch.block), 0
+        groups = self._attribute(batch, correlator, now)
+        rows = {number: (group, row) for group in groups for number, row in group.particular_lines()}
+        single_lines, out = SingleLines(self._tools, batch, correlator, now), dict[int, bytes]()
+        for number in sorted([*rows, *(number for number in batch.singles if number >= begin)]):
+            if number in rows:
+                group, row = rows[number]
+                data = single_lines.enrich_row(group, row, self._template(batch, group))
+            else:
+                data = single_lines.enrich(batch.singles[number])
             if data is None:
-                return b"".join(out), (batch.remaining[0].at or 0) + HOLD_TIMEOUT
-            out.append(data)
-            batch.remaining.popleft()
-            batch.enriched += 1
-        return b"".join(out), 0
-
-    def _enrich_line(self, source: Source, parsed: ParsedLine, now: int | None) -> bytes | None:
-        """Return the JSON line, or None if the line must wait."""
-        if parsed.format:
-            self._last_formats[source] = parsed.format
-        cut_off = self._correlators[source].cut_off_attempts(parsed.record, parsed.windows) if parsed.record else ()
-        attributions = attribute_line(self._histories, parsed, self._pod_variable, cut_off)
-        if now is not None and self._hold_policy.must_hold(parsed, attributions, now):
-            return None
-        return self._render(source, parsed, attributions)
-
-    def _fast_path(self, log_format: Format | None) -> FastPath | None:
-        """Return the fast path of a format; None if it has none."""
-        if not isinstance(log_format, LogFormat):
-            return None
-        if log_format not in self._fast_paths:
-            if len(self._fast_paths) >= MAX_FAST_PATHS:
-                self._forget_fast_paths()
-            compiled = patterns(log_format, count_only=self._count_only)
-            self._fast_paths[log_format] = FastPath(log_format, compiled, self._counts) if compiled else None
-        return self._fast_paths[log_format]
-
-    def _forget_fast_paths(self) -> None:
-        """Forget all formats, after a controller's format has changed many times."""
-        self.update_counts()
-        for fast_path in filter(None, self._fast_paths.values()):
-            fast_path.stop_listening()
-        self._fast_paths.clear()
-        self._templates.forget_formats()
-
-    def _take_fast_path(self, batch: _Batch, formats: FormatTimeline, now: int | None) -> list[bytes]:
-        """Return the JSON lines that the fast path makes of a batch; single lines take the slow path on the way."""
-        block = batch.lines
-        if not isinstance(block, Block) or not len(block):
-            return []
-        possible = formats.formats_if_stable(lambda: (parse_rfc3339(raw.partition(b" ")[0]) for raw in block.raw_lines))
-        if not possible:
-            return []
-        fast_path = self._fast_path(formats.single_format(possible, self._last_formats.get(batch.source)))
-        if fast_path is None:
-            return []
-        template = [] if self._count_only else self._templates.template(batch.source, fast_path.log_format)
-        if template is None:
-            return []
-        columns = fast_path.read(block)
-        if not fast_path.written_before(self._histories.pods.certain_until, columns):
-            return []
-        slow_lines = dict[int, ParsedLine]()
-
-        def parse(index: int) -> ParsedLine:
-            return slow_lines.get(index) or parse_line(formats, block.parse_frames(block.raw_lines[index])[0])
-
-        slow_lines.update((index, parse(index)) for index in sorted(columns.slow))
-        correlator = self._correlators[batch.source]
-        self._add_errors(batch.source, slow_lines.values())
-
-        def take_slow_path(index: int) -> bytes | None:
-            return self._enrich_line(batch.source, parse(index), now)
-
-        done = fast_path.run(columns, template, self._histories, correlator, take_slow_path)
-        self._counts.count_line(LineKind.ACCESS, done.fast)
-        self._uncounted += done.fast
+                end, until = number, (batch.time_of(number) or 0) + HOLD_TIMEOUT
+                break
+            out[number] = data
+        lines = [b""] * (end - begin)
+        for group in groups:
+            lines = self._enrich_ordinary(batch, group, lines)
+        for number, data in out.items():
+            lines[number - begin] = data
+        batch.enriched = end
+        self._uncounted += end - begin
         if self._uncounted > MAX_UNCOUNTED:
             self.update_counts()
-        batch.enriched = done.size
-        if done.size < columns.size:
-            batch.remaining = deque(parse(index) for index in range(done.size, columns.size))
-        return [done.data]
+        return b"".join(lines), until
 
-    def _add_errors(self, source: Source, lines: Iterable[ParsedLine]) -> None:
-        for parsed in lines:
-            if parsed.error and parsed.error.reason and parsed.at is not None:
-                self._correlators[source].add(parsed.error, parsed.at)
+    def _attribute(self, batch: Batch, correlator: ErrorCorrelator, now: int | None) -> list[AttributedColumns]:
+        """Return the lines in columns that have not been enriched yet, with their owners."""
+        groups = []
+        may_hold = None if now is None else lambda addr: self._tools.hold_policy.may_hold(addr, now)
+        for log_format, all_columns in batch.columns:
+            if columns := all_columns.after(batch.enriched) if batch.enriched else all_columns:
+                group = AttributedColumns(columns, self._tools.owners, log_format)
+                group.attribute(
+                    pod_variable=self._tools.pod_variable, cut_off=correlator.cut_off_upstreams(), may_hold=may_hold
+                )
+                groups.append(group)
+        return groups
+
+    def _enrich_ordinary(self, batch: Batch, group: AttributedColumns, lines: list[bytes]) -> list[bytes]:
+        """Count the ordinary lines of a group, and put their JSON where they belong among the lines of a batch."""
+        rows = group.rows_before(batch.enriched + len(lines))
+        self._tools.counts.count_line(LineKind.ACCESS, group.count_ordinary(rows, self._tools.counts))
+        if self._tools.count_only:
+            return lines
+        rendered = group.render(self._template(batch, group), rows)
+        if rows == len(lines):
+            return rendered
+        for number, data in zip(group.columns.numbers, rendered, strict=False):
+            lines[number - batch.enriched] = data
+        return lines
+
+    def _template(self, batch: Batch, group: AttributedColumns) -> LineTemplate:
+        block = batch.block
+        return self._tools.templates.line(batch.source, block.stream, group.layout, framed=block.framed)
+
+    # --- the state between batches -------------------------------------------------------------------------------
 
     def update_counts(self) -> None:
-        """Bring the counts up to date: the fast path counts many lines at a time."""
-        for fast_path in filter(None, self._fast_paths.values()):
-            for attribution, times, errors in fast_path.take_counts():
-                self._counts.count_attempts(attribution, times, errors)
+        """Bring the counts up to date: the attempts of many lines are counted at a time."""
+        for owner in self._tools.owners.take_uncounted():
+            self._tools.counts.count_attempts(owner.attribution, owner.times, owner.errors)
+            owner.times.clear()
+            owner.errors.clear()
         self._uncounted = 0
 
     def format_texts(self, source: Source, at: int) -> tuple[str, ...]:
@@ -243,72 +169,18 @@ class Enricher:
         self._correlators.pop(source, None)
         self._last_formats.pop(source, None)
         self._detector.forget(source)
-        self._templates.forget(source)
-
-    # --- rendering: one JSON object, and its counts --------------------------------------------------------------
-
-    def _render(self, source: Source, parsed: ParsedLine, attributions: list[Attribution]) -> bytes:
-        self._counts.count_line(parsed.kind)
-        line, record = parsed.line, parsed.record
-        out: dict[str, Any] = {"time": line_time(line, record), "kind": parsed.kind}
-        if record:
-            out |= variable_fields(record)
-            out["attempts"] = self._attempt_objects(source, parsed, record, attributions)
-        else:
-            out |= message_fields(line.text)
-        if parsed.error:
-            out |= self._error_fields(parsed.error, attributions)
-        elif parsed.kind is LineKind.PARSE_ERROR:
-            out["parse_error"] = "the line does not fit the log format"
-        if attributions:
-            out |= attribution_fields(attributions[-1])
-        if record and (client := attribute_client(self._histories, record.client, request_window(record, parsed.at))):
-            out |= client_fields(client)
-            if attributions:
-                callee = service_of_attribution(self._histories, record.attempts[-1].addr, attributions[-1])
-                self._counts.count_edge(client.service, callee, failed=record.attempts[-1].failed)
-        if line.cut:
-            out |= {"truncated": True, "truncated_bytes": line.cut}
-        out["source"] = self._templates.source(source, line.stream)
-        return b"" if self._count_only else dump_line(out)
-
-    def _attempt_objects(
-        self, source: Source, parsed: ParsedLine, record: Record, attributions: list[Attribution]
-    ) -> list[dict[str, Any]]:
-        if not record.attempts:
-            return []
-        reasons = self._correlators[source].claim_reasons(record, parsed.windows)
-        last, out = len(record.attempts) - 1, []
-        for index, (attempt, attribution, reason) in enumerate(
-            zip(record.attempts, attributions, reasons, strict=True)
-        ):
-            origin = error_origin(attempt, reason)
-            self._counts.count_attempt(attribution, attempt, retried=index < last, origin=origin)
-            if attempt.reason:
-                self._counts.count_failure(attribution, attempt.reason)
-            response_time = None if attempt.response_time is None else format_seconds(attempt.response_time)
-            fields = attempt_fields(attempt.addr, attempt.status, response_time, attempt.response_length)
-            fields |= attribution_fields(attribution, uid=True)
-            optional = (
-                ("origin", origin),
-                ("reason", reason or attempt.reason),
-                ("grpc_status", attempt.grpc_status if attempt.grpc_failed else ""),
-            )
-            out.append(fields | {name: value for name, value in optional if value})
-        return out
-
-    def _error_fields(self, error: ErrorLine, attributions: list[Attribution]) -> dict[str, Any]:
-        out: dict[str, Any] = {"level": error.level, "connection": error.connection, **error.fields}
-        if error.upstream:
-            out["upstream"] = error.upstream
-        if error.reason:
-            out["reason"] = error.reason
-            self._counts.count_failure(attributions[0], error.reason)
-        return out
+        self._tools.templates.forget(source)
 
 
-def _stdout_texts(lines: Iterable[Line]) -> Iterator[bytes]:
-    """Yield the texts of the lines of stdout; a block is framed when the first is requested."""
+def _add_errors(correlator: ErrorCorrelator, singles: Iterable[ParsedLine]) -> None:
+    """Add all error lines before the first line is enriched: one may come after the access line that it explains."""
+    for parsed in singles:
+        if parsed.error and parsed.error.reason and parsed.at is not None:
+            correlator.add(parsed.error, parsed.at)
+
+
+def _stdout_texts(lines: Sequence[Line]) -> Iterator[bytes]:
+    """Yield the texts of the lines of stdout; the lines of a block are framed when the first is requested."""
     for line in lines:
         if line.stream != "stderr":
             yield line.text

@@ -21,7 +21,7 @@ MAX_WAIT = 600 * SECOND
 """Ns for which an error line waits: the longest request whose line it can still explain."""
 STAMP_TOLERANCE = 20 * MILLISECOND
 """Ns by which nginx's clock and the runtime's stamps may differ."""
-_DURING_ANSWER = re.compile(rb"while (?:reading upstream|processing upgraded)")
+_DURING_ANSWER = re.compile(rb"while (?:reading upstream|proxying upgraded)")
 
 
 class PendingError(NamedTuple):
@@ -41,6 +41,9 @@ class PendingError(NamedTuple):
 class ErrorCorrelator:
     """The error lines of one source that no access line has claimed so far."""
 
+    variables = ("remote_addr", "request", "request_method", "request_uri", "server_protocol")
+    """The variables that a record must have, if its format has them, to be compared with error lines."""
+
     def __init__(self) -> None:
         self._pending: deque[PendingError] = deque(maxlen=MAX_PENDING)
 
@@ -52,13 +55,14 @@ class ErrorCorrelator:
         answered = _DURING_ANSWER.search(error.message) is not None
         self._pending.append(PendingError(at, answered, error.reason, client, request, error.upstream))
 
-    def cut_off_upstreams(self) -> set[bytes]:
-        """Return the upstreams whose answers were cut off, so that even a 200 of theirs may have its reason here."""
-        return {error.upstream.encode() for error in self._pending if error.answered}
+    @property
+    def has_errors(self) -> bool:
+        """Return whether any error line waits."""
+        return bool(self._pending)
 
-    def upstreams(self) -> set[bytes]:
-        """Return the upstreams of all error lines that wait."""
-        return {error.upstream.encode() for error in self._pending}
+    def cut_off_upstreams(self) -> set[str]:
+        """Return the upstreams whose answers were cut off, so that even a 200 of theirs may have its reason here."""
+        return {error.upstream for error in self._pending if error.answered}
 
     def cut_off_attempts(self, record: Record, windows: Sequence[Window | None]) -> list[int]:
         """Return the indexes of the attempts whose answers were cut off, so that no pod completed them."""

@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-from enricher.endpoints.attribution import Attribution
-from enricher.enrich.parsed_line import ParsedLine
 from enricher.timestamps import SECOND
 
 HOLD_TIMEOUT = SECOND
@@ -21,24 +19,21 @@ class HoldPolicy:
         self._backoffs: dict[str, int] = {}
         """Until when (ns) no line waits for an address."""
 
-    def must_hold(self, parsed: ParsedLine, attributions: Sequence[Attribution], now: int) -> bool:
-        """Return whether a line waits at `now` (ns): it is young, and the watch may soon explain its address.
+    def may_hold(self, address: str, now: int) -> bool:
+        """Return whether a line may have to wait for an address at `now` (ns)."""
+        return self._backoffs.get(address, 0) < now
 
-        A line that waited and whose address stayed unknown, such as one outside the cluster, starts a backoff.
+    def must_hold(self, addresses: Sequence[str], at: int | None, now: int) -> bool:
+        """Return whether a line waits at `now` (ns): it is young, and the watch may soon explain its addresses.
+
+        `addresses` are those whose attribution may change; `at` is when the line was written (ns). A line that waited
+        and whose address stayed unknown, such as one outside the cluster, starts a backoff.
         """
-        addresses = _changeable_addresses(parsed, attributions)
-        if parsed.at is not None and abs(now - parsed.at) < HOLD_TIMEOUT:
-            return any(self._backoffs.get(address, 0) < now for address in addresses)
+        if at is not None and abs(now - at) < HOLD_TIMEOUT:
+            return any(self.may_hold(address, now) for address in addresses)
         for address in addresses:
             if len(self._backoffs) >= MAX_HOLD_BACKOFFS:
                 self._backoffs.clear()
-            if self._backoffs.get(address, 0) < now:
+            if self.may_hold(address, now):
                 self._backoffs[address] = now + HOLD_BACKOFF
         return False
-
-
-def _changeable_addresses(parsed: ParsedLine, attributions: Sequence[Attribution]) -> list[str]:
-    """Return the addresses whose attribution may change when the watch catches up."""
-    record, error = parsed.record, parsed.error
-    addresses = [attempt.addr for attempt in record.attempts] if record else [error.upstream if error else ""]
-    return [address for address, attribution in zip(addresses, attributions, strict=False) if attribution.may_change]

@@ -1,20 +1,17 @@
 """The fields of docs/output.md, as JSON. Pure."""
 
-import re
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
-from enricher.accesslog.escaping import unescape
-from enricher.accesslog.format_compiler import LogFormat
-from enricher.accesslog.nginx_variables import ATTEMPT_LISTS, INTEGER_VARIABLES, SECONDS_VARIABLES, Seconds
-from enricher.accesslog.record import Record
+from enricher.accesslog.columns import Layout
+from enricher.accesslog.nginx_variables import Seconds
+from enricher.accesslog.record import Attempt, Record
 from enricher.endpoints.attribution import Attribution
 from enricher.endpoints.slices import Owner
 from enricher.line import Line, Source
 from enricher.text import escape_bytes
 from enricher.timestamps import MILLISECOND, format_rfc3339
-from enricher.vocabulary import LineKind
 
 RESERVED_NAMES = frozenset(
     (
@@ -47,59 +44,79 @@ RESERVED_NAMES = frozenset(
 )
 """Names that have a meaning of their own in the output; a format's variable of that name is written as `log_<name>`."""
 
-NEEDS_ESCAPING = re.compile(rb"[\\\x00-\x1f\x7f-\xff]")
-"""Bytes that nginx may have escaped or that JSON must escape; values tested with this contain no raw quote."""
-_GAP = rb"\u0001"
+
+class LineTemplate(NamedTuple):
+    """The JSON of the access lines of one layout from one source, in pieces."""
+
+    opening: tuple[bytes | None, ...]
+    """The beginning of a line, up to its attempts; None stands for the time, and then for each of the columns."""
+    columns: tuple[int, ...]
+    """The numbers of the columns of the fields."""
+    closing: bytes
+    """The end of a line."""
 
 
-class TemplateCache:
-    """The parts of the output that are the same for all lines of a source, and for all lines of a format."""
+ATTEMPT = b'{"addr":"%b","status":%b,"response_time":%b,"response_length":%b,%b%b}'
+"""An attempt: its address, status, response time and length, its attribution, and what only some attempts have."""
+
+
+def attempt_particulars(origin: str, reason: str, attempt: Attempt) -> bytes:
+    """Return what only attempts have that failed, as the end of their JSON objects."""
+    particulars = b',"origin":"%b"' % origin.encode() if origin else b""
+    if reason:
+        particulars += b',"reason":"%b"' % reason.encode()
+    if attempt.grpc_failed:
+        particulars += b',"grpc_status":"%b"' % attempt.grpc_status.encode()
+    return particulars
+
+
+class OutputTemplates:
+    """The parts of the output that are the same for all lines of a source, and for all lines of a layout."""
 
     def __init__(self, node: str) -> None:
         self._node = node
-        self._templates: dict[tuple[Source, LogFormat], list[bytes] | None] = {}
-        self._sources: dict[tuple[Source, str], dict[str, str]] = {}
+        self._sources: dict[tuple[Source, str], bytes] = {}
+        self._lines: dict[tuple[Source, str, Layout, bool], LineTemplate] = {}
 
-    def source(self, source: Source, stream: str) -> dict[str, str]:
-        """Return the object that names a source and a stream of it."""
-        fields = self._sources.get((source, stream))
-        if fields is None:
+    def source(self, source: Source, stream: str) -> bytes:
+        """Return the end of a line: what names its source and the stream of it."""
+        closing = self._sources.get((source, stream))
+        if closing is None:
             fields = {"namespace": source.namespace, "pod": source.pod, "node": self._node}
             fields |= {"container": source.container, "stream": stream, "path": "" if source.pod else source.path}
             fields = {name: escape_bytes(value) for name, value in fields.items() if value}
-            self._sources[source, stream] = fields
-        return fields
+            closing = self._sources[source, stream] = b'"source":%b}\n' % orjson.dumps(fields)
+        return closing
 
-    def template(self, source: Source, log_format: LogFormat) -> list[bytes] | None:
-        """Return the JSON of an access line with one attempt in pieces, with an empty gap after each but the last.
+    def line(self, source: Source, stream: str, layout: Layout, *, framed: bool) -> LineTemplate:
+        """Return the template of a layout's lines, which have a stamp if they are framed."""
+        key = (source, stream, layout, framed)
+        if key not in self._lines:
+            fields = {output_name(field.name): field for field in layout.fields}
+            literals = [
+                b'{"time":"' if framed else b'{"time":',
+                b'","kind":"access"' if framed else b',"kind":"access"',
+            ]
+            for name, field in fields.items():
+                literals[-1] += b",%b:%b" % (orjson.dumps(name), b'"' if field.is_text else b"")
+                literals.append(b'"' if field.is_text else b"")
+            literals[-1] += b',"attempts":['
+            pieces = [piece for literal in literals for piece in (literal, None)][:-1]
+            self._lines[key] = LineTemplate(
+                tuple(piece for piece in pieces if piece != b""),
+                tuple(field.column for field in fields.values()),
+                self.source(source, stream),
+            )
+        return self._lines[key]
 
-        The gaps are for the stamp, the variables, the lists once more (in the attempt), and the attribution as
-        `attribution_fragments` returns it. Return None if a gap cannot be distinguished from the rest.
-        """
-        if (source, log_format) not in self._templates:
-            names = log_format.names
-            numeric = {
-                name: orjson.Fragment(_GAP) for name in names if name in INTEGER_VARIABLES or name in SECONDS_VARIABLES
-            }
-            lists = (orjson.Fragment(_GAP) if name in names else None for name in ATTEMPT_LISTS[1:])
-            line: dict[str, Any] = {"time": "\1", "kind": LineKind.ACCESS}
-            line |= {output_name(name): numeric.get(name, "\1") for name in names}
-            attempt = attempt_fields("\1", *lists) | {"\2": 0}
-            line |= {"attempts": [attempt], "\2": 0, "source": self.source(source, "stdout")}
-            pieces = dump_line(line).replace(rb'"\u0002":0', _GAP).split(_GAP)
-            gaps = 1 + len(names) + sum(name in names for name in ATTEMPT_LISTS) + 2
-            pieces_and_gaps = [part for piece in pieces for part in (piece, b"")][:-1]
-            self._templates[source, log_format] = pieces_and_gaps if len(pieces) == gaps + 1 else None
-        return self._templates[source, log_format]
-
-    def forget_formats(self) -> None:
-        """Forget the templates of all formats."""
-        self._templates.clear()
+    def forget_layouts(self) -> None:
+        """Forget the templates of all layouts."""
+        self._lines.clear()
 
     def forget(self, source: Source) -> None:
         """Forget a source that is gone."""
-        for key in [key for key in self._templates if key[0] == source]:
-            del self._templates[key]
+        for key in [key for key in self._lines if key[0] == source]:
+            del self._lines[key]
         for stream in ("", "stdout", "stderr"):
             self._sources.pop((source, stream), None)
 
@@ -116,9 +133,9 @@ def variable_fields(record: Record) -> dict[str, Any]:
     return {output_name(name): value for name, value in record.fields.items()}
 
 
-def dump_line(fields: dict[str, Any]) -> bytes:
-    """Return one line of JSON."""
-    return orjson.dumps(fields, default=_seconds_as_written) + b"\n"
+def dump_fields(fields: dict[str, Any]) -> bytes:
+    """Return fields as the inside of a JSON object."""
+    return orjson.dumps(fields, default=_seconds_as_written)[1:-1]
 
 
 def _seconds_as_written(value: object) -> orjson.Fragment:
@@ -128,19 +145,24 @@ def _seconds_as_written(value: object) -> orjson.Fragment:
     raise TypeError(type(value))
 
 
-def attempt_fields(addr: str, status: object, response_time: object, response_length: object) -> dict[str, Any]:
-    """Return the fields that every attempt has."""
-    return {"addr": addr, "status": status, "response_time": response_time, "response_length": response_length}
+def dump_text(text: str) -> bytes:
+    """Return a text as the inside of a JSON string."""
+    return orjson.dumps(text)[1:-1]
 
 
-def escape_json(value: bytes, escape: str) -> bytes:
-    """Convert a value from the escaping of the format, `escape`, to the inside of a JSON string."""
-    return orjson.dumps(unescape(value, escape))[1:-1] if NEEDS_ESCAPING.search(value) else value
+def dump_seconds(ns: int | None) -> bytes:
+    """Return seconds as nginx writes them, with milliseconds; `null` for None."""
+    return b"null" if ns is None else b"%d.%03d" % divmod(ns // MILLISECOND, 1000)
 
 
-def format_seconds(ns: int) -> orjson.Fragment:
-    """Return seconds as nginx writes them, with milliseconds."""
-    return orjson.Fragment(b"%d.%03d" % divmod(ns // MILLISECOND, 1000))
+def dump_integer(number: int | None) -> bytes:
+    """Return a whole number, or `null`."""
+    return b"null" if number is None else b"%d" % number
+
+
+def dump_time(ns: int | None) -> bytes:
+    """Return a time as a JSON value."""
+    return b"null" if ns is None else b'"%b"' % format_rfc3339(ns).encode()
 
 
 def line_time(line: Line, record: Record | None) -> str | None:
@@ -163,11 +185,16 @@ def attribution_fields(attribution: Attribution, *, uid: bool = False) -> dict[s
 
 
 def attribution_fragments(attribution: Attribution) -> tuple[bytes, bytes]:
-    """Return the JSON of an attribution as the inside of an attempt's object, and of the line's object."""
+    """Return the JSON of an attribution as the end of an attempt's object, and as a part of the line's object."""
     return (
-        orjson.dumps(attribution_fields(attribution, uid=True))[1:-1],
-        orjson.dumps(attribution_fields(attribution))[1:-1],
+        dump_fields(attribution_fields(attribution, uid=True)),
+        dump_fields(attribution_fields(attribution)) + b",",
     )
+
+
+def client_fragment(client: Attribution) -> bytes:
+    """Return the JSON of a client that is a pod, as a part of the line's object."""
+    return dump_fields(client_fields(client)) + b","
 
 
 def client_fields(client: Attribution) -> dict[str, Any]:

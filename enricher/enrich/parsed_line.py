@@ -69,7 +69,7 @@ def attribute_line(
 
 def reported_pod(record: Record, variable: str) -> str:
     """Return the name that the answering pod gave itself in a variable of the format; empty if it did not."""
-    pod = record.fields.get(variable)
+    pod = record.fields.get(variable) if variable else None
     if not isinstance(pod, str) or not record.attempts or not record.attempts[-1].answered:
         return ""
     return pod if _POD_NAME.fullmatch(pod) else ""

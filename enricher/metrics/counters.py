@@ -1,24 +1,22 @@
 """The counters of attempts, lines and problems, and how long a series lives."""
 
 import time
-from bisect import bisect_left
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
-from operator import itemgetter
 
-from enricher.accesslog.record import Attempt, BucketedTime, ErrorLabels
+from enricher.accesslog.record import Attempt, ErrorLabels
 from enricher.endpoints.attribution import Attribution
 from enricher.endpoints.slices import NO_SERVICE, Service
 from enricher.kube.watch_status import WatchSummary
-from enricher.timestamps import SECOND, parse_decimal_seconds
+from enricher.timestamps import SECOND
 from enricher.vocabulary import Grade
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds of the response time histogram, in seconds."""
-MAX_CACHED_TIMES = 10_000
-"""Largest number of texts of times whose values are cached."""
+_BUCKETS_NS = [int(bound * SECOND) for bound in BUCKETS]
 EXPIRY = 3600 * SECOND
 """Ns for which a series is kept after its pod was last seen, in a slice or in a log line."""
 OVERFLOW = ("", "", "overflow", "")
@@ -85,7 +83,6 @@ class Metrics:
         self.services: dict[tuple[str, str], list[int]] = {}
         """Attempts by bucket of the response time, for each namespace and service."""
         self.edges: dict[EdgeKey, Edge] = {}
-        self._times = _TimeCache()
         self.lines: Counter[str] = Counter()
         """Lines by LineKind."""
         self.grades: Counter[str] = Counter(dict.fromkeys(Grade, 0))
@@ -106,16 +103,15 @@ class Metrics:
     def count_attempt(self, attribution: Attribution, attempt: Attempt, *, retried: bool, origin: str) -> None:
         """Count one attempt, with `retried` if another attempt followed."""
         errors = {ErrorLabels.from_attempt(attempt, retried=retried, origin=origin): 1} if attempt.failed else {}
-        self.count_attempts(attribution, [_with_bucket(attempt.response_time)], errors)
-
-    def parse_times(self, texts: Iterable[bytes]) -> list[BucketedTime]:
-        """Parse times in seconds, as nginx writes them, and find the bucket of each."""
-        return list(map(self._times.__getitem__, texts))
+        self.count_attempts(attribution, [attempt.response_time], errors)
 
     def count_attempts(
-        self, attribution: Attribution, times: Sequence[BucketedTime], errors: Mapping[ErrorLabels, int]
+        self, attribution: Attribution, times: Sequence[int | None], errors: Mapping[ErrorLabels, int]
     ) -> None:
-        """Count one attempt for each of `times`, which may be None; `errors` are the numbers of those that failed."""
+        """Count one attempt for each of `times`, in ns, or None where no time was logged.
+
+        `errors` are the numbers of those that failed.
+        """
         self.grades[attribution.grade] += len(times)
         if attribution.owner is None:
             self.unresolved[attribution.grade] += len(times)
@@ -123,12 +119,18 @@ class Metrics:
         series.requests += len(times)
         for error, number in errors.items():
             series.errors[error] += number
-        if logged_times := [*filter(None, times)]:
+        if logged_times := sorted([time for time in times if time is not None]):
             series.timed_attempts += len(logged_times)
-            series.seconds += sum(map(itemgetter(0), logged_times))
+            series.seconds += sum(logged_times) / SECOND
             buckets = self.services.setdefault(key[:2], [0] * (len(BUCKETS) + 1))
-            for bucket, attempts in Counter(map(itemgetter(1), logged_times)).items():
-                buckets[bucket] += attempts
+            counted = 0
+            for bucket, bound in enumerate(_BUCKETS_NS):
+                below = bisect_right(logged_times, bound)
+                buckets[bucket] += below - counted
+                counted = below
+                if counted == len(logged_times):
+                    break
+            buckets[-1] += len(logged_times) - counted
 
     def count_failure(self, attribution: Attribution, reason: str) -> None:
         """Count one attempt that a log gives a reason for."""
@@ -139,7 +141,7 @@ class Metrics:
         key = (*(client or NO_SERVICE), *(service or NO_SERVICE))
         if key not in self.edges and len(self.edges) >= MAX_EDGES:
             key = OVERFLOW_EDGE
-        edge = self.edges.setdefault(key, Edge())
+        edge = self.edges.get(key) or self.edges.setdefault(key, Edge())
         edge.requests += 1
         edge.errors += failed
         edge.last_seen = self._clock()
@@ -172,20 +174,6 @@ class Metrics:
         services = {(namespace, service) for namespace, service, _, _ in self.pods}
         for service in self.services.keys() - services:
             del self.services[service]
-
-
-class _TimeCache(dict[bytes, BucketedTime]):
-    """The parsed values of texts of times, most of which recur."""
-
-    def __missing__(self, text: bytes) -> BucketedTime:
-        if len(self) >= MAX_CACHED_TIMES:
-            self.clear()
-        self[text] = time_and_bucket = _with_bucket(parse_decimal_seconds(text))
-        return time_and_bucket
-
-
-def _with_bucket(ns: int | None) -> BucketedTime:
-    return None if ns is None else (ns / SECOND, bisect_left(BUCKETS, ns / SECOND))
 
 
 def _pod_key(attribution: Attribution) -> PodKey:

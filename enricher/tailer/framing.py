@@ -22,6 +22,11 @@ _MAX_FRAME_OVERHEAD = 128 * 1024
 _CRI_HEAD = rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)) (stdout|stderr) ([PF])(?::[^ \n]*)? "
 _CRI_LINE = re.compile(_CRI_HEAD)
 _CRI_LINES = re.compile(rb"^(?:" + _CRI_HEAD + rb"(.*)|(.*))$", re.MULTILINE)
+_DOCKER_LINES = re.compile(
+    rb'\{"log":"((?:[^"\\\x00-\x1f]++|\\(?!n").)*+)\\n","stream":"(stdout|stderr)",'
+    rb'"time":"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d))"\}\n'
+)
+"""Lines of Docker's json-file driver, each of which ends a line of the log."""
 _FRAGMENT = re.compile(rb" std(?:out|err) P")
 _STREAMS = {b"stdout": "stdout", b"stderr": "stderr"}
 
@@ -108,7 +113,7 @@ class Framer:
             self._kind = detect_kind(first)
 
     def feed(self, data: bytes) -> Sequence[Line]:
-        """Return the lines that these bytes complete; as a Block if each of them is one whole CRI line."""
+        """Return the lines that these bytes complete; as a Block if each physical line of them is one whole line."""
         end = data.rfind(b"\n")
         if end < 0:
             self._buffer(data)
@@ -122,15 +127,20 @@ class Framer:
         if body:
             self._rest = b""
         self._buffer(data[end + 1 :])
-        if body and not lines and self._is_block(body):
-            return Block(body, _parse_whole_lines)
+        if body and not lines and (block := self._make_block(body)):
+            return block
         return lines + self._parse_lines(body[:-1]) if body else lines
 
-    def _is_block(self, body: bytes) -> bool:
-        """Return whether every line of the body is one whole CRI line within the size limit."""
+    def _make_block(self, body: bytes) -> Block | None:
+        """Return the lines of the body, if every physical line is one whole line within the size limit."""
         self.detect(body)
-        has_fragments = self._partial_lines or _FRAGMENT.search(body)
-        return self._kind == "cri" and not has_fragments and len(body) <= self._max_line
+        if len(body) > self._max_line or self._partial_lines:
+            return None
+        if self._kind == "plain":
+            return Block(body, _parse_plain_lines, framed=False, stream="")
+        if self._kind == "docker":
+            return _make_docker_block(body)
+        return None if _FRAGMENT.search(body) else Block(body, _parse_whole_lines)
 
     def end_file(self) -> Sequence[Line]:
         """Return the last line of a file that will not grow, even if it has no newline.
@@ -205,6 +215,29 @@ def _parse_whole_lines(body: bytes) -> list[Line]:
     """Parse CRI lines of which none is a fragment."""
     matches = _CRI_LINES.findall(body.removesuffix(b"\n"))
     return [Line(text, stamp, _STREAMS[stream]) if stamp else Line(raw) for stamp, stream, _, text, raw in matches]
+
+
+def _parse_plain_lines(body: bytes) -> list[Line]:
+    return [Line(raw) for raw in body.removesuffix(b"\n").split(b"\n")]
+
+
+def _make_docker_block(body: bytes) -> Block | None:
+    """Return whole lines of Docker's json-file driver with frames as of CRI; None if one of them is anything else."""
+    rows = _DOCKER_LINES.findall(body)
+    if len(rows) != body.count(b"\n"):
+        return None
+    lines = list[bytes]()
+    for escaped, stream, stamp in rows:
+        text = escaped.replace(b'\\"', b'"')
+        if b"\\" in text or not text.isascii():
+            try:
+                text = orjson.loads(b'"%b"' % escaped).encode()
+            except ValueError:
+                return None
+            if b"\n" in text:
+                return None
+        lines += (stamp, b" ", stream, b" F ", text, b"\n")
+    return Block(b"".join(lines), _parse_whole_lines)
 
 
 def _parse_docker(raw: bytes) -> tuple[bytes, str, bytes] | None:

@@ -133,7 +133,7 @@ class ReferenceEnricher:
             )
             for index, (attempt, window) in enumerate(zip(record.attempts, parsed.windows, strict=True))
         ]
-        pod = record.fields.get(self.pod_variable)
+        pod = record.fields.get(self.pod_variable) if self.pod_variable else None
         if record.attempts and record.attempts[-1].answered and isinstance(pod, str) and _POD_NAME.fullmatch(pod):
             attributions[-1] = prefer_reported_pod(histories, attributions[-1], pod)
         return attributions

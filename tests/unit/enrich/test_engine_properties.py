@@ -116,7 +116,7 @@ def test_error_lines_and_waits() -> None:
             "holds": 20,
             "holds after which the histories had changed": 1,
             "blocks": 10,
-            "reported attempts": 1,
+            "reported attempts": 0,
             "ambiguous attempts": 1,
         },
     )

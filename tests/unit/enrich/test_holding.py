@@ -104,5 +104,7 @@ def test_counted_once_though_asked_twice(make):
     for ms in (1, 2, 3):
         steps.at(AT + ms * MS)
     steps.at(AT + HOLD_TIMEOUT)
-    assert enricher._counts.lines == {"access": 2}
-    assert sum(series.requests for series in enricher._counts.pods.values()) == 2
+    enricher.update_counts()
+    counts = enricher._tools.counts
+    assert counts.lines == {"access": 2}
+    assert sum(series.requests for series in counts.pods.values()) == 2

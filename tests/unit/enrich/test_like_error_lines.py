@@ -112,13 +112,20 @@ def test_it_lies_in_the_time_of_the_attempt_give_or_take_the_clocks(at, reason):
     assert STAMP_TOLERANCE == 20 * MILLISECOND
 
 
-def test_an_answer_that_was_cut_off():
-    pending = correlator((CUT_OFF, AT))
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        (CUT_OFF, "premature_close"),
+        ("recv() failed (104: Connection reset by peer) while proxying upgraded connection", "reset"),
+    ],
+)
+def test_an_answer_that_was_cut_off(message, reason):
+    pending = correlator((message, AT))
     attempts, windows = record(FAILED, ANSWERED, ANSWERED, ANSWERED), [WINDOW, None, WINDOW, Window(0, 1, 1)]
     assert pending.cut_off_attempts(attempts, windows) == [2]
     assert pending.cut_off_attempts(attempts, windows) == [2]  # it is not claimed yet
     assert claim(pending, FAILED) == ""
-    assert claim(pending, ANSWERED) == "premature_close"
+    assert claim(pending, ANSWERED) == reason
     assert pending.cut_off_attempts(attempts, windows) == []
 
 

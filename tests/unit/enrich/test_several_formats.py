@@ -4,7 +4,6 @@ import pytest
 
 from enricher.accesslog.detection import CHANGE_LAG, FormatDetector
 from enricher.accesslog.nginx import INGRESS_NGINX, compile_format
-from enricher.accesslog.profiles import profile_formats
 from enricher.enrich.engine import Enricher
 from enricher.metrics.counters import Metrics
 from enricher.timestamps import SECOND, format_rfc3339
@@ -62,14 +61,6 @@ def test_the_format_that_was_last_read_is_not_taken_where_another_comes_first() 
     assert b'"req_id":"abc"' in enrich_all(enricher, histories, framed(body))
     made.default.start_with((compile_format(OTHER),), NOW - SECOND)  # the API server was away at the start
     assert b'"host":"abc"' in enrich_all(enricher, histories, framed(body))
-
-
-def test_the_formats_of_a_profile_are_apart_so_that_any_of_them_is_quick() -> None:
-    detector = FormatDetector(profile="nginx")
-    first, second, *_ = profile_formats("nginx")
-    assert detector.default.single_format((first, second), second) is second
-    assert detector.default.single_format((first, second), None) is first
-    assert FormatDetector((first, second)).default.single_format((first, second), second) is None
 
 
 def test_formats_that_came_and_went_leave_nothing() -> None:

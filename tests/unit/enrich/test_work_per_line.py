@@ -41,11 +41,11 @@ def calls(work: Callable[[], object]) -> int:
 @pytest.mark.parametrize(
     ("line", "count_only", "at_most"),
     [
-        (ORDINARY, False, 2),
-        (ORDINARY, True, 2),
-        (ESCAPED, False, 22),
-        (FAILED, False, 40),
-        (RETRIED, False, 50),
+        (ORDINARY, False, 3),
+        (ORDINARY, True, 3),
+        (ESCAPED, False, 26),
+        (FAILED, False, 9),
+        (RETRIED, False, 190),
     ],
     ids=["ordinary", "counted only", "escaped", "failed", "retried"],
 )

@@ -20,15 +20,6 @@ def attempt(seconds=1.0):
     return Attempt("10.0.0.1:80", 200, round(seconds * SECOND), 5)
 
 
-def test_texts_of_times_are_cached_up_to_the_limit(monkeypatch):
-    monkeypatch.setattr(counters, "MAX_CACHED_TIMES", 3)
-    cache, sizes = counters._TimeCache(), []
-    for text in (b"0.1", b"0.2", b"0.3", b"0.4", b"0.1", b"-"):
-        _, sizes = cache[text], [*sizes, len(cache)]
-    assert sizes == [1, 2, 3, 1, 2, 3]
-    assert (cache[b"0.4"], cache[b"-"]) == ((0.4, 6), None)
-
-
 @pytest.mark.parametrize(("bucket", "bound"), [*enumerate(BUCKETS)])
 def test_a_time_at_a_buckets_bound_is_in_that_bucket(bucket, bound):
     metrics = Metrics()

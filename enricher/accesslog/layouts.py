@@ -1,0 +1,162 @@
+"""The compiler from a format to its layouts, see columns.py. Pure."""
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+
+from enricher.accesslog.columns import WORD, WORD_OR_NOTHING, Check, Layout, OutputField
+from enricher.accesslog.dialect import Column, Dialect, Token
+
+_QUOTED_TEXT = {"json": (r'([^"\\]*+(?:\\.[^"\\]*+)*+)', r'([^"\\\n]*+(?:\\.[^"\\\n]*+)*+)')}
+_QUOTED_TEXT |= dict.fromkeys(("default", "hash", "none"), (r'([^"]*+)', r'([^"\n]*+)'))
+"""Patterns of text between quotes: one that may continue in the next line, and one that may not."""
+_SPACED_TEXT = (r'(-|[^"]*)', r'(-|[^"\n]*)')
+"""Patterns of text that may have spaces. Most often it is missing, which is tried first."""
+
+
+def compile_layout(
+    tokens: Sequence[Token],
+    escape: str,
+    dialect: Dialect,
+    *,
+    has_borders: bool = False,
+    only: Collection[str] | None = None,
+) -> Layout | None:
+    """Return the layout of a format; None if its lines could be read in more than one way.
+
+    `has_borders` says whether an upstream list stands beside text. With `only`, no other variables have columns but for
+    those that need a check, and nothing is written out.
+    """
+    pieces = _Pieces(tokens, escape, dialect, has_borders=has_borders)
+    patterns = [pieces.patterns(number) for number in range(len(tokens))]
+    names = list[str]()
+    columns, checks = list[Column](), list[tuple[int, Check]]()
+    loose = strict = dialect.prefix
+    for number, (token, both) in enumerate(zip(tokens, patterns, strict=True)):
+        if both is None:
+            return None
+        loose_pattern, strict_pattern = both
+        is_checkable = bool(token.variable) and pieces.is_checkable(number, strict_pattern)
+        is_left_out = only is not None and token.variable not in only and not is_checkable
+        if token.variable and (token.variable in names or is_left_out):
+            loose_pattern, strict_pattern = (pattern.replace("(", "(?:", 1) for pattern in both)
+        elif token.variable:
+            if is_checkable:
+                loose_pattern = pieces.up_to_literal(number)
+                checks.append((len(names), Check(strict_pattern)))
+            names.append(token.variable)
+            columns.append(dialect.column(token.variable, escape) or Column(""))
+        loose, strict = loose + loose_pattern, strict + strict_pattern
+    return Layout(
+        names=tuple(names),
+        fields=tuple(OutputField(name, n, columns[n].is_text) for n, name in enumerate(names)) if only is None else (),
+        dialect=dialect,
+        escape=escape,
+        pattern=loose,
+        strict_pattern=strict,
+        checks=tuple(checks),
+        converters=tuple((n, column.convert) for n, column in enumerate(columns) if column.convert and only is None),
+    )
+
+
+class _Pieces:
+    """The patterns of a format's tokens."""
+
+    def __init__(self, tokens: Sequence[Token], escape: str, dialect: Dialect, *, has_borders: bool) -> None:
+        self._tokens, self._escape = tokens, escape
+        self._lists, self._has_borders = dialect.lists, has_borders
+        self._columns = [dialect.column(token.variable, self._escape) for token in self._tokens]
+        self._segments = list(self._split_segments())
+
+    def _split_segments(self) -> Iterator[range]:
+        """Yield the numbers of the tokens of each segment between two quotes of the format."""
+        begin = 0
+        for number, token in enumerate(self._tokens):
+            if '"' in token.literal:
+                yield range(begin, number)
+                begin = number + 1
+        yield range(begin, len(self._tokens))
+
+    def _literal(self, number: int) -> str:
+        """Return the literal at a place; a line break after the last token, nothing for a variable."""
+        if number >= len(self._tokens):
+            return "\n"
+        return self._tokens[number].literal if number >= 0 else "\n"
+
+    def patterns(self, number: int) -> tuple[str, str] | None:
+        """Return the two patterns of a token; None if the end of its value is ambiguous."""
+        token, column = self._tokens[number], self._columns[number]
+        if token.literal:
+            return None if token.literal in {", ", " : "} else (re.escape(token.literal), re.escape(token.literal))
+        before, after = self._literal(number - 1), self._literal(number + 1)
+        if not before or not after:
+            return None
+        if column is None:
+            return self._text_patterns(number, before, after)
+        # An IPv6 address would look like the bracket before it, where the end of a list takes a closer look.
+        is_doubtful = token.variable in self._lists and before.strip(" ").startswith("[")
+        if is_doubtful and (self._has_borders or self._texts(number)):
+            return None
+        return (column.pattern, column.pattern) if self._ends_before(number, column, after) else None
+
+    def _text_patterns(self, number: int, before: str, after: str) -> tuple[str, str] | None:
+        """Return the two patterns of a text between two literals; None if its end is ambiguous."""
+        if before.endswith('"') and after.startswith('"'):
+            return _QUOTED_TEXT[self._escape]
+        if self._texts(number) > 1:
+            return None
+        segment = self._segment(number)
+        if self._may_have_spaces(number, segment):
+            return _SPACED_TEXT if segment.stop < len(self._tokens) else (_SPACED_TEXT[1], _SPACED_TEXT[1])
+        return (WORD, WORD) if after[0] in " \n" else None
+
+    def _segment(self, number: int) -> range:
+        return next(segment for segment in self._segments if number in segment)
+
+    def _texts(self, number: int) -> int:
+        """Return how many texts there are between the same two quotes."""
+        return sum(self._is_text(other) for other in self._segment(number))
+
+    def is_checkable(self, number: int, pattern: str) -> bool:
+        """Return whether a value may be taken up to the literal after it, and be checked later."""
+        column, after = self._columns[number], self._literal(number + 1)
+        if self._tokens[number].variable in self._lists or _can_contain(Column(pattern), after[0]):
+            return False
+        return pattern in {WORD, WORD_OR_NOTHING} or (column is not None and column.recurs)
+
+    def up_to_literal(self, number: int) -> str:
+        """Return the pattern of whatever precedes the literal after a value, which costs the least to match."""
+        return f"([^{re.escape(self._literal(number + 1)[0])}]*+)"
+
+    def _is_text(self, number: int) -> bool:
+        return bool(self._tokens[number].variable) and self._columns[number] is None
+
+    def _ends_before(self, number: int, column: Column, after: str) -> bool:
+        """Return whether a value with a shape certainly ends where the literal after it begins."""
+        if self._tokens[number].variable in self._lists or not _can_contain(column, after[0]):
+            return True
+        following = self._columns[number + 2] if number + 2 < len(self._tokens) else None
+        # As in `address:port `: no port has a colon, and no address a space.
+        return (
+            following is not None
+            and len(after) == 1
+            and not _can_contain(following, after)
+            and not _can_contain(column, self._literal(number + 3)[:1] or " ")
+        )
+
+    def _may_have_spaces(self, number: int, segment: Sequence[int]) -> bool:
+        """Return whether a text is certain to begin and end where the rest of its segment says so, spaces or not."""
+        for other in segment:
+            column = self._columns[other]
+            if column is None or not self._tokens[other].variable:
+                continue
+            if self._tokens[other].variable in self._lists:
+                return False
+            if other > number and _can_contain(column, self._literal(other - 1)[-1]):
+                return False
+        return True
+
+
+def _can_contain(column: Column, character: str) -> bool:
+    """Return whether a value may have this character anywhere but in a place of its own, as a date has its colons."""
+    pattern = re.compile(column.pattern)
+    return any(pattern.fullmatch(value) for value in (character, f"a{character}", f"1{character}", f"{character}1"))

@@ -1,0 +1,42 @@
+"""The periods in which the attribution of an address does not depend on the exact time. Pure.
+
+An attribution compares the times of an attempt with those of the tenures of its address, some of them shifted by a
+grace period or a lag. Between two neighbours of these times, every comparison has the same result.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+
+from enricher.endpoints.attribution import GRACE_PERIOD, WATCH_LAG, Histories
+from enricher.endpoints.tenure import BEGINNING, FOREVER
+
+
+def stable_period(histories: Histories, ip: str, begin: int, end: int) -> tuple[int, int] | None:
+    """Return two times (ns) between which all attempts at an IP have the attribution of those from `begin` to `end`.
+
+    Neither of the two belongs to the period. Return None if the attribution may change from `begin` to `end`. It holds
+    as long as neither the tenures nor how far the history is certain and complete change.
+    """
+    times = sorted(set(_turning_points(histories, ip)))
+    after = bisect_left(times, begin)
+    if bisect_right(times, end) != after:
+        return None
+    return times[after - 1] if after else 2 * BEGINNING, times[after] if after < len(times) else 2 * FOREVER
+
+
+def _turning_points(histories: Histories, ip: str) -> Iterator[int]:
+    """Yield the times with which the times of an attempt are compared."""
+    pods = histories.pods
+    if tenures := pods.tenures_of_ip(ip):
+        yield pods.complete_since + GRACE_PERIOD
+    if tenures and not pods.is_snapshot:
+        times = {pods.certain_until}
+        for tenure in tenures:
+            times |= {tenure.since, tenure.since_earliest, tenure.until, tenure.until_latest}
+        for at in times:
+            yield from (at - WATCH_LAG, at, at + GRACE_PERIOD)
+    for cluster_ip in histories.services.tenures_of_ip(ip):
+        yield from (cluster_ip.since_earliest, cluster_ip.until_latest, pods.certain_until)
+        for service in cluster_ip.services if not pods.is_snapshot else ():
+            for member in pods.tenures_of_service(service):
+                yield from (member.ready_since - WATCH_LAG, member.until_latest + WATCH_LAG)

@@ -1,0 +1,206 @@
+"""Lines that are enriched one by one: those without columns, and those in columns that are not ordinary. Pure."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from enricher.accesslog.record import Attempt, ErrorLabels, Record
+from enricher.endpoints.attribution import Attribution, Window
+from enricher.endpoints.slices import Service
+from enricher.enrich.attributed import AttributedColumns
+from enricher.enrich.batch import Batch
+from enricher.enrich.error_correlation import ErrorCorrelator, error_origin
+from enricher.enrich.holding import HoldPolicy
+from enricher.enrich.output import (
+    ATTEMPT,
+    LineTemplate,
+    OutputTemplates,
+    attempt_particulars,
+    attribution_fields,
+    dump_fields,
+    dump_integer,
+    dump_seconds,
+    line_time,
+    message_fields,
+    variable_fields,
+)
+from enricher.enrich.owners import Cached, Owners
+from enricher.enrich.parsed_line import ParsedLine, reported_pod
+from enricher.enrich.windows import attempt_windows, error_window, request_window
+from enricher.vocabulary import LineKind
+
+
+class Counts(Protocol):
+    """Counts lines, attempts, failures and edges; enricher.metrics.counters implements it."""
+
+    def count_line(self, kind: str, lines: int = 1) -> None: ...
+
+    def count_attempts(
+        self, attribution: Attribution, times: Sequence[int | None], errors: Mapping[ErrorLabels, int]
+    ) -> None: ...
+
+    def count_failure(self, attribution: Attribution, reason: str) -> None: ...
+
+    def count_edge(self, client: Service | None, service: Service | None, *, failed: bool) -> None: ...
+
+
+class Tools(NamedTuple):
+    """What enriching lines takes, whatever source they are from."""
+
+    owners: Owners
+    counts: Counts
+    templates: OutputTemplates
+    hold_policy: HoldPolicy
+    pod_variable: str
+    """The variable that holds the answering pod's name; empty if there is none."""
+    count_only: bool
+    """Whether no JSON is made."""
+
+
+class SingleLines:
+    """The lines of one batch that are enriched one by one, at one time."""
+
+    def __init__(self, tools: Tools, batch: Batch, correlator: ErrorCorrelator, now: int | None) -> None:
+        """Enrich lines at the time `now` (ns); if it is None, no line waits."""
+        self._tools, self._batch, self._correlator, self._now = tools, batch, correlator, now
+
+    # --- any line ------------------------------------------------------------------------------------------------
+
+    def enrich(self, parsed: ParsedLine) -> bytes | None:
+        """Return the JSON of a line without columns, or None if it must wait."""
+        line, record = parsed.line, parsed.record
+        if record is None:
+            return self._enrich_message(parsed)
+
+        def opening() -> bytes:
+            fields: dict[str, Any] = {"time": line_time(line, record), "kind": LineKind.ACCESS}
+            return b'{%b,"attempts":[' % dump_fields(fields | variable_fields(record))
+
+        closing = self._tools.templates.source(self._batch.source, line.stream)
+        if line.cut:
+            closing = b'"truncated":true,"truncated_bytes":%d,%b' % (line.cut, closing)
+        return self._enrich_request(record, parsed.at, parsed.windows, opening, closing)
+
+    def enrich_row(self, group: AttributedColumns, row: int, template: LineTemplate) -> bytes | None:
+        """Return the JSON of a line in columns, or None if it must wait."""
+        columns, tools = group.columns, self._tools
+        if group.needs_parsing(row) or (tools.count_only and self._correlator.has_errors):
+            return self.enrich(self._batch.parse(columns.numbers[row]))
+        names = [tools.pod_variable] if tools.pod_variable else []
+        if self._correlator.has_errors:
+            names += ErrorCorrelator.variables
+        values = {name: columns.value(name, row) for name in names}
+        fields = {name: value for name, value in values.items() if value is not None}
+        record = group.record(row, fields)
+        at = group.stamp_at(row)
+        windows = attempt_windows(record, at)
+        return self._enrich_request(record, at, windows, lambda: group.render_opening(template, row), template.closing)
+
+    # --- lines that are not requests -----------------------------------------------------------------------------
+
+    def _enrich_message(self, parsed: ParsedLine) -> bytes | None:
+        line, error, tools = parsed.line, parsed.error, self._tools
+        owner = None
+        if error and error.upstream:
+            window = error_window(parsed.at, error.reason)
+            owner = tools.owners.of_attempt(error.upstream, window, answered=False, upstream_name="")
+            if self._must_hold([owner], parsed.at):
+                return None
+        tools.counts.count_line(parsed.kind)
+        out: dict[str, Any] = {"time": line_time(line, None), "kind": parsed.kind, **message_fields(line.text)}
+        if error:
+            out |= {"level": error.level, "connection": error.connection, **error.fields}
+            if error.upstream:
+                out["upstream"] = error.upstream
+            if error.reason and owner:
+                out["reason"] = error.reason
+                tools.counts.count_failure(owner.attribution, error.reason)
+        elif parsed.kind is LineKind.PARSE_ERROR:
+            out["parse_error"] = "the line does not fit the log format"
+        if owner:
+            out |= attribution_fields(owner.attribution)
+        if line.cut:
+            out |= {"truncated": True, "truncated_bytes": line.cut}
+        if tools.count_only:
+            return b""
+        return b"{%b,%b" % (dump_fields(out), tools.templates.source(self._batch.source, line.stream))
+
+    # --- requests ------------------------------------------------------------------------------------------------
+
+    def _enrich_request(
+        self,
+        record: Record,
+        at: int | None,
+        windows: Sequence[Window | None],
+        opening: Callable[[], bytes],
+        closing: bytes,
+    ) -> bytes | None:
+        """Return the JSON of a request, or None if it must wait.
+
+        `opening` returns the beginning of its JSON, up to the attempts; `closing` is its end, which names the source.
+        """
+        tools = self._tools
+        owners = self._attribute_attempts(record, windows)
+        if self._must_hold(owners, at):
+            return None
+        tools.counts.count_line(LineKind.ACCESS)
+        attempts = self._count_and_render_attempts(record, owners, windows)
+        client = tools.owners.of_client(record.client, request_window(record, at))
+        if client.json and owners:
+            tools.counts.count_edge(client.service, owners[-1].service, failed=record.attempts[-1].failed)
+        if tools.count_only:
+            return b""
+        in_line = owners[-1].in_line if owners else b""
+        return b"%b%b],%b%b%b" % (opening(), attempts, in_line, client.json, closing)
+
+    def _attribute_attempts(self, record: Record, windows: Sequence[Window | None]) -> list[Cached]:
+        tools = self._tools
+        cut_off = self._correlator.cut_off_attempts(record, windows)
+        owners = [
+            tools.owners.of_attempt(
+                attempt.addr,
+                window,
+                answered=attempt.answered and index not in cut_off,
+                upstream_name=record.upstream_name,
+            )
+            for index, (attempt, window) in enumerate(zip(record.attempts, windows, strict=True))
+        ]
+        if tools.pod_variable and (pod := reported_pod(record, tools.pod_variable)):
+            owners[-1] = tools.owners.prefer_reported(owners[-1], pod)
+        return owners
+
+    def _count_and_render_attempts(
+        self, record: Record, owners: Sequence[Cached], windows: Sequence[Window | None]
+    ) -> bytes:
+        tools = self._tools
+        reasons = self._correlator.claim_reasons(record, windows)
+        last, out = len(record.attempts) - 1, []
+        for index, (attempt, owner, reason) in enumerate(zip(record.attempts, owners, reasons, strict=True)):
+            owner.times.append(attempt.response_time)
+            particulars = b""
+            if attempt.failed or attempt.reason or reason:
+                origin = error_origin(attempt, reason)
+                particulars = attempt_particulars(origin, reason or attempt.reason, attempt)
+                if attempt.failed:
+                    labels = ErrorLabels.from_attempt(attempt, retried=index < last, origin=origin)
+                    owner.errors[labels] = owner.errors.get(labels, 0) + 1
+                if attempt.reason:
+                    tools.counts.count_failure(owner.attribution, attempt.reason)
+            out.append(_render_attempt(attempt, owner, particulars))
+        return b",".join(out)
+
+    def _must_hold(self, owners: Sequence[Cached], at: int | None) -> bool:
+        if self._now is None:
+            return False
+        changeable = [owner.addr for owner in owners if owner.attribution.may_change]
+        return self._tools.hold_policy.must_hold(changeable, at, self._now)
+
+
+def _render_attempt(attempt: Attempt, owner: Cached, particulars: bytes) -> bytes:
+    return ATTEMPT % (
+        owner.addr_json,
+        dump_integer(attempt.status),
+        dump_seconds(attempt.response_time),
+        dump_integer(attempt.response_length),
+        owner.in_attempt,
+        particulars,
+    )

@@ -1,0 +1,79 @@
+"""The time in which all attempts of many lines took place. Pure."""
+
+from collections.abc import Collection, Sequence
+from operator import itemgetter
+from typing import cast
+
+from enricher.accesslog.columns import Columns
+from enricher.enrich.windows import BUFFERING_THRESHOLD, CLOCK_TOLERANCE, MAX_REQUEST_TIME
+from enricher.timestamps import SECOND, parse_rfc3339
+
+Bounds = tuple[int, int]
+"""Two times in ns, the earlier one first."""
+
+_TOLERANCE = 3 * CLOCK_TOLERANCE + BUFFERING_THRESHOLD
+"""Ns by which the window of an attempt may exceed the times and durations in its line."""
+_whole_second = itemgetter(slice(19))
+_zone = itemgetter(slice(-6, None))
+
+
+def attempt_bounds(
+    columns: Columns, durations: Collection[int | None] | None, response_times: Collection[int | None]
+) -> Bounds | None:
+    """Return bounds of the windows of all attempts and requests (see windows.py); None if they are not certain.
+
+    The durations of requests and of attempts are in ns. Lines whose requests have none do not count, unless the layout
+    has no durations at all.
+    """
+    is_start = columns.layout.dialect.facts.clock_is_start
+    bounds = _clock_bounds(columns) if durations is not None or not is_start else []
+    if columns.stamps is not None:
+        bounds.append(_rfc3339_bounds(columns.stamps))
+    times = [both for both in bounds if both]
+    if not times or len(times) < len(bounds):
+        return None
+    longest = _longest(response_times)
+    if durations is not None:
+        longest = max(longest, _longest(durations))
+    begin = min(begin for begin, _ in times) - longest - _TOLERANCE
+    if durations is None:
+        begin -= MAX_REQUEST_TIME
+    end = max(end for _, end in times) + SECOND + _TOLERANCE
+    return begin, end + longest if is_start else end
+
+
+def _longest(durations: Collection[int | None]) -> int:
+    if None in durations:
+        return max(filter(None, durations), default=0)
+    return max(cast(Collection[int], durations), default=0)
+
+
+def _clock_bounds(columns: Columns) -> list[Bounds | None]:
+    """Return bounds of the times by each of the proxy's own clocks; None if not all lines have such a time."""
+    result = list[Bounds | None]()
+    for name, parse in columns.layout.dialect.facts.clocks:
+        texts = columns.raw_column(name)
+        if texts is None:
+            continue
+        bounds = _rfc3339_bounds(texts) if parse is parse_rfc3339 else None
+        if bounds is None:
+            times = list(map(parse, set(texts)))
+            known = [at for at in times if at is not None]
+            if not known:
+                continue  # it is in some other format in all lines
+            bounds = (min(known), max(known) + SECOND) if len(known) == len(times) else None
+        result.append(bounds)
+    return result
+
+
+def _rfc3339_bounds(texts: Sequence[bytes]) -> Bounds | None:
+    """Return bounds of RFC 3339 times of one time zone; None for any other texts."""
+    zone = b"Z"
+    if b"".join(texts).count(zone) != len(texts):
+        zones = set(map(_zone, texts))
+        zone = zones.pop()
+        if zones or zone[:1] not in b"+-":
+            return None
+    times = [parse_rfc3339(second + zone) for second in set(map(_whole_second, texts))]
+    known = [at for at in times if at is not None]
+    return (min(known), max(known) + SECOND) if len(known) == len(times) else None
