@@ -60,7 +60,7 @@ def learn_layout(log_format: JsonFormat, line: bytes) -> Layout | None:
             if column.convert:
                 converters.append((n, column.convert))
     pattern += re.escape(line[end:].decode())
-    order = [known[name] for name in log_format.names if name in known]
+    order = [known[name] for key, name in log_format.keys.items() if key in keys]
     order += [n for n, key in enumerate(keys) if key not in log_format.keys and key not in known]
     return Layout(
         names=tuple(names),

@@ -5,7 +5,7 @@ is written when the attempt fails, the access line when the request ends; a runt
 """
 
 import re
-from collections import deque
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -45,15 +45,39 @@ class ErrorCorrelator:
     """The variables that a record must have, if its format has them, to be compared with error lines."""
 
     def __init__(self) -> None:
-        self._pending: deque[PendingError] = deque(maxlen=MAX_PENDING)
+        self._pending: dict[int, PendingError] = {}
+        """The lines by their number, in the order in which they came."""
+        self._by_request: defaultdict[tuple[str, str, str], list[int]] = defaultdict(list)
+        """The numbers of the lines by upstream, client and request: while much fails, many lines wait."""
+        self._cut_off: Counter[str] = Counter()
+        """How many lines say of an upstream that its answer was cut off."""
+        self._next = 0
 
     def add(self, error: ErrorLine, at: int) -> None:
         """Add an error line, which may come before or after the access line that it explains; `at` is its time (ns)."""
-        while self._pending and self._pending[0].at < at - MAX_WAIT:
-            self._pending.popleft()
+        while self._pending and self._oldest().at < at - MAX_WAIT:
+            self._remove(next(iter(self._pending)))
+        if len(self._pending) >= MAX_PENDING:
+            self._remove(next(iter(self._pending)))
         client, request = (error.fields.get(name, "") for name in ("client", "request"))
         answered = _DURING_ANSWER.search(error.message) is not None
-        self._pending.append(PendingError(at, answered, error.reason, client, request, error.upstream))
+        self._pending[self._next] = PendingError(at, answered, error.reason, client, request, error.upstream)
+        self._by_request[error.upstream, client, request].append(self._next)
+        if answered:
+            self._cut_off[error.upstream] += 1
+        self._next += 1
+
+    def _oldest(self) -> PendingError:
+        return next(iter(self._pending.values()))
+
+    def _remove(self, number: int) -> None:
+        error = self._pending.pop(number)
+        key = (error.upstream, error.client, error.request)
+        self._by_request[key].remove(number)
+        if not self._by_request[key]:
+            del self._by_request[key]
+        if error.answered:
+            self._cut_off -= Counter((error.upstream,))
 
     @property
     def has_errors(self) -> bool:
@@ -62,11 +86,11 @@ class ErrorCorrelator:
 
     def cut_off_upstreams(self) -> set[str]:
         """Return the upstreams whose answers were cut off, so that even a 200 of theirs may have its reason here."""
-        return {error.upstream for error in self._pending if error.answered}
+        return set(self._cut_off)
 
     def cut_off_attempts(self, record: Record, windows: Sequence[Window | None]) -> list[int]:
         """Return the indexes of the attempts whose answers were cut off, so that no pod completed them."""
-        if not any(error.answered for error in self._pending):
+        if not any(attempt.addr in self._cut_off for attempt in record.attempts):
             return []
         client, request = _client_and_request(record)
         return [
@@ -93,16 +117,17 @@ class ErrorCorrelator:
         matches = self._matches(attempt, client, request, window)
         if not matches:
             return Reason.NONE
-        nearest = min(matches, key=lambda error: abs(error.at - window.end_latest))
-        self._pending.remove(nearest)
-        return nearest.reason
+        nearest = min(matches, key=lambda number: abs(self._pending[number].at - window.end_latest))
+        reason = self._pending[nearest].reason
+        self._remove(nearest)
+        return reason
 
-    def _matches(self, attempt: Attempt, client: str, request: str, window: Window) -> list[PendingError]:
+    def _matches(self, attempt: Attempt, client: str, request: str, window: Window) -> list[int]:
+        """Return the numbers of the error lines that may be about an attempt."""
         return [
-            error
-            for error in self._pending
-            if (error.upstream, error.client, error.request) == (attempt.addr, client, request)
-            and error.answered == attempt.answered
+            number
+            for number in self._by_request.get((attempt.addr, client, request), ())
+            if (error := self._pending[number]).answered == attempt.answered
             and window.start - STAMP_TOLERANCE <= error.at <= window.end_latest + STAMP_TOLERANCE
         ]
 

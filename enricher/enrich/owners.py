@@ -64,9 +64,9 @@ class Cached:
         "begin",
         "column_keys",
         "end",
+        "ending",
         "errors",
-        "in_attempt",
-        "in_line",
+        "in_attempt_size",
         "service",
         "times",
     )
@@ -77,7 +77,10 @@ class Cached:
         """Cache an attribution for a period, in ns; for no time at all if there is none."""
         self.attribution, self.service = attribution, service
         self.addr, self.addr_json = addr, dump_text(addr)
-        self.in_attempt, self.in_line = attribution_fragments(attribution)
+        in_attempt, in_line = attribution_fragments(attribution)
+        self.ending = b",%b}],%b" % (in_attempt, in_line)
+        """What follows the length of a line's only attempt in its JSON."""
+        self.in_attempt_size = len(in_attempt)
         self.begin, self.end = period or (FOREVER, BEGINNING)
         self.answered = set[bool]()
         """Whether it holds for attempts that were answered, and for those that were not."""
@@ -90,11 +93,22 @@ class Cached:
 
     def in_columns(self) -> InColumns:
         """Return what columns need of it."""
-        return InColumns(self.ending_with(b""), self.times, self.addr_json, self)
+        return InColumns(self.ending, self.times, self.addr_json, self)
+
+    @property
+    def in_attempt(self) -> bytes:
+        """Return the attribution as the end of an attempt's JSON."""
+        return self.ending[1 : 1 + self.in_attempt_size]
+
+    @property
+    def in_line(self) -> bytes:
+        """Return the attribution as a part of the line's JSON."""
+        return self.ending[1 + self.in_attempt_size + len(b"}],") :]
 
     def ending_with(self, particulars: bytes) -> bytes:
         """Return what follows the length of a line's only attempt, which has something particular."""
-        return b",%b%b}],%b" % (self.in_attempt, particulars, self.in_line)
+        end = 1 + self.in_attempt_size
+        return self.ending[:end] + particulars + self.ending[end:]
 
 
 class CachedClient(NamedTuple):

@@ -71,6 +71,13 @@ def test_json_lines_of_a_layout_have_the_values_of_the_format(line: bytes, *, fi
         assert found.value("n", 0) == record.fields["n"]
 
 
+def test_fields_have_the_order_that_the_format_gives_them() -> None:
+    """Several keys may hold one variable: its place is that of the key that the line has."""
+    line = b'{"path":"/x","upstream_host":"10.0.0.1:80","response_code":200,"method":"GET"}'
+    layout = learn_layout(GATEWAY, line)
+    assert [field.name for field in layout.fields] == list(GATEWAY.parse(line).fields)
+
+
 @pytest.mark.parametrize("line", [b'{"a":1,"a":2}', b'{"a":{}}', b"{}", b"[1]", b"{"])
 def test_lines_that_show_no_layout(line: bytes) -> None:
     assert learn_layout(GATEWAY, line) is None

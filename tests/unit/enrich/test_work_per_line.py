@@ -44,7 +44,7 @@ def calls(work: Callable[[], object]) -> int:
         (ORDINARY, False, 3),
         (ORDINARY, True, 3),
         (ESCAPED, False, 26),
-        (FAILED, False, 9),
+        (FAILED, False, 11),
         (RETRIED, False, 190),
     ],
     ids=["ordinary", "counted only", "escaped", "failed", "retried"],
