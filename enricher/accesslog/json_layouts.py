@@ -37,8 +37,8 @@ def learn_layout(log_format: JsonFormat, line: bytes) -> Layout | None:
             return None  # a value is an object or an array, or a key occurs twice
     except orjson.JSONDecodeError:
         return None
-    known = {log_format.keys[key]: n for n, key in enumerate(keys) if key in log_format.keys}
-    if len(known) < sum(key in log_format.keys for key in keys) or not log_format.required <= known.keys():
+    places = {log_format.keys[key]: n for n, key in enumerate(keys) if key in log_format.keys}
+    if len(places) < sum(key in log_format.keys for key in keys) or not log_format.required <= places.keys():
         return None
     names = [log_format.keys.get(key, "") for key in keys]
     pattern, end, is_text, converters, numeric = "", 0, list[bool](), [], []
@@ -60,8 +60,8 @@ def learn_layout(log_format: JsonFormat, line: bytes) -> Layout | None:
             if column.convert:
                 converters.append((n, column.convert))
     pattern += re.escape(line[end:].decode())
-    order = [known[name] for key, name in log_format.keys.items() if key in keys]
-    order += [n for n, key in enumerate(keys) if key not in log_format.keys and key not in known]
+    order = [places[name] for key, name in log_format.keys.items() if key in keys]
+    order += [n for n, key in enumerate(keys) if key not in log_format.keys and key not in places]
     return Layout(
         names=tuple(names),
         fields=tuple(OutputField(names[n] or keys[n], n, is_text[n]) for n in dict.fromkeys(order)),
@@ -72,7 +72,7 @@ def learn_layout(log_format: JsonFormat, line: bytes) -> Layout | None:
         converters=tuple(converters),
         nullable=tuple(numeric),
         is_json=True,
-        others={key: n for n, key in enumerate(keys) if key not in log_format.keys and key not in known},
+        others={key: n for n, key in enumerate(keys) if key not in log_format.keys and key not in places},
     )
 
 

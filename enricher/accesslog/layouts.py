@@ -9,8 +9,8 @@ from enricher.accesslog.dialect import Column, Dialect, Token
 _QUOTED_TEXT = {"json": (r'([^"\\]*+(?:\\.[^"\\]*+)*+)', r'([^"\\\n]*+(?:\\.[^"\\\n]*+)*+)')}
 _QUOTED_TEXT |= dict.fromkeys(("default", "hash", "none"), (r'([^"]*+)', r'([^"\n]*+)'))
 """Patterns of text between quotes: one that may continue in the next line, and one that may not."""
-_SPACED_TEXT = (r'(-|[^"]*)', r'(-|[^"\n]*)')
-"""Patterns of text that may have spaces. Most often it is missing, which is tried first."""
+_SPACED_TEXT = r'(-|[^"\n]*)'
+"""The pattern of text that may have spaces. Most often it is missing, which is tried first."""
 
 
 def compile_layout(
@@ -104,9 +104,8 @@ class _Pieces:
             return _QUOTED_TEXT[self._escape]
         if self._texts(number) > 1:
             return None
-        segment = self._segment(number)
-        if self._may_have_spaces(number, segment):
-            return _SPACED_TEXT if segment.stop < len(self._tokens) else (_SPACED_TEXT[1], _SPACED_TEXT[1])
+        if self._may_have_spaces(number, self._segment(number)):
+            return _SPACED_TEXT, _SPACED_TEXT
         return (WORD, WORD) if after[0] in " \n" else None
 
     def _segment(self, number: int) -> range:

@@ -5,20 +5,21 @@ all of their time. They are attributed, counted and rendered in columns. All oth
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import islice, repeat
 from operator import attrgetter, itemgetter
 from typing import Any, TypeVar, cast
 
-from enricher.accesslog.columns import Columns, Layout, Memo
-from enricher.accesslog.dialect import Fact, make_record
+from enricher.accesslog.columns import Columns
+from enricher.accesslog.dialect import make_record
 from enricher.accesslog.escaping import decode_text
 from enricher.accesslog.profiles import Format
-from enricher.accesslog.record import Attempt, ErrorLabels, Record
+from enricher.accesslog.record import Record
 from enricher.endpoints.attribution import Window
-from enricher.enrich.error_correlation import error_origin
-from enricher.enrich.output import LineTemplate, attempt_particulars, dump_integer, dump_seconds, dump_time
-from enricher.enrich.owners import ALWAYS, NO_POD, Cached, CachedClient, InColumns, Owners
+from enricher.enrich.cached_attribution import ALWAYS, NO_POD, CachedAttribution, CachedClient, InColumns
+from enricher.enrich.layout_facts import layout_facts
+from enricher.enrich.output import LineTemplate
+from enricher.enrich.owners import Owners
 from enricher.enrich.time_bounds import attempt_bounds
 from enricher.timestamps import parse_rfc3339
 from enricher.vocabulary import Grade
@@ -26,91 +27,6 @@ from enricher.vocabulary import Grade
 T = TypeVar("T")
 
 
-class _Outcome:
-    """What the only attempt of a line came to; None for several."""
-
-    __slots__ = ("error", "is_ordinary", "particulars", "status_json")
-
-    def __init__(self, attempt: Attempt | None) -> None:
-        self.is_ordinary = attempt is not None and attempt.answered and not attempt.reason
-        self.error: ErrorLabels | None = None
-        self.particulars = b""
-        if attempt and self.is_ordinary and attempt.failed:
-            origin = error_origin(attempt, "")
-            self.error = ErrorLabels.from_attempt(attempt, retried=False, origin=origin)
-            self.particulars = attempt_particulars(origin, "", attempt)
-        self.status_json = b'","status":%b,"response_time":' % dump_integer(attempt.status if attempt else None)
-
-
-class _DerivedColumn:
-    """A fact of the lines of a layout, derived from columns."""
-
-    def __init__(self, layout: Layout, fact: Fact, convert: Callable[[Any], Any] | None = None) -> None:
-        """Convert the derived values, if there is a converter."""
-        self._places = [layout.place(name) for name in fact.variables]
-        self._present = [place for place in self._places if place is not None]
-        self._fact, self._convert = fact, convert
-        present = [place is not None for place in self._places]
-
-        def derive(*values: bytes) -> Any:
-            remaining = iter(values)
-            value = fact.derive(*[next(remaining) if is_present else b"" for is_present in present])
-            return convert(value) if convert else value
-
-        self._constant = None if self._present else derive()
-        self._memo = Memo(derive, len(self._present))
-
-    def of(self, columns: Columns) -> list[Any]:
-        """Return the fact for each line."""
-        if not self._present:
-            return [self._constant] * len(columns.numbers)
-        if not self._fact.recurs:
-            size = len(columns.numbers)
-            raw = [repeat(b"", size) if place is None else columns.raw[place] for place in self._places]
-            values = list(map(self._fact.derive, *raw))
-            return list(map(self._convert, values)) if self._convert else values
-        texts = [columns.raw[place] for place in self._present]
-        return list(map(self._memo.__getitem__, texts[0] if len(texts) == 1 else zip(*texts, strict=True)))
-
-    def at(self, columns: Columns, row: int) -> Any:
-        """Return the fact for one line."""
-        if not self._present:
-            return self._constant
-        texts = [columns.raw[place][row] for place in self._present]
-        return self._memo[texts[0] if len(texts) == 1 else tuple(texts)]
-
-    def distinct(self, columns: Columns) -> set[Any]:
-        """Return the different values of the fact."""
-        if len(self._present) != 1 or not self._fact.recurs:
-            return set(self.of(columns))
-        return set(map(self._memo.__getitem__, set(columns.raw[self._present[0]])))
-
-
-class _LayoutFacts:
-    """What is derived from the columns of a layout."""
-
-    def __init__(self, layout: Layout) -> None:
-        facts = self.facts = layout.dialect.facts
-        self.outcomes = _DerivedColumn(layout, facts.outcome, _Outcome)
-        self.response_times = _DerivedColumn(
-            layout, facts.response_time, lambda ns: (ns, b'%b,"response_length":' % dump_seconds(ns))
-        )
-        self.durations = _DerivedColumn(layout, facts.duration)
-        self.has_duration = any(name in layout.names for name in facts.duration.variables)
-        self.has_clock = any(name in layout.names for name, _ in facts.clocks)
-        self.has_clock &= self.has_duration or not facts.clock_is_start
-        self.ends = _DerivedColumn(layout, facts.end)
-        self.times = _DerivedColumn(layout, facts.end, lambda end: dump_time(end[0]))
-        self.upstream_names = _DerivedColumn(layout, facts.upstream_name)
-        self.client = layout.place(facts.client)
-        self.attempts = [layout.place(name) for name in facts.attempts.variables] if facts.attempts else []
-        self.key = [layout.place(name) for name in (*facts.addr.variables, *facts.upstream_name.variables)]
-        self.verbatim_addr = layout.place(facts.verbatim_addr)
-        self.response_length = layout.place(facts.response_length)
-        self.lists = [layout.names.index(name) for name in layout.dialect.lists if name in layout.names]
-
-
-layout_facts = lru_cache(maxsize=256)(_LayoutFacts)
 _status_json: "attrgetter[bytes]" = attrgetter("status_json")
 
 
@@ -149,23 +65,23 @@ class AttributedColumns:
         timed = self._is_timed()
         if timed and bounds is None:
             self._particular.update(range(self._size))
-            self._found: list[InColumns | None] = [None] * self._size
+            self._row_owners: list[InColumns | None] = [None] * self._size
             return
         begin, end = bounds or ALWAYS
         keys = list(zip(*(repeat(b"", self._size) if n is None else columns.raw[n] for n in facts.key), strict=True))
-        self._found = self._owners.of_columns(facts.facts, keys, begin, end, timed=timed)
-        if not all(self._found):
-            self._particular.update(row for row, owner in enumerate(self._found) if owner is None)
+        self._row_owners = self._owners.of_columns(facts.facts, keys, begin, end, timed=timed)
+        if not all(self._row_owners):
+            self._particular.update(row for row, owner in enumerate(self._row_owners) if owner is None)
         if cut_off or may_hold:
-            owners = {owner.cached for owner in self._found if owner}
+            owners = {owner.cached for owner in self._row_owners if owner}
             if doubtful := {owner for owner in owners if _is_doubtful(owner, cut_off, may_hold)}:
                 self._particular.update(
-                    row for row, owner in enumerate(self._found) if owner and owner.cached in doubtful
+                    row for row, owner in enumerate(self._row_owners) if owner and owner.cached in doubtful
                 )
         if pod_variable in self.layout.names or pod_variable in self.layout.others:
             self._particular.update(
                 row
-                for row, owner in enumerate(self._found)
+                for row, owner in enumerate(self._row_owners)
                 if owner and owner.cached.attribution.grade is not Grade.EXACT
             )
         self._find_clients(Window(begin, begin, end) if timed else None)
@@ -204,11 +120,11 @@ class AttributedColumns:
             clients = list(map(parse_client, clients))
         for row in self._owners.rows_of_pods(clients, may_be_ipv6=":" in text):
             client = clients[row]
-            found = self._owners.of_client(client, window)
-            if window and found.begin > found.end:
+            client_pod = self._owners.of_client(client, window)
+            if window and client_pod.begin > client_pod.end:
                 self._particular.add(row)
-            elif found.json:
-                self._clients[row] = found
+            elif client_pod.json:
+                self._clients[row] = client_pod
 
     # --- ordinary lines ------------------------------------------------------------------------------------------
 
@@ -220,32 +136,32 @@ class AttributedColumns:
     def count_ordinary(self, rows: int, counts: Any) -> int:
         """Count the first lines; return how many of them were ordinary."""
         particular = self._particular
-        found: Any = self._found[:rows]
+        owners: Any = self._row_owners[:rows]
         times: Sequence[int | None] = self._times
         if particular:
             ordinary = [row for row in range(rows) if row not in particular]
-            found, times = [found[row] for row in ordinary], [times[row] for row in ordinary]
-        for owner_times, time in zip(map(itemgetter(1), found), times, strict=False):
+            owners, times = [owners[row] for row in ordinary], [times[row] for row in ordinary]
+        for owner_times, time in zip(map(itemgetter(1), owners), times, strict=False):
             owner_times.append(time)
         for row in self._failed:
             if row < rows and row not in particular:
-                owner, error = cast(InColumns, self._found[row]).cached, self._outcomes[row].error
+                owner, error = cast(InColumns, self._row_owners[row]).cached, self._outcomes[row].error
                 owner.errors[error] = owner.errors.get(error, 0) + 1
         for row, client in self._clients.items():
             if row < rows and row not in particular:
-                owner = cast(InColumns, self._found[row]).cached
+                owner = cast(InColumns, self._row_owners[row]).cached
                 counts.count_edge(client.service, owner.service, failed=row in self._failed)
-        return len(found)
+        return len(owners)
 
     def render(self, template: LineTemplate, rows: int) -> list[bytes]:
         """Return the JSON of the first lines; of those set apart anything."""
         columns, facts = self.columns, self._facts
-        found: Any = [owner or _NOBODY for owner in self._found] if self._particular else self._found
-        endings: Any = map(itemgetter(0), found)
+        owners: Any = [owner or _NOBODY for owner in self._row_owners] if self._particular else self._row_owners
+        endings: Any = map(itemgetter(0), owners)
         if self._failed:
             endings = list(endings)
             for row in self._failed - self._particular:
-                owner = cast(InColumns, self._found[row]).cached
+                owner = cast(InColumns, self._row_owners[row]).cached
                 endings[row] = owner.ending_with(self._outcomes[row].particulars)
         gaps = iter((self._stamps, *(columns.values[place] for place in template.columns)))
         opening = [next(gaps) if piece is None else repeat(piece) for piece in template.opening]
@@ -253,7 +169,7 @@ class AttributedColumns:
         pieces: tuple[Iterable[bytes], ...] = (
             *opening,
             repeat(b'{"addr":"'),
-            map(itemgetter(2), found) if facts.verbatim_addr is None else columns.values[facts.verbatim_addr],
+            map(itemgetter(2), owners) if facts.verbatim_addr is None else columns.values[facts.verbatim_addr],
             map(_status_json, self._outcomes),
             self._times_json,
             repeat(b"null") if facts.response_length is None else columns.values[facts.response_length],
@@ -319,7 +235,7 @@ _NOBODY: tuple[bytes, list[int | None], bytes] = (b"", [], b"")
 """What stands for the owner in lines that were set apart."""
 
 
-def _is_doubtful(owner: Cached, cut_off: set[str], may_hold: Callable[[str], bool] | None) -> bool:
+def _is_doubtful(owner: CachedAttribution, cut_off: set[str], may_hold: Callable[[str], bool] | None) -> bool:
     """Return whether an answer may have been cut off, or its line may have to wait."""
     if owner.addr in cut_off:
         return True

@@ -105,16 +105,16 @@ class Batch:
             numbers = [number for number in numbers if number not in self.block.gaps]
         for log_format in ordered:
             others = () if exclusive else [other for other in possible if other is not log_format]
-            known = list(layouts.of(log_format)) or self._learn(layouts, log_format, numbers)
-            while known and numbers:
-                columns = self._parse_layout(known.pop(0), numbers)
+            untried = list(layouts.of(log_format)) or self._learn(layouts, log_format, numbers)
+            while untried and numbers:
+                columns = self._parse_layout(untried.pop(0), numbers)
                 if columns:
                     numbers = (
                         () if len(columns.numbers) == len(numbers) else sorted(set(numbers).difference(columns.numbers))
                     )
                     self._add(log_format, columns, others)
-                if not known:
-                    known += self._learn(layouts, log_format, numbers)
+                if not untried:
+                    untried += self._learn(layouts, log_format, numbers)
 
     def _learn(self, layouts: Layouts, log_format: Format, numbers: Sequence[int]) -> list[Layout]:
         """Return the layout of the first of some lines that has one, which is new."""

@@ -2,13 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from enricher.accesslog.dialect import Facts
-from enricher.accesslog.record import ErrorLabels
 from enricher.endpoints.attribution import (
     GRACE_PERIOD,
-    Attribution,
     Histories,
     Window,
     attribute,
@@ -18,109 +16,26 @@ from enricher.endpoints.attribution import (
 )
 from enricher.endpoints.history import History
 from enricher.endpoints.periods import stable_period
-from enricher.endpoints.slices import Service, canonical_ip, split_address
+from enricher.endpoints.slices import canonical_ip, split_address
 from enricher.endpoints.tenure import BEGINNING, FOREVER
-from enricher.enrich.output import attribution_fragments, client_fragment, dump_text
+from enricher.enrich.cached_attribution import (
+    ALWAYS,
+    NO_POD,
+    CachedAttribution,
+    CachedClient,
+    ColumnCache,
+    ColumnKey,
+    InColumns,
+)
+from enricher.enrich.output import client_fragment
 from enricher.vocabulary import Grade
 
 MAX_ENTRIES = 50_000
 """Largest number of addresses whose attributions are cached. Each takes some 2 KiB."""
 MAX_PERIODS = 8
 """Largest number of periods of one address that are cached; the oldest is dropped first."""
-ALWAYS = (2 * BEGINNING, 2 * FOREVER)
-"""A period that contains all times."""
 
 
-_ColumnKey = tuple[bytes, ...]
-"""The raw texts of a line's address and group of upstreams."""
-
-
-class InColumns(NamedTuple):
-    """What columns need of a cached attribution."""
-
-    ending: bytes
-    """What follows the length of a line's only attempt in its JSON."""
-    times: list[int | None]
-    """The response times (ns) of attempts that are to be counted."""
-    addr_json: bytes
-    """The address, as the inside of a JSON string."""
-    cached: "Cached"
-
-
-class _ColumnCache(dict[_ColumnKey, InColumns]):
-    """The latest attributions of a dialect's keys, all of which hold between two times (ns)."""
-
-    begin, end = ALWAYS
-
-
-class Cached:
-    """An attribution, rendered, that holds for all attempts between two times, with the attempts not yet counted."""
-
-    __slots__ = (
-        "addr",
-        "addr_json",
-        "answered",
-        "attribution",
-        "begin",
-        "column_keys",
-        "end",
-        "ending",
-        "errors",
-        "in_attempt_size",
-        "service",
-        "times",
-    )
-
-    def __init__(
-        self, attribution: Attribution, addr: str, service: Service | None, period: tuple[int, int] | None
-    ) -> None:
-        """Cache an attribution for a period, in ns; for no time at all if there is none."""
-        self.attribution, self.service = attribution, service
-        self.addr, self.addr_json = addr, dump_text(addr)
-        in_attempt, in_line = attribution_fragments(attribution)
-        self.ending = b",%b}],%b" % (in_attempt, in_line)
-        """What follows the length of a line's only attempt in its JSON."""
-        self.in_attempt_size = len(in_attempt)
-        self.begin, self.end = period or (FOREVER, BEGINNING)
-        self.answered = set[bool]()
-        """Whether it holds for attempts that were answered, and for those that were not."""
-        self.times: list[int | None] = []
-        """The response times (ns) of attempts that are to be counted; None where it is not known."""
-        self.errors: dict[ErrorLabels, int] = {}
-        """The numbers of those attempts that failed."""
-        self.column_keys: list[tuple[_ColumnCache, _ColumnKey]] = []
-        """Where it is cached for columns."""
-
-    def in_columns(self) -> InColumns:
-        """Return what columns need of it."""
-        return InColumns(self.ending, self.times, self.addr_json, self)
-
-    @property
-    def in_attempt(self) -> bytes:
-        """Return the attribution as the end of an attempt's JSON."""
-        return self.ending[1 : 1 + self.in_attempt_size]
-
-    @property
-    def in_line(self) -> bytes:
-        """Return the attribution as a part of the line's JSON."""
-        return self.ending[1 + self.in_attempt_size + len(b"}],") :]
-
-    def ending_with(self, particulars: bytes) -> bytes:
-        """Return what follows the length of a line's only attempt, which has something particular."""
-        end = 1 + self.in_attempt_size
-        return self.ending[:end] + particulars + self.ending[end:]
-
-
-class CachedClient(NamedTuple):
-    """The pod that a client is, rendered; nothing if it is not known to be one."""
-
-    begin: int
-    end: int
-    service: Service | None = None
-    json: bytes = b""
-
-
-NO_POD = CachedClient(*ALWAYS)
 _Key = tuple[str, str, bool]
 """An address, the name of the group of upstreams, and whether the time of the attempt is known."""
 
@@ -134,8 +49,8 @@ class Owners:
         self._complete_since = 0
         self._unreliable_until = 2 * BEGINNING
         """Up to this time (ns), how complete the history is has changed since the attributions were cached."""
-        self._cached: dict[_Key, list[Cached]] = {}
-        self._by_columns: defaultdict[tuple[Facts, bool], _ColumnCache] = defaultdict(_ColumnCache)
+        self._cached: dict[_Key, list[CachedAttribution]] = {}
+        self._by_columns: defaultdict[tuple[Facts, bool], ColumnCache] = defaultdict(ColumnCache)
         """For the facts of a dialect, with and without times: the latest attribution by the key of a line."""
         self._clients: dict[tuple[str, bool], CachedClient] = {}
         """The clients, by their address and whether the time of the request is known."""
@@ -143,7 +58,7 @@ class Owners:
         self._clients_of_ip: dict[str, set[tuple[str, bool]]] = {}
         self._dependent: set[_Key] = set()
         """The keys whose attribution may change with the history of any address."""
-        self._uncounted: list[Cached] = []
+        self._uncounted: list[CachedAttribution] = []
         """The attributions that are no longer cached, or never were, with attempts that are to be counted."""
 
     # --- keeping up with the histories ---------------------------------------------------------------------------
@@ -194,7 +109,7 @@ class Owners:
 
     # --- upstreams -----------------------------------------------------------------------------------------------
 
-    def of_attempt(self, addr: str, window: Window | None, *, answered: bool, upstream_name: str) -> Cached:
+    def of_attempt(self, addr: str, window: Window | None, *, answered: bool, upstream_name: str) -> CachedAttribution:
         """Return the attribution of an attempt, as `attribute` in enricher/endpoints/attribution.py does."""
         begin, end = (window.start, max(window.start, window.end_latest)) if window else ALWAYS
         if begin <= self._unreliable_until and window:
@@ -215,7 +130,7 @@ class Owners:
                 cached.answered.add(answered)
                 return cached
         period = stable_period(histories, ip, begin, end) if ip and window else ALWAYS
-        cached = Cached(attribution, addr, service_of_attribution(histories, addr, attribution), period)
+        cached = CachedAttribution(attribution, addr, service_of_attribution(histories, addr, attribution), period)
         cached.answered.add(answered)
         if period:
             entries = self._cached.setdefault(key, [])
@@ -230,7 +145,7 @@ class Owners:
         return cached
 
     def of_columns(
-        self, facts: Facts, keys: Sequence[_ColumnKey], begin: int, end: int, *, timed: bool
+        self, facts: Facts, keys: Sequence[ColumnKey], begin: int, end: int, *, timed: bool
     ) -> list[InColumns | None]:
         """Return the attributions of answered attempts, each somewhere between two times (ns).
 
@@ -240,26 +155,26 @@ class Owners:
         if begin <= self._unreliable_until and timed:
             self._forget_all()
         latest = self._by_columns[facts, timed]
-        found: list[InColumns | None] = list(map(latest.get, keys))
-        if (latest.begin < begin and end < latest.end) and all(found):
-            return found
+        owners: list[InColumns | None] = list(map(latest.get, keys))
+        if (latest.begin < begin and end < latest.end) and all(owners):
+            return owners
         if latest.begin < begin and end < latest.end:
-            missing = [row for row, owner in enumerate(found) if not owner]
+            missing = [row for row, owner in enumerate(owners) if not owner]
         else:
             missing = [
                 row
-                for row, owner in enumerate(found)
+                for row, owner in enumerate(owners)
                 if not owner or not (owner.cached.begin < begin and end < owner.cached.end)
             ]
-        replacements = dict[_ColumnKey, InColumns | None]()
+        replacements = dict[ColumnKey, InColumns | None]()
         for row in missing:
             key = keys[row]
             if key not in replacements:
                 replacements[key] = self._of_key(facts, key, begin, end, timed=timed)
-            found[row] = replacements[key]
-        return found
+            owners[row] = replacements[key]
+        return owners
 
-    def _of_key(self, facts: Facts, key: _ColumnKey, begin: int, end: int, *, timed: bool) -> InColumns | None:
+    def _of_key(self, facts: Facts, key: ColumnKey, begin: int, end: int, *, timed: bool) -> InColumns | None:
         width = len(facts.addr.variables)
         addr: str = facts.addr.derive(*key[:width])
         if not addr:
@@ -278,22 +193,22 @@ class Owners:
         cached.column_keys.append((latest, key))
         return owner
 
-    def _all(self) -> Iterator[Cached]:
+    def _all(self) -> Iterator[CachedAttribution]:
         return (cached for entries in self._cached.values() for cached in entries)
 
-    def take_uncounted(self) -> list[Cached]:
+    def take_uncounted(self) -> list[CachedAttribution]:
         """Return the attributions with attempts that are to be counted; the caller counts and clears them."""
         uncounted = [cached for cached in (*self._all(), *self._uncounted) if cached.times]
         self._uncounted.clear()
         return uncounted
 
-    def prefer_reported(self, owner: Cached, pod: str) -> Cached:
+    def prefer_reported(self, owner: CachedAttribution, pod: str) -> CachedAttribution:
         """Return what the log line itself says of an attempt: its pod, unless the owner is certain."""
         attribution = prefer_reported_pod(self._histories, owner.attribution, pod)
         if attribution is owner.attribution:
             return owner
         service = service_of_attribution(self._histories, owner.addr, attribution)
-        reported = Cached(attribution, owner.addr, service, None)
+        reported = CachedAttribution(attribution, owner.addr, service, None)
         self._uncounted.append(reported)
         return reported
 

@@ -8,6 +8,7 @@ from enricher.endpoints.attribution import Attribution, Window
 from enricher.endpoints.slices import Service
 from enricher.enrich.attributed import AttributedColumns
 from enricher.enrich.batch import Batch
+from enricher.enrich.cached_attribution import CachedAttribution
 from enricher.enrich.error_correlation import ErrorCorrelator, error_origin
 from enricher.enrich.holding import HoldPolicy
 from enricher.enrich.output import (
@@ -23,7 +24,7 @@ from enricher.enrich.output import (
     message_fields,
     variable_fields,
 )
-from enricher.enrich.owners import Cached, Owners
+from enricher.enrich.owners import Owners
 from enricher.enrich.parsed_line import ParsedLine, reported_pod
 from enricher.enrich.windows import attempt_windows, error_window, request_window
 from enricher.vocabulary import LineKind
@@ -152,7 +153,7 @@ class SingleLines:
         in_line = owners[-1].in_line if owners else b""
         return b"%b%b],%b%b%b" % (opening(), attempts, in_line, client.json, closing)
 
-    def _attribute_attempts(self, record: Record, windows: Sequence[Window | None]) -> list[Cached]:
+    def _attribute_attempts(self, record: Record, windows: Sequence[Window | None]) -> list[CachedAttribution]:
         tools = self._tools
         cut_off = self._correlator.cut_off_attempts(record, windows)
         owners = [
@@ -169,7 +170,7 @@ class SingleLines:
         return owners
 
     def _count_and_render_attempts(
-        self, record: Record, owners: Sequence[Cached], windows: Sequence[Window | None]
+        self, record: Record, owners: Sequence[CachedAttribution], windows: Sequence[Window | None]
     ) -> bytes:
         tools = self._tools
         reasons = self._correlator.claim_reasons(record, windows)
@@ -188,14 +189,14 @@ class SingleLines:
             out.append(_render_attempt(attempt, owner, particulars))
         return b",".join(out)
 
-    def _must_hold(self, owners: Sequence[Cached], at: int | None) -> bool:
+    def _must_hold(self, owners: Sequence[CachedAttribution], at: int | None) -> bool:
         if self._now is None:
             return False
         changeable = [owner.addr for owner in owners if owner.attribution.may_change]
         return self._tools.hold_policy.must_hold(changeable, at, self._now)
 
 
-def _render_attempt(attempt: Attempt, owner: Cached, particulars: bytes) -> bytes:
+def _render_attempt(attempt: Attempt, owner: CachedAttribution, particulars: bytes) -> bytes:
     return ATTEMPT % (
         owner.addr_json,
         dump_integer(attempt.status),

@@ -58,10 +58,10 @@ def _clock_bounds(columns: Columns) -> list[Bounds | None]:
         bounds = _rfc3339_bounds(texts) if parse is parse_rfc3339 else None
         if bounds is None:
             times = list(map(parse, set(texts)))
-            known = [at for at in times if at is not None]
-            if not known:
+            parsed = [at for at in times if at is not None]
+            if not parsed:
                 continue  # it is in some other format in all lines
-            bounds = (min(known), max(known) + SECOND) if len(known) == len(times) else None
+            bounds = (min(parsed), max(parsed) + SECOND) if len(parsed) == len(times) else None
         result.append(bounds)
     return result
 
@@ -75,5 +75,5 @@ def _rfc3339_bounds(texts: Sequence[bytes]) -> Bounds | None:
         if zones or zone[:1] not in b"+-":
             return None
     times = [parse_rfc3339(second + zone) for second in set(map(_whole_second, texts))]
-    known = [at for at in times if at is not None]
-    return (min(known), max(known) + SECOND) if len(known) == len(times) else None
+    parsed = [at for at in times if at is not None]
+    return (min(parsed), max(parsed) + SECOND) if len(parsed) == len(times) else None

@@ -1,0 +1,103 @@
+"""Attributions, rendered, with the period in which they hold. Pure."""
+
+from typing import NamedTuple
+
+from enricher.accesslog.record import ErrorLabels
+from enricher.endpoints.attribution import Attribution
+from enricher.endpoints.slices import Service
+from enricher.endpoints.tenure import BEGINNING, FOREVER
+from enricher.enrich.output import attribution_fragments, dump_text
+
+ALWAYS = (2 * BEGINNING, 2 * FOREVER)
+"""A period that contains all times."""
+
+ColumnKey = tuple[bytes, ...]
+"""The raw texts of a line's address and group of upstreams."""
+
+
+class InColumns(NamedTuple):
+    """What columns need of a cached attribution."""
+
+    ending: bytes
+    """What follows the length of a line's only attempt in its JSON."""
+    times: list[int | None]
+    """The response times (ns) of attempts that are to be counted."""
+    addr_json: bytes
+    """The address, as the inside of a JSON string."""
+    cached: "CachedAttribution"
+
+
+class ColumnCache(dict[ColumnKey, InColumns]):
+    """The latest attributions of a dialect's keys, all of which hold between two times (ns)."""
+
+    begin, end = ALWAYS
+
+
+class CachedAttribution:
+    """An attribution, rendered, that holds for all attempts between two times, with the attempts not yet counted."""
+
+    __slots__ = (
+        "addr",
+        "addr_json",
+        "answered",
+        "attribution",
+        "begin",
+        "column_keys",
+        "end",
+        "ending",
+        "errors",
+        "in_attempt_size",
+        "service",
+        "times",
+    )
+
+    def __init__(
+        self, attribution: Attribution, addr: str, service: Service | None, period: tuple[int, int] | None
+    ) -> None:
+        """Cache an attribution for a period, in ns; for no time at all if there is none."""
+        self.attribution, self.service = attribution, service
+        self.addr, self.addr_json = addr, dump_text(addr)
+        in_attempt, in_line = attribution_fragments(attribution)
+        self.ending = b",%b}],%b" % (in_attempt, in_line)
+        """What follows the length of a line's only attempt in its JSON."""
+        self.in_attempt_size = len(in_attempt)
+        self.begin, self.end = period or (FOREVER, BEGINNING)
+        self.answered = set[bool]()
+        """Whether it holds for attempts that were answered, and for those that were not."""
+        self.times: list[int | None] = []
+        """The response times (ns) of attempts that are to be counted; None where it is not known."""
+        self.errors: dict[ErrorLabels, int] = {}
+        """The numbers of those attempts that failed."""
+        self.column_keys: list[tuple[ColumnCache, ColumnKey]] = []
+        """Where it is cached for columns."""
+
+    def in_columns(self) -> InColumns:
+        """Return what columns need of it."""
+        return InColumns(self.ending, self.times, self.addr_json, self)
+
+    @property
+    def in_attempt(self) -> bytes:
+        """Return the attribution as the end of an attempt's JSON."""
+        return self.ending[1 : 1 + self.in_attempt_size]
+
+    @property
+    def in_line(self) -> bytes:
+        """Return the attribution as a part of the line's JSON."""
+        return self.ending[1 + self.in_attempt_size + len(b"}],") :]
+
+    def ending_with(self, particulars: bytes) -> bytes:
+        """Return what follows the length of a line's only attempt, which has something particular."""
+        end = 1 + self.in_attempt_size
+        return self.ending[:end] + particulars + self.ending[end:]
+
+
+class CachedClient(NamedTuple):
+    """The pod that a client is, rendered; nothing if it is not known to be one."""
+
+    begin: int
+    end: int
+    service: Service | None = None
+    json: bytes = b""
+
+
+NO_POD = CachedClient(*ALWAYS)

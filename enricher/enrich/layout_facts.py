@@ -1,0 +1,100 @@
+"""What is derived from the columns of a layout, and what of it is rendered. Pure."""
+
+from collections.abc import Callable
+from functools import lru_cache
+from itertools import repeat
+from typing import Any
+
+from enricher.accesslog.columns import Columns, Layout, Memo
+from enricher.accesslog.dialect import Fact
+from enricher.accesslog.record import Attempt, ErrorLabels
+from enricher.enrich.error_correlation import error_origin
+from enricher.enrich.output import attempt_particulars, dump_integer, dump_seconds, dump_time
+
+
+class Outcome:
+    """What the only attempt of a line came to; None for several."""
+
+    __slots__ = ("error", "is_ordinary", "particulars", "status_json")
+
+    def __init__(self, attempt: Attempt | None) -> None:
+        self.is_ordinary = attempt is not None and attempt.answered and not attempt.reason
+        self.error: ErrorLabels | None = None
+        self.particulars = b""
+        if attempt and self.is_ordinary and attempt.failed:
+            origin = error_origin(attempt, "")
+            self.error = ErrorLabels.from_attempt(attempt, retried=False, origin=origin)
+            self.particulars = attempt_particulars(origin, "", attempt)
+        self.status_json = b'","status":%b,"response_time":' % dump_integer(attempt.status if attempt else None)
+
+
+class DerivedColumn:
+    """A fact of the lines of a layout, derived from columns."""
+
+    def __init__(self, layout: Layout, fact: Fact, convert: Callable[[Any], Any] | None = None) -> None:
+        """Convert the derived values, if there is a converter."""
+        self._places = [layout.place(name) for name in fact.variables]
+        self._present = [place for place in self._places if place is not None]
+        self._fact, self._convert = fact, convert
+        present = [place is not None for place in self._places]
+
+        def derive(*values: bytes) -> Any:
+            remaining = iter(values)
+            value = fact.derive(*[next(remaining) if is_present else b"" for is_present in present])
+            return convert(value) if convert else value
+
+        self._constant = None if self._present else derive()
+        self._memo = Memo(derive, len(self._present))
+
+    def of(self, columns: Columns) -> list[Any]:
+        """Return the fact for each line."""
+        if not self._present:
+            return [self._constant] * len(columns.numbers)
+        if not self._fact.recurs:
+            size = len(columns.numbers)
+            raw = [repeat(b"", size) if place is None else columns.raw[place] for place in self._places]
+            values = list(map(self._fact.derive, *raw))
+            return list(map(self._convert, values)) if self._convert else values
+        texts = [columns.raw[place] for place in self._present]
+        return list(map(self._memo.__getitem__, texts[0] if len(texts) == 1 else zip(*texts, strict=True)))
+
+    def at(self, columns: Columns, row: int) -> Any:
+        """Return the fact for one line."""
+        if not self._present:
+            return self._constant
+        texts = [columns.raw[place][row] for place in self._present]
+        return self._memo[texts[0] if len(texts) == 1 else tuple(texts)]
+
+    def distinct(self, columns: Columns) -> set[Any]:
+        """Return the different values of the fact."""
+        if len(self._present) != 1 or not self._fact.recurs:
+            return set(self.of(columns))
+        return set(map(self._memo.__getitem__, set(columns.raw[self._present[0]])))
+
+
+class LayoutFacts:
+    """What is derived from the columns of a layout."""
+
+    def __init__(self, layout: Layout) -> None:
+        facts = self.facts = layout.dialect.facts
+        self.outcomes = DerivedColumn(layout, facts.outcome, Outcome)
+        self.response_times = DerivedColumn(
+            layout, facts.response_time, lambda ns: (ns, b'%b,"response_length":' % dump_seconds(ns))
+        )
+        self.durations = DerivedColumn(layout, facts.duration)
+        self.has_duration = any(name in layout.names for name in facts.duration.variables)
+        self.has_clock = any(name in layout.names for name, _ in facts.clocks)
+        self.has_clock &= self.has_duration or not facts.clock_is_start
+        self.ends = DerivedColumn(layout, facts.end)
+        self.times = DerivedColumn(layout, facts.end, lambda end: dump_time(end[0]))
+        self.upstream_names = DerivedColumn(layout, facts.upstream_name)
+        self.client = layout.place(facts.client)
+        self.attempts = [layout.place(name) for name in facts.attempts.variables] if facts.attempts else []
+        self.key = [layout.place(name) for name in (*facts.addr.variables, *facts.upstream_name.variables)]
+        self.verbatim_addr = layout.place(facts.verbatim_addr)
+        self.response_length = layout.place(facts.response_length)
+        self.lists = [layout.names.index(name) for name in layout.dialect.lists if name in layout.names]
+
+
+layout_facts = lru_cache(maxsize=256)(LayoutFacts)
+"""Returns the facts of a layout, which are made once."""
