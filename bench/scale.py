@@ -45,7 +45,7 @@ from enricher.cli.main import main
 sys.exit(main())
 """
 WARM_UP = 10
-"""Seconds before anything is measured: an address that changed hands lately takes a closer look at each of its lines."""
+"""Seconds before anything is measured: the lines of an address that changed hands lately are looked at one by one."""
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
