@@ -38,7 +38,13 @@ class Layouts:
             layout = None if isinstance(log_format, JsonFormat) else log_format.layout
             if layout and self._count_only and isinstance(log_format, LogFormat):
                 only = log_format.dialect.facts.variables | {self._pod_variable}
-                layout = compile_layout(log_format.tokens, log_format.escape, log_format.dialect, only=only)
+                layout = compile_layout(
+                    log_format.tokens,
+                    log_format.escape,
+                    log_format.dialect,
+                    has_borders=log_format.has_borders,
+                    only=only,
+                )
             self._layouts[log_format] = [layout] if layout else []
         return self._layouts[log_format]
 
@@ -132,12 +138,19 @@ class Batch:
         return columns and columns._replace(numbers=[numbers[n] for n in columns.numbers])
 
     def _add(self, log_format: Format, columns: Columns, others: Sequence[Format]) -> None:
-        """Add the columns of a format, without lines that may fit one of the `others` as well."""
+        """Add the columns of a format, without lines that may fit one of the `others` as well.
+
+        Of formats that differ in nothing but their way to escape, backslashes tell which it is, if any.
+        """
+        clear: Columns | None = columns
         if others:
+            is_one_of_two = any(other.text == log_format.text for other in others)
             texts = [self._lines[n].text for n in columns.numbers]
-            doubtful = {row for row, text in enumerate(texts) if any(other.fits(text) for other in others)}
+            doubtful = {
+                row
+                for row, text in enumerate(texts)
+                if (is_one_of_two and b"\\" in text) or any(other.fits(text) for other in others)
+            }
             clear = columns.without(doubtful) if doubtful else columns
-        else:
-            clear = columns
         if clear:
             self.columns.append((log_format, clear))

@@ -45,6 +45,10 @@ RESERVED_NAMES = frozenset(
 """Names that have a meaning of their own in the output; a format's variable of that name is written as `log_<name>`."""
 
 
+MAX_LINE_TEMPLATES = 1000
+"""Largest number of templates of lines, of which each source has one for each layout."""
+
+
 class LineTemplate(NamedTuple):
     """The JSON of the access lines of one layout from one source, in pieces."""
 
@@ -92,6 +96,8 @@ class OutputTemplates:
         """Return the template of a layout's lines, which have a stamp if they are framed."""
         key = (source, stream, layout, framed)
         if key not in self._lines:
+            if len(self._lines) >= MAX_LINE_TEMPLATES:
+                self._lines.clear()  # a controller's format has changed many times
             fields = {output_name(field.name): field for field in layout.fields}
             literals = [
                 b'{"time":"' if framed else b'{"time":',
@@ -108,10 +114,6 @@ class OutputTemplates:
                 self.source(source, stream),
             )
         return self._lines[key]
-
-    def forget_layouts(self) -> None:
-        """Forget the templates of all layouts."""
-        self._lines.clear()
 
     def forget(self, source: Source) -> None:
         """Forget a source that is gone."""

@@ -4,11 +4,13 @@ import pytest
 
 from enricher.accesslog.detection import CHANGE_LAG, FormatDetector
 from enricher.accesslog.nginx import INGRESS_NGINX, compile_format
+from enricher.enrich import output
+from enricher.enrich.batch import Layouts
 from enricher.enrich.engine import Enricher
 from enricher.metrics.counters import Metrics
 from enricher.timestamps import SECOND, format_rfc3339
 from tests.support.reference import ReferenceEnricher
-from tests.unit.enrich.controller_lines import NOW, enrich_all, framed, make_histories
+from tests.unit.enrich.controller_lines import NOW, SOURCE, enrich_all, framed, make_histories
 
 OTHER = INGRESS_NGINX.replace("$req_id", "$host")
 """The same lines fit it, and its last word is another variable."""
@@ -76,3 +78,34 @@ def test_formats_that_came_and_went_leave_nothing() -> None:
     enricher.update_counts()
     assert pods <= 60
     assert sum(series.requests for series in metrics.pods.values()) == 300
+
+
+def test_the_same_formats_have_columns_whether_or_not_json_is_made() -> None:
+    """An IPv6 address after a bracket looks like the bracket, where text stands beside the list."""
+    texts = (INGRESS_NGINX, "$host - $namespace [$upstream_addr $upstream_status")
+    for count_only in (True, False):
+        layouts = Layouts("", count_only=count_only)
+        assert [len(layouts.of(compile_format(text))) for text in texts] == [1, 0]
+
+
+def test_templates_of_formats_that_came_and_went_are_forgotten(monkeypatch) -> None:
+    monkeypatch.setattr(output, "MAX_LINE_TEMPLATES", 3)
+    templates = output.OutputTemplates("node")
+    for n in range(9):
+        layout = compile_format(f"{INGRESS_NGINX} x{n}").layout
+        assert templates.line(SOURCE, "stdout", layout, framed=True) is templates.line(
+            SOURCE, "stdout", layout, framed=True
+        )
+        assert len(templates._lines) <= 3
+
+
+def test_backslashes_that_no_way_to_escape_writes_are_no_access_line() -> None:
+    """It fits the pattern of one way to escape alone, and only the other writes such backslashes."""
+    formats = tuple(compile_format(f"{escape}{INGRESS_NGINX}") for escape in ("", "escape=json "))
+    text = line("\\", NOW).replace('"GET / HTTP/1.1"', '"\\u0016"')
+    data = []
+    for make in (Enricher, ReferenceEnricher):
+        detector = FormatDetector(formats)
+        data.append(enrich_all(make(detector, Metrics(lambda: NOW)), make_histories(), framed(text.encode())))
+    assert data[0] == data[1]
+    assert b'"kind":"parse_error"' in data[0]
