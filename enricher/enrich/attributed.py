@@ -163,8 +163,7 @@ class AttributedColumns:
             for row in self._failed - self._particular:
                 owner = cast(InColumns, self._row_owners[row]).cached
                 endings[row] = owner.ending_with(self._outcomes[row].particulars)
-        gaps = iter((self._stamps, *(columns.values[place] for place in template.columns)))
-        opening = [next(gaps) if piece is None else repeat(piece) for piece in template.opening]
+        opening = [repeat(piece) if piece else column for piece, column in self._opening_pieces(template)]
         clients = [self._clients.get(row, NO_POD).json for row in range(self._size)] if self._clients else repeat(b"")
         pieces: tuple[Iterable[bytes], ...] = (
             *opening,

@@ -1,6 +1,6 @@
 """Turns lines into JSON lines and counts, by joining each request with the holders of its upstream addresses. Pure.
 
-A batch of lines goes through four steps, each of which calls only the next:
+A batch of lines goes through four steps:
 1. It is parsed: most lines as columns (batch.py).
 2. Its attempts are attributed (attributed.py), with what is cached of their addresses (owners.py).
 3. The ordinary lines of each column are counted and rendered together (attributed.py).

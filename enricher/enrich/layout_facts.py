@@ -93,7 +93,7 @@ class LayoutFacts:
         self.key = [layout.place(name) for name in (*facts.addr.variables, *facts.upstream_name.variables)]
         self.verbatim_addr = layout.place(facts.verbatim_addr)
         self.response_length = layout.place(facts.response_length)
-        self.lists = [layout.names.index(name) for name in layout.dialect.lists if name in layout.names]
+        self.lists = [place for place in map(layout.place, layout.dialect.lists) if place is not None]
 
 
 layout_facts = lru_cache(maxsize=256)(LayoutFacts)

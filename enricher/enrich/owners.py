@@ -68,7 +68,9 @@ class Owners:
         pods = histories.pods
         certainty = (pods.certain_until, pods.is_snapshot)
         if histories is not self._histories:
-            self.stop_listening()
+            # The histories of before would otherwise hold on to this.
+            self._histories.pods.on_change.discard(self._forget)
+            self._histories.services.on_change.discard(self._forget)
             self._histories = histories
             pods.on_change.add(self._forget)
             histories.services.on_change.add(self._forget)
@@ -79,11 +81,6 @@ class Owners:
             changed_until = max(pods.complete_since, self._complete_since) + GRACE_PERIOD
             self._unreliable_until = max(self._unreliable_until, changed_until)
         self._certainty, self._complete_since = certainty, pods.complete_since
-
-    def stop_listening(self) -> None:
-        """Unsubscribe from the histories, which would otherwise hold on to this."""
-        self._histories.pods.on_change.discard(self._forget)
-        self._histories.services.on_change.discard(self._forget)
 
     def _forget_all(self) -> None:
         self._unreliable_until = 2 * BEGINNING
@@ -156,18 +153,13 @@ class Owners:
             self._forget_all()
         latest = self._by_columns[facts, timed]
         owners: list[InColumns | None] = list(map(latest.get, keys))
-        if (latest.begin < begin and end < latest.end) and all(owners):
+        all_hold = latest.begin < begin and end < latest.end
+        if all_hold and all(owners):
             return owners
-        if latest.begin < begin and end < latest.end:
-            missing = [row for row, owner in enumerate(owners) if not owner]
-        else:
-            missing = [
-                row
-                for row, owner in enumerate(owners)
-                if not owner or not (owner.cached.begin < begin and end < owner.cached.end)
-            ]
         replacements = dict[ColumnKey, InColumns | None]()
-        for row in missing:
+        for row, owner in enumerate(owners):
+            if owner and (all_hold or (owner.cached.begin < begin and end < owner.cached.end)):
+                continue
             key = keys[row]
             if key not in replacements:
                 replacements[key] = self._of_key(facts, key, begin, end, timed=timed)

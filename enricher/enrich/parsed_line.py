@@ -1,7 +1,7 @@
 """One line, parsed and attributed. Pure."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from enricher.accesslog.detection import FormatTimeline
@@ -44,24 +44,17 @@ def parse_line(formats: FormatTimeline, line: Line) -> ParsedLine:
     return ParsedLine(line, at, LineKind.OTHER if is_other else LineKind.PARSE_ERROR)
 
 
-def attribute_line(
-    histories: Histories, parsed: ParsedLine, pod_variable: str, cut_off: Collection[int] = ()
-) -> list[Attribution]:
-    """Attribute each attempt of an access line, or the upstream that an error line names.
-
-    `cut_off` are the indexes of attempts whose answers were cut off, according to the error log.
-    """
+def attribute_line(histories: Histories, parsed: ParsedLine, pod_variable: str) -> list[Attribution]:
+    """Attribute each attempt of an access line, or the upstream that an error line names, by that line alone."""
     at, record, error = parsed.at, parsed.record, parsed.error
     if error and error.upstream:
         return [attribute(histories, error.upstream, error_window(at, error.reason), answered=False)]
     if not record:
         return []
-    attributions = []
-    for index, (attempt, window) in enumerate(zip(record.attempts, parsed.windows, strict=True)):
-        answered = attempt.answered and index not in cut_off
-        attributions.append(
-            attribute(histories, attempt.addr, window, answered=answered, upstream_name=record.upstream_name)
-        )
+    attributions = [
+        attribute(histories, attempt.addr, window, answered=attempt.answered, upstream_name=record.upstream_name)
+        for attempt, window in zip(record.attempts, parsed.windows, strict=True)
+    ]
     if pod := reported_pod(record, pod_variable):
         attributions[-1] = prefer_reported_pod(histories, attributions[-1], pod)
     return attributions

@@ -19,12 +19,13 @@ MAX_LINE = 1024 * 1024
 _MAX_FRAME_OVERHEAD = 128 * 1024
 """Bytes that a frame may add to a text: Docker's 16 KiB become 96 KiB if every byte is written as `\\u00XX`."""
 
-_CRI_HEAD = rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)) (stdout|stderr) ([PF])(?::[^ \n]*)? "
+_STAMP = rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d))"
+_CRI_HEAD = _STAMP + rb" (stdout|stderr) ([PF])(?::[^ \n]*)? "
 _CRI_LINE = re.compile(_CRI_HEAD)
 _CRI_LINES = re.compile(rb"^(?:" + _CRI_HEAD + rb"(.*)|(.*))$", re.MULTILINE)
 _DOCKER_LINES = re.compile(
     rb'\{"log":"((?:[^"\\\x00-\x1f]++|\\(?!n").)*+)\\n","stream":"(stdout|stderr)",'
-    rb'"time":"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d))"\}\n'
+    rb'"time":"' + _STAMP + rb'"\}\n'
 )
 """Lines of Docker's json-file driver, each of which ends a line of the log."""
 _FRAGMENT = re.compile(rb" std(?:out|err) P")
