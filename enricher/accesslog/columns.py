@@ -231,6 +231,10 @@ class Columns(NamedTuple):
         place = self.layout.place(name)
         return None if place is None else self.raw[place]
 
+    def raw_or_nothing(self, place: int | None) -> Sequence[bytes]:
+        """Return the raw values of a column; nothing for each line if there is no such column."""
+        return [b""] * len(self.numbers) if place is None else self.raw[place]
+
     def after(self, number: int) -> "Columns | None":
         """Return the columns of the lines from a number on; None if there are none."""
         return self.of_rows([row for row, other in enumerate(self.numbers) if other >= number])

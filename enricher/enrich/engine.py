@@ -126,7 +126,10 @@ class Enricher:
             if columns := all_columns.after(batch.enriched) if batch.enriched else all_columns:
                 group = AttributedColumns(columns, self._tools.owners, log_format)
                 group.attribute(
-                    pod_variable=self._tools.pod_variable, cut_off=correlator.cut_off_upstreams(), may_hold=may_hold
+                    pod_variable=self._tools.pod_variable,
+                    cut_off=correlator.cut_off_upstreams(),
+                    explained=correlator.upstreams(),
+                    may_hold=may_hold,
                 )
                 groups.append(group)
         return groups

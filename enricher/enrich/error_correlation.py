@@ -84,6 +84,10 @@ class ErrorCorrelator:
         """Return whether any error line waits."""
         return bool(self._pending)
 
+    def upstreams(self) -> set[str]:
+        """Return the upstreams that the error lines name."""
+        return {upstream for upstream, _, _ in self._by_request}
+
     def cut_off_upstreams(self) -> set[str]:
         """Return the upstreams whose answers were cut off, so that even a 200 of theirs may have its reason here."""
         return set(self._cut_off)

@@ -10,22 +10,40 @@ from enricher.accesslog.dialect import Fact
 from enricher.accesslog.record import Attempt, ErrorLabels
 from enricher.enrich.error_correlation import error_origin
 from enricher.enrich.output import attempt_particulars, dump_integer, dump_seconds, dump_time
+from enricher.vocabulary import Reason
 
 
 class Outcome:
-    """What the only attempt of a line came to; None for several."""
+    """What an attempt came to; None for several."""
 
-    __slots__ = ("error", "is_ordinary", "particulars", "status_json")
+    __slots__ = ("_attempt", "_failures", "error", "is_answered", "is_ordinary", "particulars", "reason", "status_json")
 
     def __init__(self, attempt: Attempt | None) -> None:
-        self.is_ordinary = attempt is not None and attempt.answered and not attempt.reason
+        self._attempt, self._failures = attempt, dict[tuple[bool, bool], tuple[ErrorLabels | None, bytes]]()
+        self.is_answered = attempt is not None and attempt.answered
+        self.reason = attempt.reason if attempt else Reason.NONE
+        self.is_ordinary = self.is_answered and not self.reason
         self.error: ErrorLabels | None = None
         self.particulars = b""
-        if attempt and self.is_ordinary and attempt.failed:
-            origin = error_origin(attempt, "")
-            self.error = ErrorLabels.from_attempt(attempt, retried=False, origin=origin)
-            self.particulars = attempt_particulars(origin, "", attempt)
+        if self.is_ordinary:
+            self.error, self.particulars = self.failure(retried=False, has_body=True)
         self.status_json = b'","status":%b,"response_time":' % dump_integer(attempt.status if attempt else None)
+
+    def failure(self, *, retried: bool, has_body: bool) -> tuple[ErrorLabels | None, bytes]:
+        """Return the labels under which the attempt is counted if it failed, and the end of its JSON object."""
+        key = (retried, has_body)
+        if key not in self._failures:
+            self._failures[key] = self._failure(retried=retried, has_body=has_body)
+        return self._failures[key]
+
+    def _failure(self, *, retried: bool, has_body: bool) -> tuple[ErrorLabels | None, bytes]:
+        attempt = self._attempt
+        if attempt is None or not (attempt.failed or attempt.reason):
+            return None, b""
+        attempt = attempt._replace(response_length=int(has_body))
+        origin = error_origin(attempt, "")
+        labels = ErrorLabels.from_attempt(attempt, retried=retried, origin=origin) if attempt.failed else None
+        return labels, attempt_particulars(origin, attempt.reason, attempt)
 
 
 class DerivedColumn:
@@ -94,6 +112,14 @@ class LayoutFacts:
         self.verbatim_addr = layout.place(facts.verbatim_addr)
         self.response_length = layout.place(facts.response_length)
         self.lists = [place for place in map(layout.place, layout.dialect.lists) if place is not None]
+        self.addresses = DerivedColumn(layout, facts.addr)
+        self.outcome_places = {place for place in map(layout.place, facts.outcome.variables) if place is not None}
+        names = (*facts.addr.variables, *facts.outcome.variables, *facts.response_time.variables)
+        names = (*names, facts.response_length, *facts.upstream_name.variables)
+        self.attempt_places = {place for place in map(layout.place, names) if place is not None}
+        """The columns that attempts are made of."""
+        self.has_attempt_lists = facts.attempts is None or bool(layout.dialect.lists)
+        """Whether a line has several attempts only if its lists have several elements."""
 
 
 layout_facts = lru_cache(maxsize=256)(LayoutFacts)

@@ -41,7 +41,9 @@ class Counts(Protocol):
 
     def count_failure(self, attribution: Attribution, reason: str) -> None: ...
 
-    def count_edge(self, client: Service | None, service: Service | None, *, failed: bool) -> None: ...
+    def count_edge(
+        self, client: Service | None, service: Service | None, *, failed: bool, requests: int = 1
+    ) -> None: ...
 
 
 class Tools(NamedTuple):
