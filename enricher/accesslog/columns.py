@@ -32,6 +32,7 @@ _NEED_NO_ESCAPING = {
     for escape, pattern in NEEDS_ESCAPING.items()
 }
 """All other bytes, and what separates lines and values."""
+_MARKED = re.compile(rb"[^\n]+")
 WORD = r'([^\s"]++)'
 WORD_OR_NOTHING = r'([^\s"]*)'
 """Patterns of columns without spaces and quotes."""
@@ -170,23 +171,25 @@ class Layout:
 
     def _escape(self, columns: "Columns", body: bytes) -> "Columns | None":
         """Return the columns with their texts escaped for JSON; without lines whose texts cannot be."""
-        marked = _marked_lines(body, self.escape)
-        rows = [row for row, number in enumerate(columns.numbers) if number in marked] if marked else []
+        rows = marked = _marked_lines(body, self.escape)
+        if marked and not isinstance(columns.numbers, range):
+            lines = set(marked)
+            rows = [row for row, number in enumerate(columns.numbers) if number in lines]
         if not rows:
             return columns
         needs_escaping, patched_columns, invalid = NEEDS_ESCAPING[self.escape], dict[int, list[bytes]](), set[int]()
-        for row in rows:
-            for number, is_text in self._escapable:
-                value = columns.values[number][row]
-                if not needs_escaping.search(value):
-                    continue
-                escaped = self._escape_value(number, value, is_text=is_text)
-                if escaped is None:
-                    invalid.add(row)
-                    break
-                if number not in patched_columns:
-                    patched_columns[number] = list(columns.values[number])
-                patched_columns[number][row] = escaped
+        for number, is_text in self._escapable:
+            column = columns.values[number]
+            if not needs_escaping.search(b"".join([column[row] for row in rows])):
+                continue
+            patched_columns[number] = patched = list(column)
+            for row in rows:
+                if needs_escaping.search(column[row]):
+                    escaped = self._escape_value(number, column[row], is_text=is_text)
+                    if escaped is None:
+                        invalid.add(row)
+                    else:
+                        patched[row] = escaped
         values = [patched_columns.get(number, column) for number, column in enumerate(columns.values)]
         escaped_columns = columns._replace(values=values)
         return escaped_columns.without(invalid) if invalid else escaped_columns
@@ -277,13 +280,16 @@ def escape_json(value: bytes, escape: str) -> bytes:
     return orjson.dumps(unescape(value, escape))[1:-1]
 
 
-def _marked_lines(body: bytes, escape: str) -> set[int]:
-    """Return the numbers of the lines that have something to escape."""
+def _marked_lines(body: bytes, escape: str) -> list[int]:
+    """Return the numbers of the lines that have something to escape, in their order."""
     plain = _NEED_NO_ESCAPING[escape]
     if not body.translate(None, plain):
-        return set()  # the usual case
-    marks = body.translate(None, plain.replace(b"\n", b""))
-    return {number for number, line in enumerate(marks.split(b"\n")) if line}
+        return []  # the usual case
+    result, marked = list[int](), 0
+    for match in _MARKED.finditer(body.translate(None, plain.replace(b"\n", b""))):
+        result.append(match.start() - marked)
+        marked += len(match[0])
+    return result
 
 
 def _compile(pattern: str) -> re.Pattern[bytes]:

@@ -47,6 +47,11 @@ class Attribution(NamedTuple):
     explanation: str = ""
     """The rule that decided, in one line for people."""
 
+    @property
+    def depends_on_answer(self) -> bool:
+        """Return whether an attempt of the same time might be attributed otherwise if it was answered, or was not."""
+        return self.explanation in {_SEEN_LATER, _BEFORE_HISTORY}
+
 
 class Histories(NamedTuple):
     """The tenures of pods, and those of services' cluster IPs, which are empty unless Services are watched."""

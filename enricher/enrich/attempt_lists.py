@@ -47,8 +47,8 @@ class ListedAttempt(NamedTuple):
             counts.count_failure(self.owner.attribution, self.outcome.reason)
 
     def render(self) -> bytes:
-        """Return its JSON object, from the inside of the address on."""
-        return b"%b%b%b%b,%b%b}" % (
+        """Return its JSON object."""
+        return b'{"addr":"%b%b%b%b,%b%b}' % (
             self.owner.addr_json,
             self.outcome.status_json,
             self.time_json,
@@ -74,7 +74,7 @@ class AttemptLists:
                 for column, values in zip(elements, split, strict=True):
                     column.extend(values)
         raw: list[Sequence[bytes]] = [()] * len(columns.raw)
-        for place in facts.attempt_places:
+        for place in facts.shared_places:
             values = [columns.raw[place][row] for row in self.rows]
             # What is not a list is the same for all attempts of a line, but that only the last had its outcome.
             others = [b""] * len(values) if place in facts.outcome_places else values

@@ -6,7 +6,7 @@ none, several, or one that was not answered (attempt_lists.py). All others are *
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import islice, repeat
 from operator import attrgetter, itemgetter
@@ -17,7 +17,7 @@ from enricher.accesslog.dialect import make_record
 from enricher.accesslog.escaping import decode_text
 from enricher.accesslog.profiles import Format
 from enricher.accesslog.record import Record
-from enricher.endpoints.attribution import Window
+from enricher.endpoints.attribution import Attribution, Window
 from enricher.endpoints.slices import Service
 from enricher.enrich.attempt_lists import AttemptLists, ListedAttempt
 from enricher.enrich.cached_attribution import ALWAYS, CachedAttribution, CachedClient, InColumns
@@ -31,6 +31,8 @@ from enricher.vocabulary import Grade
 T = TypeVar("T")
 
 
+_NOBODY = CachedAttribution(Attribution(Grade.UNKNOWN), "", None, None)
+"""Stands for the owner in lines that are not ordinary."""
 _status_json: "attrgetter[bytes]" = attrgetter("status_json")
 
 
@@ -166,20 +168,29 @@ class AttributedColumns:
 
     # --- ordinary lines ------------------------------------------------------------------------------------------
 
+    @cached_property
+    def _unordinary(self) -> set[int]:
+        """Return the rows that are not ordinary, once all owners have been found."""
+        return self._particular | self._listed.keys()
+
+    @cached_property
+    def _ordinary_owners(self) -> list[InColumns]:
+        """Return the owners of ordinary lines by row."""
+        owners = cast(list[InColumns], list(self._row_owners))
+        nobody = _NOBODY.in_columns()._replace(times=[])
+        for row in self._unordinary:
+            owners[row] = nobody
+        return owners
+
     def rows_before(self, number: int) -> int:
         """Return how many of the lines come before the line with this number."""
         numbers = self.columns.numbers
         return self._size if not numbers or numbers[-1] < number else sum(other < number for other in numbers)
 
     def count_ordinary(self, rows: int, counts: Any) -> int:
-        """Count the first lines; return how many of them were ordinary."""
-        unordinary = self._particular | self._listed.keys()
-        owners: Any = self._row_owners[:rows]
-        times: Sequence[int | None] = self._times
-        if unordinary:
-            ordinary = [row for row in range(rows) if row not in unordinary]
-            owners, times = [owners[row] for row in ordinary], [times[row] for row in ordinary]
-        for owner_times, time in zip(map(itemgetter(1), owners), times, strict=False):
+        """Count the first lines; return how many of them were ordinary, or had lists of attempts."""
+        unordinary = self._unordinary
+        for owner_times, time in zip(map(itemgetter(1), self._ordinary_owners[:rows]), self._times, strict=False):
             owner_times.append(time)
         for row in self._failed:
             if row < rows and row not in unordinary:
@@ -190,7 +201,7 @@ class AttributedColumns:
             for attempt in attempts:
                 attempt.add_to(counts)
         self._count_edges(rows, counts)
-        return len(owners) + len(listed)
+        return rows - sum(row < rows for row in self._particular)
 
     def _count_edges(self, rows: int, counts: Any) -> None:
         """Count the requests of pods among the first lines."""
@@ -210,39 +221,39 @@ class AttributedColumns:
     def render(self, template: LineTemplate, rows: int) -> list[bytes]:
         """Return the JSON of the first lines; of those set apart anything."""
         columns, facts = self.columns, self._facts
-        owners: Any = self._row_owners
-        if self._particular or self._listed:
-            owners = [owner or _NOBODY for owner in owners]
-        # Of an attempt: the beginning, the address, the status, the time, the length, and the end with its owner.
-        attempts: list[Any] = [
-            repeat(b'{"addr":"'),
-            map(itemgetter(2), owners) if facts.verbatim_addr is None else columns.values[facts.verbatim_addr],
-            map(_status_json, self._outcomes),
-            self._times_json,
-            repeat(b"null") if facts.response_length is None else columns.values[facts.response_length],
-            map(itemgetter(0), owners),
-        ]
-        if self._listed:
-            attempts = [list(islice(pieces, self._size)) for pieces in attempts]
-            for row, listed in self._listed.items():
-                rendered = b',{"addr":"'.join([attempt.render() for attempt in listed])
-                in_line = listed[-1].owner.in_line if listed else b""
-                replacement = (b'{"addr":"' if listed else b"", rendered, b"", b"", b"", b"],%b" % in_line)
-                for pieces, piece in zip(attempts, replacement, strict=True):
-                    pieces[row] = piece
-        if failed := self._failed - self._particular - self._listed.keys():
-            attempts[-1] = list(attempts[-1])
+        owners: Any = self._ordinary_owners
+        endings: Any = map(itemgetter(0), owners)
+        if failed := self._failed - self._unordinary:
+            endings = list(endings)
             for row in failed:
-                owner = cast(InColumns, self._row_owners[row]).cached
-                attempts[-1][row] = owner.ending_with(self._outcomes[row].particulars)
+                endings[row] = owners[row].cached.ending_with(self._outcomes[row].particulars)
         clients: Any = repeat(b"")
         if self._clients:
             clients = [b""] * self._size
             for row, client in self._clients.items():
                 clients[row] = client.json
-        opening = [repeat(piece) if piece else column for piece, column in self._opening_pieces(template)]
-        pieces = (*opening, *attempts, clients, repeat(template.closing))
-        return list(map(b"".join, islice(zip(*pieces, strict=False), rows)))
+        pieces: tuple[Iterable[bytes], ...] = (
+            *(repeat(piece) if piece else column for piece, column in self._opening_pieces(template)),
+            repeat(b'{"addr":"'),
+            map(itemgetter(2), owners) if facts.verbatim_addr is None else columns.values[facts.verbatim_addr],
+            map(_status_json, self._outcomes),
+            self._times_json,
+            repeat(b"null") if facts.response_length is None else columns.values[facts.response_length],
+            endings,
+            clients,
+            repeat(template.closing),
+        )
+        lines = list(map(b"".join, islice(zip(*pieces, strict=False), rows)))
+        for row, attempts in self._listed.items():
+            if row < rows:
+                lines[row] = self._render_listed(template, row, attempts)
+        return lines
+
+    def _render_listed(self, template: LineTemplate, row: int, attempts: Sequence[ListedAttempt]) -> bytes:
+        in_line = attempts[-1].owner.in_line if attempts else b""
+        client = self._clients[row].json if row in self._clients else b""
+        rendered = b",".join([attempt.render() for attempt in attempts])
+        return b"%b%b],%b%b%b" % (self.render_opening(template, row), rendered, in_line, client, template.closing)
 
     @cached_property
     def _stamps(self) -> Sequence[bytes]:
@@ -294,7 +305,3 @@ class AttributedColumns:
             gaps = iter((self._stamps, *(self.columns.values[place] for place in template.columns)))
             self._pieces = [(piece, () if piece else next(gaps)) for piece in template.opening]
         return self._pieces
-
-
-_NOBODY: tuple[bytes, list[int | None], bytes] = (b"", [], b"")
-"""What stands for the owner in lines that were set apart."""

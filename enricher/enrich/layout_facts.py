@@ -116,8 +116,8 @@ class LayoutFacts:
         self.outcome_places = {place for place in map(layout.place, facts.outcome.variables) if place is not None}
         names = (*facts.addr.variables, *facts.outcome.variables, *facts.response_time.variables)
         names = (*names, facts.response_length, *facts.upstream_name.variables)
-        self.attempt_places = {place for place in map(layout.place, names) if place is not None}
-        """The columns that attempts are made of."""
+        self.shared_places = {place for place in map(layout.place, names) if place is not None} - set(self.lists)
+        """The columns that attempts are made of, but for the lists."""
         self.has_attempt_lists = facts.attempts is None or bool(layout.dialect.lists)
         """Whether a line has several attempts only if its lists have several elements."""
 

@@ -119,7 +119,7 @@ class Owners:
             if window is None or (cached.begin < begin and end < cached.end)
         ]
         for cached in in_period:
-            if answered in cached.answered:
+            if answered in cached.answered or not cached.attribution.depends_on_answer:
                 return cached
         histories, (ip, _) = self._histories, split_address(addr)
         attribution = attribute(histories, addr, window, answered=answered, upstream_name=upstream_name)
@@ -157,10 +157,16 @@ class Owners:
         all_hold = latest.begin < begin and end < latest.end
         if all_hold and all(owners):
             return owners
+        if all_hold:
+            rows = [row for row, owner in enumerate(owners) if owner is None]
+        else:
+            rows = [
+                row
+                for row, owner in enumerate(owners)
+                if owner is None or not (owner.cached.begin < begin and end < owner.cached.end)
+            ]
         replacements = dict[ColumnKey, InColumns | None]()
-        for row, owner in enumerate(owners):
-            if owner and (all_hold or (owner.cached.begin < begin and end < owner.cached.end)):
-                continue
+        for row in rows:
             key = keys[row]
             if key not in replacements:
                 replacements[key] = self._of_key(facts, key, begin, end, timed=timed, answered=answered)
