@@ -170,7 +170,7 @@ class Layout:
 
     def _escape(self, columns: "Columns", body: bytes) -> "Columns | None":
         """Return the columns with their texts escaped for JSON; without lines whose texts cannot be."""
-        marked = _marked_lines(body, self.escape)
+        marked = _marked_json_lines(body) if self.is_json else _marked_lines(body, self.escape)
         rows = [row for row, number in enumerate(columns.numbers) if number in marked] if marked else []
         if not rows:
             return columns
@@ -284,6 +284,13 @@ def _marked_lines(body: bytes, escape: str) -> set[int]:
         return set()  # the usual case
     marks = body.translate(None, plain.replace(b"\n", b""))
     return {number for number, line in enumerate(marks.split(b"\n")) if line}
+
+
+def _marked_json_lines(body: bytes) -> set[int]:
+    """Return the numbers of the lines of JSON that have something to escape; no usual one has control characters."""
+    if body.isascii() and b"\\" not in body:
+        return set()  # the usual case
+    return {number for number, line in enumerate(body.split(b"\n")) if b"\\" in line or not line.isascii()}
 
 
 def _compile(pattern: str) -> re.Pattern[bytes]:

@@ -70,7 +70,7 @@ def _nanoseconds_as_json(column: Sequence[bytes]) -> Sequence[bytes]:
 TEXT = ValueType(None, unescape)
 WORD = ValueType(r'[^\s"]*', unescape)
 """Something without a space or a quote, of which no client can add more."""
-USUAL_INTEGER = r"(0|[1-9]\d{0,17})"
+USUAL_INTEGER = r"(0|[1-9]\d{0,17}+)"
 """A number as JSON has it, which fits into 64 bits."""
 INTEGER = ValueType(r"\d+|-|", convert_integer, USUAL_INTEGER, is_text=False)
 PREFIXED_INTEGER = ValueType(r"\+?\d+|-|", _convert_prefixed_integer, rf"\+?{USUAL_INTEGER}", is_text=False)
