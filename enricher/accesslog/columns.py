@@ -50,7 +50,8 @@ class Memo(dict[Any, Any]):
 
     def __missing__(self, key: Any) -> Any:
         result = self._function(key) if self._arguments == 1 else self._function(*key)
-        if (len(key) if self._arguments == 1 else sum(map(len, key))) <= MAX_MEMORISED_BYTES:
+        texts = [argument for argument in (key if self._arguments > 1 else (key,)) if isinstance(argument, bytes)]
+        if sum(map(len, texts)) <= MAX_MEMORISED_BYTES:
             if len(self) >= MAX_MEMORISED:
                 self.clear()
             self[key] = result

@@ -92,6 +92,14 @@ NANOSECONDS = ValueType(
 )
 
 
+def parse_integers(column: Sequence[bytes]) -> Sequence[int | None]:
+    """Return the numbers of a column of usual integers; None for those that are missing."""
+    if all(column):
+        numbers: list[int] = orjson.loads(b"[%b]" % b",".join(column))  # this costs less than half of `int`
+        return numbers
+    return [int(text) if text else None for text in column]
+
+
 def parse_milliseconds(raw: bytes) -> int | None:
     """Return a whole number of ms in ns; None for any other text."""
     milliseconds = parse_integer(raw, max_digits=11)
