@@ -163,7 +163,7 @@ class Layout:
         for number, convert in self.converters:
             values[number] = convert(raw[number])
         for number in self.nullable:
-            if b"" in raw[number]:
+            if not all(raw[number]):
                 values[number] = [
                     value if text else b"null" for text, value in zip(raw[number], values[number], strict=True)
                 ]
