@@ -12,6 +12,7 @@ import orjson
 
 from enricher.accesslog.columns import Layout, OutputField
 from enricher.accesslog.json_format import JsonFormat
+from enricher.accesslog.values import USUAL_INTEGER
 
 _UNESCAPED = r"[ !#-\[\]-\xff]*+"
 """What JSON texts have between their escapes, as ranges: `[^…]` would take longer to match. No control characters."""
@@ -24,6 +25,8 @@ _VALUE = rf'("{_TEXT}"|{_INTEGER}|-?(?:0|[1-9]\d{{0,8}})\.(?:\d{{0,3}}[1-9]|0)|t
 
 No value can be matched in part, since the literal after it begins with a space, a comma or a brace.
 """
+_NO_OTHER_NUMBER = r"(?!\+|-0|0\d|-?[\s,}])"
+"""Precedes the pattern of a column that may have what is not a number of JSON."""
 
 
 class _Member(NamedTuple):
@@ -59,7 +62,8 @@ def learn_layout(log_format: JsonFormat, line: bytes) -> Layout | None:
             is_text.append(True)
         else:
             quote = '"' if member.value.startswith(b'"') else ""
-            pattern += quote + (column.pattern if quote else rf"(?:{column.pattern}|null)") + quote
+            number = column.pattern if column.pattern == USUAL_INTEGER else _NO_OTHER_NUMBER + column.pattern
+            pattern += quote + (column.pattern if quote else rf"(?:{number}|null)") + quote
             is_text.append(False)
             numeric.append(n)
             if column.convert:

@@ -109,12 +109,12 @@ def _dump_response_time(milliseconds: int | None) -> bytes:
 _response_time_json = Memo(_dump_response_time)
 
 
-def _with_json(ns: int | None) -> tuple[int | None, bytes]:
+def with_json(ns: int | None) -> tuple[int | None, bytes]:
     """Return a response time with its JSON, and what follows it in the JSON of an attempt."""
     return ns, _dump_response_time(None if ns is None else ns // MILLISECOND)
 
 
-def _all_with_json(column: Iterable[int | None]) -> list[tuple[int | None, bytes]]:
+def all_with_json(column: Iterable[int | None]) -> list[tuple[int | None, bytes]]:
     times: Any = list(column)
     is_complete = None not in times
     milliseconds = (
@@ -129,7 +129,7 @@ class LayoutFacts:
     def __init__(self, layout: Layout) -> None:
         facts = self.facts = layout.dialect.facts
         self.outcomes = DerivedColumn(layout, facts.outcome, Outcome)
-        self.response_times = DerivedColumn(layout, facts.response_time, _with_json, _all_with_json)
+        self.response_times = DerivedColumn(layout, facts.response_time, with_json, all_with_json)
         self.durations = DerivedColumn(layout, facts.duration)
         self.has_duration = any(name in layout.names for name in facts.duration.variables)
         self.has_clock = any(name in layout.names for name, _ in facts.clocks)
