@@ -99,9 +99,12 @@ class Layout:
     dialect: Dialect
     escape: str
     pattern: str = field(repr=False)
-    """Matches the text of a usual line, with a group for each column. A text may continue in the next line."""
+    """Matches the text of a usual line, with a group for each column.
+
+    A text may continue in the next line. In JSON it has no escapes.
+    """
     strict_pattern: str = field(repr=False)
-    """The same, but that no text continues in the next line, which takes longer."""
+    """The same, but that no text continues in the next line, and that JSON may have escapes, which takes longer."""
     checks: tuple[tuple[int, Check], ...] = ()
     """What else values must be like for a line to be usual, by the numbers of their columns."""
     converters: tuple[tuple[int, Callable[[Sequence[bytes]], Sequence[bytes]]], ...] = ()
@@ -137,7 +140,7 @@ class Layout:
         texts.
         """
         loose, strict = self._framed if framed else self._plain
-        rows = loose.findall(body)
+        rows = [] if self.is_json and b"\\" in body else loose.findall(body)
         if len(rows) != size:
             rows = strict.findall(body)
         numbers: Sequence[int] = range(size)

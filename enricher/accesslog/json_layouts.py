@@ -16,7 +16,8 @@ from enricher.accesslog.values import USUAL_INTEGER
 
 _UNESCAPED = r"[ !#-\[\]-\xff]*+"
 """What JSON texts have between their escapes, as ranges: `[^…]` would take longer to match. No control characters."""
-_TEXT = rf"{_UNESCAPED}(?:\\.{_UNESCAPED})*+"
+_ESCAPES = rf"(?:\\.{_UNESCAPED})*+"
+_TEXT = _UNESCAPED + _ESCAPES
 _MEMBER = re.compile(rb'\s*"([^"\\]*+)"\s*+:\s*+("%b"|[-\w.+]++)\s*+([,}])' % _TEXT.encode())
 """A key and a value that is neither an object nor an array."""
 _INTEGER = r"0|-?[1-9]\d{0,17}"
@@ -76,8 +77,8 @@ def learn_layout(log_format: JsonFormat, line: bytes) -> Layout | None:
         fields=tuple(OutputField(names[n] or keys[n], n, is_text[n]) for n in dict.fromkeys(order)),
         dialect=log_format.dialect,
         escape="none",
-        pattern=pattern,
-        strict_pattern=pattern,  # no text has line breaks
+        pattern=pattern.replace(_ESCAPES, ""),
+        strict_pattern=pattern,
         converters=tuple(converters),
         nullable=tuple(numeric),
         is_json=True,
