@@ -51,7 +51,8 @@ class Memo(dict[Any, Any]):
 
     def __missing__(self, key: Any) -> Any:
         result = self._function(key) if self._arguments == 1 else self._function(*key)
-        if (len(key) if self._arguments == 1 else sum(map(len, key))) <= MAX_MEMORISED_BYTES:
+        texts = [argument for argument in (key if self._arguments > 1 else (key,)) if isinstance(argument, bytes)]
+        if sum(map(len, texts)) <= MAX_MEMORISED_BYTES:
             if len(self) >= MAX_MEMORISED:
                 self.clear()
             self[key] = result
@@ -99,9 +100,12 @@ class Layout:
     dialect: Dialect
     escape: str
     pattern: str = field(repr=False)
-    """Matches the text of a usual line, with a group for each column. A text may continue in the next line."""
+    """Matches the text of a usual line, with a group for each column.
+
+    A text may continue in the next line. In JSON it has no escapes.
+    """
     strict_pattern: str = field(repr=False)
-    """The same, but that no text continues in the next line, which takes longer."""
+    """The same, but that no text continues in the next line, and that JSON may have escapes, which takes longer."""
     checks: tuple[tuple[int, Check], ...] = ()
     """What else values must be like for a line to be usual, by the numbers of their columns."""
     converters: tuple[tuple[int, Callable[[Sequence[bytes]], Sequence[bytes]]], ...] = ()
@@ -137,7 +141,7 @@ class Layout:
         texts.
         """
         loose, strict = self._framed if framed else self._plain
-        rows = loose.findall(body)
+        rows = [] if self.is_json and b"\\" in body else loose.findall(body)
         if len(rows) != size:
             rows = strict.findall(body)
         numbers: Sequence[int] = range(size)
@@ -163,7 +167,7 @@ class Layout:
         for number, convert in self.converters:
             values[number] = convert(raw[number])
         for number in self.nullable:
-            if b"" in raw[number]:
+            if not all(raw[number]):
                 values[number] = [
                     value if text else b"null" for text, value in zip(raw[number], values[number], strict=True)
                 ]
@@ -171,7 +175,7 @@ class Layout:
 
     def _escape(self, columns: "Columns", body: bytes) -> "Columns | None":
         """Return the columns with their texts escaped for JSON; without lines whose texts cannot be."""
-        rows = marked = _marked_lines(body, self.escape)
+        rows = marked = _marked_json_lines(body) if self.is_json else _marked_lines(body, self.escape)
         if marked and not isinstance(columns.numbers, range):
             lines = set(marked)
             rows = [row for row, number in enumerate(columns.numbers) if number in lines]
@@ -290,6 +294,13 @@ def _marked_lines(body: bytes, escape: str) -> list[int]:
         result.append(match.start() - marked)
         marked += len(match[0])
     return result
+
+
+def _marked_json_lines(body: bytes) -> list[int]:
+    """Return the numbers of the lines of JSON that have something to escape; no usual one has control characters."""
+    if body.isascii() and b"\\" not in body:
+        return []  # the usual case
+    return [number for number, line in enumerate(body.split(b"\n")) if b"\\" in line or not line.isascii()]
 
 
 def _compile(pattern: str) -> re.Pattern[bytes]:

@@ -59,6 +59,11 @@ def test_a_line_that_does_not_fit_is_left_out_and_the_others_keep_their_numbers(
         (JSON_LINE.replace(b"200", b"0200"), False),
         (JSON_LINE.replace(b"10.0.0.1", rb"10.0.0\u002e1"), False),
         (JSON_LINE.replace(b"curl", b"\xff"), False),
+        (JSON_LINE.replace(b"curl", "caf\u00e9 \x7f".encode()), True),
+        (JSON_LINE.replace(b"curl", b"cu\trl"), False),
+        (JSON_LINE.replace(b"curl", b"cu\x1frl"), False),
+        (JSON_LINE.replace(b"-1.25", b"-1.250"), False),
+        (JSON_LINE.replace(b"200", b"200.5"), False),
     ],
 )
 def test_json_lines_of_a_layout_have_the_values_of_the_format(line: bytes, *, fits: bool) -> None:
@@ -69,6 +74,19 @@ def test_json_lines_of_a_layout_have_the_values_of_the_format(line: bytes, *, fi
         record = GATEWAY.parse(line)
         assert [field.name for field in layout.fields] == list(record.fields)
         assert found.value("n", 0) == record.fields["n"]
+
+
+@pytest.mark.parametrize(
+    ("duration", "fits"),
+    [(b"5", True), (b"0", True), (b"-5", True), (b"null", True)]
+    + [(text, False) for text in (b"", b"-", b"+5", b"007", b"-07", b"-0", b"5.0")],
+)
+def test_numbers_of_json_lines_are_those_that_json_has(duration: bytes, *, fits: bool) -> None:
+    line = JSON_LINE.replace(b'"n":-1.25', b'"duration":%b')
+    found = learn_layout(GATEWAY, line % b"1").parse(line % duration + b"\n", 1, framed=False)
+    assert (found is not None) == fits
+    if found:
+        assert found.value("request_time", 0) == GATEWAY.parse(line % duration).fields["request_time"]
 
 
 def test_fields_have_the_order_that_the_format_gives_them() -> None:
@@ -88,3 +106,4 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     memo = Memo(len)
     assert [memo[b"x" * size] for size in (1, 2, 3, 501)] == [1, 2, 3, 501]
     assert list(memo) == [b"xxx"]
+    assert Memo(abs)[-5] == 5
