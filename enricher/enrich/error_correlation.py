@@ -175,7 +175,8 @@ class ErrorCorrelator:
                 for attempt, window in zip(record.attempts, windows, strict=True)
             ]
             if any(map(any, fits)):
-                groups.append(_Group(Alignment(fits, earliest=key[1].endswith(_ONE_AT_A_TIME)), lines))
+                is_in_turn = key[1].endswith(_ONE_AT_A_TIME) and not any(line.shared for line in lines)
+                groups.append(_Group(Alignment(fits, earliest=is_in_turn), lines))
         size = max((group.alignment.size for group in groups), default=0)
         return [group for group in groups if group.alignment.size == size]
 
