@@ -1,49 +1,49 @@
 """Error lines and attempts side by side: all ways to assign lines to attempts without changing either order. Pure."""
 
-from collections.abc import Sequence
+from functools import lru_cache
 
-Fits = Sequence[Sequence[bool]]
+Fits = tuple[tuple[bool, ...], ...]
 """For each attempt, in order, whether each line, in order, may be about it."""
 
 
 class Alignment:
     """The assignments of lines to attempts that are in order and explain as many attempts as possible.
 
-    `size` is that number, and `line_count` how many lines are considered. The tables hold the sizes for the first and
-    for the last attempts and lines. Whether some assignment of full size has a pair follows from the sizes before and
-    after the pair.
+    The tables of sizes are for the first and for the last attempts and lines. Whether some assignment of full size has
+    a pair, or leaves an attempt or a line out, follows from the sizes before and after it.
     """
 
     def __init__(self, fits: Fits, *, earliest: bool) -> None:
-        """Align at least one attempt with at least one line; with `earliest`, with no more lines than it takes."""
-        self.line_count = len(fits[0])
-        self._before = _sizes(fits)
-        self.size = self._before[-1][-1]
-        if earliest:
-            self.line_count = self._before[-1].index(self.size)
-            fits = [row[: self.line_count] for row in fits]
-            self._before = [row[: self.line_count + 1] for row in self._before]
-        self._fits = fits
-        self._after = [row[::-1] for row in _sizes([row[::-1] for row in fits[::-1]])[::-1]]
-
-    def lines_of(self, attempt: int) -> list[int]:
-        """Return the lines that an attempt has in any of the assignments."""
-        before, after = self._before[attempt], self._after[attempt + 1]
-        return [
-            line
-            for line, fits in enumerate(self._fits[attempt])
-            if fits and before[line] + 1 + after[line + 1] == self.size
+        """Align attempts with at least one line; with `earliest`, with no more of the first lines than it takes."""
+        before = _sizes(fits)
+        self.size = size = before[-1][-1]
+        """How many attempts have a line."""
+        self.line_count = before[-1].index(size) if earliest else len(fits[0])
+        """How many lines are considered."""
+        fits = tuple(row[: self.line_count] for row in fits)
+        before = [row[: self.line_count + 1] for row in before]
+        after = [row[::-1] for row in _sizes(tuple(row[::-1] for row in fits[::-1]))[::-1]]
+        lines, attempts = range(self.line_count), range(len(fits))
+        self.lines_of = [
+            [line for line in lines if fits[n][line] and before[n][line] + 1 + after[n + 1][line + 1] == size]
+            for n in attempts
         ]
+        """For each attempt, the lines that it has in any of the assignments."""
+        self.needs_attempt = [
+            all(first + last < size for first, last in zip(before[n], after[n + 1], strict=True)) for n in attempts
+        ]
+        """For each attempt, whether it has a line in all assignments."""
+        self.needs_line = [
+            all(first[line] + last[line + 1] < size for first, last in zip(before, after, strict=True))
+            for line in lines
+        ]
+        """For each line that is considered, whether it is in all assignments."""
 
-    def needs_attempt(self, attempt: int) -> bool:
-        """Return whether an attempt has a line in all assignments."""
-        before, after = self._before[attempt], self._after[attempt + 1]
-        return all(first + last < self.size for first, last in zip(before, after, strict=True))
 
-    def needs_line(self, line: int) -> bool:
-        """Return whether a line is in all assignments."""
-        pairs = zip(self._before, self._after, strict=True)
-        return all(first[line] + last[line + 1] < self.size for first, last in pairs)
+@lru_cache(maxsize=1024)
+def align(fits: Fits, *, earliest: bool) -> Alignment:
+    """Return the alignment of attempts and lines; most requests are like another."""
+    return Alignment(fits, earliest=earliest)
 
 
 def _sizes(fits: Fits) -> list[list[int]]:

@@ -21,12 +21,17 @@ from typing import NamedTuple
 from enricher.accesslog.error_log import ErrorLine
 from enricher.accesslog.record import Attempt, Record
 from enricher.endpoints.attribution import Window
-from enricher.enrich.alignment import Alignment
+from enricher.enrich.alignment import Alignment, align
 from enricher.timestamps import MILLISECOND, SECOND
 from enricher.vocabulary import Origin, Reason
 
 MAX_PENDING = 1000
 """Largest number of a source's error lines that wait for their access lines."""
+MAX_ALIKE = 50
+"""Largest number of lines that are compared with one request: those nearest to its end.
+
+While alike requests fail in masses, many lines lie within the lag; so many at least are around each of them.
+"""
 MAX_WAIT = 600 * SECOND
 """Ns for which an error line waits: the longest request whose line it can still explain."""
 STREAM_LAG = 100 * MILLISECOND
@@ -146,8 +151,8 @@ class ErrorCorrelator:
                 groups = earlier
         claims = [_claim_of(index, groups) for index in range(len(record.attempts))]
         for alignment, lines in groups:
-            for number, line in enumerate(lines[: alignment.line_count]):
-                if len(groups) == 1 and alignment.needs_line(number):
+            for line, is_needed in zip(lines, alignment.needs_line, strict=False):
+                if is_needed and len(groups) == 1:
                     self._remove(line)
                 else:
                     line.shared = True
@@ -170,13 +175,13 @@ class ErrorCorrelator:
             lines_of = defaultdict(list, {connection: lines_of[connection]})
         groups = []
         for lines in lines_of.values():
-            fits = [
-                [_fits(attempt, window, line, lag) for line in lines]
+            fits = tuple(
+                tuple([_fits(attempt, window, line, lag) for line in lines])
                 for attempt, window in zip(record.attempts, windows, strict=True)
-            ]
+            )
             if any(map(any, fits)):
                 is_in_turn = key[1].endswith(_ONE_AT_A_TIME) and not any(line.shared for line in lines)
-                groups.append(_Group(Alignment(fits, earliest=is_in_turn), lines))
+                groups.append(_Group(align(fits, earliest=is_in_turn), lines))
         size = max((group.alignment.size for group in groups), default=0)
         return [group for group in groups if group.alignment.size == size]
 
@@ -186,7 +191,12 @@ class ErrorCorrelator:
         if not times:
             return []
         begin = bisect_left(lines, min(window.end_earliest for window in times) - lag, key=_at)
-        return lines[begin : bisect_right(lines, max(window.end_latest for window in times) + STREAM_LAG, key=_at)]
+        end = bisect_right(lines, max(window.end_latest for window in times) + STREAM_LAG, key=_at)
+        if end - begin > MAX_ALIKE:
+            nearest = bisect_left(lines, times[-1].end_latest, key=_at)
+            begin = min(max(begin, nearest - MAX_ALIKE // 2), end - MAX_ALIKE)
+            end = begin + MAX_ALIKE
+        return lines[begin:end]
 
 
 class _Group(NamedTuple):
@@ -197,8 +207,8 @@ class _Group(NamedTuple):
 
 
 def _claim_of(attempt: int, groups: Sequence[_Group]) -> Claim:
-    lines = [group.lines[number] for group in groups for number in group.alignment.lines_of(attempt)]
-    if not lines or not all(group.alignment.needs_attempt(attempt) for group in groups):
+    lines = [group.lines[number] for group in groups for number in group.alignment.lines_of[attempt]]
+    if not lines or not all(group.alignment.needs_attempt[attempt] for group in groups):
         return _UNEXPLAINED
     reasons = {line.reason for line in lines}
     return Claim(True, reasons.pop() if len(reasons) == 1 else Reason.NONE, tuple(line.error for line in lines))

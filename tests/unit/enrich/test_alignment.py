@@ -5,7 +5,7 @@ from itertools import combinations, product
 
 import pytest
 
-from enricher.enrich.alignment import Alignment
+from enricher.enrich.alignment import align
 
 
 def assignments(fits):
@@ -27,8 +27,8 @@ def assignments(fits):
 def test_it_is_that_of_all_assignments(seed, earliest):
     rng = random.Random(seed)
     attempts, lines, density = rng.randrange(1, 5), rng.randrange(1, 5), rng.random()
-    fits = [[rng.random() < density for _ in range(lines)] for _ in range(attempts)]
-    alignment, expected = Alignment(fits, earliest=earliest), assignments(fits)
+    fits = tuple(tuple(rng.random() < density for _ in range(lines)) for _ in range(attempts))
+    alignment, expected = align(fits, earliest=earliest), assignments(fits)
     assert alignment.size == len(expected[0])
     if earliest:
         ends = [pairs[-1][1] + 1 if pairs else 0 for pairs in expected]
@@ -38,7 +38,7 @@ def test_it_is_that_of_all_assignments(seed, earliest):
         assert alignment.line_count == lines
     for attempt in range(attempts):
         lines_of = {line for pairs in expected for other, line in pairs if other == attempt}
-        assert alignment.lines_of(attempt) == sorted(lines_of)
-        assert alignment.needs_attempt(attempt) == all(attempt in dict(pairs) for pairs in expected)
+        assert alignment.lines_of[attempt] == sorted(lines_of)
+        assert alignment.needs_attempt[attempt] == all(attempt in dict(pairs) for pairs in expected)
     for line in range(alignment.line_count):
-        assert alignment.needs_line(line) == all(line in dict(pairs).values() for pairs in expected)
+        assert alignment.needs_line[line] == all(line in dict(pairs).values() for pairs in expected)

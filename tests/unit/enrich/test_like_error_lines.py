@@ -6,6 +6,7 @@ from enricher.accesslog.error_log import parse_error_line
 from enricher.accesslog.record import Attempt, Record
 from enricher.endpoints.attribution import Window
 from enricher.enrich.error_correlation import (
+    MAX_ALIKE,
     MAX_EARLINESS,
     MAX_PENDING,
     MAX_WAIT,
@@ -263,9 +264,23 @@ def test_of_too_many_the_newest_wait():
     assert MAX_PENDING == 1000
     pending = ErrorCorrelator()
     for n in range(MAX_PENDING + 1):
-        pending.add(error(REFUSED, upstream=f"10.0.{n // 256}.{n % 256}:80"), AT)
-    attempts = [FAILED._replace(addr=f"10.0.{n // 256}.{n % 256}:80") for n in range(MAX_PENDING + 1)]
-    assert claims(pending, *attempts) == ["", *["refused"] * MAX_PENDING]
+        pending.add(error(REFUSED, request=f"GET /{n} HTTP/1.1"), AT)
+    reasons = [claim(pending, request=f"GET /{n} HTTP/1.1") for n in range(MAX_PENDING + 1)]
+    assert reasons == ["", *["refused"] * MAX_PENDING]
+    assert not pending.has_errors
+
+
+@pytest.mark.parametrize("center", [0, 10, 100, 190, 199])
+def test_of_many_alike_only_the_nearest_are_compared(center):
+    pending = ErrorCorrelator()
+    for n in range(200):
+        pending.add(error(REFUSED, connection=n), AT + n * MILLISECOND // 10)
+    end = AT + center * MILLISECOND // 10
+    (found,) = pending.claim(record(FAILED), [Window(end, end, end)])
+    near = [line.connection for line in found.errors]
+    first = min(max(0, center - MAX_ALIKE // 2), 200 - MAX_ALIKE)
+    assert near == list(range(first, first + MAX_ALIKE))
+    assert MAX_ALIKE == 50
 
 
 @pytest.mark.parametrize(
