@@ -39,8 +39,9 @@ STREAM_LAG = 100 * MILLISECOND
 
 On a busy node, lines were up to 51 ms early and 2 ms late.
 """
-MAX_EARLINESS = SECOND
-"""The same for an error line that is earlier still, and that no other request can have."""
+LONE_LAG = SECOND
+"""The same for a line that is earlier still, and that no other request may have. Such a line may also come after the
+later attempts of its request."""
 STAMP_TOLERANCE = 20 * MILLISECOND
 """The same for a line about an answer that was cut off: its attempt looks like any that succeeded."""
 _DURING_ANSWER = re.compile(rb"while (?:reading upstream|proxying upgraded)")
@@ -137,7 +138,7 @@ class ErrorCorrelator:
         return [
             index
             for index, (attempt, window) in enumerate(zip(record.attempts, windows, strict=True))
-            if attempt.answered and any(_fits(attempt, window, line, STREAM_LAG) for line in lines)
+            if attempt.answered and any(_fits(attempt, window, line) for line in lines)
         ]
 
     def claim(self, record: Record, windows: Sequence[Window | None]) -> list[Claim]:
@@ -146,9 +147,9 @@ class ErrorCorrelator:
             return [_UNEXPLAINED] * len(record.attempts)
         groups = self._best_groups(key, record, windows)
         if sum(map(_is_made_by_proxy, record.attempts)) > (groups[0].alignment.size if groups else 0):
-            earlier = self._best_groups(key, record, windows, is_early=True)
-            if len(earlier) == 1 and (not groups or earlier[0].alignment.size > groups[0].alignment.size):
-                groups = earlier
+            lone = self._best_groups(key, record, _widened(record, windows), lone=True)
+            if len(lone) == 1 and (not groups or lone[0].alignment.size > groups[0].alignment.size):
+                groups = lone
         claims = [_claim_of(index, groups) for index in range(len(record.attempts))]
         for alignment, lines in groups:
             for line, is_needed in zip(lines, alignment.needs_line, strict=False):
@@ -159,16 +160,15 @@ class ErrorCorrelator:
         return claims
 
     def _best_groups(
-        self, key: tuple[str, str], record: Record, windows: Sequence[Window | None], *, is_early: bool = False
+        self, key: tuple[str, str], record: Record, windows: Sequence[Window | None], *, lone: bool = False
     ) -> list["_Group"]:
         """Return the connections whose lines explain most of a record's attempts; none if no line explains any.
 
-        With `is_early` a line may be very early, unless several requests may have it.
+        With `lone`, lines that several requests may have do not count.
         """
-        lag = MAX_EARLINESS if is_early else STREAM_LAG
         lines_of = defaultdict[int | None, list[PendingError]](list)
-        for line in self._lines_in(key, windows, lag):
-            if not (is_early and line.shared):
+        for line in self._lines_in(key, windows):
+            if not (lone and line.shared):
                 lines_of[line.error.connection].append(line)
         connection = record.fields.get("connection")
         if connection is not None:
@@ -176,7 +176,7 @@ class ErrorCorrelator:
         groups = []
         for lines in lines_of.values():
             fits = tuple(
-                tuple([_fits(attempt, window, line, lag) for line in lines])
+                tuple([_fits(attempt, window, line) for line in lines])
                 for attempt, window in zip(record.attempts, windows, strict=True)
             )
             if any(map(any, fits)):
@@ -185,12 +185,12 @@ class ErrorCorrelator:
         size = max((group.alignment.size for group in groups), default=0)
         return [group for group in groups if group.alignment.size == size]
 
-    def _lines_in(self, key: tuple[str, str], windows: Sequence[Window | None], lag: int) -> list[PendingError]:
+    def _lines_in(self, key: tuple[str, str], windows: Sequence[Window | None]) -> list[PendingError]:
         """Return the lines of a request that are near the end of any attempt."""
         times, lines = [window for window in windows if window], self._by_request[key]
         if not times:
             return []
-        begin = bisect_left(lines, min(window.end_earliest for window in times) - lag, key=_at)
+        begin = bisect_left(lines, min(window.end_earliest for window in times) - STREAM_LAG, key=_at)
         end = bisect_right(lines, max(window.end_latest for window in times) + STREAM_LAG, key=_at)
         if end - begin > MAX_ALIKE:
             nearest = bisect_left(lines, times[-1].end_latest, key=_at)
@@ -214,15 +214,25 @@ def _claim_of(attempt: int, groups: Sequence[_Group]) -> Claim:
     return Claim(True, reasons.pop() if len(reasons) == 1 else Reason.NONE, tuple(line.error for line in lines))
 
 
-def _fits(attempt: Attempt, window: Window | None, line: PendingError, lag: int) -> bool:
+def _widened(record: Record, windows: Sequence[Window | None]) -> list[Window | None]:
+    """Return the windows of a record's attempts with all of the time in which a lone line may be about them."""
+    latest = max((window.end_latest for window in windows if window), default=0)
+    return [
+        Window(window.start, window.end_earliest + STREAM_LAG - LONE_LAG, latest)
+        if window and not attempt.answered
+        else window
+        for attempt, window in zip(record.attempts, windows, strict=True)
+    ]
+
+
+def _fits(attempt: Attempt, window: Window | None, line: PendingError) -> bool:
     """Return whether a line may be about an attempt; it was written when the attempt ended."""
     if window is None or attempt.addr != line.error.upstream or attempt.answered != line.answered:
         return False
-    if attempt.answered:
-        return window.end_earliest - STAMP_TOLERANCE <= line.at <= window.end_latest + STAMP_TOLERANCE
-    if attempt.response_length:
+    if attempt.response_length and not attempt.answered:
         return False  # the pod made it
-    return window.end_earliest - lag <= line.at <= window.end_latest + STREAM_LAG
+    lag = STAMP_TOLERANCE if attempt.answered else STREAM_LAG
+    return window.end_earliest - lag <= line.at <= window.end_latest + lag
 
 
 def _is_made_by_proxy(attempt: Attempt) -> bool:

@@ -6,8 +6,8 @@ from enricher.accesslog.error_log import parse_error_line
 from enricher.accesslog.record import Attempt, Record
 from enricher.endpoints.attribution import Window
 from enricher.enrich.error_correlation import (
+    LONE_LAG,
     MAX_ALIKE,
-    MAX_EARLINESS,
     MAX_PENDING,
     MAX_WAIT,
     STAMP_TOLERANCE,
@@ -161,13 +161,13 @@ def test_nobody_claims_from_nothing():
 
 
 LATEST = WINDOW.end_latest + STREAM_LAG
-EARLIEST, EARLY = WINDOW.end_earliest - STREAM_LAG, WINDOW.end_earliest - MAX_EARLINESS
+EARLIEST, EARLY = WINDOW.end_earliest - STREAM_LAG, WINDOW.end_earliest - LONE_LAG
 
 
 @pytest.mark.parametrize(("at", "reason"), [(EARLY - 1, ""), (EARLY, "refused"), (LATEST, "refused"), (LATEST + 1, "")])
 def test_it_was_written_when_the_attempt_ended_give_or_take_the_runtimes_lag(at, reason):
     assert claim(correlator((REFUSED, at))) == reason
-    assert (STREAM_LAG, MAX_EARLINESS) == (100 * MILLISECOND, SECOND)
+    assert (STREAM_LAG, LONE_LAG) == (100 * MILLISECOND, SECOND)
 
 
 def test_a_late_end_does_not_make_a_window_narrower():
@@ -195,6 +195,15 @@ def test_that_of_an_answer_was_written_at_its_end(at, reason):
 def test_an_early_one_explains_what_nothing_else_does():
     assert claim(correlator((REFUSED, EARLY), (RESET, EARLIEST))) == "reset"
     assert claims(correlator((REFUSED, EARLY), (RESET, EARLIEST)), FAILED, FAILED) == ["refused", "reset"]
+    other = FAILED._replace(addr="10.0.0.2:80")  # nothing explains this one
+    assert claims(correlator((REFUSED, EARLY), (RESET, EARLIEST)), FAILED, other) == ["reset", ""]
+
+
+def test_a_late_one_came_with_the_access_line_at_the_latest():
+    """The first of two tries ended 3 s before its line, which came with the access line."""
+    first = Window(AT - 4 * SECOND, AT - 3 * SECOND, AT - 3 * SECOND)
+    for at, reason in ((LATEST, "refused"), (LATEST + 1, "")):
+        assert claims(correlator((REFUSED, at)), FAILED, ANSWERED, windows=[first, WINDOW]) == [reason, ""]
 
 
 def test_an_early_one_that_several_requests_may_have_explains_nothing():
@@ -235,6 +244,15 @@ def test_an_answer_that_was_cut_off(message, reason):
     assert claim(pending, FAILED) == ""
     assert claim(pending, ANSWERED) == reason
     assert pending.cut_off_attempts(attempts, windows) == []
+
+
+def test_an_upstream_is_remembered_as_long_as_its_lines_wait():
+    pending = correlator((CUT_OFF, AT), (CUT_OFF, AT), (REFUSED, AT))
+    assert (pending.upstreams(), pending.cut_off_upstreams()) == ({ADDR}, {ADDR})
+    assert claims(pending, ANSWERED, ANSWERED) == ["premature_close"] * 2
+    assert (pending.upstreams(), pending.cut_off_upstreams(), pending.has_errors) == ({ADDR}, set(), True)
+    assert claim(pending) == "refused"
+    assert (pending.upstreams(), pending.has_errors) == (set(), False)
 
 
 def test_a_failure_before_the_answer_cuts_nothing_off():
