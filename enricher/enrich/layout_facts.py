@@ -43,7 +43,7 @@ class Outcome:
         if attempt is None or not (attempt.failed or attempt.reason):
             return None, b""
         attempt = attempt._replace(response_length=int(has_body))
-        origin = error_origin(attempt, "")
+        origin = error_origin(attempt)
         labels = ErrorLabels.from_attempt(attempt, retried=retried, origin=origin) if attempt.failed else None
         return labels, attempt_particulars(origin, attempt.reason, attempt)
 
