@@ -15,11 +15,7 @@ from collections import defaultdict
 POLL_INTERVAL = 0.25
 """Seconds between polls of a directory that inotify does not watch."""
 GATHER_TIME = 0.02
-"""Seconds for which events are gathered after the first, before anything is woken.
-
-So a busy log wakes its reader 50 times a second, not once per line, and lines that belong together are mostly read
-together: nginx's error line and the access line of its request come within some milliseconds of each other.
-"""
+"""Seconds for which events are gathered, so that a busy log wakes its reader 50 times a second, not once per line."""
 
 _MODIFY, _MOVED_FROM, _MOVED_TO, _CREATE, _DELETE, _DELETE_SELF, _MOVE_SELF = 2, 0x40, 0x80, 0x100, 0x200, 0x400, 0x800
 _EVENTS = _MODIFY | _MOVED_FROM | _MOVED_TO | _CREATE | _DELETE | _DELETE_SELF | _MOVE_SELF
@@ -124,11 +120,11 @@ class DirectoryWatcher:
     def _on_readable(self) -> None:
         loop = asyncio.get_running_loop()
         loop.remove_reader(self._fd)
-        loop.call_later(GATHER_TIME, self._read_events)
+        loop.call_later(GATHER_TIME, self._resume_reading)
+        self._handle_events(os.read(self._fd, 64 * 1024))
 
-    def _read_events(self) -> None:
+    def _resume_reading(self) -> None:
         if self._fd >= 0:
-            self._handle_events(os.read(self._fd, 64 * 1024))
             asyncio.get_running_loop().add_reader(self._fd, self._on_readable)
 
     def _handle_events(self, events: bytes) -> None:

@@ -196,18 +196,3 @@ def test_a_busy_log_wakes_its_reader_in_batches(tmp_path):
         assert 1 <= wakes <= 0.2 / inotify.GATHER_TIME + 1
 
     run(scenario)
-
-
-def test_lines_that_come_together_are_read_together(tmp_path):
-    """nginx's error line and its access line: neither wakes the reader before the other is there."""
-
-    async def scenario(watcher: DirectoryWatcher) -> None:
-        watcher.watch(str(tmp_path))
-        log = tmp_path / "0.log"
-        append(log)
-        asyncio.get_running_loop().call_later(inotify.GATHER_TIME / 2, append, log)
-        assert await watcher.wait(str(tmp_path), LONG)
-        assert log.read_text() == "x\nx\n"
-        assert not await watcher.wait(str(tmp_path), 0.05)
-
-    run(scenario)
