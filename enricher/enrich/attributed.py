@@ -62,7 +62,8 @@ class AttributedColumns:
         self._derive()
         lists = None
         if self._particular and facts.has_attempt_lists:
-            lists = AttemptLists(columns, facts, sorted(self._particular))
+            rows = [row for row in sorted(self._particular) if not self.needs_parsing(row)]
+            lists = AttemptLists(columns, facts, rows)
         without_duration = self._without_duration()
         self._particular |= without_duration
         bounds = self._bounds(lists)
@@ -268,10 +269,9 @@ class AttributedColumns:
 
     def needs_parsing(self, row: int) -> bool:
         """Return whether only the format itself can parse a line, since a list may go on in the text beside it."""
-        if not self.log_format.has_borders:
-            return False
-        separators = {self.columns.raw[place][row].count(b",") for place in self._facts.lists}
-        return len(separators) > 1 or (len(self._facts.lists) == 1 and separators != {0})
+        lists = [self.columns.raw[place] for place in self._facts.lists] if self.log_format.has_borders else []
+        separators = {column[row].count(b",") for column in lists}
+        return len(separators) > 1 or (len(lists) == 1 and separators != {0})
 
     def record(self, row: int, fields: dict[str, Any]) -> Record:
         """Return the record of a line with these values."""

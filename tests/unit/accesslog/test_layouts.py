@@ -1,8 +1,10 @@
 """Which lines are read in columns, and that what is read there is what the format itself reads."""
 
+import re
+
 import pytest
 
-from enricher.accesslog import columns
+from enricher.accesslog import columns, haproxy, traefik
 from enricher.accesslog.columns import Memo
 from enricher.accesslog.json_layouts import learn_layout
 from enricher.accesslog.nginx import INGRESS_NGINX, compile_format
@@ -31,6 +33,19 @@ def test_every_known_text_format_has_a_layout(profile: str) -> None:
 )
 def test_a_format_whose_lines_can_be_read_in_two_ways_has_none(text: str, why: str) -> None:
     assert compile_format(text).layout is None, why
+
+
+def test_no_value_goes_on_in_the_next_line() -> None:
+    """HAProxy's `{` of one line and `}` of the next were taken for one value with headers."""
+    formats = [*haproxy.compile_format("%si:%sp %HU %hr %ST %{+Q}r"), *traefik.compile_format("common")]
+    formats += [log_format for profile in PROFILES for log_format in profile_formats(profile)]
+    layouts = [layout for log_format in formats if (layout := getattr(log_format, "layout", None))]
+    for layout in layouts:
+        class_negations = re.findall(r"\[\^((?:\\.|[^\]])*)\]", layout.strict_pattern)
+        assert class_negations
+        assert [text for text in class_negations if r"\n" not in text and r"\s" not in text] == [], layout.names
+    body = b'10.0.0.1:80 / {a\n|b} 200 "GET / HTTP/1.1"\n'
+    assert layouts[0].parse(body, 2, framed=False) is None
 
 
 def test_a_line_that_does_not_fit_is_left_out_and_the_others_keep_their_numbers() -> None:
