@@ -119,17 +119,26 @@ def _count(path: Path, text: bytes) -> int:
 
 
 def cpu_ticks(pid: int) -> int:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    """Return how much CPU time a process has used, in clock ticks."""
+    fields = _stat(pid)
     return int(fields[11]) + int(fields[12])
 
 
+def _stat(pid: int) -> list[str]:
+    """Return the fields of /proc/PID/stat after the name of the program, from its state on."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+
+
 def _wait_until_idle(pid: int) -> float:
-    """Return when the process, which can be stopped in good order by now, last used the CPU (monotonic seconds)."""
+    """Return when the process, which can be stopped in good order by now, last used the CPU (monotonic seconds).
+
+    A process that waits for a CPU is not idle.
+    """
     ticks, since = -1, time.monotonic()
     while time.monotonic() - since < IDLE_SECONDS or not _expects_sigterm(pid):
         time.sleep(0.05)
         now = cpu_ticks(pid)
-        if now > ticks + 1:  # an occasional timer is not work
+        if now > ticks + 1 or _stat(pid)[0] != "S":  # an occasional timer is not work
             ticks, since = now, time.monotonic()
     return since
 
