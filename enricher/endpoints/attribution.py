@@ -15,8 +15,17 @@ from typing import NamedTuple
 
 from enricher.endpoints.history import History
 from enricher.endpoints.slices import NO_SERVICE, Owner, Service, canonical_ip, split_address
-from enricher.endpoints.spans import Span, compete, spans_of_port
-from enricher.endpoints.tenure import BEGINNING, FOREVER, Stay, Tenure, ports_overlap
+from enricher.endpoints.spans import Span, spans_of_port
+from enricher.endpoints.tenure import (
+    BEGINNING,
+    FOREVER,
+    LINGER,
+    Stay,
+    Tenure,
+    may_outlast,
+    ports_overlap,
+    share_address,
+)
 from enricher.endpoints.upstream_names import service_in_upstream_name, service_of_upstream_name
 from enricher.timestamps import SECOND
 from enricher.vocabulary import Grade
@@ -28,13 +37,6 @@ It is the default grace period of a pod's termination.
 """
 WATCH_LAG = 5 * SECOND
 """Longest time (ns) by which our watch may learn of a pod later than the proxy."""
-TAKEOVER_OVERLAP = 5 * SECOND
-"""Longest time (ns) for which the slices may be late to drop a pod whose address another pod has taken over.
-
-If slices name two pods for longer, the first may really hold the address until it leaves, and a while longer.
-"""
-LINGER = 5 * SECOND
-"""Longest time (ns) for which a pod may answer after it left the slices. At most 1.9 s were observed."""
 MAX_CANDIDATES = 16
 """Largest number of candidates that an attribution lists, as anybody may name many pods at one address."""
 NOW = FOREVER - 1
@@ -88,9 +90,17 @@ _LEFT_BEFORE = "the pod had left within the grace period before, and no other po
 _NO_TIME = "the time of the attempt or of the endpoints is not known; this is the latest holder of the address"
 _FIXED = "the endpoints file assigns the address to this owner for all times"
 _SEVERAL = "several pods held the address during the time in question, or one of them did and it is not known which"
+_NAMED_NEWCOMER = (
+    "this pod appeared at that time or a moment later, and it is in the service that the proxy names; of the others "
+    "that were named at the address then or shortly before, none is"
+)
 _SHARED = (
     "slices named several pods at the address at that time; this is the one in the service that the proxy names, "
     "but which of them answers there is not certain"
+)
+_SHARED_BEFORE = (
+    "the pod held the address for the whole time in question, but slices had named another pod there, which is too "
+    "long ago to be in the history"
 )
 _SOLE_MEMBER = "the address is the cluster IP of a service, and no other pod of the service could have served"
 _UNKNOWN_PORT = "no EndpointSlice names the port: on a host's address another process may use it"
@@ -172,8 +182,8 @@ class _Attempt(NamedTuple):
         candidates = [span for span in self.spans if span.possible_from <= end and start < span.possible_until]
         if not candidates:
             return self._attribute_without_holder(start, end)
-        candidates += self._lingering(candidates, start)
-        return self._choose(candidates, lambda span: self._attribute_to_holder(span, start, end))
+        lingering = self._lingering(candidates, start)
+        return self._choose(candidates, lingering, lambda span: self._attribute_to_holder(span, start, end))
 
     def _times(self) -> tuple[int, int]:
         """Return the times (ns) between which the owner held the address."""
@@ -183,36 +193,42 @@ class _Attempt(NamedTuple):
         return start, max(start, self.window.end_latest)
 
     def _lingering(self, candidates: list[Span], start: int) -> list[Span]:
-        """Return the spans of pods that may still count after they left, as one of the candidates did not succeed them.
+        """Return the spans of pods that may still count after they left: nobody of their namespace has come since.
 
         They may answer for a moment. They count for the grace period if the proxy names their service: otherwise
         failures could be taken from them by those who name a pod of their own at the address.
         """
-        since = min(span.certain_from for span in candidates)
         at = min(start, max(span.possible_until for span in candidates))
+        newest = dict[str, int]()
+        for span in self.spans:
+            if span.certain_from <= start:
+                namespace = span.tenure.owner.namespace
+                newest[namespace] = max(newest.get(namespace, BEGINNING), span.certain_from)
         return [
             span
             for span in self.spans
-            if since + TAKEOVER_OVERLAP < span.possible_until <= start < span.possible_until + GRACE_PERIOD
+            if newest.get(span.tenure.owner.namespace, BEGINNING) < span.possible_until
+            and span.possible_until <= start < span.possible_until + GRACE_PERIOD
             and (at < span.possible_until + LINGER or self._named(span))
-            and any(
-                other.certain_from + TAKEOVER_OVERLAP < span.possible_until
-                and other is not span
-                and compete(span, other)
-                for other in candidates
-            )
+            and any(other is not span and may_outlast(span.tenure, other.tenure) for other in candidates)
         ]
 
-    def _choose(self, candidates: list[Span], attribute_to: Callable[[Span], Attribution]) -> Attribution:
-        """Return the attribution to the only span, or to the only one that is of the service that the proxy names."""
-        named = candidates
-        if len(candidates) > 1:
-            named = [span for span in candidates if self._named(span)] or candidates
+    def _choose(
+        self, candidates: list[Span], lingering: list[Span], attribute_to: Callable[[Span], Attribution]
+    ) -> Attribution:
+        """Return the attribution to the only span, or to the only one that is of the service that the proxy names.
+
+        Of the pods that left, only the last one counts, and only if no candidate is of that service.
+        """
+        named = everybody = [*candidates, *lingering]
+        if len(everybody) > 1:
+            lingering = sorted(filter(self._named, lingering), key=lambda span: span.possible_until)
+            named = [span for span in candidates if self._named(span)] or lingering[-1:] or everybody
         if len(named) > 1:
             return self._ambiguous(named, _SEVERAL)
-        attribution = attribute_to(named[0])
-        is_certain = attribution.grade in {Grade.EXACT, Grade.GRACE}
-        if is_certain and any(span is not named[0] and compete(span, named[0]) for span in candidates):
+        attribution, tenure = attribute_to(named[0]), named[0].tenure
+        others = [span.tenure for span in everybody if span.tenure is not tenure]
+        if attribution.grade in {Grade.EXACT, Grade.GRACE} and any(share_address(tenure, other) for other in others):
             return attribution._replace(grade=Grade.ASSUMED, may_change=False, explanation=_SHARED)
         return attribution
 
@@ -220,6 +236,8 @@ class _Attempt(NamedTuple):
         """Return the attribution if exactly one pod held the address for at least a part of the time."""
         if start < span.certain_from:
             return self._attribute_to_newcomer(span, start, end)
+        if end < span.certain_until and start < span.tenure.shared_until:
+            return self._owned(Grade.ASSUMED, span, _SHARED_BEFORE)
         if end < span.certain_until:
             return self._owned(Grade.EXACT, span, _THROUGHOUT)
         if span.tenure.until == span.possible_until == FOREVER:
@@ -231,6 +249,9 @@ class _Attempt(NamedTuple):
     def _attribute_to_newcomer(self, span: Span, start: int, end: int) -> Attribution:
         """Return the attribution if the only pod came to the address during the time."""
         if previous := self._previous_holder(start):
+            departed = [previous, *self._lingering([previous], start)]
+            if self._named(span) and not any(self._named(other) for other in departed):
+                return self._owned(Grade.ASSUMED, span, _NAMED_NEWCOMER)
             return self._ambiguous([previous, span], _SUCCESSION)
         is_observed = span.possible_from == span.certain_from and end < span.certain_until
         if is_observed and self._others_are_excluded(start):
@@ -244,14 +265,15 @@ class _Attempt(NamedTuple):
         appears there a moment later, an answer came from that pod. A failure says less: the address may have had no
         holder at all.
         """
-        if previous := self._previous_holder(start):
-            candidates = [previous, *self._lingering([previous], start)]
-            return self._choose(candidates, lambda span: self._owned(Grade.GRACE, span, _LEFT_BEFORE))
         newcomers = [span for span in self.spans if end < span.possible_from <= end + WATCH_LAG]
-        if len(newcomers) > 1:
-            newcomers = [span for span in newcomers if self._named(span)]
-            if len(newcomers) == 1:
-                return self._owned(Grade.ASSUMED, newcomers[0], _SEEN_LATER)
+        named = [span for span in newcomers if self._named(span)]
+        departed = list[Span]()
+        if previous := self._previous_holder(start):
+            departed = [previous, *self._lingering([previous], start)]
+        if len(named) == 1 and len(departed) + len(newcomers) > 1 and not any(self._named(span) for span in departed):
+            return self._owned(Grade.ASSUMED, named[0], _NAMED_NEWCOMER)
+        if departed:
+            return self._choose(departed[:1], departed[1:], lambda span: self._owned(Grade.GRACE, span, _LEFT_BEFORE))
         if len(newcomers) != 1:
             return Attribution(Grade.UNKNOWN)
         is_certain = newcomers[0].possible_from == newcomers[0].certain_from and self._others_are_excluded(start)
@@ -263,7 +285,7 @@ class _Attempt(NamedTuple):
             return Attribution(Grade.UNKNOWN)  # the file names other ports of the address only
         newest = max(span.possible_until for span in self.spans)
         candidates = [span for span in self.spans if span.possible_until == newest]
-        return self._choose(candidates, self._attribute_to_latest)
+        return self._choose(candidates, [], self._attribute_to_latest)
 
     def _attribute_to_latest(self, span: Span) -> Attribution:
         if span.certain_from == BEGINNING and span.certain_until == FOREVER:

@@ -19,11 +19,14 @@ from enricher.endpoints.slices import IDENTITY, NO_SERVICE, Endpoint, Service, S
 from enricher.endpoints.tenure import (
     BEGINNING,
     FOREVER,
+    LINGER,
     Ports,
     Tenure,
     dump_tenure,
     intern_ports,
     load_tenure,
+    may_outlast,
+    overlap,
     ports_overlap,
 )
 from enricher.timestamps import SECOND
@@ -209,6 +212,12 @@ class History:
         tenures.remove(tenure)
         if not tenures:
             del self._tenures[tenure.ip]
+        for other in tenures:
+            # The ports of a pod may have changed since. Only those who share its namespace are trusted not to.
+            is_foreign = other.owner.namespace != tenure.owner.namespace
+            if overlap(tenure, other) and (is_foreign or ports_overlap(tenure.ports, other.ports)):
+                lingers = LINGER if is_foreign or may_outlast(tenure, other) else 0
+                other.shared_until = max(other.shared_until, tenure.until_latest + lingers)
         for service in tenure.services:
             self._remove_member(tenure, service)
 

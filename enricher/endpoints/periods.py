@@ -7,8 +7,8 @@ grace period or a lag. Between two neighbours of these times, every comparison h
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 
-from enricher.endpoints.attribution import GRACE_PERIOD, LINGER, WATCH_LAG, Histories
-from enricher.endpoints.tenure import BEGINNING, FOREVER
+from enricher.endpoints.attribution import GRACE_PERIOD, WATCH_LAG, Histories
+from enricher.endpoints.tenure import BEGINNING, FOREVER, LINGER
 
 
 def stable_period(histories: Histories, ip: str, begin: int, end: int) -> tuple[int, int] | None:
@@ -32,7 +32,7 @@ def _turning_points(histories: Histories, ip: str) -> Iterator[int]:
     if tenures and not pods.is_snapshot:
         times = {pods.certain_until}
         for tenure in tenures:
-            times |= {tenure.since, tenure.since_earliest, tenure.until, tenure.until_latest}
+            times |= {tenure.since, tenure.since_earliest, tenure.until, tenure.until_latest, tenure.shared_until}
             for _, stay in tenure.stays():
                 yield from (stay.since, stay.until)
         for at in times:

@@ -38,26 +38,11 @@ def spans_of_port(tenures: list[Tenure], port: int | None, certain_until: int = 
     return [_span(tenure, successors.get(tenure), certain_until) for tenure in tenures]
 
 
-def compete(span: Span, other: Span) -> bool:
-    """Return whether two pods, or a pod and another endpoint, were claimed to hold one port of an address at one time.
-
-    Two endpoints without pods do not compete: they are known by their services only, and one program may be behind
-    both. A pod that took the address over from the other does not compete with it either.
-    """
-    return (
-        span.certain_from < other.possible_until
-        and other.certain_from < span.possible_until
-        and bool(span.tenure.owner.pod or other.tenure.owner.pod)
-        and ports_overlap(span.tenure.ports, other.tenure.ports)
-    )
-
-
 def _successors(tenures: list[Tenure]) -> dict[Tenure, Tenure]:
     """Return the tenure that took the address over, for each tenure with such a successor.
 
-    A pod takes an address over if the old holder is no longer in the slices, if it is terminating and of the same
-    namespace, or if it has the same name: a pod is only created after the one of that name is gone. Otherwise both are
-    claimed to hold the address. One pass in the order of time, because anybody may name many pods at one address.
+    `share_address` has the rule. This is one pass in the order of time, because anybody may name many pods at one
+    address.
     """
     successors = dict[Tenure, Tenure]()
     ending, order = list[tuple[int, int, Tenure]](), sorted(tenures, key=lambda t: (t.since, t.since_earliest))

@@ -6,11 +6,19 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from enricher.endpoints.slices import Owner, Service
+from enricher.timestamps import SECOND
 
 FOREVER = 1 << 63
 """A time after all others (ns): the end of a tenure that has not ended."""
 BEGINNING = -FOREVER
 """A time before all others (ns): the beginning of a tenure that has always lasted."""
+TAKEOVER_OVERLAP = 5 * SECOND
+"""Longest time (ns) for which the slices may be late to drop a pod whose address another of its namespace took over.
+
+If slices name two pods for longer, the first may really hold the address until it leaves, and a while longer.
+"""
+LINGER = 5 * SECOND
+"""Longest time (ns) for which a pod may answer after it left the slices. At most 1.9 s were observed."""
 MAX_SERVICES = 32
 """Largest number of services that a tenure keeps if its pod left some of them; those that it left first are dropped."""
 MAX_PAST_STAYS = 8
@@ -51,6 +59,8 @@ class Tenure:
     terminating_since: int = FOREVER
     ready_since: int = FOREVER
     """When the pod was first ready; a Service sends it nothing before that."""
+    shared_until: int = BEGINNING
+    """Until when (ns) another pod that is no longer in the history was claimed to hold the address too."""
     ports: Ports = field(default_factory=dict)
     services: dict[Service, Stay] = field(default_factory=dict)
     """The pod's latest stay in each service; a service whose slices no longer name it is kept, with 0 slices."""
@@ -114,6 +124,37 @@ def ports_overlap(ports: Iterable[int | None], others: Iterable[int | None]) -> 
     return not ours or not theirs or None in ours | theirs or bool(ours & theirs)
 
 
+def share_address(tenure: Tenure, other: Tenure) -> bool:
+    """Return whether two tenures of an IP are of pods that were claimed to hold a port in common at one time."""
+    return overlap(tenure, other) and ports_overlap(tenure.ports, other.ports)
+
+
+def overlap(tenure: Tenure, other: Tenure) -> bool:
+    """Return whether two tenures of an IP are of pods that were claimed to hold it at one time, on whatever ports.
+
+    A pod takes an address over, and does not share it, if the old holder is no longer in the slices, if it is
+    terminating and of the same namespace, or if it has the same name: a pod is only created after the one of that name
+    is gone. Two endpoints without pods do not share an address either: they are known by their services only, and one
+    program may be behind both.
+    """
+    old, new = sorted((tenure, other), key=lambda tenure: tenure.since)
+    if new.since >= old.until or not (old.owner.pod or new.owner.pod):
+        return False
+    if old.since == new.since or old.owner.namespace != new.owner.namespace:
+        return True
+    return old.terminating_since > new.since and old.owner.pod != new.owner.pod
+
+
+def may_outlast(tenure: Tenure, other: Tenure) -> bool:
+    """Return whether a pod that left the slices before another that shared its address may still have held it then.
+
+    Within a namespace a short overlap is a takeover, and the slice that named the old pod was late.
+    """
+    is_foreign = tenure.owner.namespace != other.owner.namespace
+    shortest = 0 if is_foreign else TAKEOVER_OVERLAP
+    return other.since + shortest < tenure.until_latest <= other.until_latest and share_address(tenure, other)
+
+
 @lru_cache(maxsize=4096)
 def intern_ports(ports: tuple[tuple[int | None, str], ...]) -> Ports:
     """Return one shared mapping for equal ports: most of a cluster's pods have one of a few sets of ports."""
@@ -123,7 +164,7 @@ def intern_ports(ports: tuple[tuple[int | None, str], ...]) -> Ports:
 def dump_tenure(tenure: Tenure) -> list[Any]:
     """Return a tenure as a row of JSON values."""
     t = tenure
-    times = [t.since, t.since_earliest, t.until, t.until_latest, t.terminating_since, t.ready_since]
+    times = [t.since, t.since_earliest, t.until, t.until_latest, t.terminating_since, t.ready_since, t.shared_until]
     services, past = ([[*service, *stay] for service, stay in stays] for stays in (t.services.items(), t.past_stays))
     return [t.ip, list(t.owner), times, list(t.ports.items()), services, past]
 
@@ -131,8 +172,8 @@ def dump_tenure(tenure: Tenure) -> list[Any]:
 def load_tenure(row: list[Any]) -> Tenure:
     """Return the tenure of a row that `dump_tenure` wrote. Raise TypeError or ValueError for any other row."""
     ip, owner, times, ports, services, past = row
-    since, earliest, until, latest, terminating, ready = map(int, times)
-    tenure = Tenure(ip, Owner(*owner), since, earliest, until, latest, terminating, ready)
+    since, earliest, until, latest, terminating, ready, shared = map(int, times)
+    tenure = Tenure(ip, Owner(*owner), since, earliest, until, latest, terminating, ready, shared)
     tenure.ports = intern_ports(tuple((port, name) for port, name in ports))
     tenure.services = dict(map(_load_stay, services))
     tenure.past_stays = tuple(map(_load_stay, past))
