@@ -84,7 +84,7 @@ def test_all_attempts_in_a_period_have_one_attribution() -> None:
     assert exercised[VIP] > 50
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(seed=st.integers(0, 2**32))
 def attempts_in_periods(seed: int) -> None:
     rng = random.Random(seed)
