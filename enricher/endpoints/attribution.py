@@ -198,6 +198,8 @@ class _Attempt(NamedTuple):
         They may answer for a moment. They count for the grace period if the proxy names their service: otherwise
         failures could be taken from them by those who name a pod of their own at the address.
         """
+        if len(self.spans) == 1:
+            return []
         at = min(start, max(span.possible_until for span in candidates))
         newest = dict[str, int]()
         for span in self.spans:
@@ -220,10 +222,11 @@ class _Attempt(NamedTuple):
 
         Of the pods that left, only the last one counts, and only if no candidate is of that service.
         """
-        named = everybody = [*candidates, *lingering]
-        if len(everybody) > 1:
-            lingering = sorted(filter(self._named, lingering), key=lambda span: span.possible_until)
-            named = [span for span in candidates if self._named(span)] or lingering[-1:] or everybody
+        if len(candidates) == 1 and not lingering:
+            return attribute_to(candidates[0])
+        everybody = [*candidates, *lingering]
+        lingering = sorted(filter(self._named, lingering), key=lambda span: span.possible_until)
+        named = [span for span in candidates if self._named(span)] or lingering[-1:] or everybody
         if len(named) > 1:
             return self._ambiguous(named, _SEVERAL)
         attribution, tenure = attribute_to(named[0]), named[0].tenure
@@ -306,8 +309,10 @@ class _Attempt(NamedTuple):
         return service_in_upstream_name(self.upstream_name, span.tenure, *self._times())
 
     def _owned(self, grade: Grade, span: Span, explanation: str) -> Attribution:
-        services = span.tenure.services_during(*self._times()) - {NO_SERVICE}
-        service = self._named(span) or (next(iter(services)) if len(services) == 1 else None)
+        start, end = self._times()
+        services = span.tenure.services_during(start, end) - {NO_SERVICE}
+        named = service_in_upstream_name(self.upstream_name, span.tenure, start, end)
+        service = named or (next(iter(services)) if len(services) == 1 else None)
         main_service = service or min(services, default=None)
         may_change = grade == Grade.GRACE
         return Attribution(grade, span.tenure.owner, service, (), may_change, explanation, main_service)

@@ -166,7 +166,7 @@ class History:
         Return None if too many pods of its namespace are at the address.
         """
         tenures = self._tenures.get(endpoint.ip, [])
-        tenure = _continued_tenure(tenures, endpoint)
+        tenure = _continued_tenure(tenures, endpoint) if tenures else None
         if (tenure is None or not tenure.slice_count) and len(tenures) >= MAX_CLAIMS:
             namespace = endpoint.owner.namespace
             claims = sum(t.until == FOREVER and t.owner.namespace == namespace for t in tenures)

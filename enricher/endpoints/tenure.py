@@ -79,6 +79,9 @@ class Tenure:
 
     def join(self, service: Service, since: int) -> Service | None:
         """Add a slice of a service that names the pod since then (ns); return the service that is dropped for it."""
+        if not self.services:
+            self.services[service] = Stay(1, since)
+            return None
         stay, others = self.services.pop(service, None), self.services.values()
         if stay and not stay.slices and any(other.until > stay.until for other in others):
             self.past_stays = (*self.past_stays, (service, stay))[-MAX_PAST_STAYS:]
@@ -108,6 +111,8 @@ class Tenure:
 
         If it was in none, these are the ones that it had left last, else the first ones that it came to.
         """
+        if len(self.services) == 1:
+            return set(self.services)
         stays = self.stays()
         if during := {service for service, stay in stays if stay.overlaps(start, end)}:
             return during
