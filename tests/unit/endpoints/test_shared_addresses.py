@@ -202,3 +202,71 @@ def test_a_slice_names_no_pod_of_another_namespace():
     web = t.history.tenures_of_ip("10.0.0.1")[0]
     assert (web.owner.node, web.terminating_since, dict(web.ports)) == ("node-1", FOREVER, {8080: ""})
     assert summary(t.answered(20)) == ("exact", "web")
+
+
+def newcomers(*, evil_until: float | None = None) -> Timeline:
+    """`old` left at 10; `new` of service `pay` comes at 20, after a tenant named the address until `evil_until`."""
+    t = Timeline()
+    t.put(0, slice_("a", pod("10.0.0.1", "old")))
+    t.delete(10, "a")
+    if evil_until is not None:
+        t.put(11, in_namespace("evil", slice_("e", pod("10.0.0.1", "e"), service="x")))
+        t.put(evil_until, in_namespace("evil", slice_("e", service="x")))
+    t.put(20, slice_("b", pod("10.0.0.1", "new"), service="pay"))
+    return t
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("shop-pay-8080", ("assumed", "new")),
+        ("shop-web-8080", ("grace", "old")),
+        ("", ("grace", "old")),
+        ("shop-other-8080", ("grace", "old")),
+    ],
+)
+def test_a_pod_that_comes_a_moment_later_counts_if_the_proxy_names_its_service(name, expected):
+    assert summary(newcomers().answered(16, name=name)) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("shop-pay-8080", ("assumed", "new")), ("shop-web-8080", ("ambiguous", "new", "old"))],
+)
+def test_a_pod_that_comes_during_a_failed_attempt_counts_if_the_proxy_names_its_service(name, expected):
+    assert summary(newcomers().failed(16, 21, name=name)) == expected
+
+
+@pytest.mark.parametrize(("name", "expected"), [("shop-pay-8080", ("assumed", "new")), ("", ("grace", "e"))])
+def test_a_claim_that_has_ended_takes_nothing_from_a_newcomer(name, expected):
+    assert summary(newcomers(evil_until=15).answered(16, name=name)) == expected
+
+
+def test_two_newcomers():
+    t = Timeline()
+    t.put(20, slice_("b", pod("10.0.0.1", "new"), service="pay"))
+    t.put(21, in_namespace("evil", slice_("e", pod("10.0.0.1", "e"), service="x")))
+    assert summary(t.answered(19, name="shop-pay-8080")) == ("assumed", "new")
+    assert summary(t.answered(19)) == ("unknown",)
+
+
+def test_a_pod_that_was_succeeded_in_its_namespace_does_not_linger():
+    """Of the pods that left while a tenant claimed their address, the last one counts."""
+    t = Timeline()
+    t.put(0, in_namespace("evil", slice_("e", pod("10.0.0.1", "e"), service="x")))
+    for at, name in ((1, "one"), (10, "two")):
+        t.put(at, slice_("a", pod("10.0.0.1", name)))
+    t.put(20, slice_("a"))
+    assert summary(t.failed(19, 19.5, name="shop-web-8080")) == ("assumed", "two")
+    assert summary(t.failed(30, 30, name="shop-web-8080")) == ("assumed", "two")
+    assert summary(t.failed(24, 24)) == ("ambiguous", "e", "two")
+
+
+def test_the_proxys_word_for_the_last_holder_is_no_certainty_either():
+    """Both have left: what would be `grace` is `assumed`, as it is not known which of them held the address."""
+    t = shared()
+    t.delete(60, "a")
+    t.put(62, in_namespace("bank", slice_("b", service="pay")))
+    assert summary(t.failed(65, 65, name="shop-web-8080")) == ("assumed", "web")
+    assert summary(t.failed(65, 65, name="bank-pay-8080")) == ("assumed", "pay")
+    assert summary(t.failed(91, 91, name="shop-web-8080")) == ("grace", "pay")
