@@ -28,7 +28,11 @@ UNIT = "tests/unit"
 ENRICH, ENDPOINTS, ACCESSLOG = f"{UNIT}/enrich", f"{UNIT}/endpoints", f"{UNIT}/accesslog"
 TESTS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("*/enrich/windows.py", (f"{ENRICH}/test_clock_tolerance.py", f"{ENRICH}/test_missing_durations.py", ENRICH)),
-    ("*/enrich/error_correlation.py", (f"{ENRICH}/test_like_error_lines.py", ENRICH)),
+    (
+        "*/enrich/error_correlation.py",
+        (f"{ENRICH}/test_like_error_lines.py", f"{ENRICH}/test_reasons_in_order.py", ENRICH),
+    ),
+    ("*/enrich/alignment.py", (f"{ENRICH}/test_alignment.py", f"{ENRICH}/test_reasons_in_order.py", ENRICH)),
     ("*/enrich/holding.py", (f"{ENRICH}/test_hold_backoff.py", f"{ENRICH}/test_holding.py", ENRICH)),
     ("*/enrich/*", (ENRICH,)),
     ("*/endpoints/*", (f"{ENDPOINTS}/test_moments.py", ENDPOINTS, ENRICH)),

@@ -43,15 +43,16 @@ _FEW = 8
 class Block(Sequence[Line]):
     """Lines that have not been parsed from their frames yet.
 
-    `body` holds whole physical lines, each of which is exactly one Line: `<stamp> stdout F <text>` if it is framed, or
-    else only the text. `stream` is the stream that `stdout` stands for in these frames. A consumer of Lines iterates
-    over the block; a consumer that can read `body` as a whole saves that work. `parse_frames` makes Lines of any bytes
-    of `body` that are whole physical lines.
+    `body` holds `size` whole physical lines, each of which is exactly one Line: `<stamp> stdout F <text>` if it is
+    framed, or else only the text. `stream` is the stream that `stdout` stands for in these frames. A consumer of Lines
+    iterates over the block; a consumer that can read `body` as a whole saves that work. `parse_frames` makes Lines of
+    any bytes of `body` that are whole physical lines.
     """
 
     def __init__(
         self,
         body: bytes,
+        size: int,
         parse_frames: Callable[[bytes], Sequence[Line]],
         *,
         framed: bool = True,
@@ -61,7 +62,7 @@ class Block(Sequence[Line]):
         self.gaps = gaps
         """The numbers of lines that the body does not have: there are empty lines in their places."""
         self.body, self.parse_frames, self.framed, self.stream = body, parse_frames, framed, stream
-        self._size = body.count(b"\n")
+        self._size = size
         self._lines: Sequence[Line] | None = None
 
     @cached_property
@@ -121,4 +122,4 @@ def make_block(lines: Sequence[Line]) -> Block:
             for number, (text, stamp, _, _) in enumerate(lines)
         ]
     )
-    return Block(body, lambda _: lines, framed=framed, stream=stream, gaps=gaps)
+    return Block(body, len(lines), lambda _: lines, framed=framed, stream=stream, gaps=gaps)

@@ -32,6 +32,7 @@ _NEED_NO_ESCAPING = {
     for escape, pattern in NEEDS_ESCAPING.items()
 }
 """All other bytes, and what separates lines and values."""
+_MARKED = re.compile(rb"[^\n]+")
 WORD = r'([^\s"]++)'
 WORD_OR_NOTHING = r'([^\s"]*)'
 """Patterns of columns without spaces and quotes."""
@@ -50,7 +51,8 @@ class Memo(dict[Any, Any]):
 
     def __missing__(self, key: Any) -> Any:
         result = self._function(key) if self._arguments == 1 else self._function(*key)
-        if (len(key) if self._arguments == 1 else sum(map(len, key))) <= MAX_MEMORISED_BYTES:
+        texts = [argument for argument in (key if self._arguments > 1 else (key,)) if isinstance(argument, bytes)]
+        if sum(map(len, texts)) <= MAX_MEMORISED_BYTES:
             if len(self) >= MAX_MEMORISED:
                 self.clear()
             self[key] = result
@@ -98,9 +100,12 @@ class Layout:
     dialect: Dialect
     escape: str
     pattern: str = field(repr=False)
-    """Matches the text of a usual line, with a group for each column. A text may continue in the next line."""
+    """Matches the text of a usual line, with a group for each column.
+
+    A text may continue in the next line. In JSON it has no escapes.
+    """
     strict_pattern: str = field(repr=False)
-    """The same, but that no text continues in the next line, which takes longer."""
+    """The same, but that no text continues in the next line, and that JSON may have escapes, which takes longer."""
     checks: tuple[tuple[int, Check], ...] = ()
     """What else values must be like for a line to be usual, by the numbers of their columns."""
     converters: tuple[tuple[int, Callable[[Sequence[bytes]], Sequence[bytes]]], ...] = ()
@@ -136,7 +141,7 @@ class Layout:
         texts.
         """
         loose, strict = self._framed if framed else self._plain
-        rows = loose.findall(body)
+        rows = [] if self.is_json and b"\\" in body else loose.findall(body)
         if len(rows) != size:
             rows = strict.findall(body)
         numbers: Sequence[int] = range(size)
@@ -162,7 +167,7 @@ class Layout:
         for number, convert in self.converters:
             values[number] = convert(raw[number])
         for number in self.nullable:
-            if b"" in raw[number]:
+            if not all(raw[number]):
                 values[number] = [
                     value if text else b"null" for text, value in zip(raw[number], values[number], strict=True)
                 ]
@@ -170,23 +175,25 @@ class Layout:
 
     def _escape(self, columns: "Columns", body: bytes) -> "Columns | None":
         """Return the columns with their texts escaped for JSON; without lines whose texts cannot be."""
-        marked = _marked_lines(body, self.escape)
-        rows = [row for row, number in enumerate(columns.numbers) if number in marked] if marked else []
+        rows = marked = _marked_json_lines(body) if self.is_json else _marked_lines(body, self.escape)
+        if marked and not isinstance(columns.numbers, range):
+            lines = set(marked)
+            rows = [row for row, number in enumerate(columns.numbers) if number in lines]
         if not rows:
             return columns
         needs_escaping, patched_columns, invalid = NEEDS_ESCAPING[self.escape], dict[int, list[bytes]](), set[int]()
-        for row in rows:
-            for number, is_text in self._escapable:
-                value = columns.values[number][row]
-                if not needs_escaping.search(value):
-                    continue
-                escaped = self._escape_value(number, value, is_text=is_text)
-                if escaped is None:
-                    invalid.add(row)
-                    break
-                if number not in patched_columns:
-                    patched_columns[number] = list(columns.values[number])
-                patched_columns[number][row] = escaped
+        for number, is_text in self._escapable:
+            column = columns.values[number]
+            if not needs_escaping.search(b"".join([column[row] for row in rows])):
+                continue
+            patched_columns[number] = patched = list(column)
+            for row in rows:
+                if needs_escaping.search(column[row]):
+                    escaped = self._escape_value(number, column[row], is_text=is_text)
+                    if escaped is None:
+                        invalid.add(row)
+                    else:
+                        patched[row] = escaped
         values = [patched_columns.get(number, column) for number, column in enumerate(columns.values)]
         escaped_columns = columns._replace(values=values)
         return escaped_columns.without(invalid) if invalid else escaped_columns
@@ -231,6 +238,10 @@ class Columns(NamedTuple):
         place = self.layout.place(name)
         return None if place is None else self.raw[place]
 
+    def raw_or_nothing(self, place: int | None) -> Sequence[bytes]:
+        """Return the raw values of a column; nothing for each line if there is no such column."""
+        return [b""] * len(self.numbers) if place is None else self.raw[place]
+
     def after(self, number: int) -> "Columns | None":
         """Return the columns of the lines from a number on; None if there are none."""
         return self.of_rows([row for row, other in enumerate(self.numbers) if other >= number])
@@ -273,13 +284,23 @@ def escape_json(value: bytes, escape: str) -> bytes:
     return orjson.dumps(unescape(value, escape))[1:-1]
 
 
-def _marked_lines(body: bytes, escape: str) -> set[int]:
-    """Return the numbers of the lines that have something to escape."""
+def _marked_lines(body: bytes, escape: str) -> list[int]:
+    """Return the numbers of the lines that have something to escape, in their order."""
     plain = _NEED_NO_ESCAPING[escape]
     if not body.translate(None, plain):
-        return set()  # the usual case
-    marks = body.translate(None, plain.replace(b"\n", b""))
-    return {number for number, line in enumerate(marks.split(b"\n")) if line}
+        return []  # the usual case
+    result, marked = list[int](), 0
+    for match in _MARKED.finditer(body.translate(None, plain.replace(b"\n", b""))):
+        result.append(match.start() - marked)
+        marked += len(match[0])
+    return result
+
+
+def _marked_json_lines(body: bytes) -> list[int]:
+    """Return the numbers of the lines of JSON that have something to escape; no usual one has control characters."""
+    if body.isascii() and b"\\" not in body:
+        return []  # the usual case
+    return [number for number, line in enumerate(body.split(b"\n")) if b"\\" in line or not line.isascii()]
 
 
 def _compile(pattern: str) -> re.Pattern[bytes]:

@@ -23,6 +23,8 @@ class Fact(NamedTuple):
     derive: Callable[..., Any]
     recurs: bool = True
     """Whether most lines have one of a few combinations of values, so that results are worth remembering."""
+    derive_all: Callable[..., Sequence[Any]] | None = None
+    """Derives a fact that does not recur for many lines at once, from columns (see columns.py) of the variables."""
 
 
 NO_FACT = Fact((), lambda: None)

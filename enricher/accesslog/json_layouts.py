@@ -12,13 +12,22 @@ import orjson
 
 from enricher.accesslog.columns import Layout, OutputField
 from enricher.accesslog.json_format import JsonFormat
+from enricher.accesslog.values import USUAL_INTEGER
 
-_TEXT = r'[^"\\]*+(?:\\.[^"\\]*+)*+'
+_UNESCAPED = r"[ !#-\[\]-\xff]*+"
+"""What JSON texts have between their escapes, as ranges: `[^…]` would take longer to match. No control characters."""
+_ESCAPES = rf"(?:\\.{_UNESCAPED})*+"
+_TEXT = _UNESCAPED + _ESCAPES
 _MEMBER = re.compile(rb'\s*"([^"\\]*+)"\s*+:\s*+("%b"|[-\w.+]++)\s*+([,}])' % _TEXT.encode())
 """A key and a value that is neither an object nor an array."""
 _INTEGER = r"0|-?[1-9]\d{0,17}"
-_VALUE = rf'("{_TEXT}"|(?:{_INTEGER}|-?(?:0|[1-9]\d{{0,8}})\.(?:\d{{0,3}}[1-9]|0)|true|false|null)(?=[\s,}}]))'
-"""A value that is written out as it is: numbers are written as orjson writes them."""
+_VALUE = rf'("{_TEXT}"|{_INTEGER}|-?(?:0|[1-9]\d{{0,8}})\.(?:\d{{0,3}}[1-9]|0)|true|false|null)'
+"""A value that is written out as it is: numbers are written as orjson writes them.
+
+No value can be matched in part, since the literal after it begins with a space, a comma or a brace.
+"""
+_NO_OTHER_NUMBER = r"(?!\+|-0|0\d|-?[\s,}])"
+"""Precedes the pattern of a column that may have what is not a number of JSON."""
 
 
 class _Member(NamedTuple):
@@ -50,11 +59,12 @@ def learn_layout(log_format: JsonFormat, line: bytes) -> Layout | None:
             pattern += _VALUE
             is_text.append(False)
         elif column is None or column.is_text:
-            pattern += rf'(?:"({_TEXT})"|null)' if member.value[:1] in b'"n' else rf"({_INTEGER}|true|false)(?=[\s,}}])"
+            pattern += rf'(?:"({_TEXT})"|null)' if member.value[:1] in b'"n' else rf"({_INTEGER}|true|false)"
             is_text.append(True)
         else:
             quote = '"' if member.value.startswith(b'"') else ""
-            pattern += quote + (column.pattern if quote else rf"(?:{column.pattern}|null)(?=[\s,}}])") + quote
+            number = column.pattern if column.pattern == USUAL_INTEGER else _NO_OTHER_NUMBER + column.pattern
+            pattern += quote + (column.pattern if quote else rf"(?:{number}|null)") + quote
             is_text.append(False)
             numeric.append(n)
             if column.convert:
@@ -67,8 +77,8 @@ def learn_layout(log_format: JsonFormat, line: bytes) -> Layout | None:
         fields=tuple(OutputField(names[n] or keys[n], n, is_text[n]) for n in dict.fromkeys(order)),
         dialect=log_format.dialect,
         escape="none",
-        pattern=pattern,
-        strict_pattern=pattern.replace(r'[^"\\]', r'[^"\\\n]'),
+        pattern=pattern.replace(_ESCAPES, ""),
+        strict_pattern=pattern,
         converters=tuple(converters),
         nullable=tuple(numeric),
         is_json=True,

@@ -96,7 +96,8 @@ class _Pieces:
         is_doubtful = token.variable in self._lists and before.strip(" ").startswith("[")
         if is_doubtful and (self._has_borders or self._texts(number)):
             return None
-        return (column.pattern, column.pattern) if self._ends_before(number, column, after) else None
+        strict = column.pattern.replace("[^", r"[^\n")
+        return (column.pattern, strict) if self._ends_before(number, column, after) else None
 
     def _text_patterns(self, number: int, before: str, after: str) -> tuple[str, str] | None:
         """Return the two patterns of a text between two literals; None if its end is ambiguous."""

@@ -6,7 +6,7 @@ its backslashes, so texts are read as if they were not escaped at all.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from enricher.accesslog.dialect import Fact, Facts, Token
@@ -14,7 +14,7 @@ from enricher.accesslog.escaping import decode_text, unescape
 from enricher.accesslog.format_compiler import LogFormat, LogFormatError, compile_tokens
 from enricher.accesslog.json_format import JsonFormat
 from enricher.accesslog.record import Attempt, parse_integer
-from enricher.accesslog.values import INTEGER, MILLISECONDS, NANOSECONDS, WORD, ValueType, make_dialect
+from enricher.accesslog.values import INTEGER, MILLISECONDS, NANOSECONDS, WORD, ValueType, make_dialect, parse_integers
 from enricher.timestamps import MILLISECOND, SECOND, parse_rfc3339, parse_time_local
 
 COMMON = (
@@ -52,6 +52,7 @@ KEYS = {
 What nginx has as well is written out under nginx's name, and all times in seconds; other keys as Traefik writes them.
 """
 
+_NO_RETRIES = frozenset((b"", b"0"))
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _URL_SCHEME = re.compile(rb"\w+://")
 
@@ -130,10 +131,21 @@ def _parse_response_time(upstream_response_time: bytes, request_time: bytes, ret
 
     Without a time of its own it took as long as the request.
     """
-    if retries not in {b"", b"0"}:
+    if retries not in _NO_RETRIES:
         return None
     time = parse_integer(upstream_response_time)
     return parse_integer(request_time) if time is None else time
+
+
+def _parse_response_times(
+    upstream_response_times: Sequence[bytes], request_times: Sequence[bytes], retries: Sequence[bytes]
+) -> Sequence[int | None]:
+    if not all(upstream_response_times):
+        return list(map(_parse_response_time, upstream_response_times, request_times, retries))
+    times = parse_integers(upstream_response_times)
+    if _NO_RETRIES.issuperset(retries):
+        return times
+    return [time if number in _NO_RETRIES else None for time, number in zip(times, retries, strict=True)]
 
 
 def _parse_upstream_name(service_name: bytes) -> str:
@@ -175,9 +187,14 @@ COMMON_FACTS = Facts(
     clock_is_start=True,
 )
 JSON_FACTS = COMMON_FACTS._replace(
-    response_time=Fact(("upstream_response_time", "request_time", "retries"), _parse_response_time, recurs=False),
+    response_time=Fact(
+        ("upstream_response_time", "request_time", "retries"),
+        _parse_response_time,
+        recurs=False,
+        derive_all=_parse_response_times,
+    ),
     response_length="upstream_response_length",
-    duration=Fact(("request_time",), parse_integer, recurs=False),
+    duration=Fact(("request_time",), parse_integer, recurs=False, derive_all=parse_integers),
     upstream_name=Fact(("service_name",), _parse_upstream_name),
     end=Fact(
         ("start_time", "request_time"),

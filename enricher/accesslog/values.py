@@ -5,6 +5,7 @@ They serve the proxies whose variables are described in a table; those of nginx 
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import orjson
@@ -64,13 +65,16 @@ def dump_value(value: object) -> bytes:
 
 
 def _nanoseconds_as_json(column: Sequence[bytes]) -> Sequence[bytes]:
+    joined = b"\n0.".join((b"", *map(bytes.zfill, column, repeat(9))))
+    if len(joined) == len(b"\n0.123456789") * len(column):
+        return joined[1:].split(b"\n")  # all are less than a second, which costs the least
     return [b"0." + raw.zfill(9) if len(raw) < 10 else b"%b.%b" % (raw[:-9], raw[-9:]) for raw in column]
 
 
 TEXT = ValueType(None, unescape)
 WORD = ValueType(r'[^\s"]*', unescape)
 """Something without a space or a quote, of which no client can add more."""
-USUAL_INTEGER = r"(0|[1-9]\d{0,17})"
+USUAL_INTEGER = r"(0|[1-9]\d{0,17}+)"
 """A number as JSON has it, which fits into 64 bits."""
 INTEGER = ValueType(r"\d+|-|", convert_integer, USUAL_INTEGER, is_text=False)
 PREFIXED_INTEGER = ValueType(r"\+?\d+|-|", _convert_prefixed_integer, rf"\+?{USUAL_INTEGER}", is_text=False)
@@ -90,6 +94,14 @@ NANOSECONDS = ValueType(
     is_text=False,
     convert_column=_nanoseconds_as_json,
 )
+
+
+def parse_integers(column: Sequence[bytes]) -> Sequence[int | None]:
+    """Return the numbers of a column of usual integers; None for those that are missing."""
+    if all(column):
+        numbers: list[int] = orjson.loads(b"[%b]" % b",".join(column))  # this costs less than half of `int`
+        return numbers
+    return [int(text) if text else None for text in column]
 
 
 def parse_milliseconds(raw: bytes) -> int | None:

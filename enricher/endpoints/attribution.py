@@ -65,6 +65,11 @@ class Attribution(NamedTuple):
     main_service: Service | None = None
     """The service of the owner, the first by name if it was in several and the proxy names none of them."""
 
+    @property
+    def depends_on_answer(self) -> bool:
+        """Return whether an attempt of the same time might be attributed otherwise if it was answered, or was not."""
+        return self.explanation in {_SEEN_LATER, _BEFORE_HISTORY}
+
 
 class Histories(NamedTuple):
     """The tenures of pods, and those of services' cluster IPs, which are empty unless Services are watched."""

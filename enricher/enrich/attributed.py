@@ -1,9 +1,11 @@
 """Lines in columns, with the owners of their attempts. Pure.
 
 Most lines are *ordinary*: they have one attempt, which was answered, at an address whose attribution is the same for
-all of their time. They are attributed, counted and rendered in columns. All others are *particular*.
+all of their time. They are attributed, counted and rendered in columns. So are the attempts of most lines that have
+none, several, or one that was not answered (attempt_lists.py). All others are *particular*.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import islice, repeat
@@ -15,18 +17,22 @@ from enricher.accesslog.dialect import make_record
 from enricher.accesslog.escaping import decode_text
 from enricher.accesslog.profiles import Format
 from enricher.accesslog.record import Record
-from enricher.endpoints.attribution import Window
-from enricher.enrich.cached_attribution import ALWAYS, NO_POD, CachedAttribution, CachedClient, InColumns
+from enricher.endpoints.attribution import Attribution, Window
+from enricher.endpoints.slices import Service
+from enricher.enrich.attempt_lists import AttemptLists, ListedAttempt
+from enricher.enrich.cached_attribution import ALWAYS, CachedAttribution, CachedClient, InColumns
 from enricher.enrich.layout_facts import layout_facts
 from enricher.enrich.output import LineTemplate
 from enricher.enrich.owners import Owners
-from enricher.enrich.time_bounds import attempt_bounds
+from enricher.enrich.time_bounds import Bounds, attempt_bounds
 from enricher.timestamps import parse_rfc3339
 from enricher.vocabulary import Grade
 
 T = TypeVar("T")
 
 
+_NOBODY = CachedAttribution(Attribution(Grade.UNKNOWN), "", None, None)
+"""Stands for the owner in lines that are not ordinary."""
 _status_json: "attrgetter[bytes]" = attrgetter("status_json")
 
 
@@ -38,15 +44,64 @@ class AttributedColumns:
         self._owners, self._facts = owners, layout_facts(columns.layout)
         self._size = len(columns.numbers)
         self._particular = set[int]()
+        self._listed: dict[int, list[ListedAttempt]] = {}
+        """The attempts of the lines that have not exactly one that was answered, by row."""
         self._clients: dict[int, CachedClient] = {}
         self._pieces: list[tuple[bytes | None, Sequence[bytes]]] = []
 
-    def attribute(self, *, pod_variable: str, cut_off: set[str], may_hold: Callable[[str], bool] | None) -> None:
-        """Find the owner of each line's attempt, or set it apart.
+    def attribute(
+        self, *, pod_variable: str, cut_off: set[str], explained: set[str], may_hold: Callable[[str], bool] | None
+    ) -> None:
+        """Find the owner of each line's attempts, or set it apart.
 
-        `cut_off` are addresses whose answers may have been cut off, according to the error log. `may_hold` returns
-        whether a line must wait if the attribution of this address may still change; without it none waits.
+        `explained` are addresses with failures that an error line may explain, `cut_off` those whose answers may have
+        been cut off. `may_hold` returns whether a line must wait if the attribution of this address may still change;
+        without it none waits.
         """
+        columns, facts = self.columns, self._facts
+        self._derive()
+        lists = None
+        if self._particular and facts.has_attempt_lists:
+            rows = [row for row in sorted(self._particular) if not self.needs_parsing(row)]
+            lists = AttemptLists(columns, facts, rows)
+        without_duration = self._without_duration()
+        self._particular |= without_duration
+        bounds = self._bounds(lists)
+        if bounds is None:
+            self._particular.update(range(self._size))
+            self._row_owners: list[InColumns | None] = [None] * self._size
+            return
+        begin, end = bounds
+        keys = list(zip(*(columns.raw_or_nothing(place) for place in facts.key), strict=True))
+        timed = self._is_timed()
+        self._row_owners = self._owners.of_columns(facts.facts, keys, begin, end, timed=timed)
+        if not all(self._row_owners):
+            self._particular.update(row for row, owner in enumerate(self._row_owners) if owner is None)
+        has_pod = pod_variable in self.layout.names or pod_variable in self.layout.others
+
+        def is_doubtful(owner: CachedAttribution) -> bool:
+            if owner.addr in cut_off or (has_pod and owner.attribution.grade is not Grade.EXACT):
+                return True
+            return may_hold is not None and owner.attribution.may_change and may_hold(owner.addr)
+
+        if cut_off or may_hold or has_pod:
+            owners = {owner.cached for owner in self._row_owners if owner}
+            if doubtful := {owner for owner in owners if is_doubtful(owner)}:
+                self._particular.update(
+                    row for row, owner in enumerate(self._row_owners) if owner and owner.cached in doubtful
+                )
+        if lists:
+            self._listed = {
+                row: attempts
+                for row, attempts in lists.attribute(self._owners, bounds, timed=timed).items()
+                if row not in without_duration
+                and not any(attempt.owner.addr in explained or is_doubtful(attempt.owner) for attempt in attempts)
+            }
+            self._particular -= self._listed.keys()
+        self._find_clients(Window(begin, begin, end) if timed else None)
+
+    def _derive(self) -> None:
+        """Derive the outcomes and times of the attempts; set the lines apart that have not exactly one answered."""
         columns, facts = self.columns, self._facts
         self._outcomes = facts.outcomes.of(columns)
         self._set_apart(self._outcomes, lambda outcome: not outcome.is_ordinary)
@@ -57,34 +112,19 @@ class AttributedColumns:
         self._times = list(map(itemgetter(0), response_times))
         self._times_json = list(map(itemgetter(1), response_times))
         self._set_apart_lists()
-        durations = facts.durations.distinct(columns)
-        if facts.has_duration and None in durations:
-            all_durations = facts.durations.of(columns)
-            self._particular.update(row for row, duration in enumerate(all_durations) if duration is None)
-        bounds = attempt_bounds(columns, durations if facts.has_duration else None, set(self._times))
-        timed = self._is_timed()
-        if timed and bounds is None:
-            self._particular.update(range(self._size))
-            self._row_owners: list[InColumns | None] = [None] * self._size
-            return
-        begin, end = bounds or ALWAYS
-        keys = list(zip(*(repeat(b"", self._size) if n is None else columns.raw[n] for n in facts.key), strict=True))
-        self._row_owners = self._owners.of_columns(facts.facts, keys, begin, end, timed=timed)
-        if not all(self._row_owners):
-            self._particular.update(row for row, owner in enumerate(self._row_owners) if owner is None)
-        if cut_off or may_hold:
-            owners = {owner.cached for owner in self._row_owners if owner}
-            if doubtful := {owner for owner in owners if _is_doubtful(owner, cut_off, may_hold)}:
-                self._particular.update(
-                    row for row, owner in enumerate(self._row_owners) if owner and owner.cached in doubtful
-                )
-        if pod_variable in self.layout.names or pod_variable in self.layout.others:
-            self._particular.update(
-                row
-                for row, owner in enumerate(self._row_owners)
-                if owner and owner.cached.attribution.grade is not Grade.EXACT
-            )
-        self._find_clients(Window(begin, begin, end) if timed else None)
+
+    def _without_duration(self) -> set[int]:
+        """Return the rows whose request has no duration, although their layout has one."""
+        self._durations = self._facts.durations.distinct(self.columns)
+        if not self._facts.has_duration or None not in self._durations:
+            return set()
+        return {row for row, duration in enumerate(self._facts.durations.of(self.columns)) if duration is None}
+
+    def _bounds(self, lists: AttemptLists | None) -> Bounds | None:
+        """Return bounds of the times of all attempts; None if they are not certain."""
+        times = set(self._times) | (lists.total_times() if lists else set())
+        bounds = attempt_bounds(self.columns, self._durations if self._facts.has_duration else None, times)
+        return bounds if self._is_timed() else ALWAYS
 
     def _is_timed(self) -> bool:
         """Return whether the lines have times, of the runtime or of the proxy."""
@@ -123,10 +163,25 @@ class AttributedColumns:
             client_pod = self._owners.of_client(client, window)
             if window and client_pod.begin > client_pod.end:
                 self._particular.add(row)
+                self._listed.pop(row, None)
             elif client_pod.json:
                 self._clients[row] = client_pod
 
     # --- ordinary lines ------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _unordinary(self) -> set[int]:
+        """Return the rows that are not ordinary, once all owners have been found."""
+        return self._particular | self._listed.keys()
+
+    @cached_property
+    def _ordinary_owners(self) -> list[InColumns]:
+        """Return the owners of ordinary lines by row."""
+        owners = cast(list[InColumns], list(self._row_owners))
+        nobody = _NOBODY.in_columns()._replace(times=[])
+        for row in self._unordinary:
+            owners[row] = nobody
+        return owners
 
     def rows_before(self, number: int) -> int:
         """Return how many of the lines come before the line with this number."""
@@ -134,39 +189,52 @@ class AttributedColumns:
         return self._size if not numbers or numbers[-1] < number else sum(other < number for other in numbers)
 
     def count_ordinary(self, rows: int, counts: Any) -> int:
-        """Count the first lines; return how many of them were ordinary."""
-        particular = self._particular
-        owners: Any = self._row_owners[:rows]
-        times: Sequence[int | None] = self._times
-        if particular:
-            ordinary = [row for row in range(rows) if row not in particular]
-            owners, times = [owners[row] for row in ordinary], [times[row] for row in ordinary]
-        for owner_times, time in zip(map(itemgetter(1), owners), times, strict=False):
+        """Count the first lines; return how many of them were ordinary, or had lists of attempts."""
+        unordinary = self._unordinary
+        for owner_times, time in zip(map(itemgetter(1), self._ordinary_owners[:rows]), self._times, strict=False):
             owner_times.append(time)
         for row in self._failed:
-            if row < rows and row not in particular:
+            if row < rows and row not in unordinary:
                 owner, error = cast(InColumns, self._row_owners[row]).cached, self._outcomes[row].error
                 owner.errors[error] = owner.errors.get(error, 0) + 1
+        listed = [attempts for row, attempts in self._listed.items() if row < rows]
+        for attempts in listed:
+            for attempt in attempts:
+                attempt.add_to(counts)
+        self._count_edges(rows, counts)
+        return rows - sum(row < rows for row in self._particular)
+
+    def _count_edges(self, rows: int, counts: Any) -> None:
+        """Count the requests of pods among the first lines."""
+        edges = Counter[tuple[Service | None, Service | None, bool]]()
         for row, client in self._clients.items():
-            if row < rows and row not in particular:
+            if row >= rows or row in self._particular:
+                continue
+            if row not in self._listed:
                 owner = cast(InColumns, self._row_owners[row]).cached
-                counts.count_edge(client.service, owner.service, failed=row in self._failed)
-        return len(owners)
+                edges[client.service, owner.service, row in self._failed] += 1
+            elif self._listed[row]:
+                attempt = self._listed[row][-1]
+                edges[client.service, attempt.owner.service, attempt.error is not None] += 1
+        for (client_service, service, failed), number in edges.items():
+            counts.count_edge(client_service, service, failed=failed, requests=number)
 
     def render(self, template: LineTemplate, rows: int) -> list[bytes]:
         """Return the JSON of the first lines; of those set apart anything."""
         columns, facts = self.columns, self._facts
-        owners: Any = [owner or _NOBODY for owner in self._row_owners] if self._particular else self._row_owners
+        owners: Any = self._ordinary_owners
         endings: Any = map(itemgetter(0), owners)
-        if self._failed:
+        if failed := self._failed - self._unordinary:
             endings = list(endings)
-            for row in self._failed - self._particular:
-                owner = cast(InColumns, self._row_owners[row]).cached
-                endings[row] = owner.ending_with(self._outcomes[row].particulars)
-        opening = [repeat(piece) if piece else column for piece, column in self._opening_pieces(template)]
-        clients = [self._clients.get(row, NO_POD).json for row in range(self._size)] if self._clients else repeat(b"")
+            for row in failed:
+                endings[row] = owners[row].cached.ending_with(self._outcomes[row].particulars)
+        clients: Any = repeat(b"")
+        if self._clients:
+            clients = [b""] * self._size
+            for row, client in self._clients.items():
+                clients[row] = client.json
         pieces: tuple[Iterable[bytes], ...] = (
-            *opening,
+            *(repeat(piece) if piece else column for piece, column in self._opening_pieces(template)),
             repeat(b'{"addr":"'),
             map(itemgetter(2), owners) if facts.verbatim_addr is None else columns.values[facts.verbatim_addr],
             map(_status_json, self._outcomes),
@@ -176,7 +244,17 @@ class AttributedColumns:
             clients,
             repeat(template.closing),
         )
-        return list(map(b"".join, islice(zip(*pieces, strict=False), rows)))
+        lines = list(map(b"".join, islice(zip(*pieces, strict=False), rows)))
+        for row, attempts in self._listed.items():
+            if row < rows:
+                lines[row] = self._render_listed(template, row, attempts)
+        return lines
+
+    def _render_listed(self, template: LineTemplate, row: int, attempts: Sequence[ListedAttempt]) -> bytes:
+        in_line = attempts[-1].owner.in_line if attempts else b""
+        client = self._clients[row].json if row in self._clients else b""
+        rendered = b",".join([attempt.render() for attempt in attempts])
+        return b"%b%b],%b%b%b" % (self.render_opening(template, row), rendered, in_line, client, template.closing)
 
     @cached_property
     def _stamps(self) -> Sequence[bytes]:
@@ -191,10 +269,9 @@ class AttributedColumns:
 
     def needs_parsing(self, row: int) -> bool:
         """Return whether only the format itself can parse a line, since a list may go on in the text beside it."""
-        if not self.log_format.has_borders:
-            return False
-        separators = {self.columns.raw[place][row].count(b",") for place in self._facts.lists}
-        return len(separators) > 1 or (len(self._facts.lists) == 1 and separators != {0})
+        lists = [self.columns.raw[place] for place in self._facts.lists] if self.log_format.has_borders else []
+        separators = {column[row].count(b",") for column in lists}
+        return len(separators) > 1 or (len(lists) == 1 and separators != {0})
 
     def record(self, row: int, fields: dict[str, Any]) -> Record:
         """Return the record of a line with these values."""
@@ -228,14 +305,3 @@ class AttributedColumns:
             gaps = iter((self._stamps, *(self.columns.values[place] for place in template.columns)))
             self._pieces = [(piece, () if piece else next(gaps)) for piece in template.opening]
         return self._pieces
-
-
-_NOBODY: tuple[bytes, list[int | None], bytes] = (b"", [], b"")
-"""What stands for the owner in lines that were set apart."""
-
-
-def _is_doubtful(owner: CachedAttribution, cut_off: set[str], may_hold: Callable[[str], bool] | None) -> bool:
-    """Return whether an answer may have been cut off, or its line may have to wait."""
-    if owner.addr in cut_off:
-        return True
-    return may_hold is not None and owner.attribution.may_change and may_hold(owner.addr)

@@ -83,30 +83,38 @@ class Enricher:
             self._last_formats[source] = batch.last_format
         correlator = self._correlators[source]
         _add_errors(correlator, batch.singles.values())
+        single_lines = SingleLines(self._tools, batch, correlator)
         while True:
             self._tools.owners.use(histories)
-            data, until = self._advance(batch, correlator, clock())
+            single_lines.now = clock()
+            data, until = self._advance(batch, correlator, single_lines)
             yield Output(data, batch.enriched)
             if not until:
                 return
             yield Hold(until)
 
-    def _advance(self, batch: Batch, correlator: ErrorCorrelator, now: int | None) -> tuple[bytes, int]:
+    def _advance(self, batch: Batch, correlator: ErrorCorrelator, single_lines: SingleLines) -> tuple[bytes, int]:
         """Return JSON lines, and until when (ns) the next line of the batch must wait; 0 if all are enriched."""
         begin, end, until = batch.enriched, len(batch.block), 0
-        groups = self._attribute(batch, correlator, now)
+        groups = self._attribute(batch, correlator, single_lines.now)
         rows = {number: (group, row) for group in groups for number, row in group.particular_lines()}
-        single_lines, out = SingleLines(self._tools, batch, correlator, now), dict[int, bytes]()
+        out, messages = dict[int, bytes](), dict[int, ParsedLine]()
         for number in sorted([*rows, *(number for number in batch.singles if number >= begin)]):
+            data: bytes | None = b""
             if number in rows:
                 group, row = rows[number]
                 data = single_lines.enrich_row(group, row, self._template(batch, group))
+            elif record := (parsed := batch.singles[number]).record:
+                data = single_lines.enrich(parsed, record)
+            elif not single_lines.message_must_wait(parsed):
+                messages[number] = parsed
             else:
-                data = single_lines.enrich(batch.singles[number])
+                data = None
             if data is None:
                 end, until = number, (batch.time_of(number) or 0) + HOLD_TIMEOUT
                 break
             out[number] = data
+        out |= {number: single_lines.enrich_message(parsed) for number, parsed in messages.items()}
         lines = [b""] * (end - begin)
         for group in groups:
             lines = self._enrich_ordinary(batch, group, lines)
@@ -126,7 +134,10 @@ class Enricher:
             if columns := all_columns.after(batch.enriched) if batch.enriched else all_columns:
                 group = AttributedColumns(columns, self._tools.owners, log_format)
                 group.attribute(
-                    pod_variable=self._tools.pod_variable, cut_off=correlator.cut_off_upstreams(), may_hold=may_hold
+                    pod_variable=self._tools.pod_variable,
+                    cut_off=correlator.cut_off_upstreams(),
+                    explained=correlator.upstreams(),
+                    may_hold=may_hold,
                 )
                 groups.append(group)
         return groups

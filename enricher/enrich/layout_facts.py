@@ -1,8 +1,9 @@
 """What is derived from the columns of a layout, and what of it is rendered. Pure."""
 
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Callable, Iterable
+from functools import lru_cache, partial
 from itertools import repeat
+from operator import floordiv
 from typing import Any
 
 from enricher.accesslog.columns import Columns, Layout, Memo
@@ -10,32 +11,60 @@ from enricher.accesslog.dialect import Fact
 from enricher.accesslog.record import Attempt, ErrorLabels
 from enricher.enrich.error_correlation import error_origin
 from enricher.enrich.output import attempt_particulars, dump_integer, dump_seconds, dump_time
+from enricher.timestamps import MILLISECOND
+from enricher.vocabulary import Reason
 
 
 class Outcome:
-    """What the only attempt of a line came to; None for several."""
+    """What an attempt came to; None for several."""
 
-    __slots__ = ("error", "is_ordinary", "particulars", "status_json")
+    __slots__ = ("_attempt", "_failures", "error", "is_answered", "is_ordinary", "particulars", "reason", "status_json")
 
     def __init__(self, attempt: Attempt | None) -> None:
-        self.is_ordinary = attempt is not None and attempt.answered and not attempt.reason
+        self._attempt, self._failures = attempt, dict[tuple[bool, bool], tuple[ErrorLabels | None, bytes]]()
+        self.is_answered = attempt is not None and attempt.answered
+        self.reason = attempt.reason if attempt else Reason.NONE
+        self.is_ordinary = self.is_answered and not self.reason
         self.error: ErrorLabels | None = None
         self.particulars = b""
-        if attempt and self.is_ordinary and attempt.failed:
-            origin = error_origin(attempt, "")
-            self.error = ErrorLabels.from_attempt(attempt, retried=False, origin=origin)
-            self.particulars = attempt_particulars(origin, "", attempt)
+        if self.is_ordinary:
+            self.error, self.particulars = self.failure(retried=False, has_body=True)
         self.status_json = b'","status":%b,"response_time":' % dump_integer(attempt.status if attempt else None)
+
+    def failure(self, *, retried: bool, has_body: bool) -> tuple[ErrorLabels | None, bytes]:
+        """Return the labels under which the attempt is counted if it failed, and the end of its JSON object."""
+        key = (retried, has_body)
+        if key not in self._failures:
+            self._failures[key] = self._failure(retried=retried, has_body=has_body)
+        return self._failures[key]
+
+    def _failure(self, *, retried: bool, has_body: bool) -> tuple[ErrorLabels | None, bytes]:
+        attempt = self._attempt
+        if attempt is None or not (attempt.failed or attempt.reason):
+            return None, b""
+        attempt = attempt._replace(response_length=int(has_body))
+        origin = error_origin(attempt)
+        labels = ErrorLabels.from_attempt(attempt, retried=retried, origin=origin) if attempt.failed else None
+        return labels, attempt_particulars(origin, attempt.reason, attempt)
 
 
 class DerivedColumn:
     """A fact of the lines of a layout, derived from columns."""
 
-    def __init__(self, layout: Layout, fact: Fact, convert: Callable[[Any], Any] | None = None) -> None:
-        """Convert the derived values, if there is a converter."""
+    def __init__(
+        self,
+        layout: Layout,
+        fact: Fact,
+        convert: Callable[[Any], Any] | None = None,
+        convert_all: Callable[[Iterable[Any]], list[Any]] = list,
+    ) -> None:
+        """Convert the derived values, if there is a converter; with `convert_all` those of a fact that does not recur.
+
+        Both converters give the same.
+        """
         self._places = [layout.place(name) for name in fact.variables]
         self._present = [place for place in self._places if place is not None]
-        self._fact, self._convert = fact, convert
+        self._fact, self._convert_all = fact, convert_all
         present = [place is not None for place in self._places]
 
         def derive(*values: bytes) -> Any:
@@ -52,9 +81,9 @@ class DerivedColumn:
             return [self._constant] * len(columns.numbers)
         if not self._fact.recurs:
             size = len(columns.numbers)
-            raw = [repeat(b"", size) if place is None else columns.raw[place] for place in self._places]
-            values = list(map(self._fact.derive, *raw))
-            return list(map(self._convert, values)) if self._convert else values
+            raw = [[b""] * size if place is None else columns.raw[place] for place in self._places]
+            derive_all = self._fact.derive_all or partial(map, self._fact.derive)
+            return self._convert_all(derive_all(*raw))
         texts = [columns.raw[place] for place in self._present]
         return list(map(self._memo.__getitem__, texts[0] if len(texts) == 1 else zip(*texts, strict=True)))
 
@@ -72,15 +101,35 @@ class DerivedColumn:
         return set(map(self._memo.__getitem__, set(columns.raw[self._present[0]])))
 
 
+def _dump_response_time(milliseconds: int | None) -> bytes:
+    ns = None if milliseconds is None else milliseconds * MILLISECOND
+    return b'%b,"response_length":' % dump_seconds(ns)
+
+
+_response_time_json = Memo(_dump_response_time)
+
+
+def with_json(ns: int | None) -> tuple[int | None, bytes]:
+    """Return a response time with its JSON, and what follows it in the JSON of an attempt."""
+    return ns, _dump_response_time(None if ns is None else ns // MILLISECOND)
+
+
+def all_with_json(column: Iterable[int | None]) -> list[tuple[int | None, bytes]]:
+    times: Any = list(column)
+    is_complete = None not in times
+    milliseconds = (
+        map(floordiv, times, repeat(MILLISECOND)) if is_complete else (ns and ns // MILLISECOND for ns in times)
+    )
+    return list(zip(times, map(_response_time_json.__getitem__, milliseconds), strict=True))
+
+
 class LayoutFacts:
     """What is derived from the columns of a layout."""
 
     def __init__(self, layout: Layout) -> None:
         facts = self.facts = layout.dialect.facts
         self.outcomes = DerivedColumn(layout, facts.outcome, Outcome)
-        self.response_times = DerivedColumn(
-            layout, facts.response_time, lambda ns: (ns, b'%b,"response_length":' % dump_seconds(ns))
-        )
+        self.response_times = DerivedColumn(layout, facts.response_time, with_json, all_with_json)
         self.durations = DerivedColumn(layout, facts.duration)
         self.has_duration = any(name in layout.names for name in facts.duration.variables)
         self.has_clock = any(name in layout.names for name, _ in facts.clocks)
@@ -94,6 +143,14 @@ class LayoutFacts:
         self.verbatim_addr = layout.place(facts.verbatim_addr)
         self.response_length = layout.place(facts.response_length)
         self.lists = [place for place in map(layout.place, layout.dialect.lists) if place is not None]
+        self.addresses = DerivedColumn(layout, facts.addr)
+        self.outcome_places = {place for place in map(layout.place, facts.outcome.variables) if place is not None}
+        names = (*facts.addr.variables, *facts.outcome.variables, *facts.response_time.variables)
+        names = (*names, facts.response_length, *facts.upstream_name.variables)
+        self.shared_places = {place for place in map(layout.place, names) if place is not None} - set(self.lists)
+        """The columns that attempts are made of, but for the lists."""
+        self.has_attempt_lists = facts.attempts is None or bool(layout.dialect.lists)
+        """Whether a line has several attempts only if its lists have several elements."""
 
 
 layout_facts = lru_cache(maxsize=256)(LayoutFacts)

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from itertools import compress, count
 from typing import Any
 
 from enricher.accesslog.dialect import Facts
@@ -50,8 +51,8 @@ class Owners:
         self._unreliable_until = 2 * BEGINNING
         """Up to this time (ns), how complete the history is has changed since the attributions were cached."""
         self._cached: dict[_Key, list[CachedAttribution]] = {}
-        self._by_columns: defaultdict[tuple[Facts, bool], ColumnCache] = defaultdict(ColumnCache)
-        """For the facts of a dialect, with and without times: the latest attribution by the key of a line."""
+        self._by_columns: defaultdict[tuple[Facts, bool, bool], ColumnCache] = defaultdict(ColumnCache)
+        """For the facts of a dialect, with and without times, answered or not: the latest attribution by key."""
         self._clients: dict[tuple[str, bool], CachedClient] = {}
         """The clients, by their address and whether the time of the request is known."""
         self._keys_of_ip: dict[str, set[_Key]] = {}
@@ -118,7 +119,7 @@ class Owners:
             if window is None or (cached.begin < begin and end < cached.end)
         ]
         for cached in in_period:
-            if answered in cached.answered:
+            if answered in cached.answered or not cached.attribution.depends_on_answer:
                 return cached
         histories, (ip, _) = self._histories, split_address(addr)
         attribution = attribute(histories, addr, window, answered=answered, upstream_name=upstream_name)
@@ -142,31 +143,39 @@ class Owners:
         return cached
 
     def of_columns(
-        self, facts: Facts, keys: Sequence[ColumnKey], begin: int, end: int, *, timed: bool
+        self, facts: Facts, keys: Sequence[ColumnKey], begin: int, end: int, *, timed: bool, answered: bool = True
     ) -> list[InColumns | None]:
-        """Return the attributions of answered attempts, each somewhere between two times (ns).
+        """Return the attributions of attempts, all answered or none, each somewhere between two times (ns).
 
         `keys` have the raw texts of the addresses and of the groups of upstreams. The attribution is None if there is
         no address, or if it may change between the two times.
         """
         if begin <= self._unreliable_until and timed:
             self._forget_all()
-        latest = self._by_columns[facts, timed]
+        latest = self._by_columns[facts, timed, answered]
         owners: list[InColumns | None] = list(map(latest.get, keys))
         all_hold = latest.begin < begin and end < latest.end
         if all_hold and all(owners):
             return owners
+        if all_hold:
+            rows = [row for row, owner in enumerate(owners) if owner is None]
+        else:
+            rows = [
+                row
+                for row, owner in enumerate(owners)
+                if owner is None or not (owner.cached.begin < begin and end < owner.cached.end)
+            ]
         replacements = dict[ColumnKey, InColumns | None]()
-        for row, owner in enumerate(owners):
-            if owner and (all_hold or (owner.cached.begin < begin and end < owner.cached.end)):
-                continue
+        for row in rows:
             key = keys[row]
             if key not in replacements:
-                replacements[key] = self._of_key(facts, key, begin, end, timed=timed)
+                replacements[key] = self._of_key(facts, key, begin, end, timed=timed, answered=answered)
             owners[row] = replacements[key]
         return owners
 
-    def _of_key(self, facts: Facts, key: ColumnKey, begin: int, end: int, *, timed: bool) -> InColumns | None:
+    def _of_key(
+        self, facts: Facts, key: ColumnKey, begin: int, end: int, *, timed: bool, answered: bool
+    ) -> InColumns | None:
         width = len(facts.addr.variables)
         addr: str = facts.addr.derive(*key[:width])
         if not addr:
@@ -174,12 +183,12 @@ class Owners:
         cached = self.of_attempt(
             addr,
             Window(begin, begin, end) if timed else None,
-            answered=True,
+            answered=answered,
             upstream_name=facts.upstream_name.derive(*key[width:]),
         )
         if cached.begin > cached.end:
             return None
-        latest = self._by_columns[facts, timed]
+        latest = self._by_columns[facts, timed, answered]
         latest[key] = owner = cached.in_columns()
         latest.begin, latest.end = max(latest.begin, cached.begin), min(latest.end, cached.end)
         cached.column_keys.append((latest, key))
@@ -233,6 +242,8 @@ class Owners:
         held: Any = self._histories.pods.ips
         if not may_be_ipv6 and held.isdisjoint(addresses):
             return []  # there is only one way to spell an IPv4 address
+        if not may_be_ipv6:
+            return list(compress(count(), map(held.__contains__, addresses)))
         return [
             row for row, addr in enumerate(addresses) if addr in held or (":" in addr and canonical_ip(addr) in held)
         ]

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from enricher.accesslog.error_log import ErrorLine
 from enricher.accesslog.record import Attempt, ErrorLabels, Record
 from enricher.endpoints.attribution import Attribution, Window
 from enricher.endpoints.slices import Service
@@ -41,7 +42,9 @@ class Counts(Protocol):
 
     def count_failure(self, attribution: Attribution, reason: str) -> None: ...
 
-    def count_edge(self, client: Service | None, service: Service | None, *, failed: bool) -> None: ...
+    def count_edge(
+        self, client: Service | None, service: Service | None, *, failed: bool, requests: int = 1
+    ) -> None: ...
 
 
 class Tools(NamedTuple):
@@ -58,19 +61,23 @@ class Tools(NamedTuple):
 
 
 class SingleLines:
-    """The lines of one batch that are enriched one by one, at one time."""
+    """The lines of one batch that are enriched one by one.
 
-    def __init__(self, tools: Tools, batch: Batch, correlator: ErrorCorrelator, now: int | None) -> None:
-        """Enrich lines at the time `now` (ns); if it is None, no line waits."""
-        self._tools, self._batch, self._correlator, self._now = tools, batch, correlator, now
+    Access lines come first: an error line is attributed as the attempt that it is about.
+    """
+
+    def __init__(self, tools: Tools, batch: Batch, correlator: ErrorCorrelator) -> None:
+        self._tools, self._batch, self._correlator = tools, batch, correlator
+        self.now: int | None = None
+        """The present time (ns); if it is None, no line waits."""
+        self._claimed: dict[int, tuple[ErrorLine, CachedAttribution]] = {}
+        """By the identities of error lines, which are not hashable: the owner of the attempt that each is about."""
 
     # --- any line ------------------------------------------------------------------------------------------------
 
-    def enrich(self, parsed: ParsedLine) -> bytes | None:
-        """Return the JSON of a line without columns, or None if it must wait."""
-        line, record = parsed.line, parsed.record
-        if record is None:
-            return self._enrich_message(parsed)
+    def enrich(self, parsed: ParsedLine, record: Record) -> bytes | None:
+        """Return the JSON of an access line without columns, or None if it must wait."""
+        line = parsed.line
 
         def opening() -> bytes:
             fields: dict[str, Any] = {"time": line_time(line, record), "kind": LineKind.ACCESS}
@@ -85,7 +92,10 @@ class SingleLines:
         """Return the JSON of a line in columns, or None if it must wait."""
         columns, tools = group.columns, self._tools
         if group.needs_parsing(row) or (tools.count_only and self._correlator.has_errors):
-            return self.enrich(self._batch.parse(columns.numbers[row]))
+            parsed = self._batch.parse(columns.numbers[row])
+            if parsed.record:
+                return self.enrich(parsed, parsed.record)
+            return None if self.message_must_wait(parsed) else self.enrich_message(parsed)
         names = [tools.pod_variable] if tools.pod_variable else []
         if self._correlator.has_errors:
             names += ErrorCorrelator.variables
@@ -98,14 +108,23 @@ class SingleLines:
 
     # --- lines that are not requests -----------------------------------------------------------------------------
 
-    def _enrich_message(self, parsed: ParsedLine) -> bytes | None:
+    def message_must_wait(self, parsed: ParsedLine) -> bool:
+        """Return whether a line that is not a request must wait."""
+        owner = self._owner_of_error(parsed)
+        return owner is not None and self._must_hold([owner], parsed.at)
+
+    def _owner_of_error(self, parsed: ParsedLine) -> CachedAttribution | None:
+        """Return the owner of the upstream that an error line names, by that line alone."""
+        error = parsed.error
+        if not error or not error.upstream:
+            return None
+        window = error_window(parsed.at, error.reason)
+        return self._tools.owners.of_attempt(error.upstream, window, answered=False, upstream_name="")
+
+    def enrich_message(self, parsed: ParsedLine) -> bytes:
+        """Return the JSON of a line that is not a request, after the access lines that may be about the same."""
         line, error, tools = parsed.line, parsed.error, self._tools
-        owner = None
-        if error and error.upstream:
-            window = error_window(parsed.at, error.reason)
-            owner = tools.owners.of_attempt(error.upstream, window, answered=False, upstream_name="")
-            if self._must_hold([owner], parsed.at):
-                return None
+        _, owner = self._claimed.get(id(error)) or (error, self._owner_of_error(parsed))
         tools.counts.count_line(parsed.kind)
         out: dict[str, Any] = {"time": line_time(line, None), "kind": parsed.kind, **message_fields(line.text)}
         if error:
@@ -173,13 +192,15 @@ class SingleLines:
         self, record: Record, owners: Sequence[CachedAttribution], windows: Sequence[Window | None]
     ) -> bytes:
         tools = self._tools
-        reasons = self._correlator.claim_reasons(record, windows)
+        claims = self._correlator.claim(record, windows)
         last, out = len(record.attempts) - 1, []
-        for index, (attempt, owner, reason) in enumerate(zip(record.attempts, owners, reasons, strict=True)):
+        for index, (attempt, owner, claim) in enumerate(zip(record.attempts, owners, claims, strict=True)):
             owner.times.append(attempt.response_time)
-            particulars = b""
+            particulars, reason = b"", claim.reason
+            for error in claim.errors:
+                self._claimed.setdefault(id(error), (error, owner))
             if attempt.failed or attempt.reason or reason:
-                origin = error_origin(attempt, reason)
+                origin = error_origin(attempt, explained=claim.explained)
                 particulars = attempt_particulars(origin, reason or attempt.reason, attempt)
                 if attempt.failed:
                     labels = ErrorLabels.from_attempt(attempt, retried=index < last, origin=origin)
@@ -190,10 +211,10 @@ class SingleLines:
         return b",".join(out)
 
     def _must_hold(self, owners: Sequence[CachedAttribution], at: int | None) -> bool:
-        if self._now is None:
+        if self.now is None:
             return False
         changeable = [owner.addr for owner in owners if owner.attribution.may_change]
-        return self._tools.hold_policy.must_hold(changeable, at, self._now)
+        return self._tools.hold_policy.must_hold(changeable, at, self.now)
 
 
 def _render_attempt(attempt: Attempt, owner: CachedAttribution, particulars: bytes) -> bytes:

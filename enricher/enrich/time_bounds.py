@@ -13,7 +13,6 @@ Bounds = tuple[int, int]
 
 _TOLERANCE = 3 * CLOCK_TOLERANCE + BUFFERING_THRESHOLD
 """Ns by which the window of an attempt may exceed the times and durations in its line."""
-_whole_second = itemgetter(slice(19))
 _zone = itemgetter(slice(-6, None))
 
 
@@ -74,6 +73,6 @@ def _rfc3339_bounds(texts: Sequence[bytes]) -> Bounds | None:
         zone = zones.pop()
         if zones or zone[:1] not in b"+-":
             return None
-    times = [parse_rfc3339(second + zone) for second in set(map(_whole_second, texts))]
+    times = [parse_rfc3339(second + zone) for second in {text[:19] for text in texts}]
     parsed = [at for at in times if at is not None]
     return (min(parsed), max(parsed) + SECOND) if len(parsed) == len(times) else None

@@ -136,14 +136,14 @@ class Metrics:
         """Count one attempt that a log gives a reason for."""
         self._series(attribution)[1].failures[reason] += 1
 
-    def count_edge(self, client: Service | None, service: Service | None, *, failed: bool) -> None:
-        """Count one request of a pod of the service `client`."""
+    def count_edge(self, client: Service | None, service: Service | None, *, failed: bool, requests: int = 1) -> None:
+        """Count requests of pods of the service `client`, all failed or none."""
         key = (*(client or NO_SERVICE), *(service or NO_SERVICE))
         if key not in self.edges and len(self.edges) >= MAX_EDGES:
             key = OVERFLOW_EDGE
         edge = self.edges.get(key) or self.edges.setdefault(key, Edge())
-        edge.requests += 1
-        edge.errors += failed
+        edge.requests += requests
+        edge.errors += requests * failed
         edge.last_seen = self._clock()
 
     def errors_by_pod(self) -> dict[PodKey, int]:

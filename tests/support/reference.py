@@ -92,18 +92,38 @@ class ReferenceEnricher:
         for parsed in parsed_lines:
             if parsed.error and parsed.error.reason and parsed.at is not None:
                 self.correlators[source].add(parsed.error, parsed.at)
-        data = b""
+        claimed: list[tuple[ErrorLine, Attribution]] = []
+        data, messages = list[bytes](), list[tuple[int, ParsedLine]]()
         for enriched, parsed in enumerate(parsed_lines):
             while True:
                 now = clock()
                 attributions = self.attribute_line(source, parsed, histories)
                 if now is None or not self.must_hold(parsed, attributions, now):
                     break
-                yield Output(data, enriched)
+                yield Output(self.join(source, data, messages, claimed, histories), enriched)
                 yield Hold((parsed.at or 0) + HOLD_TIMEOUT)
-                data = b""
-            data += self.render(source, parsed, attributions, histories)
-        yield Output(data, len(lines))
+                data, messages = [], []
+            if parsed.record:
+                data.append(self.render(source, parsed, attributions, claimed, histories))
+            else:
+                messages.append((len(data), parsed))
+                data.append(b"")
+        yield Output(self.join(source, data, messages, claimed, histories), len(lines))
+
+    def join(
+        self,
+        source: Source,
+        data: list[bytes],
+        messages: list[tuple[int, ParsedLine]],
+        claimed: list[tuple[ErrorLine, Attribution]],
+        histories: Histories,
+    ) -> bytes:
+        """Return all lines up to here. Messages come last: an error line is attributed as the attempt it is about."""
+        for number, parsed in messages:
+            attributions = self.attribute_line(source, parsed, histories)
+            owners = [attribution for error, attribution in claimed if error is parsed.error]
+            data[number] = self.render(source, parsed, owners[:1] or attributions, claimed, histories)
+        return b"".join(data)
 
     def update_counts(self) -> None:
         """Do nothing: the counts are always up to date."""
@@ -157,16 +177,21 @@ class ReferenceEnricher:
     # --- rendering: one JSON object, and its counts -------------------------------------------------------------------
 
     def render(
-        self, source: Source, parsed: ParsedLine, attributions: Sequence[Attribution], histories: Histories
+        self,
+        source: Source,
+        parsed: ParsedLine,
+        attributions: Sequence[Attribution],
+        claimed: list[tuple[ErrorLine, Attribution]],
+        histories: Histories,
     ) -> bytes:
-        """Return the JSON line of a line, and count it."""
+        """Return the JSON line of a line, and count it. Add the error lines that its attempts claim to `claimed`."""
         self.counts.count_line(parsed.kind)
         line, record = parsed.line, parsed.record
         out: dict[str, Any] = {"time": line_time(line, record), "kind": parsed.kind}
         if record:
             for name, value in record.fields.items():
                 out[f"log_{name}" if name in RESERVED_NAMES else name] = value
-            out["attempts"] = self.attempt_objects(source, parsed, record, attributions)
+            out["attempts"] = self.attempt_objects(source, parsed, record, attributions, claimed)
         else:
             out |= message_fields(line.text)
         if parsed.error:
@@ -210,17 +235,23 @@ class ReferenceEnricher:
         return {f"client_{name}": value for name, value in names.items()}
 
     def attempt_objects(
-        self, source: Source, parsed: ParsedLine, record: Record, attributions: Sequence[Attribution]
+        self,
+        source: Source,
+        parsed: ParsedLine,
+        record: Record,
+        attributions: Sequence[Attribution],
+        claimed: list[tuple[ErrorLine, Attribution]],
     ) -> list[dict[str, Any]]:
         """Return the objects of an access line's attempts, and count them."""
         if not record.attempts:
             return []
-        reasons = self.correlators[source].claim_reasons(record, parsed.windows)
+        claims = self.correlators[source].claim(record, parsed.windows)
         objects = []
-        for number, (attempt, attribution, reason) in enumerate(
-            zip(record.attempts, attributions, reasons, strict=True), 1
+        for number, (attempt, attribution, claim) in enumerate(
+            zip(record.attempts, attributions, claims, strict=True), 1
         ):
-            origin = error_origin(attempt, reason)
+            origin, reason = error_origin(attempt, explained=claim.explained), claim.reason
+            claimed += [(error, attribution) for error in claim.errors]
             self.counts.count_attempt(attribution, attempt, retried=number < len(record.attempts), origin=origin)
             if attempt.reason:
                 self.counts.count_failure(attribution, attempt.reason)

@@ -1,8 +1,10 @@
 """Which lines are read in columns, and that what is read there is what the format itself reads."""
 
+import re
+
 import pytest
 
-from enricher.accesslog import columns
+from enricher.accesslog import columns, haproxy, traefik
 from enricher.accesslog.columns import Memo
 from enricher.accesslog.json_layouts import learn_layout
 from enricher.accesslog.nginx import INGRESS_NGINX, compile_format
@@ -33,6 +35,19 @@ def test_a_format_whose_lines_can_be_read_in_two_ways_has_none(text: str, why: s
     assert compile_format(text).layout is None, why
 
 
+def test_no_value_goes_on_in_the_next_line() -> None:
+    """HAProxy's `{` of one line and `}` of the next were taken for one value with headers."""
+    formats = [*haproxy.compile_format("%si:%sp %HU %hr %ST %{+Q}r"), *traefik.compile_format("common")]
+    formats += [log_format for profile in PROFILES for log_format in profile_formats(profile)]
+    layouts = [layout for log_format in formats if (layout := getattr(log_format, "layout", None))]
+    for layout in layouts:
+        class_negations = re.findall(r"\[\^((?:\\.|[^\]])*)\]", layout.strict_pattern)
+        assert class_negations
+        assert [text for text in class_negations if r"\n" not in text and r"\s" not in text] == [], layout.names
+    body = b'10.0.0.1:80 / {a\n|b} 200 "GET / HTTP/1.1"\n'
+    assert layouts[0].parse(body, 2, framed=False) is None
+
+
 def test_a_line_that_does_not_fit_is_left_out_and_the_others_keep_their_numbers() -> None:
     layout = compile_format(INGRESS_NGINX).layout
     line = (
@@ -59,6 +74,11 @@ def test_a_line_that_does_not_fit_is_left_out_and_the_others_keep_their_numbers(
         (JSON_LINE.replace(b"200", b"0200"), False),
         (JSON_LINE.replace(b"10.0.0.1", rb"10.0.0\u002e1"), False),
         (JSON_LINE.replace(b"curl", b"\xff"), False),
+        (JSON_LINE.replace(b"curl", "caf\u00e9 \x7f".encode()), True),
+        (JSON_LINE.replace(b"curl", b"cu\trl"), False),
+        (JSON_LINE.replace(b"curl", b"cu\x1frl"), False),
+        (JSON_LINE.replace(b"-1.25", b"-1.250"), False),
+        (JSON_LINE.replace(b"200", b"200.5"), False),
     ],
 )
 def test_json_lines_of_a_layout_have_the_values_of_the_format(line: bytes, *, fits: bool) -> None:
@@ -69,6 +89,19 @@ def test_json_lines_of_a_layout_have_the_values_of_the_format(line: bytes, *, fi
         record = GATEWAY.parse(line)
         assert [field.name for field in layout.fields] == list(record.fields)
         assert found.value("n", 0) == record.fields["n"]
+
+
+@pytest.mark.parametrize(
+    ("duration", "fits"),
+    [(b"5", True), (b"0", True), (b"-5", True), (b"null", True)]
+    + [(text, False) for text in (b"", b"-", b"+5", b"007", b"-07", b"-0", b"5.0")],
+)
+def test_numbers_of_json_lines_are_those_that_json_has(duration: bytes, *, fits: bool) -> None:
+    line = JSON_LINE.replace(b'"n":-1.25', b'"duration":%b')
+    found = learn_layout(GATEWAY, line % b"1").parse(line % duration + b"\n", 1, framed=False)
+    assert (found is not None) == fits
+    if found:
+        assert found.value("request_time", 0) == GATEWAY.parse(line % duration).fields["request_time"]
 
 
 def test_fields_have_the_order_that_the_format_gives_them() -> None:
@@ -88,3 +121,4 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     memo = Memo(len)
     assert [memo[b"x" * size] for size in (1, 2, 3, 501)] == [1, 2, 3, 501]
     assert list(memo) == [b"xxx"]
+    assert Memo(abs)[-5] == 5

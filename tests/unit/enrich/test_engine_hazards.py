@@ -54,9 +54,10 @@ def ingress(
     spare: int = 0,
 ) -> bytes:
     """Return a line of a request that took `spare` longer than its attempt."""
+    length = int(status < 502)  # nginx's own 502 has no body
     return (
         f'{format_rfc3339(at)} stdout F 10.1.2.3 - - [22/Nov/2026:23:18:31 +0000] "GET / HTTP/1.1" {status} 1 "-" "-" '
-        f"1 {seconds(took + spare).decode()} [{name}] [] {addr} 1 {seconds(took).decode()} {status} abc"
+        f"1 {seconds(took + spare).decode()} [{name}] [] {addr} {length} {seconds(took).decode()} {status} abc"
     ).encode()
 
 

@@ -10,27 +10,27 @@ FORMAT = "$remote_addr $status $upstream_addr $upstream_status $upstream_respons
 
 
 @pytest.mark.parametrize(
-    ("status", "length", "has_header", "reason", "made_by"),
+    ("status", "length", "has_header", "explained", "made_by"),
     [
-        (None, None, None, "", ""),
-        (200, 5, None, "", ""),
-        (499, 0, None, "", ""),
-        (600, 5, None, "", ""),
-        (500, 5, None, "", "pod"),
-        (503, 0, None, "", "pod"),
-        (503, 9, None, "premature_close", "pod"),  # it began an answer, and broke it off
-        (502, 0, None, "refused", "proxy"),
-        (504, 0, None, "timed_out", "proxy"),
-        (502, 7, None, "", "pod"),
-        (502, 0, None, "", "unknown"),
-        (502, None, None, "", "unknown"),
-        (502, 0, False, "", "proxy"),
-        (502, 0, True, "", "pod"),
-        (504, 0, True, "", "pod"),
+        (None, None, None, False, ""),
+        (200, 5, None, False, ""),
+        (499, 0, None, False, ""),
+        (600, 5, None, False, ""),
+        (500, 5, None, False, "pod"),
+        (503, 0, None, False, "pod"),
+        (503, 9, None, True, "pod"),  # it began an answer, and broke it off
+        (502, 0, None, True, "proxy"),
+        (504, 0, None, True, "proxy"),
+        (502, 7, None, False, "pod"),
+        (502, 0, None, False, "unknown"),
+        (502, None, None, False, "unknown"),
+        (502, 0, False, False, "proxy"),
+        (502, 0, True, False, "pod"),
+        (504, 0, True, False, "pod"),
     ],
 )
-def test_who_made_it(status, length, has_header, reason, made_by):
-    assert error_origin(Attempt("10.0.0.1:80", status, 1, length, has_header), reason) == made_by
+def test_who_made_it(status, length, has_header, explained, made_by):
+    assert error_origin(Attempt("10.0.0.1:80", status, 1, length, has_header), explained=explained) == made_by
 
 
 def test_a_format_with_the_header_time_tells_them_apart(enriched):

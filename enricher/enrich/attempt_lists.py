@@ -1,0 +1,131 @@
+"""The attempts of lines that have none, or several, or one that was not answered. Pure.
+
+They are attributed in columns, like those of ordinary lines, but with a row for each attempt.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+from enricher.accesslog.columns import Columns
+from enricher.accesslog.record import ErrorLabels
+from enricher.endpoints.attribution import Attribution
+from enricher.enrich.cached_attribution import CachedAttribution, ColumnKey, InColumns
+from enricher.enrich.layout_facts import LayoutFacts, Outcome
+from enricher.enrich.owners import Owners
+from enricher.enrich.time_bounds import Bounds
+
+_NO_LENGTHS = frozenset((b"", b"-", b"0"))
+"""What proxies write for the length of a response without a body."""
+
+
+class FailureCounts(Protocol):
+    """Counts the attempts for which a log gives a reason."""
+
+    def count_failure(self, attribution: Attribution, reason: str) -> None: ...
+
+
+class ListedAttempt(NamedTuple):
+    """One of the attempts of a line."""
+
+    owner: CachedAttribution
+    outcome: Outcome
+    time: int | None
+    """The response time, in ns."""
+    time_json: bytes
+    length: bytes
+    error: ErrorLabels | None
+    """The labels under which it is counted if it failed."""
+    particulars: bytes
+    """The end of its JSON object."""
+
+    def add_to(self, counts: FailureCounts) -> None:
+        """Count the attempt."""
+        self.owner.times.append(self.time)
+        if self.error:
+            self.owner.errors[self.error] = self.owner.errors.get(self.error, 0) + 1
+        if self.outcome.reason:
+            counts.count_failure(self.owner.attribution, self.outcome.reason)
+
+    def render(self) -> bytes:
+        """Return its JSON object."""
+        return b'{"addr":"%b%b%b%b,%b%b}' % (
+            self.owner.addr_json,
+            self.outcome.status_json,
+            self.time_json,
+            self.length if self.length.isdigit() else b"null",
+            self.owner.in_attempt,
+            self.particulars,
+        )
+
+
+class AttemptLists:
+    """The attempts of some lines of a layout, in columns that have a row for each attempt."""
+
+    def __init__(self, columns: Columns, facts: LayoutFacts, rows: Iterable[int]) -> None:
+        """Take the attempts of these rows, but for those whose lists differ in length."""
+        self._facts, self.rows, self._sizes = facts, list[int](), list[int]()
+        elements: list[list[bytes]] = [[] for _ in facts.lists]
+        for row in rows:
+            split = [columns.raw[place][row].split(b", ") for place in facts.lists]
+            sizes = set(map(len, split)) or {1}
+            if len(sizes) == 1:
+                self.rows.append(row)
+                self._sizes += sizes
+                for column, values in zip(elements, split, strict=True):
+                    column.extend(values)
+        raw: list[Sequence[bytes]] = [()] * len(columns.raw)
+        for place in facts.shared_places:
+            values = [columns.raw[place][row] for row in self.rows]
+            # What is not a list is the same for all attempts of a line, but that only the last had its outcome.
+            others = [b""] * len(values) if place in facts.outcome_places else values
+            raw[place] = [
+                text
+                for value, other, size in zip(values, others, self._sizes, strict=True)
+                for text in (*[other] * (size - 1), value)
+            ]
+        for place, column in zip(facts.lists, elements, strict=True):
+            raw[place] = column
+        self._columns = Columns(columns.layout, range(sum(self._sizes)), None, raw, raw)
+        self._times: list[tuple[int | None, bytes]] = facts.response_times.of(self._columns)
+
+    def total_times(self) -> set[int]:
+        """Return for how long (ns) the attempts of each line took together."""
+        return {sum(self._times[n][0] or 0 for n in numbers) for numbers in self._numbers()}
+
+    def _numbers(self) -> Iterator[range]:
+        """Yield the numbers of the attempts of each line."""
+        begin = 0
+        for size in self._sizes:
+            yield range(begin, begin + size)
+            begin += size
+
+    def attribute(self, owners: Owners, bounds: Bounds, *, timed: bool) -> dict[int, list[ListedAttempt]]:
+        """Return the attempts by row, without rows with an attribution that may change between the bounds."""
+        facts, columns = self._facts, self._columns
+        outcomes: list[Outcome] = facts.outcomes.of(columns)
+        keys = list(zip(*(columns.raw_or_nothing(place) for place in facts.key), strict=True))
+        addresses = facts.addresses.of(columns)
+        row_owners: list[InColumns | None] = [None] * len(keys)
+        for answered in (True, False):
+            numbers = [n for n, outcome in enumerate(outcomes) if outcome.is_answered == answered and addresses[n]]
+            part: list[ColumnKey] = [keys[n] for n in numbers]
+            found = owners.of_columns(facts.facts, part, *bounds, timed=timed, answered=answered)
+            for n, owner in zip(numbers, found, strict=True):
+                row_owners[n] = owner
+        lengths = columns.raw_or_nothing(facts.response_length)
+        result = dict[int, list[ListedAttempt]]()
+        for row, numbers_of_line in zip(self.rows, self._numbers(), strict=True):
+            attempts = list[ListedAttempt]()
+            for n in numbers_of_line:
+                if not (addresses[n] or attempts):
+                    continue  # the line has no attempt
+                owner, length = row_owners[n], lengths[n]
+                if owner is None:
+                    break
+                error, particulars = outcomes[n].failure(
+                    retried=n < numbers_of_line[-1], has_body=length not in _NO_LENGTHS
+                )
+                attempts.append(ListedAttempt(owner.cached, outcomes[n], *self._times[n], length, error, particulars))
+            else:
+                result[row] = attempts
+        return result
