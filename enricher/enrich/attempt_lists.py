@@ -115,17 +115,13 @@ class AttemptLists:
         lengths = columns.raw_or_nothing(facts.response_length)
         result = dict[int, list[ListedAttempt]]()
         for row, numbers_of_line in zip(self.rows, self._numbers(), strict=True):
-            attempts = list[ListedAttempt]()
-            for n in numbers_of_line:
-                if not (addresses[n] or attempts):
-                    continue  # the line has no attempt
-                owner, length = row_owners[n], lengths[n]
+            attempts, last = list[ListedAttempt](), numbers_of_line[-1]
+            for n in numbers_of_line if addresses[numbers_of_line[0]] else ():
+                owner, outcome, length = row_owners[n], outcomes[n], lengths[n]
                 if owner is None:
                     break
-                error, particulars = outcomes[n].failure(
-                    retried=n < numbers_of_line[-1], has_body=length not in _NO_LENGTHS
-                )
-                attempts.append(ListedAttempt(owner.cached, outcomes[n], *self._times[n], length, error, particulars))
+                failure = outcome.failures[n < last][length not in _NO_LENGTHS]
+                attempts.append(ListedAttempt(owner.cached, outcome, *self._times[n], length, *failure))
             else:
                 result[row] = attempts
         return result

@@ -7,6 +7,7 @@ none, several, or one that was not answered (attempt_lists.py). All others are *
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice, repeat
 from operator import attrgetter, itemgetter
@@ -36,6 +37,31 @@ _NOBODY = CachedAttribution(Attribution(Grade.UNKNOWN), "", None, None)
 _status_json: "attrgetter[bytes]" = attrgetter("status_json")
 
 
+@dataclass
+class Doubts:
+    """Which attributions a closer look at each line may change."""
+
+    cut_off: set[str]
+    """The addresses whose answers may have been cut off."""
+    explained: set[str]
+    """The addresses with failures that an error line may explain."""
+    may_hold: Callable[[str], bool] | None
+    """Returns whether a line must wait if the attribution of this address may still change; without it none waits."""
+    is_pod_reported: bool = False
+    """Whether the lines name the answering pod themselves."""
+
+    @property
+    def are_possible(self) -> bool:
+        """Return whether there may be any about an answered attempt."""
+        return bool(self.cut_off or self.may_hold or self.is_pod_reported)
+
+    def are_about(self, owner: CachedAttribution) -> bool:
+        """Return whether a line that is attributed so must be looked at by itself, whether it failed or not."""
+        if owner.addr in self.cut_off or (self.is_pod_reported and owner.attribution.grade is not Grade.EXACT):
+            return True
+        return self.may_hold is not None and owner.attribution.may_change and self.may_hold(owner.addr)
+
+
 class AttributedColumns:
     """The lines of one layout, with their owners."""
 
@@ -49,21 +75,11 @@ class AttributedColumns:
         self._clients: dict[int, CachedClient] = {}
         self._pieces: list[tuple[bytes | None, Sequence[bytes]]] = []
 
-    def attribute(
-        self, *, pod_variable: str, cut_off: set[str], explained: set[str], may_hold: Callable[[str], bool] | None
-    ) -> None:
-        """Find the owner of each line's attempts, or set it apart.
-
-        `explained` are addresses with failures that an error line may explain, `cut_off` those whose answers may have
-        been cut off. `may_hold` returns whether a line must wait if the attribution of this address may still change;
-        without it none waits.
-        """
-        columns, facts = self.columns, self._facts
+    def attribute(self, doubts: Doubts, *, pod_variable: str) -> None:
+        """Find the owner of each line's attempts, or set it apart."""
+        facts = self._facts
         self._derive()
-        lists = None
-        if self._particular and facts.has_attempt_lists:
-            rows = [row for row in sorted(self._particular) if not self.needs_parsing(row)]
-            lists = AttemptLists(columns, facts, rows)
+        lists = self._split_lists() if self._particular and facts.has_attempt_lists else None
         without_duration = self._without_duration()
         self._particular |= without_duration
         bounds = self._bounds(lists)
@@ -71,34 +87,41 @@ class AttributedColumns:
             self._particular.update(range(self._size))
             self._row_owners: list[InColumns | None] = [None] * self._size
             return
+        doubts.is_pod_reported = pod_variable in self.layout.names or pod_variable in self.layout.others
+        self._find_owners(bounds, lists.rows if lists else (), doubts)
+        if lists:
+            self._listed = lists.attribute(self._owners, bounds, timed=self._is_timed())
+            owners = {attempt.owner for attempts in self._listed.values() for attempt in attempts}
+            doubtful = {owner for owner in owners if owner.addr in doubts.explained or doubts.are_about(owner)}
+            for row, attempts in list(self._listed.items()):
+                if row in without_duration or (doubtful and any(attempt.owner in doubtful for attempt in attempts)):
+                    del self._listed[row]
+            self._particular -= self._listed.keys()
         begin, end = bounds
+        self._find_clients(Window(begin, begin, end) if self._is_timed() else None)
+
+    def _split_lists(self) -> AttemptLists:
+        """Return the attempts of the lines that have not exactly one answered, if their lists can be read by itself."""
+        rows = sorted(self._particular)
+        if len(self._facts.lists) == 1:
+            rows = [row for row in rows if not self.needs_parsing(row)]
+        return AttemptLists(self.columns, self._facts, rows)
+
+    def _find_owners(self, bounds: Bounds, split_rows: Iterable[int], doubts: Doubts) -> None:
+        """Find the owners of lines with one answered attempt; set the lines apart whose owner is not certain."""
+        columns, facts = self.columns, self._facts
         keys = list(zip(*(columns.raw_or_nothing(place) for place in facts.key), strict=True))
-        timed = self._is_timed()
-        self._row_owners = self._owners.of_columns(facts.facts, keys, begin, end, timed=timed)
+        for row in split_rows:
+            keys[row] = ()
+        self._row_owners = self._owners.of_columns(facts.facts, keys, *bounds, timed=self._is_timed())
         if not all(self._row_owners):
             self._particular.update(row for row, owner in enumerate(self._row_owners) if owner is None)
-        has_pod = pod_variable in self.layout.names or pod_variable in self.layout.others
-
-        def is_doubtful(owner: CachedAttribution) -> bool:
-            if owner.addr in cut_off or (has_pod and owner.attribution.grade is not Grade.EXACT):
-                return True
-            return may_hold is not None and owner.attribution.may_change and may_hold(owner.addr)
-
-        if cut_off or may_hold or has_pod:
+        if doubts.are_possible:
             owners = {owner.cached for owner in self._row_owners if owner}
-            if doubtful := {owner for owner in owners if is_doubtful(owner)}:
+            if doubtful := {owner for owner in owners if doubts.are_about(owner)}:
                 self._particular.update(
                     row for row, owner in enumerate(self._row_owners) if owner and owner.cached in doubtful
                 )
-        if lists:
-            self._listed = {
-                row: attempts
-                for row, attempts in lists.attribute(self._owners, bounds, timed=timed).items()
-                if row not in without_duration
-                and not any(attempt.owner.addr in explained or is_doubtful(attempt.owner) for attempt in attempts)
-            }
-            self._particular -= self._listed.keys()
-        self._find_clients(Window(begin, begin, end) if timed else None)
 
     def _derive(self) -> None:
         """Derive the outcomes and times of the attempts; set the lines apart that have not exactly one answered."""

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from enricher.accesslog.detection import FormatDetector
 from enricher.accesslog.profiles import Format
 from enricher.endpoints.attribution import Histories
-from enricher.enrich.attributed import AttributedColumns
+from enricher.enrich.attributed import AttributedColumns, Doubts
 from enricher.enrich.batch import Batch, Layouts
 from enricher.enrich.error_correlation import ErrorCorrelator
 from enricher.enrich.holding import HOLD_TIMEOUT, HoldPolicy
@@ -133,12 +133,8 @@ class Enricher:
         for log_format, all_columns in batch.columns:
             if columns := all_columns.after(batch.enriched) if batch.enriched else all_columns:
                 group = AttributedColumns(columns, self._tools.owners, log_format)
-                group.attribute(
-                    pod_variable=self._tools.pod_variable,
-                    cut_off=correlator.cut_off_upstreams(),
-                    explained=correlator.upstreams(),
-                    may_hold=may_hold,
-                )
+                doubts = Doubts(correlator.cut_off_upstreams(), correlator.upstreams(), may_hold)
+                group.attribute(doubts, pod_variable=self._tools.pod_variable)
                 groups.append(group)
         return groups
 

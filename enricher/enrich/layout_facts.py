@@ -18,34 +18,29 @@ from enricher.vocabulary import Reason
 class Outcome:
     """What an attempt came to; None for several."""
 
-    __slots__ = ("_attempt", "_failures", "error", "is_answered", "is_ordinary", "particulars", "reason", "status_json")
+    __slots__ = ("error", "failures", "is_answered", "is_ordinary", "particulars", "reason", "status_json")
 
     def __init__(self, attempt: Attempt | None) -> None:
-        self._attempt, self._failures = attempt, dict[tuple[bool, bool], tuple[ErrorLabels | None, bytes]]()
         self.is_answered = attempt is not None and attempt.answered
         self.reason = attempt.reason if attempt else Reason.NONE
         self.is_ordinary = self.is_answered and not self.reason
-        self.error: ErrorLabels | None = None
-        self.particulars = b""
-        if self.is_ordinary:
-            self.error, self.particulars = self.failure(retried=False, has_body=True)
+        self.failures = [
+            [_failure(attempt, retried=retried, has_body=has_body) for has_body in (False, True)]
+            for retried in (False, True)
+        ]
+        """The labels under which it is counted and the end of its JSON object: by whether another attempt followed, and
+        whether it had a body.
+        """
+        self.error, self.particulars = self.failures[False][True] if self.is_ordinary else (None, b"")
         self.status_json = b'","status":%b,"response_time":' % dump_integer(attempt.status if attempt else None)
 
-    def failure(self, *, retried: bool, has_body: bool) -> tuple[ErrorLabels | None, bytes]:
-        """Return the labels under which the attempt is counted if it failed, and the end of its JSON object."""
-        key = (retried, has_body)
-        if key not in self._failures:
-            self._failures[key] = self._failure(retried=retried, has_body=has_body)
-        return self._failures[key]
 
-    def _failure(self, *, retried: bool, has_body: bool) -> tuple[ErrorLabels | None, bytes]:
-        attempt = self._attempt
-        if attempt is None or not (attempt.failed or attempt.reason):
-            return None, b""
-        attempt = attempt._replace(response_length=int(has_body))
-        origin = error_origin(attempt)
-        labels = ErrorLabels.from_attempt(attempt, retried=retried, origin=origin) if attempt.failed else None
-        return labels, attempt_particulars(origin, attempt.reason, attempt)
+def _failure(attempt: Attempt | None, *, retried: bool, has_body: bool) -> tuple[ErrorLabels | None, bytes]:
+    if attempt is None or not (attempt.failed or attempt.reason):
+        return None, b""
+    origin = error_origin(attempt._replace(response_length=int(has_body)))
+    labels = ErrorLabels.from_attempt(attempt, retried=retried, origin=origin) if attempt.failed else None
+    return labels, attempt_particulars(origin, attempt.reason, attempt)
 
 
 class DerivedColumn:

@@ -51,8 +51,8 @@ class Owners:
         self._unreliable_until = 2 * BEGINNING
         """Up to this time (ns), how complete the history is has changed since the attributions were cached."""
         self._cached: dict[_Key, list[CachedAttribution]] = {}
-        self._by_columns: defaultdict[tuple[Facts, bool, bool], ColumnCache] = defaultdict(ColumnCache)
-        """For the facts of a dialect, with and without times, answered or not: the latest attribution by key."""
+        self._by_columns: defaultdict[tuple[Facts, bool], ColumnCache] = defaultdict(ColumnCache)
+        """For the facts of a dialect, with and without times: the latest attributions of answered attempts by key."""
         self._clients: dict[tuple[str, bool], CachedClient] = {}
         """The clients, by their address and whether the time of the request is known."""
         self._keys_of_ip: dict[str, set[_Key]] = {}
@@ -147,24 +147,28 @@ class Owners:
     ) -> list[InColumns | None]:
         """Return the attributions of attempts, all answered or none, each somewhere between two times (ns).
 
-        `keys` have the raw texts of the addresses and of the groups of upstreams. The attribution is None if there is
-        no address, or if it may change between the two times.
+        `keys` have the raw texts of the addresses and of the groups of upstreams; one may be empty. The attribution is
+        None if there is no address, or if it may change between the two times.
         """
         if begin <= self._unreliable_until and timed:
             self._forget_all()
-        latest = self._by_columns[facts, timed, answered]
+        latest = self._by_columns[facts, timed]
         owners: list[InColumns | None] = list(map(latest.get, keys))
         all_hold = latest.begin < begin and end < latest.end
-        if all_hold and all(owners):
+
+        if all_hold and answered and all(owners):
             return owners
-        if all_hold:
-            rows = [row for row, owner in enumerate(owners) if owner is None]
-        else:
-            rows = [
-                row
-                for row, owner in enumerate(owners)
-                if owner is None or not (owner.cached.begin < begin and end < owner.cached.end)
-            ]
+
+        def is_outdated(cached: CachedAttribution) -> bool:
+            return not (cached.begin < begin and end < cached.end)
+
+        rows = [
+            row
+            for row, owner in enumerate(owners)
+            if owner is None
+            or (not all_hold and is_outdated(owner.cached))
+            or (not answered and owner.cached.attribution.depends_on_answer)
+        ]
         replacements = dict[ColumnKey, InColumns | None]()
         for row in rows:
             key = keys[row]
@@ -177,7 +181,7 @@ class Owners:
         self, facts: Facts, key: ColumnKey, begin: int, end: int, *, timed: bool, answered: bool
     ) -> InColumns | None:
         width = len(facts.addr.variables)
-        addr: str = facts.addr.derive(*key[:width])
+        addr: str = facts.addr.derive(*key[:width]) if key else ""
         if not addr:
             return None
         cached = self.of_attempt(
@@ -188,8 +192,11 @@ class Owners:
         )
         if cached.begin > cached.end:
             return None
-        latest = self._by_columns[facts, timed, answered]
-        latest[key] = owner = cached.in_columns()
+        owner = cached.in_columns()
+        if not answered and cached.attribution.depends_on_answer:
+            return owner
+        latest = self._by_columns[facts, timed]
+        latest[key] = owner
         latest.begin, latest.end = max(latest.begin, cached.begin), min(latest.end, cached.end)
         cached.column_keys.append((latest, key))
         return owner
