@@ -2,19 +2,31 @@
 
 An answered attempt belongs to the pod that held the address when it ended, a failed one to the pod that held it all the
 time. Further rules depend on the kind of address:
-- A new holder ends the tenure before it, even if the slice that should say so is late.
-- Pods on the host's network share its address for long; the port, then the service, tells them apart.
+- A new holder ends the tenure before it if the old pod is gone or terminating. Otherwise both are claimed to hold the
+  address, and nothing there is certain: the service that the proxy names may choose between them.
+- Pods on the host's network share its address; the port tells them apart.
 - A cluster IP belongs to a service; which of its pods answered is known only if no other can have.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from enricher.endpoints.history import History
 from enricher.endpoints.slices import NO_SERVICE, Owner, Service, canonical_ip, split_address
 from enricher.endpoints.spans import Span, spans_of_port
-from enricher.endpoints.tenure import BEGINNING, FOREVER, Tenure, ports_overlap
+from enricher.endpoints.tenure import (
+    BEGINNING,
+    FOREVER,
+    LINGER,
+    Stay,
+    Tenure,
+    may_outlast,
+    ports_overlap,
+    share_address,
+)
+from enricher.endpoints.upstream_names import service_in_upstream_name, service_of_upstream_name
 from enricher.timestamps import SECOND
 from enricher.vocabulary import Grade
 
@@ -25,6 +37,10 @@ It is the default grace period of a pod's termination.
 """
 WATCH_LAG = 5 * SECOND
 """Longest time (ns) by which our watch may learn of a pod later than the proxy."""
+MAX_CANDIDATES = 16
+"""Largest number of candidates that an attribution lists, as anybody may name many pods at one address."""
+NOW = FOREVER - 1
+"""A time (ns) at which only the present state holds, for attempts without a time."""
 
 
 class Window(NamedTuple):
@@ -46,6 +62,8 @@ class Attribution(NamedTuple):
     """Whether the answer may still change when a watch that lags behind the log catches up."""
     explanation: str = ""
     """The rule that decided, in one line for people."""
+    main_service: Service | None = None
+    """The service of the owner, the first by name if it was in several and the proxy names none of them."""
 
     @property
     def depends_on_answer(self) -> bool:
@@ -77,6 +95,18 @@ _LEFT_BEFORE = "the pod had left within the grace period before, and no other po
 _NO_TIME = "the time of the attempt or of the endpoints is not known; this is the latest holder of the address"
 _FIXED = "the endpoints file assigns the address to this owner for all times"
 _SEVERAL = "several pods held the address during the time in question, or one of them did and it is not known which"
+_NAMED_NEWCOMER = (
+    "this pod appeared at that time or a moment later, and it is in the service that the proxy names; of the others "
+    "that were named at the address then or shortly before, none is"
+)
+_SHARED = (
+    "slices named several pods at the address at that time; this is the one in the service that the proxy names, "
+    "but which of them answers there is not certain"
+)
+_SHARED_BEFORE = (
+    "the pod held the address for the whole time in question, but slices had named another pod there, which is too "
+    "long ago to be in the history"
+)
 _SOLE_MEMBER = "the address is the cluster IP of a service, and no other pod of the service could have served"
 _UNKNOWN_PORT = "no EndpointSlice names the port: on a host's address another process may use it"
 _SEVERAL_MEMBERS = "the address is the cluster IP of a service: any of its pods could have served"
@@ -153,21 +183,69 @@ class _Attempt(NamedTuple):
     def attribute(self) -> Attribution:
         if self.window is None or self.history.is_snapshot:
             return self._attribute_without_time()
-        start = self.window.end_earliest if self.answered else self.window.start
-        end = max(start, self.window.end_latest)
+        start, end = self._times()
         candidates = [span for span in self.spans if span.possible_from <= end and start < span.possible_until]
         if not candidates:
             return self._attribute_without_holder(start, end)
-        if len(candidates) > 1:
-            candidates = self._in_upstream(candidates) or candidates
-        if len(candidates) > 1:
-            return _ambiguous(candidates, _SEVERAL)
-        return self._attribute_to_holder(candidates[0], start, end)
+        lingering = self._lingering(candidates, start)
+        return self._choose(candidates, lingering, lambda span: self._attribute_to_holder(span, start, end))
+
+    def _times(self) -> tuple[int, int]:
+        """Return the times (ns) between which the owner held the address."""
+        if self.window is None or self.history.is_snapshot:
+            return NOW, NOW
+        start = self.window.end_earliest if self.answered else self.window.start
+        return start, max(start, self.window.end_latest)
+
+    def _lingering(self, candidates: list[Span], start: int) -> list[Span]:
+        """Return the spans of pods that may still count after they left: nobody of their namespace has come since.
+
+        They may answer for a moment. They count for the grace period if the proxy names their service: otherwise
+        failures could be taken from them by those who name a pod of their own at the address.
+        """
+        if len(self.spans) == 1:
+            return []
+        at = min(start, max(span.possible_until for span in candidates))
+        newest = dict[str, int]()
+        for span in self.spans:
+            if span.certain_from <= start:
+                namespace = span.tenure.owner.namespace
+                newest[namespace] = max(newest.get(namespace, BEGINNING), span.certain_from)
+        return [
+            span
+            for span in self.spans
+            if newest.get(span.tenure.owner.namespace, BEGINNING) < span.possible_until
+            and span.possible_until <= start < span.possible_until + GRACE_PERIOD
+            and (at < span.possible_until + LINGER or self._named(span))
+            and any(other is not span and may_outlast(span.tenure, other.tenure) for other in candidates)
+        ]
+
+    def _choose(
+        self, candidates: list[Span], lingering: list[Span], attribute_to: Callable[[Span], Attribution]
+    ) -> Attribution:
+        """Return the attribution to the only span, or to the only one that is of the service that the proxy names.
+
+        Of the pods that left, only the last one counts, and only if no candidate is of that service.
+        """
+        if len(candidates) == 1 and not lingering:
+            return attribute_to(candidates[0])
+        everybody = [*candidates, *lingering]
+        lingering = sorted(filter(self._named, lingering), key=lambda span: span.possible_until)
+        named = [span for span in candidates if self._named(span)] or lingering[-1:] or everybody
+        if len(named) > 1:
+            return self._ambiguous(named, _SEVERAL)
+        attribution, tenure = attribute_to(named[0]), named[0].tenure
+        others = [span.tenure for span in everybody if span.tenure is not tenure]
+        if attribution.grade in {Grade.EXACT, Grade.GRACE} and any(share_address(tenure, other) for other in others):
+            return attribution._replace(grade=Grade.ASSUMED, may_change=False, explanation=_SHARED)
+        return attribution
 
     def _attribute_to_holder(self, span: Span, start: int, end: int) -> Attribution:
         """Return the attribution if exactly one pod held the address for at least a part of the time."""
         if start < span.certain_from:
             return self._attribute_to_newcomer(span, start, end)
+        if end < span.certain_until and start < span.tenure.shared_until:
+            return self._owned(Grade.ASSUMED, span, _SHARED_BEFORE)
         if end < span.certain_until:
             return self._owned(Grade.EXACT, span, _THROUGHOUT)
         if span.tenure.until == span.possible_until == FOREVER:
@@ -179,7 +257,10 @@ class _Attempt(NamedTuple):
     def _attribute_to_newcomer(self, span: Span, start: int, end: int) -> Attribution:
         """Return the attribution if the only pod came to the address during the time."""
         if previous := self._previous_holder(start):
-            return _ambiguous([previous, span], _SUCCESSION)
+            departed = [previous, *self._lingering([previous], start)]
+            if self._named(span) and not any(self._named(other) for other in departed):
+                return self._owned(Grade.ASSUMED, span, _NAMED_NEWCOMER)
+            return self._ambiguous([previous, span], _SUCCESSION)
         is_observed = span.possible_from == span.certain_from and end < span.certain_until
         if is_observed and self._others_are_excluded(start):
             return self._owned(Grade.EXACT, span, _SEEN_LATER)
@@ -192,9 +273,15 @@ class _Attempt(NamedTuple):
         appears there a moment later, an answer came from that pod. A failure says less: the address may have had no
         holder at all.
         """
-        if previous := self._previous_holder(start):
-            return self._owned(Grade.GRACE, previous, _LEFT_BEFORE)
         newcomers = [span for span in self.spans if end < span.possible_from <= end + WATCH_LAG]
+        named = [span for span in newcomers if self._named(span)]
+        departed = list[Span]()
+        if previous := self._previous_holder(start):
+            departed = [previous, *self._lingering([previous], start)]
+        if len(named) == 1 and len(departed) + len(newcomers) > 1 and not any(self._named(span) for span in departed):
+            return self._owned(Grade.ASSUMED, named[0], _NAMED_NEWCOMER)
+        if departed:
+            return self._choose(departed[:1], departed[1:], lambda span: self._owned(Grade.GRACE, span, _LEFT_BEFORE))
         if len(newcomers) != 1:
             return Attribution(Grade.UNKNOWN)
         is_certain = newcomers[0].possible_from == newcomers[0].certain_from and self._others_are_excluded(start)
@@ -206,13 +293,12 @@ class _Attempt(NamedTuple):
             return Attribution(Grade.UNKNOWN)  # the file names other ports of the address only
         newest = max(span.possible_until for span in self.spans)
         candidates = [span for span in self.spans if span.possible_until == newest]
-        if len(candidates) > 1:
-            candidates = self._in_upstream(candidates) or candidates
-        if len(candidates) > 1:
-            return _ambiguous(candidates, _SEVERAL)
-        if candidates[0].certain_from == BEGINNING and candidates[0].certain_until == FOREVER:
-            return self._owned(Grade.EXACT, candidates[0], _FIXED)
-        return self._owned(Grade.ASSUMED, candidates[0], _NO_TIME)
+        return self._choose(candidates, [], self._attribute_to_latest)
+
+    def _attribute_to_latest(self, span: Span) -> Attribution:
+        if span.certain_from == BEGINNING and span.certain_until == FOREVER:
+            return self._owned(Grade.EXACT, span, _FIXED)
+        return self._owned(Grade.ASSUMED, span, _NO_TIME)
 
     def _previous_holder(self, start: int) -> Span | None:
         """Return the last holder if it left within the grace period before `start`."""
@@ -223,13 +309,27 @@ class _Attempt(NamedTuple):
         """Return whether a pod answered, and the history is complete enough to have every other pod that could have."""
         return self.answered and self.history.complete_since <= start - GRACE_PERIOD
 
-    def _in_upstream(self, spans: list[Span]) -> list[Span]:
-        return [span for span in spans if service_in_upstream_name(self.upstream_name, span.tenure)]
+    def _named(self, span: Span) -> Service | None:
+        """Return the service of a span that the proxy names, if any."""
+        return service_in_upstream_name(self.upstream_name, span.tenure, *self._times())
 
     def _owned(self, grade: Grade, span: Span, explanation: str) -> Attribution:
-        service = service_in_upstream_name(self.upstream_name, span.tenure) or _sole_service(span.tenure)
+        start, end = self._times()
+        services = span.tenure.services_during(start, end) - {NO_SERVICE}
+        named = service_in_upstream_name(self.upstream_name, span.tenure, start, end)
+        service = named or (next(iter(services)) if len(services) == 1 else None)
+        main_service = service or min(services, default=None)
         may_change = grade == Grade.GRACE
-        return Attribution(grade, span.tenure.owner, service, may_change=may_change, explanation=explanation)
+        return Attribution(grade, span.tenure.owner, service, (), may_change, explanation, main_service)
+
+    def _ambiguous(self, spans: list[Span], explanation: str) -> Attribution:
+        start, end = self._times()
+        owners = tuple(dict.fromkeys(span.tenure.owner for span in spans))[:MAX_CANDIDATES]
+        services = {service for span in spans for service in span.tenure.services_during(start, end)} - {NO_SERVICE}
+        service = services.pop() if len(services) == 1 else None
+        # No news will tell apart pods that are named at one time; a pod that left or came during the time may be late.
+        may_change = sum(span.certain_from <= start and end < span.certain_until for span in spans) < 2
+        return Attribution(Grade.AMBIGUOUS, None, service, owners, may_change, explanation, service)
 
 
 def _tenures_near(tenures: list[Tenure], window: Window) -> list[Tenure]:
@@ -238,73 +338,40 @@ def _tenures_near(tenures: list[Tenure], window: Window) -> list[Tenure]:
     return [t for t in tenures if t.since_earliest <= end and begin <= t.until_latest]
 
 
-def _ambiguous(spans: list[Span], explanation: str) -> Attribution:
-    owners = tuple(dict.fromkeys(span.tenure.owner for span in spans))
-    services = {service for span in spans for service in span.tenure.services} - {NO_SERVICE}
-    service = services.pop() if len(services) == 1 else None
-    return Attribution(Grade.AMBIGUOUS, None, service, owners, may_change=True, explanation=explanation)
-
-
 def _attribute_to_service(pods: History, services: list[Tenure], window: Window | None) -> Attribution:
     """Return the service of a cluster IP, and its pod if no other pod could have served."""
     during = [
         t for t in services if not window or (t.since_earliest <= window.end_latest and window.start < t.until_latest)
     ]
-    service = _sole_service((during or services)[-1]) or NO_SERVICE
+    start, end = (window.start, window.end_latest) if window else (NOW, NOW)
+    names = (during or services)[-1].services_during(start, end) - {NO_SERVICE}
+    service = names.pop() if len(names) == 1 else NO_SERVICE
     members = pods.tenures_of_service(service)
-    serving = [t for t in members if window is None or _could_serve(t, window, is_snapshot=pods.is_snapshot)]
+    serving = [t for t in members if window is None or _could_serve(t, service, window, is_snapshot=pods.is_snapshot)]
     owners = tuple(dict.fromkeys(tenure.owner for tenure in serving))
     if len(owners) == 1 and (window is None or window.end_latest < pods.certain_until):
         return Attribution(Grade.SERVICE, owners[0], service, may_change=True, explanation=_SOLE_MEMBER)
     return Attribution(Grade.SERVICE, None, service, owners, explanation=_SEVERAL_MEMBERS)
 
 
-def _could_serve(tenure: Tenure, window: Window, *, is_snapshot: bool) -> bool:
-    """Return whether a Service may have sent an attempt to a pod that had been ready and had not left for long.
+def _could_serve(tenure: Tenure, service: Service, window: Window, *, is_snapshot: bool) -> bool:
+    """Return whether a Service may have sent an attempt to a pod that had been ready and in it, and had not left long.
 
-    Every node learns of a change a little later, so the tenure counts a little longer at both ends.
+    Every node learns of a change a little later, so the pod's stay in the service counts a little longer at both ends.
     """
     if is_snapshot:
-        return tenure.until == FOREVER
-    return tenure.ready_since - WATCH_LAG <= window.end_latest and window.start < tenure.until_latest + WATCH_LAG
+        return tenure.services[service].until == FOREVER
+    stays = (stay for name, stay in tenure.stays() if name == service)
+    return tenure.ready_since - WATCH_LAG <= window.end_latest and any(
+        Stay(0, stay.since - WATCH_LAG, stay.until + WATCH_LAG).overlaps(window.start, window.end_latest)
+        for stay in stays
+    )
 
 
 def service_of_attribution(histories: Histories, addr: str, attribution: Attribution) -> Service | None:
-    """Return the service of an attribution; the first by name if its pod is in several."""
-    if attribution.service or not attribution.owner:
-        return attribution.service
+    """Return the service of an attribution; the first by name if its pod was in several."""
+    if attribution.service or attribution.main_service or not attribution.owner:
+        return attribution.service or attribution.main_service
     tenures = histories.pods.tenures_of_ip(split_address(addr)[0])
     services = {service for tenure in tenures if tenure.owner == attribution.owner for service in tenure.services}
     return min(services - {NO_SERVICE}, default=None)
-
-
-def service_in_upstream_name(upstream_name: str, tenure: Tenure) -> Service | None:
-    """Return that service of a pod to which an upstream name refers, if any.
-
-    ingress-nginx names an upstream `<namespace>-<service>-<port number or name>`. Dashes make the name ambiguous, so it
-    is compared with the services that the pod is in. The longest service name that leaves a port wins.
-    """
-    services = [
-        service
-        for service in tenure.services
-        if (port := upstream_name.removeprefix(f"{service.namespace}-{service.name}-")) != upstream_name
-        and (port.isdecimal() or port in tenure.ports.values())
-    ]
-    return max(services, key=lambda service: len(service.name), default=None)
-
-
-def service_of_upstream_name(pods: History, upstream_name: str) -> Service | None:
-    """Return the service in the history with which an upstream name begins, for an address without a holder."""
-    parts = upstream_name.split("-")
-    for end in range(len(parts) - 1, 1, -1):
-        for start in range(1, end):
-            service = Service("-".join(parts[:start]), "-".join(parts[start:end]))
-            if pods.has_service(service):
-                return service
-    return None
-
-
-def _sole_service(tenure: Tenure) -> Service | None:
-    """Return the service of a pod that is in only one: of the services that name it now, else of all that ever did."""
-    services = [service for service, slices in tenure.services.items() if slices] or list(tenure.services)
-    return services[0] if len(services) == 1 and services[0].name else None

@@ -12,18 +12,21 @@ slice, or that vanishes and comes back with the same uid while no other pod took
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from typing import Any
 
 from enricher.endpoints.slices import IDENTITY, NO_SERVICE, Endpoint, Service, Slice, SliceState, read_slice
 from enricher.endpoints.tenure import (
     BEGINNING,
     FOREVER,
+    LINGER,
     Ports,
     Tenure,
     dump_tenure,
     intern_ports,
     load_tenure,
+    may_outlast,
+    overlap,
     ports_overlap,
 )
 from enricher.timestamps import SECOND
@@ -32,6 +35,12 @@ RETENTION = 3600 * SECOND
 """Time (ns) for which ended tenures are kept."""
 MAX_ENDED = 100_000
 """Largest number of ended tenures that are kept. Each takes a KiB; the oldest are dropped first."""
+
+MAX_CLAIMS = 100
+"""Largest number of pods of one namespace that are kept at one address at one time.
+
+Only pods on the host's network share an address, and a node has fewer of them. Anybody may write more into slices.
+"""
 
 SliceTenures = tuple[Service, list[Tenure]]
 """The service of a slice, and the tenures of the pods that the slice names."""
@@ -67,6 +76,8 @@ class History:
         """Whether the slices were read at an unknown time, so that no time can be compared with them."""
         self.open_tenures = 0
         """Number of tenures that have not ended."""
+        self.refused_endpoints = 0
+        """Number of endpoints so far that named a pod of another namespace, or one of more than MAX_CLAIMS pods."""
         self.on_change = set[Callable[[str], object]]()
         """Callbacks, each called with an IP whose tenures have changed, for callers that cache attributions."""
         self.complete_since = FOREVER
@@ -124,7 +135,8 @@ class History:
         self.complete_until = max(self.complete_until, at)
 
     def _update_slice(self, state: SliceState, at: int, earliest: int) -> None:
-        key, service, endpoints = state
+        key, service, endpoints, foreign = state
+        self.refused_endpoints += foreign
         old_service, tenures = self._slices.get(key, (NO_SERVICE, []))
         before = {(tenure.ip, tenure.owner[IDENTITY]): tenure for tenure in tenures}
         unchanged = before if service == old_service else {}
@@ -134,6 +146,9 @@ class History:
         # Endpoints are added before others are removed, so that a move within the slice leaves no gap.
         for holding, endpoint in after.items():
             tenure = unchanged.get(holding) or self._add_to_slice(endpoint, service, at, earliest)
+            if tenure is None:
+                self.refused_endpoints += 1
+                continue
             if _update_tenure(tenure, endpoint, ports, at):
                 self._notify(tenure.ip)
             slice_tenures.append(tenure)
@@ -145,34 +160,34 @@ class History:
         else:
             self._slices.pop(key, None)
 
-    def _add_to_slice(self, endpoint: Endpoint, service: Service, at: int, earliest: int) -> Tenure:
-        """Return the tenure of an endpoint that one more slice names: the one that goes on, else a new one."""
-        tenure = self._continued_tenure(endpoint)
+    def _add_to_slice(self, endpoint: Endpoint, service: Service, at: int, earliest: int) -> Tenure | None:
+        """Return the tenure of an endpoint that one more slice names: the one that goes on, else a new one.
+
+        Return None if too many pods of its namespace are at the address.
+        """
+        tenures = self._tenures.get(endpoint.ip, [])
+        tenure = _continued_tenure(tenures, endpoint) if tenures else None
+        if (tenure is None or not tenure.slice_count) and len(tenures) >= MAX_CLAIMS:
+            namespace = endpoint.owner.namespace
+            claims = sum(t.until == FOREVER and t.owner.namespace == namespace for t in tenures)
+            if claims >= MAX_CLAIMS:
+                return None
         if tenure is None:
             tenure = Tenure(endpoint.ip, endpoint.owner, at, min(at, earliest))
             self._tenures.setdefault(endpoint.ip, []).append(tenure)
         self._notify(endpoint.ip)
         self.open_tenures += tenure.slice_count == 0
         tenure.until = tenure.until_latest = FOREVER
-        tenure.services[service] = tenure.services.get(service, 0) + 1
+        dropped = tenure.join(service, min(at, earliest))
+        if dropped:
+            self._remove_member(tenure, dropped)
         self._members.setdefault(service, {})[tenure] = None
         return tenure
-
-    def _continued_tenure(self, endpoint: Endpoint) -> Tenure | None:
-        """Return the pod's last tenure of the address, unless another pod took the address since it ended."""
-        tenures = self._tenures.get(endpoint.ip, ())
-        own = [t for t in tenures if t.owner[IDENTITY] == endpoint.owner[IDENTITY]]
-        if not own:
-            return None
-        last = own[-1]
-        ports = {number for number, _ in endpoint.ports}
-        is_taken = any(t.since >= last.until and t is not last and ports_overlap(ports, t.ports) for t in tenures)
-        return None if is_taken else last
 
     def _remove_from_slice(self, tenure: Tenure, service: Service, at: int, earliest: int) -> None:
         """Account for a slice that no longer names a tenure; end the tenure if it was the last one."""
         self._notify(tenure.ip)
-        tenure.services[service] -= 1
+        tenure.leave(service, at)
         if tenure.slice_count == 0:
             self.open_tenures -= 1
             tenure.until, tenure.until_latest = max(tenure.since, min(at, earliest)), at
@@ -197,11 +212,20 @@ class History:
         tenures.remove(tenure)
         if not tenures:
             del self._tenures[tenure.ip]
+        for other in tenures:
+            # The ports of a pod may have changed since. Only those who share its namespace are trusted not to.
+            is_foreign = other.owner.namespace != tenure.owner.namespace
+            if overlap(tenure, other) and (is_foreign or ports_overlap(tenure.ports, other.ports)):
+                lingers = LINGER if is_foreign or may_outlast(tenure, other) else 0
+                other.shared_until = max(other.shared_until, tenure.until_latest + lingers)
         for service in tenure.services:
-            members = self._members[service]
-            members.pop(tenure, None)
-            if not members:
-                del self._members[service]
+            self._remove_member(tenure, service)
+
+    def _remove_member(self, tenure: Tenure, service: Service) -> None:
+        members = self._members[service]
+        members.pop(tenure, None)
+        if not members:
+            del self._members[service]
 
     def _notify(self, ip: str) -> None:
         for callback in self.on_change:
@@ -268,6 +292,23 @@ class History:
         self._ended.extend(sorted(ends, key=lambda end: end[0]))
 
 
+def _continued_tenure(tenures: Sequence[Tenure], endpoint: Endpoint) -> Tenure | None:
+    """Return the pod's last tenure of its address, unless another pod took the address since it ended.
+
+    A pod of another namespace does not count: anybody may name one of their own while a pod moves between slices.
+    """
+    own = [t for t in tenures if t.owner[IDENTITY] == endpoint.owner[IDENTITY]]
+    if not own:
+        return None
+    last, namespace = own[-1], endpoint.owner.namespace
+    ports = {number for number, _ in endpoint.ports}
+    is_taken = any(
+        t.since >= last.until and t is not last and t.owner.namespace == namespace and ports_overlap(ports, t.ports)
+        for t in tenures
+    )
+    return None if is_taken else last
+
+
 def _update_tenure(tenure: Tenure, endpoint: Endpoint, ports: Ports, at: int) -> bool:
     """Bring a tenure up to date with its endpoint; return whether that may change an attribution.
 
@@ -278,7 +319,8 @@ def _update_tenure(tenure: Tenure, endpoint: Endpoint, ports: Ports, at: int) ->
         since = tenure.since_earliest if at == tenure.since else at
         changed = since < tenure.ready_since
         tenure.ready_since = min(tenure.ready_since, since)
-    if endpoint.terminating != (tenure.terminating_since != FOREVER):
+    # A pod that is terminating never recovers, although another of its slices may be late to say so.
+    if endpoint.terminating != (tenure.terminating_since != FOREVER) and (endpoint.terminating or not tenure.owner.pod):
         tenure.terminating_since = at if endpoint.terminating else FOREVER
         changed = True
     if tenure.ports is not ports and not tenure.ports.items() >= ports.items():

@@ -8,7 +8,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 
 from enricher.endpoints.attribution import GRACE_PERIOD, WATCH_LAG, Histories
-from enricher.endpoints.tenure import BEGINNING, FOREVER
+from enricher.endpoints.tenure import BEGINNING, FOREVER, LINGER
 
 
 def stable_period(histories: Histories, ip: str, begin: int, end: int) -> tuple[int, int] | None:
@@ -32,11 +32,22 @@ def _turning_points(histories: Histories, ip: str) -> Iterator[int]:
     if tenures and not pods.is_snapshot:
         times = {pods.certain_until}
         for tenure in tenures:
-            times |= {tenure.since, tenure.since_earliest, tenure.until, tenure.until_latest}
+            times |= {tenure.since, tenure.since_earliest, tenure.until, tenure.until_latest, tenure.shared_until}
+            for _, stay in tenure.stays():
+                yield from (stay.since, stay.until)
         for at in times:
-            yield from (at - WATCH_LAG, at, at + GRACE_PERIOD)
+            yield from (at - WATCH_LAG, at, at + LINGER, at + GRACE_PERIOD)
+    yield from _turning_points_of_cluster_ip(histories, ip)
+
+
+def _turning_points_of_cluster_ip(histories: Histories, ip: str) -> Iterator[int]:
+    pods = histories.pods
     for cluster_ip in histories.services.tenures_of_ip(ip):
         yield from (cluster_ip.since_earliest, cluster_ip.until_latest, pods.certain_until)
-        for service in cluster_ip.services if not pods.is_snapshot else ():
-            for member in pods.tenures_of_service(service):
-                yield from (member.ready_since - WATCH_LAG, member.until_latest + WATCH_LAG)
+        for service, stay in cluster_ip.stays():
+            yield from (stay.since, stay.until)
+            for member in pods.tenures_of_service(service) if not pods.is_snapshot else ():
+                yield member.ready_since - WATCH_LAG
+                for name, membership in member.stays():
+                    if name == service:
+                        yield from (membership.since - WATCH_LAG, membership.until + WATCH_LAG)

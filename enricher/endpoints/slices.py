@@ -59,11 +59,15 @@ class SliceState(NamedTuple):
     key: tuple[str, str]
     service: Service
     endpoints: tuple[Endpoint, ...]
+    foreign: int = 0
+    """Number of endpoints that name a pod of another namespace, which is not believed."""
 
 
 def read_slice(obj: Slice) -> SliceState:
     """Return the part of a slice that a history needs."""
-    return SliceState(slice_key(obj), slice_service(obj) or NO_SERVICE, tuple(slice_endpoints(obj)))
+    key, foreign = slice_key(obj), list[Slice]()
+    endpoints = tuple(_slice_endpoints(obj, key[0], foreign))
+    return SliceState(key, slice_service(obj) or NO_SERVICE, endpoints, len(foreign))
 
 
 def slice_key(obj: Slice) -> tuple[str, str]:
@@ -79,8 +83,11 @@ def slice_service(obj: Slice) -> Service | None:
     return Service(_text(metadata.get("namespace")), name) if name else None
 
 
-def slice_endpoints(obj: Slice) -> Iterator[Endpoint]:
-    """Yield the endpoints of a slice, one for each address.
+def _slice_endpoints(obj: Slice, namespace: str, foreign: list[Slice]) -> Iterator[Endpoint]:
+    """Yield the endpoints of a slice, one for each address; add those that name a foreign pod to `foreign`.
+
+    Anybody may write slices into a namespace of their own, and name the pods of others there; Kubernetes never does
+    so. Such an endpoint counts as one without a pod.
 
     The API documentation calls the addresses of one endpoint interchangeable. Addresses that are not IPs
     (`addressType: FQDN`) never appear in a log and are left out.
@@ -89,12 +96,15 @@ def slice_endpoints(obj: Slice) -> Iterator[Endpoint]:
         (number if isinstance(number := port.get("port"), int) else None, _text(port.get("name")))
         for port in _mappings(obj.get("ports"))
     )
-    namespace = slice_key(obj)[0]
     for endpoint in _mappings(obj.get("endpoints")):
         target, conditions, addresses = map(endpoint.get, ("targetRef", "conditions", "addresses"))
         identity: tuple[object, ...] = namespace, "", ""
         if isinstance(target, dict) and target.get("kind") == "Pod":
-            identity = _text(target.get("namespace")) or namespace, target.get("name"), target.get("uid")
+            pod_namespace = _text(target.get("namespace")) or namespace
+            if namespace in {pod_namespace, ""}:
+                identity = pod_namespace, target.get("name"), target.get("uid")
+            else:
+                foreign.append(endpoint)
         owner = *identity, endpoint.get("nodeName"), endpoint.get("zone")
         # As the API documents it, a missing `ready` counts as ready, a missing `terminating` as not terminating.
         ready, terminating = True, False

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from heapq import heappop, heappush
 from typing import NamedTuple
 
-from enricher.endpoints.slices import IDENTITY
 from enricher.endpoints.tenure import FOREVER, Tenure, ports_overlap
-from enricher.timestamps import SECOND
-
-TAKEOVER_OVERLAP = 5 * SECOND
-"""Longest time (ns) for which two pods are in the slices with one address in a takeover; if longer, they share it."""
 
 
 class Span(NamedTuple):
-    """A tenure as limited by its successors, in ns.
+    """A tenure as limited by the pod that took the address over, in ns.
 
     The pod certainly held the address in [certain_from, certain_until), and possibly in [possible_from,
     possible_until).
@@ -36,28 +32,52 @@ def spans_of_port(tenures: list[Tenure], port: int | None, certain_until: int = 
     if any(tenure.is_fixed for tenure in tenures):
         tenures = [t for t in tenures if port in t.ports] or [t for t in tenures if None in t.ports or not t.is_fixed]
     if len(tenures) == 1:
-        return [_span(tenures[0], (), certain_until)]
+        return [_span(tenures[0], None, certain_until)]
     tenures = [t for t in tenures if port is None or ports_overlap({port}, t.ports)] or tenures
-    return [
-        _span(tenure, [t for t in tenures if t.since > tenure.since and not _share_address(tenure, t)], certain_until)
-        for tenure in tenures
-    ]
+    successors = _successors(tenures)
+    return [_span(tenure, successors.get(tenure), certain_until) for tenure in tenures]
 
 
-def _span(tenure: Tenure, successors: Iterable[Tenure], history_certain_until: int) -> Span:
+def _successors(tenures: list[Tenure]) -> dict[Tenure, Tenure]:
+    """Return the tenure that took the address over, for each tenure with such a successor.
+
+    `share_address` has the rule. This is one pass in the order of time, because anybody may name many pods at one
+    address.
+    """
+    successors = dict[Tenure, Tenure]()
+    ending, order = list[tuple[int, int, Tenure]](), sorted(tenures, key=lambda t: (t.since, t.since_earliest))
+    terminating = defaultdict[str, list[tuple[int, int, Tenure]]](list)
+    by_name = dict[tuple[str, str], Tenure]()
+    begun = 0
+    for tenure in order:
+        # Tenures that began at one time do not take over from each other.
+        while order[begun].since < tenure.since:
+            old = order[begun]
+            heappush(ending, (old.until, begun, old))
+            heappush(terminating[old.owner.namespace], (old.terminating_since, begun, old))
+            by_name[old.owner.namespace, old.owner.pod] = old
+            begun += 1
+        while ending and ending[0][0] <= tenure.since:
+            successors.setdefault(heappop(ending)[2], tenure)
+        namespace, pod = tenure.owner.namespace, tenure.owner.pod
+        if pod and (same_name := by_name.pop((namespace, pod), None)):
+            successors.setdefault(same_name, tenure)
+        queue, others = terminating[namespace], list[tuple[int, int, Tenure]]()
+        while queue and queue[0][0] <= tenure.since:
+            entry = heappop(queue)
+            if ports_overlap(entry[2].ports, tenure.ports):
+                successors.setdefault(entry[2], tenure)
+            elif entry[2].until > tenure.since:
+                others.append(entry)
+        for entry in others:
+            heappush(queue, entry)
+    return successors
+
+
+def _span(tenure: Tenure, successor: Tenure | None, history_certain_until: int) -> Span:
     certain_until = tenure.until if tenure.is_fixed else min(tenure.until, history_certain_until)
     possible_until = tenure.until_latest
-    for successor in successors:
+    if successor:
         certain_until = min(certain_until, max(successor.since_earliest, tenure.since))
         possible_until = min(possible_until, successor.since)
     return Span(tenure, tenure.since, certain_until, tenure.since_earliest, possible_until)
-
-
-def _share_address(tenure: Tenure, other: Tenure) -> bool:
-    """Return whether two tenures of an IP are of pods that share it (host network), so that neither took it over."""
-    first, second = sorted((tenure, other), key=lambda tenure: tenure.since)
-    if first.owner[IDENTITY] == second.owner[IDENTITY]:
-        return False
-    overlap = min(first.until, second.until) - second.since
-    hands_over = first.terminating_since <= second.since and ports_overlap(first.ports, second.ports)
-    return overlap > TAKEOVER_OVERLAP and not hands_over

@@ -3,14 +3,40 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from enricher.endpoints.slices import Owner, Service
+from enricher.timestamps import SECOND
 
 FOREVER = 1 << 63
 """A time after all others (ns): the end of a tenure that has not ended."""
 BEGINNING = -FOREVER
 """A time before all others (ns): the beginning of a tenure that has always lasted."""
+TAKEOVER_OVERLAP = 5 * SECOND
+"""Longest time (ns) for which the slices may be late to drop a pod whose address another of its namespace took over.
+
+If slices name two pods for longer, the first may really hold the address until it leaves, and a while longer.
+"""
+LINGER = 5 * SECOND
+"""Longest time (ns) for which a pod may answer after it left the slices. At most 1.9 s were observed."""
+MAX_SERVICES = 32
+"""Largest number of services that a tenure keeps if its pod left some of them; those that it left first are dropped."""
+MAX_PAST_STAYS = 8
+"""Largest number of stays in services to which a pod returned later that a tenure keeps; the oldest are dropped."""
+
+
+class Stay(NamedTuple):
+    """A pod's stay in a service, with times in ns: it may have been in it in [since, until)."""
+
+    slices: int
+    """Number of slices of the service that name the pod now."""
+    since: int
+    until: int = FOREVER
+
+    def overlaps(self, start: int, end: int) -> bool:
+        """Return whether the pod may have been in the service at some time from `start` to `end` (ns)."""
+        return self.since <= end and start < self.until
+
 
 Ports = Mapping[int | None, str]
 """The names of ports by their numbers; the number None stands for all ports."""
@@ -33,9 +59,13 @@ class Tenure:
     terminating_since: int = FOREVER
     ready_since: int = FOREVER
     """When the pod was first ready; a Service sends it nothing before that."""
+    shared_until: int = BEGINNING
+    """Until when (ns) another pod that is no longer in the history was claimed to hold the address too."""
     ports: Ports = field(default_factory=dict)
-    services: dict[Service, int] = field(default_factory=dict)
-    """Number of slices that name the pod now, by service; a service whose slices no longer name it stays, with 0."""
+    services: dict[Service, Stay] = field(default_factory=dict)
+    """The pod's latest stay in each service; a service whose slices no longer name it is kept, with 0 slices."""
+    past_stays: tuple[tuple[Service, Stay], ...] = ()
+    """Earlier stays in services to which the pod returned after it had been in others only, oldest first."""
 
     @property
     def is_fixed(self) -> bool:
@@ -45,13 +75,89 @@ class Tenure:
     @property
     def slice_count(self) -> int:
         """Return how many slices name the pod at the address now."""
-        return sum(self.services.values())
+        return sum(stay.slices for stay in self.services.values())
+
+    def join(self, service: Service, since: int) -> Service | None:
+        """Add a slice of a service that names the pod since then (ns); return the service that is dropped for it."""
+        if not self.services:
+            self.services[service] = Stay(1, since)
+            return None
+        stay, others = self.services.pop(service, None), self.services.values()
+        if stay and not stay.slices and any(other.until > stay.until for other in others):
+            self.past_stays = (*self.past_stays, (service, stay))[-MAX_PAST_STAYS:]
+            stay = None
+        # A pod that was in no service since it left this one has moved from slice to slice.
+        self.services[service] = Stay(stay.slices + 1, stay.since) if stay else Stay(1, since)
+        if len(self.services) <= MAX_SERVICES:
+            return None
+        left = [service for service, stay in self.services.items() if not stay.slices]
+        dropped = min(left, key=lambda service: self.services[service].until, default=None)
+        if dropped:
+            del self.services[dropped]
+            self.past_stays = tuple(past for past in self.past_stays if past[0] != dropped)
+        return dropped
+
+    def leave(self, service: Service, at: int) -> None:
+        """Account for a slice of a service that no longer names the pod (ns)."""
+        slices, since, _ = self.services[service]
+        self.services[service] = Stay(slices - 1, since, FOREVER if slices > 1 else at)
+
+    def stays(self) -> list[tuple[Service, Stay]]:
+        """Return the pod's stays in services."""
+        return [*self.services.items(), *self.past_stays]
+
+    def services_during(self, start: int, end: int) -> set[Service]:
+        """Return the services that the pod may have been in at some time from `start` to `end` (ns).
+
+        If it was in none, these are the ones that it had left last, else the first ones that it came to.
+        """
+        if len(self.services) == 1:
+            return set(self.services)
+        stays = self.stays()
+        if during := {service for service, stay in stays if stay.overlaps(start, end)}:
+            return during
+        left = max((stay.until for _, stay in stays if stay.until <= start), default=None)
+        if left is not None:
+            return {service for service, stay in stays if stay.until == left}
+        first = min((stay.since for _, stay in stays), default=None)
+        return {service for service, stay in stays if stay.since == first}
 
 
 def ports_overlap(ports: Iterable[int | None], others: Iterable[int | None]) -> bool:
     """Return whether two sets of ports have one in common; an empty set or the port None stands for all."""
     ours, theirs = set(ports), set(others)
     return not ours or not theirs or None in ours | theirs or bool(ours & theirs)
+
+
+def share_address(tenure: Tenure, other: Tenure) -> bool:
+    """Return whether two tenures of an IP are of pods that were claimed to hold a port in common at one time."""
+    return overlap(tenure, other) and ports_overlap(tenure.ports, other.ports)
+
+
+def overlap(tenure: Tenure, other: Tenure) -> bool:
+    """Return whether two tenures of an IP are of pods that were claimed to hold it at one time, on whatever ports.
+
+    A pod takes an address over, and does not share it, if the old holder is no longer in the slices, if it is
+    terminating and of the same namespace, or if it has the same name: a pod is only created after the one of that name
+    is gone. Two endpoints without pods do not share an address either: they are known by their services only, and one
+    program may be behind both.
+    """
+    old, new = sorted((tenure, other), key=lambda tenure: tenure.since)
+    if new.since >= old.until or not (old.owner.pod or new.owner.pod):
+        return False
+    if old.since == new.since or old.owner.namespace != new.owner.namespace:
+        return True
+    return old.terminating_since > new.since and old.owner.pod != new.owner.pod
+
+
+def may_outlast(tenure: Tenure, other: Tenure) -> bool:
+    """Return whether a pod that left the slices before another that shared its address may still have held it then.
+
+    Within a namespace a short overlap is a takeover, and the slice that named the old pod was late.
+    """
+    is_foreign = tenure.owner.namespace != other.owner.namespace
+    shortest = 0 if is_foreign else TAKEOVER_OVERLAP
+    return other.since + shortest < tenure.until_latest <= other.until_latest and share_address(tenure, other)
 
 
 @lru_cache(maxsize=4096)
@@ -63,15 +169,22 @@ def intern_ports(ports: tuple[tuple[int | None, str], ...]) -> Ports:
 def dump_tenure(tenure: Tenure) -> list[Any]:
     """Return a tenure as a row of JSON values."""
     t = tenure
-    times = [t.since, t.since_earliest, t.until, t.until_latest, t.terminating_since, t.ready_since]
-    return [t.ip, list(t.owner), times, list(t.ports.items()), [[*s, count] for s, count in t.services.items()]]
+    times = [t.since, t.since_earliest, t.until, t.until_latest, t.terminating_since, t.ready_since, t.shared_until]
+    services, past = ([[*service, *stay] for service, stay in stays] for stays in (t.services.items(), t.past_stays))
+    return [t.ip, list(t.owner), times, list(t.ports.items()), services, past]
 
 
 def load_tenure(row: list[Any]) -> Tenure:
     """Return the tenure of a row that `dump_tenure` wrote. Raise TypeError or ValueError for any other row."""
-    ip, owner, times, ports, services = row
-    since, earliest, until, latest, terminating, ready = map(int, times)
-    tenure = Tenure(ip, Owner(*owner), since, earliest, until, latest, terminating, ready)
+    ip, owner, times, ports, services, past = row
+    since, earliest, until, latest, terminating, ready, shared = map(int, times)
+    tenure = Tenure(ip, Owner(*owner), since, earliest, until, latest, terminating, ready, shared)
     tenure.ports = intern_ports(tuple((port, name) for port, name in ports))
-    tenure.services = {Service(namespace, name): count for namespace, name, count in services}
+    tenure.services = dict(map(_load_stay, services))
+    tenure.past_stays = tuple(map(_load_stay, past))
     return tenure
+
+
+def _load_stay(row: list[Any]) -> tuple[Service, Stay]:
+    namespace, name, *stay = row
+    return Service(namespace, name), Stay(*map(int, stay))

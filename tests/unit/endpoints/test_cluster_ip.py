@@ -1,7 +1,9 @@
 """An upstream that is a Service's cluster IP: the service is certain, the pod only if no other can have answered."""
 
-from enricher.endpoints.attribution import prefer_reported_pod
-from tests.unit.endpoints.timeline import Timeline, pod, slice_, summary
+from enricher.endpoints.attribution import attribute, prefer_reported_pod, service_of_attribution
+from enricher.endpoints.history import History
+from enricher.endpoints.slices import Service
+from tests.unit.endpoints.timeline import Timeline, ns, pod, slice_, summary
 
 VIP = "10.96.0.7:80"
 
@@ -63,3 +65,30 @@ def test_the_pods_own_word_is_believed_where_we_do_not_know_better():
         "reported",
         "elsewhere",
     )
+
+
+def test_without_a_time_the_only_member_is_named():
+    attribution = attribute(service_of("p").histories, VIP, None, answered=True)
+    assert summary(attribution) == ("service", "p")
+
+
+def test_out_of_sync_another_member_may_have_come():
+    t = service_of("p")
+    t.history = History(is_synced=lambda: False)
+    t.history.replace([], ns(-100))
+    t.put(0, slice_("a", pod("10.0.0.1", "p")))
+    assert summary(t.answered(-1, VIP)) == ("service", "p")
+    attribution = t.answered(1, VIP)
+    assert attribution.owner is None
+    assert summary(attribution) == ("service", "p")
+
+
+def test_the_service_of_a_reported_pod_that_is_known_by_its_address():
+    t = Timeline()
+    t.put(0, slice_("a", pod("10.0.0.1", "p"), service="web"))
+    t.put(0, slice_("b", pod("10.0.0.1", "q"), service="api"))
+    t.put(0, slice_("c", pod("10.0.0.1", "q"), service="all"))
+    attribution = prefer_reported_pod(t.histories, t.answered(5), "q")
+    assert attribution.service is None
+    assert service_of_attribution(t.histories, "10.0.0.1:8080", attribution) == Service("shop", "all")
+    assert service_of_attribution(t.histories, "10.0.0.1:8080", t.answered(5)) is None

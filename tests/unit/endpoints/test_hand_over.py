@@ -1,6 +1,6 @@
 """An address changes hands: who had it then, however late it is asked."""
 
-from enricher.endpoints import spans
+from enricher.endpoints import attribution
 from tests.unit.endpoints.timeline import Timeline, pod, slice_, summary
 
 
@@ -77,23 +77,39 @@ def test_a_late_delete_does_not_evict_the_successor():
     assert summary(t.answered(25)) == ("exact", "new")
 
 
-def test_a_late_delete_of_a_pod_that_did_not_say_it_was_terminating():
-    t = Timeline()
-    t.put(0, slice_("a", pod("10.0.0.1", "old")))
-    t.put(10, slice_("b", pod("10.0.0.1", "new")))
-    first = t.answered(10.5)
-    assert summary(first) == ("ambiguous", "new", "old")
-    assert first.may_change
-    t.delete(11, "a")
-    assert summary(t.answered(10.5)) == ("exact", "new")
-
-
 def test_an_address_that_had_hundreds_of_pods_is_asked_about_the_few_that_matter(monkeypatch):
     t = Timeline()
     for n in range(500):
         t.put(100 * n, slice_("a", pod("10.0.0.1", f"p{n}")))
-    asked = []
-    plain = spans._share_address
-    monkeypatch.setattr(spans, "_share_address", lambda one, other: asked.append(1) or plain(one, other))
+    considered = []
+    plain = attribution.spans_of_port
+    monkeypatch.setattr(attribution, "spans_of_port", lambda near, *rest: considered.extend(near) or plain(near, *rest))
     assert summary(t.answered(20_050)) == ("exact", "p200")
-    assert len(asked) < 10
+    assert len(considered) < 10
+
+
+def test_a_slice_that_is_late_to_say_terminating_changes_nothing():
+    """A pod is in two slices; the second still calls it ready when its address is taken over."""
+    t = Timeline()
+    t.put(0, slice_("a", pod("10.0.0.1", "old")))
+    t.put(0, slice_("b", pod("10.0.0.1", "old"), service="canary"))
+    t.put(5, slice_("a", pod("10.0.0.1", "old", terminating=True)))
+    t.put(6, slice_("b", pod("10.0.0.1", "old"), service="canary", port_name="http"))
+    t.put(10, slice_("c", pod("10.0.0.1", "new")))
+    assert summary(t.answered(11)) == ("exact", "new")
+    t.put(12, slice_("a"))
+    t.put(12, slice_("b", service="canary"))
+    assert [summary(t.answered(at)) for at in (9, 11, 13)] == [("exact", "old"), ("exact", "new"), ("exact", "new")]
+
+
+def test_a_pod_of_the_same_name_takes_over_at_once():
+    """A StatefulSet creates the next pod of a name after the one before is gone, whatever a late slice says."""
+    t = Timeline()
+    t.put(0, slice_("a", pod("10.0.0.1", "db-0", uid="first")))
+    t.put(0, slice_("b", pod("10.0.0.1", "db-0", uid="first"), service="canary"))
+    t.put(10, slice_("a", pod("10.0.0.1", "db-0", uid="second")))
+    for _ in range(2):
+        owner, attributed = t.answered(11).owner, t.answered(11)
+        assert owner is not None
+        assert (attributed.grade, owner.uid) == ("exact", "second")
+        t.delete(20, "b")

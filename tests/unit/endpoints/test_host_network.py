@@ -24,7 +24,7 @@ def test_by_service_where_the_port_is_the_same():
     t = shared()
     t.put(2, slice_("c", pod("192.168.0.5", "proxy-2"), service="proxy-2", port=8080))
     assert summary(t.answered(9, "192.168.0.5:8080")) == ("ambiguous", "proxy", "proxy-2")
-    assert summary(t.answered(9, "192.168.0.5:8080", name="shop-proxy-2-8080")) == ("exact", "proxy-2")
+    assert summary(t.answered(9, "192.168.0.5:8080", name="shop-proxy-2-8080")) == ("assumed", "proxy-2")
 
 
 def test_a_restarted_pod_takes_over_its_own_port_only():

@@ -3,7 +3,7 @@
 import pytest
 
 from enricher.endpoints.attribution import GRACE_PERIOD, WATCH_LAG
-from enricher.endpoints.spans import TAKEOVER_OVERLAP
+from enricher.endpoints.tenure import LINGER, TAKEOVER_OVERLAP
 from enricher.timestamps import SECOND
 from tests.unit.endpoints.timeline import Timeline, ns, pod, slice_, summary
 
@@ -12,7 +12,7 @@ VIP = "10.96.0.7:80"
 
 
 def test_the_periods():
-    assert (GRACE_PERIOD, WATCH_LAG, TAKEOVER_OVERLAP) == (30 * SECOND, 5 * SECOND, 5 * SECOND)
+    assert (GRACE_PERIOD, WATCH_LAG, TAKEOVER_OVERLAP, LINGER) == (30 * SECOND, 5 * SECOND, 5 * SECOND, 5 * SECOND)
 
 
 @pytest.fixture
@@ -75,15 +75,63 @@ def test_an_early_answer_is_certain_if_all_holders_of_the_grace_period_before_ar
     assert summary(t.answered(at)) == (grade, "p")
 
 
+BOTH = ("ambiguous", "new", "old")
+
+
 @pytest.mark.parametrize(
-    ("overlap", "expected"), [(5, ("exact", "new")), (5 + NS, ("ambiguous", "new", "old")), (0, ("exact", "new"))]
+    ("overlap", "at", "expected"),
+    [
+        (0, 10 - NS, ("exact", "old")),
+        (0, 10, ("exact", "new")),
+        (3, 10 - NS, ("exact", "old")),
+        (3, 10, BOTH),
+        (3, 13 - NS, BOTH),
+        (3, 13, ("exact", "new")),
+        (5, 15 - NS, BOTH),
+        (5, 15, ("exact", "new")),
+        (5 + NS, 15 + NS, BOTH),  # they shared the address for long: the old one may answer for a moment yet
+        (20, 35 - NS, BOTH),
+        (20, 35, ("exact", "new")),
+    ],
 )
-def test_two_pods_that_overlap_for_longer_share_the_address(overlap, expected):
+def test_two_pods_at_one_time(overlap, at, expected):
     t = Timeline()
     t.put(0, slice_("a", pod("10.0.0.1", "old")))
     t.put(10, slice_("b", pod("10.0.0.1", "new")))
+    if at < 10 + overlap:
+        assert summary(t.answered(at)) == expected  # read at once, and after the late slice is cleared
     t.delete(10 + overlap, "a")
-    assert summary(t.answered(12 if overlap else 10)) == expected
+    assert summary(t.answered(at)) == expected
+
+
+@pytest.mark.parametrize(
+    ("at", "expected"),
+    [
+        (30 + 5 - NS, ("assumed", "old")),
+        (60 - NS, ("assumed", "old")),
+        (60, ("exact", "new")),
+    ],
+)
+def test_a_pod_that_the_proxy_names_counts_for_the_grace_period_after_a_long_overlap(at, expected):
+    t = Timeline()
+    t.put(0, slice_("a", pod("10.0.0.1", "old"), service="web"))
+    t.put(10, slice_("b", pod("10.0.0.1", "new"), service="pay"))
+    t.delete(30, "a")
+    assert summary(t.failed(at, at, name="shop-web-8080")) == expected
+    assert summary(t.failed(36, 36, name="shop-pay-8080")) == ("exact", "new")
+
+
+@pytest.mark.parametrize(
+    ("new_left", "expected"),
+    [(35, ("grace", "old")), (35 + NS, BOTH), (40, BOTH), (45 - NS, BOTH), (45, ("grace", "new"))],
+)
+def test_the_last_holder_of_two_that_shared_the_address(new_left, expected):
+    t = Timeline()
+    t.put(0, slice_("a", pod("10.0.0.1", "old")))
+    t.put(10, slice_("b", pod("10.0.0.1", "new")))
+    for left, name in sorted([(40, "a"), (new_left, "b")]):
+        t.delete(left, name)
+    assert summary(t.answered(50)) == expected
 
 
 @pytest.mark.parametrize(("terminating", "expected"), [(10, ("exact", "new")), (11, ("ambiguous", "new", "old"))])

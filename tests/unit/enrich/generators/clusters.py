@@ -115,6 +115,8 @@ ADDRESSES = (
 )
 MOVING = tuple(f"10.0.0.{n}:80" for n in (3, 5, 6, 9, 10, 0))
 """Addresses whose holders change at about the time of the lines."""
+CLAIMED = tuple(f"10.0.0.{n}" for n in (0, 0, 1, 5, 6, 9))
+"""Addresses that a tenant claims."""
 CLIENTS = (
     *("198.51.100.7",) * 7,
     *("2001:db8::7", "10.0.0.1", "10.0.0.3", "10.0.0.5", "10.0.0.7", "10.0.0.9", "fd00::1", "fd00:0::1", "10.1.0.1"),
@@ -171,6 +173,9 @@ def make_cluster(rng: random.Random, moments: Mapping[str, Sequence[int]]) -> li
         lambda t: cluster.put(t, "soon-1", "10.0.0.10", "soon-1", service="solo" if rng.random() < 0.5 else "web"),
     )
     at(old, lambda t: cluster.put(t, "cold-1", "10.0.0.12", "cold-1", service="solo", ready=rng.random() < 0.3))
+    if rng.random() < 0.3:
+        claimed = rng.choice(CLAIMED)
+        at(old + 9, lambda t: cluster.put(t, "claim-0", claimed, "evil-0", service="x", namespace="evil"))
     for ip, name in (("10.96.0.1", "web"), ("10.96.0.2", "solo"), ("10.96.0.3", "empty"), ("10.96.0.4", "web-canary")):
         at(old, lambda t, ip=ip, name=name: cluster.service(t, "ADDED", name, ip))
     for _ in range(rng.randrange(12)):
@@ -182,13 +187,19 @@ def make_cluster(rng: random.Random, moments: Mapping[str, Sequence[int]]) -> li
 
 def _change(rng: random.Random, cluster: Cluster) -> Callable[[int], None]:
     """Return some change of an address that lines are about, or of others in the same slice or service."""
-    n = rng.randrange(14)
+    n = rng.randrange(17)
+    claimed = rng.choice(CLAIMED)
 
     def rename_ports(obj: dict[str, Any]) -> None:
         obj["ports"] = [{"port": rng.choice((80, 81)), "name": rng.choice(("http", "renamed"))}]
 
     def relabel(obj: dict[str, Any]) -> None:
         obj["metadata"]["labels"] = {"kubernetes.io/service-name": rng.choice(("web", "renamed", "solo"))}
+
+    def claim_theirs(obj: dict[str, Any]) -> None:
+        for endpoint in obj["endpoints"]:
+            endpoint["targetRef"] = {"kind": "Pod", "name": "web-0", "namespace": "shop", "uid": "u-web-0"}
+            endpoint["conditions"] = {"terminating": True}
 
     changes: tuple[Callable[[int], None], ...] = (
         lambda t: cluster.put(t, "web-1", "10.0.0.0", "web-0", terminating=rng.random() < 0.5),
@@ -208,6 +219,10 @@ def _change(rng: random.Random, cluster: Cluster) -> Callable[[int], None]:
         lambda t: cluster.watch(t, "BOOKMARK"),
         lambda t: cluster.watch(t, "LIST"),
         lambda t: cluster.put(t, "front-2", "10.1.0.1", "front-1", service="all", namespace="edge"),
+        # A tenant claims the address of others, for a pod of its own or for theirs.
+        lambda t: cluster.put(t, "claim-1", claimed, "evil-1", service="x", namespace="evil", port=rng.choice((80, 0))),
+        lambda t: cluster.change(t, "claim-1", claim_theirs),
+        lambda t: cluster.drop(t, "claim-1", claimed),
     )
     return changes[n]
 
