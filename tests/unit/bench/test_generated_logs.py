@@ -19,7 +19,7 @@ with bench_importable() as load:
 LINES, PODS = 200, 60
 POD_AT = {endpoints.address(pod): endpoints.name(pod) for pod in range(PODS)}
 UNCOMMON = generate.Shares(retries=0.1, errors=0.1, escapes=0.1, spaces=0.1, pod_clients=0.1)
-GRADES = {"snapshot": "assumed", "out-of-sync": "assumed"}
+GRADES = {"snapshot": "assumed", "out-of-sync": "assumed", "claimed": "assumed"}
 """The grades that are not exact, by the kind of endpoints."""
 
 
