@@ -76,7 +76,7 @@ def full_increase(metric: str, *labels: str) -> str:
 WHERE = ('namespace=~"$namespace"', 'service=~"$service"')
 WHO = (*WHERE, 'pod=~"$pod"')
 REQUESTS, ERRORS = "ingress_upstream_requests_total", "ingress_upstream_errors_total"
-SECONDS = "ingress_upstream_response_seconds"
+SECONDS, POD_SECONDS = "ingress_upstream_response_seconds", "ingress_upstream_pod_response_seconds"
 LAST, RETRIED, GRPC = 'retried="false"', 'retried="true"', 'protocol="grpc"'
 BY = "by (namespace, service, pod)"
 WORST = 20
@@ -174,7 +174,7 @@ PODS = [
         "s",
         {
             "{{namespace}}/{{pod}}": top(
-                f"sum {BY} ({rate(SECONDS + '_sum', *WHO)}) / sum {BY} ({rate(SECONDS + '_count', *WHO)})"
+                f"sum {BY} ({rate(POD_SECONDS + '_sum', *WHO)}) / sum {BY} ({rate(POD_SECONDS + '_count', *WHO)})"
             )
         },
     ),
@@ -214,7 +214,7 @@ PODS = [
 
 CALLS = ('client_namespace=~"$client_namespace"', 'namespace=~"$namespace"')
 EDGE = "by (client_namespace, client_service, namespace, service)"
-CALLED, FAILED = "enricher_edge_requests_total", "enricher_edge_errors_total"
+CALLED, FAILED = "ingress_edge_requests_total", "ingress_edge_errors_total"
 ARROW = "{{client_namespace}}/{{client_service}} → {{namespace}}/{{service}}"
 
 MAP = [

@@ -59,6 +59,16 @@ class PodSeries:
 
 
 @dataclass(slots=True)
+class ServiceSeries:
+    """Counters of the attempts at one service."""
+
+    buckets: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS) + 1))
+    """Attempts whose response time is known, by bucket; the last one has no bound."""
+    time: int = 0
+    """Sum of their response times (ns)."""
+
+
+@dataclass(slots=True)
 class Edge:
     """Counters of the requests of one service's pods to another service."""
 
@@ -100,8 +110,8 @@ class Metrics:
         """
         self._clock = clock
         self.pods = BoundedTable[PodKey, PodSeries](max_series, PodSeries, _shared_pods)
-        self.services: dict[tuple[str, str], list[int]] = {}
-        """Attempts by bucket of the response time, for each namespace and service."""
+        self.services: dict[tuple[str, str], ServiceSeries] = {}
+        """Counters by namespace and service; there are no services but those of `pods`."""
         self.edges = BoundedTable[EdgeKey, Edge](MAX_EDGES, Edge, _shared_edges)
         self.requests = BoundedTable[RequestKey, RequestSeries](max_series, RequestSeries, _shared_requests)
         self.lines: Counter[str] = Counter()
@@ -140,18 +150,13 @@ class Metrics:
         series.requests += len(times)
         for error, number in errors.items():
             series.errors[error] += number
+        service = self.services.setdefault(key[:2], ServiceSeries())
         if logged_times := sorted([time for time in times if time is not None]):
+            total = sum(logged_times)
             series.timed_attempts += len(logged_times)
-            series.seconds += sum(logged_times) / SECOND
-            buckets = self.services.setdefault(key[:2], [0] * (len(BUCKETS) + 1))
-            counted = 0
-            for bucket, bound in enumerate(_BUCKETS_NS):
-                below = bisect_right(logged_times, bound)
-                buckets[bucket] += below - counted
-                counted = below
-                if counted == len(logged_times):
-                    break
-            buckets[-1] += len(logged_times) - counted
+            series.seconds += total / SECOND
+            service.time += total
+            _add_to_buckets(service.buckets, logged_times)
 
     def count_failure(self, attribution: Attribution, reason: str) -> None:
         """Count one attempt that a log gives a reason for."""
@@ -201,6 +206,18 @@ class Metrics:
         services = {(namespace, service) for namespace, service, _, _ in self.pods}
         for service in self.services.keys() - services:
             del self.services[service]
+
+
+def _add_to_buckets(buckets: list[int], sorted_times: Sequence[int]) -> None:
+    """Count response times (ns) in the first bucket whose bound they do not exceed."""
+    counted = 0
+    for bucket, bound in enumerate(_BUCKETS_NS):
+        below = bisect_right(sorted_times, bound)
+        buckets[bucket] += below - counted
+        counted = below
+        if counted == len(sorted_times):
+            return
+    buckets[-1] += len(sorted_times) - counted
 
 
 def _shared_pods(key: PodKey) -> tuple[PodKey, PodKey]:

@@ -74,8 +74,9 @@ def test_the_text_says_what_was_counted(events):
     assert total("ingress_upstream_errors_total") == len(failed)
     assert total("ingress_upstream_errors_total", retried="true") == sum(event[2] for event in failed)
     timed = [event[1].response_time for event in events if event[1].response_time is not None]
-    assert total("ingress_upstream_response_seconds_count") == len(timed)
-    assert abs(total("ingress_upstream_response_seconds_sum") - sum(timed) / SECOND) < 1e-6
+    for name in ("ingress_upstream_response_seconds", "ingress_upstream_pod_response_seconds"):
+        assert total(f"{name}_count") == len(timed)
+        assert abs(total(f"{name}_sum") - sum(timed) / SECOND) < 1e-6
     assert total("ingress_upstream_response_seconds_bucket", le="+Inf") == len(timed)
     for bound in BUCKETS:
         within = sum(time <= bound * SECOND for time in timed)
@@ -95,8 +96,11 @@ def test_no_label_but_the_known_ones():
     assert series["ingress_upstream_errors_total"] == pod | {"code", "retried", "origin", "protocol"}
     assert series["ingress_upstream_failures_total"] == pod | {"reason"}
     assert series["ingress_upstream_response_seconds_bucket"] == {"namespace", "service", "le"}
+    for part in ("sum", "count"):
+        assert series[f"ingress_upstream_response_seconds_{part}"] == {"namespace", "service"}
+        assert series[f"ingress_upstream_pod_response_seconds_{part}"] == pod
     edge = {"client_namespace", "client_service", "namespace", "service"}
-    assert series["enricher_edge_requests_total"] == series["enricher_edge_errors_total"] == edge
+    assert series["ingress_edge_requests_total"] == series["ingress_edge_errors_total"] == edge
     assert series["ingress_requests_total"] == {"namespace", "service", "route", "code", "reason"}
     allowed_labels = {
         *pod,
