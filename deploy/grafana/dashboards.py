@@ -76,8 +76,10 @@ def full_increase(metric: str, *labels: str) -> str:
 WHERE = ('namespace=~"$namespace"', 'service=~"$service"')
 WHO = (*WHERE, 'pod=~"$pod"')
 REQUESTS, ERRORS = "ingress_upstream_requests_total", "ingress_upstream_errors_total"
+CLIENTS = "ingress_requests_total"
 SECONDS, POD_SECONDS = "ingress_upstream_response_seconds", "ingress_upstream_pod_response_seconds"
-LAST, RETRIED, GRPC = 'retried="false"', 'retried="true"', 'protocol="grpc"'
+HIDDEN, GRPC = 'outcome="hidden"', 'protocol="grpc"'
+FAILED_REQUESTS, UNTRIED = 'code=~"5.."', 'reason!=""'
 BY = "by (namespace, service, pod)"
 WORST = 20
 """Lines of a panel at most, where each pod could have one."""
@@ -106,15 +108,38 @@ PODS = [
     ),
     stat(
         "Errors that clients see",
-        "How many errors are not followed by another attempt?",
+        "How many requests end with a 5xx? Those that no pod was tried for are included. $pod has no effect here.",
         "reqps",
-        f"sum({full_rate(ERRORS, *WHO, LAST)}) or vector(0)",
+        f"sum({full_rate(CLIENTS, *WHERE, FAILED_REQUESTS)}) or vector(0)",
     ),
     stat(
-        "Retried errors",
-        "How many errors are followed by another attempt of the same request? That attempt may have failed, too.",
+        "Errors hidden from clients",
+        "How many attempts fail although the client gets a good answer? Only logs that list all attempts have them.",
         "reqps",
-        f"sum({full_rate(ERRORS, *WHO, RETRIED)}) or vector(0)",
+        f"sum({full_rate(ERRORS, *WHO, HIDDEN)}) or vector(0)",
+    ),
+    Panel(
+        "Requests that no pod was tried for",
+        "Which services are down, or have pods that the proxy does not try? no_endpoints: no pod of the service was "
+        f"ready. $pod has no effect here. The {WORST} worst. {NONE}",
+        "reqps",
+        {
+            "{{namespace}}/{{service}} {{reason}}": top(
+                f"sum by (namespace, service, reason) ({full_rate(CLIENTS, *WHERE, UNTRIED)})"
+            )
+        },
+    ),
+    Panel(
+        "Share of requests that fail, by service",
+        "What do clients get: which share of a service's requests ends with a 5xx? $pod has no effect here. "
+        f"The {WORST} worst. {NONE}",
+        "percentunit",
+        {
+            "{{namespace}}/{{service}}": top(
+                f"sum by (namespace, service) ({full_rate(CLIENTS, *WHERE, FAILED_REQUESTS)}) "
+                f"/ sum by (namespace, service) ({full_rate(CLIENTS, *WHERE)})"
+            )
+        },
     ),
     Panel(
         "Errors by pod and code",
@@ -133,11 +158,11 @@ PODS = [
         },
     ),
     Panel(
-        "Retried errors, by pod",
-        "Which pods' errors are followed by another attempt of the same request? That attempt may have failed, too. "
+        "Errors hidden from clients, by pod",
+        "Which pods fail although clients get a good answer, from another pod or by another way? "
         f"The {WORST} worst. {NONE}",
         "reqps",
-        {"{{namespace}}/{{pod}}": top(f"sum {BY} ({full_rate(ERRORS, *WHO, RETRIED)})")},
+        {"{{namespace}}/{{pod}}": top(f"sum {BY} ({full_rate(ERRORS, *WHO, HIDDEN)})")},
     ),
     Panel(
         "Why there was no answer",
@@ -204,7 +229,7 @@ PODS = [
         "short",
         {
             "errors": f"sum {BY} ({full_increase(ERRORS, *WHO)}) > 0",
-            "retried": f"sum {BY} ({full_increase(ERRORS, *WHO, RETRIED)}) > 0",
+            "hidden": f"sum {BY} ({full_increase(ERRORS, *WHO, HIDDEN)}) > 0",
             "attempts": f"sum {BY} ({full_increase(REQUESTS, *WHO)}) and sum {BY} ({ERRORS}{{{', '.join(WHO)}}}) > 0",
             "share": f"sum {BY} ({full_increase(ERRORS, *WHO)}) / sum {BY} ({full_increase(REQUESTS, *WHO)}) > 0",
         },

@@ -15,6 +15,7 @@ from prometheus_client.core import (
 )
 
 from enricher import __version__
+from enricher.accesslog.record import ErrorLabels
 from enricher.kube.watch_status import WatchSummary
 from enricher.metrics.counters import (
     BUCKETS,
@@ -69,8 +70,8 @@ class Collector:
         errors = CounterMetricFamily(
             "ingress_upstream_errors",
             "Attempts that ended with a 5xx, or with a gRPC status other than OK; "
-            'retried="true" means that another attempt followed.',
-            labels=(*POD_LABELS, "code", "retried", "origin", "protocol"),
+            'outcome="hidden" means that the client got a good answer all the same.',
+            labels=(*POD_LABELS, *ErrorLabels._fields),
         )
         failures = CounterMetricFamily(
             "ingress_upstream_failures",

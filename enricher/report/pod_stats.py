@@ -9,10 +9,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from enricher.report.record_view import OutputRecord, client_text, error_code, outcome_text, request_text, time_text
+from enricher.report.record_view import (
+    OutputRecord,
+    client_text,
+    error_code,
+    lists_tries,
+    outcome_text,
+    request_text,
+    time_text,
+)
 from enricher.text import printable
 from enricher.timestamps import SECOND, parse_rfc3339
-from enricher.vocabulary import Grade
+from enricher.vocabulary import Grade, Outcome
 
 UNNAMED = "—"
 """Stands for the namespace, service or pod of an attempt that names none."""
@@ -35,8 +43,10 @@ class AttemptCounts:
     attempts: int = 0
     errors: Counter[str] = field(default_factory=Counter)
     """Errors by status of HTTP or gRPC, fit for a terminal."""
-    retried: int = 0
-    """Errors that another attempt followed."""
+    outcomes: Counter[str] = field(default_factory=Counter)
+    """Errors by Outcome."""
+    tries_are_logged: bool = False
+    """Whether a log lists all attempts of a request; otherwise earlier errors than the last are not known."""
     times: Counter[float] = field(default_factory=Counter)
     """Attempts by response time, in seconds rounded to the millisecond."""
     worst_rank: int = 0
@@ -45,7 +55,8 @@ class AttemptCounts:
     def add(self, other: "AttemptCounts") -> None:
         self.attempts += other.attempts
         self.errors.update(other.errors)
-        self.retried += other.retried
+        self.outcomes.update(other.outcomes)
+        self.tries_are_logged |= other.tries_are_logged
         self.times.update(other.times)
         self.worst_rank = max(self.worst_rank, other.worst_rank)
 
@@ -69,7 +80,8 @@ class PodRow(NamedTuple):
     seconds: float
     attempts: int
     errors_by_code: Counter[str]
-    retried: int
+    hidden: int | None
+    """Errors after which the client got a good answer all the same; None if the log does not tell."""
     p50: float | None
     p99: float | None
     grade: Grade
@@ -93,7 +105,7 @@ class PodRow(NamedTuple):
 SORT_KEYS: dict[str, Callable[[PodRow], float]] = {
     "errors": lambda row: row.errors,
     "error share": lambda row: row.error_share,
-    "hidden": lambda row: row.retried,
+    "hidden": lambda row: row.hidden or 0,
     "requests": lambda row: row.attempts,
     "p99": lambda row: row.p99 or 0.0,
 }
@@ -132,7 +144,8 @@ class PodStats:
         self.newest = max(self.newest, at)
         second = at // SECOND if self._window else 0
         attempts = record.get("attempts") or ()
-        for number, attempt in enumerate(attempts, 1):
+        tries_are_logged = lists_tries(record)
+        for attempt in attempts:
             if self._namespace not in {None, attempt.get("namespace")}:
                 continue
             key = _pod_key(attempt)
@@ -140,11 +153,12 @@ class PodStats:
             counts.attempts += 1
             self.grades[attempt["attribution"]] += 1
             counts.worst_rank = max(counts.worst_rank, _RANKS[attempt["attribution"]])
+            counts.tries_are_logged |= tries_are_logged
             if (seconds := attempt["response_time"]) is not None:
                 counts.times[round(seconds, 3)] += 1
             if code := error_code(attempt):
                 counts.errors[printable(code)] += 1
-                counts.retried += number < len(attempts)
+                counts.outcomes[attempt.get("outcome", Outcome.UNKNOWN)] += 1
                 self._add_failed_request(key, record, attempt)
 
     def _add_failed_request(self, key: PodKey, record: OutputRecord, attempt: OutputRecord) -> None:
@@ -202,6 +216,11 @@ def sort_rows(rows: Sequence[PodRow], sort_key: str, filter_text: str) -> list[P
     return sorted(matching, key=lambda row: (-value(row), -row.errors, -row.attempts, row.key))
 
 
+def hidden_text(row: PodRow) -> str:
+    """Return how many errors clients did not see; `?` if the log does not tell."""
+    return "?" if row.hidden is None else str(row.hidden)
+
+
 def _pod_key(attempt: OutputRecord) -> PodKey:
     namespace, service, pod = (printable(attempt.get(name) or UNNAMED) for name in ("namespace", "service", "pod"))
     return namespace, service, pod
@@ -212,7 +231,10 @@ def _pod_row(key: PodKey, by_second: dict[int, AttemptCounts], seconds: float) -
     for counts in by_second.values():
         total.add(counts)
     p50, p99 = (_percentile(total.times, percent) for percent in (50, 99))
-    return PodRow(key, seconds, total.attempts, total.errors, total.retried, p50, p99, _GRADES[total.worst_rank])
+    hidden: int | None = total.outcomes[Outcome.HIDDEN]
+    if not hidden and (total.outcomes[Outcome.UNKNOWN] or not total.tries_are_logged):
+        hidden = None
+    return PodRow(key, seconds, total.attempts, total.errors, hidden, p50, p99, _GRADES[total.worst_rank])
 
 
 def _percentile(times: Counter[float], percent: int) -> float | None:

@@ -31,7 +31,7 @@ POD = FailingPod(
     errors_last_hour=12,
     requests=1000,
     errors=15,
-    retried=9,
+    hidden=9,
     by_code=(ErrorCount("502", "http", "proxy", 14, 9), ErrorCount("503", "http", "pod", 1, 0)),
     failures={"refused": 14},
 )

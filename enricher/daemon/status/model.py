@@ -1,11 +1,12 @@
 """The data of the status page; docs/status-page.md describes each field. Pure."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from enricher.accesslog.record import ErrorLabels
+from enricher.vocabulary import Outcome
 
 MAX_SOURCES = 100
 """Largest number of sources that are listed: those that are furthest behind."""
@@ -43,13 +44,16 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class ErrorCount:
-    """Number of attempts that ended with a code; `retried` of them were followed by another attempt."""
+    """Number of attempts that ended with a code; for `hidden` of them the client got a good answer all the same.
+
+    `hidden` is None if the log does not tell.
+    """
 
     code: str
     protocol: str
     origin: str
     errors: int
-    retried: int
+    hidden: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,7 @@ class FailingPod:
     errors_last_hour: int
     requests: int
     errors: int
-    retried: int
+    hidden: int | None
     by_code: tuple[ErrorCount, ...]
     failures: dict[str, int]
 
@@ -111,13 +115,13 @@ def failing_pods(
 
 
 def _failing_pod(key: tuple[str, str, str, str], minutes: tuple[int, ...], series: SeriesCounts) -> FailingPod:
-    kinds: dict[tuple[str, str, str], list[int]] = {}
+    kinds: defaultdict[tuple[str, str, str], Counter[str]] = defaultdict(Counter)
+    outcomes = Counter[str]()
     for error, count in series.errors.items():
-        errors_and_retried = kinds.setdefault((error.code, error.protocol, error.origin), [0, 0])
-        errors_and_retried[0] += count
-        errors_and_retried[1] += count if error.retried == "true" else 0
+        kinds[error.code, error.protocol, error.origin][error.outcome] += count
+        outcomes[error.outcome] += count
     by_code = sorted(
-        (ErrorCount(*kind, *errors_and_retried) for kind, errors_and_retried in kinds.items()),
+        (ErrorCount(*kind, counts.total(), _hidden(counts)) for kind, counts in kinds.items()),
         key=lambda count: (-count.errors, count.code),
     )
     return FailingPod(
@@ -126,10 +130,16 @@ def _failing_pod(key: tuple[str, str, str, str], minutes: tuple[int, ...], serie
         errors_last_hour=sum(minutes),
         requests=series.requests,
         errors=series.errors.total(),
-        retried=sum(count.retried for count in by_code),
+        hidden=_hidden(outcomes),
         by_code=tuple(by_code),
         failures={str(reason): count for reason, count in series.failures.most_common()},
     )
+
+
+def _hidden(outcomes: Counter[str]) -> int | None:
+    """Return how many errors clients did not see; None if that is not known of any that they may not have seen."""
+    hidden = outcomes[Outcome.HIDDEN]
+    return None if outcomes[Outcome.UNKNOWN] and not hidden else hidden
 
 
 def furthest_behind(sources: list[FollowedSource]) -> tuple[FollowedSource, ...]:

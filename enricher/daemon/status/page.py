@@ -132,8 +132,8 @@ def _failing(pods: Sequence[FailingPod]) -> Iterable[str]:
     yield '<div class="wide" role="region" aria-labelledby="failing" tabindex="0"><table>'
     limit_note = f" These are the {MAX_KEYS} that failed most; /metrics has all." if len(pods) >= MAX_KEYS else ""
     yield (
-        f"<caption>Pods with failed attempts in the last hour, the worst first.{limit_note} “Retried” are failures "
-        "that another attempt followed.</caption>"
+        f"<caption>Pods with failed attempts in the last hour, the worst first.{limit_note} “Hidden” are failures "
+        "after which the client got a good answer all the same, if the log tells.</caption>"
     )
     yield (
         '<thead><tr><th scope="col" rowspan="2">Pod</th><th scope="col" rowspan="2">Service</th>'
@@ -141,7 +141,7 @@ def _failing(pods: Sequence[FailingPod]) -> Iterable[str]:
         '<th scope="colgroup" colspan="5">In all</th></tr>'
         '<tr><th scope="col">Errors per minute</th><th scope="col" class="number">Errors</th>'
         '<th scope="col" class="number">Requests</th><th scope="col" class="number">Errors</th>'
-        '<th scope="col" class="number">Retried</th><th scope="col">Codes (made by)</th>'
+        '<th scope="col" class="number">Hidden</th><th scope="col">Codes (made by)</th>'
         '<th scope="col">Reasons</th></tr></thead><tbody>'
     )
     for pod in pods:
@@ -155,7 +155,7 @@ def _failing(pods: Sequence[FailingPod]) -> Iterable[str]:
         yield (
             f'<tr><th scope="row">{name}{namespace}</th><td>{_text(pod.service) or "–"}</td>'
             f"<td>{_text(pod.node) or '–'}</td><td>{sparkline(pod.errors_per_minute)}</td>"
-            f"{_cell(pod.errors_last_hour)}{_cell(pod.requests)}{_cell(pod.errors)}{_cell(pod.retried)}"
+            f"{_cell(pod.errors_last_hour)}{_cell(pod.requests)}{_cell(pod.errors)}{_cell(pod.hidden)}"
             f"<td>{_list(codes)}</td><td>{_list(reasons)}</td></tr>"
         )
     yield "</tbody></table></div></section>"
@@ -253,8 +253,8 @@ def _list(items: Sequence[str]) -> str:
     )
 
 
-def _cell(number: int) -> str:
-    return f'<td class="number">{number:,}</td>'
+def _cell(number: int | None) -> str:
+    return f'<td class="number">{"not known" if number is None else f"{number:,}"}</td>'
 
 
 def _escaped(text: str, max_length: int = MAX_TEXT) -> str:

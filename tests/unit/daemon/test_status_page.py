@@ -91,6 +91,11 @@ def test_a_failing_pod():
     assert page.row("no pod could be named")[4] == "12"
 
 
+def test_what_is_not_known_is_not_0():
+    page = Page(replace(FAILING, failing=(replace(POD, hidden=None),)))
+    assert page.row("web-1")[7] == "not known"
+
+
 def test_out_of_sync():
     page = Page(OUT_OF_SYNC)
     assert "not ready, 2 pods fail" in page.text
@@ -189,14 +194,18 @@ def test_the_policy_allows_this_style_and_nothing_else():
 
 def test_failing_pods_are_built_from_their_series():
     series = PodSeries(requests=20, failures=Counter(refused=2))
-    series.errors.update({ErrorLabels("502", "true", "proxy"): 3, ErrorLabels("502", "false", "proxy"): 1})
-    series.errors.update({ErrorLabels("UNAVAILABLE", "false", "pod", "grpc"): 9})
+    series.errors.update({ErrorLabels("502", "true", "proxy", outcome="hidden"): 3})
+    series.errors.update({ErrorLabels("502", "true", "proxy", outcome="seen"): 1})
+    series.errors.update({ErrorLabels("UNAVAILABLE", "false", "pod", "grpc", "unknown"): 9})
     key, minutes = ("shop", "web", "web-1", "node-1"), (0,) * 58 + (6, 7)
     gone = ("shop", "web", "web-0", "node-1")
     (result,) = failing_pods({gone: minutes, key: minutes}, {key: series})
     assert (result.namespace, result.service, result.pod, result.node) == key
-    assert (result.requests, result.errors, result.retried, result.errors_last_hour) == (20, 13, 3, 13)
-    assert result.by_code == (ErrorCount("UNAVAILABLE", "grpc", "pod", 9, 0), ErrorCount("502", "http", "proxy", 4, 3))
+    assert (result.requests, result.errors, result.hidden, result.errors_last_hour) == (20, 13, 3, 13)
+    assert result.by_code == (
+        ErrorCount("UNAVAILABLE", "grpc", "pod", 9, None),
+        ErrorCount("502", "http", "proxy", 4, 3),
+    )
     assert result.failures == {"refused": 2}
 
 

@@ -16,6 +16,7 @@ from enricher.kube.watch_status import WatchSummary
 from enricher.metrics.counters import BUCKETS, EXPIRY, Gauges, Metrics
 from enricher.metrics.exposition import Collector
 from enricher.timestamps import SECOND
+from enricher.vocabulary import Outcome
 
 
 def rendered(metrics, gauges=None):
@@ -55,6 +56,7 @@ counted = st.tuples(
     st.builds(attempt, st.none() | st.sampled_from([200, 404, 500, 502, 503, 504]), st.none() | st.integers(0, 20_000)),
     st.booleans(),
     st.sampled_from(["pod", "proxy", "unknown"]),
+    st.sampled_from(Outcome),
 )
 
 
@@ -62,8 +64,8 @@ counted = st.tuples(
 @given(st.lists(counted, max_size=30))
 def test_the_text_says_what_was_counted(events):
     metrics = Metrics()
-    for attribution, attempts, retried, origin in events:
-        metrics.count_attempt(attribution, attempts, retried=retried, origin=origin)
+    for attribution, attempts, retried, origin, outcome in events:
+        metrics.count_attempt(attribution, attempts, retried=retried, origin=origin, outcome=outcome)
     actual = rendered(metrics)
 
     def total(name, **expected):
@@ -73,6 +75,9 @@ def test_the_text_says_what_was_counted(events):
     failed = [event for event in events if (event[1].status or 0) >= 500]
     assert total("ingress_upstream_errors_total") == len(failed)
     assert total("ingress_upstream_errors_total", retried="true") == sum(event[2] for event in failed)
+    for outcome in Outcome:
+        expected = sum(event[4] == outcome for event in failed)
+        assert total("ingress_upstream_errors_total", outcome=outcome) == expected
     timed = [event[1].response_time for event in events if event[1].response_time is not None]
     for name in ("ingress_upstream_response_seconds", "ingress_upstream_pod_response_seconds"):
         assert total(f"{name}_count") == len(timed)
@@ -93,7 +98,7 @@ def test_no_label_but_the_known_ones():
     series = {n: {name for name, _ in pairs} for n, pairs in rendered(metrics)}
     pod = {"namespace", "service", "pod", "node"}
     assert series["ingress_upstream_requests_total"] == pod
-    assert series["ingress_upstream_errors_total"] == pod | {"code", "retried", "origin", "protocol"}
+    assert series["ingress_upstream_errors_total"] == pod | {"code", "retried", "origin", "protocol", "outcome"}
     assert series["ingress_upstream_failures_total"] == pod | {"reason"}
     assert series["ingress_upstream_response_seconds_bucket"] == {"namespace", "service", "le"}
     for part in ("sum", "count"):
@@ -110,6 +115,7 @@ def test_no_label_but_the_known_ones():
         "retried",
         "origin",
         "protocol",
+        "outcome",
         "reason",
         "le",
         "result",
