@@ -76,10 +76,10 @@ def full_increase(metric: str, *labels: str) -> str:
 WHERE = ('namespace=~"$namespace"', 'service=~"$service"')
 WHO = (*WHERE, 'pod=~"$pod"')
 REQUESTS, ERRORS = "ingress_upstream_requests_total", "ingress_upstream_errors_total"
-CLIENTS = "ingress_requests_total"
+CLIENTS, GRADED = "ingress_requests_total", "ingress_upstream_attempts_total"
 SECONDS, POD_SECONDS = "ingress_upstream_response_seconds", "ingress_upstream_pod_response_seconds"
 HIDDEN, GRPC = 'outcome="hidden"', 'protocol="grpc"'
-FAILED_REQUESTS, UNTRIED = 'code=~"5.."', 'reason!=""'
+FAILED_REQUESTS, UNTRIED, SURE = 'code=~"5.."', 'reason!=""', 'attribution=~"exact|reported"'
 BY = "by (namespace, service, pod)"
 WORST = 20
 """Lines of a panel at most, where each pod could have one."""
@@ -209,6 +209,16 @@ PODS = [
         "All pods of the service are included: $pod has no effect here.",
         "s",
         {f"{{{{namespace}}}}/{{{{service}}}} {name}": quantile(q) for name, q in (("p50", 0.5), ("p99", 0.99))},
+    ),
+    Panel(
+        "How sure the names of pods are, by service",
+        "For what share of a service's attempts is it certain which pod was tried? The others are guesses, or name no "
+        f"pod. $pod has no effect here. The {WORST} least sure.",
+        "percentunit",
+        {
+            "{{namespace}}/{{service}}": f"bottomk({WORST}, sum by (namespace, service) ({rate(GRADED, *WHERE, SURE)}) "
+            f"/ sum by (namespace, service) ({rate(GRADED, *WHERE)}))"
+        },
     ),
     Panel(
         "Share of attempts that fail, by the pods' node",

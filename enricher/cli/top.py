@@ -40,7 +40,7 @@ REFRESH_SECONDS = 1.0
 """Seconds between two updates of the view."""
 MAX_ROWS = 200
 """Largest number of pods in the table; a filter leads to the others."""
-COLUMNS = ("namespace", "service", "pod", "req/s", "err %", "errors", "hidden", "p50 s", "p99 s", "grade")
+COLUMNS = ("namespace", "service", "pod", "req/s", "err %", "errors", "hidden", "p50 s", "p99 s", "sure %", "grade")
 NAME_COLUMNS = 3
 """Columns at the left that are names; the others are aligned to the right."""
 
@@ -288,6 +288,7 @@ def _cells(row: PodRow) -> list[Text]:
     style = "red" if row.errors > (row.hidden or 0) else "yellow" if row.errors else ""
     numbers = [f"{row.rate:.1f}", f"{100 * row.error_share:.1f}", str(row.errors), hidden_text(row)]
     numbers += ["" if seconds is None else f"{seconds:.3f}" for seconds in (row.p50, row.p99)]
+    numbers.append(str(row.sure_percent))
     names = [Text(name, style) for name in row.key]
     return [*names, *(Text(text, style, justify="right") for text in (*numbers, row.grade))]
 

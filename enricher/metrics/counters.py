@@ -14,7 +14,7 @@ from enricher.endpoints.slices import NO_SERVICE, Service
 from enricher.kube.watch_status import WatchSummary
 from enricher.metrics.bounded import BoundedTable
 from enricher.timestamps import SECOND
-from enricher.vocabulary import Grade, Outcome
+from enricher.vocabulary import SURE_GRADES, Grade, Outcome
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds of the response time histogram, in seconds."""
@@ -47,6 +47,8 @@ class PodSeries:
     """Counters of one pod as a member of one service."""
 
     requests: int = 0
+    guesses: int = 0
+    """Requests whose attribution is not sure, see enricher.vocabulary.SURE_GRADES."""
     errors: Counter[ErrorLabels] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
     """Attempts that a log gives a reason for, by reason."""
@@ -62,6 +64,10 @@ class PodSeries:
 class ServiceSeries:
     """Counters of the attempts at one service."""
 
+    attempts: Counter[str] = field(default_factory=Counter)
+    """Attempts by grade."""
+    failed: Counter[str] = field(default_factory=Counter)
+    """Attempts that failed, by grade."""
     buckets: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS) + 1))
     """Attempts whose response time is known, by bucket; the last one has no bound."""
     time: int = 0
@@ -156,9 +162,13 @@ class Metrics:
             self.unresolved[attribution.grade] += len(times)
         key, series = self._series(attribution, len(times))
         series.requests += len(times)
+        series.guesses += len(times) if attribution.grade not in SURE_GRADES else 0
         for error, number in errors.items():
             series.errors[error] += number
         service = self.services.setdefault(key[:2], ServiceSeries())
+        service.attempts[attribution.grade] += len(times)
+        if errors:
+            service.failed[attribution.grade] += sum(errors.values())
         if logged_times := sorted([time for time in times if time is not None]):
             total = sum(logged_times)
             series.timed_attempts += len(logged_times)

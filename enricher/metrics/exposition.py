@@ -95,11 +95,23 @@ class Collector:
         seconds = HistogramMetricFamily(
             "ingress_upstream_response_seconds", "Response times of attempts, by service.", labels=SERVICE_LABELS
         )
+        labels = (*SERVICE_LABELS, "attribution")
+        attempts = CounterMetricFamily(
+            "ingress_upstream_attempts", "Attempts made at a service, by the grade of their attribution.", labels=labels
+        )
+        failed = CounterMetricFamily(
+            "ingress_upstream_failed_attempts",
+            "Attempts at a service that ended with an error, by the grade of their attribution.",
+            labels=labels,
+        )
         for key, series in services:
+            for family, by_grade in ((attempts, series.attempts), (failed, series.failed)):
+                for grade, count in _items(by_grade):
+                    family.add_metric((*key, grade), count)
             counts = accumulate(list(series.buckets))
             buckets = [(bound, float(count)) for bound, count in zip(_BOUNDS, counts, strict=True)]
             seconds.add_metric(key, buckets, series.time / SECOND)
-        yield seconds
+        yield from (attempts, failed, seconds)
 
     def _edges(self, edges: list[tuple[EdgeKey, Edge]]) -> Iterator[Metric]:
         requests = CounterMetricFamily(

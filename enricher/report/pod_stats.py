@@ -20,7 +20,7 @@ from enricher.report.record_view import (
 )
 from enricher.text import printable
 from enricher.timestamps import SECOND, parse_rfc3339
-from enricher.vocabulary import Grade, Outcome
+from enricher.vocabulary import SURE_GRADES, Grade, Outcome
 
 UNNAMED = "—"
 """Stands for the namespace, service or pod of an attempt that names none."""
@@ -49,6 +49,8 @@ class AttemptCounts:
     """Whether a log lists all attempts of a request; otherwise earlier errors than the last are not known."""
     times: Counter[float] = field(default_factory=Counter)
     """Attempts by response time, in seconds rounded to the millisecond."""
+    sure: int = 0
+    """Attempts whose attribution is not a guess."""
     worst_rank: int = 0
     """Position in _GRADES of the least sure grade."""
 
@@ -58,6 +60,7 @@ class AttemptCounts:
         self.outcomes.update(other.outcomes)
         self.tries_are_logged |= other.tries_are_logged
         self.times.update(other.times)
+        self.sure += other.sure
         self.worst_rank = max(self.worst_rank, other.worst_rank)
 
 
@@ -84,6 +87,8 @@ class PodRow(NamedTuple):
     """Errors after which the client got a good answer all the same; None if the log does not tell."""
     p50: float | None
     p99: float | None
+    sure: int
+    """Attempts whose attribution is not a guess: it is exact or reported."""
     grade: Grade
     """The least sure grade of the attempts."""
 
@@ -95,6 +100,11 @@ class PodRow(NamedTuple):
     def error_share(self) -> float:
         """Return the errors' share of the attempts, from 0 to 1."""
         return self.errors / self.attempts if self.attempts else 0.0
+
+    @property
+    def sure_percent(self) -> int:
+        """Return the share of attempts that are no guesses, rounded down, so that 100 are all of them."""
+        return 100 * self.sure // self.attempts if self.attempts else 0
 
     @property
     def rate(self) -> float:
@@ -152,6 +162,7 @@ class PodStats:
             counts = self._counts[key].setdefault(second, AttemptCounts())
             counts.attempts += 1
             self.grades[attempt["attribution"]] += 1
+            counts.sure += attempt["attribution"] in SURE_GRADES
             counts.worst_rank = max(counts.worst_rank, _RANKS[attempt["attribution"]])
             counts.tries_are_logged |= tries_are_logged
             if (seconds := attempt["response_time"]) is not None:
@@ -234,7 +245,8 @@ def _pod_row(key: PodKey, by_second: dict[int, AttemptCounts], seconds: float) -
     hidden: int | None = total.outcomes[Outcome.HIDDEN]
     if not hidden and (total.outcomes[Outcome.UNKNOWN] or not total.tries_are_logged):
         hidden = None
-    return PodRow(key, seconds, total.attempts, total.errors, hidden, p50, p99, _GRADES[total.worst_rank])
+    grade = _GRADES[total.worst_rank]
+    return PodRow(key, seconds, total.attempts, total.errors, hidden, p50, p99, total.sure, grade)
 
 
 def _percentile(times: Counter[float], percent: int) -> float | None:

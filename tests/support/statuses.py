@@ -30,6 +30,7 @@ POD = FailingPod(
     errors_per_minute=(*(0,) * (MINUTES - 3), 4, 8, 0),
     errors_last_hour=12,
     requests=1000,
+    guesses=1,
     errors=15,
     hidden=9,
     by_code=(ErrorCount("502", "http", "proxy", 14, 9), ErrorCount("503", "http", "pod", 1, 0)),

@@ -70,6 +70,8 @@ class FailingPod:
     errors_per_minute: tuple[int, ...]
     errors_last_hour: int
     requests: int
+    guesses: int
+    """Requests whose attribution is neither exact nor reported."""
     errors: int
     hidden: int | None
     by_code: tuple[ErrorCount, ...]
@@ -102,6 +104,7 @@ class SeriesCounts(Protocol):
     """The counters of a pod that the page shows."""
 
     requests: int
+    guesses: int
     errors: Counter[ErrorLabels]
     failures: Counter[str]
 
@@ -129,6 +132,7 @@ def _failing_pod(key: tuple[str, str, str, str], minutes: tuple[int, ...], serie
         errors_per_minute=minutes,
         errors_last_hour=sum(minutes),
         requests=series.requests,
+        guesses=series.guesses,
         errors=series.errors.total(),
         hidden=_hidden(outcomes),
         by_code=tuple(by_code),

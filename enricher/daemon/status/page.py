@@ -133,14 +133,16 @@ def _failing(pods: Sequence[FailingPod]) -> Iterable[str]:
     limit_note = f" These are the {MAX_KEYS} that failed most; /metrics has all." if len(pods) >= MAX_KEYS else ""
     yield (
         f"<caption>Pods with failed attempts in the last hour, the worst first.{limit_note} “Hidden” are failures "
-        "after which the client got a good answer all the same, if the log tells.</caption>"
+        "after which the client got a good answer all the same, if the log tells. “Sure” is the share of requests for "
+        "which it is certain that this was the pod.</caption>"
     )
     yield (
         '<thead><tr><th scope="col" rowspan="2">Pod</th><th scope="col" rowspan="2">Service</th>'
         '<th scope="col" rowspan="2">Node</th><th scope="colgroup" colspan="2">Last hour</th>'
-        '<th scope="colgroup" colspan="5">In all</th></tr>'
+        '<th scope="colgroup" colspan="6">In all</th></tr>'
         '<tr><th scope="col">Errors per minute</th><th scope="col" class="number">Errors</th>'
-        '<th scope="col" class="number">Requests</th><th scope="col" class="number">Errors</th>'
+        '<th scope="col" class="number">Requests</th><th scope="col" class="number">Sure</th>'
+        '<th scope="col" class="number">Errors</th>'
         '<th scope="col" class="number">Hidden</th><th scope="col">Codes (made by)</th>'
         '<th scope="col">Reasons</th></tr></thead><tbody>'
     )
@@ -155,10 +157,16 @@ def _failing(pods: Sequence[FailingPod]) -> Iterable[str]:
         yield (
             f'<tr><th scope="row">{name}{namespace}</th><td>{_text(pod.service) or "–"}</td>'
             f"<td>{_text(pod.node) or '–'}</td><td>{sparkline(pod.errors_per_minute)}</td>"
-            f"{_cell(pod.errors_last_hour)}{_cell(pod.requests)}{_cell(pod.errors)}{_cell(pod.hidden)}"
+            f"{_cell(pod.errors_last_hour)}{_cell(pod.requests)}{_sure(pod)}{_cell(pod.errors)}{_cell(pod.hidden)}"
             f"<td>{_list(codes)}</td><td>{_list(reasons)}</td></tr>"
         )
     yield "</tbody></table></div></section>"
+
+
+def _sure(pod: FailingPod) -> str:
+    """Return the share of requests that are not guesses, rounded down, so that 100 % are all of them."""
+    text = f"{100 * (pod.requests - pod.guesses) // pod.requests} %" if pod.requests else "–"
+    return f'<td class="number">{text}</td>'
 
 
 def sparkline(minutes: Sequence[int]) -> str:

@@ -87,10 +87,10 @@ async def test_a_snapshot():
             screen(app)
             == """\
  2 logs followed · 34 lines · sorted by errors
- namespace  service  pod    req/s  err %  errors  hidden  p50 s  p99 s  grade
- shop       web      web-1    0.1  100.0       3       3  0.001  0.001  exact
- shop       pay      pay-1    0.0  100.0       1       0  1.500  1.500  exact
- shop       web      web-2    0.6    0.0       0       0  0.004  0.004  exact
+ namespace  service  pod    req/s  err %  errors  hidden  p50 s  p99 s  sure %  grade
+ shop       web      web-1    0.1  100.0       3       3  0.001  0.001     100  exact
+ shop       pay      pay-1    0.0  100.0       1       0  1.500  1.500     100  exact
+ shop       web      web-2    0.6    0.0       0       0  0.004  0.004     100  exact
 
 
 

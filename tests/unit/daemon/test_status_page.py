@@ -85,7 +85,7 @@ def test_a_failing_pod():
     page = Page(FAILING)
     assert "2 pods fail – " in page.text
     assert page.row("web-1") == [
-        *("web-1shop", "web", "node-1", "8 in the worst minute, 1 min ago", "12", "1,000", "15", "9"),
+        *("web-1shop", "web", "node-1", "8 in the worst minute, 1 min ago", "12", "1,000", "99 %", "15", "9"),
         *("502 × 14 (proxy)503 × 1 (pod)", "refused × 14"),
     ]
     assert page.row("no pod could be named")[4] == "12"
@@ -93,7 +93,7 @@ def test_a_failing_pod():
 
 def test_what_is_not_known_is_not_0():
     page = Page(replace(FAILING, failing=(replace(POD, hidden=None),)))
-    assert page.row("web-1")[7] == "not known"
+    assert page.row("web-1")[8] == "not known"
 
 
 def test_out_of_sync():
@@ -193,7 +193,7 @@ def test_the_policy_allows_this_style_and_nothing_else():
 
 
 def test_failing_pods_are_built_from_their_series():
-    series = PodSeries(requests=20, failures=Counter(refused=2))
+    series = PodSeries(requests=20, guesses=5, failures=Counter(refused=2))
     series.errors.update({ErrorLabels("502", "true", "proxy", outcome="hidden"): 3})
     series.errors.update({ErrorLabels("502", "true", "proxy", outcome="seen"): 1})
     series.errors.update({ErrorLabels("UNAVAILABLE", "false", "pod", "grpc", "unknown"): 9})
@@ -201,7 +201,8 @@ def test_failing_pods_are_built_from_their_series():
     gone = ("shop", "web", "web-0", "node-1")
     (result,) = failing_pods({gone: minutes, key: minutes}, {key: series})
     assert (result.namespace, result.service, result.pod, result.node) == key
-    assert (result.requests, result.errors, result.hidden, result.errors_last_hour) == (20, 13, 3, 13)
+    assert (result.requests, result.guesses, result.errors) == (20, 5, 13)
+    assert (result.hidden, result.errors_last_hour) == (3, 13)
     assert result.by_code == (
         ErrorCount("UNAVAILABLE", "grpc", "pod", 9, None),
         ErrorCount("502", "http", "proxy", 4, 3),

@@ -16,7 +16,7 @@ from enricher.kube.watch_status import WatchSummary
 from enricher.metrics.counters import BUCKETS, EXPIRY, Gauges, Metrics
 from enricher.metrics.exposition import Collector
 from enricher.timestamps import SECOND
-from enricher.vocabulary import Outcome
+from enricher.vocabulary import Grade, Outcome
 
 
 def rendered(metrics, gauges=None):
@@ -51,7 +51,7 @@ counted = st.tuples(
         names,
         st.sampled_from(["shop", "ns"]),
         st.just("node-1"),
-        st.sampled_from(["exact", "unknown"]),
+        st.sampled_from(Grade),
     ),
     st.builds(attempt, st.none() | st.sampled_from([200, 404, 500, 502, 503, 504]), st.none() | st.integers(0, 20_000)),
     st.booleans(),
@@ -78,6 +78,13 @@ def test_the_text_says_what_was_counted(events):
     for outcome in Outcome:
         expected = sum(event[4] == outcome for event in failed)
         assert total("ingress_upstream_errors_total", outcome=outcome) == expected
+    for grade in Grade:
+        graded = [event for event in events if event[0].grade == grade]
+        assert total("ingress_upstream_attempts_total", attribution=grade) == len(graded)
+        failures = sum(event in failed for event in graded)
+        assert total("ingress_upstream_failed_attempts_total", attribution=grade) == failures
+    guesses = sum(event[0].grade not in {"exact", "reported"} for event in events)
+    assert sum(series.guesses for series in metrics.pods.values()) == guesses
     timed = [event[1].response_time for event in events if event[1].response_time is not None]
     for name in ("ingress_upstream_response_seconds", "ingress_upstream_pod_response_seconds"):
         assert total(f"{name}_count") == len(timed)
@@ -104,6 +111,8 @@ def test_no_label_but_the_known_ones():
     for part in ("sum", "count"):
         assert series[f"ingress_upstream_response_seconds_{part}"] == {"namespace", "service"}
         assert series[f"ingress_upstream_pod_response_seconds_{part}"] == pod
+    for name in ("ingress_upstream_attempts_total", "ingress_upstream_failed_attempts_total"):
+        assert series[name] == {"namespace", "service", "attribution"}
     edge = {"client_namespace", "client_service", "namespace", "service"}
     assert series["ingress_edge_requests_total"] == series["ingress_edge_errors_total"] == edge
     assert series["ingress_requests_total"] == {"namespace", "service", "route", "code", "reason"}
@@ -116,6 +125,7 @@ def test_no_label_but_the_known_ones():
         "origin",
         "protocol",
         "outcome",
+        "attribution",
         "reason",
         "le",
         "result",

@@ -143,7 +143,17 @@ def test_the_worst_grade_and_who_cannot_be_named():
         record(0, (None, 200, None, {"attribution": "unknown"})),
     )
     assert {pod: row.grade for pod, row in rows(made).items()} == {"a": "assumed", UNNAMED: "unknown"}
+    assert {pod: row.sure_percent for pod, row in rows(made).items()} == {"a": 50, UNNAMED: 0}
     assert rows(made)[UNNAMED].p50 is None
+
+
+@pytest.mark.parametrize(
+    ("grades", "percent"),
+    [(["exact"], 100), (["reported"], 100), (["exact"] * 999 + ["grace"], 99), (["service", "ambiguous"], 0)],
+)
+def test_a_single_guess_leaves_less_than_100(grades, percent):
+    made = ranking(*[record(0, ("a", 200, 0.1, {"attribution": grade})) for grade in grades])
+    assert rows(made)["a"].sure_percent == percent
 
 
 @pytest.mark.parametrize(
