@@ -30,6 +30,7 @@ from enricher.report.pod_stats import (
     PodStats,
     hidden_text,
     sort_rows,
+    sure_text,
 )
 from enricher.tailer.reader import open_stdin
 from enricher.timestamps import SECOND
@@ -288,9 +289,9 @@ def _cells(row: PodRow) -> list[Text]:
     style = "red" if row.errors > (row.hidden or 0) else "yellow" if row.errors else ""
     numbers = [f"{row.rate:.1f}", f"{100 * row.error_share:.1f}", str(row.errors), hidden_text(row)]
     numbers += ["" if seconds is None else f"{seconds:.3f}" for seconds in (row.p50, row.p99)]
-    numbers.append(str(row.sure_percent))
+    numbers.append(sure_text(row))
     names = [Text(name, style) for name in row.key]
-    return [*names, *(Text(text, style, justify="right") for text in (*numbers, row.grade))]
+    return [*names, *(Text(text, style, justify="right") for text in (*numbers, row.grade or ""))]
 
 
 @contextmanager

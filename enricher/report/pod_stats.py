@@ -17,10 +17,11 @@ from enricher.report.record_view import (
     outcome_text,
     request_text,
     time_text,
+    untried_text,
 )
 from enricher.text import printable
 from enricher.timestamps import SECOND, parse_rfc3339
-from enricher.vocabulary import SURE_GRADES, Grade, Outcome
+from enricher.vocabulary import SURE_GRADES, Grade, LineKind, Outcome
 
 UNNAMED = "—"
 """Stands for the namespace, service or pod of an attempt that names none."""
@@ -33,7 +34,10 @@ _RANKS = {str(grade): rank for rank, grade in enumerate(_GRADES)}
 """The positions of the grades in their order, from the surest to the least sure."""
 
 PodKey = tuple[str, str, str]
-"""Namespace, service and pod, fit for a terminal; UNNAMED in place of a missing one."""
+"""Namespace, service and pod, fit for a terminal; UNNAMED in place of a missing one.
+
+Requests that no pod was tried for have a row for each service and reason: its pod is UNNAMED with the reason.
+"""
 
 
 @dataclass(slots=True)
@@ -77,7 +81,10 @@ class FailedRequest(NamedTuple):
 
 
 class PodRow(NamedTuple):
-    """The statistics of one pod over `seconds`. Percentiles are in seconds, None if no attempt has a time."""
+    """The statistics of one pod over `seconds`. Percentiles are in seconds, None if no attempt has a time.
+
+    A row of requests that no pod was tried for has errors, but no attempts.
+    """
 
     key: PodKey
     seconds: float
@@ -89,8 +96,8 @@ class PodRow(NamedTuple):
     p99: float | None
     sure: int
     """Attempts whose attribution is not a guess: it is exact or reported."""
-    grade: Grade
-    """The least sure grade of the attempts."""
+    grade: Grade | None
+    """The least sure grade of the attempts; None if there are none."""
 
     @property
     def errors(self) -> int:
@@ -98,25 +105,30 @@ class PodRow(NamedTuple):
 
     @property
     def error_share(self) -> float:
-        """Return the errors' share of the attempts, from 0 to 1."""
-        return self.errors / self.attempts if self.attempts else 0.0
+        """Return the errors' share of the attempts, or of the requests that no pod was tried for, from 0 to 1."""
+        return self.errors / self.tried if self.tried else 0.0
 
     @property
-    def sure_percent(self) -> int:
-        """Return the share of attempts that are no guesses, rounded down, so that 100 are all of them."""
-        return 100 * self.sure // self.attempts if self.attempts else 0
+    def sure_percent(self) -> int | None:
+        """Return the share of attempts that are no guesses, rounded down; None if there are no attempts."""
+        return 100 * self.sure // self.attempts if self.attempts else None
 
     @property
     def rate(self) -> float:
-        """Return the attempts per second."""
-        return self.attempts / self.seconds
+        """Return the attempts per second, or the requests that no pod was tried for."""
+        return self.tried / self.seconds
+
+    @property
+    def tried(self) -> int:
+        """Return the number of attempts, or of the requests that no pod was tried for."""
+        return self.attempts or self.errors
 
 
 SORT_KEYS: dict[str, Callable[[PodRow], float]] = {
     "errors": lambda row: row.errors,
     "error share": lambda row: row.error_share,
     "hidden": lambda row: row.hidden or 0,
-    "requests": lambda row: row.attempts,
+    "requests": lambda row: row.tried,
     "p99": lambda row: row.p99 or 0.0,
 }
 """The values that rows can be sorted by, the largest first, under the names in `enricher top`."""
@@ -154,6 +166,8 @@ class PodStats:
         self.newest = max(self.newest, at)
         second = at // SECOND if self._window else 0
         attempts = record.get("attempts") or ()
+        if not attempts and record.get("reason") and record["kind"] == LineKind.ACCESS:
+            self._add_untried(record, second)
         tries_are_logged = lists_tries(record)
         for attempt in attempts:
             if self._namespace not in {None, attempt.get("namespace")}:
@@ -170,15 +184,25 @@ class PodStats:
             if code := error_code(attempt):
                 counts.errors[printable(code)] += 1
                 counts.outcomes[attempt.get("outcome", Outcome.UNKNOWN)] += 1
-                self._add_failed_request(key, record, attempt)
+                self._add_failed_request(key, record, outcome_text(attempt))
 
-    def _add_failed_request(self, key: PodKey, record: OutputRecord, attempt: OutputRecord) -> None:
+    def _add_untried(self, record: OutputRecord, second: int) -> None:
+        """Add a request that failed and that no pod was tried for."""
+        if self._namespace in {None, record.get("namespace")}:
+            namespace, service, _ = _pod_key(record)
+            key = namespace, service, f"{UNNAMED} {printable(record['reason'])}"
+            counts = self._counts[key].setdefault(second, AttemptCounts())
+            counts.errors[printable(record.get("status", "-"))] += 1
+            counts.tries_are_logged = True
+            self._add_failed_request(key, record, untried_text(record))
+
+    def _add_failed_request(self, key: PodKey, record: OutputRecord, outcome: str) -> None:
         status = record.get("status")
         request = FailedRequest(
             time_text(record),
             client_text(record),
             request_text(record),
-            outcome_text(attempt),
+            outcome,
             "-" if status is None else printable(status),
         )
         self._failed_requests.setdefault(key, deque(maxlen=MAX_FAILED_REQUESTS)).append(request)
@@ -227,6 +251,11 @@ def sort_rows(rows: Sequence[PodRow], sort_key: str, filter_text: str) -> list[P
     return sorted(matching, key=lambda row: (-value(row), -row.errors, -row.attempts, row.key))
 
 
+def sure_text(row: PodRow) -> str:
+    """Return the share of attempts that are no guesses; empty if there are none."""
+    return "" if row.sure_percent is None else str(row.sure_percent)
+
+
 def hidden_text(row: PodRow) -> str:
     """Return how many errors clients did not see; `?` if the log does not tell."""
     return "?" if row.hidden is None else str(row.hidden)
@@ -245,7 +274,7 @@ def _pod_row(key: PodKey, by_second: dict[int, AttemptCounts], seconds: float) -
     hidden: int | None = total.outcomes[Outcome.HIDDEN]
     if not hidden and (total.outcomes[Outcome.UNKNOWN] or not total.tries_are_logged):
         hidden = None
-    grade = _GRADES[total.worst_rank]
+    grade = _GRADES[total.worst_rank] if total.attempts else None
     return PodRow(key, seconds, total.attempts, total.errors, hidden, p50, p99, total.sure, grade)
 
 

@@ -80,6 +80,12 @@ def outcome_text(attempt: OutputRecord) -> str:
     return printable(" ".join(map(str, (status, *details))))
 
 
+def untried_text(record: OutputRecord) -> str:
+    """Return how a request ended that no pod was tried for: `503 no_endpoints`."""
+    status = record.get("status")
+    return printable(f"{'-' if status is None else status} {record['reason']}")
+
+
 def attempts_text(record: OutputRecord) -> str:
     """Return a record's attempts as `502 pod-a refused → 200 pod-b`.
 

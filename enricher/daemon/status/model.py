@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from enricher.accesslog.record import ErrorLabels
+from enricher.timestamps import SECOND, format_rfc3339
 from enricher.vocabulary import Outcome
 
 MAX_SOURCES = 100
 """Largest number of sources that are listed: those that are furthest behind."""
+MAX_UNTRIED = 100
+"""Largest number of services and reasons that are listed for requests that no pod was tried for: the latest ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,20 @@ class FailingPod:
 
 
 @dataclass(frozen=True, slots=True)
+class UntriedRequests:
+    """Requests of one service that failed and that no pod was tried for, for one RequestReason.
+
+    `requests` are counted since the series began, `last` is when the last one was counted (RFC 3339).
+    """
+
+    namespace: str
+    service: str
+    reason: str
+    requests: int
+    last: str
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """The whole page at one moment; `at` and `since` (when the daemon started) are RFC 3339."""
 
@@ -98,6 +115,14 @@ class Status:
     attributions: dict[str, int]
     problems: dict[str, int]
     failing: tuple[FailingPod, ...]
+    untried: tuple[UntriedRequests, ...]
+
+
+class RequestCounts(Protocol):
+    """The counters of requests that the page shows."""
+
+    requests: int
+    last_seen: int
 
 
 class SeriesCounts(Protocol):
@@ -144,6 +169,19 @@ def _hidden(outcomes: Counter[str]) -> int | None:
     """Return how many errors clients did not see; None if that is not known of any that they may not have seen."""
     hidden = outcomes[Outcome.HIDDEN]
     return None if outcomes[Outcome.UNKNOWN] and not hidden else hidden
+
+
+def untried_requests(requests: Mapping[tuple[str, str, str, str, str], RequestCounts]) -> tuple[UntriedRequests, ...]:
+    """Return the requests with a reason, the latest first; a key is (namespace, service, route, code, reason)."""
+    totals: dict[tuple[str, str, str], tuple[int, int]] = {}
+    for (namespace, service, _, _, reason), series in requests.items():
+        if reason:
+            number, last = totals.get((namespace, service, reason), (0, 0))
+            totals[namespace, service, reason] = number + series.requests, max(last, series.last_seen)
+    latest = sorted(totals.items(), key=lambda item: (-item[1][1], item[0]))[:MAX_UNTRIED]
+    return tuple(
+        UntriedRequests(*key, number, format_rfc3339(last // SECOND * SECOND)) for key, (number, last) in latest
+    )
 
 
 def furthest_behind(sources: list[FollowedSource]) -> tuple[FollowedSource, ...]:

@@ -113,6 +113,15 @@ async def test_a_snapshot():
         )
 
 
+async def test_a_service_that_is_down_has_a_row_and_its_requests():
+    down = record(1, status=503, reason="no_endpoints", namespace="shop", service="down")
+    async with top(*RECORDS, *[down] * 7) as (app, _):
+        row = re.search(r"^ shop +down .*$", screen(app), re.MULTILINE)[0].split()
+        assert row == ["shop", "down", "—", "no_endpoints", "0.1", "100.0", "7", "0"]
+        assert failures(app)[1] == ["503"] * 7
+        assert "503 no_endpoints  client saw 503" in screen(app)
+
+
 async def test_sort():
     async with top() as (app, pilot):
         assert pods(app) == ["web-1", "pay-1", "web-2"]

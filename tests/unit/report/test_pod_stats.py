@@ -1,6 +1,7 @@
 """Pods by what went wrong with them, over a window whose end is passed in."""
 
 import io
+import re
 
 import pytest
 from hypothesis import given
@@ -79,6 +80,44 @@ def test_hidden_is_not_known_where_a_log_does_not_tell(upstream_status, outcomes
     assert rows(made)["a"].hidden == hidden
     print_summary(made, Console(file=(out := io.StringIO()), width=160))
     assert ("?" in out.getvalue()) == (hidden is None)
+
+
+def untried(at, reason, status=503, **names):
+    names = {"namespace": "shop", "service": "web"} | names
+    return record(at, status=status, reason=reason, origin="proxy", **names)
+
+
+def test_requests_that_no_pod_was_tried_for_have_rows_of_their_own():
+    made = ranking(
+        *[untried(0, "no_endpoints", request=f"GET /{n} HTTP/1.1") for n in range(6)],
+        untried(0, "not_tried", 502),
+        untried(0, "not_tried", namespace=None, service=None),
+        record(0, (None, 200, 0.1, {"attribution": "unknown", "namespace": "shop", "service": "web"})),
+        record(0, status=404),
+        {"kind": "error", "time": None, "reason": "no_live_upstreams", "message": "", "namespace": "shop"},
+    )
+    found = {row.key: row for row in made.rows(T)}
+    assert {key: (row.attempts, dict(row.errors_by_code), row.hidden, row.grade) for key, row in found.items()} == {
+        ("shop", "web", f"{UNNAMED} no_endpoints"): (0, {"503": 6}, 0, None),
+        ("shop", "web", f"{UNNAMED} not_tried"): (0, {"502": 1}, 0, None),
+        (UNNAMED, UNNAMED, f"{UNNAMED} not_tried"): (0, {"503": 1}, 0, None),
+        ("shop", "web", UNNAMED): (1, {}, 0, "unknown"),
+    }
+    down = found["shop", "web", f"{UNNAMED} no_endpoints"]
+    assert (down.error_share, down.rate, down.sure_percent) == (1, 6 / 60, None)
+    [latest, *_] = made.failed_requests(down.key)
+    assert (latest.request, latest.outcome, latest.status) == ("GET /5", "503 no_endpoints", "503")
+    print_summary(made, Console(file=(out := io.StringIO()), width=160))
+    assert re.search(rf"shop +web +{UNNAMED} no_endpoints +0 +6 +503:6 +0 *$", out.getvalue(), re.MULTILINE)
+    assert "1 attempts: 1 unknown" in out.getvalue()
+    assert not made.rows(T + 60 * SECOND)
+
+
+def test_a_down_service_of_another_namespace_is_not_looked_at():
+    made = PodStats(60, namespace="shop")
+    made.add(untried(0, "no_endpoints", namespace="other"))
+    made.add(untried(0, "no_endpoints"))
+    assert [row.key[0] for row in made.rows(T)] == ["shop"]
 
 
 def test_a_namespace_is_looked_at_alone():
