@@ -138,11 +138,30 @@ def failing_pods(
     recent: Mapping[tuple[str, str, str, str], tuple[int, ...]],
     pods: Mapping[tuple[str, str, str, str], SeriesCounts],
 ) -> tuple[FailingPod, ...]:
-    """Return the pods with recent errors in the order of `recent`; a key is (namespace, service, pod, node)."""
-    return tuple(_failing_pod(key, minutes, pods[key]) for key, minutes in recent.items() if key in pods)
+    """Return the pods with recent errors in the order of `recent`; a key is (namespace, service, pod, node).
+
+    An error line that is read before its access line names no service, so its failure is counted with an empty one if
+    the pod is in several. It is shown with each of them.
+    """
+    return tuple(
+        _failing_pod(key, minutes, pods[key], _failures_of_pod(key, pods))
+        for key, minutes in recent.items()
+        if key in pods
+    )
 
 
-def _failing_pod(key: tuple[str, str, str, str], minutes: tuple[int, ...], series: SeriesCounts) -> FailingPod:
+def _failures_of_pod(
+    key: tuple[str, str, str, str], pods: Mapping[tuple[str, str, str, str], SeriesCounts]
+) -> Counter[str]:
+    """Return the failures of a pod in a service, with those that name no service."""
+    namespace, service, pod, node = key
+    of_pod = pods.get((namespace, "", pod, node)) if service and pod else None
+    return pods[key].failures + (of_pod.failures if of_pod else Counter())
+
+
+def _failing_pod(
+    key: tuple[str, str, str, str], minutes: tuple[int, ...], series: SeriesCounts, failures: Counter[str]
+) -> FailingPod:
     kinds: defaultdict[tuple[str, str, str], Counter[str]] = defaultdict(Counter)
     outcomes = Counter[str]()
     for error, count in series.errors.items():
@@ -161,7 +180,7 @@ def _failing_pod(key: tuple[str, str, str, str], minutes: tuple[int, ...], serie
         errors=series.errors.total(),
         hidden=_hidden(outcomes),
         by_code=tuple(by_code),
-        failures={str(reason): count for reason, count in series.failures.most_common()},
+        failures={str(reason): count for reason, count in failures.most_common()},
     )
 
 

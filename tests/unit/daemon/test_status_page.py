@@ -24,7 +24,8 @@ from enricher.daemon.status.model import (
     untried_requests,
 )
 from enricher.daemon.status.page import HEADERS, MAX_CODES, MAX_TEXT, render, sparkline
-from enricher.endpoints.slices import Service
+from enricher.endpoints.attribution import Attribution
+from enricher.endpoints.slices import Owner, Service
 from enricher.metrics.counters import Metrics, PodSeries
 from enricher.timestamps import SECOND
 from tests.support.statuses import FAILING, OUT_OF_SYNC, POD, QUIET, UNTRIED
@@ -250,6 +251,26 @@ def test_failing_pods_are_built_from_their_series():
         ErrorCount("502", "http", "proxy", 4, 3),
     )
     assert result.failures == {"refused": 2}
+
+
+def test_failures_that_name_no_service_are_shown_with_each_of_the_pods_services():
+    metrics = Metrics()
+    owner = Owner("shop", "web-1", "uid", "node-1")
+    for name, reason, number in [("web", "refused", 1), ("api", "timed_out", 2), (None, "refused", 3)]:
+        service = Service("shop", name) if name else None
+        for _ in range(number):
+            metrics.count_failure(Attribution("exact", owner, service), reason)
+    metrics.count_failure(Attribution("exact", owner._replace(pod="web-2"), None), "tls")
+    metrics.count_failure(Attribution("unknown", None, None), "other")
+    keys = [("shop", service, pod, "node-1") for service, pod in [("web", "web-1"), ("api", "web-1"), ("", "web-1")]]
+    failing = failing_pods(dict.fromkeys([*keys, ("", "", "", "")], (1,)), metrics.pods)
+    assert [pod.failures for pod in failing] == [
+        {"refused": 4},
+        {"refused": 3, "timed_out": 2},
+        {"refused": 3},
+        {"other": 1},
+    ]
+    assert metrics.pods[keys[0]].failures == {"refused": 1}, "the page changed what it shows"
 
 
 def test_of_many_logs_those_in_trouble_and_furthest_behind_are_listed():
