@@ -44,6 +44,17 @@ class Origin(StrEnum):
     NONE = ""
 
 
+class Outcome(StrEnum):
+    """What the client got of a request with a failed attempt."""
+
+    HIDDEN = "hidden"
+    """A good answer, from a later attempt or by another way."""
+    SEEN = "seen"
+    """A failure, or nothing."""
+    UNKNOWN = "unknown"
+    """The log does not tell."""
+
+
 class Reason(StrEnum):
     """Why the proxy could not complete an attempt; NONE where no log says so."""
 

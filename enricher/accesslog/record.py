@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from enricher.timestamps import SECOND, parse_decimal_seconds
-from enricher.vocabulary import Origin, Reason
+from enricher.vocabulary import Origin, Outcome, Reason
 
 LIST_SEPARATOR = re.compile(rb", | : ")
 """What stands between two elements of an upstream list."""
@@ -75,12 +75,16 @@ class ErrorLabels(NamedTuple):
     """Who made the answer, see enricher.vocabulary.Origin."""
     protocol: str = "http"
     """Which protocol the code belongs to: `http` or `grpc`."""
+    outcome: str = Outcome.UNKNOWN
+    """Whether the client saw the failure, see enricher.vocabulary.Outcome."""
 
     @classmethod
-    def from_attempt(cls, attempt: Attempt, *, retried: bool, origin: str) -> "ErrorLabels":
+    def from_attempt(
+        cls, attempt: Attempt, *, retried: bool, origin: str, outcome: str = Outcome.UNKNOWN
+    ) -> "ErrorLabels":
         """Return the labels of a failed attempt."""
         code, protocol = (attempt.grpc_status, "grpc") if attempt.grpc_failed else (str(attempt.status), "http")
-        return cls(code, "true" if retried else "false", origin, protocol)
+        return cls(code, "true" if retried else "false", origin, protocol, outcome)
 
 
 @dataclass(slots=True)
