@@ -55,6 +55,16 @@ class Outcome(StrEnum):
     """The log does not tell."""
 
 
+class RequestReason(StrEnum):
+    """Why the proxy tried nobody for a request that failed; NONE for all other requests."""
+
+    NO_ENDPOINTS = "no_endpoints"
+    """No pod of the service was ready, as far as the history knows."""
+    NOT_TRIED = "not_tried"
+    """Some pod was ready, or nothing is known of the service."""
+    NONE = ""
+
+
 class Reason(StrEnum):
     """Why the proxy could not complete an attempt; NONE where no log says so."""
 

@@ -11,7 +11,7 @@ slice, or that vanishes and comes back with the same uid while no other pod took
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -69,7 +69,7 @@ class History:
         self._tenures: dict[str, list[Tenure]] = {}
         self._members: dict[Service, dict[Tenure, None]] = {}
         self._slices: dict[tuple[str, str], SliceTenures] = {}
-        self._services: Counter[Service] = Counter()
+        self._services: dict[Service, int] = {}
         """How many slices each service has, also those that name no endpoint."""
         self._ended: deque[tuple[int, Tenure]] = deque()
         self.has_bookmarks = False
@@ -165,11 +165,17 @@ class History:
         else:
             self._slices.pop(key, None)
         if service != old_service:
-            self._services.update((service,))
-            self._services.subtract((old_service,))
-            if self._services[old_service] <= 0:
-                del self._services[old_service]
-            self._notify("")
+            self._move_slice(old_service, service)
+
+    def _move_slice(self, old: Service, new: Service) -> None:
+        """Account for a slice that is of another service than before, or of none."""
+        if new != NO_SERVICE:
+            self._services[new] = self._services.get(new, 0) + 1
+        if old != NO_SERVICE:
+            self._services[old] -= 1
+            if not self._services[old]:
+                del self._services[old]
+        self._notify("")
 
     def _add_to_slice(self, endpoint: Endpoint, service: Service, at: int, earliest: int) -> Tenure | None:
         """Return the tenure of an endpoint that one more slice names: the one that goes on, else a new one.
@@ -264,7 +270,7 @@ class History:
 
     def has_service(self, service: Service) -> bool:
         """Return whether a slice names the service, or any tenure is or was in it."""
-        return service in self._members or self._services[service] > 0
+        return service in self._members or service in self._services
 
     # --- over a restart ----------------------------------------------------------------------------------------
 
@@ -294,7 +300,9 @@ class History:
         except (KeyError, IndexError, TypeError, ValueError) as error:
             raise ValueError(f"not a saved history: {error!r}") from error
         self._slices = slices
-        self._services = Counter(service for service, _ in slices.values())
+        for service, _ in slices.values():
+            if service != NO_SERVICE:
+                self._services[service] = self._services.get(service, 0) + 1
         for tenure in tenures:
             self._tenures.setdefault(tenure.ip, []).append(tenure)
             for service in tenure.services:
