@@ -312,6 +312,8 @@ class AttributedColumns:
             duration=derived.durations.at(columns, row),
             upstream_name=derived.upstream_names.at(columns, row),
             client=facts.parse_client(decode_text(client)),
+            status=derived.statuses.at(columns, row),
+            route=derived.routes.at(columns, row),
         )
 
     def stamp_at(self, row: int) -> int | None:
