@@ -352,6 +352,8 @@ class AttributedColumns:
             status=derived.statuses.at(columns, row),
             route=derived.routes.at(columns, row),
             client=facts.parse_client(decode_text(client)),
+            status=derived.statuses.at(columns, row),
+            route=derived.routes.at(columns, row),
         )
 
     def stamp_at(self, row: int) -> int | None:

@@ -161,6 +161,8 @@ class LayoutFacts:
         self.times = DerivedColumn(layout, facts.end, lambda end: dump_time(end[0]))
         self.statuses, self.routes = DerivedColumn(layout, facts.status), DerivedColumn(layout, facts.route)
         self.upstream_names = DerivedColumn(layout, facts.upstream_name)
+        self.statuses = DerivedColumn(layout, facts.status)
+        self.routes = DerivedColumn(layout, facts.route)
         self.client = layout.place(facts.client)
         self.attempts = [layout.place(name) for name in facts.attempts.variables] if facts.attempts else []
         self.key = [layout.place(name) for name in (*facts.addr.variables, *facts.upstream_name.variables)]
