@@ -272,6 +272,10 @@ class History:
         """Return whether a slice names the service, or any tenure is or was in it."""
         return service in self._members or service in self._services
 
+    def has_namespace(self, namespace: str) -> bool:
+        """Return whether any service in the history is of the namespace."""
+        return any(service.namespace == namespace for service in (*self._members, *self._services))
+
     # --- over a restart ----------------------------------------------------------------------------------------
 
     def dump(self) -> SavedHistory:

@@ -16,13 +16,20 @@ class Gap(NamedTuple):
     end: int
 
 
+_ALWAYS = Gap(BEGINNING, FOREVER)
+
+
 def ready_gaps(pods: History, service: Service) -> list[Gap]:
     """Return the times in which no pod of a service was ready, oldest first.
 
-    There is none if the history does not know the service, or if it does not know when its slices were read.
+    There is none if the history does not know the service. If its slices were read at an unknown time, all times are
+    alike.
     """
-    if pods.is_snapshot or not pods.has_service(service):
+    if not pods.has_service(service):
         return []
+    if pods.is_snapshot:
+        members = pods.tenures_of_service(service)
+        return [] if any(tenure.is_ready and tenure.until == FOREVER for tenure in members) else [_ALWAYS]
     times = sorted(
         (max(begin, stay.since), min(end, stay.until))
         for tenure in pods.tenures_of_service(service)
@@ -41,12 +48,14 @@ def ready_gaps(pods: History, service: Service) -> list[Gap]:
     return gaps
 
 
-def gap_during(gaps: list[Gap], window: Window, certain_until: int) -> Gap | None:
-    """Return the gap in which a request came for which the proxy had nobody; None if somebody was ready.
+def gap_during(gaps: list[Gap], window: Window | None, certain_until: int) -> Gap | None:
+    """Return the gap in which a request came for which the proxy had nobody; None if somebody may have been ready.
 
-    A proxy may learn of a change a little earlier or later than the watch does. The watch is certain to have reported
-    everything before `certain_until` (ns).
+    Without a window, the request may have come at any time. A proxy may learn of a change a little earlier or later
+    than the watch does. The watch is certain to have reported everything before `certain_until` (ns).
     """
+    if window is None:
+        return _ALWAYS if gaps == [_ALWAYS] and certain_until == FOREVER else None
     if window.end_latest >= certain_until:
         return None
     earliest, latest = window.end_earliest - WATCH_LAG, window.end_latest + WATCH_LAG

@@ -124,7 +124,8 @@ class AttemptLists:
         for row, numbers_of_line in zip(self.rows, self._numbers(), strict=True):
             attempts, last, outcome = list[ListedAttempt](), numbers_of_line[-1], Outcome.UNKNOWN
             if last_attempt := results[last].attempt:
-                outcome = client_outcome(requests[row].status, last_attempt)
+                status = requests[row].status if facts.has_status else last_attempt.status
+                outcome = client_outcome(status, last_attempt)
             for n in numbers_of_line if addresses[numbers_of_line[0]] else ():
                 owner, result, length = row_owners[n], results[n], lengths[n]
                 if owner is None:

@@ -238,29 +238,35 @@ class AttributedColumns:
         ):
             owner_times.append(time)
             owner_requests.append(request)
-        for row in self._failed - self._unordinary:
-            if row < rows:
-                owner, (error, _) = self._ordinary_owners[row].cached, self._failure(row)
-                if error:
-                    owner.errors[error] = owner.errors.get(error, 0) + 1
+        for row, (error, _) in self._failures.items():
+            if row < rows and error:
+                errors = self._ordinary_owners[row].cached.errors
+                errors[error] = errors.get(error, 0) + 1
         for row, attempts in self._listed.items():
             if row < rows:
                 self._count_listed(row, attempts, counts)
         self._count_edges(rows, counts)
         return rows - sum(row < rows for row in self._particular)
 
-    def _failure(self, row: int) -> Failure:
-        """Return what is to be counted and written out of an ordinary line's attempt because it failed."""
-        result = self._results[row]
-        outcome = client_outcome(self._requests[row].status, cast(Attempt, result.attempt))
-        return result.failure(retried=False, has_body=True, outcome=outcome)
+    @cached_property
+    def _failures(self) -> dict[int, Failure]:
+        """Return what is to be counted and written out of the attempts of ordinary lines because they failed."""
+        failures = {}
+        for row in self._failed - self._unordinary:
+            result = self._results[row]
+            outcome = client_outcome(self._requests[row].status, cast(Attempt, result.attempt))
+            failures[row] = result.failure(retried=False, has_body=True, outcome=outcome)
+        return failures
 
     def _count_listed(self, row: int, attempts: Sequence[ListedAttempt], counts: Any) -> None:
         for attempt in attempts:
             attempt.add_to(counts)
         request = self._requests[row]
         if attempts:
-            attempts[-1].owner.requests.append(request)
+            last = attempts[-1]
+            if not self._facts.has_status and last.result.attempt:
+                request = RequestLabels(last.result.attempt.status, request.route)
+            last.owner.requests.append(request)
         else:
             service, reason, _ = self._without_attempt[row]
             counts.count_requests(service, request.code, reason=reason, route=request.route)
@@ -285,10 +291,10 @@ class AttributedColumns:
         columns, facts = self.columns, self._facts
         owners: Any = self._ordinary_owners
         endings: Any = map(itemgetter(0), owners)
-        if failed := self._failed - self._unordinary:
+        if self._failures:
             endings = list(endings)
-            for row in failed:
-                endings[row] = owners[row].cached.ending_with(self._failure(row)[1])
+            for row, (_, particulars) in self._failures.items():
+                endings[row] = owners[row].cached.ending_with(particulars)
         clients: Any = repeat(b"")
         if self._clients:
             clients = [b""] * self._size
@@ -342,18 +348,23 @@ class AttributedColumns:
             return make_record(facts, columns.raw_record(row), fields)
         end, end_uncertainty = derived.ends.at(columns, row)
         client = b"" if derived.client is None else columns.raw[derived.client][row]
+        attempts = facts.attempts.derive(
+            *[b"" if place is None else columns.raw[place][row] for place in derived.attempts]
+        )
+        request: RequestLabels = derived.requests.at(columns, row)
+        status = request.status
+        if not derived.has_status:
+            status = attempts[-1].status if attempts else None
         return Record(
             fields,
-            facts.attempts.derive(*[b"" if place is None else columns.raw[place][row] for place in derived.attempts]),
+            attempts,
             end=end,
             end_uncertainty=end_uncertainty,
             duration=derived.durations.at(columns, row),
             upstream_name=derived.upstream_names.at(columns, row),
-            status=derived.statuses.at(columns, row),
-            route=derived.routes.at(columns, row),
             client=facts.parse_client(decode_text(client)),
-            status=derived.statuses.at(columns, row),
-            route=derived.routes.at(columns, row),
+            status=status,
+            route=request.route,
         )
 
     def stamp_at(self, row: int) -> int | None:

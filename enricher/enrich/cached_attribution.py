@@ -6,8 +6,8 @@ from enricher.accesslog.record import ErrorLabels
 from enricher.endpoints.attribution import Attribution
 from enricher.endpoints.slices import Service
 from enricher.endpoints.tenure import BEGINNING, FOREVER
-from enricher.enrich.requests import RequestLabels
 from enricher.enrich.output import attribution_fragments, dump_text
+from enricher.enrich.requests import RequestLabels
 
 ALWAYS = (2 * BEGINNING, 2 * FOREVER)
 """A period that contains all times."""

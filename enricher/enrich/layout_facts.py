@@ -10,8 +10,8 @@ from enricher.accesslog.columns import Columns, Layout, Memo
 from enricher.accesslog.dialect import Fact
 from enricher.accesslog.record import Attempt, ErrorLabels
 from enricher.enrich.error_correlation import error_origin
-from enricher.enrich.requests import RequestLabels
 from enricher.enrich.output import attempt_particulars, dump_integer, dump_seconds, dump_time
+from enricher.enrich.requests import RequestLabels
 from enricher.timestamps import MILLISECOND
 from enricher.vocabulary import Outcome, Reason
 
@@ -131,18 +131,21 @@ def all_with_json(column: Iterable[int | None]) -> list[tuple[int | None, bytes]
 
 
 def _request_fact(layout: Layout) -> Fact:
-    """Return the labels of requests as a fact; the outcome of the last attempt counts if there is no status."""
+    """Return the labels of requests as a fact; a layout without the client's status has that of the only attempt."""
     facts = layout.dialect.facts
-    status, route, outcome = facts.status, facts.route, facts.outcome
-    if any(name in layout.names for name in status.variables):
-        outcome = Fact((), lambda: None)
-    ends = len(status.variables), len(status.variables) + len(route.variables)
+    status, route = facts.status, facts.route
+    if not any(name in layout.names for name in status.variables):
+        status = Fact(facts.outcome.variables, lambda *raw: _status_of(facts.outcome.derive(*raw)))
+    width = len(status.variables)
 
     def derive(*raw: bytes) -> RequestLabels:
-        last = outcome.derive(*raw[ends[1] :])
-        return RequestLabels(status.derive(*raw[: ends[0]]), route.derive(*raw[ends[0] : ends[1]]), last)
+        return RequestLabels(status.derive(*raw[:width]), route.derive(*raw[width:]))
 
-    return Fact((*status.variables, *route.variables, *outcome.variables), derive)
+    return Fact((*status.variables, *route.variables), derive)
+
+
+def _status_of(attempt: Attempt | None) -> int | None:
+    return attempt.status if attempt else None
 
 
 class LayoutFacts:
@@ -153,16 +156,14 @@ class LayoutFacts:
         self.outcomes = DerivedColumn(layout, facts.outcome, AttemptResult)
         self.response_times = DerivedColumn(layout, facts.response_time, with_json, all_with_json)
         self.requests = DerivedColumn(layout, _request_fact(layout))
+        self.has_status = any(name in layout.names for name in facts.status.variables)
         self.durations = DerivedColumn(layout, facts.duration)
         self.has_duration = any(name in layout.names for name in facts.duration.variables)
         self.has_clock = any(name in layout.names for name, _ in facts.clocks)
         self.has_clock &= self.has_duration or not facts.clock_is_start
         self.ends = DerivedColumn(layout, facts.end)
         self.times = DerivedColumn(layout, facts.end, lambda end: dump_time(end[0]))
-        self.statuses, self.routes = DerivedColumn(layout, facts.status), DerivedColumn(layout, facts.route)
         self.upstream_names = DerivedColumn(layout, facts.upstream_name)
-        self.statuses = DerivedColumn(layout, facts.status)
-        self.routes = DerivedColumn(layout, facts.route)
         self.client = layout.place(facts.client)
         self.attempts = [layout.place(name) for name in facts.attempts.variables] if facts.attempts else []
         self.key = [layout.place(name) for name in (*facts.addr.variables, *facts.upstream_name.variables)]

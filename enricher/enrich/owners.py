@@ -20,6 +20,7 @@ from enricher.endpoints.periods import stable_period
 from enricher.endpoints.readiness import Gap, ready_gaps
 from enricher.endpoints.slices import Service, canonical_ip, split_address
 from enricher.endpoints.tenure import BEGINNING, FOREVER
+from enricher.endpoints.upstream_names import service_of_upstream_name
 from enricher.enrich.cached_attribution import (
     ALWAYS,
     NO_POD,
@@ -29,7 +30,6 @@ from enricher.enrich.cached_attribution import (
     ColumnKey,
     InColumns,
 )
-from enricher.endpoints.upstream_names import service_of_upstream_name
 from enricher.enrich.output import client_fragment
 from enricher.enrich.requests import NoAttempt, no_attempt
 from enricher.vocabulary import Grade

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from enricher.accesslog.record import Attempt, Record
+from enricher.accesslog.record import Attempt
 from enricher.endpoints.attribution import Window
 from enricher.endpoints.readiness import Gap, gap_during
 from enricher.endpoints.slices import Service
@@ -19,11 +19,9 @@ class RequestLabels:
 
     __slots__ = ("code", "route", "status")
 
-    def __init__(self, status: int | None, route: str, last: Attempt | None) -> None:
-        """Take the client's status, or, if the log has none, that of the last attempt."""
+    def __init__(self, status: int | None, route: str) -> None:
         self.status, self.route = status, route
-        code = status if status is not None or last is None else last.status
-        self.code = "" if code is None else str(code)
+        self.code = str(status) if status else ""
 
     @property
     def failed(self) -> bool:
@@ -35,8 +33,8 @@ def client_outcome(status: int | None, last: Attempt) -> Outcome:
     """Return what the client got of a request with a failed attempt, by its status and by the last attempt."""
     if last.grpc_failed:
         return Outcome.SEEN
-    if status is None:
-        return Outcome.SEEN if last.failed else Outcome.HIDDEN
+    if not status:
+        return Outcome.UNKNOWN
     return Outcome.SEEN if status >= 500 or status == CLIENT_CLOSED else Outcome.HIDDEN
 
 
@@ -64,11 +62,6 @@ class NoAttempt(NamedTuple):
     """Since when (ns) none of its pods was ready; None if that is not known, or not the reason."""
 
 
-def request_labels(record: Record) -> RequestLabels:
-    """Return the labels of a record's request."""
-    return RequestLabels(record.status, record.route, record.attempts[-1] if record.attempts else None)
-
-
 def no_attempt(
     service: Service | None, gaps: list[Gap], window: Window | None, certain_until: int, *, failed: bool
 ) -> NoAttempt:
@@ -78,7 +71,7 @@ def no_attempt(
     """
     if not failed:
         return NoAttempt(service)
-    gap = gap_during(gaps, window, certain_until) if window else None
+    gap = gap_during(gaps, window, certain_until)
     if gap is None:
         return NoAttempt(service, RequestReason.NOT_TRIED)
     return NoAttempt(service, RequestReason.NO_ENDPOINTS, gap.begin if gap.begin != BEGINNING else None)

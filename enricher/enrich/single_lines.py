@@ -28,7 +28,7 @@ from enricher.enrich.output import (
 )
 from enricher.enrich.owners import Owners
 from enricher.enrich.parsed_line import ParsedLine, reported_pod
-from enricher.enrich.requests import NoAttempt, client_outcome, is_retried, main_attempt, request_labels
+from enricher.enrich.requests import NoAttempt, RequestLabels, client_outcome, is_retried, main_attempt
 from enricher.enrich.windows import attempt_windows, error_window, request_window
 from enricher.vocabulary import LineKind
 
@@ -170,7 +170,7 @@ class SingleLines:
             return None
         tools.counts.count_line(LineKind.ACCESS)
         attempts = self._count_and_render_attempts(record, owners, windows)
-        request, window = request_labels(record), request_window(record, at)
+        request, window = RequestLabels(record.status, record.route), request_window(record, at)
         client = tools.owners.of_client(record.client, window)
         if owners:
             owner = owners[main_attempt(record.attempts)]
@@ -182,9 +182,7 @@ class SingleLines:
             no_attempt = cast(
                 NoAttempt, tools.owners.without_attempt(record.upstream_name, [window], failed=request.failed)
             )
-            tools.counts.count_requests(
-                no_attempt.service, request.code, reason=no_attempt.reason, route=request.route
-            )
+            tools.counts.count_requests(no_attempt.service, request.code, reason=no_attempt.reason, route=request.route)
             in_line = no_attempt_fragment(no_attempt)
         if tools.count_only:
             return b""

@@ -14,7 +14,7 @@ from enricher.endpoints.slices import NO_SERVICE, Service
 from enricher.kube.watch_status import WatchSummary
 from enricher.metrics.bounded import BoundedTable
 from enricher.timestamps import SECOND
-from enricher.vocabulary import Grade
+from enricher.vocabulary import Grade, Outcome
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds of the response time histogram, in seconds."""
@@ -121,9 +121,12 @@ class Metrics:
         """Count lines of one kind."""
         self.lines[kind] += lines
 
-    def count_attempt(self, attribution: Attribution, attempt: Attempt, *, retried: bool, origin: str) -> None:
-        """Count one attempt, with `retried` if another attempt followed."""
-        errors = {ErrorLabels.from_attempt(attempt, retried=retried, origin=origin): 1} if attempt.failed else {}
+    def count_attempt(
+        self, attribution: Attribution, attempt: Attempt, *, retried: bool, origin: str, outcome: str = Outcome.UNKNOWN
+    ) -> None:
+        """Count one attempt, with `retried` if another attempt followed; `outcome` is what the client got."""
+        labels = ErrorLabels.from_attempt(attempt, retried=retried, origin=origin, outcome=outcome)
+        errors = {labels: 1} if attempt.failed else {}
         self.count_attempts(attribution, [attempt.response_time], errors)
 
     def count_attempts(

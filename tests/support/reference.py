@@ -219,20 +219,16 @@ class ReferenceEnricher:
         """Return the fields of a request by the attempt that stands for it, and count it as its client saw it."""
         status = record.status
         if record.attempts:
-            if status is None:
-                status = record.attempts[-1].status
             main = main_attempt(record.attempts)
             service = service_of_attribution(histories, record.attempts[main].addr, attributions[main])
-            self.counts.count_requests(service, "" if status is None else str(status), route=record.route)
+            self.counts.count_requests(service, str(status) if status else "", route=record.route)
             return attribution_fields(attributions[main], uid=False)
         failed = status is not None and status >= 500
         service = service_of_upstream_name(histories.pods, record.upstream_name)
         gaps = ready_gaps(histories.pods, service) if service else []
         window = request_window(record, parsed.at)
         request = no_attempt(service, gaps, window, histories.pods.certain_until, failed=failed)
-        self.counts.count_requests(
-            service, "" if status is None else str(status), reason=request.reason, route=record.route
-        )
+        self.counts.count_requests(service, str(status) if status else "", reason=request.reason, route=record.route)
         fields: dict[str, Any] = {"namespace": service.namespace, "service": service.name} if service else {}
         if request.reason:
             fields |= {"origin": "proxy", "reason": request.reason}

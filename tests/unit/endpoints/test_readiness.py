@@ -1,5 +1,7 @@
 """When no pod of a service was ready: the reason of requests for which a proxy had nobody to try."""
 
+import itertools
+
 import orjson
 import pytest
 from hypothesis import given, settings
@@ -35,10 +37,10 @@ def test_gaps_are_where_nobody_is_ready(restored: bool, steps: list[list[str]]) 
     """Each second, each pod is in some state; one that terminates never recovers."""
     t, ready = Timeline(), list[bool]()
     terminating = set[int]()
-    for second, states in enumerate(steps):
-        terminating |= {number for number, state in enumerate(states) if state == "terminating"}
-        terminating -= {number for number, state in enumerate(states) if state == "gone"}
-        states = ["terminating" if number in terminating else state for number, state in enumerate(states)]
+    for second, step_states in enumerate(steps):
+        terminating |= {number for number, state in enumerate(step_states) if state == "terminating"}
+        terminating -= {number for number, state in enumerate(step_states) if state == "gone"}
+        states = ["terminating" if number in terminating else state for number, state in enumerate(step_states)]
         endpoints = [endpoint(number, state) for number, state in enumerate(states) if state != "gone"]
         # A pod that comes back is another one.
         for obj in endpoints:
@@ -52,7 +54,7 @@ def test_gaps_are_where_nobody_is_ready(restored: bool, steps: list[list[str]]) 
     found = gaps(t)
     for second, is_ready in enumerate(ready):
         assert any(begin <= second + 0.5 < end for begin, end in found) != is_ready, (second, found, ready)
-    assert all(before[1] < after[0] for before, after in zip(found, found[1:], strict=False))
+    assert all(before[1] < after[0] for before, after in itertools.pairwise(found))
 
 
 def test_a_service_that_never_had_a_pod() -> None:
@@ -84,11 +86,21 @@ def test_changes_without_end_are_bounded() -> None:
     assert gaps(t)[-2:] == [(44, 45), (46, 47)]
 
 
-def test_of_a_snapshot_nothing_is_said() -> None:
+def test_of_a_snapshot_all_times_are_alike() -> None:
     t = Timeline()
-    t.put(0, slice_("w"))
+    t.put(0, slice_("w", endpoint(1, "not ready")))
     t.history.is_snapshot = True
+    assert gaps(t) == [(float("-inf"), float("inf"))]
+    t.put(0, slice_("w", endpoint(1, "ready")))
     assert gaps(t) == []
+
+
+def test_without_a_time_nobody_must_ever_have_been_ready() -> None:
+    always = Gap(BEGINNING, FOREVER)
+    assert gap_during([always], None, FOREVER) == always
+    assert gap_during([always], None, ns(5)) is None
+    assert gap_during([Gap(BEGINNING, ns(5))], None, FOREVER) is None
+    assert gap_during([], None, FOREVER) is None
 
 
 @pytest.mark.parametrize(
