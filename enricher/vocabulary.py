@@ -22,6 +22,10 @@ class Grade(StrEnum):
     """No pod is known to have held the address."""
 
 
+SURE_GRADES = frozenset((Grade.EXACT, Grade.REPORTED))
+"""Grades of attributions that are not guesses."""
+
+
 class LineKind(StrEnum):
     """What a log line was parsed as."""
 

@@ -14,7 +14,7 @@ from enricher.endpoints.slices import NO_SERVICE, Service
 from enricher.kube.watch_status import WatchSummary
 from enricher.metrics.bounded import BoundedTable
 from enricher.timestamps import SECOND
-from enricher.vocabulary import Grade, Outcome
+from enricher.vocabulary import SURE_GRADES, Grade, Outcome
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds of the response time histogram, in seconds."""
@@ -47,6 +47,8 @@ class PodSeries:
     """Counters of one pod as a member of one service."""
 
     requests: int = 0
+    guesses: int = 0
+    """Requests whose attribution is not sure, see enricher.vocabulary.SURE_GRADES."""
     errors: Counter[ErrorLabels] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
     """Attempts that a log gives a reason for, by reason."""
@@ -56,6 +58,20 @@ class PodSeries:
     """Attempts whose response time is known."""
     last_seen: int = 0
     """When the pod was last seen (ns)."""
+
+
+@dataclass(slots=True)
+class ServiceSeries:
+    """Counters of the attempts at one service."""
+
+    attempts: Counter[str] = field(default_factory=Counter)
+    """Attempts by grade."""
+    failed: Counter[str] = field(default_factory=Counter)
+    """Attempts that failed, by grade."""
+    buckets: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS) + 1))
+    """Attempts whose response time is known, by bucket; the last one has no bound."""
+    time: int = 0
+    """Sum of their response times (ns)."""
 
 
 @dataclass(slots=True)
@@ -100,8 +116,8 @@ class Metrics:
         """
         self._clock = clock
         self.pods = BoundedTable[PodKey, PodSeries](max_series, PodSeries, _shared_pods)
-        self.services: dict[tuple[str, str], list[int]] = {}
-        """Attempts by bucket of the response time, for each namespace and service."""
+        self.services: dict[tuple[str, str], ServiceSeries] = {}
+        """Counters by namespace and service; there are no services but those of `pods`."""
         self.edges = BoundedTable[EdgeKey, Edge](MAX_EDGES, Edge, _shared_edges)
         self.requests = BoundedTable[RequestKey, RequestSeries](max_series, RequestSeries, _shared_requests)
         self.lines: Counter[str] = Counter()
@@ -122,12 +138,17 @@ class Metrics:
         self.lines[kind] += lines
 
     def count_attempt(
-        self, attribution: Attribution, attempt: Attempt, *, retried: bool, origin: str, outcome: str = Outcome.UNKNOWN
+        self,
+        attribution: Attribution,
+        attempt: Attempt,
+        *,
+        retried: bool,
+        origin: str,
+        outcome: str = Outcome.UNKNOWN,
     ) -> None:
         """Count one attempt, with `retried` if another attempt followed; `outcome` is what the client got."""
         labels = ErrorLabels.from_attempt(attempt, retried=retried, origin=origin, outcome=outcome)
-        errors = {labels: 1} if attempt.failed else {}
-        self.count_attempts(attribution, [attempt.response_time], errors)
+        self.count_attempts(attribution, [attempt.response_time], {labels: 1} if attempt.failed else {})
 
     def count_attempts(
         self, attribution: Attribution, times: Sequence[int | None], errors: Mapping[ErrorLabels, int]
@@ -141,20 +162,19 @@ class Metrics:
             self.unresolved[attribution.grade] += len(times)
         key, series = self._series(attribution, len(times))
         series.requests += len(times)
+        series.guesses += len(times) if attribution.grade not in SURE_GRADES else 0
         for error, number in errors.items():
             series.errors[error] += number
+        service = self.services.setdefault(key[:2], ServiceSeries())
+        service.attempts[attribution.grade] += len(times)
+        if errors:
+            service.failed[attribution.grade] += sum(errors.values())
         if logged_times := sorted([time for time in times if time is not None]):
+            total = sum(logged_times)
             series.timed_attempts += len(logged_times)
-            series.seconds += sum(logged_times) / SECOND
-            buckets = self.services.setdefault(key[:2], [0] * (len(BUCKETS) + 1))
-            counted = 0
-            for bucket, bound in enumerate(_BUCKETS_NS):
-                below = bisect_right(logged_times, bound)
-                buckets[bucket] += below - counted
-                counted = below
-                if counted == len(logged_times):
-                    break
-            buckets[-1] += len(logged_times) - counted
+            series.seconds += total / SECOND
+            service.time += total
+            _add_to_buckets(service.buckets, logged_times)
 
     def count_failure(self, attribution: Attribution, reason: str) -> None:
         """Count one attempt that a log gives a reason for."""
@@ -204,6 +224,18 @@ class Metrics:
         services = {(namespace, service) for namespace, service, _, _ in self.pods}
         for service in self.services.keys() - services:
             del self.services[service]
+
+
+def _add_to_buckets(buckets: list[int], sorted_times: Sequence[int]) -> None:
+    """Count response times (ns) in the first bucket whose bound they do not exceed."""
+    counted = 0
+    for bucket, bound in enumerate(_BUCKETS_NS):
+        below = bisect_right(sorted_times, bound)
+        buckets[bucket] += below - counted
+        counted = below
+        if counted == len(sorted_times):
+            return
+    buckets[-1] += len(sorted_times) - counted
 
 
 def _shared_pods(key: PodKey) -> tuple[PodKey, PodKey]:

@@ -2,11 +2,20 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import accumulate
 from typing import TypeVar
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+    SummaryMetricFamily,
+)
 
 from enricher import __version__
+from enricher.accesslog.record import ErrorLabels
 from enricher.kube.watch_status import WatchSummary
 from enricher.metrics.counters import (
     BUCKETS,
@@ -18,11 +27,15 @@ from enricher.metrics.counters import (
     PodSeries,
     RequestKey,
     RequestSeries,
+    ServiceSeries,
 )
+from enricher.timestamps import SECOND
 
-POD_LABELS = ("namespace", "service", "pod", "node")
+SERVICE_LABELS = ("namespace", "service")
+POD_LABELS = (*SERVICE_LABELS, "pod", "node")
 EDGE_LABELS = ("client_namespace", "client_service", "namespace", "service")
-REQUEST_LABELS = ("namespace", "service", "route", "code", "reason")
+REQUEST_LABELS = (*SERVICE_LABELS, "route", "code", "reason")
+_BOUNDS = (*map(str, BUCKETS), "+Inf")
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -37,7 +50,7 @@ class Collector:
         """Yield all families."""
         yield self._requests(_items(self._metrics.requests))
         yield from self._upstreams(_items(self._metrics.pods))
-        yield self._response_seconds(_items(self._metrics.pods), _items(self._metrics.services))
+        yield from self._services(_items(self._metrics.services))
         yield from self._edges(_items(self._metrics.edges))
         yield from self._daemon_counters()
         yield from self._present_state(self._gauges())
@@ -57,47 +70,55 @@ class Collector:
         errors = CounterMetricFamily(
             "ingress_upstream_errors",
             "Attempts that ended with a 5xx, or with a gRPC status other than OK; "
-            'retried="true" means that another attempt followed.',
-            labels=(*POD_LABELS, "code", "retried", "origin", "protocol"),
+            'outcome="hidden" means that the client got a good answer all the same.',
+            labels=(*POD_LABELS, *ErrorLabels._fields),
         )
         failures = CounterMetricFamily(
             "ingress_upstream_failures",
             "Attempts that the proxy could not complete, by the reason in its log.",
             labels=(*POD_LABELS, "reason"),
         )
+        seconds = SummaryMetricFamily(
+            "ingress_upstream_pod_response_seconds", "Response times of attempts, by pod.", labels=POD_LABELS
+        )
         for key, series in pods:
             if series.requests:  # else only the error log names the pod
                 requests.add_metric(key, series.requests)
+                seconds.add_metric(key, series.timed_attempts, series.seconds)
             for error, count in _items(series.errors):
                 errors.add_metric((*key, *error), count)
             for reason, count in _items(series.failures):
                 failures.add_metric((*key, reason), count)
-        yield from (requests, errors, failures)
+        yield from (requests, errors, failures, seconds)
 
-    def _response_seconds(
-        self, pods: list[tuple[PodKey, PodSeries]], services: list[tuple[tuple[str, str], list[int]]]
-    ) -> Metric:
-        """Return one family: buckets per service, sum and count per pod; a service's are the sums over its pods."""
-        name = "ingress_upstream_response_seconds"
-        family = Metric(name, "Response times of attempts: buckets per service, sum and count per pod.", "histogram")
-        for (namespace, service), counts in services:
-            total = 0
-            for bound, count in zip((*map(str, BUCKETS), "+Inf"), counts, strict=True):
-                total += count
-                labels = {"namespace": namespace, "service": service, "le": bound}
-                family.add_sample(f"{name}_bucket", labels, total)
-        for key, series in pods:
-            family.add_sample(f"{name}_sum", dict(zip(POD_LABELS, key, strict=True)), series.seconds)
-        for key, series in pods:
-            family.add_sample(f"{name}_count", dict(zip(POD_LABELS, key, strict=True)), series.timed_attempts)
-        return family
+    def _services(self, services: list[tuple[tuple[str, str], ServiceSeries]]) -> Iterator[Metric]:
+        seconds = HistogramMetricFamily(
+            "ingress_upstream_response_seconds", "Response times of attempts, by service.", labels=SERVICE_LABELS
+        )
+        labels = (*SERVICE_LABELS, "attribution")
+        attempts = CounterMetricFamily(
+            "ingress_upstream_attempts", "Attempts made at a service, by the grade of their attribution.", labels=labels
+        )
+        failed = CounterMetricFamily(
+            "ingress_upstream_failed_attempts",
+            "Attempts at a service that ended with an error, by the grade of their attribution.",
+            labels=labels,
+        )
+        for key, series in services:
+            for family, by_grade in ((attempts, series.attempts), (failed, series.failed)):
+                for grade, count in _items(by_grade):
+                    family.add_metric((*key, grade), count)
+            counts = accumulate(list(series.buckets))
+            buckets = [(bound, float(count)) for bound, count in zip(_BOUNDS, counts, strict=True)]
+            seconds.add_metric(key, buckets, series.time / SECOND)
+        yield from (attempts, failed, seconds)
 
     def _edges(self, edges: list[tuple[EdgeKey, Edge]]) -> Iterator[Metric]:
         requests = CounterMetricFamily(
-            "enricher_edge_requests", "Requests of one service's pods to another service.", labels=EDGE_LABELS
+            "ingress_edge_requests", "Requests of one service's pods to another service.", labels=EDGE_LABELS
         )
         errors = CounterMetricFamily(
-            "enricher_edge_errors", "Requests between services whose last attempt failed.", labels=EDGE_LABELS
+            "ingress_edge_errors", "Requests between services whose last attempt failed.", labels=EDGE_LABELS
         )
         for key, edge in edges:
             requests.add_metric(key, edge.requests)

@@ -312,7 +312,7 @@ def test_it_is_counted_as_grpcs(ask):
     (line,) = (line for line in text.splitlines() if line.startswith("ingress_upstream_errors_total{"))
     assert 'code="UNAVAILABLE"' in line
     assert 'protocol="grpc"' in line
-    (line,) = (line for line in text.splitlines() if line.startswith("enricher_edge_errors_total{"))
+    (line,) = (line for line in text.splitlines() if line.startswith("ingress_edge_errors_total{"))
     assert all(part in line for part in ('client_namespace="edge"', 'client_service="front"', 'service="web"'))
 
 

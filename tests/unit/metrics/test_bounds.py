@@ -1,12 +1,14 @@
 """What is held grows to its limit and not beyond it, and what is at a limit is still counted right."""
 
+from collections import Counter
+
 import pytest
 
 from enricher.accesslog.record import Attempt
 from enricher.endpoints.attribution import Attribution
 from enricher.endpoints.slices import Owner, Service
 from enricher.metrics import counters
-from enricher.metrics.counters import BUCKETS, EXPIRY, Metrics
+from enricher.metrics.counters import BUCKETS, EXPIRY, Metrics, ServiceSeries
 from enricher.timestamps import SECOND
 
 WEB = Service("shop", "web")
@@ -28,7 +30,8 @@ def test_a_time_at_a_buckets_bound_is_in_that_bucket(bucket, bound):
         metrics.count_attempt(attributed("web-1"), attempt(seconds), retried=False, origin="")
     expected = [0] * (len(BUCKETS) + 1)
     expected[bucket] = expected[bucket + 1] = 1
-    assert metrics.services == {WEB: expected}
+    series = ServiceSeries(Counter(exact=2), Counter(), expected, round((2 * bound + 0.001) * SECOND))
+    assert metrics.services == {WEB: series}
 
 
 @pytest.mark.parametrize(("age", "expired"), [(EXPIRY, False), (EXPIRY + 1, True)])
