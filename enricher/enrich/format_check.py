@@ -23,13 +23,16 @@ nginx writes a few of them for a request, and then its access line.
 """
 ERROR_MINUTES = 5
 """Minutes after which a tenth of ERROR_LINES is enough."""
-_REQUEST = b", client: "
-"""What nginx writes in each error line that is about a request."""
 _KIND = re.compile(rb'"kind":"(access|parse_error)"')
 """The kind in a JSON line; a text that a client chose has its quotes escaped."""
 
 FITS_TEXT = "the latest lines fit the log format"
 """What is reported when a problem is over."""
+
+
+def is_about_a_request(line: Line) -> bool:
+    """Return whether a line of nginx's error log is about a request, and not about nginx itself."""
+    return b", client: " in line.text
 
 
 class FormatCheck:
@@ -74,7 +77,7 @@ class FormatCheck:
         elif self._expects_access_lines and counts.get(LineKind.ERROR):
             if not self._error_lines:
                 self._errors_since = now
-            self._error_lines += sum(_REQUEST in line.text for line in lines)
+            self._error_lines += sum(map(is_about_a_request, lines))
         self._judge(now)
 
     def _add_lines(self, fitting: int, misfits: int, output: Iterable[bytes]) -> None:
