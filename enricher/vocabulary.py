@@ -44,6 +44,27 @@ class Origin(StrEnum):
     NONE = ""
 
 
+class Outcome(StrEnum):
+    """What the client got of a request with a failed attempt."""
+
+    HIDDEN = "hidden"
+    """A good answer, from a later attempt or by another way."""
+    SEEN = "seen"
+    """A failure, or nothing."""
+    UNKNOWN = "unknown"
+    """The log does not tell."""
+
+
+class RequestReason(StrEnum):
+    """Why the proxy tried nobody for a request that failed; NONE for all other requests."""
+
+    NO_ENDPOINTS = "no_endpoints"
+    """No pod of the service was ready, as far as the history knows."""
+    NOT_TRIED = "not_tried"
+    """Some pod was ready, or nothing is known of the service."""
+    NONE = ""
+
+
 class Reason(StrEnum):
     """Why the proxy could not complete an attempt; NONE where no log says so."""
 

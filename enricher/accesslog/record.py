@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from enricher.timestamps import SECOND, parse_decimal_seconds
-from enricher.vocabulary import Origin, Reason
+from enricher.vocabulary import Origin, Outcome, Reason
 
 LIST_SEPARATOR = re.compile(rb", | : ")
 """What stands between two elements of an upstream list."""
@@ -38,6 +38,8 @@ class Attempt(NamedTuple):
     """Why the proxy made the answer; NONE if the line itself does not say so."""
     grpc_status: str = ""
     """The name of the gRPC status; empty if it is not logged."""
+    internal_redirect: bool = False
+    """Whether nginx had left the first group of upstreams: for an error page, or by `X-Accel-Redirect`."""
 
     @property
     def answered(self) -> bool:
@@ -75,12 +77,16 @@ class ErrorLabels(NamedTuple):
     """Who made the answer, see enricher.vocabulary.Origin."""
     protocol: str = "http"
     """Which protocol the code belongs to: `http` or `grpc`."""
+    outcome: str = Outcome.UNKNOWN
+    """Whether the client saw the failure, see enricher.vocabulary.Outcome."""
 
     @classmethod
-    def from_attempt(cls, attempt: Attempt, *, retried: bool, origin: str) -> "ErrorLabels":
+    def from_attempt(
+        cls, attempt: Attempt, *, retried: bool, origin: str, outcome: str = Outcome.UNKNOWN
+    ) -> "ErrorLabels":
         """Return the labels of a failed attempt."""
         code, protocol = (attempt.grpc_status, "grpc") if attempt.grpc_failed else (str(attempt.status), "http")
-        return cls(code, "true" if retried else "false", origin, protocol)
+        return cls(code, "true" if retried else "false", origin, protocol, outcome)
 
 
 @dataclass(slots=True)
@@ -98,6 +104,10 @@ class Record:
     """The group of upstreams that was asked, `<namespace>-<service>-<port>`, as ingress-nginx calls it."""
     client: str = ""
     """The client's IP address, or what the proxy wrote in its place."""
+    status: int | None = None
+    """The HTTP status that the client got; None if there was none, or if the format does not have it."""
+    route: str = ""
+    """The route that the proxy chose, by its name in the line; empty if the line names none."""
 
 
 def parse_attempts(addr: bytes, status: bytes, time: bytes, length: bytes, header_time: bytes = b"") -> list[Attempt]:
@@ -107,7 +117,8 @@ def parse_attempts(addr: bytes, status: bytes, time: bytes, length: bytes, heade
     """
     addrs = split_upstream_list(addr)
     statuses, times, lengths, header_times = map(split_upstream_list, (status, time, length, header_time))
-    if len(addrs) == len(statuses) == len(times) == len(lengths) and not header_time:
+    first_group = addr.partition(b" : ")[0].count(b", ") + 1
+    if len(addrs) == len(statuses) == len(times) == len(lengths) == first_group and not header_time:
         return [
             Attempt(
                 element[0].decode("utf-8", "backslashreplace"),
@@ -125,6 +136,7 @@ def parse_attempts(addr: bytes, status: bytes, time: bytes, length: bytes, heade
             parse_decimal_seconds(_element(times, n)),
             parse_integer(_element(lengths, n)),
             _element(header_times, n) != b"-" if header_time else None,
+            internal_redirect=n >= first_group,
         )
         for n, element in enumerate(addrs)
         if element  # a state without a peer leaves its place empty
@@ -136,6 +148,11 @@ def split_upstream_list(text: bytes) -> list[bytes]:
     if text in {b"", b"-"}:
         return []
     return LIST_SEPARATOR.split(text) if b" : " in text else text.split(b", ")
+
+
+def parse_status(text: bytes) -> int | None:
+    """Return the status that a client got; None for 0, -1 or `-`, which stand for none."""
+    return parse_integer(text, max_digits=9) or None
 
 
 def parse_integer(text: bytes, max_digits: int = 18) -> int | None:

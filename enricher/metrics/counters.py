@@ -1,5 +1,6 @@
-"""The counters of attempts, lines and problems, and how long a series lives."""
+"""The counters of attempts, requests, lines and problems, and how long a series lives."""
 
+import re
 import time
 from bisect import bisect_right
 from collections import Counter
@@ -11,6 +12,7 @@ from enricher.accesslog.record import Attempt, ErrorLabels
 from enricher.endpoints.attribution import Attribution
 from enricher.endpoints.slices import NO_SERVICE, Service
 from enricher.kube.watch_status import WatchSummary
+from enricher.metrics.bounded import BoundedTable
 from enricher.timestamps import SECOND
 from enricher.vocabulary import Grade
 
@@ -19,19 +21,25 @@ BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _BUCKETS_NS = [int(bound * SECOND) for bound in BUCKETS]
 EXPIRY = 3600 * SECOND
 """Ns for which a series is kept after its pod was last seen, in a slice or in a log line."""
-OVERFLOW = ("", "", "overflow", "")
-"""Key under which pods beyond the limit are counted together."""
+OVERFLOW = "overflow"
+"""Name that stands for the pods, routes or services beyond the limit, which are counted together."""
+OVERFLOW_SERVICE = Service("", OVERFLOW)
+"""Service under which the services beyond the limit are counted together."""
 PROBLEMS = ("log", "missed_file", "truncation", "endpoints", "state", "own_log")
 """Kinds of recovered errors; each has its series from the start, since a rate needs the 0 before the first."""
 MAX_EDGES = 10_000
 """Largest number of pairs of services that are counted separately."""
-OVERFLOW_EDGE = ("", "overflow", "", "overflow")
-"""Key under which pairs beyond the limit are counted together."""
+_COUNTED_CODES = re.compile(r"[1-5][0-9][0-9]|[A-Z_]*")
+"""Codes that have series of their own: a status of HTTP, the name of one of gRPC, and nothing."""
+OTHER_CODE = "other"
+"""Code under which requests with any other status are counted."""
 
 PodKey = tuple[str, str, str, str]
 """Namespace, service, pod and node."""
 EdgeKey = tuple[str, str, str, str]
 """Namespace and service of the client, then of the service that it called."""
+RequestKey = tuple[str, str, str, str, str]
+"""Namespace, service, route, code and reason."""
 
 
 @dataclass(slots=True)
@@ -61,6 +69,15 @@ class Edge:
 
 
 @dataclass(slots=True)
+class RequestSeries:
+    """The number of requests that clients saw end in one way."""
+
+    requests: int = 0
+    last_seen: int = 0
+    """When the last request was counted (ns)."""
+
+
+@dataclass(slots=True)
 class Gauges:
     """The state of the daemon at one moment."""
 
@@ -77,12 +94,16 @@ class Metrics:
     """Counters of attempts per pod, and of the daemon's own work."""
 
     def __init__(self, clock: Callable[[], int] = time.time_ns, *, max_series: float = inf) -> None:
-        """Count at most `max_series` pods (as members of services) separately; `clock` returns ns since the epoch."""
-        self._clock, self._max_series = clock, max_series
-        self.pods: dict[PodKey, PodSeries] = {}
+        """Count at most `max_series` pods (as members of services) separately, and as many series of requests.
+
+        `clock` returns ns since the epoch.
+        """
+        self._clock = clock
+        self.pods = BoundedTable[PodKey, PodSeries](max_series, PodSeries, _shared_pods)
         self.services: dict[tuple[str, str], list[int]] = {}
         """Attempts by bucket of the response time, for each namespace and service."""
-        self.edges: dict[EdgeKey, Edge] = {}
+        self.edges = BoundedTable[EdgeKey, Edge](MAX_EDGES, Edge, _shared_edges)
+        self.requests = BoundedTable[RequestKey, RequestSeries](max_series, RequestSeries, _shared_requests)
         self.lines: Counter[str] = Counter()
         """Lines by LineKind."""
         self.grades: Counter[str] = Counter(dict.fromkeys(Grade, 0))
@@ -92,7 +113,7 @@ class Metrics:
         self.bytes_read = 0
         self.bytes_written = 0
         self.overflowed = 0
-        """Attempts and failures that were counted under OVERFLOW."""
+        """Attempts, failures and requests that were counted under OVERFLOW, as a pod or as a route."""
         self.problems = Counter(dict.fromkeys(PROBLEMS, 0))
         """Recovered errors, by kind."""
 
@@ -138,42 +159,61 @@ class Metrics:
 
     def count_edge(self, client: Service | None, service: Service | None, *, failed: bool, requests: int = 1) -> None:
         """Count requests of pods of the service `client`, all failed or none."""
-        key = (*(client or NO_SERVICE), *(service or NO_SERVICE))
-        if key not in self.edges and len(self.edges) >= MAX_EDGES:
-            key = OVERFLOW_EDGE
-        edge = self.edges.get(key) or self.edges.setdefault(key, Edge())
+        _, edge = self.edges.find((*(client or NO_SERVICE), *(service or NO_SERVICE)), self._clock())
         edge.requests += requests
         edge.errors += requests * failed
-        edge.last_seen = self._clock()
+
+    def count_requests(
+        self, service: Service | None, code: str, *, reason: str = "", route: str = "", requests: int = 1
+    ) -> None:
+        """Count requests as clients saw them.
+
+        `service` is the one that the line names, `code` the status that the client got (empty if the log does not have
+        it) and `reason` why no pod was tried; it is empty if one was, or if that is not a failure.
+        """
+        counted_code = code if _COUNTED_CODES.fullmatch(code) else OTHER_CODE
+        key, series = self.requests.find((*(service or NO_SERVICE), route, counted_code, reason), self._clock())
+        series.requests += requests
+        if self.requests.is_shared(key):
+            self.overflowed += requests
 
     def errors_by_pod(self) -> dict[PodKey, int]:
         """Return the number of failed attempts of each pod that had any."""
         return {key: series.errors.total() for key, series in self.pods.items() if series.errors}
 
     def _series(self, attribution: Attribution, attempts: int = 1) -> tuple[PodKey, PodSeries]:
-        key = _pod_key(attribution)
-        series = self.pods.get(key)
-        if series is None:
-            if len(self.pods) >= self._max_series:
-                key = OVERFLOW
-                self.overflowed += attempts
-            series = self.pods.setdefault(key, PodSeries())
-        series.last_seen = self._clock()
+        key, series = self.pods.find(_pod_key(attribution), self._clock())
+        if self.pods.is_shared(key):
+            self.overflowed += attempts
         return key, series
 
     def expire(self, live_pods: set[tuple[str, str]]) -> None:
-        """Drop the series of pods that are not among `live_pods` (namespace, pod) and were not seen for EXPIRY."""
+        """Drop the series of pods that are not among `live_pods` (namespace, pod) and were not seen for EXPIRY.
+
+        Drop those of requests and of edges for which none was counted for EXPIRY.
+        """
         now = self._clock()
-        for key, series in list(self.pods.items()):
+        for key, series in self.pods.items():
             if (key[0], key[2]) in live_pods:
                 series.last_seen = now
-            elif now - series.last_seen > EXPIRY:
-                del self.pods[key]
-        for key in [key for key, edge in self.edges.items() if now - edge.last_seen > EXPIRY]:
-            del self.edges[key]
+        for table in (self.pods, self.edges, self.requests):
+            table.expire(now - EXPIRY)
         services = {(namespace, service) for namespace, service, _, _ in self.pods}
         for service in self.services.keys() - services:
             del self.services[service]
+
+
+def _shared_pods(key: PodKey) -> tuple[PodKey, PodKey]:
+    return (*key[:2], OVERFLOW, ""), (*OVERFLOW_SERVICE, OVERFLOW, "")
+
+
+def _shared_edges(key: EdgeKey) -> tuple[EdgeKey, EdgeKey]:
+    return (*OVERFLOW_SERVICE, *key[2:]), (*OVERFLOW_SERVICE, *OVERFLOW_SERVICE)
+
+
+def _shared_requests(key: RequestKey) -> tuple[RequestKey, RequestKey]:
+    namespace, service, _, code, reason = key
+    return (namespace, service, OVERFLOW, code, reason), (*OVERFLOW_SERVICE, OVERFLOW, code, reason)
 
 
 def _pod_key(attribution: Attribution) -> PodKey:

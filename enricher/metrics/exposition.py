@@ -8,10 +8,21 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 
 from enricher import __version__
 from enricher.kube.watch_status import WatchSummary
-from enricher.metrics.counters import BUCKETS, Edge, EdgeKey, Gauges, Metrics, PodKey, PodSeries
+from enricher.metrics.counters import (
+    BUCKETS,
+    Edge,
+    EdgeKey,
+    Gauges,
+    Metrics,
+    PodKey,
+    PodSeries,
+    RequestKey,
+    RequestSeries,
+)
 
 POD_LABELS = ("namespace", "service", "pod", "node")
 EDGE_LABELS = ("client_namespace", "client_service", "namespace", "service")
+REQUEST_LABELS = ("namespace", "service", "route", "code", "reason")
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -24,11 +35,22 @@ class Collector:
 
     def collect(self) -> Iterator[Metric]:
         """Yield all families."""
+        yield self._requests(_items(self._metrics.requests))
         yield from self._upstreams(_items(self._metrics.pods))
         yield self._response_seconds(_items(self._metrics.pods), _items(self._metrics.services))
         yield from self._edges(_items(self._metrics.edges))
         yield from self._daemon_counters()
         yield from self._present_state(self._gauges())
+
+    def _requests(self, requests: list[tuple[RequestKey, RequestSeries]]) -> Metric:
+        family = CounterMetricFamily(
+            "ingress_requests",
+            "Requests, by the status that the client got; `reason` is why no pod was tried for one that failed.",
+            labels=REQUEST_LABELS,
+        )
+        for key, series in requests:
+            family.add_metric(key, series.requests)
+        return family
 
     def _upstreams(self, pods: list[tuple[PodKey, PodSeries]]) -> Iterator[Metric]:
         requests = CounterMetricFamily("ingress_upstream_requests", "Attempts made at a pod.", labels=POD_LABELS)
@@ -95,7 +117,9 @@ class Collector:
             _items(metrics.unresolved),
         )
         yield CounterMetricFamily(
-            "enricher_overflowed", 'Attempts and failures counted under pod="overflow".', value=metrics.overflowed
+            "enricher_overflowed",
+            'Attempts, failures and requests counted under pod="overflow" or route="overflow".',
+            value=metrics.overflowed,
         )
         yield CounterMetricFamily("enricher_read_bytes", "Bytes read from logs.", value=metrics.bytes_read)
         yield CounterMetricFamily("enricher_written_bytes", "Bytes written to stdout.", value=metrics.bytes_written)

@@ -1,5 +1,7 @@
 """An attempt of a line: who answered it, whether it failed, and what is read of lists that are odd."""
 
+import re
+
 import pytest
 
 from enricher.accesslog.record import Attempt, ErrorLabels, parse_attempts, parse_integer
@@ -56,8 +58,27 @@ def test_lists_are_read_by_position():
     assert parse_attempts(b"a:1, b:2 :  : c:3", b"502, - :  : 200", b"0.001, - :  : 1", b"0, x :  : 7") == [
         Attempt("a:1", 502, 1_000_000, 0),
         Attempt("b:2", None, None, None),
-        Attempt("c:3", 200, 1_000_000_000, 7),
+        Attempt("c:3", 200, 1_000_000_000, 7, internal_redirect=True),
     ]
+
+
+@pytest.mark.parametrize(
+    ("addrs", "redirected"),
+    [
+        (b"a:1", [False]),
+        (b"a:1, b:2", [False, False]),
+        (b"a:1 : c:3", [False, True]),
+        (b"a:1, b:2 : c:3, d:4 : e:5", [False, False, True, True, True]),
+        (b"a:1 : ", [False]),
+        (b" : c:3", [True]),
+        (b" :  : c:3", [True]),
+    ],
+)
+@pytest.mark.parametrize("header_times", [b"", b"0.001"])
+def test_attempts_after_the_first_group_are_internal_redirects(addrs, redirected, header_times):
+    attempts = parse_attempts(addrs, *[re.sub(rb"\w:\d", b"1", addrs)] * 3, header_times)
+    assert [attempt.internal_redirect for attempt in attempts] == redirected
+    assert [attempt.internal_redirect for attempt in parse_attempts(addrs, b"", b"", b"")] == redirected
 
 
 @pytest.mark.parametrize("short", [b"", b"-", b"200"])

@@ -14,7 +14,7 @@ from enricher.endpoints.slices import Service
 from enricher.enrich.engine import Enricher
 from enricher.line import Block, Source
 from enricher.metrics import counters as counting
-from enricher.metrics.counters import EXPIRY, OVERFLOW_EDGE, Metrics
+from enricher.metrics.counters import EXPIRY, Metrics
 from enricher.metrics.exposition import Collector
 from enricher.tailer.framing import Framer
 from enricher.timestamps import SECOND, parse_rfc3339
@@ -241,6 +241,9 @@ def test_requests_and_those_that_failed_in_the_end(ask):
 
 def test_an_upstream_outside_is_a_service_without_a_name(ask):
     assert ask(access(addr="192.0.2.1:80").replace(b"shop-web-80", b"-")).edges == {("edge", "front", "", ""): (1, 0)}
+
+
+OVERFLOW_EDGE = ("", "overflow", "b", "s")
 
 
 def test_edges_are_bounded(monkeypatch):

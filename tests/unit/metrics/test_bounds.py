@@ -6,10 +6,11 @@ from enricher.accesslog.record import Attempt
 from enricher.endpoints.attribution import Attribution
 from enricher.endpoints.slices import Owner, Service
 from enricher.metrics import counters
-from enricher.metrics.counters import BUCKETS, EXPIRY, OVERFLOW, OVERFLOW_EDGE, Metrics
+from enricher.metrics.counters import BUCKETS, EXPIRY, Metrics
 from enricher.timestamps import SECOND
 
 WEB = Service("shop", "web")
+OVERFLOW = ("shop", "web", "overflow", "")
 
 
 def attributed(pod):
@@ -60,5 +61,11 @@ def test_as_many_pairs_of_services_as_allowed(monkeypatch):
     for name in "abab":
         metrics.count_edge(Service("shop", name), WEB, failed=name == "a")
     assert [(edge.requests, edge.errors) for edge in metrics.edges.values()] == [(2, 2), (2, 0)]
-    metrics.count_edge(Service("shop", "c"), None, failed=True)
-    assert (metrics.edges[OVERFLOW_EDGE].requests, metrics.edges[OVERFLOW_EDGE].errors) == (1, 1)
+    for service in (WEB, None, Service("shop", "cart"), WEB):
+        metrics.count_edge(Service("shop", "c"), service, failed=service == WEB)
+    shared = {key: (edge.requests, edge.errors) for key, edge in [*metrics.edges.items()][2:]}
+    assert shared == {
+        ("", "overflow", "shop", "web"): (2, 2),
+        ("", "overflow", "", ""): (1, 0),
+        ("", "overflow", "", "overflow"): (1, 0),
+    }

@@ -13,7 +13,7 @@ from enricher.accesslog.record import Attempt
 from enricher.endpoints.attribution import Attribution
 from enricher.endpoints.slices import Owner, Service
 from enricher.kube.watch_status import WatchSummary
-from enricher.metrics.counters import BUCKETS, EXPIRY, OVERFLOW, Gauges, Metrics
+from enricher.metrics.counters import BUCKETS, EXPIRY, Gauges, Metrics
 from enricher.metrics.exposition import Collector
 from enricher.timestamps import SECOND
 
@@ -88,6 +88,7 @@ def test_no_label_but_the_known_ones():
     metrics.count_attempt(attributed(), attempt(502), retried=True, origin="proxy")
     metrics.count_failure(attributed(), "refused")
     metrics.count_edge(Service("edge", "front"), Service("shop", "web"), failed=True)
+    metrics.count_requests(Service("shop", "web"), "503", reason="no_endpoints", route="r")
     series = {n: {name for name, _ in pairs} for n, pairs in rendered(metrics)}
     pod = {"namespace", "service", "pod", "node"}
     assert series["ingress_upstream_requests_total"] == pod
@@ -96,9 +97,11 @@ def test_no_label_but_the_known_ones():
     assert series["ingress_upstream_response_seconds_bucket"] == {"namespace", "service", "le"}
     edge = {"client_namespace", "client_service", "namespace", "service"}
     assert series["enricher_edge_requests_total"] == series["enricher_edge_errors_total"] == edge
+    assert series["ingress_requests_total"] == {"namespace", "service", "route", "code", "reason"}
     allowed_labels = {
         *pod,
         *edge,
+        "route",
         "code",
         "retried",
         "origin",
@@ -139,7 +142,7 @@ def test_no_more_series_than_the_cap():
         metrics.count_attempt(attributed(f"web-{n}"), attempt(502), retried=False, origin="pod")
     assert len(metrics.pods) <= 11
     assert metrics.overflowed == 90
-    assert metrics.pods[OVERFLOW].requests == 90
+    assert metrics.pods["shop", "web", "overflow", ""].requests == 90
     actual = rendered(metrics)
     assert sum(v for (n, _), v in actual.items() if n == "ingress_upstream_requests_total") == 100
     assert [v for (n, _), v in actual.items() if n.startswith("enricher_") and v == 90], "told nowhere"
