@@ -28,6 +28,7 @@ class Fact(NamedTuple):
 
 
 NO_FACT = Fact((), lambda: None)
+NO_TEXT = Fact((), str)
 
 
 class Facts(NamedTuple):
@@ -48,7 +49,7 @@ class Facts(NamedTuple):
     """The variable of the response's length."""
     duration: Fact = NO_FACT
     """Returns how long the request took, in ns, or None."""
-    upstream_name: Fact = Fact((), lambda: "")
+    upstream_name: Fact = NO_TEXT
     """Returns the name of the group of upstreams that was asked."""
     client: str = ""
     """The variable of the client's address."""
@@ -58,6 +59,10 @@ class Facts(NamedTuple):
     """Returns when the request ended by the proxy's clock, or None, and how much later it may have been, in ns."""
     clocks: tuple[tuple[str, Callable[[bytes], int | None]], ...] = ()
     """The variables that may hold the request's time by the proxy's clock, and their parsers to ns."""
+    status: Fact = NO_FACT
+    """Returns the HTTP status that the client got, or None."""
+    route: Fact = NO_TEXT
+    """Returns the name of the route that the proxy chose, or an empty text."""
     clock_is_start: bool = False
     """Whether that is the time of the request's beginning, not of its end."""
 
@@ -110,14 +115,20 @@ def make_record(facts: Facts, raw: Mapping[str, bytes], fields: dict[str, Any]) 
         return fact.derive(*[raw.get(name, b"") for name in fact.variables])
 
     end, end_uncertainty = derive(facts.end)
+    attempts = derive(facts.attempts) if facts.attempts else _sole_attempt(facts, raw, derive)
+    status = derive(facts.status)
+    if attempts and not any(name in raw for name in facts.status.variables):
+        status = attempts[-1].status
     return Record(
         fields,
-        derive(facts.attempts) if facts.attempts else _sole_attempt(facts, raw, derive),
+        attempts,
         end=end,
         end_uncertainty=end_uncertainty,
         duration=derive(facts.duration),
         upstream_name=derive(facts.upstream_name),
         client=facts.parse_client(decode_text(raw.get(facts.client, b""))),
+        status=status,
+        route=derive(facts.route),
     )
 
 

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 import orjson
 
 from enricher.accesslog.dialect import Fact, Facts, Token
-from enricher.accesslog.escaping import MISSING, decode_text, unescape
+from enricher.accesslog.escaping import decode_name, unescape
 from enricher.accesslog.format_compiler import LogFormat, LogFormatError, compile_tokens
-from enricher.accesslog.grpc import parse_status
+from enricher.accesslog.grpc import parse_status as parse_grpc_status
 from enricher.accesslog.json_format import JsonFormat
-from enricher.accesslog.record import Attempt, parse_integer
+from enricher.accesslog.record import Attempt, parse_status
 from enricher.accesslog.values import INTEGER, MILLISECONDS, TEXT, WORD, ValueType, make_dialect, parse_milliseconds
 from enricher.timestamps import MILLISECOND, parse_rfc3339
 from enricher.vocabulary import Origin, Reason
@@ -217,10 +217,6 @@ def _parse_end(start_time: bytes, request_time: bytes) -> tuple[int | None, int]
     return None if start is None or duration is None else start + duration, 2 * MILLISECOND
 
 
-def _parse_address(raw: bytes) -> str:
-    return "" if raw in MISSING else decode_text(raw)
-
-
 def _parse_outcome(status: bytes, raw_flags: bytes, failure: bytes, grpc_status: bytes) -> Attempt:
     """Return an attempt without its address and its time."""
     flags = raw_flags.decode("ascii", "replace").split(",")
@@ -236,12 +232,12 @@ def _parse_outcome(status: bytes, raw_flags: bytes, failure: bytes, grpc_status:
         made_by = Origin.PROXY
     return Attempt(
         "",
-        parse_integer(status, max_digits=9) or None,
+        parse_status(status),
         None,
         None,
         made_by=made_by,
         reason=reason,
-        grpc_status=parse_status(grpc_status),
+        grpc_status=parse_grpc_status(grpc_status),
     )
 
 
@@ -271,7 +267,7 @@ def _parse_upstream_name(raw: bytes) -> str:
 
 
 FACTS = Facts(
-    addr=Fact(("upstream_addr",), _parse_address),
+    addr=Fact(("upstream_addr",), decode_name),
     verbatim_addr="upstream_addr",
     outcome=Fact(
         ("status", "response_flags", "upstream_transport_failure_reason", "grpc_status"),
@@ -282,6 +278,8 @@ FACTS = Facts(
     upstream_name=Fact(("upstream_cluster",), _parse_upstream_name),
     client="remote_addr",
     parse_client=_parse_client,
+    status=Fact(("status",), parse_status),
+    route=Fact(("route_name",), decode_name),
     end=Fact(("start_time", "request_time"), _parse_end),
     clocks=(("start_time", parse_rfc3339),),
     clock_is_start=True,
@@ -300,6 +298,7 @@ ENVOY = make_dialect(
             "upstream_cluster",
             "grpc_status",
             "remote_addr",
+            "route_name",
         }
     ),
 )

@@ -15,6 +15,11 @@ def decode_text(raw: bytes) -> str:
     return raw.decode("utf-8", "backslashreplace")
 
 
+def decode_name(raw: bytes) -> str:
+    r"""Return text that is not escaped; nothing for a value that is missing."""
+    return "" if raw in MISSING else decode_text(raw)
+
+
 def unescape(raw: bytes, escape: str) -> str:
     r"""Return the text that nginx (or, with `hash`, HAProxy) escaped. Bytes that are not UTF-8 become `\xXX`."""
     if escape == "hash":

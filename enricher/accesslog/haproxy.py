@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from enricher.accesslog.dialect import Fact, Facts, Token
 from enricher.accesslog.escaping import decode_text, unescape
 from enricher.accesslog.format_compiler import LogFormat, LogFormatError, compile_tokens
-from enricher.accesslog.record import Attempt, parse_integer
+from enricher.accesslog.record import Attempt, parse_integer, parse_status
 from enricher.accesslog.values import (
     INTEGER,
     MILLISECONDS,
@@ -248,6 +248,7 @@ FACTS = Facts(
     ),
     duration=Fact(("request_time",), _parse_duration),
     client="remote_addr",
+    status=Fact(("status",), parse_status),
     end=Fact(("timestamp", "time_gmt"), _request_end),
     clocks=(("timestamp", _parse_timestamp), ("time_gmt", parse_time_local)),
 )

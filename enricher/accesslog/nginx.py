@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterable, Iterator
 
 from enricher.accesslog.dialect import Dialect, Fact, Facts, Token
-from enricher.accesslog.escaping import MISSING, decode_text
+from enricher.accesslog.escaping import MISSING, decode_name, decode_text
 from enricher.accesslog.format_compiler import LogFormat, LogFormatError, compile_tokens
-from enricher.accesslog.grpc import parse_status
+from enricher.accesslog.grpc import parse_status as parse_grpc_status
 from enricher.accesslog.nginx_variables import (
     ATTEMPT_LISTS,
     GRPC_STATUS_VARIABLES,
@@ -15,7 +15,7 @@ from enricher.accesslog.nginx_variables import (
     variable_column,
     variable_shape,
 )
-from enricher.accesslog.record import LIST_SEPARATOR, Attempt, parse_attempts
+from enricher.accesslog.record import LIST_SEPARATOR, Attempt, parse_attempts, parse_status
 from enricher.timestamps import LATEST, MILLISECOND, SECOND, parse_decimal_seconds, parse_rfc3339, parse_time_local
 
 INGRESS_NGINX = (
@@ -67,7 +67,7 @@ def _parse_attempts(
 
 
 def _first_grpc_status(texts: Iterable[bytes]) -> str:
-    return next(filter(None, map(parse_status, texts)), "")
+    return next(filter(None, map(parse_grpc_status, texts)), "")
 
 
 def _request_end(msec: bytes, time_local: bytes, time_iso8601: bytes) -> tuple[int | None, int]:
@@ -82,6 +82,11 @@ def _request_end(msec: bytes, time_local: bytes, time_iso8601: bytes) -> tuple[i
 def effective_upstream_name(primary: bytes, alternative: bytes) -> str:
     """Return the name of the group of upstreams that was asked: the canary's, if there is one."""
     return decode_text(primary if alternative in MISSING else alternative)
+
+
+def _parse_route(namespace: bytes, ingress_name: bytes) -> str:
+    """Return the name of ingress-nginx's Ingress, with its namespace if the format has it."""
+    return "/".join(filter(None, map(decode_name, (namespace, ingress_name)))) if decode_name(ingress_name) else ""
 
 
 def _sole_address(raw: bytes) -> str:
@@ -105,6 +110,8 @@ FACTS = Facts(
     duration=Fact(("request_time",), parse_decimal_seconds),
     upstream_name=Fact(("proxy_upstream_name", "proxy_alternative_upstream_name"), effective_upstream_name),
     client="remote_addr",
+    status=Fact(("status",), parse_status),
+    route=Fact(("namespace", "ingress_name"), _parse_route),
     end=Fact(("msec", "time_local", "time_iso8601"), _request_end),
     clocks=(("msec", parse_decimal_seconds), ("time_local", parse_time_local), ("time_iso8601", parse_rfc3339)),
     attempts=Fact((*ATTEMPT_LISTS, "upstream_header_time", *GRPC_STATUS_VARIABLES), _parse_attempts),
@@ -117,6 +124,8 @@ _ESSENTIAL = LIST_VARIABLES | {
     "request_time",
     "proxy_upstream_name",
     "proxy_alternative_upstream_name",
+    "namespace",
+    "ingress_name",
 }
 NGINX = Dialect(
     variable_shape,

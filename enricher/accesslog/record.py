@@ -38,6 +38,8 @@ class Attempt(NamedTuple):
     """Why the proxy made the answer; NONE if the line itself does not say so."""
     grpc_status: str = ""
     """The name of the gRPC status; empty if it is not logged."""
+    redirects: int = 0
+    """How many internal redirects came before it: to an error page, or by `X-Accel-Redirect`."""
 
     @property
     def answered(self) -> bool:
@@ -102,6 +104,10 @@ class Record:
     """The group of upstreams that was asked, `<namespace>-<service>-<port>`, as ingress-nginx calls it."""
     client: str = ""
     """The client's IP address, or what the proxy wrote in its place."""
+    status: int | None = None
+    """The HTTP status that the client got, or that of the last attempt if the format has only that; None if none."""
+    route: str = ""
+    """The route that the proxy chose, by its name in the line; empty if the line names none."""
 
 
 def parse_attempts(addr: bytes, status: bytes, time: bytes, length: bytes, header_time: bytes = b"") -> list[Attempt]:
@@ -111,7 +117,7 @@ def parse_attempts(addr: bytes, status: bytes, time: bytes, length: bytes, heade
     """
     addrs = split_upstream_list(addr)
     statuses, times, lengths, header_times = map(split_upstream_list, (status, time, length, header_time))
-    if len(addrs) == len(statuses) == len(times) == len(lengths) and not header_time:
+    if len(addrs) == len(statuses) == len(times) == len(lengths) and b" : " not in addr and not header_time:
         return [
             Attempt(
                 element[0].decode("utf-8", "backslashreplace"),
@@ -122,6 +128,7 @@ def parse_attempts(addr: bytes, status: bytes, time: bytes, length: bytes, heade
             for element in zip(addrs, statuses, times, lengths, strict=True)
             if element[0]
         ]
+    redirects = [group for group, text in enumerate(addr.split(b" : ")) for _ in range(text.count(b", ") + 1)]
     return [
         Attempt(
             element.decode("utf-8", "backslashreplace"),
@@ -129,6 +136,7 @@ def parse_attempts(addr: bytes, status: bytes, time: bytes, length: bytes, heade
             parse_decimal_seconds(_element(times, n)),
             parse_integer(_element(lengths, n)),
             _element(header_times, n) != b"-" if header_time else None,
+            redirects=redirects[n],
         )
         for n, element in enumerate(addrs)
         if element  # a state without a peer leaves its place empty
@@ -140,6 +148,11 @@ def split_upstream_list(text: bytes) -> list[bytes]:
     if text in {b"", b"-"}:
         return []
     return LIST_SEPARATOR.split(text) if b" : " in text else text.split(b", ")
+
+
+def parse_status(text: bytes) -> int | None:
+    """Return the status that a client got; None for 0, -1 or `-`, which stand for none."""
+    return parse_integer(text, max_digits=9) or None
 
 
 def parse_integer(text: bytes, max_digits: int = 18) -> int | None:

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from enricher.accesslog.dialect import Fact, Facts, Token
-from enricher.accesslog.escaping import decode_text, unescape
+from enricher.accesslog.escaping import decode_name, decode_text, unescape
 from enricher.accesslog.format_compiler import LogFormat, LogFormatError, compile_tokens
 from enricher.accesslog.json_format import JsonFormat
-from enricher.accesslog.record import Attempt, parse_integer
+from enricher.accesslog.record import Attempt, parse_integer, parse_status
 from enricher.accesslog.values import INTEGER, MILLISECONDS, NANOSECONDS, WORD, ValueType, make_dialect, parse_integers
 from enricher.timestamps import MILLISECOND, SECOND, parse_rfc3339, parse_time_local
 
@@ -123,7 +123,7 @@ def _parse_address(url: bytes) -> str:
 
 def _parse_outcome(upstream_status: bytes, status: bytes) -> Attempt:
     """Return an attempt with nothing but its status."""
-    return Attempt("", parse_integer(upstream_status or status, max_digits=9) or None, None, None)
+    return Attempt("", parse_status(upstream_status or status), None, None)
 
 
 def _parse_response_time(upstream_response_time: bytes, request_time: bytes, retries: bytes) -> int | None:
@@ -150,6 +150,10 @@ def _parse_response_times(
 
 def _parse_upstream_name(service_name: bytes) -> str:
     return service_name.partition(b"@")[0].decode("utf-8", "replace")
+
+
+def _parse_route(router_name: bytes) -> str:
+    return decode_name(router_name.strip(b'"'))
 
 
 def _parse_milliseconds(raw: bytes) -> int | None:
@@ -179,6 +183,8 @@ COMMON_FACTS = Facts(
     response_time=Fact(("request_time",), _parse_milliseconds),
     duration=Fact(("request_time",), _parse_milliseconds),
     client="remote_addr",
+    status=Fact(("status",), parse_status),
+    route=Fact(("router_name",), _parse_route),
     end=Fact(
         ("time_local", "request_time"),
         lambda start, duration: _parse_end(parse_time_local(start), _parse_milliseconds(duration), SECOND),
@@ -212,7 +218,7 @@ JSON_FACTS = COMMON_FACTS._replace(
 TRAEFIK_COMMON = make_dialect(
     _COMMON_TYPES,
     facts=COMMON_FACTS,
-    essential=frozenset({"time_local", "status", "request_time", "upstream_url", "remote_addr"}),
+    essential=frozenset({"time_local", "status", "request_time", "upstream_url", "remote_addr", "router_name"}),
     text=ValueType(None, _unquote),
 )
 TRAEFIK_JSON = make_dialect(_JSON_TYPES, facts=JSON_FACTS, essential=frozenset())

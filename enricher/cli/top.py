@@ -216,8 +216,6 @@ class TopApp(App[None]):
 
     def _show_head(self) -> None:
         parts = [self._feed.status(), f"{self._stats.lines.total():,} lines", f"sorted by {self._sort_key}"]
-        if not self._stats.lines["access"] and self._stats.lines["parse_error"]:
-            parts.append("no line fits the log format")
         if self._stats.newest and (age := (self._now() - self._stats.newest) // SECOND) > WINDOW_SECONDS:
             parts.append(f"newest line {age:,} s old")  # the cluster is quiet, or its clock is behind ours
         if self._filter_text:

@@ -32,7 +32,11 @@ def recorded(name: str, marker: bytes) -> bytes:
 
 
 def record(fields: str, *attempts: Attempt, **more: object) -> Record:
-    return Record(json.loads(fields), list(attempts), **more)
+    """A record with its status and its route as they are written out."""
+    values = json.loads(fields)
+    route = values.get("route_name") or values.get("router_name") or ""
+    status = values["status"] if values["status"] > 0 else None
+    return Record(values, list(attempts), **more, status=status, route="" if route == "-" else route)
 
 
 GOLDEN = [
