@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from enricher.accesslog.limits import common_limits
 from enricher.accesslog.profiles import DEFAULT_PROFILE
 from enricher.config import file as config_file
 from enricher.config.options import (
@@ -256,10 +257,7 @@ def _refuse_contradictions(settings: Settings, values: Mapping[Option, OptionVal
 def configuration_warnings(settings: Settings) -> list[str]:
     """Return warnings about what is allowed but probably a mistake."""
     warnings = [f"the variable {name} does not belong to any option: it is ignored" for name in unknown_variables()]
-    formats = settings.logs.formats
-    if formats and not any("upstream_addr" in log_format.names for log_format in formats):
-        warnings.append("the log format does not name the upstream ($upstream_addr): no line can be attributed")
-    return warnings
+    return warnings + list(common_limits(settings.logs.formats or ()))
 
 
 def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
