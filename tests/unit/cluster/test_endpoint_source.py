@@ -4,6 +4,7 @@ import asyncio
 from contextlib import asynccontextmanager
 
 from demo.fake_api import FakeApi, slice_of, status
+from enricher.cluster import endpoint_source
 from enricher.cluster.endpoint_source import EndpointWatch
 from enricher.config.settings import ClusterSettings
 from enricher.endpoints.attribution import attribute
@@ -60,6 +61,32 @@ async def test_nothing_is_asked_before_there_is_a_log(tmp_path):
         await asyncio.sleep(0.05)
         assert server.requests == []
         assert endpoints.problem() is None
+
+
+async def test_extra_endpoints_beside_the_watch_are_read_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(endpoint_source, "FILE_POLL_INTERVAL", 0.01)
+    (extra := tmp_path / "extra.yaml").write_text("10.9.0.5: vm-1")
+    async with FakeApi() as server:
+        server.apply("ADDED", slice_of("web-1", {"10.0.0.1": "web-1"}, service="web"))
+        async with running_watch(server, tmp_path, extra_endpoints=[str(extra)]) as endpoints:
+
+            def pod_at(addr):
+                owner = attribute(endpoints.histories, addr, None, answered=True).owner
+                return owner and owner.pod
+
+            await endpoints.wait_until_ready()
+            assert (pod_at("10.0.0.1:8080"), pod_at("10.9.0.5:80")) == ("web-1", "vm-1")
+            extra.write_text("10.9.0.5: vm-2 # longer")
+            await until(lambda: pod_at("10.9.0.5:80") == "vm-2")
+            extra.write_text("nonsense")
+            await until(lambda: endpoints.reload_failures == 1 and endpoints.watch_summary().synced)
+            assert pod_at("10.9.0.5:80") == "vm-2"
+            assert f"the endpoints file {extra}: " in endpoints.problem()
+            extra.unlink()
+            await until(lambda: endpoints.reload_failures == 2)
+            extra.write_text("10.9.0.6: vm-3")
+            await until(lambda: pod_at("10.9.0.6:80") == "vm-3")
+            assert (endpoints.problem(), pod_at("10.9.0.5:80")) == (None, None)
 
 
 async def test_one_watch_of_two_that_fails_is_reported(tmp_path):

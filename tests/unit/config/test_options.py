@@ -24,6 +24,7 @@ VALUES = {
     "--from": ("beginning", "end"),
     "--output": ("json", "none"),
     "--endpoints": ("/a", "/b"),
+    "--extra-endpoints": ("/a", "/b"),
     "--services": ("false", None),
     "--pod-variable": ("a", "b"),
     "--history": ("1", "2"),
