@@ -15,8 +15,8 @@ from enricher.accesslog.profiles import DEFAULT_PROFILE
 from enricher.cluster.controller_config import FormatUpdater
 from enricher.config.settings import ClusterSettings, LogSettings
 from enricher.endpoints.attribution import Histories
-from enricher.endpoints.files import load_endpoints, load_fixed
-from enricher.endpoints.history import History
+from enricher.endpoints.files import dump_histories, load_endpoints, load_fixed
+from enricher.endpoints.history import History, SavedHistory
 from enricher.endpoints.slices import Slice, SliceState, read_slice, service_as_slice
 from enricher.errors import ConfigurationError
 from enricher.kube.client import ApiClient
@@ -65,9 +65,11 @@ class EndpointSource(Protocol):
     def histories(self) -> Histories:
         """Return the histories as they are now; a later call may return others."""
 
-    @property
-    def recoverable_history(self) -> History | None:
-        """Return the history to save for the next start; None if it comes from a file anyway."""
+    def dump_state(self) -> SavedHistory:
+        """Return what is known of addresses, to save it for the next start and for `explain`."""
+
+    def load_state(self, saved: SavedHistory) -> None:
+        """Restore what `dump_state` returned before the last restart, if it helps. Raise ValueError if malformed."""
 
     @property
     def may_lag(self) -> bool:
@@ -138,10 +140,14 @@ class EndpointWatch:
         """Return the number of new versions of files that could not be used."""
         return self._extra.failures
 
-    @property
-    def recoverable_history(self) -> History:
-        """Return the history of pods; Services are listed again after a restart."""
-        return self.histories.pods
+    def dump_state(self) -> SavedHistory:
+        """Return the histories and the extra endpoints."""
+        return dump_histories(self.histories, from_files=False)
+
+    def load_state(self, saved: SavedHistory) -> None:
+        """Restore the history of pods, unless it was read from files; Services are listed again after a restart."""
+        if not saved.get("files"):
+            self.histories.pods.load(saved)
 
     async def wait_until_ready(self) -> None:
         """Start the watches; return when their first lists have arrived or FIRST_LIST_TIMEOUT has passed."""
@@ -295,7 +301,6 @@ class EndpointFiles:
     """Endpoints from files, which are read again when they change."""
 
     may_lag = False
-    recoverable_history = None
 
     def __init__(self, paths: Sequence[str], extra: Sequence[str] = ()) -> None:
         """Read the files, `extra` of which have addresses for beside the others.
@@ -314,6 +319,13 @@ class EndpointFiles:
     def reload_failures(self) -> int:
         """Return the number of new versions of the files that could not be used."""
         return self._files.failures
+
+    def dump_state(self) -> SavedHistory:
+        """Return the histories as the files have them."""
+        return dump_histories(self.histories, from_files=True)
+
+    def load_state(self, saved: SavedHistory) -> None:
+        """Restore nothing: the files have been read."""
 
     async def wait_until_ready(self) -> None:
         """Return at once: the files have been read."""

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from enricher.endpoints.attribution import Histories
-from enricher.endpoints.history import History
+from enricher.endpoints.history import History, SavedHistory
 from enricher.endpoints.slices import SERVICE_LABEL, read_slice, service_as_slice, split_address
 from enricher.endpoints.tenure import BEGINNING
 from enricher.errors import ConfigurationError
@@ -49,7 +49,8 @@ def load_endpoints(paths: Sequence[str], extra: Sequence[str] = ()) -> Histories
     histories = Histories(_new_history(), _new_history())
     for path in paths:
         _load_file(path, lambda content: load_into(histories, content))
-    histories.pods.use_fixed(load_fixed(extra))
+    if extra:
+        histories.pods.use_fixed(load_fixed(extra))
     return histories
 
 
@@ -119,11 +120,37 @@ def _load_snapshot(histories: Histories, obj: Object) -> None:
             raise ValueError(f"expected EndpointSlices (and Services), not {kind or 'an object without a kind'}")
 
 
+def dump_histories(histories: Histories, *, from_files: bool) -> SavedHistory:
+    """Return all that a daemon knows of addresses as JSON values; the history of pods is at the top.
+
+    A daemon that watches loads that alone when it starts again. `explain` and the like load all of it, so that they
+    answer as the daemon did, with whatever options it ran.
+    """
+    pods = histories.pods
+    return pods.dump() | {
+        "cluster_ips": histories.services.dump(),
+        "fixed": pods.dump_fixed(),
+        "files": {"is_snapshot": pods.is_snapshot, "has_bookmarks": pods.has_bookmarks} if from_files else None,
+    }
+
+
 def _load_saved_history(histories: Histories, obj: Object) -> None:
-    if any(histories.pods.tenures()):
+    pods = histories.pods
+    if any(pods.tenures()):
         raise ValueError("the history of a daemon must be the first of the files")
-    histories.pods.load(unwrap_state(obj, "history"))
-    histories.pods.has_bookmarks = True  # a saved history contains the time until which it is complete
+    saved = unwrap_state(obj, "history")
+    pods.load(saved)
+    pods.has_bookmarks = True  # a saved history contains the time until which it is complete
+    match saved.get("files"):
+        case {"is_snapshot": bool(is_snapshot), "has_bookmarks": bool(has_bookmarks)}:
+            pods.is_snapshot, pods.has_bookmarks = is_snapshot, has_bookmarks
+    if cluster_ips := saved.get("cluster_ips"):
+        histories.services.load(cluster_ips)
+        histories.services.has_bookmarks = True
+    if fixed := saved.get("fixed"):
+        extra = _new_history()
+        extra.load(fixed)
+        pods.use_fixed(extra)
 
 
 def _load_recording(histories: Histories, events: list[RecordedEvent]) -> None:

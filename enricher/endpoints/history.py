@@ -297,8 +297,13 @@ class History:
 
     # --- over a restart ----------------------------------------------------------------------------------------
 
+    def dump_fixed(self) -> SavedHistory:
+        """Return the fixed addresses that are used beside this history, as a history that has no others."""
+        rows = [dump_tenure(tenure) for tenures in self._fixed.values() for tenure in tenures]
+        return {"current": BEGINNING, "began": BEGINNING, "tenures": rows, "slices": []}
+
     def dump(self) -> SavedHistory:
-        """Return the whole history as JSON values."""
+        """Return the history as JSON values, without the fixed addresses that are used beside it."""
         numbers = {tenure: number for number, tenure in enumerate(self.tenures())}
         slices = [
             [*key, *service, [numbers[tenure] for tenure in tenures]]

@@ -20,12 +20,12 @@ async def running_watch(server, tmp_path, **options):
     server.write_kubeconfig(tmp_path / "config")
     async with connect(str(tmp_path / "config")) as api:
         endpoints = EndpointWatch(api, ClusterSettings(**options))
-        running = asyncio.create_task(endpoints.run())
+        task = asyncio.create_task(endpoints.run())
         try:
             yield endpoints
         finally:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
 
 async def until(condition):
