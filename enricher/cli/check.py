@@ -151,9 +151,9 @@ async def _check_configmap(
     """
     subject, path = "controller's format", CONFIG_MAPS.path(namespace)
     try:
-        params = {"fieldSelector": f"metadata.name={name}"}
+        params, action = {"fieldSelector": f"metadata.name={name}"}, f"list {CONFIG_MAPS.describe(namespace, name)}"
         async with get_response(
-            api, path, params, action=f"list {name}", idle_timeout=REVIEW_TIMEOUT, total_timeout=REVIEW_TIMEOUT
+            api, path, params, action=action, idle_timeout=REVIEW_TIMEOUT, total_timeout=REVIEW_TIMEOUT
         ) as response:
             configs = (await read_page(response, config_data)).items
         formats = formats_from_config(configs[0] if configs else {}, settings.logs.profile or DEFAULT_PROFILE)

@@ -88,7 +88,7 @@ async def test_who_may_not_list_pods_is_told_so(tmp_path):
         async with tail(server, tmp_path) as process:
             message = await process.stderr.readline()
         assert message == b"enricher: the watch of pods is out of sync: cannot list pods at the cluster scope: " + (
-            b"grant list and watch\n"
+            b"grant the verb list\n"
         )
 
 

@@ -4,9 +4,10 @@ import asyncio
 from contextlib import asynccontextmanager
 
 from demo.fake_api import FakeApi, slice_of, status
+from enricher.accesslog.detection import FormatDetector
 from enricher.cluster import endpoint_source
 from enricher.cluster.endpoint_source import EndpointWatch
-from enricher.config.settings import ClusterSettings
+from enricher.config.settings import ClusterSettings, LogSettings
 from enricher.endpoints.attribution import attribute
 from enricher.kube.client import connect
 
@@ -98,8 +99,29 @@ async def test_one_watch_of_two_that_fails_is_reported(tmp_path):
 
     async with NoServices() as server, running_watch(server, tmp_path, services=True) as endpoints:
         starting = asyncio.create_task(endpoints.wait_until_ready())
-        problem = "cannot list services at the cluster scope: grant list and watch"
+        problem = "cannot list services at the cluster scope: grant the verb list"
         await until(lambda: problem in (endpoints.problem() or ""))
         assert endpoints.watch_summary().restarts["forbidden"] >= 1
         assert not endpoints.watch_summary().synced
         starting.cancel()
+
+
+async def test_the_name_of_the_only_object_that_is_wanted_is_reported(tmp_path):
+    class NoConfigMaps(FakeApi):
+        async def _answer(self, request):
+            if request.path.endswith("/configmaps"):
+                return await status(403, "no")(request)
+            return await super()._answer(request)
+
+    logs = LogSettings(controller_configmap=("ingress-nginx", "controller"))
+    async with NoConfigMaps() as server:
+        server.write_kubeconfig(tmp_path / "config")
+        async with connect(str(tmp_path / "config")) as api:
+            endpoints = EndpointWatch(api, ClusterSettings(), logs, FormatDetector().default)
+            task = asyncio.create_task(endpoints.run())
+            starting = asyncio.create_task(endpoints.wait_until_ready())
+            problem = 'cannot list configmaps "controller" in namespace "ingress-nginx": grant the verb list'
+            await until(lambda: problem in (endpoints.problem() or ""))
+            for one in (task, starting):
+                one.cancel()
+            await asyncio.gather(task, starting, return_exceptions=True)
