@@ -24,7 +24,7 @@ _UPSTREAM = re.compile(rb'(?:[\w.+-]+://)?(unix:[^"]*?(?=:/|:?$)|\[[0-9a-fA-F:.]
 
 _OTHER_LINE = re.compile(
     rb"|[IWEF]\d{4} \d\d:\d\d:\d\d\.\d+ +\d+ \S+:\d+\].*"  # klog: the controller's own log
-    rb"|\[[^\]]*\] \[[^\]]+\] (?:TCP|UDP) .*"  # ingress-nginx's log-format-stream
+    rb"|(?:\[[^\]]*\] )?\[[^\]]+\] (?:TCP|UDP) .*"  # ingress-nginx's log-format-stream
     rb"|-+|NGINX Ingress controller|  (?:Release|Build|Repository|nginx version): .*"  # its banner
     rb"|\d{4}/\d\d/\d\d \d\d:\d\d:\d\d .*",  # other lines of nginx or of Go's log package
     re.DOTALL,

@@ -1,12 +1,13 @@
 """nginx's language for log formats, and the meaning of its variables. Pure."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from enricher.accesslog.dialect import Dialect, Fact, Facts, Token
 from enricher.accesslog.escaping import MISSING, decode_name, decode_text
 from enricher.accesslog.format_compiler import LogFormat, LogFormatError, compile_tokens
 from enricher.accesslog.grpc import parse_status as parse_grpc_status
+from enricher.accesslog.nginx_client_status import SESSION_VARIABLES, facts_by_client_status
 from enricher.accesslog.nginx_variables import (
     ATTEMPT_LISTS,
     GRPC_STATUS_VARIABLES,
@@ -53,7 +54,8 @@ def compile_format(text: str) -> LogFormat:
     ]
     if escape not in _ESCAPES:
         raise LogFormatError(f"escape={escape} is not supported: choose one of {', '.join(_ESCAPES)}")
-    return compile_tokens("".join(pieces), escape, list(_split_all_tokens(pieces)), NGINX)
+    tokens = list(_split_all_tokens(pieces))
+    return compile_tokens("".join(pieces), escape, tokens, _choose_dialect(tokens))
 
 
 def _parse_attempts(
@@ -77,6 +79,10 @@ def _request_end(msec: bytes, time_local: bytes, time_iso8601: bytes) -> tuple[i
     if (end := parse_time_local(time_local)) is not None:
         return end, SECOND
     return parse_rfc3339(time_iso8601), SECOND
+
+
+def _parse_duration(request_time: bytes, session_time: bytes) -> int | None:
+    return parse_decimal_seconds(request_time or session_time)
 
 
 def effective_upstream_name(primary: bytes, alternative: bytes) -> str:
@@ -107,7 +113,7 @@ FACTS = Facts(
     outcome=Fact(("upstream_status", "upstream_header_time", *GRPC_STATUS_VARIABLES), _sole_outcome),
     response_time=Fact(("upstream_response_time",), parse_decimal_seconds),
     response_length="upstream_response_length",
-    duration=Fact(("request_time",), parse_decimal_seconds),
+    duration=Fact(("request_time", "session_time"), _parse_duration),
     upstream_name=Fact(("proxy_upstream_name", "proxy_alternative_upstream_name"), effective_upstream_name),
     client="remote_addr",
     status=Fact(("status",), parse_status),
@@ -122,6 +128,7 @@ _ESSENTIAL = LIST_VARIABLES | {
     "msec",
     "status",
     "request_time",
+    "session_time",
     "proxy_upstream_name",
     "proxy_alternative_upstream_name",
     "namespace",
@@ -135,6 +142,17 @@ NGINX = Dialect(
     essential=_ESSENTIAL,
     lists=LIST_VARIABLES,
 )
+NGINX_CLIENT_STATUS = NGINX._replace(facts=facts_by_client_status(FACTS, are_sessions=False))
+"""nginx's lines without `$upstream_status`."""
+NGINX_SESSIONS = NGINX._replace(facts=facts_by_client_status(FACTS, are_sessions=True))
+"""The lines of TCP and UDP sessions."""
+
+
+def _choose_dialect(tokens: Sequence[Token]) -> Dialect:
+    names = {token.variable for token in tokens}
+    if "upstream_status" in names or "status" not in names:
+        return NGINX
+    return NGINX_CLIENT_STATUS if names.isdisjoint(SESSION_VARIABLES) else NGINX_SESSIONS
 
 
 def _split_directive(text: str) -> tuple[str, list[str]]:

@@ -40,6 +40,8 @@ class Attempt(NamedTuple):
     """The name of the gRPC status; empty if it is not logged."""
     redirects: int = 0
     """How many internal redirects came before it: to an error page, or by `X-Accel-Redirect`."""
+    given_up: bool = False
+    """Whether the attempt has no status of its own, but must have failed: nginx tried another upstream after it."""
 
     @property
     def answered(self) -> bool:
@@ -55,10 +57,10 @@ class Attempt(NamedTuple):
     def failed(self) -> bool:
         """Return whether the attempt is counted as an error: it has a 5xx, or a gRPC status other than OK.
 
-        An attempt without a status has not failed. `answered` is independent of this: a pod can answer with a 503, and
-        with a 499 nobody answered, but nothing failed.
+        An attempt without a status has not failed, unless nginx gave it up. `answered` is independent of this: a pod
+        can answer with a 503, and with a 499 nobody answered, but nothing failed.
         """
-        return self.grpc_failed or (self.status is not None and 500 <= self.status <= 599)
+        return self.given_up or self.grpc_failed or (self.status is not None and 500 <= self.status <= 599)
 
     @property
     def grpc_failed(self) -> bool:
@@ -70,7 +72,7 @@ class ErrorLabels(NamedTuple):
     """The values of the labels under which a failed attempt is counted."""
 
     code: str
-    """The HTTP status, or the gRPC status if that is what failed."""
+    """The HTTP status, or the gRPC status if that is what failed; `unknown` for an attempt that was given up."""
     retried: str
     """Whether another attempt followed: `true` or `false`."""
     origin: str
@@ -85,7 +87,8 @@ class ErrorLabels(NamedTuple):
         cls, attempt: Attempt, *, retried: bool, origin: str, outcome: str = Outcome.UNKNOWN
     ) -> "ErrorLabels":
         """Return the labels of a failed attempt."""
-        code, protocol = (attempt.grpc_status, "grpc") if attempt.grpc_failed else (str(attempt.status), "http")
+        status = "unknown" if attempt.status is None else str(attempt.status)
+        code, protocol = (attempt.grpc_status, "grpc") if attempt.grpc_failed else (status, "http")
         return cls(code, "true" if retried else "false", origin, protocol, outcome)
 
 

@@ -65,7 +65,9 @@ def raise_first_error(group: BaseExceptionGroup[BaseException], stdout_error: ty
 
 def read_histories(cluster: ClusterSettings) -> Histories:
     """Return the endpoints of the given files, or else the cluster's present ones. Raise ConfigurationError."""
-    return load_endpoints(cluster.endpoints) if cluster.endpoints else asyncio.run(_list_cluster(cluster))
+    if cluster.endpoints:
+        return load_endpoints(cluster.endpoints, cluster.extra_endpoints)
+    return asyncio.run(_list_cluster(cluster))
 
 
 async def _list_cluster(cluster: ClusterSettings) -> Histories:

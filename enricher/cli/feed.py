@@ -47,7 +47,8 @@ def open_feed(settings: Settings, files: Sequence[str], since: float) -> "Cluste
     if files:
         return FileFeed(settings, files, read_histories(settings.cluster))
     if settings.cluster.endpoints:
-        raise UsageError("--endpoints requires a FILE: logs read from a cluster are matched with its own endpoints")
+        text = "logs read from a cluster are matched with its own endpoints, and with those of --extra-endpoints"
+        raise UsageError(f"--endpoints requires a FILE: {text}")
     if path := next((selector.text for selector in settings.logs.select if not selector.namespace), None):
         raise UsageError(f"--select {path!r}: give the paths of files as arguments, without --select")
     return ClusterFeed(settings, since)

@@ -15,8 +15,8 @@ from enricher.accesslog.profiles import DEFAULT_PROFILE
 from enricher.cluster.controller_config import FormatUpdater
 from enricher.config.settings import ClusterSettings, LogSettings
 from enricher.endpoints.attribution import Histories
-from enricher.endpoints.files import load_endpoints
-from enricher.endpoints.history import History
+from enricher.endpoints.files import dump_histories, load_endpoints, load_fixed
+from enricher.endpoints.history import History, SavedHistory
 from enricher.endpoints.slices import Slice, SliceState, read_slice, service_as_slice
 from enricher.errors import ConfigurationError
 from enricher.kube.client import ApiClient
@@ -56,16 +56,20 @@ class EndpointSource(Protocol):
     """A source of endpoints, which keeps the histories of addresses up to date."""
 
     changed: ChangeSignal
-    reload_failures: int
-    """Number of new versions of the files that could not be used."""
+
+    @property
+    def reload_failures(self) -> int:
+        """Return the number of new versions of files that could not be used."""
 
     @property
     def histories(self) -> Histories:
         """Return the histories as they are now; a later call may return others."""
 
-    @property
-    def recoverable_history(self) -> History | None:
-        """Return the history to save for the next start; None if it comes from a file anyway."""
+    def dump_state(self) -> SavedHistory:
+        """Return what is known of addresses, to save it for the next start and for `explain`."""
+
+    def load_state(self, saved: SavedHistory) -> None:
+        """Restore what `dump_state` returned before the last restart, if it helps. Raise ValueError if malformed."""
 
     @property
     def may_lag(self) -> bool:
@@ -92,7 +96,6 @@ class EndpointWatch:
     """
 
     may_lag = True
-    reload_failures = 0
 
     def __init__(
         self,
@@ -101,7 +104,10 @@ class EndpointWatch:
         logs: LogSettings | None = None,
         timeline: FormatTimeline | None = None,
     ) -> None:
-        """Prepare the watches. If `logs` name a ConfigMap, the log format in it is followed into `timeline`."""
+        """Prepare the watches. If `logs` name a ConfigMap, the log format in it is followed into `timeline`.
+
+        Raise ConfigurationError if a file of extra endpoints is broken.
+        """
         retention = round(cluster.retention * SECOND)
         slices_status = WatchStatus()
         pods = History(
@@ -111,6 +117,8 @@ class EndpointWatch:
         )
         self.histories = Histories(pods, History(retention=retention))
         self.changed = ChangeSignal()
+        self._extra_paths = cluster.extra_endpoints
+        self._extra = _ReloadedFiles(cluster.extra_endpoints, self._load_extra)
         self._api = api
         self._watches = [_ResourceWatch(ENDPOINT_SLICES, cluster.namespace, HistoryUpdater(pods), slices_status)]
         if cluster.services:
@@ -123,10 +131,23 @@ class EndpointWatch:
         self._is_needed = asyncio.Event()
         self._first_lists: asyncio.Task[None] | None = None
 
+    def _load_extra(self) -> None:
+        self.histories.pods.use_fixed(load_fixed(self._extra_paths))
+        self.changed.notify()
+
     @property
-    def recoverable_history(self) -> History:
-        """Return the history of pods; Services are listed again after a restart."""
-        return self.histories.pods
+    def reload_failures(self) -> int:
+        """Return the number of new versions of files that could not be used."""
+        return self._extra.failures
+
+    def dump_state(self) -> SavedHistory:
+        """Return the histories and the extra endpoints."""
+        return dump_histories(self.histories, from_files=False)
+
+    def load_state(self, saved: SavedHistory) -> None:
+        """Restore the history of pods, unless it was read from files; Services are listed again after a restart."""
+        if not saved.get("files"):
+            self.histories.pods.load(saved)
 
     async def wait_until_ready(self) -> None:
         """Start the watches; return when their first lists have arrived or FIRST_LIST_TIMEOUT has passed."""
@@ -151,6 +172,7 @@ class EndpointWatch:
         await self._is_needed.wait()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._forget_periodically())
+            group.create_task(self._extra.run())
             for resource_watch in self._watches:
                 group.create_task(self._follow(resource_watch))
 
@@ -181,14 +203,17 @@ class EndpointWatch:
             raise ConfigurationError(self.problem() or "the API server sent no list of endpoints")
 
     def problem(self) -> str | None:
-        """Return which watch is out of sync and why; None if all are in sync or have not been needed yet."""
+        """Return which watch is out of sync and why, or why a new version of a file of extra endpoints is not in use.
+
+        Return None if there is nothing of this, or if the watches have not been needed yet.
+        """
         if not self._is_needed.is_set():
             return None
         for resource_watch in self._watches:
             if not resource_watch.status.synced:
                 reason = resource_watch.status.problem or "the first list has not arrived yet"
                 return f"the watch of {resource_watch.resource.plural} is out of sync: {reason}"
-        return None
+        return self._extra.problem
 
     def watch_summary(self) -> WatchSummary:
         """Return the status of all watches together."""
@@ -241,27 +266,21 @@ class _ResourceWatch:
     listed: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-class EndpointFiles:
-    """Endpoints from files, which are read again when they change; a broken new version leaves the old one in force."""
+class _ReloadedFiles:
+    """Files that are read when they change; a broken new version leaves the old one in force."""
 
-    may_lag = False
-    recoverable_history = None
-
-    def __init__(self, paths: Sequence[str]) -> None:
-        """Read the files. Raise ConfigurationError if one of them is broken."""
-        self.changed = ChangeSignal()
-        self.reload_failures = 0
+    def __init__(self, paths: Sequence[str], load: Callable[[], None]) -> None:
+        """Read the files with `load`, which raises ConfigurationError if one of them is broken."""
         # Taken before the files are read, so that a change in between is noticed later.
-        self._paths, self._versions = paths, [_file_version(path) for path in paths]
-        self.histories = load_endpoints(paths)
-        self._problem: str | None = None
-
-    async def wait_until_ready(self) -> None:
-        """Return at once: the files have been read."""
+        self._paths, self._load, self._versions = paths, load, [_file_version(path) for path in paths]
+        self.failures = 0
+        self.problem: str | None = None
+        """Why the newest version of a file could not be used."""
+        load()
 
     async def run(self) -> None:
         """Check the files for changes every FILE_POLL_INTERVAL until cancelled."""
-        while True:
+        while self._paths:
             await asyncio.sleep(FILE_POLL_INTERVAL)
             if (versions := [_file_version(path) for path in self._paths]) != self._versions:
                 self._versions = versions
@@ -269,18 +288,55 @@ class EndpointFiles:
 
     def _reload(self) -> None:
         try:
-            self.histories = load_endpoints(self._paths)
+            self._load()
         except ConfigurationError as error:
-            self._problem = str(error)
-            self.reload_failures += 1
+            self.problem = str(error)
+            self.failures += 1
             logger.warning("%s; the previous version stays in force", error)
         else:
-            self._problem = None
-            self.changed.notify()
+            self.problem = None
+
+
+class EndpointFiles:
+    """Endpoints from files, which are read again when they change."""
+
+    may_lag = False
+
+    def __init__(self, paths: Sequence[str], extra: Sequence[str] = ()) -> None:
+        """Read the files, `extra` of which have addresses for beside the others.
+
+        Raise ConfigurationError if one of them is broken.
+        """
+        self.changed = ChangeSignal()
+        self._paths, self._extra = paths, extra
+        self._files = _ReloadedFiles([*paths, *extra], self._load)
+
+    def _load(self) -> None:
+        self.histories = load_endpoints(self._paths, self._extra)
+        self.changed.notify()
+
+    @property
+    def reload_failures(self) -> int:
+        """Return the number of new versions of the files that could not be used."""
+        return self._files.failures
+
+    def dump_state(self) -> SavedHistory:
+        """Return the histories as the files have them."""
+        return dump_histories(self.histories, from_files=True)
+
+    def load_state(self, saved: SavedHistory) -> None:
+        """Restore nothing: the files have been read."""
+
+    async def wait_until_ready(self) -> None:
+        """Return at once: the files have been read."""
+
+    async def run(self) -> None:
+        """Read the files again when they change, until cancelled."""
+        await self._files.run()
 
     def problem(self) -> str | None:
         """Return why the newest version of a file could not be used, or None."""
-        return self._problem
+        return self._files.problem
 
     def watch_summary(self) -> None:
         """Return None: files are not watched."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from enricher.accesslog.limits import common_limits
 from enricher.accesslog.profiles import DEFAULT_PROFILE
 from enricher.config import file as config_file
 from enricher.config.options import (
@@ -51,6 +52,11 @@ class OptionValue(NamedTuple):
             return f"{self.option.key} ({self.file}:{self.lines[0]})"
         return self.variable or self.option.flag
 
+    @property
+    def layer(self) -> int:
+        """Return the number of the layer that the option was set in; a lower number wins."""
+        return 2 if self.file else 1 if self.variable else 0
+
     def place_of(self, index: int) -> str:
         """Return the beginning of a message about one of the texts."""
         if self.file:
@@ -88,6 +94,7 @@ def resolve(options: Sequence[Option], flags: Mapping[str, Any], environ: Mappin
         _refuse_two_formats(layer)
         set_before = {option.setting for option in values}
         values.update((value.option, value) for value in layer if value.option.setting not in set_before)
+    _drop_outdone_by_files(values)
     parsed: dict[str, Any] = {}
     if environ.get("POD_NAME"):
         parsed["logs.own_pod"] = environ.get("POD_NAMESPACE", ""), environ["POD_NAME"]
@@ -229,6 +236,17 @@ def _refuse_two_formats(layer: Sequence[OptionValue]) -> None:
         raise _error(f"{formats[0].name} and {formats[1].name} cannot be combined: give one of them", *formats)
 
 
+def _drop_outdone_by_files(values: dict[Option, OptionValue]) -> None:
+    """Drop the options of a cluster that come from a lower layer than the files that replace the cluster.
+
+    In a daemon's container, variables hold the daemon's options, and `explain` is to read its saved history there.
+    """
+    if files := values.get(ENDPOINTS):
+        for option in (*CLUSTER, CONTROLLER_CONFIGMAP):
+            if option in values and values[option].layer > files.layer:
+                del values[option]
+
+
 def _refuse_contradictions(settings: Settings, values: Mapping[Option, OptionValue]) -> None:
     for option in (*CLUSTER, CONTROLLER_CONFIGMAP) if settings.cluster.endpoints else ():
         if option.value_in(settings):
@@ -256,10 +274,7 @@ def _refuse_contradictions(settings: Settings, values: Mapping[Option, OptionVal
 def configuration_warnings(settings: Settings) -> list[str]:
     """Return warnings about what is allowed but probably a mistake."""
     warnings = [f"the variable {name} does not belong to any option: it is ignored" for name in unknown_variables()]
-    formats = settings.logs.formats
-    if formats and not any("upstream_addr" in log_format.names for log_format in formats):
-        warnings.append("the log format does not name the upstream ($upstream_addr): no line can be attributed")
-    return warnings
+    return warnings + list(common_limits(settings.logs.formats or ()))
 
 
 def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:

@@ -129,7 +129,7 @@ class Daemon:
 @asynccontextmanager
 async def _endpoint_source(settings: Settings, default_formats: FormatTimeline) -> AsyncIterator[EndpointSource]:
     if settings.cluster.endpoints:
-        yield EndpointFiles(settings.cluster.endpoints)
+        yield EndpointFiles(settings.cluster.endpoints, settings.cluster.extra_endpoints)
         return
     async with connect(settings.cluster.kubeconfig, settings.cluster.context) as api:
         yield EndpointWatch(api, settings.cluster, settings.logs, default_formats)

@@ -19,7 +19,9 @@ MAX_CLIENT_LENGTH = 60
 
 
 def error_code(attempt: OutputRecord) -> str:
-    """Return the gRPC or HTTP status that makes an attempt an error; empty if it is not one."""
+    """Return the gRPC or HTTP status that makes an attempt an error, or `unknown`; empty if it is not one."""
+    if attempt["status"] is None and "origin" in attempt:
+        return str(attempt.get("grpc_status") or "unknown")
     return str(attempt.get("grpc_status") or (attempt["status"] if _is_5xx(attempt["status"]) else ""))
 
 

@@ -57,6 +57,7 @@ SEVERAL = ATTRIBUTED | {"lines with several attempts": 0.01}
 LEAST_OF_FORMATS = {
     **dict.fromkeys(FAMILIES, ATTRIBUTED),
     **dict.fromkeys(("ingress-nginx", "nginx custom", "nginx json", "nginx none", "any nginx"), SEVERAL),
+    "nginx client status": SEVERAL | {"access lines": 0.5, "attempts that were given up": 0.01},
     "nginx none": {"access lines": 0.3, "parse_error lines": 1},
     "changing": {"access lines": 0.5, "failed attempts": 0.04, "exact attempts": 0.1},
     "detected": {"access lines": 0.4, "exact attempts": 1},

@@ -40,6 +40,14 @@ NGINX_KEYED = (
     'ts=$msec client=$remote_addr request="$request" status=$status upstream="$upstream_addr" us="$upstream_status" '
     'ut="$upstream_response_time" name=$proxy_upstream_name host="$host" rt=$request_time pod="$upstream_http_x_pod"'
 )
+NGINX_CLIENT_STATUS = (
+    '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_user_agent" $request_time '
+    "$upstream_response_time $upstream_response_length $upstream_addr [$ingress_name]"
+)
+NGINX_SESSIONS = (
+    "[$remote_addr] [$time_local] $protocol $status $bytes_sent $bytes_received $session_time $upstream_addr "
+    "$upstream_bytes_received $upstream_connect_time"
+)
 TWO_LINES_IN_ONE = nginx.INGRESS_NGINX.replace("$req_id", "$host")
 """The same lines fit it as fit ingress-nginx's default, and its last word is another variable."""
 
@@ -65,7 +73,7 @@ def writer(log_format: Format) -> Writer:
         make = traefik_object if log_format.dialect is traefik.TRAEFIK_JSON else envoy_object
         return lambda request: dump_odd(make(log_format, request), request)
     values = {
-        id(nginx.NGINX): nginx_value,
+        **dict.fromkeys(map(id, (nginx.NGINX, nginx.NGINX_CLIENT_STATUS, nginx.NGINX_SESSIONS)), nginx_value),
         id(envoy.ENVOY): envoy_value,
         id(haproxy.HAPROXY): haproxy_value,
         id(traefik.TRAEFIK_COMMON): traefik_value,
@@ -103,7 +111,7 @@ NGINX_NAMES = (
     *("request_time", "proxy_upstream_name", "proxy_alternative_upstream_name", "upstream_response_time", "scheme"),
     *("upstream_response_length", "upstream_header_time", "req_id", "http_user_agent", "connection", "host", "pod"),
     *("upstream_trailer_grpc_status", "upstream_http_x_pod", "namespace", "upstream_connect_time", "request_length"),
-    *("request_method", "request_uri", "server_protocol", "upstream_bytes_sent"),
+    *("request_method", "request_uri", "server_protocol", "upstream_bytes_sent", "ingress_name", "session_time"),
 )
 ENVOY_OPERATORS = (
     *("START_TIME", "RESPONSE_CODE", "RESPONSE_FLAGS", "DURATION", "RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)", "PROTOCOL"),
@@ -133,7 +141,7 @@ def _join(rng: random.Random, names: list[str], spell: Callable[[str], str]) -> 
 
 def any_nginx(rng: random.Random) -> Setup:
     """Return some format of nginx's with an upstream, mostly."""
-    lists = ["upstream_addr", "upstream_status"] if rng.random() < 0.95 else []
+    lists = rng.choices((["upstream_addr", "upstream_status"], ["upstream_addr", "status"], []), (8, 2, 1))[0]
     names = [*rng.sample(NGINX_NAMES, rng.randint(1, 8)), *lists]
     rng.shuffle(names)
     if rng.random() < 0.05:
@@ -284,6 +292,7 @@ FAMILIES: dict[str, Callable[[random.Random], Setup]] = {
         f"escape=none {NGINX_SHORT}",
         "escape=none $uri|$upstream_addr $upstream_status",
     ),
+    "nginx client status": _nginx(NGINX_CLIENT_STATUS, f"escape=json {NGINX_CLIENT_STATUS}", NGINX_SESSIONS),
     "any nginx": _any(any_nginx),
     "envoy text": _envoy(envoy.DETAILED, envoy.ISTIO, envoy.DEFAULT),
     "envoy json": _envoy(envoy.GATEWAY),

@@ -77,6 +77,9 @@ _VALUES: dict[str, Callable[[Request, str], bytes]] = {
     "time_iso8601": _time(_iso),
     "msec": _time(seconds),
     "request_time": _request_time,
+    "session_time": _request_time,
+    "protocol": lambda request, _: b"TCP",
+    "ingress_name": lambda request, _: request.rng.choice((b"cart", b"-", b"")),
     "status": lambda request, _: (
         request.rng.choice((b"009", b"600", b"-", b"0")) if request.odd(0.1) else b"%d" % request.status
     ),

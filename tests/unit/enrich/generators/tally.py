@@ -55,6 +55,7 @@ class Tally:
         self.counts["lines with several attempts"] += len(attempts) > 1
         self.counts["lines without an attempt"] += not attempts
         self.counts["failed attempts"] += sum(attempt.failed for attempt in attempts)
+        self.counts["attempts that were given up"] += sum(attempt.given_up for attempt in attempts)
         for attempt, window in zip(attempts, parsed.windows, strict=True):
             if window:
                 tenures = histories.pods.tenures_of_ip(split_address(attempt.addr)[0])
