@@ -119,8 +119,8 @@ def _failing(pods: Sequence[FailingPod]) -> Iterable[str]:
     limit_note = f" These are the {MAX_KEYS} that failed most; /metrics has all." if len(pods) >= MAX_KEYS else ""
     yield (
         f"<caption>Pods with failed attempts in the last hour, the worst first.{limit_note} “Hidden” are failures "
-        "after which the client got a good answer all the same, if the log tells. “% sure” is the share of requests for "
-        "which it is certain that this was the pod, if that is not all.</caption>"
+        "after which the client got a good answer all the same, if the log tells. “% sure” is the share of requests "
+        "that certainly went to this pod, if not all did.</caption>"
     )
     yield (
         '<thead><tr><th scope="col" rowspan="2">Pod</th><th scope="col" rowspan="2">Service</th>'
