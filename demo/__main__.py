@@ -153,9 +153,9 @@ class Demo:
         for line in series:
             self.console.print(f"  {line}", highlight=False, soft_wrap=True)
         rows = self.stats.rows(self.stats.newest)
-        errors, retried = sum(row.errors for row in rows), sum(row.retried for row in rows)
+        errors, hidden = sum(row.errors for row in rows), sum(row.hidden or 0 for row in rows)
         self.console.print(f"\n{self.lines_in} lines in, {self.lines_out} lines out.")
-        self.console.print(f"{errors} attempts failed, {retried} of them were followed by another.")
+        self.console.print(f"{errors} attempts failed, {hidden} of them without the client noticing.")
         self.console.print(
             f"Lines without a pod ({UNNAMED}) name a Service's address: no log says which of its pods answered."
         )

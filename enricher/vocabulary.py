@@ -22,6 +22,10 @@ class Grade(StrEnum):
     """No pod is known to have held the address."""
 
 
+SURE_GRADES = frozenset((Grade.EXACT, Grade.REPORTED))
+"""Grades of attributions that are not guesses."""
+
+
 class LineKind(StrEnum):
     """What a log line was parsed as."""
 
@@ -41,6 +45,27 @@ class Origin(StrEnum):
     POD = "pod"
     PROXY = "proxy"
     UNKNOWN = "unknown"
+    NONE = ""
+
+
+class Outcome(StrEnum):
+    """What the client got of a request with a failed attempt."""
+
+    HIDDEN = "hidden"
+    """A good answer, from a later attempt or by another way."""
+    SEEN = "seen"
+    """A failure, or nothing."""
+    UNKNOWN = "unknown"
+    """The log does not tell."""
+
+
+class RequestReason(StrEnum):
+    """Why the proxy tried nobody for a request that failed; NONE for all other requests."""
+
+    NO_ENDPOINTS = "no_endpoints"
+    """No pod of the service was ready, as far as the history knows."""
+    NOT_TRIED = "not_tried"
+    """Some pod was ready, or nothing is known of the service."""
     NONE = ""
 
 

@@ -76,8 +76,10 @@ def full_increase(metric: str, *labels: str) -> str:
 WHERE = ('namespace=~"$namespace"', 'service=~"$service"')
 WHO = (*WHERE, 'pod=~"$pod"')
 REQUESTS, ERRORS = "ingress_upstream_requests_total", "ingress_upstream_errors_total"
-SECONDS = "ingress_upstream_response_seconds"
-LAST, RETRIED, GRPC = 'retried="false"', 'retried="true"', 'protocol="grpc"'
+CLIENTS, GRADED = "ingress_requests_total", "ingress_upstream_attempts_total"
+SECONDS, POD_SECONDS = "ingress_upstream_response_seconds", "ingress_upstream_pod_response_seconds"
+HIDDEN, GRPC = 'outcome="hidden"', 'protocol="grpc"'
+FAILED_REQUESTS, UNTRIED, SURE = 'code=~"5.."', 'reason!=""', 'attribution=~"exact|reported"'
 BY = "by (namespace, service, pod)"
 WORST = 20
 """Lines of a panel at most, where each pod could have one."""
@@ -106,15 +108,38 @@ PODS = [
     ),
     stat(
         "Errors that clients see",
-        "How many errors are not followed by another attempt?",
+        "How many requests end with a 5xx? Those that no pod was tried for are included. $pod has no effect here.",
         "reqps",
-        f"sum({full_rate(ERRORS, *WHO, LAST)}) or vector(0)",
+        f"sum({full_rate(CLIENTS, *WHERE, FAILED_REQUESTS)}) or vector(0)",
     ),
     stat(
-        "Retried errors",
-        "How many errors are followed by another attempt of the same request? That attempt may have failed, too.",
+        "Errors hidden from clients",
+        "How many attempts fail although the client gets a good answer? Only logs that list all attempts have them.",
         "reqps",
-        f"sum({full_rate(ERRORS, *WHO, RETRIED)}) or vector(0)",
+        f"sum({full_rate(ERRORS, *WHO, HIDDEN)}) or vector(0)",
+    ),
+    Panel(
+        "Requests that no pod was tried for",
+        "Which services are down, or have pods that the proxy does not try? no_endpoints: no pod of the service was "
+        f"ready. $pod has no effect here. The {WORST} worst. {NONE}",
+        "reqps",
+        {
+            "{{namespace}}/{{service}} {{reason}}": top(
+                f"sum by (namespace, service, reason) ({full_rate(CLIENTS, *WHERE, UNTRIED)})"
+            )
+        },
+    ),
+    Panel(
+        "Share of requests that fail, by service",
+        "What do clients get: which share of a service's requests ends with a 5xx? $pod has no effect here. "
+        f"The {WORST} worst. {NONE}",
+        "percentunit",
+        {
+            "{{namespace}}/{{service}}": top(
+                f"sum by (namespace, service) ({full_rate(CLIENTS, *WHERE, FAILED_REQUESTS)}) "
+                f"/ sum by (namespace, service) ({full_rate(CLIENTS, *WHERE)})"
+            )
+        },
     ),
     Panel(
         "Errors by pod and code",
@@ -133,11 +158,11 @@ PODS = [
         },
     ),
     Panel(
-        "Retried errors, by pod",
-        "Which pods' errors are followed by another attempt of the same request? That attempt may have failed, too. "
+        "Errors hidden from clients, by pod",
+        "Which pods fail although clients get a good answer, from another pod or by another way? "
         f"The {WORST} worst. {NONE}",
         "reqps",
-        {"{{namespace}}/{{pod}}": top(f"sum {BY} ({full_rate(ERRORS, *WHO, RETRIED)})")},
+        {"{{namespace}}/{{pod}}": top(f"sum {BY} ({full_rate(ERRORS, *WHO, HIDDEN)})")},
     ),
     Panel(
         "Why there was no answer",
@@ -174,7 +199,7 @@ PODS = [
         "s",
         {
             "{{namespace}}/{{pod}}": top(
-                f"sum {BY} ({rate(SECONDS + '_sum', *WHO)}) / sum {BY} ({rate(SECONDS + '_count', *WHO)})"
+                f"sum {BY} ({rate(POD_SECONDS + '_sum', *WHO)}) / sum {BY} ({rate(POD_SECONDS + '_count', *WHO)})"
             )
         },
     ),
@@ -184,6 +209,16 @@ PODS = [
         "All pods of the service are included: $pod has no effect here.",
         "s",
         {f"{{{{namespace}}}}/{{{{service}}}} {name}": quantile(q) for name, q in (("p50", 0.5), ("p99", 0.99))},
+    ),
+    Panel(
+        "How sure the names of pods are, by service",
+        "For what share of a service's attempts is it certain which pod was tried? The others are guesses, or name no "
+        f"pod. $pod has no effect here. The {WORST} least sure.",
+        "percentunit",
+        {
+            "{{namespace}}/{{service}}": f"bottomk({WORST}, sum by (namespace, service) ({rate(GRADED, *WHERE, SURE)}) "
+            f"/ sum by (namespace, service) ({rate(GRADED, *WHERE)}))"
+        },
     ),
     Panel(
         "Share of attempts that fail, by the pods' node",
@@ -204,7 +239,7 @@ PODS = [
         "short",
         {
             "errors": f"sum {BY} ({full_increase(ERRORS, *WHO)}) > 0",
-            "retried": f"sum {BY} ({full_increase(ERRORS, *WHO, RETRIED)}) > 0",
+            "hidden": f"sum {BY} ({full_increase(ERRORS, *WHO, HIDDEN)}) > 0",
             "attempts": f"sum {BY} ({full_increase(REQUESTS, *WHO)}) and sum {BY} ({ERRORS}{{{', '.join(WHO)}}}) > 0",
             "share": f"sum {BY} ({full_increase(ERRORS, *WHO)}) / sum {BY} ({full_increase(REQUESTS, *WHO)}) > 0",
         },
@@ -214,7 +249,7 @@ PODS = [
 
 CALLS = ('client_namespace=~"$client_namespace"', 'namespace=~"$namespace"')
 EDGE = "by (client_namespace, client_service, namespace, service)"
-CALLED, FAILED = "enricher_edge_requests_total", "enricher_edge_errors_total"
+CALLED, FAILED = "ingress_edge_requests_total", "ingress_edge_errors_total"
 ARROW = "{{client_namespace}}/{{client_service}} → {{namespace}}/{{service}}"
 
 MAP = [

@@ -115,15 +115,19 @@ def make_record(facts: Facts, raw: Mapping[str, bytes], fields: dict[str, Any]) 
         return fact.derive(*[raw.get(name, b"") for name in fact.variables])
 
     end, end_uncertainty = derive(facts.end)
+    attempts = derive(facts.attempts) if facts.attempts else _sole_attempt(facts, raw, derive)
+    status = derive(facts.status)
+    if attempts and not any(name in raw for name in facts.status.variables):
+        status = attempts[-1].status
     return Record(
         fields,
-        derive(facts.attempts) if facts.attempts else _sole_attempt(facts, raw, derive),
+        attempts,
         end=end,
         end_uncertainty=end_uncertainty,
         duration=derive(facts.duration),
         upstream_name=derive(facts.upstream_name),
         client=facts.parse_client(decode_text(raw.get(facts.client, b""))),
-        status=derive(facts.status),
+        status=status,
         route=derive(facts.route),
     )
 

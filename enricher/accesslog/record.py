@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from enricher.timestamps import SECOND, parse_decimal_seconds
-from enricher.vocabulary import Origin, Reason
+from enricher.vocabulary import Origin, Outcome, Reason
 
 LIST_SEPARATOR = re.compile(rb", | : ")
 """What stands between two elements of an upstream list."""
@@ -38,8 +38,8 @@ class Attempt(NamedTuple):
     """Why the proxy made the answer; NONE if the line itself does not say so."""
     grpc_status: str = ""
     """The name of the gRPC status; empty if it is not logged."""
-    internal_redirect: bool = False
-    """Whether nginx had left the first group of upstreams: for an error page, or by `X-Accel-Redirect`."""
+    redirects: int = 0
+    """How many internal redirects came before it: to an error page, or by `X-Accel-Redirect`."""
     given_up: bool = False
     """Whether the attempt has no status of its own, but must have failed: nginx tried another upstream after it."""
 
@@ -79,13 +79,17 @@ class ErrorLabels(NamedTuple):
     """Who made the answer, see enricher.vocabulary.Origin."""
     protocol: str = "http"
     """Which protocol the code belongs to: `http` or `grpc`."""
+    outcome: str = Outcome.UNKNOWN
+    """Whether the client saw the failure, see enricher.vocabulary.Outcome."""
 
     @classmethod
-    def from_attempt(cls, attempt: Attempt, *, retried: bool, origin: str) -> "ErrorLabels":
+    def from_attempt(
+        cls, attempt: Attempt, *, retried: bool, origin: str, outcome: str = Outcome.UNKNOWN
+    ) -> "ErrorLabels":
         """Return the labels of a failed attempt."""
         status = "unknown" if attempt.status is None else str(attempt.status)
         code, protocol = (attempt.grpc_status, "grpc") if attempt.grpc_failed else (status, "http")
-        return cls(code, "true" if retried else "false", origin, protocol)
+        return cls(code, "true" if retried else "false", origin, protocol, outcome)
 
 
 @dataclass(slots=True)
@@ -104,7 +108,7 @@ class Record:
     client: str = ""
     """The client's IP address, or what the proxy wrote in its place."""
     status: int | None = None
-    """The HTTP status that the client got; None if there was none, or if the format does not have it."""
+    """The HTTP status that the client got, or that of the last attempt if the format has only that; None if none."""
     route: str = ""
     """The route that the proxy chose, by its name in the line; empty if the line names none."""
 
@@ -116,8 +120,7 @@ def parse_attempts(addr: bytes, status: bytes, time: bytes, length: bytes, heade
     """
     addrs = split_upstream_list(addr)
     statuses, times, lengths, header_times = map(split_upstream_list, (status, time, length, header_time))
-    first_group = addr.partition(b" : ")[0].count(b", ") + 1
-    if len(addrs) == len(statuses) == len(times) == len(lengths) == first_group and not header_time:
+    if len(addrs) == len(statuses) == len(times) == len(lengths) and b" : " not in addr and not header_time:
         return [
             Attempt(
                 element[0].decode("utf-8", "backslashreplace"),
@@ -128,6 +131,7 @@ def parse_attempts(addr: bytes, status: bytes, time: bytes, length: bytes, heade
             for element in zip(addrs, statuses, times, lengths, strict=True)
             if element[0]
         ]
+    redirects = [group for group, text in enumerate(addr.split(b" : ")) for _ in range(text.count(b", ") + 1)]
     return [
         Attempt(
             element.decode("utf-8", "backslashreplace"),
@@ -135,7 +139,7 @@ def parse_attempts(addr: bytes, status: bytes, time: bytes, length: bytes, heade
             parse_decimal_seconds(_element(times, n)),
             parse_integer(_element(lengths, n)),
             _element(header_times, n) != b"-" if header_time else None,
-            internal_redirect=n >= first_group,
+            redirects=redirects[n],
         )
         for n, element in enumerate(addrs)
         if element  # a state without a peer leaves its place empty

@@ -21,7 +21,7 @@ from enricher.accesslog.format_compiler import LogFormatError
 from enricher.accesslog.profiles import DEFAULT_PROFILE
 from enricher.cli.check_logs import LogSample, read_last_lines, read_sample
 from enricher.cli.common import print_config
-from enricher.cluster.controller_config import config_data, formats_from_config
+from enricher.cluster.controller_config import config_data, formats_from_config, missing_lines
 from enricher.config.options import RUN
 from enricher.config.resolve import configuration_warnings, resolve
 from enricher.config.settings import ListenAddress, Settings
@@ -104,7 +104,7 @@ async def _check_cluster(settings: Settings, detector: FormatDetector) -> list[C
         async with connect(settings.cluster.kubeconfig, settings.cluster.context) as api:
             results = [result async for result in _check_permissions(api, settings)]
             if settings.logs.controller_configmap:
-                results.append(await _check_configmap(api, settings, detector, *settings.logs.controller_configmap))
+                results += await _check_configmap(api, settings, detector, *settings.logs.controller_configmap)
             return [CheckResult("ok", "API server", await api.server_url()), *results]
     except (ConfigurationError, ApiError) as error:
         return [CheckResult("failed", "API server", printable(str(error)))]
@@ -139,8 +139,11 @@ async def _check_permission(
 
 async def _check_configmap(
     api: ApiClient, settings: Settings, detector: FormatDetector, namespace: str, name: str
-) -> CheckResult:
-    """Read the log format from the controller's ConfigMap, and make `detector` expect it, as the daemon would."""
+) -> list[CheckResult]:
+    """Read the log format from the controller's ConfigMap, and make `detector` expect it, as the daemon would.
+
+    Check, too, whether the ConfigMap sends lines elsewhere.
+    """
     subject, path = "controller's format", CONFIG_MAPS.path(namespace)
     try:
         params = {"fieldSelector": f"metadata.name={name}"}
@@ -150,12 +153,13 @@ async def _check_configmap(
             configs = (await read_page(response, config_data)).items
         formats = formats_from_config(configs[0] if configs else {}, settings.logs.profile or DEFAULT_PROFILE)
     except (ApiError, LogFormatError) as error:
-        return CheckResult("failed", subject, printable(str(error)))
+        return [CheckResult("failed", subject, printable(str(error)))]
     detector.default.start_with(formats, time.time_ns())
     if not configs:
         text = f"there is no ConfigMap {name} in namespace {namespace}: the default format is expected"
-        return CheckResult("warning", subject, text)
-    return CheckResult("ok", subject, printable(truncate(formats[0].text, MAX_LINE_LENGTH)))
+        return [CheckResult("warning", subject, text)]
+    missing = [CheckResult("warning", "controller's log", f"the ConfigMap sets {t}") for t in missing_lines(configs[0])]
+    return [CheckResult("ok", subject, printable(truncate(formats[0].text, MAX_LINE_LENGTH))), *missing]
 
 
 # --- logs -----------------------------------------------------------------------------------------------------------
@@ -207,7 +211,10 @@ def _format_text(settings: Settings, source: Source, sample: LogSample) -> str:
 def _judge_sample(subject: str, sample: LogSample, format_text: str) -> CheckResult:
     lines = sample.access + sample.misfits
     if not lines:
-        return CheckResult("warning", subject, f"no access line among the last {sample.others} lines")
+        text = f"no access line among the last {sample.others} lines"
+        if sample.errors:
+            text += f", but {sample.errors} error lines about requests: the proxy does not write its access log here"
+        return CheckResult("warning", subject, text)
     others = f"; {sample.others} are of other kinds" if sample.others else ""
     text = f"{sample.access} of the last {lines} access lines fit {format_text}{others}"
     if sample.misfits:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from enricher.accesslog.detection import FormatDetector, detect_profile
 from enricher.accesslog.profiles import PROFILES, Formats, profile_formats
+from enricher.enrich.format_check import is_about_a_request
 from enricher.enrich.parsed_line import parse_line
 from enricher.line import Line, Source
 from enricher.tailer.file_names import LogName, list_files
@@ -26,6 +27,8 @@ class LogSample:
     access: int = 0
     misfits: int = 0
     others: int = 0
+    errors: int = 0
+    """Those of the other lines that are error lines about a request."""
     attempts: int = 0
     """Attempts in the access lines."""
     last_misfit: bytes = b""
@@ -70,6 +73,7 @@ def read_sample(detector: FormatDetector, source: Source, lines: Sequence[Line])
             sample.last_misfit = line.text
         else:
             sample.others += 1
+            sample.errors += parsed.kind == LineKind.ERROR and is_about_a_request(line)
     return sample
 
 

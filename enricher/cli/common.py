@@ -2,18 +2,49 @@
 
 import asyncio
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
 
 from enricher.config.options import RUN
 from enricher.config.resolve import Resolved, configuration_warnings, dump_config
 from enricher.config.settings import ClusterSettings, Settings
 from enricher.endpoints.attribution import Histories
 from enricher.endpoints.files import load_endpoints
+from enricher.enrich.format_check import FormatCheck
 from enricher.errors import EnricherError
+
+NEWS_INTERVAL = 0.5
+"""Seconds between looks at what is wrong with the lines of a log that may never end."""
 
 
 def warn_about(settings: Settings) -> None:
     """Print warnings about settings that are allowed but probably a mistake."""
     sys.stderr.writelines(f"enricher: {warning}\n" for warning in configuration_warnings(settings))
+
+
+@contextmanager
+def report_news(check: FormatCheck, report: Callable[[str], object]) -> Iterator[None]:
+    """Report what `check` finds wrong with the lines, while they are read and at their end.
+
+    A thread does so, because the next line may never come.
+    """
+    ended = Event()
+
+    def look() -> None:
+        while not ended.wait(NEWS_INTERVAL):
+            if news := check.news(at_once=False):
+                report(news)
+
+    thread = Thread(target=look, name="news", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+    if news := check.news():
+        report(news)
 
 
 def print_config(resolved: Resolved) -> int:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, BinaryIO
@@ -11,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
 
 from enricher.accesslog.detection import FormatDetector
-from enricher.cli.common import read_histories, warn_about
+from enricher.cli.common import read_histories, report_news, warn_about
 from enricher.config.options import ENRICH, STDIN
 from enricher.config.resolve import resolve_settings
 from enricher.config.settings import LogSettings, Settings
@@ -52,19 +53,21 @@ def enrich(
     detector = FormatDetector(settings.logs.formats, settings.logs.given_profile)
     enricher = Enricher(detector, metrics, node=settings.output.node, pod_variable=settings.output.pod_variable)
     totals = PodStats(None) if report == "summary" else ServiceMap() if report else None
-    with _progress(files) as progress:
+    check = FormatCheck(1, _log_format_text(settings.logs))
+    with _progress(files) as progress, report_news(check, lambda news: sys.stderr.write(f"enricher: {news}\n")):
         for file in files:
             for lines in read_file(open_stdin() if file == STDIN else file, progress=progress(file)):
+                before, output = Counter(metrics.lines), list[bytes]()
                 for step in enricher.enrich(Source(file), lines, histories):
                     if not isinstance(step, Output):
                         continue
+                    output.append(step.data)
                     if totals is None:
                         out.write(step.data)
                         continue
                     for record in step.data.splitlines():
                         totals.add(orjson.loads(record))
-    if warning := FormatCheck(1, _log_format_text(settings.logs)).warning(metrics.lines):
-        sys.stderr.write(f"enricher: {warning}\n")
+                check.add(metrics.lines - before, output=output)
     if isinstance(totals, PodStats):
         print_summary(totals, PipedConsole(width=None if sys.stdout.isatty() else 160))
     elif totals and report:

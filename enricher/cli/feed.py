@@ -3,13 +3,14 @@
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from threading import Thread
 from typing import BinaryIO, Protocol
 
 from enricher.accesslog.detection import FormatDetector
-from enricher.cli.common import read_histories, warn_about
+from enricher.cli.common import NEWS_INTERVAL, read_histories, report_news, warn_about
 from enricher.cluster.endpoint_source import FIRST_LIST_TIMEOUT, EndpointWatch
 from enricher.cluster.pod_logs import PodLog, PodLogStreamer
 from enricher.config.options import STDIN
@@ -59,6 +60,7 @@ class ClusterFeed:
         self._settings, self._since = settings, since
         self._streamer: PodLogStreamer | None = None
         self._endpoints: EndpointWatch | None = None
+        self._checks: dict[Source, FormatCheck] = {}
 
     async def run(self, consume: LineConsumer) -> None:
         """Pass JSON lines on until cancelled. Raise ConfigurationError if the cluster cannot be reached at first."""
@@ -69,9 +71,10 @@ class ClusterFeed:
             group.create_task(endpoints.run())
             await endpoints.wait_until_ready()
             endpoints.require_lists()
-            consumer = _StreamEnricher(self._settings, detector, endpoints, consume)
+            consumer = _StreamEnricher(self._settings, detector, endpoints, consume, self._checks)
             streamer = self._streamer = PodLogStreamer(api, logs.select, consumer, since=self._since)
             group.create_task(streamer.run())
+            group.create_task(self._report_periodically())
             try:
                 await asyncio.wait_for(streamer.wait_until_listed(), FIRST_LIST_TIMEOUT)
             except TimeoutError:
@@ -82,37 +85,60 @@ class ClusterFeed:
         if self._streamer is None or self._endpoints is None:
             return "connecting"
         logs = len(self._streamer.sources)
-        problem = self._endpoints.problem() or self._streamer.problem()
+        problem = self._endpoints.problem() or self._streamer.problem() or self._problem_of_a_log()
         return f"{logs} log{'s' * (logs != 1)} followed" + (f" · {problem}" if problem else "")
+
+    def _problem_of_a_log(self) -> str | None:
+        problems = ((source.path, check.problem) for source, check in self._checks.items())
+        return next((f"{path}: {problem}" for path, problem in problems if problem), None)
+
+    async def _report_periodically(self) -> None:
+        while True:
+            await asyncio.sleep(NEWS_INTERVAL)
+            for source, check in list(self._checks.items()):
+                if news := check.news(at_once=False):
+                    logger.warning("%s: %s", source.path, news)
 
 
 class _StreamEnricher:
     """Enriches streamed lines as the daemon on the node of each log would."""
 
     def __init__(
-        self, settings: Settings, detector: FormatDetector, endpoints: EndpointWatch, consume: LineConsumer
+        self,
+        settings: Settings,
+        detector: FormatDetector,
+        endpoints: EndpointWatch,
+        consume: LineConsumer,
+        checks: dict[Source, FormatCheck],
     ) -> None:
         self._settings, self._detector, self._endpoints, self._consume = settings, detector, endpoints, consume
-        self._metrics = Metrics(max_series=settings.server.max_series)
-        self._format_check = FormatCheck()
+        self._metrics, self._checks = Metrics(max_series=settings.server.max_series), checks
         self._enrichers: dict[str, Enricher] = {}
 
     async def deliver(self, log: PodLog, lines: Sequence[Line]) -> None:
         """Enrich lines; one that waits for the watch holds up the rest of its log for a moment."""
         if log.node not in self._enrichers:
             self._enrichers[log.node] = _build_enricher(self._settings.output, self._detector, self._metrics, log.node)
-        enricher = self._enrichers[log.node]
-        for step in enricher.enrich(log.source, lines, self._endpoints.histories, time.time_ns):
+        enricher, counts, output = self._enrichers[log.node], Counter[str](), list[bytes]()
+        steps = enricher.enrich(log.source, lines, self._endpoints.histories, time.time_ns)
+        while True:
+            before = Counter(self._metrics.lines)  # other logs are counted during a Hold
+            step = next(steps, None)
+            counts += self._metrics.lines - before
             match step:
                 case Output(data) if data:
+                    output.append(data)
                     self._consume(data)
                 case Hold(until):
                     await self._endpoints.changed.wait((until - time.time_ns()) / SECOND)
-        if warning := self._format_check.warning(self._metrics.lines):
-            logger.warning("%s", warning)
+                case None:
+                    break
+        check = self._checks.setdefault(log.source, FormatCheck(1, expects_access_lines=True))
+        check.add(counts, lines, output, time.monotonic())
 
     def forget(self, log: PodLog) -> None:
         """Forget a log that has ended."""
+        self._checks.pop(log.source, None)
         if enricher := self._enrichers.get(log.node):
             enricher.forget(log.source)
 
@@ -123,20 +149,23 @@ class FileFeed:
     def __init__(self, settings: Settings, files: Sequence[str], histories: Histories) -> None:
         self._settings, self._files, self._histories = settings, files, histories
         self._done = False
+        self._check = FormatCheck(1, expects_access_lines=True)
 
     def read(self) -> Iterator[bytes]:
         """Yield JSON lines as they come. Raise ConfigurationError for a file that cannot be read."""
         logs, output = self._settings.logs, self._settings.output
         metrics = Metrics(max_series=self._settings.server.max_series)
         enricher = _build_enricher(output, FormatDetector(logs.formats, logs.given_profile), metrics, output.node)
-        for file in self._files:
-            for lines in read_file(_unbuffered_stdin() if file == STDIN else file):
-                for step in enricher.enrich(Source(file), lines, self._histories):
-                    if isinstance(step, Output) and step.data:
-                        yield step.data
+        with report_news(self._check, lambda news: logger.warning("%s", news)):
+            for file in self._files:
+                for lines in read_file(_unbuffered_stdin() if file == STDIN else file):
+                    before, written = Counter(metrics.lines), list[bytes]()
+                    for step in enricher.enrich(Source(file), lines, self._histories):
+                        if isinstance(step, Output) and step.data:
+                            written.append(step.data)
+                            yield step.data
+                    self._check.add(metrics.lines - before, lines, written, time.monotonic())
         self._done = True
-        if warning := FormatCheck(warning_lines=1).warning(metrics.lines):
-            logger.warning("%s", warning)
 
     async def run(self, consume: LineConsumer) -> None:
         """Pass JSON lines on until the end of the files.
@@ -167,8 +196,9 @@ class FileFeed:
             raise error
 
     def status(self) -> str:
-        """Return whether the end has been reached."""
-        return "read to the end" if self._done else "reading"
+        """Return whether the end has been reached, and the present problem."""
+        problem = self._check.problem
+        return ("read to the end" if self._done else "reading") + (f" · {problem}" if problem else "")
 
 
 def _unbuffered_stdin() -> BinaryIO:

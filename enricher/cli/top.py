@@ -21,7 +21,17 @@ from enricher.cli.feed import Feed, open_feed
 from enricher.config.options import STDIN, TOP
 from enricher.config.resolve import resolve_settings
 from enricher.errors import EXIT_FAILURE, UsageError
-from enricher.report.pod_stats import SORT_KEYS, WINDOW_SECONDS, FailedRequest, PodKey, PodRow, PodStats, sort_rows
+from enricher.report.pod_stats import (
+    SORT_KEYS,
+    WINDOW_SECONDS,
+    FailedRequest,
+    PodKey,
+    PodRow,
+    PodStats,
+    hidden_text,
+    sort_rows,
+    sure_text,
+)
 from enricher.tailer.reader import open_stdin
 from enricher.timestamps import SECOND
 
@@ -31,7 +41,7 @@ REFRESH_SECONDS = 1.0
 """Seconds between two updates of the view."""
 MAX_ROWS = 200
 """Largest number of pods in the table; a filter leads to the others."""
-COLUMNS = ("namespace", "service", "pod", "req/s", "err %", "errors", "hidden", "p50 s", "p99 s", "grade")
+COLUMNS = ("namespace", "service", "pod", "req/s", "err %", "errors", "hidden", "p50 s", "p99 s", "sure %", "grade")
 NAME_COLUMNS = 3
 """Columns at the left that are names; the others are aligned to the right."""
 
@@ -206,8 +216,6 @@ class TopApp(App[None]):
 
     def _show_head(self) -> None:
         parts = [self._feed.status(), f"{self._stats.lines.total():,} lines", f"sorted by {self._sort_key}"]
-        if not self._stats.lines["access"] and self._stats.lines["parse_error"]:
-            parts.append("no line fits the log format")
         if self._stats.newest and (age := (self._now() - self._stats.newest) // SECOND) > WINDOW_SECONDS:
             parts.append(f"newest line {age:,} s old")  # the cluster is quiet, or its clock is behind ours
         if self._filter_text:
@@ -275,12 +283,13 @@ class TopApp(App[None]):
 
 
 def _cells(row: PodRow) -> list[Text]:
-    """Return a row's cells in the order of COLUMNS: red if an error was the last attempt, yellow if none was."""
-    style = "red" if row.errors > row.retried else "yellow" if row.errors else ""
-    numbers = [f"{row.rate:.1f}", f"{100 * row.error_share:.1f}", str(row.errors), str(row.retried)]
+    """Return a row's cells in the order of COLUMNS: yellow if all errors were hidden from clients, red otherwise."""
+    style = "red" if row.errors > (row.hidden or 0) else "yellow" if row.errors else ""
+    numbers = [f"{row.rate:.1f}", f"{100 * row.error_share:.1f}", str(row.errors), hidden_text(row)]
     numbers += ["" if seconds is None else f"{seconds:.3f}" for seconds in (row.p50, row.p99)]
+    numbers.append(sure_text(row))
     names = [Text(name, style) for name in row.key]
-    return [*names, *(Text(text, style, justify="right") for text in (*numbers, row.grade))]
+    return [*names, *(Text(text, style, justify="right") for text in (*numbers, row.grade or ""))]
 
 
 @contextmanager

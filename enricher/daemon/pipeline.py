@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -14,7 +14,7 @@ from enricher.daemon.status.model import FollowedSource
 from enricher.daemon.stdout import StdoutWriter
 from enricher.enrich.engine import Enricher, Hold, Output
 from enricher.enrich.format_check import FormatCheck
-from enricher.line import Source
+from enricher.line import Line, Source
 from enricher.metrics.counters import Metrics
 from enricher.tailer.discovery import discover
 from enricher.tailer.follower import Chunk, LogFollower
@@ -56,7 +56,7 @@ class LogPipeline:
         self._last_stamps: dict[Source, bytes] = {}
         self._past_problems: Counter[str] = Counter()
         """Problems of sources that are no longer followed, by kind."""
-        self._format_check = FormatCheck()
+        self._format_checks: dict[Source, FormatCheck] = {}
         self._stopping = asyncio.Event()
         self._turn = asyncio.Lock()
         """Held by the source whose chunk is enriched and written: one at a time, so that memory stays bounded."""
@@ -89,14 +89,16 @@ class LogPipeline:
         """Enrich a chunk, write it and commit it; a line that waits for the watch holds up the rest of its source."""
         self._metrics.bytes_read += chunk.size
         steps = self._enricher.enrich(follower.source, chunk.lines, self._endpoints.histories, self._hold_clock)
-        has_begun = False
+        has_begun, counts, output = False, Counter[str](), list[bytes]()
         while True:
             async with self._turn:
                 if self._stopping.is_set() and not has_begun:
                     return  # it will be read again after the restart, and chunks that have begun are written sooner
-                has_begun = True
+                has_begun, before = True, Counter(self._metrics.lines)
                 match next(steps, None):
                     case Output(data, lines):
+                        counts += self._metrics.lines - before
+                        output.append(data)
                         await self._write(data)
                         follower.commit(chunk, lines)
             match next(steps, None):
@@ -106,8 +108,18 @@ class LogPipeline:
                     break
         if chunk.lines:
             self._last_stamps[follower.source] = chunk.lines[-1].stamp
-        if warning := self._format_check.warning(self._metrics.lines):
-            logger.warning("%s: %s", follower.source.path, warning)
+            self._check_format(follower.source, counts, chunk.lines, output)
+
+    def _check_format(
+        self, source: Source, counts: Mapping[str, int], lines: Sequence[Line], output: Sequence[bytes]
+    ) -> None:
+        """Log what is wrong with the latest lines of a source; `counts` are their numbers by kind."""
+        if not (check := self._format_checks.get(source)):
+            # A plain file may be an error log.
+            check = self._format_checks[source] = FormatCheck(expects_access_lines=bool(source.container))
+        check.add(counts, lines, output, time.monotonic())
+        if news := check.news():
+            logger.warning("%s: %s", source.path, news)
 
     async def _write(self, data: bytes) -> None:
         if data:
@@ -160,6 +172,7 @@ class LogPipeline:
             self._past_problems["missed_file"] += follower.missed_files
             self._past_problems["truncation"] += follower.truncations
             self._last_stamps.pop(source, None)
+            self._format_checks.pop(source, None)
 
     def stop(self) -> None:
         """Stop reading; what has been read is still written."""

@@ -69,6 +69,8 @@ class History:
         self._tenures: dict[str, list[Tenure]] = {}
         self._members: dict[Service, dict[Tenure, None]] = {}
         self._slices: dict[tuple[str, str], SliceTenures] = {}
+        self._services: dict[Service, int] = {}
+        """How many slices each service has, also those that name no endpoint."""
         self._ended: deque[tuple[int, Tenure]] = deque()
         self.has_bookmarks = False
         """Whether there was a BOOKMARK; then no tenure is certain to have lasted beyond the last event."""
@@ -79,7 +81,10 @@ class History:
         self.refused_endpoints = 0
         """Number of endpoints so far that named a pod of another namespace, or one of more than MAX_CLAIMS pods."""
         self.on_change = set[Callable[[str], object]]()
-        """Callbacks, each called with an IP whose tenures have changed, for callers that cache attributions."""
+        """Callbacks for callers that cache attributions, each called with an IP whose tenures have changed.
+
+        The IP is empty if a service has come or gone.
+        """
         self.complete_since = FOREVER
         """From this time (ns) on the history is complete: an address without a tenure was held by no pod.
 
@@ -108,7 +113,7 @@ class History:
         else:
             state = read_slice(obj)
             if type_ == "DELETED":
-                state = state._replace(endpoints=())
+                state = SliceState(state.key, NO_SERVICE, ())
             self._update_slice(state, at, at if earliest is None else earliest)
         self._advance(at)
 
@@ -155,10 +160,22 @@ class History:
         for holding, tenure in before.items():
             if holding not in after or unchanged is not before:
                 self._remove_from_slice(tenure, old_service, at, earliest)
-        if slice_tenures:
+        if slice_tenures or service != NO_SERVICE:
             self._slices[key] = service, slice_tenures
         else:
             self._slices.pop(key, None)
+        if service != old_service:
+            self._move_slice(old_service, service)
+
+    def _move_slice(self, old: Service, new: Service) -> None:
+        """Account for a slice that is of another service than before, or of none."""
+        if new != NO_SERVICE:
+            self._services[new] = self._services.get(new, 0) + 1
+        if old != NO_SERVICE:
+            self._services[old] -= 1
+            if not self._services[old]:
+                del self._services[old]
+        self._notify("")
 
     def _add_to_slice(self, endpoint: Endpoint, service: Service, at: int, earliest: int) -> Tenure | None:
         """Return the tenure of an endpoint that one more slice names: the one that goes on, else a new one.
@@ -252,8 +269,12 @@ class History:
         return self._members.get(service, ())
 
     def has_service(self, service: Service) -> bool:
-        """Return whether any tenure is or was in the service."""
-        return service in self._members
+        """Return whether a slice names the service, or any tenure is or was in it."""
+        return service in self._members or service in self._services
+
+    def has_namespace(self, namespace: str) -> bool:
+        """Return whether any service in the history is of the namespace."""
+        return any(service.namespace == namespace for service in (*self._members, *self._services))
 
     # --- over a restart ----------------------------------------------------------------------------------------
 
@@ -283,6 +304,9 @@ class History:
         except (KeyError, IndexError, TypeError, ValueError) as error:
             raise ValueError(f"not a saved history: {error!r}") from error
         self._slices = slices
+        for service, _ in slices.values():
+            if service != NO_SERVICE:
+                self._services[service] = self._services.get(service, 0) + 1
         for tenure in tenures:
             self._tenures.setdefault(tenure.ip, []).append(tenure)
             for service in tenure.services:
@@ -319,6 +343,9 @@ def _update_tenure(tenure: Tenure, endpoint: Endpoint, ports: Ports, at: int) ->
         since = tenure.since_earliest if at == tenure.since else at
         changed = since < tenure.ready_since
         tenure.ready_since = min(tenure.ready_since, since)
+    if endpoint.ready != tenure.is_ready:
+        tenure.set_ready(tenure.since_earliest if at == tenure.since else at)
+        changed = True
     # A pod that is terminating never recovers, although another of its slices may be late to say so.
     if endpoint.terminating != (tenure.terminating_since != FOREVER) and (endpoint.terminating or not tenure.owner.pod):
         tenure.terminating_since = at if endpoint.terminating else FOREVER

@@ -21,6 +21,8 @@ LINGER = 5 * SECOND
 """Longest time (ns) for which a pod may answer after it left the slices. At most 1.9 s were observed."""
 MAX_SERVICES = 32
 """Largest number of services that a tenure keeps if its pod left some of them; those that it left first are dropped."""
+MAX_READY_CHANGES = 16
+"""Largest number of changes between ready and not ready that a tenure keeps; the oldest are dropped."""
 MAX_PAST_STAYS = 8
 """Largest number of stays in services to which a pod returned later that a tenure keeps; the oldest are dropped."""
 
@@ -59,6 +61,8 @@ class Tenure:
     terminating_since: int = FOREVER
     ready_since: int = FOREVER
     """When the pod was first ready; a Service sends it nothing before that."""
+    ready_changes: tuple[int, ...] = ()
+    """When (ns) the pod was ready, then not ready, then ready again, and so on."""
     shared_until: int = BEGINNING
     """Until when (ns) another pod that is no longer in the history was claimed to hold the address too."""
     ports: Ports = field(default_factory=dict)
@@ -76,6 +80,23 @@ class Tenure:
     def slice_count(self) -> int:
         """Return how many slices name the pod at the address now."""
         return sum(stay.slices for stay in self.services.values())
+
+    @property
+    def is_ready(self) -> bool:
+        """Return whether the pod was ready at last."""
+        return len(self.ready_changes) % 2 == 1
+
+    def set_ready(self, at: int) -> None:
+        """Record that the pod is ready now and was not before, or the other way round, since a time (ns)."""
+        changes = (*self.ready_changes, at)
+        self.ready_changes = changes[2:] if len(changes) > MAX_READY_CHANGES else changes
+
+    def ready_times(self) -> list[tuple[int, int]]:
+        """Return the times (ns) between which the pod was ready while it was in the slices, oldest first."""
+        ends = (*self.ready_changes, FOREVER)
+        last = min(self.until_latest, self.terminating_since)
+        times = [(ends[n], min(ends[n + 1], last)) for n in range(0, len(ends) - 1, 2)]
+        return [(begin, end) for begin, end in times if begin < end]
 
     def join(self, service: Service, since: int) -> Service | None:
         """Add a slice of a service that names the pod since then (ns); return the service that is dropped for it."""
@@ -171,14 +192,15 @@ def dump_tenure(tenure: Tenure) -> list[Any]:
     t = tenure
     times = [t.since, t.since_earliest, t.until, t.until_latest, t.terminating_since, t.ready_since, t.shared_until]
     services, past = ([[*service, *stay] for service, stay in stays] for stays in (t.services.items(), t.past_stays))
-    return [t.ip, list(t.owner), times, list(t.ports.items()), services, past]
+    return [t.ip, list(t.owner), times, list(t.ports.items()), services, past, list(t.ready_changes)]
 
 
 def load_tenure(row: list[Any]) -> Tenure:
     """Return the tenure of a row that `dump_tenure` wrote. Raise TypeError or ValueError for any other row."""
-    ip, owner, times, ports, services, past = row
+    ip, owner, times, ports, services, past, ready_changes = row
     since, earliest, until, latest, terminating, ready, shared = map(int, times)
-    tenure = Tenure(ip, Owner(*owner), since, earliest, until, latest, terminating, ready, shared)
+    changes = tuple(map(int, ready_changes))
+    tenure = Tenure(ip, Owner(*owner), since, earliest, until, latest, terminating, ready, changes, shared)
     tenure.ports = intern_ports(tuple((port, name) for port, name in ports))
     tenure.services = dict(map(_load_stay, services))
     tenure.past_stays = tuple(map(_load_stay, past))

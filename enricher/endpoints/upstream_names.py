@@ -7,6 +7,9 @@ from enricher.endpoints.history import History
 from enricher.endpoints.slices import Service
 from enricher.endpoints.tenure import Tenure
 
+_NOT_OF_A_SERVICE = frozenset(("upstream-default-backend", "internal"))
+"""Names that ingress-nginx gives to upstreams of its own."""
+
 
 def service_in_upstream_name(upstream_name: str, tenure: Tenure, start: int, end: int) -> Service | None:
     """Return that service of a pod to which an upstream name refers, if any.
@@ -29,11 +32,23 @@ def service_in_upstream_name(upstream_name: str, tenure: Tenure, start: int, end
 
 
 def service_of_upstream_name(pods: History, upstream_name: str) -> Service | None:
-    """Return the service in the history with which an upstream name begins, for an address without a holder."""
+    """Return the service to which an upstream name refers, for an address without a holder; None if that is not clear.
+
+    A service in the history comes first. Otherwise, there must be only one way to split the name, or only one whose
+    namespace is in the history.
+    """
+    if upstream_name in _NOT_OF_A_SERVICE:
+        return None
     parts = upstream_name.split("-")
-    for end in range(len(parts) - 1, 1, -1):
-        for start in range(1, end):
-            service = Service("-".join(parts[:start]), "-".join(parts[start:end]))
-            if pods.has_service(service):
-                return service
-    return None
+    splits = [
+        Service("-".join(parts[:start]), "-".join(parts[start:end]))
+        for end in range(len(parts) - 1, 1, -1)
+        for start in range(1, end)
+    ]
+    if found := next(filter(pods.has_service, splits), None):
+        return found
+    # Ports mostly have numbers, or names without a dash.
+    likely = [split for split in splits[: len(parts) - 2] if all(split) and parts[-1]] if len(parts) > 2 else []
+    if len(likely) > 1:
+        likely = [split for split in likely if pods.has_namespace(split.namespace)]
+    return likely[0] if len(likely) == 1 else None

@@ -10,9 +10,11 @@ from enricher.accesslog.columns import Columns
 from enricher.accesslog.record import ErrorLabels
 from enricher.endpoints.attribution import Attribution
 from enricher.enrich.cached_attribution import CachedAttribution, ColumnKey, InColumns
-from enricher.enrich.layout_facts import LayoutFacts, Outcome
+from enricher.enrich.layout_facts import AttemptResult, LayoutFacts
 from enricher.enrich.owners import Owners
+from enricher.enrich.requests import RequestLabels, client_outcome
 from enricher.enrich.time_bounds import Bounds
+from enricher.vocabulary import Outcome
 
 _NO_LENGTHS = frozenset((b"", b"-", b"0"))
 """What proxies write for the length of a response without a body."""
@@ -28,7 +30,7 @@ class ListedAttempt(NamedTuple):
     """One of the attempts of a line."""
 
     owner: CachedAttribution
-    outcome: Outcome
+    result: AttemptResult
     time: int | None
     """The response time, in ns."""
     time_json: bytes
@@ -43,14 +45,14 @@ class ListedAttempt(NamedTuple):
         self.owner.times.append(self.time)
         if self.error:
             self.owner.errors[self.error] = self.owner.errors.get(self.error, 0) + 1
-        if self.outcome.reason:
-            counts.count_failure(self.owner.attribution, self.outcome.reason)
+        if self.result.reason:
+            counts.count_failure(self.owner.attribution, self.result.reason)
 
     def render(self) -> bytes:
         """Return its JSON object."""
         return b'{"addr":"%b%b%b%b,%b%b}' % (
             self.owner.addr_json,
-            self.outcome.status_json,
+            self.result.status_json,
             self.time_json,
             self.length if self.length.isdigit() else b"null",
             self.owner.in_attempt,
@@ -99,29 +101,37 @@ class AttemptLists:
             yield range(begin, begin + size)
             begin += size
 
-    def attribute(self, owners: Owners, bounds: Bounds, *, timed: bool) -> dict[int, list[ListedAttempt]]:
-        """Return the attempts by row, without rows with an attribution that may change between the bounds."""
+    def attribute(
+        self, owners: Owners, bounds: Bounds, requests: Sequence[RequestLabels], *, timed: bool
+    ) -> dict[int, list[ListedAttempt]]:
+        """Return the attempts by row, without rows with an attribution that may change between the bounds.
+
+        `requests` are the labels of all rows of the layout.
+        """
         facts, columns = self._facts, self._columns
-        outcomes: list[Outcome] = facts.outcomes.of(columns)
+        results: list[AttemptResult] = facts.outcomes.of(columns)
         keys = list(zip(*(columns.raw_or_nothing(place) for place in facts.key), strict=True))
         addresses = facts.addresses.of(columns)
         row_owners: list[InColumns | None] = [None] * len(keys)
         for answered in (True, False):
-            numbers = [n for n, outcome in enumerate(outcomes) if outcome.is_answered == answered and addresses[n]]
+            numbers = [n for n, result in enumerate(results) if result.is_answered == answered and addresses[n]]
             part: list[ColumnKey] = [keys[n] for n in numbers]
             found = owners.of_columns(facts.facts, part, *bounds, timed=timed, answered=answered)
             for n, owner in zip(numbers, found, strict=True):
                 row_owners[n] = owner
         lengths = columns.raw_or_nothing(facts.response_length)
-        result = dict[int, list[ListedAttempt]]()
+        listed = dict[int, list[ListedAttempt]]()
         for row, numbers_of_line in zip(self.rows, self._numbers(), strict=True):
-            attempts, last = list[ListedAttempt](), numbers_of_line[-1]
+            attempts, last, outcome = list[ListedAttempt](), numbers_of_line[-1], Outcome.UNKNOWN
+            if last_attempt := results[last].attempt:
+                status = requests[row].status if facts.has_status else last_attempt.status
+                outcome = client_outcome(status, last_attempt)
             for n in numbers_of_line if addresses[numbers_of_line[0]] else ():
-                owner, outcome, length = row_owners[n], outcomes[n], lengths[n]
+                owner, result, length = row_owners[n], results[n], lengths[n]
                 if owner is None:
                     break
-                failure = outcome.failures[n < last][length not in _NO_LENGTHS]
-                attempts.append(ListedAttempt(owner.cached, outcome, *self._times[n], length, *failure))
+                failure = result.failure(retried=n < last, has_body=length not in _NO_LENGTHS, outcome=outcome)
+                attempts.append(ListedAttempt(owner.cached, result, *self._times[n], length, *failure))
             else:
-                result[row] = attempts
-        return result
+                listed[row] = attempts
+        return listed

@@ -17,14 +17,15 @@ from enricher.accesslog.columns import Columns
 from enricher.accesslog.dialect import make_record
 from enricher.accesslog.escaping import decode_text
 from enricher.accesslog.profiles import Format
-from enricher.accesslog.record import Record
+from enricher.accesslog.record import Attempt, Record
 from enricher.endpoints.attribution import Attribution, Window
 from enricher.endpoints.slices import Service
 from enricher.enrich.attempt_lists import AttemptLists, ListedAttempt
 from enricher.enrich.cached_attribution import ALWAYS, CachedAttribution, CachedClient, InColumns
-from enricher.enrich.layout_facts import layout_facts
-from enricher.enrich.output import LineTemplate
+from enricher.enrich.layout_facts import AttemptResult, Failure, layout_facts
+from enricher.enrich.output import LineTemplate, no_attempt_fragment
 from enricher.enrich.owners import Owners
+from enricher.enrich.requests import NoAttempt, RequestLabels, client_outcome
 from enricher.enrich.time_bounds import Bounds, attempt_bounds
 from enricher.timestamps import parse_rfc3339
 from enricher.vocabulary import Grade
@@ -72,6 +73,8 @@ class AttributedColumns:
         self._particular = set[int]()
         self._listed: dict[int, list[ListedAttempt]] = {}
         """The attempts of the lines that have not exactly one that was answered, by row."""
+        self._without_attempt: dict[int, NoAttempt] = {}
+        """The lines among these that have none, by row."""
         self._clients: dict[int, CachedClient] = {}
         self._pieces: list[tuple[bytes | None, Sequence[bytes]]] = []
 
@@ -90,15 +93,31 @@ class AttributedColumns:
         doubts.is_pod_reported = pod_variable in self.layout.names or pod_variable in self.layout.others
         self._find_owners(bounds, lists.rows if lists else (), doubts)
         if lists:
-            self._listed = lists.attribute(self._owners, bounds, timed=self._is_timed())
+            self._listed = lists.attribute(self._owners, bounds, self._requests, timed=self._is_timed())
             owners = {attempt.owner for attempts in self._listed.values() for attempt in attempts}
             doubtful = {owner for owner in owners if owner.addr in doubts.explained or doubts.are_about(owner)}
             for row, attempts in list(self._listed.items()):
-                if row in without_duration or (doubtful and any(attempt.owner in doubtful for attempt in attempts)):
+                if not attempts and (no_attempt := self._no_attempt(row, bounds)):
+                    self._without_attempt[row] = no_attempt
+                elif (
+                    not attempts
+                    or row in without_duration
+                    or (doubtful and any(attempt.owner in doubtful for attempt in attempts))
+                ):
                     del self._listed[row]
             self._particular -= self._listed.keys()
         begin, end = bounds
         self._find_clients(Window(begin, begin, end) if self._is_timed() else None)
+
+    def _no_attempt(self, row: int, bounds: Bounds) -> NoAttempt | None:
+        """Return why nobody was tried for a request; None if that depends on when it came between the bounds."""
+        begin, end = bounds
+        windows = [Window(begin, begin, begin), Window(end, end, end), Window(begin, begin, end)]
+        return self._owners.without_attempt(
+            self._facts.upstream_names.at(self.columns, row),
+            windows if self._is_timed() else [None],
+            failed=self._requests[row].failed,
+        )
 
     def _split_lists(self) -> AttemptLists:
         """Return the attempts of the lines that have not exactly one answered, if their lists can be read by itself."""
@@ -126,11 +145,12 @@ class AttributedColumns:
     def _derive(self) -> None:
         """Derive the outcomes and times of the attempts; set the lines apart that have not exactly one answered."""
         columns, facts = self.columns, self._facts
-        self._outcomes = facts.outcomes.of(columns)
-        self._set_apart(self._outcomes, lambda outcome: not outcome.is_ordinary)
+        self._requests: list[RequestLabels] = facts.requests.of(columns)
+        self._results: list[AttemptResult] = facts.outcomes.of(columns)
+        self._set_apart(self._results, lambda result: not result.is_ordinary)
         self._failed = set[int]()
-        if any(outcome.error for outcome in set(self._outcomes)):
-            self._failed.update(row for row, outcome in enumerate(self._outcomes) if outcome.error)
+        if any(result.failed for result in set(self._results)):
+            self._failed.update(row for row, result in enumerate(self._results) if result.failed)
         response_times = facts.response_times.of(columns)
         self._times = list(map(itemgetter(0), response_times))
         self._times_json = list(map(itemgetter(1), response_times))
@@ -213,19 +233,43 @@ class AttributedColumns:
 
     def count_ordinary(self, rows: int, counts: Any) -> int:
         """Count the first lines; return how many of them were ordinary, or had lists of attempts."""
-        unordinary = self._unordinary
-        for owner_times, time in zip(map(itemgetter(1), self._ordinary_owners[:rows]), self._times, strict=False):
+        for (_, owner_times, _, owner_requests, _), time, request in zip(
+            self._ordinary_owners[:rows], self._times, self._requests, strict=False
+        ):
             owner_times.append(time)
-        for row in self._failed:
-            if row < rows and row not in unordinary:
-                owner, error = cast(InColumns, self._row_owners[row]).cached, self._outcomes[row].error
-                owner.errors[error] = owner.errors.get(error, 0) + 1
-        listed = [attempts for row, attempts in self._listed.items() if row < rows]
-        for attempts in listed:
-            for attempt in attempts:
-                attempt.add_to(counts)
+            owner_requests.append(request)
+        for row, (error, _) in self._failures.items():
+            if row < rows and error:
+                errors = self._ordinary_owners[row].cached.errors
+                errors[error] = errors.get(error, 0) + 1
+        for row, attempts in self._listed.items():
+            if row < rows:
+                self._count_listed(row, attempts, counts)
         self._count_edges(rows, counts)
         return rows - sum(row < rows for row in self._particular)
+
+    @cached_property
+    def _failures(self) -> dict[int, Failure]:
+        """Return what is to be counted and written out of the attempts of ordinary lines because they failed."""
+        failures = {}
+        for row in self._failed - self._unordinary:
+            result = self._results[row]
+            outcome = client_outcome(self._requests[row].status, cast(Attempt, result.attempt))
+            failures[row] = result.failure(retried=False, has_body=True, outcome=outcome)
+        return failures
+
+    def _count_listed(self, row: int, attempts: Sequence[ListedAttempt], counts: Any) -> None:
+        for attempt in attempts:
+            attempt.add_to(counts)
+        request = self._requests[row]
+        if attempts:
+            last = attempts[-1]
+            if not self._facts.has_status and last.result.attempt:
+                request = RequestLabels(last.result.attempt.status, request.route)
+            last.owner.requests.append(request)
+        else:
+            service, reason, _ = self._without_attempt[row]
+            counts.count_requests(service, request.code, reason=reason, route=request.route)
 
     def _count_edges(self, rows: int, counts: Any) -> None:
         """Count the requests of pods among the first lines."""
@@ -247,10 +291,10 @@ class AttributedColumns:
         columns, facts = self.columns, self._facts
         owners: Any = self._ordinary_owners
         endings: Any = map(itemgetter(0), owners)
-        if failed := self._failed - self._unordinary:
+        if self._failures:
             endings = list(endings)
-            for row in failed:
-                endings[row] = owners[row].cached.ending_with(self._outcomes[row].particulars)
+            for row, (_, particulars) in self._failures.items():
+                endings[row] = owners[row].cached.ending_with(particulars)
         clients: Any = repeat(b"")
         if self._clients:
             clients = [b""] * self._size
@@ -260,7 +304,7 @@ class AttributedColumns:
             *(repeat(piece) if piece else column for piece, column in self._opening_pieces(template)),
             repeat(b'{"addr":"'),
             map(itemgetter(2), owners) if facts.verbatim_addr is None else columns.values[facts.verbatim_addr],
-            map(_status_json, self._outcomes),
+            map(_status_json, self._results),
             self._times_json,
             repeat(b"null") if facts.response_length is None else columns.values[facts.response_length],
             endings,
@@ -274,7 +318,7 @@ class AttributedColumns:
         return lines
 
     def _render_listed(self, template: LineTemplate, row: int, attempts: Sequence[ListedAttempt]) -> bytes:
-        in_line = attempts[-1].owner.in_line if attempts else b""
+        in_line = attempts[-1].owner.in_line if attempts else no_attempt_fragment(self._without_attempt[row])
         client = self._clients[row].json if row in self._clients else b""
         rendered = b",".join([attempt.render() for attempt in attempts])
         return b"%b%b],%b%b%b" % (self.render_opening(template, row), rendered, in_line, client, template.closing)
@@ -304,16 +348,23 @@ class AttributedColumns:
             return make_record(facts, columns.raw_record(row), fields)
         end, end_uncertainty = derived.ends.at(columns, row)
         client = b"" if derived.client is None else columns.raw[derived.client][row]
+        attempts = facts.attempts.derive(
+            *[b"" if place is None else columns.raw[place][row] for place in derived.attempts]
+        )
+        request: RequestLabels = derived.requests.at(columns, row)
+        status = request.status
+        if not derived.has_status:
+            status = attempts[-1].status if attempts else None
         return Record(
             fields,
-            facts.attempts.derive(*[b"" if place is None else columns.raw[place][row] for place in derived.attempts]),
+            attempts,
             end=end,
             end_uncertainty=end_uncertainty,
             duration=derived.durations.at(columns, row),
             upstream_name=derived.upstream_names.at(columns, row),
             client=facts.parse_client(decode_text(client)),
-            status=derived.statuses.at(columns, row),
-            route=derived.routes.at(columns, row),
+            status=status,
+            route=request.route,
         )
 
     def stamp_at(self, row: int) -> int | None:

@@ -7,6 +7,7 @@ from enricher.endpoints.attribution import Attribution
 from enricher.endpoints.slices import Service
 from enricher.endpoints.tenure import BEGINNING, FOREVER
 from enricher.enrich.output import attribution_fragments, dump_text
+from enricher.enrich.requests import RequestLabels
 
 ALWAYS = (2 * BEGINNING, 2 * FOREVER)
 """A period that contains all times."""
@@ -24,6 +25,8 @@ class InColumns(NamedTuple):
     """The response times (ns) of attempts that are to be counted."""
     addr_json: bytes
     """The address, as the inside of a JSON string."""
+    requests: list[RequestLabels]
+    """The requests that are to be counted."""
     cached: "CachedAttribution"
 
 
@@ -47,6 +50,7 @@ class CachedAttribution:
         "ending",
         "errors",
         "in_attempt_size",
+        "requests",
         "service",
         "times",
     )
@@ -68,12 +72,14 @@ class CachedAttribution:
         """The response times (ns) of attempts that are to be counted; None where it is not known."""
         self.errors: dict[ErrorLabels, int] = {}
         """The numbers of those attempts that failed."""
+        self.requests: list[RequestLabels] = []
+        """The requests that are to be counted, for which one of the attempts stands."""
         self.column_keys: list[tuple[ColumnCache, ColumnKey]] = []
         """Where it is cached for columns."""
 
     def in_columns(self) -> InColumns:
         """Return what columns need of it."""
-        return InColumns(self.ending, self.times, self.addr_json, self)
+        return InColumns(self.ending, self.times, self.addr_json, self.requests, self)
 
     @property
     def in_attempt(self) -> bytes:

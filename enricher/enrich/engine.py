@@ -7,7 +7,7 @@ A batch of lines goes through four steps:
 4. All other lines are attributed, counted and rendered one by one (single_lines.py).
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -161,6 +161,9 @@ class Enricher:
         """Bring the counts up to date: the attempts of many lines are counted at a time."""
         for owner in self._tools.owners.take_uncounted():
             self._tools.counts.count_attempts(owner.attribution, owner.times, owner.errors)
+            for request, number in Counter(owner.requests).items():
+                self._tools.counts.count_requests(owner.service, request.code, route=request.route, requests=number)
+            owner.requests.clear()
             owner.times.clear()
             owner.errors.clear()
         self._uncounted = 0

@@ -11,36 +11,48 @@ from enricher.accesslog.dialect import Fact
 from enricher.accesslog.record import Attempt, ErrorLabels
 from enricher.enrich.error_correlation import error_origin
 from enricher.enrich.output import attempt_particulars, dump_integer, dump_seconds, dump_time
+from enricher.enrich.requests import RequestLabels
 from enricher.timestamps import MILLISECOND
-from enricher.vocabulary import Reason
+from enricher.vocabulary import Outcome, Reason
 
 
-class Outcome:
+class AttemptResult:
     """What an attempt came to; None for several."""
 
-    __slots__ = ("error", "failures", "is_answered", "is_ordinary", "particulars", "reason", "status_json")
+    __slots__ = ("_failures", "attempt", "is_answered", "is_ordinary", "reason", "status_json")
 
     def __init__(self, attempt: Attempt | None) -> None:
+        self.attempt, self._failures = attempt, dict[tuple[bool, bool, Outcome], Failure]()
         self.is_answered = attempt is not None and attempt.answered
         self.reason = attempt.reason if attempt else Reason.NONE
         self.is_ordinary = self.is_answered and not self.reason
-        self.failures = [
-            [_failure(attempt, retried=retried, has_body=has_body) for has_body in (False, True)]
-            for retried in (False, True)
-        ]
-        """The labels under which it is counted and the end of its JSON object: by whether another attempt followed, and
-        whether it had a body.
-        """
-        self.error, self.particulars = self.failures[False][True] if self.is_ordinary else (None, b"")
         self.status_json = b'","status":%b,"response_time":' % dump_integer(attempt.status if attempt else None)
 
+    @property
+    def failed(self) -> bool:
+        """Return whether the attempt failed."""
+        return self.attempt is not None and self.attempt.failed
 
-def _failure(attempt: Attempt | None, *, retried: bool, has_body: bool) -> tuple[ErrorLabels | None, bytes]:
+    def failure(self, *, retried: bool, has_body: bool, outcome: Outcome) -> "Failure":
+        """Return what is to be counted and written out of the attempt because it failed."""
+        key = (retried, has_body, outcome)
+        if key not in self._failures:
+            self._failures[key] = _failure(self.attempt, retried=retried, has_body=has_body, outcome=outcome)
+        return self._failures[key]
+
+
+Failure = tuple[ErrorLabels | None, bytes]
+"""The labels under which an attempt is counted if it failed, and the end of its JSON object."""
+
+
+def _failure(attempt: Attempt | None, *, retried: bool, has_body: bool, outcome: Outcome) -> Failure:
     if attempt is None or not (attempt.failed or attempt.reason):
         return None, b""
     origin = error_origin(attempt._replace(response_length=int(has_body)))
-    labels = ErrorLabels.from_attempt(attempt, retried=retried, origin=origin) if attempt.failed else None
-    return labels, attempt_particulars(origin, attempt.reason, attempt)
+    labels = None
+    if attempt.failed:
+        labels = ErrorLabels.from_attempt(attempt, retried=retried, origin=origin, outcome=outcome)
+    return labels, attempt_particulars(origin, attempt.reason, attempt, outcome)
 
 
 class DerivedColumn:
@@ -118,13 +130,33 @@ def all_with_json(column: Iterable[int | None]) -> list[tuple[int | None, bytes]
     return list(zip(times, map(_response_time_json.__getitem__, milliseconds), strict=True))
 
 
+def _request_fact(layout: Layout) -> Fact:
+    """Return the labels of requests as a fact; a layout without the client's status has that of the only attempt."""
+    facts = layout.dialect.facts
+    status, route = facts.status, facts.route
+    if not any(name in layout.names for name in status.variables):
+        status = Fact(facts.outcome.variables, lambda *raw: _status_of(facts.outcome.derive(*raw)))
+    width = len(status.variables)
+
+    def derive(*raw: bytes) -> RequestLabels:
+        return RequestLabels(status.derive(*raw[:width]), route.derive(*raw[width:]))
+
+    return Fact((*status.variables, *route.variables), derive)
+
+
+def _status_of(attempt: Attempt | None) -> int | None:
+    return attempt.status if attempt else None
+
+
 class LayoutFacts:
     """What is derived from the columns of a layout."""
 
     def __init__(self, layout: Layout) -> None:
         facts = self.facts = layout.dialect.facts
-        self.outcomes = DerivedColumn(layout, facts.outcome, Outcome)
+        self.outcomes = DerivedColumn(layout, facts.outcome, AttemptResult)
         self.response_times = DerivedColumn(layout, facts.response_time, with_json, all_with_json)
+        self.requests = DerivedColumn(layout, _request_fact(layout))
+        self.has_status = any(name in layout.names for name in facts.status.variables)
         self.durations = DerivedColumn(layout, facts.duration)
         self.has_duration = any(name in layout.names for name in facts.duration.variables)
         self.has_clock = any(name in layout.names for name, _ in facts.clocks)
@@ -132,8 +164,6 @@ class LayoutFacts:
         self.ends = DerivedColumn(layout, facts.end)
         self.times = DerivedColumn(layout, facts.end, lambda end: dump_time(end[0]))
         self.upstream_names = DerivedColumn(layout, facts.upstream_name)
-        self.statuses = DerivedColumn(layout, facts.status)
-        self.routes = DerivedColumn(layout, facts.route)
         self.client = layout.place(facts.client)
         self.attempts = [layout.place(name) for name in facts.attempts.variables] if facts.attempts else []
         self.key = [layout.place(name) for name in (*facts.addr.variables, *facts.upstream_name.variables)]

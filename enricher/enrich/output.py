@@ -9,9 +9,11 @@ from enricher.accesslog.nginx_variables import Seconds
 from enricher.accesslog.record import Attempt, Record
 from enricher.endpoints.attribution import Attribution
 from enricher.endpoints.slices import Owner
+from enricher.enrich.requests import NoAttempt
 from enricher.line import Line, Source
 from enricher.text import escape_bytes
 from enricher.timestamps import MILLISECOND, format_rfc3339
+from enricher.vocabulary import Origin
 
 RESERVED_NAMES = frozenset(
     (
@@ -29,6 +31,7 @@ RESERVED_NAMES = frozenset(
         "parse_error",
         "reason",
         "origin",
+        "no_endpoints_since",
         "truncated",
         "truncated_bytes",
         "invalid_utf8",
@@ -64,13 +67,18 @@ ATTEMPT = b'{"addr":"%b","status":%b,"response_time":%b,"response_length":%b,%b%
 """An attempt: its address, status, response time and length, its attribution, and what only some attempts have."""
 
 
-def attempt_particulars(origin: str, reason: str, attempt: Attempt) -> bytes:
-    """Return what only attempts have that failed, as the end of their JSON objects."""
+def attempt_particulars(origin: str, reason: str, attempt: Attempt, outcome: str) -> bytes:
+    """Return what only attempts have that failed, as the end of their JSON objects.
+
+    `outcome` is what the client got.
+    """
     particulars = b',"origin":"%b"' % origin.encode() if origin else b""
     if reason:
         particulars += b',"reason":"%b"' % reason.encode()
     if attempt.grpc_failed:
         particulars += b',"grpc_status":"%b"' % attempt.grpc_status.encode()
+    if attempt.failed:
+        particulars += b',"outcome":"%b"' % outcome.encode()
     return particulars
 
 
@@ -192,6 +200,24 @@ def attribution_fragments(attribution: Attribution) -> tuple[bytes, bytes]:
         dump_fields(attribution_fields(attribution, uid=True)),
         dump_fields(attribution_fields(attribution)) + b",",
     )
+
+
+def no_attempt_fragment(request: NoAttempt) -> bytes:
+    """Return the JSON of a request for which nobody was tried, as a part of the line's object."""
+    fields = no_attempt_fields(request)
+    return dump_fields(fields) + b"," if fields else b""
+
+
+def no_attempt_fields(request: NoAttempt) -> dict[str, Any]:
+    """Return the fields of a request for which nobody was tried."""
+    fields: dict[str, Any] = {}
+    if request.service:
+        fields |= {"namespace": request.service.namespace, "service": request.service.name}
+    if request.reason:
+        fields |= {"origin": Origin.PROXY, "reason": request.reason}
+    if request.since is not None:
+        fields["no_endpoints_since"] = format_rfc3339(request.since)
+    return fields
 
 
 def client_fragment(client: Attribution) -> bytes:

@@ -17,8 +17,10 @@ from enricher.endpoints.attribution import (
 )
 from enricher.endpoints.history import History
 from enricher.endpoints.periods import stable_period
-from enricher.endpoints.slices import canonical_ip, split_address
+from enricher.endpoints.readiness import Gap, ready_gaps
+from enricher.endpoints.slices import Service, canonical_ip, split_address
 from enricher.endpoints.tenure import BEGINNING, FOREVER
+from enricher.endpoints.upstream_names import service_of_upstream_name
 from enricher.enrich.cached_attribution import (
     ALWAYS,
     NO_POD,
@@ -29,6 +31,7 @@ from enricher.enrich.cached_attribution import (
     InColumns,
 )
 from enricher.enrich.output import client_fragment
+from enricher.enrich.requests import NoAttempt, no_attempt
 from enricher.vocabulary import Grade
 
 MAX_ENTRIES = 50_000
@@ -59,6 +62,10 @@ class Owners:
         self._clients_of_ip: dict[str, set[tuple[str, bool]]] = {}
         self._dependent: set[_Key] = set()
         """The keys whose attribution may change with the history of any address."""
+        self._named_services: dict[str, Service | None] = {}
+        """The services to which names of upstreams refer."""
+        self._gaps: dict[Service, list[Gap]] = {}
+        """The times in which no pod of a service was ready."""
         self._uncounted: list[CachedAttribution] = []
         """The attributions that are no longer cached, or never were, with attempts that are to be counted."""
 
@@ -92,9 +99,13 @@ class Owners:
         self._keys_of_ip.clear()
         self._clients_of_ip.clear()
         self._dependent.clear()
+        self._named_services.clear()
+        self._gaps.clear()
 
     def _forget(self, ip: str) -> None:
         """Forget an IP whose history has changed, and what may depend on it."""
+        self._named_services.clear()
+        self._gaps.clear()
         for keys in (self._keys_of_ip.pop(ip, ()), self._dependent):
             for key in keys:
                 for cached in self._cached.pop(key, ()):
@@ -206,7 +217,7 @@ class Owners:
 
     def take_uncounted(self) -> list[CachedAttribution]:
         """Return the attributions with attempts that are to be counted; the caller counts and clears them."""
-        uncounted = [cached for cached in (*self._all(), *self._uncounted) if cached.times]
+        uncounted = [cached for cached in (*self._all(), *self._uncounted) if cached.times or cached.requests]
         self._uncounted.clear()
         return uncounted
 
@@ -219,6 +230,24 @@ class Owners:
         reported = CachedAttribution(attribution, owner.addr, service, None)
         self._uncounted.append(reported)
         return reported
+
+    # --- requests without an attempt -----------------------------------------------------------------------------
+
+    def without_attempt(
+        self, upstream_name: str, windows: Sequence[Window | None], *, failed: bool
+    ) -> NoAttempt | None:
+        """Return why nobody was tried for requests at some times, as `no_attempt` does; None if not all are alike."""
+        if upstream_name not in self._named_services:
+            if len(self._named_services) >= MAX_ENTRIES:
+                self._named_services.clear()
+            self._named_services[upstream_name] = service_of_upstream_name(self._histories.pods, upstream_name)
+        service = self._named_services[upstream_name]
+        if service and failed and service not in self._gaps:
+            self._gaps[service] = ready_gaps(self._histories.pods, service)
+        gaps = self._gaps.get(service, []) if service else []
+        certain_until = self._histories.pods.certain_until
+        results = {no_attempt(service, gaps, window, certain_until, failed=failed) for window in windows}
+        return results.pop() if len(results) == 1 else None
 
     # --- clients -------------------------------------------------------------------------------------------------
 

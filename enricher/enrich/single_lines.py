@@ -1,7 +1,7 @@
 """Lines that are enriched one by one: those without columns, and those in columns that are not ordinary. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 from enricher.accesslog.error_log import ErrorLine
 from enricher.accesslog.record import Attempt, ErrorLabels, Record
@@ -23,10 +23,12 @@ from enricher.enrich.output import (
     dump_seconds,
     line_time,
     message_fields,
+    no_attempt_fragment,
     variable_fields,
 )
 from enricher.enrich.owners import Owners
 from enricher.enrich.parsed_line import ParsedLine, reported_pod
+from enricher.enrich.requests import NoAttempt, RequestLabels, client_outcome, is_retried, main_attempt
 from enricher.enrich.windows import attempt_windows, error_window, request_window
 from enricher.vocabulary import LineKind
 
@@ -41,6 +43,10 @@ class Counts(Protocol):
     ) -> None: ...
 
     def count_failure(self, attribution: Attribution, reason: str) -> None: ...
+
+    def count_requests(
+        self, service: Service | None, code: str, *, reason: str = "", route: str = "", requests: int = 1
+    ) -> None: ...
 
     def count_edge(
         self, client: Service | None, service: Service | None, *, failed: bool, requests: int = 1
@@ -164,12 +170,22 @@ class SingleLines:
             return None
         tools.counts.count_line(LineKind.ACCESS)
         attempts = self._count_and_render_attempts(record, owners, windows)
-        client = tools.owners.of_client(record.client, request_window(record, at))
-        if client.json and owners:
-            tools.counts.count_edge(client.service, owners[-1].service, failed=record.attempts[-1].failed)
+        request, window = RequestLabels(record.status, record.route), request_window(record, at)
+        client = tools.owners.of_client(record.client, window)
+        if owners:
+            owner = owners[main_attempt(record.attempts)]
+            owner.requests.append(request)
+            in_line = owner.in_line
+            if client.json:
+                tools.counts.count_edge(client.service, owner.service, failed=record.attempts[-1].failed)
+        else:
+            no_attempt = cast(
+                NoAttempt, tools.owners.without_attempt(record.upstream_name, [window], failed=request.failed)
+            )
+            tools.counts.count_requests(no_attempt.service, request.code, reason=no_attempt.reason, route=request.route)
+            in_line = no_attempt_fragment(no_attempt)
         if tools.count_only:
             return b""
-        in_line = owners[-1].in_line if owners else b""
         return b"%b%b],%b%b%b" % (opening(), attempts, in_line, client.json, closing)
 
     def _attribute_attempts(self, record: Record, windows: Sequence[Window | None]) -> list[CachedAttribution]:
@@ -193,7 +209,9 @@ class SingleLines:
     ) -> bytes:
         tools = self._tools
         claims = self._correlator.claim(record, windows)
-        last, out = len(record.attempts) - 1, []
+        if not record.attempts:
+            return b""
+        outcome, out = client_outcome(record.status, record.attempts[-1]), list[bytes]()
         for index, (attempt, owner, claim) in enumerate(zip(record.attempts, owners, claims, strict=True)):
             owner.times.append(attempt.response_time)
             particulars, reason = b"", claim.reason
@@ -201,12 +219,15 @@ class SingleLines:
                 self._claimed.setdefault(id(error), (error, owner))
             if attempt.failed or attempt.reason or reason:
                 origin = error_origin(attempt, explained=claim.explained)
-                particulars = attempt_particulars(origin, reason or attempt.reason, attempt)
+                particulars = attempt_particulars(origin, reason or attempt.reason, attempt, outcome)
                 if attempt.failed:
-                    labels = ErrorLabels.from_attempt(attempt, retried=index < last, origin=origin)
+                    retried = is_retried(record.attempts, index)
+                    labels = ErrorLabels.from_attempt(attempt, retried=retried, origin=origin, outcome=outcome)
                     owner.errors[labels] = owner.errors.get(labels, 0) + 1
                 if attempt.reason:
                     tools.counts.count_failure(owner.attribution, attempt.reason)
+            if attempt.redirects:
+                particulars += b',"internal_redirect":true'
             out.append(_render_attempt(attempt, owner, particulars))
         return b",".join(out)
 

@@ -1,5 +1,6 @@
-"""The counters of attempts, lines and problems, and how long a series lives."""
+"""The counters of attempts, requests, lines and problems, and how long a series lives."""
 
+import re
 import time
 from bisect import bisect_right
 from collections import Counter
@@ -11,27 +12,34 @@ from enricher.accesslog.record import Attempt, ErrorLabels
 from enricher.endpoints.attribution import Attribution
 from enricher.endpoints.slices import NO_SERVICE, Service
 from enricher.kube.watch_status import WatchSummary
+from enricher.metrics.bounded import BoundedTable
 from enricher.timestamps import SECOND
-from enricher.vocabulary import Grade
+from enricher.vocabulary import SURE_GRADES, Grade, Outcome
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds of the response time histogram, in seconds."""
 _BUCKETS_NS = [int(bound * SECOND) for bound in BUCKETS]
 EXPIRY = 3600 * SECOND
 """Ns for which a series is kept after its pod was last seen, in a slice or in a log line."""
-OVERFLOW = ("", "", "overflow", "")
-"""Key under which pods beyond the limit are counted together."""
+OVERFLOW = "overflow"
+"""Name that stands for the pods, routes or services beyond the limit, which are counted together."""
+OVERFLOW_SERVICE = Service("", OVERFLOW)
+"""Service under which the services beyond the limit are counted together."""
 PROBLEMS = ("log", "missed_file", "truncation", "endpoints", "state", "own_log")
 """Kinds of recovered errors; each has its series from the start, since a rate needs the 0 before the first."""
 MAX_EDGES = 10_000
 """Largest number of pairs of services that are counted separately."""
-OVERFLOW_EDGE = ("", "overflow", "", "overflow")
-"""Key under which pairs beyond the limit are counted together."""
+_COUNTED_CODES = re.compile(r"[1-5][0-9][0-9]|[A-Z_]*")
+"""Codes that have series of their own: a status of HTTP, the name of one of gRPC, and nothing."""
+OTHER_CODE = "other"
+"""Code under which requests with any other status are counted."""
 
 PodKey = tuple[str, str, str, str]
 """Namespace, service, pod and node."""
 EdgeKey = tuple[str, str, str, str]
 """Namespace and service of the client, then of the service that it called."""
+RequestKey = tuple[str, str, str, str, str]
+"""Namespace, service, route, code and reason."""
 
 
 @dataclass(slots=True)
@@ -39,6 +47,8 @@ class PodSeries:
     """Counters of one pod as a member of one service."""
 
     requests: int = 0
+    guesses: int = 0
+    """Requests whose attribution is not sure, see enricher.vocabulary.SURE_GRADES."""
     errors: Counter[ErrorLabels] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
     """Attempts that a log gives a reason for, by reason."""
@@ -51,11 +61,34 @@ class PodSeries:
 
 
 @dataclass(slots=True)
+class ServiceSeries:
+    """Counters of the attempts at one service."""
+
+    attempts: Counter[str] = field(default_factory=Counter)
+    """Attempts by grade."""
+    failed: Counter[str] = field(default_factory=Counter)
+    """Attempts that failed, by grade."""
+    buckets: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS) + 1))
+    """Attempts whose response time is known, by bucket; the last one has no bound."""
+    time: int = 0
+    """Sum of their response times (ns)."""
+
+
+@dataclass(slots=True)
 class Edge:
     """Counters of the requests of one service's pods to another service."""
 
     requests: int = 0
     errors: int = 0
+    last_seen: int = 0
+    """When the last request was counted (ns)."""
+
+
+@dataclass(slots=True)
+class RequestSeries:
+    """The number of requests that clients saw end in one way."""
+
+    requests: int = 0
     last_seen: int = 0
     """When the last request was counted (ns)."""
 
@@ -77,12 +110,16 @@ class Metrics:
     """Counters of attempts per pod, and of the daemon's own work."""
 
     def __init__(self, clock: Callable[[], int] = time.time_ns, *, max_series: float = inf) -> None:
-        """Count at most `max_series` pods (as members of services) separately; `clock` returns ns since the epoch."""
-        self._clock, self._max_series = clock, max_series
-        self.pods: dict[PodKey, PodSeries] = {}
-        self.services: dict[tuple[str, str], list[int]] = {}
-        """Attempts by bucket of the response time, for each namespace and service."""
-        self.edges: dict[EdgeKey, Edge] = {}
+        """Count at most `max_series` pods (as members of services) separately, and as many series of requests.
+
+        `clock` returns ns since the epoch.
+        """
+        self._clock = clock
+        self.pods = BoundedTable[PodKey, PodSeries](max_series, PodSeries, _shared_pods)
+        self.services: dict[tuple[str, str], ServiceSeries] = {}
+        """Counters by namespace and service; there are no services but those of `pods`."""
+        self.edges = BoundedTable[EdgeKey, Edge](MAX_EDGES, Edge, _shared_edges)
+        self.requests = BoundedTable[RequestKey, RequestSeries](max_series, RequestSeries, _shared_requests)
         self.lines: Counter[str] = Counter()
         """Lines by LineKind."""
         self.grades: Counter[str] = Counter(dict.fromkeys(Grade, 0))
@@ -92,7 +129,7 @@ class Metrics:
         self.bytes_read = 0
         self.bytes_written = 0
         self.overflowed = 0
-        """Attempts and failures that were counted under OVERFLOW."""
+        """Attempts, failures and requests that were counted under OVERFLOW, as a pod or as a route."""
         self.problems = Counter(dict.fromkeys(PROBLEMS, 0))
         """Recovered errors, by kind."""
 
@@ -100,10 +137,18 @@ class Metrics:
         """Count lines of one kind."""
         self.lines[kind] += lines
 
-    def count_attempt(self, attribution: Attribution, attempt: Attempt, *, retried: bool, origin: str) -> None:
-        """Count one attempt, with `retried` if another attempt followed."""
-        errors = {ErrorLabels.from_attempt(attempt, retried=retried, origin=origin): 1} if attempt.failed else {}
-        self.count_attempts(attribution, [attempt.response_time], errors)
+    def count_attempt(
+        self,
+        attribution: Attribution,
+        attempt: Attempt,
+        *,
+        retried: bool,
+        origin: str,
+        outcome: str = Outcome.UNKNOWN,
+    ) -> None:
+        """Count one attempt, with `retried` if another attempt followed; `outcome` is what the client got."""
+        labels = ErrorLabels.from_attempt(attempt, retried=retried, origin=origin, outcome=outcome)
+        self.count_attempts(attribution, [attempt.response_time], {labels: 1} if attempt.failed else {})
 
     def count_attempts(
         self, attribution: Attribution, times: Sequence[int | None], errors: Mapping[ErrorLabels, int]
@@ -117,20 +162,19 @@ class Metrics:
             self.unresolved[attribution.grade] += len(times)
         key, series = self._series(attribution, len(times))
         series.requests += len(times)
+        series.guesses += len(times) if attribution.grade not in SURE_GRADES else 0
         for error, number in errors.items():
             series.errors[error] += number
+        service = self.services.setdefault(key[:2], ServiceSeries())
+        service.attempts[attribution.grade] += len(times)
+        if errors:
+            service.failed[attribution.grade] += sum(errors.values())
         if logged_times := sorted([time for time in times if time is not None]):
+            total = sum(logged_times)
             series.timed_attempts += len(logged_times)
-            series.seconds += sum(logged_times) / SECOND
-            buckets = self.services.setdefault(key[:2], [0] * (len(BUCKETS) + 1))
-            counted = 0
-            for bucket, bound in enumerate(_BUCKETS_NS):
-                below = bisect_right(logged_times, bound)
-                buckets[bucket] += below - counted
-                counted = below
-                if counted == len(logged_times):
-                    break
-            buckets[-1] += len(logged_times) - counted
+            series.seconds += total / SECOND
+            service.time += total
+            _add_to_buckets(service.buckets, logged_times)
 
     def count_failure(self, attribution: Attribution, reason: str) -> None:
         """Count one attempt that a log gives a reason for."""
@@ -138,42 +182,73 @@ class Metrics:
 
     def count_edge(self, client: Service | None, service: Service | None, *, failed: bool, requests: int = 1) -> None:
         """Count requests of pods of the service `client`, all failed or none."""
-        key = (*(client or NO_SERVICE), *(service or NO_SERVICE))
-        if key not in self.edges and len(self.edges) >= MAX_EDGES:
-            key = OVERFLOW_EDGE
-        edge = self.edges.get(key) or self.edges.setdefault(key, Edge())
+        _, edge = self.edges.find((*(client or NO_SERVICE), *(service or NO_SERVICE)), self._clock())
         edge.requests += requests
         edge.errors += requests * failed
-        edge.last_seen = self._clock()
+
+    def count_requests(
+        self, service: Service | None, code: str, *, reason: str = "", route: str = "", requests: int = 1
+    ) -> None:
+        """Count requests as clients saw them.
+
+        `service` is the one that the line names, `code` the status that the client got (empty if the log does not have
+        it) and `reason` why no pod was tried; it is empty if one was, or if that is not a failure.
+        """
+        counted_code = code if _COUNTED_CODES.fullmatch(code) else OTHER_CODE
+        key, series = self.requests.find((*(service or NO_SERVICE), route, counted_code, reason), self._clock())
+        series.requests += requests
+        if self.requests.is_shared(key):
+            self.overflowed += requests
 
     def errors_by_pod(self) -> dict[PodKey, int]:
         """Return the number of failed attempts of each pod that had any."""
         return {key: series.errors.total() for key, series in self.pods.items() if series.errors}
 
     def _series(self, attribution: Attribution, attempts: int = 1) -> tuple[PodKey, PodSeries]:
-        key = _pod_key(attribution)
-        series = self.pods.get(key)
-        if series is None:
-            if len(self.pods) >= self._max_series:
-                key = OVERFLOW
-                self.overflowed += attempts
-            series = self.pods.setdefault(key, PodSeries())
-        series.last_seen = self._clock()
+        key, series = self.pods.find(_pod_key(attribution), self._clock())
+        if self.pods.is_shared(key):
+            self.overflowed += attempts
         return key, series
 
     def expire(self, live_pods: set[tuple[str, str]]) -> None:
-        """Drop the series of pods that are not among `live_pods` (namespace, pod) and were not seen for EXPIRY."""
+        """Drop the series of pods that are not among `live_pods` (namespace, pod) and were not seen for EXPIRY.
+
+        Drop those of requests and of edges for which none was counted for EXPIRY.
+        """
         now = self._clock()
-        for key, series in list(self.pods.items()):
+        for key, series in self.pods.items():
             if (key[0], key[2]) in live_pods:
                 series.last_seen = now
-            elif now - series.last_seen > EXPIRY:
-                del self.pods[key]
-        for key in [key for key, edge in self.edges.items() if now - edge.last_seen > EXPIRY]:
-            del self.edges[key]
+        for table in (self.pods, self.edges, self.requests):
+            table.expire(now - EXPIRY)
         services = {(namespace, service) for namespace, service, _, _ in self.pods}
         for service in self.services.keys() - services:
             del self.services[service]
+
+
+def _add_to_buckets(buckets: list[int], sorted_times: Sequence[int]) -> None:
+    """Count response times (ns) in the first bucket whose bound they do not exceed."""
+    counted = 0
+    for bucket, bound in enumerate(_BUCKETS_NS):
+        below = bisect_right(sorted_times, bound)
+        buckets[bucket] += below - counted
+        counted = below
+        if counted == len(sorted_times):
+            return
+    buckets[-1] += len(sorted_times) - counted
+
+
+def _shared_pods(key: PodKey) -> tuple[PodKey, PodKey]:
+    return (*key[:2], OVERFLOW, ""), (*OVERFLOW_SERVICE, OVERFLOW, "")
+
+
+def _shared_edges(key: EdgeKey) -> tuple[EdgeKey, EdgeKey]:
+    return (*OVERFLOW_SERVICE, *key[2:]), (*OVERFLOW_SERVICE, *OVERFLOW_SERVICE)
+
+
+def _shared_requests(key: RequestKey) -> tuple[RequestKey, RequestKey]:
+    namespace, service, _, code, reason = key
+    return (namespace, service, OVERFLOW, code, reason), (*OVERFLOW_SERVICE, OVERFLOW, code, reason)
 
 
 def _pod_key(attribution: Attribution) -> PodKey:

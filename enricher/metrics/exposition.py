@@ -2,16 +2,40 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import accumulate
 from typing import TypeVar
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+    SummaryMetricFamily,
+)
 
 from enricher import __version__
+from enricher.accesslog.record import ErrorLabels
 from enricher.kube.watch_status import WatchSummary
-from enricher.metrics.counters import BUCKETS, Edge, EdgeKey, Gauges, Metrics, PodKey, PodSeries
+from enricher.metrics.counters import (
+    BUCKETS,
+    Edge,
+    EdgeKey,
+    Gauges,
+    Metrics,
+    PodKey,
+    PodSeries,
+    RequestKey,
+    RequestSeries,
+    ServiceSeries,
+)
+from enricher.timestamps import SECOND
 
-POD_LABELS = ("namespace", "service", "pod", "node")
+SERVICE_LABELS = ("namespace", "service")
+POD_LABELS = (*SERVICE_LABELS, "pod", "node")
 EDGE_LABELS = ("client_namespace", "client_service", "namespace", "service")
+REQUEST_LABELS = (*SERVICE_LABELS, "route", "code", "reason")
+_BOUNDS = (*map(str, BUCKETS), "+Inf")
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -24,58 +48,77 @@ class Collector:
 
     def collect(self) -> Iterator[Metric]:
         """Yield all families."""
+        yield self._requests(_items(self._metrics.requests))
         yield from self._upstreams(_items(self._metrics.pods))
-        yield self._response_seconds(_items(self._metrics.pods), _items(self._metrics.services))
+        yield from self._services(_items(self._metrics.services))
         yield from self._edges(_items(self._metrics.edges))
         yield from self._daemon_counters()
         yield from self._present_state(self._gauges())
+
+    def _requests(self, requests: list[tuple[RequestKey, RequestSeries]]) -> Metric:
+        family = CounterMetricFamily(
+            "ingress_requests",
+            "Requests, by the status that the client got; `reason` is why no pod was tried for one that failed.",
+            labels=REQUEST_LABELS,
+        )
+        for key, series in requests:
+            family.add_metric(key, series.requests)
+        return family
 
     def _upstreams(self, pods: list[tuple[PodKey, PodSeries]]) -> Iterator[Metric]:
         requests = CounterMetricFamily("ingress_upstream_requests", "Attempts made at a pod.", labels=POD_LABELS)
         errors = CounterMetricFamily(
             "ingress_upstream_errors",
             "Attempts that ended with a 5xx, or with a gRPC status other than OK; "
-            'retried="true" means that another attempt followed.',
-            labels=(*POD_LABELS, "code", "retried", "origin", "protocol"),
+            'outcome="hidden" means that the client got a good answer all the same.',
+            labels=(*POD_LABELS, *ErrorLabels._fields),
         )
         failures = CounterMetricFamily(
             "ingress_upstream_failures",
             "Attempts that the proxy could not complete, by the reason in its log.",
             labels=(*POD_LABELS, "reason"),
         )
+        seconds = SummaryMetricFamily(
+            "ingress_upstream_pod_response_seconds", "Response times of attempts, by pod.", labels=POD_LABELS
+        )
         for key, series in pods:
             if series.requests:  # else only the error log names the pod
                 requests.add_metric(key, series.requests)
+                seconds.add_metric(key, series.timed_attempts, series.seconds)
             for error, count in _items(series.errors):
                 errors.add_metric((*key, *error), count)
             for reason, count in _items(series.failures):
                 failures.add_metric((*key, reason), count)
-        yield from (requests, errors, failures)
+        yield from (requests, errors, failures, seconds)
 
-    def _response_seconds(
-        self, pods: list[tuple[PodKey, PodSeries]], services: list[tuple[tuple[str, str], list[int]]]
-    ) -> Metric:
-        """Return one family: buckets per service, sum and count per pod; a service's are the sums over its pods."""
-        name = "ingress_upstream_response_seconds"
-        family = Metric(name, "Response times of attempts: buckets per service, sum and count per pod.", "histogram")
-        for (namespace, service), counts in services:
-            total = 0
-            for bound, count in zip((*map(str, BUCKETS), "+Inf"), counts, strict=True):
-                total += count
-                labels = {"namespace": namespace, "service": service, "le": bound}
-                family.add_sample(f"{name}_bucket", labels, total)
-        for key, series in pods:
-            family.add_sample(f"{name}_sum", dict(zip(POD_LABELS, key, strict=True)), series.seconds)
-        for key, series in pods:
-            family.add_sample(f"{name}_count", dict(zip(POD_LABELS, key, strict=True)), series.timed_attempts)
-        return family
+    def _services(self, services: list[tuple[tuple[str, str], ServiceSeries]]) -> Iterator[Metric]:
+        seconds = HistogramMetricFamily(
+            "ingress_upstream_response_seconds", "Response times of attempts, by service.", labels=SERVICE_LABELS
+        )
+        labels = (*SERVICE_LABELS, "attribution")
+        attempts = CounterMetricFamily(
+            "ingress_upstream_attempts", "Attempts made at a service, by the grade of their attribution.", labels=labels
+        )
+        failed = CounterMetricFamily(
+            "ingress_upstream_failed_attempts",
+            "Attempts at a service that ended with an error, by the grade of their attribution.",
+            labels=labels,
+        )
+        for key, series in services:
+            for family, by_grade in ((attempts, series.attempts), (failed, series.failed)):
+                for grade, count in _items(by_grade):
+                    family.add_metric((*key, grade), count)
+            counts = accumulate(list(series.buckets))
+            buckets = [(bound, float(count)) for bound, count in zip(_BOUNDS, counts, strict=True)]
+            seconds.add_metric(key, buckets, series.time / SECOND)
+        yield from (attempts, failed, seconds)
 
     def _edges(self, edges: list[tuple[EdgeKey, Edge]]) -> Iterator[Metric]:
         requests = CounterMetricFamily(
-            "enricher_edge_requests", "Requests of one service's pods to another service.", labels=EDGE_LABELS
+            "ingress_edge_requests", "Requests of one service's pods to another service.", labels=EDGE_LABELS
         )
         errors = CounterMetricFamily(
-            "enricher_edge_errors", "Requests between services whose last attempt failed.", labels=EDGE_LABELS
+            "ingress_edge_errors", "Requests between services whose last attempt failed.", labels=EDGE_LABELS
         )
         for key, edge in edges:
             requests.add_metric(key, edge.requests)
@@ -95,7 +138,9 @@ class Collector:
             _items(metrics.unresolved),
         )
         yield CounterMetricFamily(
-            "enricher_overflowed", 'Attempts and failures counted under pod="overflow".', value=metrics.overflowed
+            "enricher_overflowed",
+            'Attempts, failures and requests counted under pod="overflow" or route="overflow".',
+            value=metrics.overflowed,
         )
         yield CounterMetricFamily("enricher_read_bytes", "Bytes read from logs.", value=metrics.bytes_read)
         yield CounterMetricFamily("enricher_written_bytes", "Bytes written to stdout.", value=metrics.bytes_written)

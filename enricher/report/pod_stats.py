@@ -9,10 +9,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from enricher.report.record_view import OutputRecord, client_text, error_code, outcome_text, request_text, time_text
+from enricher.report.record_view import (
+    OutputRecord,
+    client_text,
+    error_code,
+    lists_tries,
+    outcome_text,
+    request_text,
+    time_text,
+    untried_text,
+)
 from enricher.text import printable
 from enricher.timestamps import SECOND, parse_rfc3339
-from enricher.vocabulary import Grade
+from enricher.vocabulary import SURE_GRADES, Grade, LineKind, Outcome
 
 UNNAMED = "—"
 """Stands for the namespace, service or pod of an attempt that names none."""
@@ -25,7 +34,10 @@ _RANKS = {str(grade): rank for rank, grade in enumerate(_GRADES)}
 """The positions of the grades in their order, from the surest to the least sure."""
 
 PodKey = tuple[str, str, str]
-"""Namespace, service and pod, fit for a terminal; UNNAMED in place of a missing one."""
+"""Namespace, service and pod, fit for a terminal; UNNAMED in place of a missing one.
+
+Requests that no pod was tried for have a row for each service and reason: its pod is UNNAMED with the reason.
+"""
 
 
 @dataclass(slots=True)
@@ -35,18 +47,24 @@ class AttemptCounts:
     attempts: int = 0
     errors: Counter[str] = field(default_factory=Counter)
     """Errors by status of HTTP or gRPC, fit for a terminal."""
-    retried: int = 0
-    """Errors that another attempt followed."""
+    outcomes: Counter[str] = field(default_factory=Counter)
+    """Errors by Outcome."""
+    tries_are_logged: bool = False
+    """Whether a log lists all attempts of a request; otherwise earlier errors than the last are not known."""
     times: Counter[float] = field(default_factory=Counter)
     """Attempts by response time, in seconds rounded to the millisecond."""
+    sure: int = 0
+    """Attempts whose attribution is not a guess."""
     worst_rank: int = 0
     """Position in _GRADES of the least sure grade."""
 
     def add(self, other: "AttemptCounts") -> None:
         self.attempts += other.attempts
         self.errors.update(other.errors)
-        self.retried += other.retried
+        self.outcomes.update(other.outcomes)
+        self.tries_are_logged |= other.tries_are_logged
         self.times.update(other.times)
+        self.sure += other.sure
         self.worst_rank = max(self.worst_rank, other.worst_rank)
 
 
@@ -63,17 +81,23 @@ class FailedRequest(NamedTuple):
 
 
 class PodRow(NamedTuple):
-    """The statistics of one pod over `seconds`. Percentiles are in seconds, None if no attempt has a time."""
+    """The statistics of one pod over `seconds`. Percentiles are in seconds, None if no attempt has a time.
+
+    A row of requests that no pod was tried for has errors, but no attempts.
+    """
 
     key: PodKey
     seconds: float
     attempts: int
     errors_by_code: Counter[str]
-    retried: int
+    hidden: int | None
+    """Errors after which the client got a good answer all the same; None if the log does not tell."""
     p50: float | None
     p99: float | None
-    grade: Grade
-    """The least sure grade of the attempts."""
+    sure: int
+    """Attempts whose attribution is not a guess: it is exact or reported."""
+    grade: Grade | None
+    """The least sure grade of the attempts; None if there are none."""
 
     @property
     def errors(self) -> int:
@@ -81,20 +105,30 @@ class PodRow(NamedTuple):
 
     @property
     def error_share(self) -> float:
-        """Return the errors' share of the attempts, from 0 to 1."""
-        return self.errors / self.attempts if self.attempts else 0.0
+        """Return the errors' share of the attempts, or of the requests that no pod was tried for, from 0 to 1."""
+        return self.errors / self.tried if self.tried else 0.0
+
+    @property
+    def sure_percent(self) -> int | None:
+        """Return the share of attempts that are no guesses, rounded down; None if there are no attempts."""
+        return 100 * self.sure // self.attempts if self.attempts else None
 
     @property
     def rate(self) -> float:
-        """Return the attempts per second."""
-        return self.attempts / self.seconds
+        """Return the attempts per second, or the requests that no pod was tried for."""
+        return self.tried / self.seconds
+
+    @property
+    def tried(self) -> int:
+        """Return the number of attempts, or of the requests that no pod was tried for."""
+        return self.attempts or self.errors
 
 
 SORT_KEYS: dict[str, Callable[[PodRow], float]] = {
     "errors": lambda row: row.errors,
     "error share": lambda row: row.error_share,
-    "hidden": lambda row: row.retried,
-    "requests": lambda row: row.attempts,
+    "hidden": lambda row: row.hidden or 0,
+    "requests": lambda row: row.tried,
     "p99": lambda row: row.p99 or 0.0,
 }
 """The values that rows can be sorted by, the largest first, under the names in `enricher top`."""
@@ -132,28 +166,43 @@ class PodStats:
         self.newest = max(self.newest, at)
         second = at // SECOND if self._window else 0
         attempts = record.get("attempts") or ()
-        for number, attempt in enumerate(attempts, 1):
+        if not attempts and record.get("reason") and record["kind"] == LineKind.ACCESS:
+            self._add_untried(record, second)
+        tries_are_logged = lists_tries(record)
+        for attempt in attempts:
             if self._namespace not in {None, attempt.get("namespace")}:
                 continue
             key = _pod_key(attempt)
             counts = self._counts[key].setdefault(second, AttemptCounts())
             counts.attempts += 1
             self.grades[attempt["attribution"]] += 1
+            counts.sure += attempt["attribution"] in SURE_GRADES
             counts.worst_rank = max(counts.worst_rank, _RANKS[attempt["attribution"]])
+            counts.tries_are_logged |= tries_are_logged
             if (seconds := attempt["response_time"]) is not None:
                 counts.times[round(seconds, 3)] += 1
             if code := error_code(attempt):
                 counts.errors[printable(code)] += 1
-                counts.retried += number < len(attempts)
-                self._add_failed_request(key, record, attempt)
+                counts.outcomes[attempt.get("outcome", Outcome.UNKNOWN)] += 1
+                self._add_failed_request(key, record, outcome_text(attempt))
 
-    def _add_failed_request(self, key: PodKey, record: OutputRecord, attempt: OutputRecord) -> None:
+    def _add_untried(self, record: OutputRecord, second: int) -> None:
+        """Add a request that failed and that no pod was tried for."""
+        if self._namespace in {None, record.get("namespace")}:
+            namespace, service, _ = _pod_key(record)
+            key = namespace, service, f"{UNNAMED} {printable(record['reason'])}"
+            counts = self._counts[key].setdefault(second, AttemptCounts())
+            counts.errors[printable(record.get("status", "-"))] += 1
+            counts.tries_are_logged = True
+            self._add_failed_request(key, record, untried_text(record))
+
+    def _add_failed_request(self, key: PodKey, record: OutputRecord, outcome: str) -> None:
         status = record.get("status")
         request = FailedRequest(
             time_text(record),
             client_text(record),
             request_text(record),
-            outcome_text(attempt),
+            outcome,
             "-" if status is None else printable(status),
         )
         self._failed_requests.setdefault(key, deque(maxlen=MAX_FAILED_REQUESTS)).append(request)
@@ -202,6 +251,16 @@ def sort_rows(rows: Sequence[PodRow], sort_key: str, filter_text: str) -> list[P
     return sorted(matching, key=lambda row: (-value(row), -row.errors, -row.attempts, row.key))
 
 
+def sure_text(row: PodRow) -> str:
+    """Return the share of attempts that are no guesses; empty if there are none."""
+    return "" if row.sure_percent is None else str(row.sure_percent)
+
+
+def hidden_text(row: PodRow) -> str:
+    """Return how many errors clients did not see; `?` if the log does not tell."""
+    return "?" if row.hidden is None else str(row.hidden)
+
+
 def _pod_key(attempt: OutputRecord) -> PodKey:
     namespace, service, pod = (printable(attempt.get(name) or UNNAMED) for name in ("namespace", "service", "pod"))
     return namespace, service, pod
@@ -212,7 +271,11 @@ def _pod_row(key: PodKey, by_second: dict[int, AttemptCounts], seconds: float) -
     for counts in by_second.values():
         total.add(counts)
     p50, p99 = (_percentile(total.times, percent) for percent in (50, 99))
-    return PodRow(key, seconds, total.attempts, total.errors, total.retried, p50, p99, _GRADES[total.worst_rank])
+    hidden: int | None = total.outcomes[Outcome.HIDDEN]
+    if not hidden and (total.outcomes[Outcome.UNKNOWN] or not total.tries_are_logged):
+        hidden = None
+    grade = _GRADES[total.worst_rank] if total.attempts else None
+    return PodRow(key, seconds, total.attempts, total.errors, hidden, p50, p99, total.sure, grade)
 
 
 def _percentile(times: Counter[float], percent: int) -> float | None:

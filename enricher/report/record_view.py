@@ -8,6 +8,8 @@ from typing import Any
 
 from enricher.text import printable, truncate
 
+_LISTS = ("upstream_status", "upstream_response_time", "upstream_response_length")
+"""Fields that are texts if they are nginx's lists; under the same names, other proxies have numbers."""
 OutputRecord = Mapping[str, Any]
 """An output line, parsed, or one of its attempts."""
 MAX_REQUEST_LENGTH = 120
@@ -30,6 +32,11 @@ def is_failure(record: OutputRecord) -> bool:
     """
     attempts = record.get("attempts") or ()
     return _is_5xx(record.get("status")) or any(error_code(attempt) or "reason" in attempt for attempt in attempts)
+
+
+def lists_tries(record: OutputRecord) -> bool:
+    """Return whether the log lists all attempts of a request, as nginx does; other proxies log the last one."""
+    return len(record.get("attempts") or ()) > 1 or any(isinstance(record.get(name), str) for name in _LISTS)
 
 
 def _is_5xx(status: object) -> bool:
@@ -73,6 +80,12 @@ def outcome_text(attempt: OutputRecord) -> str:
     status = "-" if attempt["status"] is None else attempt["status"]
     details = (attempt[name] for name in ("grpc_status", "reason") if name in attempt)
     return printable(" ".join(map(str, (status, *details))))
+
+
+def untried_text(record: OutputRecord) -> str:
+    """Return how a request ended that no pod was tried for: `503 no_endpoints`."""
+    status = record.get("status")
+    return printable(f"{'-' if status is None else status} {record['reason']}")
 
 
 def attempts_text(record: OutputRecord) -> str:

@@ -1,7 +1,7 @@
 """The obvious implementation of the engine, which property tests hold enricher.enrich.engine to: bytes and counts.
 
 It takes one line at a time, remembers nothing that it could derive again, and renders by dictionaries and orjson. Of
-enricher.enrich it uses only the rules about time and about error lines, which have tests of their own.
+enricher.enrich it uses only the rules about time, about error lines and about requests, which have tests of their own.
 """
 
 import re
@@ -24,9 +24,12 @@ from enricher.endpoints.attribution import (
     prefer_reported_pod,
     service_of_attribution,
 )
+from enricher.endpoints.readiness import ready_gaps
 from enricher.endpoints.slices import Owner
+from enricher.endpoints.upstream_names import service_of_upstream_name
 from enricher.enrich.engine import Hold, Output
 from enricher.enrich.error_correlation import ErrorCorrelator, error_origin
+from enricher.enrich.requests import client_outcome, is_retried, main_attempt, no_attempt
 from enricher.enrich.windows import attempt_windows, error_window, request_window
 from enricher.line import Line, Source
 from enricher.metrics.counters import Metrics
@@ -40,6 +43,7 @@ HOLD_BACKOFF = 60 * SECOND
 RESERVED_NAMES = frozenset(
     (
         *("time", "kind", "attempts", "pod", "namespace", "node", "service", "attribution", "candidates", "source"),
+        "no_endpoints_since",
         *("message", "parse_error", "reason", "origin", "truncated", "truncated_bytes", "invalid_utf8", "uid", "level"),
         *("upstream", "client_pod", "client_namespace", "client_node", "client_service", "client_attribution"),
     )
@@ -198,7 +202,9 @@ class ReferenceEnricher:
             out |= self.error_fields(parsed.error, attributions)
         if parsed.kind is LineKind.PARSE_ERROR:
             out["parse_error"] = "the line does not fit the log format"
-        if attributions:
+        if record:
+            out |= self.request_fields(parsed, record, attributions, histories)
+        elif attributions:
             out |= attribution_fields(attributions[-1], uid=False)
         if record:
             out |= self.client_fields(parsed, record, attributions, histories)
@@ -206,6 +212,29 @@ class ReferenceEnricher:
             out |= {"truncated": True, "truncated_bytes": line.cut}
         out["source"] = self.source_fields(source, line.stream)
         return b"" if self.count_only else orjson.dumps(out, default=dump_seconds) + b"\n"
+
+    def request_fields(
+        self, parsed: ParsedLine, record: Record, attributions: Sequence[Attribution], histories: Histories
+    ) -> dict[str, Any]:
+        """Return the fields of a request by the attempt that stands for it, and count it as its client saw it."""
+        status = record.status
+        if record.attempts:
+            main = main_attempt(record.attempts)
+            service = service_of_attribution(histories, record.attempts[main].addr, attributions[main])
+            self.counts.count_requests(service, str(status) if status else "", route=record.route)
+            return attribution_fields(attributions[main], uid=False)
+        failed = status is not None and status >= 500
+        service = service_of_upstream_name(histories.pods, record.upstream_name)
+        gaps = ready_gaps(histories.pods, service) if service else []
+        window = request_window(record, parsed.at)
+        request = no_attempt(service, gaps, window, histories.pods.certain_until, failed=failed)
+        self.counts.count_requests(service, str(status) if status else "", reason=request.reason, route=record.route)
+        fields: dict[str, Any] = {"namespace": service.namespace, "service": service.name} if service else {}
+        if request.reason:
+            fields |= {"origin": "proxy", "reason": request.reason}
+        if request.since is not None:
+            fields["no_endpoints_since"] = format_rfc3339(request.since)
+        return fields
 
     def error_fields(self, error: ErrorLine, attributions: Sequence[Attribution]) -> dict[str, Any]:
         """Return the fields of an error line, and count the failure that it explains."""
@@ -225,9 +254,9 @@ class ReferenceEnricher:
         if client is None:
             return {}
         if attributions:
-            last = record.attempts[-1]
-            service = service_of_attribution(histories, last.addr, attributions[-1])
-            self.counts.count_edge(client.service, service, failed=last.failed)
+            main = main_attempt(record.attempts)
+            service = service_of_attribution(histories, record.attempts[main].addr, attributions[main])
+            self.counts.count_edge(client.service, service, failed=record.attempts[-1].failed)
         names = owner_fields(client.owner, uid=False) if client.owner else {}
         if client.service:
             names["service"] = client.service.name
@@ -247,12 +276,13 @@ class ReferenceEnricher:
             return []
         claims = self.correlators[source].claim(record, parsed.windows)
         objects = []
-        for number, (attempt, attribution, claim) in enumerate(
-            zip(record.attempts, attributions, claims, strict=True), 1
-        ):
+        outcome = client_outcome(record.status, record.attempts[-1])
+        for index, (attempt, attribution, claim) in enumerate(zip(record.attempts, attributions, claims, strict=True)):
             origin, reason = error_origin(attempt, explained=claim.explained), claim.reason
             claimed += [(error, attribution) for error in claim.errors]
-            self.counts.count_attempt(attribution, attempt, retried=number < len(record.attempts), origin=origin)
+            self.counts.count_attempt(
+                attribution, attempt, retried=is_retried(record.attempts, index), origin=origin, outcome=outcome
+            )
             if attempt.reason:
                 self.counts.count_failure(attribution, attempt.reason)
             fields: dict[str, Any] = {
@@ -268,6 +298,10 @@ class ReferenceEnricher:
                 fields["reason"] = reason or attempt.reason
             if attempt.grpc_failed:
                 fields["grpc_status"] = attempt.grpc_status
+            if attempt.failed:
+                fields["outcome"] = outcome
+            if attempt.redirects:
+                fields["internal_redirect"] = True
             objects.append(fields)
         return objects
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from enricher.daemon.status.error_rates import MINUTES
-from enricher.daemon.status.model import ErrorCount, FailingPod, FollowedSource, Status, Watch
+from enricher.daemon.status.model import ErrorCount, FailingPod, FollowedSource, Status, UntriedRequests, Watch
 
 QUIET = Status(
     version="0.1.0",
@@ -21,6 +21,7 @@ QUIET = Status(
     attributions={"exact": 7},
     problems={"log": 0},
     failing=(),
+    untried=(),
 )
 POD = FailingPod(
     namespace="shop",
@@ -30,12 +31,18 @@ POD = FailingPod(
     errors_per_minute=(*(0,) * (MINUTES - 3), 4, 8, 0),
     errors_last_hour=12,
     requests=1000,
+    guesses=1,
     errors=15,
-    retried=9,
+    hidden=9,
     by_code=(ErrorCount("502", "http", "proxy", 14, 9), ErrorCount("503", "http", "pod", 1, 0)),
     failures={"refused": 14},
 )
-FAILING = replace(QUIET, failing=(POD, replace(POD, pod="", namespace="")))
+UNTRIED = (
+    UntriedRequests("shop", "down", "no_endpoints", 1234, "2026-11-22T23:19:12Z"),
+    UntriedRequests("shop", "down", "not_tried", 1, "2026-11-22T23:19:11Z"),
+    UntriedRequests("", "", "not_tried", 3, "2026-11-22T23:19:10Z"),
+)
+FAILING = replace(QUIET, failing=(POD, replace(POD, pod="", namespace="")), untried=UNTRIED)
 OUT_OF_SYNC = replace(
     FAILING,
     problem="the watch of endpointslices is out of sync: Connection refused",

@@ -1,14 +1,18 @@
 """The data of the status page; docs/status-page.md describes each field. Pure."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from enricher.accesslog.record import ErrorLabels
+from enricher.timestamps import SECOND, format_rfc3339
+from enricher.vocabulary import Outcome
 
 MAX_SOURCES = 100
 """Largest number of sources that are listed: those that are furthest behind."""
+MAX_UNTRIED = 100
+"""Largest number of services and reasons that are listed for requests that no pod was tried for: the latest ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +47,16 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class ErrorCount:
-    """Number of attempts that ended with a code; `retried` of them were followed by another attempt."""
+    """Number of attempts that ended with a code; for `hidden` of them the client got a good answer all the same.
+
+    `hidden` is None if the log does not tell.
+    """
 
     code: str
     protocol: str
     origin: str
     errors: int
-    retried: int
+    hidden: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +73,26 @@ class FailingPod:
     errors_per_minute: tuple[int, ...]
     errors_last_hour: int
     requests: int
+    guesses: int
+    """Requests whose attribution is neither exact nor reported."""
     errors: int
-    retried: int
+    hidden: int | None
     by_code: tuple[ErrorCount, ...]
     failures: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class UntriedRequests:
+    """Requests of one service that failed and that no pod was tried for, for one RequestReason.
+
+    `requests` are counted since the series began, `last` is when the last one was counted (RFC 3339).
+    """
+
+    namespace: str
+    service: str
+    reason: str
+    requests: int
+    last: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +115,21 @@ class Status:
     attributions: dict[str, int]
     problems: dict[str, int]
     failing: tuple[FailingPod, ...]
+    untried: tuple[UntriedRequests, ...]
+
+
+class RequestCounts(Protocol):
+    """The counters of requests that the page shows."""
+
+    requests: int
+    last_seen: int
 
 
 class SeriesCounts(Protocol):
     """The counters of a pod that the page shows."""
 
     requests: int
+    guesses: int
     errors: Counter[ErrorLabels]
     failures: Counter[str]
 
@@ -106,18 +138,37 @@ def failing_pods(
     recent: Mapping[tuple[str, str, str, str], tuple[int, ...]],
     pods: Mapping[tuple[str, str, str, str], SeriesCounts],
 ) -> tuple[FailingPod, ...]:
-    """Return the pods with recent errors in the order of `recent`; a key is (namespace, service, pod, node)."""
-    return tuple(_failing_pod(key, minutes, pods[key]) for key, minutes in recent.items() if key in pods)
+    """Return the pods with recent errors in the order of `recent`; a key is (namespace, service, pod, node).
+
+    An error line that is read before its access line names no service, so its failure is counted with an empty one if
+    the pod is in several. It is shown with each of them.
+    """
+    return tuple(
+        _failing_pod(key, minutes, pods[key], _failures_of_pod(key, pods))
+        for key, minutes in recent.items()
+        if key in pods
+    )
 
 
-def _failing_pod(key: tuple[str, str, str, str], minutes: tuple[int, ...], series: SeriesCounts) -> FailingPod:
-    kinds: dict[tuple[str, str, str], list[int]] = {}
+def _failures_of_pod(
+    key: tuple[str, str, str, str], pods: Mapping[tuple[str, str, str, str], SeriesCounts]
+) -> Counter[str]:
+    """Return the failures of a pod in a service, with those that name no service."""
+    namespace, service, pod, node = key
+    of_pod = pods.get((namespace, "", pod, node)) if service and pod else None
+    return pods[key].failures + (of_pod.failures if of_pod else Counter())
+
+
+def _failing_pod(
+    key: tuple[str, str, str, str], minutes: tuple[int, ...], series: SeriesCounts, failures: Counter[str]
+) -> FailingPod:
+    kinds: defaultdict[tuple[str, str, str], Counter[str]] = defaultdict(Counter)
+    outcomes = Counter[str]()
     for error, count in series.errors.items():
-        errors_and_retried = kinds.setdefault((error.code, error.protocol, error.origin), [0, 0])
-        errors_and_retried[0] += count
-        errors_and_retried[1] += count if error.retried == "true" else 0
+        kinds[error.code, error.protocol, error.origin][error.outcome] += count
+        outcomes[error.outcome] += count
     by_code = sorted(
-        (ErrorCount(*kind, *errors_and_retried) for kind, errors_and_retried in kinds.items()),
+        (ErrorCount(*kind, counts.total(), _hidden(counts)) for kind, counts in kinds.items()),
         key=lambda count: (-count.errors, count.code),
     )
     return FailingPod(
@@ -125,10 +176,30 @@ def _failing_pod(key: tuple[str, str, str, str], minutes: tuple[int, ...], serie
         errors_per_minute=minutes,
         errors_last_hour=sum(minutes),
         requests=series.requests,
+        guesses=series.guesses,
         errors=series.errors.total(),
-        retried=sum(count.retried for count in by_code),
+        hidden=_hidden(outcomes),
         by_code=tuple(by_code),
-        failures={str(reason): count for reason, count in series.failures.most_common()},
+        failures={str(reason): count for reason, count in failures.most_common()},
+    )
+
+
+def _hidden(outcomes: Counter[str]) -> int | None:
+    """Return how many errors clients did not see; None if that is not known of any that they may not have seen."""
+    hidden = outcomes[Outcome.HIDDEN]
+    return None if outcomes[Outcome.UNKNOWN] and not hidden else hidden
+
+
+def untried_requests(requests: Mapping[tuple[str, str, str, str, str], RequestCounts]) -> tuple[UntriedRequests, ...]:
+    """Return the requests with a reason, the latest first; a key is (namespace, service, route, code, reason)."""
+    totals: dict[tuple[str, str, str], tuple[int, int]] = {}
+    for (namespace, service, _, _, reason), series in requests.items():
+        if reason:
+            number, last = totals.get((namespace, service, reason), (0, 0))
+            totals[namespace, service, reason] = number + series.requests, max(last, series.last_seen)
+    latest = sorted(totals.items(), key=lambda item: (-item[1][1], item[0]))[:MAX_UNTRIED]
+    return tuple(
+        UntriedRequests(*key, number, format_rfc3339(last // SECOND * SECOND)) for key, (number, last) in latest
     )
 
 

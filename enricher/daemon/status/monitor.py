@@ -9,7 +9,7 @@ from enricher.cluster.endpoint_source import EndpointSource
 from enricher.daemon.checkpoint import Checkpointer
 from enricher.daemon.pipeline import LogPipeline
 from enricher.daemon.status.error_rates import ErrorRates
-from enricher.daemon.status.model import Status, Watch, failing_pods, furthest_behind
+from enricher.daemon.status.model import Status, Watch, failing_pods, furthest_behind, untried_requests
 from enricher.daemon.stderr import StderrLog
 from enricher.kube.watch_status import WatchSummary
 from enricher.metrics.counters import Gauges, Metrics, PodKey
@@ -97,6 +97,7 @@ class StatusMonitor:
             attributions={str(grade): attempts for grade, attempts in metrics.grades.items()},
             problems=dict(problems),
             failing=failing_pods(self._error_rates.worst_first(), metrics.pods),
+            untried=untried_requests(metrics.requests),
         )
 
 

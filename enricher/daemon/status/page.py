@@ -6,10 +6,17 @@ from hashlib import sha256
 from html import escape
 
 from enricher.daemon.status.error_rates import MAX_KEYS
-from enricher.daemon.status.model import FailingPod, FollowedSource, Status
+from enricher.daemon.status.meanings import (
+    GRADE_MEANINGS,
+    KIND_MEANINGS,
+    PROBLEM_MEANINGS,
+    REASON_MEANINGS,
+    WATCH_STATE_TEXTS,
+)
+from enricher.daemon.status.model import MAX_UNTRIED, FailingPod, FollowedSource, Status, UntriedRequests
 from enricher.daemon.status.style import ICON, STYLE
 from enricher.text import truncate
-from enricher.vocabulary import Grade, LineKind
+from enricher.vocabulary import RequestReason
 
 REFRESH = 30
 """Seconds between reloads of a page that was requested with `?refresh=30`; without that it is never reloaded."""
@@ -31,36 +38,6 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 
-_GRADE_MEANINGS: dict[str, str] = {
-    Grade.EXACT: "the holder is certain",
-    Grade.GRACE: "the last holder, which had just left",
-    Grade.ASSUMED: "the likeliest holder",
-    Grade.AMBIGUOUS: "several pods fit, so none is named",
-    Grade.REPORTED: "the log line names the pod",
-    Grade.SERVICE: "the address of a Service",
-    Grade.UNKNOWN: "no holder is known",
-}
-_KIND_MEANINGS: dict[str, str] = {
-    LineKind.ACCESS: "fits the log format",
-    LineKind.ERROR: "a line of nginx's error log",
-    LineKind.OTHER: "another known line of the proxy",
-    LineKind.PARSE_ERROR: "fits nothing known",
-}
-_PROBLEM_MEANINGS = {
-    "log": "a log could not be read for a while",
-    "missed_file": "a file was deleted before it was read to its end",
-    "truncation": "content was replaced in place",
-    "endpoints": "a new version of an endpoints file was broken",
-    "state": "a checkpoint could not be saved",
-    "own_log": "a line of our own log was dropped",
-}
-_WATCH_STATE_TEXTS = {
-    "in_sync": "in sync",
-    "out_of_sync": "out of sync",
-    "not_needed": "not needed yet: no log is followed",
-    "none": "none: endpoints come from files",
-}
-
 
 def render(status: Status, *, refreshing: bool = False) -> bytes:
     """Return the page; with `refreshing` it reloads itself until that is turned off."""
@@ -74,7 +51,13 @@ def render(status: Status, *, refreshing: bool = False) -> bytes:
         f'<link rel="icon" href="{ICON}">',
         f"<style>{STYLE}</style></head><body>",
     ]
-    body = [_header(status, refreshing), "<main>", *_state(status), *_failing(status.failing)]
+    body = [
+        _header(status, refreshing),
+        "<main>",
+        *_state(status),
+        *_failing(status.failing),
+        *_untried(status.untried),
+    ]
     body += [*_followed(status), *_counts(status), "</main></body></html>\n"]
     # A lone surrogate cannot be encoded: an escape in its place is better than no page at all.
     return "\n".join(filter(None, head + body)).encode("utf-8", "backslashreplace")
@@ -82,7 +65,10 @@ def render(status: Status, *, refreshing: bool = False) -> bytes:
 
 def _title(status: Status) -> str:
     failing = _count_text(len(status.failing), "pod fails", "pods fail") if status.failing else "no pod fails"
-    parts = ("not ready", failing) if status.problem else (failing,)
+    parts = ["not ready"] if status.problem else []
+    if down := {(each.namespace, each.service) for each in status.untried if each.reason == RequestReason.NO_ENDPOINTS}:
+        parts.append(_count_text(len(down), "service had no pod", "services had no pod"))
+    parts.append(failing)
     return f"{', '.join(parts)} – Enricher{' on ' + _escaped(status.node) if status.node else ''}"
 
 
@@ -112,7 +98,7 @@ def _state(status: Status) -> Iterable[str]:
     else:
         yield '<dt>Ready</dt><dd><span class="good">Yes</span></dd>'
     watch = status.watch
-    text = escape(_WATCH_STATE_TEXTS.get(watch.state, watch.state))
+    text = escape(WATCH_STATE_TEXTS.get(watch.state, watch.state))
     if watch.last_event_age_seconds is not None:
         text += f"; last event {_duration(watch.last_event_age_seconds)} ago"
     if restarts := ", ".join(f"{_text(reason)} {count:,}" for reason, count in watch.restarts.items()):
@@ -132,16 +118,18 @@ def _failing(pods: Sequence[FailingPod]) -> Iterable[str]:
     yield '<div class="wide" role="region" aria-labelledby="failing" tabindex="0"><table>'
     limit_note = f" These are the {MAX_KEYS} that failed most; /metrics has all." if len(pods) >= MAX_KEYS else ""
     yield (
-        f"<caption>Pods with failed attempts in the last hour, the worst first.{limit_note} “Retried” are failures "
-        "that another attempt followed.</caption>"
+        f"<caption>Pods with failed attempts in the last hour, the worst first.{limit_note} “Hidden” are failures "
+        "after which the client got a good answer all the same, if the log tells. “Sure” is the share of requests for "
+        "which it is certain that this was the pod.</caption>"
     )
     yield (
         '<thead><tr><th scope="col" rowspan="2">Pod</th><th scope="col" rowspan="2">Service</th>'
         '<th scope="col" rowspan="2">Node</th><th scope="colgroup" colspan="2">Last hour</th>'
-        '<th scope="colgroup" colspan="5">In all</th></tr>'
+        '<th scope="colgroup" colspan="6">In all</th></tr>'
         '<tr><th scope="col">Errors per minute</th><th scope="col" class="number">Errors</th>'
-        '<th scope="col" class="number">Requests</th><th scope="col" class="number">Errors</th>'
-        '<th scope="col" class="number">Retried</th><th scope="col">Codes (made by)</th>'
+        '<th scope="col" class="number">Requests</th><th scope="col" class="number">Sure</th>'
+        '<th scope="col" class="number">Errors</th>'
+        '<th scope="col" class="number">Hidden</th><th scope="col">Codes (made by)</th>'
         '<th scope="col">Reasons</th></tr></thead><tbody>'
     )
     for pod in pods:
@@ -155,10 +143,38 @@ def _failing(pods: Sequence[FailingPod]) -> Iterable[str]:
         yield (
             f'<tr><th scope="row">{name}{namespace}</th><td>{_text(pod.service) or "–"}</td>'
             f"<td>{_text(pod.node) or '–'}</td><td>{sparkline(pod.errors_per_minute)}</td>"
-            f"{_cell(pod.errors_last_hour)}{_cell(pod.requests)}{_cell(pod.errors)}{_cell(pod.retried)}"
+            f"{_cell(pod.errors_last_hour)}{_cell(pod.requests)}{_sure(pod)}{_cell(pod.errors)}{_cell(pod.hidden)}"
             f"<td>{_list(codes)}</td><td>{_list(reasons)}</td></tr>"
         )
     yield "</tbody></table></div></section>"
+
+
+def _untried(requests: Sequence[UntriedRequests]) -> Iterable[str]:
+    yield '<section><h2 id="untried">Requests that no pod was tried for</h2>'
+    if not requests:
+        yield "<p>None failed in the last hour.</p></section>"
+        return
+    limit_note = f" These are the {MAX_UNTRIED} latest; /metrics has all." if len(requests) >= MAX_UNTRIED else ""
+    yield '<div class="wide" role="region" aria-labelledby="untried" tabindex="0"><table>'
+    yield f"<caption>Requests that the proxy failed by itself, those of the latest request first.{limit_note}</caption>"
+    yield (
+        '<thead><tr><th scope="col">Service</th><th scope="col" class="number">Requests</th>'
+        '<th scope="col">Last</th><th scope="col">Reason</th><th scope="col">Meaning</th></tr></thead><tbody>'
+    )
+    for each in requests:
+        name = _text(each.service) if each.service else "<i>no service is named</i>"
+        namespace = f'<br><span class="quiet">{_text(each.namespace)}</span>' if each.namespace else ""
+        yield (
+            f'<tr><th scope="row">{name}{namespace}</th>{_cell(each.requests)}<td>{_time(each.last)}</td>'
+            f"<td>{_text(each.reason)}</td><td>{REASON_MEANINGS.get(each.reason, '–')}</td></tr>"
+        )
+    yield "</tbody></table></div></section>"
+
+
+def _sure(pod: FailingPod) -> str:
+    """Return the share of requests that are not guesses, rounded down, so that 100 % are all of them."""
+    text = f"{100 * (pod.requests - pod.guesses) // pod.requests} %" if pod.requests else "–"
+    return f'<td class="number">{text}</td>'
 
 
 def sparkline(minutes: Sequence[int]) -> str:
@@ -222,13 +238,11 @@ def _source(source: FollowedSource) -> str:
 
 def _counts(status: Status) -> Iterable[str]:
     yield '<section><h2>What was read</h2><div class="side">'
-    yield from _table(
-        "Lines, by kind", "Kind", "Lines", dict.fromkeys(_KIND_MEANINGS, 0) | status.lines, _KIND_MEANINGS
-    )
-    yield from _table("Attempts, by grade", "Grade", "Attempts", status.attributions, _GRADE_MEANINGS)
+    yield from _table("Lines, by kind", "Kind", "Lines", dict.fromkeys(KIND_MEANINGS, 0) | status.lines, KIND_MEANINGS)
+    yield from _table("Attempts, by grade", "Grade", "Attempts", status.attributions, GRADE_MEANINGS)
     recovered = {kind: count for kind, count in status.problems.items() if count}
     if recovered:
-        yield from _table("Recovered problems", "Problem", "Times", recovered, _PROBLEM_MEANINGS)
+        yield from _table("Recovered problems", "Problem", "Times", recovered, PROBLEM_MEANINGS)
     yield "</div>"
     yield "" if recovered else "<p>No problems.</p>"
     yield "</section>"
@@ -253,8 +267,8 @@ def _list(items: Sequence[str]) -> str:
     )
 
 
-def _cell(number: int) -> str:
-    return f'<td class="number">{number:,}</td>'
+def _cell(number: int | None) -> str:
+    return f'<td class="number">{"not known" if number is None else f"{number:,}"}</td>'
 
 
 def _escaped(text: str, max_length: int = MAX_TEXT) -> str:

@@ -41,7 +41,7 @@ def counted(rows):
                 how = str(attempt["status"]), "true" if n < len(attempts) else "false", attempt["origin"]
                 expected["ingress_upstream_errors_total", *pod_of(attempt), *how] += 1
             if attempt["response_time"] is not None:
-                expected["ingress_upstream_response_seconds_count", *pod_of(attempt)] += 1
+                expected["ingress_upstream_pod_response_seconds_count", *pod_of(attempt)] += 1
         if row["kind"] == "error" and "reason" in row:
             expected["ingress_upstream_failures_total", *pod_of(row), row["reason"]] += 1
     return expected

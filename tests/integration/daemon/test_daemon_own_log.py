@@ -114,3 +114,14 @@ def test_a_name_that_is_no_utf_8(node):
     pods = {row["source"]["pod"] for row in daemon.rows()}
     assert pods == {"ingress-nginx-controller-7", "\\xff-ingress-nginx-controller-1"}
     assert daemon.stop()[0] == 0
+
+
+def test_a_log_that_has_error_lines_about_requests_only(node):
+    """The controller writes its access log to a file."""
+    error = '2026/11/22 23:18:31 [error] 31#31: *7 connect() failed (111: x), client: 192.0.2.7, server: _, host: "a"'
+    node.write(*(cri(error, "stderr") for _ in range(100)))
+    daemon = node.start()
+    until(lambda: len(daemon.rows()) == 100)
+    assert daemon.stop()[0] == 0
+    [warning] = [line for line in daemon.stderr_lines if b"no access line" in line]
+    assert f"{node.log().parent}: no access line among 100 error lines about requests".encode() in warning

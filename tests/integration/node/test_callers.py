@@ -47,7 +47,7 @@ def test_caller_and_callee_are_named(
 
     def rose() -> None:
         after = scrape(daemon)
-        for name, number in (("enricher_edge_requests_total", len(answers)), ("enricher_edge_errors_total", failed)):
+        for name, number in (("ingress_edge_requests_total", len(answers)), ("ingress_edge_errors_total", failed)):
             assert total(after, name, **EDGE) - total(before, name, **EDGE) == number
 
     eventually(rose)

@@ -13,9 +13,7 @@ RULES = ROOT / "deploy" / "prometheus" / "rules.yaml"
 DASHBOARDS = {path.name: json.loads(path.read_text()) for path in sorted((ROOT / "deploy" / "grafana").glob("*.json"))}
 CHOSEN = {"__rate_interval": "5m", "__rate_interval_ms": "300000", "__range": "1h"}
 """What Grafana puts in itself. Of the other variables each is "All"."""
-METRIC = re.compile(
-    r"\b(?:up|kube_\w+|enricher_\w+|ingress_upstream_\w+|namespace_service_pod\w*:[\w:]+)\b(?:\{[^}]*\})?"
-)
+METRIC = re.compile(r"\b(?:up|kube_\w+|enricher_\w+|ingress_\w+|namespace_service_\w+:[\w:]+)\b(?:\{[^}]*\})?")
 
 
 @dataclass(frozen=True)

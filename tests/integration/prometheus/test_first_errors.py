@@ -12,7 +12,7 @@ import yaml
 from tests.integration.prometheus.queries import DASHBOARDS, RULES, filled
 
 WINDOWS = {"__rate_interval": "1m", "__rate_interval_ms": "60000", "__range": "10m"}
-LABELS = 'namespace="shop", service="web", pod="web-1", code="502", retried="true", origin="proxy", protocol="http"'
+LABELS = 'namespace="shop", service="web", pod="web-1", code="502", retried="true", origin="proxy", outcome="hidden"'
 OLD_DAEMON, NEW_DAEMON = 'job="enricher", instance="old"}', 'job="enricher", instance="new"}'
 
 
@@ -27,7 +27,7 @@ def expression(title: str) -> str:
     ("title", "labels"),
     [
         ("Errors by pod and code", '{namespace="shop", service="web", pod="web-1", code="502"}'),
-        ("Retried errors, by pod", '{namespace="shop", service="web", pod="web-1"}'),
+        ("Errors hidden from clients, by pod", '{namespace="shop", service="web", pod="web-1"}'),
         ("Who made the errors", '{origin="proxy"}'),
     ],
 )
@@ -62,11 +62,15 @@ def test_the_table_counts_from_the_first_error_on(tmp_path: Path) -> None:
     promtool(tmp_path, series, checks)
 
 
-def error(service: str, pod: str, daemon: str, values: str, retried: str = "false") -> list[dict[str, str]]:
-    """A pod's errors, and lines of the error log."""
-    labels = f'namespace="shop", service="{service}", pod="{pod}"'
-    more = f'code="502", retried="{retried}", origin="proxy", protocol="http"'
+def error(service: str, pod: str, daemon: str, values: str, outcome: str = "seen") -> list[dict[str, str]]:
+    """A pod's errors, lines of the error log, and requests by a route of their own if clients saw the errors."""
+    service_labels = f'namespace="shop", service="{service}"'
+    labels = f'{service_labels}, pod="{pod}"'
+    more = f'code="502", retried="true", origin="proxy", protocol="http", outcome="{outcome}"'
+    seen = f'{service_labels}, route="{pod}", code="502", reason=""'
+    requests = {"series": f"ingress_requests_total{{{seen}, {daemon}", "values": values}
     return [
+        *([requests] if outcome == "seen" else []),
         {"series": f"ingress_upstream_errors_total{{{labels}, {more}, {daemon}", "values": values},
         {"series": f'ingress_upstream_failures_total{{{labels}, reason="refused", {daemon}', "values": values},
     ]
@@ -77,22 +81,24 @@ DAEMONS = [
     {"series": f"enricher_build_info{{{NEW_DAEMON}", "values": "_x40 1x60"},
     {"series": f'ingress_upstream_requests_total{{namespace="shop", service="web", pod="web", {OLD_DAEMON}',
      "values": "0+1250x100"},
+    {"series": f'ingress_requests_total{{namespace="shop", service="web", route="", code="200", {OLD_DAEMON}',
+     "values": "0+1250x100"},
 ]  # fmt: skip
 """Scraped each 15 s; the old one from the beginning, the new one from 10 min on. 5,000 requests a minute."""
 
 
 @pytest.mark.prometheus
 @pytest.mark.parametrize(
-    ("alertname", "retried"),
-    [("UpstreamServiceFailing", "false"), ("UpstreamErrorsHiddenByRetries", "true")],
+    ("alertname", "outcome"),
+    [("UpstreamServiceFailing", "seen"), ("UpstreamErrorsHiddenByRetries", "hidden")],
 )
 def test_many_pods_that_fail_a_little_each_are_a_service_that_fails(
-    tmp_path: Path, alertname: str, retried: str
+    tmp_path: Path, alertname: str, outcome: str
 ) -> None:
     """From 10 min on one more pod each 15 s has its first 100 errors, and no more after them: 8 % all in all."""
     series = [*DAEMONS]
     for n in range(60):
-        series += error("web", f"p{n}", OLD_DAEMON, f"_x{40 + n} 100x100", retried)
+        series += error("web", f"p{n}", OLD_DAEMON, f"_x{40 + n} 100x100", outcome)
     promtool(tmp_path, series, alerts=[(alertname, "9m", 0), (alertname, "11m", 0), (alertname, "24m", 1)])
 
 
@@ -115,8 +121,9 @@ def test_what_is_over_alerts_nobody(tmp_path: Path) -> None:
         *error("web", "burst", OLD_DAEMON, "_x40 9000x60"),
         *error("web", "old", NEW_DAEMON, "_x40 9000x60"),
     ]
-    record = "namespace_service_pod_code_retried_protocol:ingress_upstream_errors:rate5m"
-    labels = f'{record}{{namespace="shop", service="web", pod="%s", code="502", retried="false", protocol="http"}}'
+    record = "namespace_service_pod_code_retried_outcome_protocol:ingress_upstream_errors:rate5m"
+    labels = f'{record}{{namespace="shop", service="web", pod="%s", code="502", '
+    labels += 'retried="true", outcome="seen", protocol="http"}'
     checks = [
         {
             "expr": record,

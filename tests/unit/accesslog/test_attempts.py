@@ -50,35 +50,35 @@ def test_what_counts_as_an_error(status, grpc_status, failed, grpc_failed):
 
 def test_the_labels_of_an_error():
     http, grpc = (Attempt(ADDR, 503, 1, 5, grpc_status=status) for status in ("OK", "INTERNAL"))
-    assert ErrorLabels.from_attempt(http, retried=True, origin="pod") == ("503", "true", "pod", "http")
-    assert ErrorLabels.from_attempt(grpc, retried=False, origin="") == ("INTERNAL", "false", "", "grpc")
+    assert ErrorLabels.from_attempt(http, retried=True, origin="pod") == ("503", "true", "pod", "http", "unknown")
+    assert ErrorLabels.from_attempt(grpc, retried=False, origin="") == ("INTERNAL", "false", "", "grpc", "unknown")
 
 
 def test_lists_are_read_by_position():
     assert parse_attempts(b"a:1, b:2 :  : c:3", b"502, - :  : 200", b"0.001, - :  : 1", b"0, x :  : 7") == [
         Attempt("a:1", 502, 1_000_000, 0),
         Attempt("b:2", None, None, None),
-        Attempt("c:3", 200, 1_000_000_000, 7, internal_redirect=True),
+        Attempt("c:3", 200, 1_000_000_000, 7, redirects=2),
     ]
 
 
 @pytest.mark.parametrize(
-    ("addrs", "redirected"),
+    ("addrs", "redirects"),
     [
-        (b"a:1", [False]),
-        (b"a:1, b:2", [False, False]),
-        (b"a:1 : c:3", [False, True]),
-        (b"a:1, b:2 : c:3, d:4 : e:5", [False, False, True, True, True]),
-        (b"a:1 : ", [False]),
-        (b" : c:3", [True]),
-        (b" :  : c:3", [True]),
+        (b"a:1", [0]),
+        (b"a:1, b:2", [0, 0]),
+        (b"a:1 : c:3", [0, 1]),
+        (b"a:1, b:2 : c:3, d:4 : e:5", [0, 0, 1, 1, 2]),
+        (b"a:1 : ", [0]),
+        (b" : c:3", [1]),
+        (b" :  : c:3", [2]),
     ],
 )
 @pytest.mark.parametrize("header_times", [b"", b"0.001"])
-def test_attempts_after_the_first_group_are_internal_redirects(addrs, redirected, header_times):
+def test_internal_redirects_are_counted(addrs, redirects, header_times):
     attempts = parse_attempts(addrs, *[re.sub(rb"\w:\d", b"1", addrs)] * 3, header_times)
-    assert [attempt.internal_redirect for attempt in attempts] == redirected
-    assert [attempt.internal_redirect for attempt in parse_attempts(addrs, b"", b"", b"")] == redirected
+    assert [attempt.redirects for attempt in attempts] == redirects
+    assert [attempt.redirects for attempt in parse_attempts(addrs, b"", b"", b"")] == redirects
 
 
 @pytest.mark.parametrize("short", [b"", b"-", b"200"])

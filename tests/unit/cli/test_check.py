@@ -124,6 +124,15 @@ def test_a_log_without_lines(check, node):
     assert "no lines yet" in out
 
 
+def test_a_log_with_error_lines_only(check, node):
+    error = '2026/11/22 23:18:31 [error] 31#31: *7 x, client: 192.0.2.7, server: _, request: "GET / HTTP/1.1"'
+    notice = "2026/11/22 23:18:31 [notice] 31#31: start worker process 32"
+    node.write(*(cri(error, "stderr") for _ in range(3)), cri(notice, "stderr"))
+    code, verdicts, out = check()
+    assert (code, verdicts[LOG]) == (0, "warning")
+    assert "no access line among the last 4 lines, but 3 error lines about requests: the proxy does not write" in out
+
+
 def test_a_link_that_leads_out(check, node, tmp_path):
     (tmp_path / "secret").write_text("secret\n")
     node.log().symlink_to(tmp_path / "secret")

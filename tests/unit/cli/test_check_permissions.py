@@ -130,6 +130,17 @@ async def test_the_controllers_format_is_the_one_that_lines_are_held_against(tmp
         assert (code, verdicts["controller's format"]) == (3, "failed")
 
 
+async def test_a_configmap_that_sends_the_access_log_elsewhere(check):
+    async with FakeApi() as server:
+        where = {"namespace": "ingress-nginx", "name": "ingress-nginx-controller"}
+        data = {"access-log-path": "/var/log/access", "disable-stream-access-log": "true"}
+        server.apply("ADDED", {"metadata": where, "data": data}, plural="configmaps")
+        code, verdicts, out = await check(server, *OPTIONS)
+    assert (code, verdicts["controller's log"]) == (0, "warning")
+    assert "the ConfigMap sets access-log-path to /var/log/access, which keeps access lines out" in out
+    assert "the ConfigMap sets disable-stream-access-log, which keeps lines of TCP and UDP sessions out" in out
+
+
 async def test_no_other_command_asks(tmp_path):
     """The daemon only reads."""
     async with FakeApi() as server:

@@ -43,7 +43,7 @@ def test_json(tail):
 def test_a_log_of_another_format_is_reported(tail):
     done = tail(log=cri("who knows"))
     assert (done.stdout, done.returncode) == (b"", 0)
-    assert b"none of 1 lines fits the log format" in done.stderr
+    assert b"no line of 1 fits the log format" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -87,10 +87,10 @@ async def test_a_snapshot():
             screen(app)
             == """\
  2 logs followed · 34 lines · sorted by errors
- namespace  service  pod    req/s  err %  errors  hidden  p50 s  p99 s  grade
- shop       web      web-1    0.1  100.0       3       3  0.001  0.001  exact
- shop       pay      pay-1    0.0  100.0       1       0  1.500  1.500  exact
- shop       web      web-2    0.6    0.0       0       0  0.004  0.004  exact
+ namespace  service  pod    req/s  err %  errors  hidden  p50 s  p99 s  sure %  grade
+ shop       web      web-1    0.1  100.0       3       3  0.001  0.001     100  exact
+ shop       pay      pay-1    0.0  100.0       1       0  1.500  1.500     100  exact
+ shop       web      web-2    0.6    0.0       0       0  0.004  0.004     100  exact
 
 
 
@@ -111,6 +111,15 @@ async def test_a_snapshot():
 
  ↑ up  ↓ down  s sort  / filter  p pause  esc clear  q quit"""
         )
+
+
+async def test_a_service_that_is_down_has_a_row_and_its_requests():
+    down = record(1, status=503, reason="no_endpoints", namespace="shop", service="down")
+    async with top(*RECORDS, *[down] * 7) as (app, _):
+        row = re.search(r"^ shop +down .*$", screen(app), re.MULTILINE)[0].split()
+        assert row == ["shop", "down", "—", "no_endpoints", "0.1", "100.0", "7", "0"]
+        assert failures(app)[1] == ["503"] * 7
+        assert "503 no_endpoints  client saw 503" in screen(app)
 
 
 async def test_sort():
@@ -292,7 +301,7 @@ async def test_text_that_looks_like_markup_is_shown_as_it_is():
 
 async def test_nothing_yet():
     async with top({"kind": "parse_error", "time": None, "message": "x"}) as (app, pilot):
-        assert "no line fits the log format" in screen(app)
+        assert "1 lines" in screen(app)
         await pilot.press("down", "up", "s")
         await wait_until_idle(pilot)
         assert app.is_running

@@ -60,7 +60,7 @@ def test_another_proxys_lines_do_not_fit(enriched):
     rows, err = enriched((RECORDED / "haproxy-httplog.log").read_text(), "--profile", "traefik")
     assert {row["kind"] for row in rows} == {"parse_error"}
     assert err == (
-        f"enricher: none of {len(rows)} lines fits a log format of the profile traefik: set --profile or --log-format\n"
+        f"enricher: no line of {len(rows)} fits a log format of the profile traefik: see --profile and --log-format\n"
     )
 
 

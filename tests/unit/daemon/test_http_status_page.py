@@ -44,7 +44,7 @@ async def test_a_page_and_its_data():
             "protocol": "http",
             "origin": "proxy",
             "errors": 14,
-            "retried": 9,
+            "hidden": 9,
         }
         assert page_data["watch"]["state"] == "in_sync"
 

@@ -4,17 +4,31 @@ import re
 from base64 import b64encode
 from collections import Counter
 from dataclasses import fields, replace
+from functools import partial
 from hashlib import sha256
 from html.parser import HTMLParser
+from itertools import count
 
 import pytest
 
 from enricher.accesslog.record import ErrorLabels
 from enricher.daemon.status.error_rates import MAX_KEYS, MINUTES
-from enricher.daemon.status.model import MAX_SOURCES, ErrorCount, Watch, failing_pods, furthest_behind
+from enricher.daemon.status.model import (
+    MAX_SOURCES,
+    MAX_UNTRIED,
+    ErrorCount,
+    UntriedRequests,
+    Watch,
+    failing_pods,
+    furthest_behind,
+    untried_requests,
+)
 from enricher.daemon.status.page import HEADERS, MAX_CODES, MAX_TEXT, render, sparkline
-from enricher.metrics.counters import PodSeries
-from tests.support.statuses import FAILING, OUT_OF_SYNC, POD, QUIET
+from enricher.endpoints.attribution import Attribution
+from enricher.endpoints.slices import Owner, Service
+from enricher.metrics.counters import Metrics, PodSeries
+from enricher.timestamps import SECOND
+from tests.support.statuses import FAILING, OUT_OF_SYNC, POD, QUIET, UNTRIED
 
 VOID = {"meta", "link", "br"}
 
@@ -83,17 +97,51 @@ def test_before_anything_was_found():
 
 def test_a_failing_pod():
     page = Page(FAILING)
-    assert "2 pods fail – " in page.text
+    assert "1 service had no pod, 2 pods fail – " in page.text
     assert page.row("web-1") == [
-        *("web-1shop", "web", "node-1", "8 in the worst minute, 1 min ago", "12", "1,000", "15", "9"),
+        *("web-1shop", "web", "node-1", "8 in the worst minute, 1 min ago", "12", "1,000", "99 %", "15", "9"),
         *("502 × 14 (proxy)503 × 1 (pod)", "refused × 14"),
     ]
     assert page.row("no pod could be named")[4] == "12"
 
 
+def test_requests_that_no_pod_was_tried_for():
+    page = Page(FAILING)
+    assert page.row("down") == [
+        *("downshop", "1,234", "2026-11-22 23:19:12 UTC", "no_endpoints", "no pod of the service was ready")
+    ]
+    assert page.row("no service is named")[1:4] == ["3", "2026-11-22 23:19:10 UTC", "not_tried"]
+    assert "None failed in the last hour." in Page(QUIET).text
+    many = (UNTRIED[0],) * MAX_UNTRIED
+    assert f"These are the {MAX_UNTRIED} latest" in Page(replace(QUIET, untried=many)).text
+
+
+def test_untried_requests_are_added_up_by_service_and_reason():
+    metrics = Metrics(partial(next, count(0, SECOND)))
+    for service, code, reason, route, number in [
+        ("down", "503", "no_endpoints", "a", 2),
+        ("up", "503", "not_tried", "", 1),
+        ("up", "200", "", "", 9),
+        ("down", "502", "no_endpoints", "b", 3),
+    ]:
+        metrics.count_requests(Service("shop", service), code, reason=reason, route=route, requests=number)
+    assert untried_requests(metrics.requests) == (
+        UntriedRequests("shop", "down", "no_endpoints", 5, "1970-01-01T00:00:03Z"),
+        UntriedRequests("shop", "up", "not_tried", 1, "1970-01-01T00:00:01Z"),
+    )
+    for n in range(2 * MAX_UNTRIED):
+        metrics.count_requests(Service("shop", f"s-{n}"), "503", reason="not_tried")
+    assert len(untried_requests(metrics.requests)) == MAX_UNTRIED
+
+
+def test_what_is_not_known_is_not_0():
+    page = Page(replace(FAILING, failing=(replace(POD, hidden=None),)))
+    assert page.row("web-1")[8] == "not known"
+
+
 def test_out_of_sync():
     page = Page(OUT_OF_SYNC)
-    assert "not ready, 2 pods fail" in page.text
+    assert "not ready, 1 service had no pod, 2 pods fail" in page.text
     assert "No: the watch of endpointslices is out of sync: Connection refused" in page.text
     assert "3.0 MiB unread, last line read 2 min old" in page.text
     assert "Permission denied" in page.row("b")[3]
@@ -168,7 +216,7 @@ def test_how_it_is_built(status, refreshing):
     page = Page(status, refreshing=refreshing)
     assert [attributes["scope"] for attributes in page.all("th")]
     assert len(page.all("caption")) == len(page.all("table"))
-    assert [tag for tag, _ in page.elements if tag in {"h1", "h2", "h3"}] == ["h1", *["h2"] * 4]
+    assert [tag for tag, _ in page.elements if tag in {"h1", "h2", "h3"}] == ["h1", *["h2"] * 5]
     assert not page.all("script")
     assert all(attributes["role"] == "img" and attributes["aria-label"] for attributes in page.all("svg"))
     ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
@@ -188,16 +236,41 @@ def test_the_policy_allows_this_style_and_nothing_else():
 
 
 def test_failing_pods_are_built_from_their_series():
-    series = PodSeries(requests=20, failures=Counter(refused=2))
-    series.errors.update({ErrorLabels("502", "true", "proxy"): 3, ErrorLabels("502", "false", "proxy"): 1})
-    series.errors.update({ErrorLabels("UNAVAILABLE", "false", "pod", "grpc"): 9})
+    series = PodSeries(requests=20, guesses=5, failures=Counter(refused=2))
+    series.errors.update({ErrorLabels("502", "true", "proxy", outcome="hidden"): 3})
+    series.errors.update({ErrorLabels("502", "true", "proxy", outcome="seen"): 1})
+    series.errors.update({ErrorLabels("UNAVAILABLE", "false", "pod", "grpc", "unknown"): 9})
     key, minutes = ("shop", "web", "web-1", "node-1"), (0,) * 58 + (6, 7)
     gone = ("shop", "web", "web-0", "node-1")
     (result,) = failing_pods({gone: minutes, key: minutes}, {key: series})
     assert (result.namespace, result.service, result.pod, result.node) == key
-    assert (result.requests, result.errors, result.retried, result.errors_last_hour) == (20, 13, 3, 13)
-    assert result.by_code == (ErrorCount("UNAVAILABLE", "grpc", "pod", 9, 0), ErrorCount("502", "http", "proxy", 4, 3))
+    assert (result.requests, result.guesses, result.errors) == (20, 5, 13)
+    assert (result.hidden, result.errors_last_hour) == (3, 13)
+    assert result.by_code == (
+        ErrorCount("UNAVAILABLE", "grpc", "pod", 9, None),
+        ErrorCount("502", "http", "proxy", 4, 3),
+    )
     assert result.failures == {"refused": 2}
+
+
+def test_failures_that_name_no_service_are_shown_with_each_of_the_pods_services():
+    metrics = Metrics()
+    owner = Owner("shop", "web-1", "uid", "node-1")
+    for name, reason, number in [("web", "refused", 1), ("api", "timed_out", 2), (None, "refused", 3)]:
+        service = Service("shop", name) if name else None
+        for _ in range(number):
+            metrics.count_failure(Attribution("exact", owner, service), reason)
+    metrics.count_failure(Attribution("exact", owner._replace(pod="web-2"), None), "tls")
+    metrics.count_failure(Attribution("unknown", None, None), "other")
+    keys = [("shop", service, pod, "node-1") for service, pod in [("web", "web-1"), ("api", "web-1"), ("", "web-1")]]
+    failing = failing_pods(dict.fromkeys([*keys, ("", "", "", "")], (1,)), metrics.pods)
+    assert [pod.failures for pod in failing] == [
+        {"refused": 4},
+        {"refused": 3, "timed_out": 2},
+        {"refused": 3},
+        {"other": 1},
+    ]
+    assert metrics.pods[keys[0]].failures == {"refused": 1}, "the page changed what it shows"
 
 
 def test_of_many_logs_those_in_trouble_and_furthest_behind_are_listed():

@@ -22,7 +22,8 @@ def test_a_hidden_failure_and_the_answer(enriched):
 def test_a_request_that_no_upstream_saw(enriched):
     (row,) = enriched(access(b"-", b"-", took=b"-", length=b"-"))
     assert row["attempts"] == []
-    assert not {"pod", "namespace", "attribution"} & row.keys()
+    assert (row["namespace"], row["service"]) == ("shop", "web")
+    assert not {"pod", "attribution", "reason", "origin"} & row.keys()
 
 
 def test_an_error_line_names_the_pod(enriched):

@@ -14,7 +14,7 @@ from enricher.endpoints.slices import Service
 from enricher.enrich.engine import Enricher
 from enricher.line import Block, Source
 from enricher.metrics import counters as counting
-from enricher.metrics.counters import EXPIRY, OVERFLOW_EDGE, Metrics
+from enricher.metrics.counters import EXPIRY, Metrics
 from enricher.metrics.exposition import Collector
 from enricher.tailer.framing import Framer
 from enricher.timestamps import SECOND, parse_rfc3339
@@ -243,6 +243,9 @@ def test_an_upstream_outside_is_a_service_without_a_name(ask):
     assert ask(access(addr="192.0.2.1:80").replace(b"shop-web-80", b"-")).edges == {("edge", "front", "", ""): (1, 0)}
 
 
+OVERFLOW_EDGE = ("", "overflow", "b", "s")
+
+
 def test_edges_are_bounded(monkeypatch):
     monkeypatch.setattr(counting, "MAX_EDGES", 3)
     metrics = Metrics(lambda: AT)
@@ -309,7 +312,7 @@ def test_it_is_counted_as_grpcs(ask):
     (line,) = (line for line in text.splitlines() if line.startswith("ingress_upstream_errors_total{"))
     assert 'code="UNAVAILABLE"' in line
     assert 'protocol="grpc"' in line
-    (line,) = (line for line in text.splitlines() if line.startswith("enricher_edge_errors_total{"))
+    (line,) = (line for line in text.splitlines() if line.startswith("ingress_edge_errors_total{"))
     assert all(part in line for part in ('client_namespace="edge"', 'client_service="front"', 'service="web"'))
 
 

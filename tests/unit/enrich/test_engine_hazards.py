@@ -151,11 +151,11 @@ def test_a_cluster_ip_is_forgotten_when_a_member_of_its_service_changes() -> Non
 def test_an_address_without_a_holder_is_forgotten_when_its_service_becomes_known() -> None:
     """The name of the upstream tells the service, if any slice has it."""
     both = Both()
-    line = ingress("192.0.2.1:80", name="shop-late-80")
-    assert "service" not in both.rows(line)[0]
+    line = ingress("192.0.2.1:80", name="shop-late-api-http")
+    assert both.rows(line)[0]["service"] == "late-api"
     both.histories.pods.apply("ADDED", holder("10.0.9.9", "late-1", service="late"), NOW)
     assert both.rows(line)[0]["service"] == "late"
-    assert both.rows(ingress("backend:80", name="shop-late-80"))[0]["service"] == "late"
+    assert both.rows(ingress("backend:80", name="shop-late-api-http"))[0]["service"] == "late"
 
 
 def test_a_client_is_forgotten_when_its_services_change() -> None:

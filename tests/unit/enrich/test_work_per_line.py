@@ -41,11 +41,11 @@ def calls(work: Callable[[], object]) -> int:
 @pytest.mark.parametrize(
     ("line", "count_only", "at_most"),
     [
-        (ORDINARY, False, 3),
-        (ORDINARY, True, 3),
+        (ORDINARY, False, 4),
+        (ORDINARY, True, 4),
         (ESCAPED, False, 26),
-        (FAILED, False, 11),
-        (RETRIED, False, 190),
+        (FAILED, False, 15),
+        (RETRIED, False, 75),
     ],
     ids=["ordinary", "counted only", "escaped", "failed", "retried"],
 )

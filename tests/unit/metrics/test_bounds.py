@@ -1,15 +1,18 @@
 """What is held grows to its limit and not beyond it, and what is at a limit is still counted right."""
 
+from collections import Counter
+
 import pytest
 
 from enricher.accesslog.record import Attempt
 from enricher.endpoints.attribution import Attribution
 from enricher.endpoints.slices import Owner, Service
 from enricher.metrics import counters
-from enricher.metrics.counters import BUCKETS, EXPIRY, OVERFLOW, OVERFLOW_EDGE, Metrics
+from enricher.metrics.counters import BUCKETS, EXPIRY, Metrics, ServiceSeries
 from enricher.timestamps import SECOND
 
 WEB = Service("shop", "web")
+OVERFLOW = ("shop", "web", "overflow", "")
 
 
 def attributed(pod):
@@ -27,7 +30,8 @@ def test_a_time_at_a_buckets_bound_is_in_that_bucket(bucket, bound):
         metrics.count_attempt(attributed("web-1"), attempt(seconds), retried=False, origin="")
     expected = [0] * (len(BUCKETS) + 1)
     expected[bucket] = expected[bucket + 1] = 1
-    assert metrics.services == {WEB: expected}
+    series = ServiceSeries(Counter(exact=2), Counter(), expected, round((2 * bound + 0.001) * SECOND))
+    assert metrics.services == {WEB: series}
 
 
 @pytest.mark.parametrize(("age", "expired"), [(EXPIRY, False), (EXPIRY + 1, True)])
@@ -60,5 +64,11 @@ def test_as_many_pairs_of_services_as_allowed(monkeypatch):
     for name in "abab":
         metrics.count_edge(Service("shop", name), WEB, failed=name == "a")
     assert [(edge.requests, edge.errors) for edge in metrics.edges.values()] == [(2, 2), (2, 0)]
-    metrics.count_edge(Service("shop", "c"), None, failed=True)
-    assert (metrics.edges[OVERFLOW_EDGE].requests, metrics.edges[OVERFLOW_EDGE].errors) == (1, 1)
+    for service in (WEB, None, Service("shop", "cart"), WEB):
+        metrics.count_edge(Service("shop", "c"), service, failed=service == WEB)
+    shared = {key: (edge.requests, edge.errors) for key, edge in [*metrics.edges.items()][2:]}
+    assert shared == {
+        ("", "overflow", "shop", "web"): (2, 2),
+        ("", "overflow", "", ""): (1, 0),
+        ("", "overflow", "", "overflow"): (1, 0),
+    }

@@ -13,9 +13,10 @@ from enricher.accesslog.record import Attempt
 from enricher.endpoints.attribution import Attribution
 from enricher.endpoints.slices import Owner, Service
 from enricher.kube.watch_status import WatchSummary
-from enricher.metrics.counters import BUCKETS, EXPIRY, OVERFLOW, Gauges, Metrics
+from enricher.metrics.counters import BUCKETS, EXPIRY, Gauges, Metrics
 from enricher.metrics.exposition import Collector
 from enricher.timestamps import SECOND
+from enricher.vocabulary import Grade, Outcome
 
 
 def rendered(metrics, gauges=None):
@@ -50,11 +51,12 @@ counted = st.tuples(
         names,
         st.sampled_from(["shop", "ns"]),
         st.just("node-1"),
-        st.sampled_from(["exact", "unknown"]),
+        st.sampled_from(Grade),
     ),
     st.builds(attempt, st.none() | st.sampled_from([200, 404, 500, 502, 503, 504]), st.none() | st.integers(0, 20_000)),
     st.booleans(),
     st.sampled_from(["pod", "proxy", "unknown"]),
+    st.sampled_from(Outcome),
 )
 
 
@@ -62,8 +64,8 @@ counted = st.tuples(
 @given(st.lists(counted, max_size=30))
 def test_the_text_says_what_was_counted(events):
     metrics = Metrics()
-    for attribution, attempts, retried, origin in events:
-        metrics.count_attempt(attribution, attempts, retried=retried, origin=origin)
+    for attribution, attempts, retried, origin, outcome in events:
+        metrics.count_attempt(attribution, attempts, retried=retried, origin=origin, outcome=outcome)
     actual = rendered(metrics)
 
     def total(name, **expected):
@@ -73,9 +75,20 @@ def test_the_text_says_what_was_counted(events):
     failed = [event for event in events if (event[1].status or 0) >= 500]
     assert total("ingress_upstream_errors_total") == len(failed)
     assert total("ingress_upstream_errors_total", retried="true") == sum(event[2] for event in failed)
+    for outcome in Outcome:
+        expected = sum(event[4] == outcome for event in failed)
+        assert total("ingress_upstream_errors_total", outcome=outcome) == expected
+    for grade in Grade:
+        graded = [event for event in events if event[0].grade == grade]
+        assert total("ingress_upstream_attempts_total", attribution=grade) == len(graded)
+        failures = sum(event in failed for event in graded)
+        assert total("ingress_upstream_failed_attempts_total", attribution=grade) == failures
+    guesses = sum(event[0].grade not in {"exact", "reported"} for event in events)
+    assert sum(series.guesses for series in metrics.pods.values()) == guesses
     timed = [event[1].response_time for event in events if event[1].response_time is not None]
-    assert total("ingress_upstream_response_seconds_count") == len(timed)
-    assert abs(total("ingress_upstream_response_seconds_sum") - sum(timed) / SECOND) < 1e-6
+    for name in ("ingress_upstream_response_seconds", "ingress_upstream_pod_response_seconds"):
+        assert total(f"{name}_count") == len(timed)
+        assert abs(total(f"{name}_sum") - sum(timed) / SECOND) < 1e-6
     assert total("ingress_upstream_response_seconds_bucket", le="+Inf") == len(timed)
     for bound in BUCKETS:
         within = sum(time <= bound * SECOND for time in timed)
@@ -88,21 +101,31 @@ def test_no_label_but_the_known_ones():
     metrics.count_attempt(attributed(), attempt(502), retried=True, origin="proxy")
     metrics.count_failure(attributed(), "refused")
     metrics.count_edge(Service("edge", "front"), Service("shop", "web"), failed=True)
+    metrics.count_requests(Service("shop", "web"), "503", reason="no_endpoints", route="r")
     series = {n: {name for name, _ in pairs} for n, pairs in rendered(metrics)}
     pod = {"namespace", "service", "pod", "node"}
     assert series["ingress_upstream_requests_total"] == pod
-    assert series["ingress_upstream_errors_total"] == pod | {"code", "retried", "origin", "protocol"}
+    assert series["ingress_upstream_errors_total"] == pod | {"code", "retried", "origin", "protocol", "outcome"}
     assert series["ingress_upstream_failures_total"] == pod | {"reason"}
     assert series["ingress_upstream_response_seconds_bucket"] == {"namespace", "service", "le"}
+    for part in ("sum", "count"):
+        assert series[f"ingress_upstream_response_seconds_{part}"] == {"namespace", "service"}
+        assert series[f"ingress_upstream_pod_response_seconds_{part}"] == pod
+    for name in ("ingress_upstream_attempts_total", "ingress_upstream_failed_attempts_total"):
+        assert series[name] == {"namespace", "service", "attribution"}
     edge = {"client_namespace", "client_service", "namespace", "service"}
-    assert series["enricher_edge_requests_total"] == series["enricher_edge_errors_total"] == edge
+    assert series["ingress_edge_requests_total"] == series["ingress_edge_errors_total"] == edge
+    assert series["ingress_requests_total"] == {"namespace", "service", "route", "code", "reason"}
     allowed_labels = {
         *pod,
         *edge,
+        "route",
         "code",
         "retried",
         "origin",
         "protocol",
+        "outcome",
+        "attribution",
         "reason",
         "le",
         "result",
@@ -139,7 +162,7 @@ def test_no_more_series_than_the_cap():
         metrics.count_attempt(attributed(f"web-{n}"), attempt(502), retried=False, origin="pod")
     assert len(metrics.pods) <= 11
     assert metrics.overflowed == 90
-    assert metrics.pods[OVERFLOW].requests == 90
+    assert metrics.pods["shop", "web", "overflow", ""].requests == 90
     actual = rendered(metrics)
     assert sum(v for (n, _), v in actual.items() if n == "ingress_upstream_requests_total") == 100
     assert [v for (n, _), v in actual.items() if n.startswith("enricher_") and v == 90], "told nowhere"

@@ -1,6 +1,7 @@
 """Pods by what went wrong with them, over a window whose end is passed in."""
 
 import io
+import re
 
 import pytest
 from hypothesis import given
@@ -18,11 +19,14 @@ def record(at, *attempts, status=200, **more):
     """Each attempt is (pod, status, seconds), and names more of it if it likes."""
     tried = []
     for pod, code, took, *extra in attempts:
-        one = {"addr": "10.0.0.1:80", "status": code, "response_time": took, "attribution": "exact"}
+        failed = code >= 500 or (extra and "grpc_status" in extra[0])
+        outcome = {"outcome": "hidden" if status < 500 else "seen"} if failed else {}
+        one = outcome | {"addr": "10.0.0.1:80", "status": code, "response_time": took, "attribution": "exact"}
         names = {"namespace": "shop", "service": "web", "pod": pod} if pod else {}
         tried.append(one | names | (extra[0] if extra else {}))
     time = None if at is None else format_rfc3339(T + round(at * SECOND))
     base = {"time": time, "kind": "access", "status": status, "request": "GET / HTTP/1.1", "remote_addr": "192.0.2.7"}
+    base["upstream_status"] = ", ".join(str(attempt["status"]) for attempt in tried)
     return base | {"attempts": tried} | more
 
 
@@ -37,15 +41,15 @@ def rows(made, at=0, sort="errors", text=""):
     return {row.key[2]: row for row in sort_rows(made.rows(T + at * SECOND), sort, text)}
 
 
-def test_retries_are_hidden_and_the_last_failure_is_not():
+def test_what_is_hidden_is_what_the_client_did_not_see():
     made = ranking(
         record(0, ("a", 502, 0.001), ("b", 200, 0.002)),
         record(0, ("a", 502, 0.001), ("b", 502, 0.002), status=502),
-        record(0, ("b", 200, 0.002, {"grpc_status": "INTERNAL"})),
+        record(0, ("b", 200, 0.002, {"grpc_status": "INTERNAL", "outcome": "seen"})),
         record(0, ("c", 200, 0.002, {"reason": "premature_close"})),
     )
-    found = {pod: (row.attempts, row.errors, row.retried) for pod, row in rows(made).items()}
-    assert found == {"a": (2, 2, 2), "b": (3, 2, 0), "c": (1, 0, 0)}
+    found = {pod: (row.attempts, row.errors, row.hidden) for pod, row in rows(made).items()}
+    assert found == {"a": (2, 2, 1), "b": (3, 2, 0), "c": (1, 0, 0)}
     assert rows(made)["b"].error_share == pytest.approx(2 / 3)
     assert [line.outcome for line in made.failed_requests(("shop", "web", "b"))] == ["200 INTERNAL", "502"]
     assert made.failed_requests(("shop", "web", "b"))[1] == (
@@ -55,6 +59,65 @@ def test_retries_are_hidden_and_the_last_failure_is_not():
         "502",
         "502",
     )
+
+
+@pytest.mark.parametrize(
+    ("upstream_status", "outcomes", "hidden"),
+    [
+        ("502", ["seen"], 0),
+        ("502", ["unknown"], None),
+        ("502", ["unknown", "hidden"], 1),
+        (502, ["seen"], None),
+        (None, ["seen", "seen"], None),
+        (None, [], None),
+    ],
+)
+def test_hidden_is_not_known_where_a_log_does_not_tell(upstream_status, outcomes, hidden):
+    made = ranking(
+        record(0, ("a", 200, 0.1), upstream_status=upstream_status),
+        *[record(0, ("a", 502, 0.1, {"outcome": outcome}), upstream_status=upstream_status) for outcome in outcomes],
+    )
+    assert rows(made)["a"].hidden == hidden
+    print_summary(made, Console(file=(out := io.StringIO()), width=160))
+    assert ("?" in out.getvalue()) == (hidden is None)
+
+
+def untried(at, reason, status=503, **names):
+    names = {"namespace": "shop", "service": "web"} | names
+    return record(at, status=status, reason=reason, origin="proxy", **names)
+
+
+def test_requests_that_no_pod_was_tried_for_have_rows_of_their_own():
+    made = ranking(
+        *[untried(0, "no_endpoints", request=f"GET /{n} HTTP/1.1") for n in range(6)],
+        untried(0, "not_tried", 502),
+        untried(0, "not_tried", namespace=None, service=None),
+        record(0, (None, 200, 0.1, {"attribution": "unknown", "namespace": "shop", "service": "web"})),
+        record(0, status=404),
+        {"kind": "error", "time": None, "reason": "no_live_upstreams", "message": "", "namespace": "shop"},
+    )
+    found = {row.key: row for row in made.rows(T)}
+    assert {key: (row.attempts, dict(row.errors_by_code), row.hidden, row.grade) for key, row in found.items()} == {
+        ("shop", "web", f"{UNNAMED} no_endpoints"): (0, {"503": 6}, 0, None),
+        ("shop", "web", f"{UNNAMED} not_tried"): (0, {"502": 1}, 0, None),
+        (UNNAMED, UNNAMED, f"{UNNAMED} not_tried"): (0, {"503": 1}, 0, None),
+        ("shop", "web", UNNAMED): (1, {}, 0, "unknown"),
+    }
+    down = found["shop", "web", f"{UNNAMED} no_endpoints"]
+    assert (down.error_share, down.rate, down.sure_percent) == (1, 6 / 60, None)
+    [latest, *_] = made.failed_requests(down.key)
+    assert (latest.request, latest.outcome, latest.status) == ("GET /5", "503 no_endpoints", "503")
+    print_summary(made, Console(file=(out := io.StringIO()), width=160))
+    assert re.search(rf"shop +web +{UNNAMED} no_endpoints +0 +6 +503:6 +0 *$", out.getvalue(), re.MULTILINE)
+    assert "1 attempts: 1 unknown" in out.getvalue()
+    assert not made.rows(T + 60 * SECOND)
+
+
+def test_a_down_service_of_another_namespace_is_not_looked_at():
+    made = PodStats(60, namespace="shop")
+    made.add(untried(0, "no_endpoints", namespace="other"))
+    made.add(untried(0, "no_endpoints"))
+    assert [row.key[0] for row in made.rows(T)] == ["shop"]
 
 
 def test_a_namespace_is_looked_at_alone():
@@ -119,7 +182,17 @@ def test_the_worst_grade_and_who_cannot_be_named():
         record(0, (None, 200, None, {"attribution": "unknown"})),
     )
     assert {pod: row.grade for pod, row in rows(made).items()} == {"a": "assumed", UNNAMED: "unknown"}
+    assert {pod: row.sure_percent for pod, row in rows(made).items()} == {"a": 50, UNNAMED: 0}
     assert rows(made)[UNNAMED].p50 is None
+
+
+@pytest.mark.parametrize(
+    ("grades", "percent"),
+    [(["exact"], 100), (["reported"], 100), (["exact"] * 999 + ["grace"], 99), (["service", "ambiguous"], 0)],
+)
+def test_a_single_guess_leaves_less_than_100(grades, percent):
+    made = ranking(*[record(0, ("a", 200, 0.1, {"attribution": grade})) for grade in grades])
+    assert rows(made)["a"].sure_percent == percent
 
 
 @pytest.mark.parametrize(
@@ -128,7 +201,7 @@ def test_the_worst_grade_and_who_cannot_be_named():
 )
 def test_sorts(sort, first):
     made = ranking(
-        *[record(0, ("often", 503, 0.1)) for _ in range(9)],
+        *[record(0, ("often", 503, 0.1), status=503) for _ in range(9)],
         *[record(0, ("often", 200, 0.1)) for _ in range(2)],
         record(0, ("always", 503, 0.1)),
         *[record(0, ("hidden", 502, 0.1), ("busy", 200, 0.1)) for _ in range(5)],

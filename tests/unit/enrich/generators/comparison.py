@@ -130,11 +130,12 @@ def _counts(metrics: Metrics) -> dict[str, dict[Any, Any]]:
         "grades": +metrics.grades,
         "unresolved": +metrics.unresolved,
         "pods": {
-            key: (series.requests, series.timed_attempts, +series.errors, +series.failures)
+            key: (series.requests, series.guesses, series.timed_attempts, +series.errors, +series.failures)
             for key, series in metrics.pods.items()
         },
         "services": metrics.services,
         "edges": {key: (edge.requests, edge.errors) for key, edge in metrics.edges.items()},
+        "requests": {key: series.requests for key, series in metrics.requests.items()},
         "overflowed": {"": metrics.overflowed},
     }
 

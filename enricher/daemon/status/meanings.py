@@ -1,0 +1,37 @@
+"""What the values on the status page mean, in words."""
+
+from enricher.vocabulary import Grade, LineKind, RequestReason
+
+GRADE_MEANINGS: dict[str, str] = {
+    Grade.EXACT: "the holder is certain",
+    Grade.GRACE: "the last holder, which had just left",
+    Grade.ASSUMED: "the likeliest holder",
+    Grade.AMBIGUOUS: "several pods fit, so none is named",
+    Grade.REPORTED: "the log line names the pod",
+    Grade.SERVICE: "the address of a Service",
+    Grade.UNKNOWN: "no holder is known",
+}
+KIND_MEANINGS: dict[str, str] = {
+    LineKind.ACCESS: "fits the log format",
+    LineKind.ERROR: "a line of nginx's error log",
+    LineKind.OTHER: "another known line of the proxy",
+    LineKind.PARSE_ERROR: "fits nothing known",
+}
+PROBLEM_MEANINGS = {
+    "log": "a log could not be read for a while",
+    "missed_file": "a file was deleted before it was read to its end",
+    "truncation": "content was replaced in place",
+    "endpoints": "a new version of an endpoints file was broken",
+    "state": "a checkpoint could not be saved",
+    "own_log": "a line of our own log was dropped",
+}
+REASON_MEANINGS: dict[str, str] = {
+    RequestReason.NO_ENDPOINTS: "no pod of the service was ready",
+    RequestReason.NOT_TRIED: "a pod was ready, or it is not known whether one was",
+}
+WATCH_STATE_TEXTS = {
+    "in_sync": "in sync",
+    "out_of_sync": "out of sync",
+    "not_needed": "not needed yet: no log is followed",
+    "none": "none: endpoints come from files",
+}

@@ -1,0 +1,77 @@
+"""Requests as their clients saw them: what came of them, and which of their attempts stands for them. Pure."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from enricher.accesslog.record import Attempt
+from enricher.endpoints.attribution import Window
+from enricher.endpoints.readiness import Gap, gap_during
+from enricher.endpoints.slices import Service
+from enricher.endpoints.tenure import BEGINNING
+from enricher.vocabulary import Outcome, RequestReason
+
+CLIENT_CLOSED = 499
+"""nginx's status for a client that left before it got an answer."""
+
+
+class RequestLabels:
+    """The values under which a request is counted, but for its service. Equal ones are mostly the same object."""
+
+    __slots__ = ("code", "route", "status")
+
+    def __init__(self, status: int | None, route: str) -> None:
+        self.status, self.route = status, route
+        self.code = str(status) if status else ""
+
+    @property
+    def failed(self) -> bool:
+        """Return whether the client got a 5xx."""
+        return self.status is not None and self.status >= 500
+
+
+def client_outcome(status: int | None, last: Attempt) -> Outcome:
+    """Return what the client got of a request with a failed attempt, by its status and by the last attempt."""
+    if last.grpc_failed:
+        return Outcome.SEEN
+    if not status:
+        return Outcome.UNKNOWN
+    return Outcome.SEEN if status >= 500 or status == CLIENT_CLOSED else Outcome.HIDDEN
+
+
+def main_attempt(attempts: Sequence[Attempt]) -> int:
+    """Return the index of the attempt that stands for a request: the last one before an internal redirect.
+
+    After it, an error page's pod may have answered, or one that a header of the answer named.
+    """
+    redirects = attempts[0].redirects
+    return max(index for index, attempt in enumerate(attempts) if attempt.redirects == redirects)
+
+
+def is_retried(attempts: Sequence[Attempt], index: int) -> bool:
+    """Return whether another attempt followed; after an internal redirect begins another request."""
+    return index + 1 < len(attempts) and attempts[index + 1].redirects == attempts[index].redirects
+
+
+class NoAttempt(NamedTuple):
+    """A request for which the proxy tried nobody."""
+
+    service: Service | None
+    """The service that the line names, if it is known."""
+    reason: RequestReason = RequestReason.NONE
+    since: int | None = None
+    """Since when (ns) none of its pods was ready; None if that is not known, or not the reason."""
+
+
+def no_attempt(
+    service: Service | None, gaps: list[Gap], window: Window | None, certain_until: int, *, failed: bool
+) -> NoAttempt:
+    """Return why the proxy tried nobody for a request at some time, which `failed` if the client got a 5xx.
+
+    `gaps` are the times in which no pod of the service was ready, as far as they are certain (ns).
+    """
+    if not failed:
+        return NoAttempt(service)
+    gap = gap_during(gaps, window, certain_until)
+    if gap is None:
+        return NoAttempt(service, RequestReason.NOT_TRIED)
+    return NoAttempt(service, RequestReason.NO_ENDPOINTS, gap.begin if gap.begin != BEGINNING else None)

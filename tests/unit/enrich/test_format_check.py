@@ -1,0 +1,123 @@
+"""What is said of a log whose lines do not fit its format, or that has no access lines."""
+
+import pytest
+
+from enricher.enrich.format_check import ERROR_LINES, ERROR_MINUTES, FITS_TEXT, LATEST_LINES, FormatCheck
+from enricher.line import Line
+
+ADVICE = "see --profile and --log-format"
+REQUEST = Line(b"2026/11/22 23:18:31 [error] 1#1: *7 open() failed, client: 10.0.0.9, server: _")
+NOTICE = Line(b"2026/11/22 23:18:31 [notice] 1#1: start worker process 31")
+
+
+@pytest.fixture
+def check():
+    return FormatCheck(1)
+
+
+def add(check, *, fit=0, misfit=0, error=0, other=0):
+    """Add a batch and return the news of it."""
+    check.add({"access": fit, "parse_error": misfit, "error": error, "other": other})
+    return check.news()
+
+
+def test_lines_of_which_none_ever_fitted(check):
+    assert add(check, misfit=3, other=9) == f"no line of 3 fits the log format: {ADVICE}"
+    assert add(check, misfit=2) is None
+    assert check.problem == f"no line of 5 fits the log format: {ADVICE}"
+
+
+def test_it_is_said_once_and_again_when_it_changes(check):
+    assert add(check, misfit=5)
+    assert [add(check, fit=1) for _ in range(100)].count(FITS_TEXT) == 1
+    assert check.problem is None
+    assert [bool(add(check, misfit=1)) for _ in range(100)].count(True) == 1
+
+
+@pytest.mark.parametrize("batch", [1, 3, 7, 1000])
+def test_a_format_that_changes_after_many_lines_that_fitted(check, batch):
+    assert add(check, fit=100_000) is None
+    news = [add(check, misfit=batch) for _ in range(10)]
+    assert any(news)
+    assert f"lines do not fit the log format, as earlier lines did: {ADVICE}" in next(filter(None, news))
+
+
+def test_the_order_within_a_batch(check):
+    fitting, misfit = b'{"kind":"access","request":"\\"kind\\":\\"parse_error\\""}\n', b'{"kind":"parse_error"}\n'
+    check.add({"access": 100, "parse_error": 10}, output=[misfit * 10, fitting * 100])
+    assert check.news() is None
+    check.add({"access": 100, "parse_error": 10}, output=[fitting * 100, misfit * 10])
+    assert check.news() == f"10 of the latest 10 lines do not fit the log format, as earlier lines did: {ADVICE}"
+
+
+def test_a_few_broken_lines_are_not_a_change(check):
+    assert add(check, fit=1) is None
+    for _ in range(1000):
+        assert add(check, misfit=3) is None
+        assert add(check, fit=LATEST_LINES) is None
+
+
+def test_a_log_of_two_formats_does_not_change_sides_with_every_batch(check):
+    news = [add(check, **{kind: LATEST_LINES // 3}) for _ in range(500) for kind in ("fit", "misfit")]
+    assert len(list(filter(None, news))) == 1
+
+
+def test_a_daemon_waits_for_more_lines():
+    check = FormatCheck()
+    assert add(check, misfit=19) is None
+    assert add(check, misfit=1)
+
+
+def test_the_first_line_may_be_an_unusual_one(check):
+    check.add({"parse_error": 1})
+    assert check.news(at_once=False) is None
+    check.add({"access": 20})
+    assert check.news(at_once=False) is None
+    check = FormatCheck(1)
+    check.add({"parse_error": 1})
+    assert check.news(at_once=False) is None
+    assert check.news(at_once=False)
+
+
+# --- no access lines --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def demanding():
+    return FormatCheck(1, expects_access_lines=True)
+
+
+def test_only_error_lines_of_requests(demanding):
+    demanding.add({"error": ERROR_LINES - 1}, [REQUEST] * (ERROR_LINES - 1))
+    assert demanding.news() is None
+    demanding.add({"error": 1}, [REQUEST])
+    assert demanding.news() == (
+        f"no access line among {ERROR_LINES} error lines about requests: the proxy does not write its access log here"
+    )
+    demanding.add({"access": 1})
+    assert (demanding.news(), demanding.problem) == (FITS_TEXT, None)
+
+
+def test_a_few_of_them_in_some_minutes(demanding):
+    for minute in range(ERROR_MINUTES):
+        demanding.add({"error": 2}, [REQUEST] * 2, now=60.0 * minute)
+        assert demanding.news() is None
+    demanding.add({"error": 1}, [REQUEST], now=60.0 * ERROR_MINUTES)
+    assert demanding.news()
+
+
+def test_access_lines_stop_coming(demanding):
+    demanding.add({"access": 10_000})
+    demanding.add({"error": ERROR_LINES}, [REQUEST] * ERROR_LINES)
+    assert "no access line" in demanding.news()
+
+
+def test_what_nginx_says_of_itself_does_not_count(demanding):
+    demanding.add({"error": 10 * ERROR_LINES}, [NOTICE] * 10 * ERROR_LINES)
+    demanding.add({"error": 10 * ERROR_LINES}, [NOTICE] * 10 * ERROR_LINES, now=3600.0)
+    assert demanding.news() is None
+
+
+def test_a_file_of_error_lines_is_as_it_should_be(check):
+    check.add({"error": 10 * ERROR_LINES}, [REQUEST] * 10 * ERROR_LINES)
+    assert check.news() is None
