@@ -25,9 +25,11 @@ WITHOUT = "without-honor-labels"
 
 
 @contextmanager
-def running_prometheus(kube: Kube, directory: Path) -> Iterator[Prometheus]:
-    with discovery(kube) as url, running(configuration(url), directory) as prometheus:
-        yield prometheus
+def running_prometheus(kube: Kube, directory: Path, rules: Path | None = None) -> Iterator[Prometheus]:
+    with discovery(kube) as url:
+        rule_files = {"rule_files": [str(rules)]} if rules else {}
+        with running(configuration(url) | rule_files, directory) as prometheus:
+            yield prometheus
 
 
 def configuration(discovery_url: str) -> dict[str, Any]:
