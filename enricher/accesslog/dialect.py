@@ -63,6 +63,8 @@ class Facts(NamedTuple):
     """Returns the HTTP status that the client got, or None."""
     route: Fact = NO_TEXT
     """Returns the name of the route that the proxy chose, or an empty text."""
+    reported_pod: Fact = NO_TEXT
+    """Returns the pod that the proxy itself names as the upstream, or an empty text."""
     clock_is_start: bool = False
     """Whether that is the time of the request's beginning, not of its end."""
 
@@ -129,6 +131,7 @@ def make_record(facts: Facts, raw: Mapping[str, bytes], fields: dict[str, Any]) 
         client=facts.parse_client(decode_text(raw.get(facts.client, b""))),
         status=status,
         route=derive(facts.route),
+        reported_pod=derive(facts.reported_pod),
     )
 
 

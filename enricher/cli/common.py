@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from threading import Event, Thread
 
@@ -13,6 +13,7 @@ from enricher.endpoints.attribution import Histories
 from enricher.endpoints.files import load_endpoints
 from enricher.enrich.format_check import FormatCheck
 from enricher.errors import EnricherError
+from enricher.vocabulary import Grade
 
 NEWS_INTERVAL = 0.5
 """Seconds between looks at what is wrong with the lines of a log that may never end."""
@@ -45,6 +46,18 @@ def report_news(check: FormatCheck, report: Callable[[str], object]) -> Iterator
         thread.join()
     if news := check.news():
         report(news)
+
+
+def unattributed_warning(grades: Mapping[str, int], cluster: ClusterSettings) -> str | None:
+    """Return a warning if endpoints files explain none of the attempts, whose numbers by grade are given; or None."""
+    attempts = sum(grades.values())
+    if not cluster.endpoints or not attempts or grades.get(Grade.UNKNOWN) != attempts:
+        return None
+    files = ", ".join(cluster.endpoints)
+    return (
+        f"none of {attempts} attempts could be attributed: {files} has no pod at their addresses at their time: "
+        "`kubectl get endpointslices -A -o json` lists all namespaces"
+    )
 
 
 def print_config(resolved: Resolved) -> int:

@@ -2,54 +2,38 @@
 
 import asyncio
 import logging
-import os
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from enricher.accesslog.detection import FormatTimeline
 from enricher.accesslog.profiles import DEFAULT_PROFILE
 from enricher.cluster.controller_config import FormatUpdater
+from enricher.cluster.endpoint_files import ChangeSignal, ReloadedFiles
 from enricher.config.settings import ClusterSettings, LogSettings
 from enricher.endpoints.attribution import Histories
-from enricher.endpoints.files import dump_histories, load_endpoints, load_fixed
-from enricher.endpoints.history import History, SavedHistory
+from enricher.endpoints.files import dump_histories, load_fixed
+from enricher.endpoints.history import MAX_CLAIMS, History, SavedHistory
 from enricher.endpoints.slices import Slice, SliceState, read_slice, service_as_slice
 from enricher.errors import ConfigurationError
 from enricher.kube.client import ApiClient
 from enricher.kube.watch_status import WatchStatus, WatchSummary
 from enricher.kube.watcher import CONFIG_MAPS, ENDPOINT_SLICES, SERVICES, Changed, Listed, Resource, watch
+from enricher.text import printable
 from enricher.timestamps import SECOND
 
 logger = logging.getLogger(__name__)
 
 FIRST_LIST_TIMEOUT = 15.0
 """Seconds for which the first lines wait for the first lists; after that they are written out unattributed."""
-FILE_POLL_INTERVAL = 2.0
-"""Seconds between checks of the endpoints files for changes."""
 FORGET_INTERVAL = 60.0
-"""Seconds between removals of tenures that are older than the retention."""
-
-
-class ChangeSignal:
-    """A signal to all tasks that wait for the histories to change."""
-
-    def __init__(self) -> None:
-        self._event = asyncio.Event()
-
-    def notify(self) -> None:
-        """Wake all tasks that are waiting now."""
-        self._event.set()
-        self._event = asyncio.Event()
-
-    async def wait(self, seconds: float) -> None:
-        """Return at the next notification, or after this many seconds."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._event.wait()
+"""Seconds between removals of tenures that are older than the retention, and between reports of refused endpoints."""
+REFUSAL_INTERVAL = 3600.0
+"""Seconds after which a namespace is logged again because of its slices."""
+MAX_REFUSALS = 100
+"""Largest number of namespaces that are logged in that time."""
 
 
 class EndpointSource(Protocol):
@@ -118,7 +102,7 @@ class EndpointWatch:
         self.histories = Histories(pods, History(retention=retention))
         self.changed = ChangeSignal()
         self._extra_paths = cluster.extra_endpoints
-        self._extra = _ReloadedFiles(cluster.extra_endpoints, self._load_extra)
+        self._extra = ReloadedFiles(cluster.extra_endpoints, self._load_extra)
         self._api = api
         self._watches = [_ResourceWatch(ENDPOINT_SLICES, cluster.namespace, HistoryUpdater(pods), slices_status)]
         if cluster.services:
@@ -192,8 +176,10 @@ class EndpointWatch:
             self.changed.notify()
 
     async def _forget_periodically(self) -> None:
+        refusals = RefusalLog(self.histories.pods)
         while True:
             await asyncio.sleep(FORGET_INTERVAL)
+            refusals.update(time.monotonic())
             for history in self.histories:
                 history.expire(time.time_ns())
 
@@ -224,6 +210,28 @@ class EndpointWatch:
             sum((Counter(status.restarts) for status in statuses), Counter[str]()),
             (time.time_ns() - oldest) / SECOND if oldest else None,
         )
+
+
+class RefusalLog:
+    """Logs which namespaces have slices with endpoints that a history refuses, each at most once an hour."""
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+        self._logged_at: dict[str, float] = {}
+
+    def update(self, now: float) -> None:
+        """Log what the history refused since the last call; `now` is in seconds."""
+        self._logged_at = {name: at for name, at in self._logged_at.items() if now - at < REFUSAL_INTERVAL}
+        namespaces, self._history.refusing_namespaces = self._history.refusing_namespaces, {}
+        for namespace in namespaces:
+            if namespace not in self._logged_at and len(self._logged_at) < MAX_REFUSALS:
+                self._logged_at[namespace] = now
+                logger.warning(
+                    "EndpointSlices in namespace %s name pods of other namespaces, or more than %d pods at one "
+                    "address: these endpoints are not used",
+                    printable(namespace),
+                    MAX_CLAIMS,
+                )
 
 
 class WatchConsumer(Protocol):
@@ -264,88 +272,3 @@ class _ResourceWatch:
     status: WatchStatus = field(default_factory=WatchStatus)
     name: str | None = None
     listed: asyncio.Event = field(default_factory=asyncio.Event)
-
-
-class _ReloadedFiles:
-    """Files that are read when they change; a broken new version leaves the old one in force."""
-
-    def __init__(self, paths: Sequence[str], load: Callable[[], None]) -> None:
-        """Read the files with `load`, which raises ConfigurationError if one of them is broken."""
-        # Taken before the files are read, so that a change in between is noticed later.
-        self._paths, self._load, self._versions = paths, load, [_file_version(path) for path in paths]
-        self.failures = 0
-        self.problem: str | None = None
-        """Why the newest version of a file could not be used."""
-        load()
-
-    async def run(self) -> None:
-        """Check the files for changes every FILE_POLL_INTERVAL until cancelled."""
-        while self._paths:
-            await asyncio.sleep(FILE_POLL_INTERVAL)
-            if (versions := [_file_version(path) for path in self._paths]) != self._versions:
-                self._versions = versions
-                self._reload()
-
-    def _reload(self) -> None:
-        try:
-            self._load()
-        except ConfigurationError as error:
-            self.problem = str(error)
-            self.failures += 1
-            logger.warning("%s; the previous version stays in force", error)
-        else:
-            self.problem = None
-
-
-class EndpointFiles:
-    """Endpoints from files, which are read again when they change."""
-
-    may_lag = False
-
-    def __init__(self, paths: Sequence[str], extra: Sequence[str] = ()) -> None:
-        """Read the files, `extra` of which have addresses for beside the others.
-
-        Raise ConfigurationError if one of them is broken.
-        """
-        self.changed = ChangeSignal()
-        self._paths, self._extra = paths, extra
-        self._files = _ReloadedFiles([*paths, *extra], self._load)
-
-    def _load(self) -> None:
-        self.histories = load_endpoints(self._paths, self._extra)
-        self.changed.notify()
-
-    @property
-    def reload_failures(self) -> int:
-        """Return the number of new versions of the files that could not be used."""
-        return self._files.failures
-
-    def dump_state(self) -> SavedHistory:
-        """Return the histories as the files have them."""
-        return dump_histories(self.histories, from_files=True)
-
-    def load_state(self, saved: SavedHistory) -> None:
-        """Restore nothing: the files have been read."""
-
-    async def wait_until_ready(self) -> None:
-        """Return at once: the files have been read."""
-
-    async def run(self) -> None:
-        """Read the files again when they change, until cancelled."""
-        await self._files.run()
-
-    def problem(self) -> str | None:
-        """Return why the newest version of a file could not be used, or None."""
-        return self._files.problem
-
-    def watch_summary(self) -> None:
-        """Return None: files are not watched."""
-
-
-def _file_version(path: str) -> tuple[int, int, int] | None:
-    """Return a value that changes with the file's content; None if the file cannot be read."""
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return status.st_ino, status.st_size, status.st_mtime_ns

@@ -8,7 +8,8 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from threading import Thread
 
 from enricher.accesslog.detection import FormatDetector, FormatTimeline
-from enricher.cluster.endpoint_source import EndpointFiles, EndpointSource, EndpointWatch
+from enricher.cluster.endpoint_files import EndpointFiles
+from enricher.cluster.endpoint_source import EndpointSource, EndpointWatch
 from enricher.config.settings import Settings
 from enricher.daemon.checkpoint import Checkpointer
 from enricher.daemon.http import serve

@@ -42,6 +42,9 @@ MAX_CLAIMS = 100
 Only pods on the host's network share an address, and a node has fewer of them. Anybody may write more into slices.
 """
 
+MAX_REFUSING = 1000
+"""Largest number of namespaces that wait to be reported because of their slices."""
+
 SliceTenures = tuple[Service, list[Tenure]]
 """The service of a slice, and the tenures of the pods that the slice names."""
 SavedHistory = dict[str, Any]
@@ -81,6 +84,8 @@ class History:
         """Whether the slices were read at an unknown time, so that no time can be compared with them."""
         self.open_tenures = 0
         """Number of tenures that have not ended."""
+        self.refusing_namespaces: dict[str, None] = {}
+        """Namespaces of the slices with such endpoints, for a reporter that takes them out; at most MAX_REFUSING."""
         self.refused_endpoints = 0
         """Number of endpoints so far that named a pod of another namespace, or one of more than MAX_CLAIMS pods."""
         self.on_change = set[Callable[[str], object]]()
@@ -144,7 +149,7 @@ class History:
 
     def _update_slice(self, state: SliceState, at: int, earliest: int) -> None:
         key, service, endpoints, foreign = state
-        self.refused_endpoints += foreign
+        self._count_refused(key[0], foreign)
         old_service, tenures = self._slices.get(key, (NO_SERVICE, []))
         before = {(tenure.ip, tenure.owner[IDENTITY]): tenure for tenure in tenures}
         unchanged = before if service == old_service else {}
@@ -155,7 +160,7 @@ class History:
         for holding, endpoint in after.items():
             tenure = unchanged.get(holding) or self._add_to_slice(endpoint, service, at, earliest)
             if tenure is None:
-                self.refused_endpoints += 1
+                self._count_refused(key[0], 1)
                 continue
             if _update_tenure(tenure, endpoint, ports, at):
                 self._notify(tenure.ip)
@@ -169,6 +174,11 @@ class History:
             self._slices.pop(key, None)
         if service != old_service:
             self._move_slice(old_service, service)
+
+    def _count_refused(self, namespace: str, endpoints: int) -> None:
+        self.refused_endpoints += endpoints
+        if endpoints and len(self.refusing_namespaces) < MAX_REFUSING:
+            self.refusing_namespaces[namespace] = None
 
     def _move_slice(self, old: Service, new: Service) -> None:
         """Account for a slice that is of another service than before, or of none."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from demo.fake_api import slice_of
 from enricher.accesslog.detection import FormatDetector
-from enricher.cluster.endpoint_source import ChangeSignal
+from enricher.cluster.endpoint_files import ChangeSignal
 from enricher.config.settings import LogSettings
 from enricher.daemon import pipeline
 from enricher.daemon.checkpoint import Checkpointer

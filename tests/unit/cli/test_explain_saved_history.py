@@ -6,7 +6,8 @@ import pytest
 
 from demo.fake_api import FakeApi, slice_of
 from enricher.cli.main import main
-from enricher.cluster.endpoint_source import EndpointFiles, EndpointWatch
+from enricher.cluster.endpoint_files import EndpointFiles
+from enricher.cluster.endpoint_source import EndpointWatch
 from enricher.config.settings import ClusterSettings
 from enricher.daemon.checkpoint import Checkpointer
 from enricher.endpoints.attribution import attribute

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from demo.fake_api import FakeApi, slice_of, status
 from enricher.accesslog.detection import FormatDetector
-from enricher.cluster import endpoint_source
+from enricher.cluster import endpoint_files
 from enricher.cluster.endpoint_source import EndpointWatch
 from enricher.config.settings import ClusterSettings, LogSettings
 from enricher.endpoints.attribution import attribute
@@ -65,7 +65,7 @@ async def test_nothing_is_asked_before_there_is_a_log(tmp_path):
 
 
 async def test_extra_endpoints_beside_the_watch_are_read_again(tmp_path, monkeypatch):
-    monkeypatch.setattr(endpoint_source, "FILE_POLL_INTERVAL", 0.01)
+    monkeypatch.setattr(endpoint_files, "FILE_POLL_INTERVAL", 0.01)
     (extra := tmp_path / "extra.yaml").write_text("10.9.0.5: vm-1")
     async with FakeApi() as server:
         server.apply("ADDED", slice_of("web-1", {"10.0.0.1": "web-1"}, service="web"))
