@@ -16,7 +16,16 @@ from enricher.accesslog.format_compiler import LogFormat, LogFormatError, compil
 from enricher.accesslog.grpc import parse_status as parse_grpc_status
 from enricher.accesslog.json_format import JsonFormat
 from enricher.accesslog.record import Attempt, parse_status
-from enricher.accesslog.values import INTEGER, MILLISECONDS, TEXT, WORD, ValueType, make_dialect, parse_milliseconds
+from enricher.accesslog.values import (
+    ADDRESS,
+    INTEGER,
+    MILLISECONDS,
+    TEXT,
+    WORD,
+    ValueType,
+    make_dialect,
+    parse_milliseconds,
+)
 from enricher.timestamps import MILLISECOND, parse_rfc3339
 from enricher.vocabulary import Origin, Reason
 
@@ -121,7 +130,7 @@ _TYPES = {
     "request_method": WORD,
     "server_protocol": WORD,
     "response_flags": WORD,
-    "upstream_addr": WORD,
+    "upstream_addr": ADDRESS,
     "upstream_cluster": WORD,
     "upstream_local_address": WORD,
     "remote_addr": WORD,
