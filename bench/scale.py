@@ -209,7 +209,7 @@ def change(_: Path) -> None:
         endpoint["addresses"] = [f"10.9.{n // 250}.{n % 250 + 1}"]
         text = json.dumps({"type": "MODIFIED", "object": real_slice(obj, n)}).encode()
         begin = time.perf_counter_ns()
-        event = parse_event(text)
+        event = parse_event(text, "watch")
         parsed = time.perf_counter_ns()
         history.apply(event.type, event.object, 10**9 * (n + 2))
         durations.append((parsed - begin, time.perf_counter_ns() - parsed))

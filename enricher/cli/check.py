@@ -10,7 +10,7 @@ import fcntl
 import os
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from http.client import HTTPConnection, HTTPException
 from typing import Any, Literal, NamedTuple
 
@@ -25,7 +25,8 @@ from enricher.cluster.controller_config import config_data, formats_from_config,
 from enricher.config.options import RUN
 from enricher.config.resolve import configuration_warnings, resolve
 from enricher.config.settings import ListenAddress, Settings
-from enricher.endpoints.files import load_endpoints
+from enricher.endpoints.files import load_endpoints, load_fixed
+from enricher.endpoints.history import History
 from enricher.errors import EXIT_CONFIGURATION, ConfigurationError, EnricherError
 from enricher.kube.client import ApiClient, connect
 from enricher.kube.permissions import REVIEW_TIMEOUT, is_allowed
@@ -61,8 +62,10 @@ def check(settings: Settings, warnings: Sequence[str]) -> int:
     if not warnings:
         results.append(CheckResult("ok", "configuration", "valid"))
     detector = FormatDetector(settings.logs.formats, settings.logs.given_profile)
+    if settings.cluster.extra_endpoints:
+        results.append(_check_endpoints_files("extra endpoints", settings.cluster.extra_endpoints, load_fixed))
     if settings.cluster.endpoints:
-        results.append(_check_endpoints_files(settings.cluster.endpoints))
+        results.append(_check_endpoints_files("endpoints", settings.cluster.endpoints, _load_pods))
     else:
         results += asyncio.run(_check_cluster(settings, detector))
     results += _check_logs(settings, detector)
@@ -88,13 +91,15 @@ def print_results(results: Sequence[CheckResult]) -> int:
 # --- endpoints ------------------------------------------------------------------------------------------------------
 
 
-def _check_endpoints_files(paths: Sequence[str]) -> CheckResult:
-    subject = "endpoints"
+def _load_pods(paths: Sequence[str]) -> History:
+    return load_endpoints(paths).pods
+
+
+def _check_endpoints_files(subject: str, paths: Sequence[str], load: Callable[[Sequence[str]], History]) -> CheckResult:
     try:
-        histories = load_endpoints(paths)
+        addresses = load(paths).open_tenures
     except ConfigurationError as error:
         return CheckResult("failed", subject, printable(str(error)))
-    addresses = histories.pods.open_tenures
     text = f"addresses held by pods: {addresses}, in {printable(escape_bytes(', '.join(paths)))}"
     return CheckResult("ok" if addresses else "warning", subject, text)
 
@@ -146,9 +151,9 @@ async def _check_configmap(
     """
     subject, path = "controller's format", CONFIG_MAPS.path(namespace)
     try:
-        params = {"fieldSelector": f"metadata.name={name}"}
+        params, action = {"fieldSelector": f"metadata.name={name}"}, f"list {CONFIG_MAPS.describe(namespace, name)}"
         async with get_response(
-            api, path, params, action=f"list {name}", idle_timeout=REVIEW_TIMEOUT, total_timeout=REVIEW_TIMEOUT
+            api, path, params, action=action, idle_timeout=REVIEW_TIMEOUT, total_timeout=REVIEW_TIMEOUT
         ) as response:
             configs = (await read_page(response, config_data)).items
         formats = formats_from_config(configs[0] if configs else {}, settings.logs.profile or DEFAULT_PROFILE)

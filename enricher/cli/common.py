@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from threading import Event, Thread
 
@@ -13,6 +13,7 @@ from enricher.endpoints.attribution import Histories
 from enricher.endpoints.files import load_endpoints
 from enricher.enrich.format_check import FormatCheck
 from enricher.errors import EnricherError
+from enricher.vocabulary import Grade
 
 NEWS_INTERVAL = 0.5
 """Seconds between looks at what is wrong with the lines of a log that may never end."""
@@ -47,6 +48,18 @@ def report_news(check: FormatCheck, report: Callable[[str], object]) -> Iterator
         report(news)
 
 
+def unattributed_warning(grades: Mapping[str, int], cluster: ClusterSettings) -> str | None:
+    """Return a warning if endpoints files explain none of the attempts, whose numbers by grade are given; or None."""
+    attempts = sum(grades.values())
+    if not cluster.endpoints or not attempts or grades.get(Grade.UNKNOWN) != attempts:
+        return None
+    files = ", ".join(cluster.endpoints)
+    return (
+        f"none of {attempts} attempts could be attributed: {files} has no pod at their addresses at their time: "
+        "`kubectl get endpointslices -A -o json` lists all namespaces"
+    )
+
+
 def print_config(resolved: Resolved) -> int:
     """Print the options of `run` as a configuration file; return the exit code."""
     sys.stdout.writelines(f"{line}\n" for line in dump_config(RUN, resolved))
@@ -65,7 +78,9 @@ def raise_first_error(group: BaseExceptionGroup[BaseException], stdout_error: ty
 
 def read_histories(cluster: ClusterSettings) -> Histories:
     """Return the endpoints of the given files, or else the cluster's present ones. Raise ConfigurationError."""
-    return load_endpoints(cluster.endpoints) if cluster.endpoints else asyncio.run(_list_cluster(cluster))
+    if cluster.endpoints:
+        return load_endpoints(cluster.endpoints, cluster.extra_endpoints)
+    return asyncio.run(_list_cluster(cluster))
 
 
 async def _list_cluster(cluster: ClusterSettings) -> Histories:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
 
 from enricher.accesslog.detection import FormatDetector
-from enricher.cli.common import read_histories, report_news, warn_about
+from enricher.cli.common import read_histories, report_news, unattributed_warning, warn_about
 from enricher.config.options import ENRICH, STDIN
 from enricher.config.resolve import resolve_settings
 from enricher.config.settings import LogSettings, Settings
@@ -27,6 +27,7 @@ from enricher.report.pod_stats import PodStats
 from enricher.report.service_map import MAPS, ServiceMap
 from enricher.report.summary_table import print_summary
 from enricher.tailer.reader import open_stdin, read_file
+from enricher.text import printable
 
 PROGRESS_SIZE = 8 * 1024 * 1024
 """Bytes from which on there is a progress bar: smaller files are read in a moment."""
@@ -68,6 +69,9 @@ def enrich(
                     for record in step.data.splitlines():
                         totals.add(orjson.loads(record))
                 check.add(metrics.lines - before, output=output)
+    enricher.update_counts()
+    if warning := unattributed_warning(metrics.grades, settings.cluster):
+        sys.stderr.write(f"enricher: {printable(warning)}\n")
     if isinstance(totals, PodStats):
         print_summary(totals, PipedConsole(width=None if sys.stdout.isatty() else 160))
     elif totals and report:

@@ -86,7 +86,7 @@ def _explain_attempt(
     yield f"  {address}" + (f", service named by the proxy: {upstream_name}" if upstream_name else "")
     yield f"  {_window_text(window, answered=answered)}"
     ip, port = split_address(address)
-    for span in spans_of_port(histories.pods.tenures_of_ip(ip), port, histories.pods.certain_until):
+    for span in spans_of_port(histories.pods.tenures_of_address(ip, port), port, histories.pods.certain_until):
         yield f"  - {_tenure_text(span.tenure)}"
     if not histories.pods.tenures_of_ip(ip) and not histories.services.tenures_of_ip(ip):
         yield "  - no pod is known to have held the address at any time, and no known Service has it"

@@ -10,7 +10,7 @@ from threading import Thread
 from typing import BinaryIO, Protocol
 
 from enricher.accesslog.detection import FormatDetector
-from enricher.cli.common import NEWS_INTERVAL, read_histories, report_news, warn_about
+from enricher.cli.common import NEWS_INTERVAL, read_histories, report_news, unattributed_warning, warn_about
 from enricher.cluster.endpoint_source import FIRST_LIST_TIMEOUT, EndpointWatch
 from enricher.cluster.pod_logs import PodLog, PodLogStreamer
 from enricher.config.options import STDIN
@@ -23,6 +23,7 @@ from enricher.kube.client import connect
 from enricher.line import Line, Source
 from enricher.metrics.counters import Metrics
 from enricher.tailer.reader import open_stdin, read_file
+from enricher.text import printable
 from enricher.timestamps import SECOND
 
 logger = logging.getLogger(__name__)
@@ -47,7 +48,8 @@ def open_feed(settings: Settings, files: Sequence[str], since: float) -> "Cluste
     if files:
         return FileFeed(settings, files, read_histories(settings.cluster))
     if settings.cluster.endpoints:
-        raise UsageError("--endpoints requires a FILE: logs read from a cluster are matched with its own endpoints")
+        text = "logs read from a cluster are matched with its own endpoints, and with those of --extra-endpoints"
+        raise UsageError(f"--endpoints requires a FILE: {text}")
     if path := next((selector.text for selector in settings.logs.select if not selector.namespace), None):
         raise UsageError(f"--select {path!r}: give the paths of files as arguments, without --select")
     return ClusterFeed(settings, since)
@@ -165,6 +167,9 @@ class FileFeed:
                             written.append(step.data)
                             yield step.data
                     self._check.add(metrics.lines - before, lines, written, time.monotonic())
+        enricher.update_counts()
+        if warning := unattributed_warning(metrics.grades, self._settings.cluster):
+            logger.warning("%s", printable(warning))
         self._done = True
 
     async def run(self, consume: LineConsumer) -> None:

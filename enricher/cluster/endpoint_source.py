@@ -2,70 +2,58 @@
 
 import asyncio
 import logging
-import os
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from enricher.accesslog.detection import FormatTimeline
 from enricher.accesslog.profiles import DEFAULT_PROFILE
 from enricher.cluster.controller_config import FormatUpdater
+from enricher.cluster.endpoint_files import ChangeSignal, ReloadedFiles
 from enricher.config.settings import ClusterSettings, LogSettings
 from enricher.endpoints.attribution import Histories
-from enricher.endpoints.files import load_endpoints
-from enricher.endpoints.history import History
+from enricher.endpoints.files import dump_histories, load_fixed
+from enricher.endpoints.history import MAX_CLAIMS, History, SavedHistory
 from enricher.endpoints.slices import Slice, SliceState, read_slice, service_as_slice
 from enricher.errors import ConfigurationError
 from enricher.kube.client import ApiClient
 from enricher.kube.watch_status import WatchStatus, WatchSummary
 from enricher.kube.watcher import CONFIG_MAPS, ENDPOINT_SLICES, SERVICES, Changed, Listed, Resource, watch
+from enricher.text import printable
 from enricher.timestamps import SECOND
 
 logger = logging.getLogger(__name__)
 
 FIRST_LIST_TIMEOUT = 15.0
 """Seconds for which the first lines wait for the first lists; after that they are written out unattributed."""
-FILE_POLL_INTERVAL = 2.0
-"""Seconds between checks of the endpoints files for changes."""
 FORGET_INTERVAL = 60.0
-"""Seconds between removals of tenures that are older than the retention."""
-
-
-class ChangeSignal:
-    """A signal to all tasks that wait for the histories to change."""
-
-    def __init__(self) -> None:
-        self._event = asyncio.Event()
-
-    def notify(self) -> None:
-        """Wake all tasks that are waiting now."""
-        self._event.set()
-        self._event = asyncio.Event()
-
-    async def wait(self, seconds: float) -> None:
-        """Return at the next notification, or after this many seconds."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._event.wait()
+"""Seconds between removals of tenures that are older than the retention, and between reports of refused endpoints."""
+REFUSAL_INTERVAL = 3600.0
+"""Seconds after which a namespace is logged again because of its slices."""
+MAX_REFUSALS = 100
+"""Largest number of namespaces that are logged in that time."""
 
 
 class EndpointSource(Protocol):
     """A source of endpoints, which keeps the histories of addresses up to date."""
 
     changed: ChangeSignal
-    reload_failures: int
-    """Number of new versions of the files that could not be used."""
+
+    @property
+    def reload_failures(self) -> int:
+        """Return the number of new versions of files that could not be used."""
 
     @property
     def histories(self) -> Histories:
         """Return the histories as they are now; a later call may return others."""
 
-    @property
-    def recoverable_history(self) -> History | None:
-        """Return the history to save for the next start; None if it comes from a file anyway."""
+    def dump_state(self) -> SavedHistory:
+        """Return what is known of addresses, to save it for the next start and for `explain`."""
+
+    def load_state(self, saved: SavedHistory) -> None:
+        """Restore what `dump_state` returned before the last restart, if it helps. Raise ValueError if malformed."""
 
     @property
     def may_lag(self) -> bool:
@@ -92,7 +80,6 @@ class EndpointWatch:
     """
 
     may_lag = True
-    reload_failures = 0
 
     def __init__(
         self,
@@ -101,7 +88,10 @@ class EndpointWatch:
         logs: LogSettings | None = None,
         timeline: FormatTimeline | None = None,
     ) -> None:
-        """Prepare the watches. If `logs` name a ConfigMap, the log format in it is followed into `timeline`."""
+        """Prepare the watches. If `logs` name a ConfigMap, the log format in it is followed into `timeline`.
+
+        Raise ConfigurationError if a file of extra endpoints is broken.
+        """
         retention = round(cluster.retention * SECOND)
         slices_status = WatchStatus()
         pods = History(
@@ -111,6 +101,8 @@ class EndpointWatch:
         )
         self.histories = Histories(pods, History(retention=retention))
         self.changed = ChangeSignal()
+        self._extra_paths = cluster.extra_endpoints
+        self._extra = ReloadedFiles(cluster.extra_endpoints, self._load_extra)
         self._api = api
         self._watches = [_ResourceWatch(ENDPOINT_SLICES, cluster.namespace, HistoryUpdater(pods), slices_status)]
         if cluster.services:
@@ -123,10 +115,23 @@ class EndpointWatch:
         self._is_needed = asyncio.Event()
         self._first_lists: asyncio.Task[None] | None = None
 
+    def _load_extra(self) -> None:
+        self.histories.pods.use_fixed(load_fixed(self._extra_paths))
+        self.changed.notify()
+
     @property
-    def recoverable_history(self) -> History:
-        """Return the history of pods; Services are listed again after a restart."""
-        return self.histories.pods
+    def reload_failures(self) -> int:
+        """Return the number of new versions of files that could not be used."""
+        return self._extra.failures
+
+    def dump_state(self) -> SavedHistory:
+        """Return the histories and the extra endpoints."""
+        return dump_histories(self.histories, from_files=False)
+
+    def load_state(self, saved: SavedHistory) -> None:
+        """Restore the history of pods, unless it was read from files; Services are listed again after a restart."""
+        if not saved.get("files"):
+            self.histories.pods.load(saved)
 
     async def wait_until_ready(self) -> None:
         """Start the watches; return when their first lists have arrived or FIRST_LIST_TIMEOUT has passed."""
@@ -151,6 +156,7 @@ class EndpointWatch:
         await self._is_needed.wait()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._forget_periodically())
+            group.create_task(self._extra.run())
             for resource_watch in self._watches:
                 group.create_task(self._follow(resource_watch))
 
@@ -170,8 +176,10 @@ class EndpointWatch:
             self.changed.notify()
 
     async def _forget_periodically(self) -> None:
+        refusals = RefusalLog(self.histories.pods)
         while True:
             await asyncio.sleep(FORGET_INTERVAL)
+            refusals.update(time.monotonic())
             for history in self.histories:
                 history.expire(time.time_ns())
 
@@ -181,14 +189,17 @@ class EndpointWatch:
             raise ConfigurationError(self.problem() or "the API server sent no list of endpoints")
 
     def problem(self) -> str | None:
-        """Return which watch is out of sync and why; None if all are in sync or have not been needed yet."""
+        """Return which watch is out of sync and why, or why a new version of a file of extra endpoints is not in use.
+
+        Return None if there is nothing of this, or if the watches have not been needed yet.
+        """
         if not self._is_needed.is_set():
             return None
         for resource_watch in self._watches:
             if not resource_watch.status.synced:
                 reason = resource_watch.status.problem or "the first list has not arrived yet"
                 return f"the watch of {resource_watch.resource.plural} is out of sync: {reason}"
-        return None
+        return self._extra.problem
 
     def watch_summary(self) -> WatchSummary:
         """Return the status of all watches together."""
@@ -199,6 +210,28 @@ class EndpointWatch:
             sum((Counter(status.restarts) for status in statuses), Counter[str]()),
             (time.time_ns() - oldest) / SECOND if oldest else None,
         )
+
+
+class RefusalLog:
+    """Logs which namespaces have slices with endpoints that a history refuses, each at most once an hour."""
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+        self._logged_at: dict[str, float] = {}
+
+    def update(self, now: float) -> None:
+        """Log what the history refused since the last call; `now` is in seconds."""
+        self._logged_at = {name: at for name, at in self._logged_at.items() if now - at < REFUSAL_INTERVAL}
+        namespaces, self._history.refusing_namespaces = self._history.refusing_namespaces, {}
+        for namespace in namespaces:
+            if namespace not in self._logged_at and len(self._logged_at) < MAX_REFUSALS:
+                self._logged_at[namespace] = now
+                logger.warning(
+                    "EndpointSlices in namespace %s name pods of other namespaces, or more than %d pods at one "
+                    "address: these endpoints are not used",
+                    printable(namespace),
+                    MAX_CLAIMS,
+                )
 
 
 class WatchConsumer(Protocol):
@@ -239,57 +272,3 @@ class _ResourceWatch:
     status: WatchStatus = field(default_factory=WatchStatus)
     name: str | None = None
     listed: asyncio.Event = field(default_factory=asyncio.Event)
-
-
-class EndpointFiles:
-    """Endpoints from files, which are read again when they change; a broken new version leaves the old one in force."""
-
-    may_lag = False
-    recoverable_history = None
-
-    def __init__(self, paths: Sequence[str]) -> None:
-        """Read the files. Raise ConfigurationError if one of them is broken."""
-        self.changed = ChangeSignal()
-        self.reload_failures = 0
-        # Taken before the files are read, so that a change in between is noticed later.
-        self._paths, self._versions = paths, [_file_version(path) for path in paths]
-        self.histories = load_endpoints(paths)
-        self._problem: str | None = None
-
-    async def wait_until_ready(self) -> None:
-        """Return at once: the files have been read."""
-
-    async def run(self) -> None:
-        """Check the files for changes every FILE_POLL_INTERVAL until cancelled."""
-        while True:
-            await asyncio.sleep(FILE_POLL_INTERVAL)
-            if (versions := [_file_version(path) for path in self._paths]) != self._versions:
-                self._versions = versions
-                self._reload()
-
-    def _reload(self) -> None:
-        try:
-            self.histories = load_endpoints(self._paths)
-        except ConfigurationError as error:
-            self._problem = str(error)
-            self.reload_failures += 1
-            logger.warning("%s; the previous version stays in force", error)
-        else:
-            self._problem = None
-            self.changed.notify()
-
-    def problem(self) -> str | None:
-        """Return why the newest version of a file could not be used, or None."""
-        return self._problem
-
-    def watch_summary(self) -> None:
-        """Return None: files are not watched."""
-
-
-def _file_version(path: str) -> tuple[int, int, int] | None:
-    """Return a value that changes with the file's content; None if the file cannot be read."""
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return status.st_ino, status.st_size, status.st_mtime_ns

@@ -267,7 +267,7 @@ class PodLogStreamer:
             params["sinceTime"] = format_rfc3339(since)
         path = f"{PODS.path(source.namespace)}/{source.pod}/log"
         framer = Framer(framing=Framing("plain"))
-        action = f"read the log of {source.path}"
+        action = f'get pods/log of "{source.pod}" in namespace "{source.namespace}"'
         async with get_response(self._api, path, params, action=action, idle_timeout=self._idle_timeout) as response:
             async for chunk in response.content.iter_any():
                 if lines := self._new_lines(log, resume_point, framer.feed(chunk)):
@@ -296,8 +296,6 @@ class PodLogStreamer:
         """Report an error that keeps lines from arriving; a connection that merely ended is not an error."""
         if error is None:
             self._problems[log] = None
-        elif error.reason == "forbidden":
-            self._report_problem(log, "not allowed: grant get on pods/log")
         elif error.reason != "closed":
             self._report_problem(log, str(error))
 

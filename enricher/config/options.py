@@ -231,6 +231,14 @@ ENDPOINTS = Option(
     "watch, or a YAML map of addresses; can be repeated",
     repeatable=True,
 )
+EXTRA_ENDPOINTS = Option(
+    "--extra-endpoints",
+    "cluster.extra_endpoints",
+    "FILE",
+    "what is at addresses outside the cluster, a YAML map, beside the watch or --endpoints, which have the last word; "
+    "can be repeated",
+    repeatable=True,
+)
 POD_VARIABLE = Option(
     "--pod-variable",
     "output.pod_variable",
@@ -268,15 +276,26 @@ RUN = (
     CONTEXT,
     SERVICES,
     ENDPOINTS,
+    EXTRA_ENDPOINTS,
     POD_VARIABLE,
     HISTORY,
     MAX_SERIES,
     NODE,
 )
 CLUSTER = (NAMESPACE, KUBECONFIG, CONTEXT, SERVICES)
-ENRICH = (PROFILE, LOG_FORMAT, LOG_FORMAT_FILE, *CLUSTER, ENDPOINTS, POD_VARIABLE, NODE)
+ENRICH = (PROFILE, LOG_FORMAT, LOG_FORMAT_FILE, *CLUSTER, ENDPOINTS, EXTRA_ENDPOINTS, POD_VARIABLE, NODE)
 RECORD = CLUSTER
-TOP = (PROFILE, SELECT, LOG_FORMAT, LOG_FORMAT_FILE, CONTROLLER_CONFIGMAP, *CLUSTER, ENDPOINTS, POD_VARIABLE)
+TOP = (
+    PROFILE,
+    SELECT,
+    LOG_FORMAT,
+    LOG_FORMAT_FILE,
+    CONTROLLER_CONFIGMAP,
+    *CLUSTER,
+    ENDPOINTS,
+    EXTRA_ENDPOINTS,
+    POD_VARIABLE,
+)
 TAIL = (*TOP, SINCE)
 ALL_OPTIONS = tuple(dict.fromkeys((*RUN, *ENRICH, *RECORD, *TAIL)))
 

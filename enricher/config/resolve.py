@@ -52,6 +52,11 @@ class OptionValue(NamedTuple):
             return f"{self.option.key} ({self.file}:{self.lines[0]})"
         return self.variable or self.option.flag
 
+    @property
+    def layer(self) -> int:
+        """Return the number of the layer that the option was set in; a lower number wins."""
+        return 2 if self.file else 1 if self.variable else 0
+
     def place_of(self, index: int) -> str:
         """Return the beginning of a message about one of the texts."""
         if self.file:
@@ -89,6 +94,7 @@ def resolve(options: Sequence[Option], flags: Mapping[str, Any], environ: Mappin
         _refuse_two_formats(layer)
         set_before = {option.setting for option in values}
         values.update((value.option, value) for value in layer if value.option.setting not in set_before)
+    _drop_outdone_by_files(values)
     parsed: dict[str, Any] = {}
     if environ.get("POD_NAME"):
         parsed["logs.own_pod"] = environ.get("POD_NAMESPACE", ""), environ["POD_NAME"]
@@ -228,6 +234,17 @@ def _refuse_two_formats(layer: Sequence[OptionValue]) -> None:
     formats = [value for value in layer if value.option.setting == LOG_FORMAT.setting]
     if len(formats) == 2:
         raise _error(f"{formats[0].name} and {formats[1].name} cannot be combined: give one of them", *formats)
+
+
+def _drop_outdone_by_files(values: dict[Option, OptionValue]) -> None:
+    """Drop the options of a cluster that come from a lower layer than the files that replace the cluster.
+
+    In a daemon's container, variables hold the daemon's options, and `explain` is to read its saved history there.
+    """
+    if files := values.get(ENDPOINTS):
+        for option in (*CLUSTER, CONTROLLER_CONFIGMAP):
+            if option in values and values[option].layer > files.layer:
+                del values[option]
 
 
 def _refuse_contradictions(settings: Settings, values: Mapping[Option, OptionValue]) -> None:

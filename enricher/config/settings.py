@@ -73,6 +73,8 @@ class ClusterSettings:
     """Whether Services are watched too."""
     endpoints: Sequence[str] = ()
     """Files that replace the cluster."""
+    extra_endpoints: Sequence[str] = ()
+    """Files with addresses outside the cluster, which are used beside it or beside the files that replace it."""
     retention: float = 3600.0
     """Seconds for which the history remembers who held an address."""
 

@@ -45,23 +45,21 @@ class Checkpointer:
     def load(self, endpoints: EndpointSource) -> dict[str, dict[str, Any]] | None:
         """Return the saved positions, None if there are none; load the saved history into `endpoints`."""
         positions = self._positions.load(lambda saved: usable_positions(saved, time.time_ns()))
-        if endpoints.recoverable_history:
-            self._history.load(endpoints.recoverable_history.load)
+        self._history.load(endpoints.load_state)
         return positions
 
     def save(self, pipeline: PositionSource, endpoints: EndpointSource) -> None:
         """Save positions and history; block until the disk has them."""
         self._positions.save(pipeline.positions())
-        if endpoints.recoverable_history:
-            self._history.save(endpoints.recoverable_history.dump())
+        self._history.save(endpoints.dump_state())
 
     async def run(self, pipeline: PositionSource, endpoints: EndpointSource) -> None:
         """Save periodically until cancelled, in a thread that waits for the disk."""
         for checkpoint in itertools.count(1):
             await asyncio.sleep(CHECKPOINT_INTERVAL)
             await _finish_in_thread(self._positions.save, pipeline.positions())
-            if checkpoint % HISTORY_INTERVAL == 0 and endpoints.recoverable_history:
-                await _finish_in_thread(self._history.save, endpoints.recoverable_history.dump())
+            if checkpoint % HISTORY_INTERVAL == 0:
+                await _finish_in_thread(self._history.save, endpoints.dump_state())
 
 
 async def _finish_in_thread(save: Callable[[Mapping[str, Any]], object], state: Mapping[str, Any]) -> None:

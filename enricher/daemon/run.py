@@ -8,7 +8,8 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from threading import Thread
 
 from enricher.accesslog.detection import FormatDetector, FormatTimeline
-from enricher.cluster.endpoint_source import EndpointFiles, EndpointSource, EndpointWatch
+from enricher.cluster.endpoint_files import EndpointFiles
+from enricher.cluster.endpoint_source import EndpointSource, EndpointWatch
 from enricher.config.settings import Settings
 from enricher.daemon.checkpoint import Checkpointer
 from enricher.daemon.http import serve
@@ -129,7 +130,7 @@ class Daemon:
 @asynccontextmanager
 async def _endpoint_source(settings: Settings, default_formats: FormatTimeline) -> AsyncIterator[EndpointSource]:
     if settings.cluster.endpoints:
-        yield EndpointFiles(settings.cluster.endpoints)
+        yield EndpointFiles(settings.cluster.endpoints, settings.cluster.extra_endpoints)
         return
     async with connect(settings.cluster.kubeconfig, settings.cluster.context) as api:
         yield EndpointWatch(api, settings.cluster, settings.logs, default_formats)

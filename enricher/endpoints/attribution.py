@@ -125,7 +125,7 @@ def attribute(
     if not ip:
         service = service_of_upstream_name(pods, upstream_name)
         return Attribution(Grade.UNKNOWN, service=service, explanation=_NOT_AN_IP)
-    if tenures := pods.tenures_of_ip(ip):
+    if tenures := pods.tenures_of_address(ip, port):
         near = tenures if window is None or pods.is_snapshot else _tenures_near(tenures, window)
         spans = spans_of_port(near, port, pods.certain_until)
         attribution = _Attempt(pods, spans, window, answered, upstream_name).attribute()
@@ -372,6 +372,6 @@ def service_of_attribution(histories: Histories, addr: str, attribution: Attribu
     """Return the service of an attribution; the first by name if its pod was in several."""
     if attribution.service or attribution.main_service or not attribution.owner:
         return attribution.service or attribution.main_service
-    tenures = histories.pods.tenures_of_ip(split_address(addr)[0])
+    tenures = histories.pods.tenures_of_address(*split_address(addr))
     services = {service for tenure in tenures if tenure.owner == attribution.owner for service in tenure.services}
     return min(services - {NO_SERVICE}, default=None)

@@ -1,4 +1,4 @@
-"""Endpoints from files in place of a watch, for `--endpoints FILE`.
+"""Endpoints from files in place of a watch, for `--endpoints FILE`, and beside it, for `--extra-endpoints FILE`.
 
 There are four kinds of files, which are recognised by their content:
 - JSON Lines, a recorded watch: `{"at": RFC 3339, "type": "ADDED|MODIFIED|DELETED|BOOKMARK", "object": {…}}`;
@@ -6,19 +6,20 @@ There are four kinds of files, which are recognised by their content:
 - `history.json` of a daemon's state directory, which the daemon saves once a minute and when it ends;
 - YAML, addresses that never change: `10.0.0.5:8080: shop-1`, or `10.0.0.5: {pod: shop-1, namespace: …, node: …}`.
 The objects are EndpointSlices and, in the same file or in a file of their own, Services. A file may be gzipped.
+Beside a watch, only addresses that never change can be given.
 """
 
 import gzip
 import json
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
 
 from enricher.endpoints.attribution import Histories
-from enricher.endpoints.history import History
+from enricher.endpoints.history import History, SavedHistory
 from enricher.endpoints.slices import SERVICE_LABEL, read_slice, service_as_slice, split_address
 from enricher.endpoints.tenure import BEGINNING
 from enricher.errors import ConfigurationError
@@ -40,18 +41,35 @@ class RecordedEvent(NamedTuple):
     object: Object
 
 
-def load_endpoints(paths: Sequence[str]) -> Histories:
-    """Return the endpoints of all files together. Raise ConfigurationError if a file cannot be read or parsed."""
+def load_endpoints(paths: Sequence[str], extra: Sequence[str] = ()) -> Histories:
+    """Return the endpoints of all files together, and beside them the fixed addresses of the `extra` files.
+
+    Raise ConfigurationError if a file cannot be read or parsed.
+    """
     histories = Histories(_new_history(), _new_history())
     for path in paths:
-        try:
-            content = Path(path).read_bytes()
-            load_into(histories, gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content)
-        except OSError as error:
-            raise ConfigurationError(f"the endpoints file {path}: {error.strerror or error}") from error
-        except (ValueError, EOFError, zlib.error) as error:
-            raise ConfigurationError(f"the endpoints file {path}: {error}") from error
+        _load_file(path, lambda content: load_into(histories, content))
+    if extra:
+        histories.pods.use_fixed(load_fixed(extra))
     return histories
+
+
+def load_fixed(paths: Sequence[str]) -> History:
+    """Return the fixed addresses of all files. Raise ConfigurationError if a file cannot be read or has no others."""
+    histories = Histories(_new_history(), _new_history())
+    for path in paths:
+        _load_file(path, lambda content: _load_fixed_addresses(histories, content))
+    return histories.pods
+
+
+def _load_file(path: str, load: Callable[[bytes], None]) -> None:
+    try:
+        content = Path(path).read_bytes()
+        load(gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content)
+    except OSError as error:
+        raise ConfigurationError(f"the endpoints file {path}: {error.strerror or error}") from error
+    except (ValueError, EOFError, zlib.error) as error:
+        raise ConfigurationError(f"the endpoints file {path}: {error}") from error
 
 
 def _new_history() -> History:
@@ -102,11 +120,37 @@ def _load_snapshot(histories: Histories, obj: Object) -> None:
             raise ValueError(f"expected EndpointSlices (and Services), not {kind or 'an object without a kind'}")
 
 
+def dump_histories(histories: Histories, *, from_files: bool) -> SavedHistory:
+    """Return all that a daemon knows of addresses as JSON values; the history of pods is at the top.
+
+    A daemon that watches loads that alone when it starts again. `explain` and the like load all of it, so that they
+    answer as the daemon did, with whatever options it ran.
+    """
+    pods = histories.pods
+    return pods.dump() | {
+        "cluster_ips": histories.services.dump(),
+        "fixed": pods.dump_fixed(),
+        "files": {"is_snapshot": pods.is_snapshot, "has_bookmarks": pods.has_bookmarks} if from_files else None,
+    }
+
+
 def _load_saved_history(histories: Histories, obj: Object) -> None:
-    if any(histories.pods.tenures()):
+    pods = histories.pods
+    if any(pods.tenures()):
         raise ValueError("the history of a daemon must be the first of the files")
-    histories.pods.load(unwrap_state(obj, "history"))
-    histories.pods.has_bookmarks = True  # a saved history contains the time until which it is complete
+    saved = unwrap_state(obj, "history")
+    pods.load(saved)
+    pods.has_bookmarks = True  # a saved history contains the time until which it is complete
+    match saved.get("files"):
+        case {"is_snapshot": bool(is_snapshot), "has_bookmarks": bool(has_bookmarks)}:
+            pods.is_snapshot, pods.has_bookmarks = is_snapshot, has_bookmarks
+    if cluster_ips := saved.get("cluster_ips"):
+        histories.services.load(cluster_ips)
+        histories.services.has_bookmarks = True
+    if fixed := saved.get("fixed"):
+        extra = _new_history()
+        extra.load(fixed)
+        pods.use_fixed(extra)
 
 
 def _load_recording(histories: Histories, events: list[RecordedEvent]) -> None:
@@ -177,6 +221,8 @@ def _load_fixed_addresses(histories: Histories, text: bytes) -> None:
         raise ValueError("nested too deeply") from error
     if not isinstance(addresses, dict) or not addresses:
         raise ValueError("expected a list of EndpointSlices, a recorded watch, or a YAML map of addresses to names")
+    if addresses.keys() & {"apiVersion", "items", "history", "object"}:
+        raise ValueError("expected a YAML map of addresses to names, not objects of Kubernetes")
     for address, name in addresses.items():
         histories.pods.apply("ADDED", _fixed_address_slice(str(address), name), BEGINNING, BEGINNING)
 

@@ -11,8 +11,8 @@ slice, or that vanishes and comes back with the same uid while no other pod took
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections import ChainMap, deque
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from enricher.endpoints.slices import IDENTITY, NO_SERVICE, Endpoint, Service, Slice, SliceState, read_slice
@@ -42,6 +42,9 @@ MAX_CLAIMS = 100
 Only pods on the host's network share an address, and a node has fewer of them. Anybody may write more into slices.
 """
 
+MAX_REFUSING = 1000
+"""Largest number of namespaces that wait to be reported because of their slices."""
+
 SliceTenures = tuple[Service, list[Tenure]]
 """The service of a slice, and the tenures of the pods that the slice names."""
 SavedHistory = dict[str, Any]
@@ -67,6 +70,9 @@ class History:
         self._retention, self._max_ended = retention, max_ended
         self._is_synced, self._all_namespaces = is_synced, all_namespaces
         self._tenures: dict[str, list[Tenure]] = {}
+        self._fixed: Mapping[str, list[Tenure]] = {}
+        self.ips: Container[str] = self._tenures.keys()
+        """The IPs that have tenures."""
         self._members: dict[Service, dict[Tenure, None]] = {}
         self._slices: dict[tuple[str, str], SliceTenures] = {}
         self._services: dict[Service, int] = {}
@@ -78,6 +84,8 @@ class History:
         """Whether the slices were read at an unknown time, so that no time can be compared with them."""
         self.open_tenures = 0
         """Number of tenures that have not ended."""
+        self.refusing_namespaces: dict[str, None] = {}
+        """Namespaces of the slices with such endpoints, for a reporter that takes them out; at most MAX_REFUSING."""
         self.refused_endpoints = 0
         """Number of endpoints so far that named a pod of another namespace, or one of more than MAX_CLAIMS pods."""
         self.on_change = set[Callable[[str], object]]()
@@ -141,7 +149,7 @@ class History:
 
     def _update_slice(self, state: SliceState, at: int, earliest: int) -> None:
         key, service, endpoints, foreign = state
-        self.refused_endpoints += foreign
+        self._count_refused(key[0], foreign)
         old_service, tenures = self._slices.get(key, (NO_SERVICE, []))
         before = {(tenure.ip, tenure.owner[IDENTITY]): tenure for tenure in tenures}
         unchanged = before if service == old_service else {}
@@ -152,7 +160,7 @@ class History:
         for holding, endpoint in after.items():
             tenure = unchanged.get(holding) or self._add_to_slice(endpoint, service, at, earliest)
             if tenure is None:
-                self.refused_endpoints += 1
+                self._count_refused(key[0], 1)
                 continue
             if _update_tenure(tenure, endpoint, ports, at):
                 self._notify(tenure.ip)
@@ -166,6 +174,11 @@ class History:
             self._slices.pop(key, None)
         if service != old_service:
             self._move_slice(old_service, service)
+
+    def _count_refused(self, namespace: str, endpoints: int) -> None:
+        self.refused_endpoints += endpoints
+        if endpoints and len(self.refusing_namespaces) < MAX_REFUSING:
+            self.refusing_namespaces[namespace] = None
 
     def _move_slice(self, old: Service, new: Service) -> None:
         """Account for a slice that is of another service than before, or of none."""
@@ -248,6 +261,17 @@ class History:
         for callback in self.on_change:
             callback(ip)
 
+    def use_fixed(self, fixed: History) -> None:
+        """Use the addresses of a history of fixed addresses, in place of any others that were used before.
+
+        Each counts only while this history has no tenure of its IP: slices have the last word.
+        """
+        changed = self._fixed.keys() | fixed._tenures.keys()
+        self._fixed = fixed._tenures
+        self.ips = ChainMap(self._tenures, fixed._tenures).keys() if self._fixed else self._tenures.keys()
+        for ip in changed:
+            self._notify(ip)
+
     # --- queries -----------------------------------------------------------------------------------------------
 
     def tenures(self) -> Iterator[Tenure]:
@@ -255,14 +279,19 @@ class History:
         for tenures in self._tenures.values():
             yield from tenures
 
-    @property
-    def ips(self) -> Container[str]:
-        """Return the IPs that have tenures."""
-        return self._tenures.keys()
-
     def tenures_of_ip(self, ip: str) -> list[Tenure]:
         """Return the tenures of an IP in the order in which they began."""
-        return self._tenures.get(ip) or []
+        return self._tenures.get(ip) or self._fixed.get(ip) or []
+
+    def tenures_of_address(self, ip: str, port: int | None) -> list[Tenure]:
+        """Return the tenures of an IP that matter for one of its ports.
+
+        A fixed address counts beside pods on the host's network that have other ports of that host.
+        """
+        tenures, fixed = self.tenures_of_ip(ip), self._fixed.get(ip)
+        if fixed and any(port in t.ports for t in fixed) and not any(ports_overlap({port}, t.ports) for t in tenures):
+            return fixed
+        return tenures
 
     def tenures_of_service(self, service: Service) -> Iterable[Tenure]:
         """Return the tenures of the pods that are or were in a service."""
@@ -278,8 +307,13 @@ class History:
 
     # --- over a restart ----------------------------------------------------------------------------------------
 
+    def dump_fixed(self) -> SavedHistory:
+        """Return the fixed addresses that are used beside this history, as a history that has no others."""
+        rows = [dump_tenure(tenure) for tenures in self._fixed.values() for tenure in tenures]
+        return {"current": BEGINNING, "began": BEGINNING, "tenures": rows, "slices": []}
+
     def dump(self) -> SavedHistory:
-        """Return the whole history as JSON values."""
+        """Return the history as JSON values, without the fixed addresses that are used beside it."""
         numbers = {tenure: number for number, tenure in enumerate(self.tenures())}
         slices = [
             [*key, *service, [numbers[tenure] for tenure in tenures]]

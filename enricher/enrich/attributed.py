@@ -98,7 +98,8 @@ class AttributedColumns:
             owners = {attempt.owner for attempts in self._listed.values() for attempt in attempts}
             doubtful = {owner for owner in owners if owner.addr in doubts.explained or doubts.are_about(owner)}
             for row, attempts in list(self._listed.items()):
-                if not attempts and (no_attempt := self._no_attempt(row, bounds)):
+                no_attempt = None if attempts else self._no_attempt(row, bounds)
+                if no_attempt and row not in without_duration:
                     self._without_attempt[row] = no_attempt
                 elif (
                     not attempts

@@ -8,6 +8,7 @@ from enricher.kube.client import ApiClient
 from enricher.kube.responses import ApiError, expect_status
 from enricher.kube.watcher import Resource
 
+REVIEWS = Resource("authorization.k8s.io", "v1", "selfsubjectaccessreviews")
 REVIEW_TIMEOUT = 10.0
 """Longest wait for the answer to a review, in seconds."""
 
@@ -27,7 +28,8 @@ async def is_allowed(
         "kind": "SelfSubjectAccessReview",
         "spec": {"resourceAttributes": attributes},
     }
-    async with expect_status(api.review_access(review, total_timeout=REVIEW_TIMEOUT), "review access", 201) as response:
+    request, action = api.review_access(review, total_timeout=REVIEW_TIMEOUT), f"create {REVIEWS.describe(None)}"
+    async with expect_status(request, action, 201) as response:
         body = await response.read()
     try:
         answer: Any = orjson.loads(body)

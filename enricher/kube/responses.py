@@ -72,7 +72,8 @@ async def get_response(
 ) -> AsyncIterator[aiohttp.ClientResponse]:
     """Send a GET request and yield its response, whose status is 200.
 
-    `action` completes "cannot …" in error messages; the timeouts are in seconds, as in `ApiClient.get`.
+    `action` completes "cannot …" in error messages: a verb of a role, a resource and a scope.
+    The timeouts are in seconds, as in `ApiClient.get`.
     Raise ApiError for everything that can go wrong, before and while the response is read.
     """
     request = api.get(path, params, idle_timeout=idle_timeout, total_timeout=total_timeout)
@@ -179,11 +180,14 @@ async def read_lines(
             raise ApiError("oversized", f"the API server sent a watch event of more than {LINE_LIMIT} bytes")
 
 
-def parse_event(line: bytes) -> Event:
-    """Parse one line of a watch. Raise ApiError for a malformed event, and for an ERROR event, which has a Status."""
+def parse_event(line: bytes, action: str) -> Event:
+    """Parse one line of a watch. Raise ApiError for a malformed event, and for an ERROR event, which has a Status.
+
+    `action` completes "cannot …", as in `get_response`.
+    """
     match _parse_json(line):
         case {"type": "ERROR", "object": {"code": int(code), **status}}:
-            raise _status_error(code, str(status.get("message")), "go on with the watch")
+            raise _status_error(code, str(status.get("message")), action)
         case {
             "type": "ADDED" | "MODIFIED" | "DELETED" | "BOOKMARK" as type_,
             "object": {"metadata": {"resourceVersion": str(version)}} as obj,
@@ -219,9 +223,13 @@ async def _response_error(response: aiohttp.ClientResponse, action: str) -> ApiE
 
 
 def _status_error(code: int, message: str, action: str, delay: float = 0.0) -> ApiError:
-    """Return the error for an HTTP status or the code of an ERROR event; `message` is the server's."""
+    """Return the error for an HTTP status or the code of an ERROR event; `message` is the server's.
+
+    `action` begins with the verb that a role would have to allow.
+    """
     if code == 403:
-        return ApiError("forbidden", f"cannot {action}: grant list and watch", max(delay, FORBIDDEN_DELAY))
+        verb = action.partition(" ")[0]
+        return ApiError("forbidden", f"cannot {action}: grant the verb {verb}", max(delay, FORBIDDEN_DELAY))
     if code == 504 and "Too large resource version" in message:
         # The server has not reached our version yet, or never will, because it was restored from a backup.
         return ApiError("gone", f"cannot {action}: {message}", delay)

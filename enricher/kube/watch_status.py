@@ -50,12 +50,16 @@ class WatchStatus:
             logger.info("the watch of %s is in sync", self.resource)
 
     def mark_failed(self, error: "ApiError", at: int) -> None:
-        """Record that events may be missing from `at` (ns) on. Each reason is logged once until the next sync."""
+        """Record that events may be missing from `at` (ns) on.
+
+        Each reason is logged once until the next sync, and each permission that is missing.
+        """
         self.problem = str(error)
         if self.synced:
             self.synced, self.synced_changed_at = False, at
-        if error.reason not in self._logged_reasons:
-            self._logged_reasons.add(error.reason)
+        reason = str(error) if error.reason == "forbidden" else error.reason
+        if reason not in self._logged_reasons:
+            self._logged_reasons.add(reason)
             logger.warning("the watch of %s is out of sync: %s", self.resource, error)
 
 

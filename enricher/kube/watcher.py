@@ -37,10 +37,11 @@ class Resource(NamedTuple):
         root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
         return f"{root}/namespaces/{namespace}/{self.plural}" if namespace else f"{root}/{self.plural}"
 
-    def describe(self, namespace: str | None) -> str:
-        """Return a phrase that names the resource and its scope in messages."""
-        name = f"{self.plural}.{self.group}" if self.group else self.plural
-        return f'{name} in namespace "{namespace}"' if namespace else f"{name} at the cluster scope"
+    def describe(self, namespace: str | None, name: str | None = None) -> str:
+        """Return a phrase that names the resource, the only object that is wanted if there is one, and the scope."""
+        resource = f"{self.plural}.{self.group}" if self.group else self.plural
+        objects = f'{resource} "{name}"' if name else resource
+        return f'{objects} in namespace "{namespace}"' if namespace else f"{objects} at the cluster scope"
 
 
 ENDPOINT_SLICES = Resource("discovery.k8s.io", "v1", "endpointslices")
@@ -252,7 +253,7 @@ class _WatchSession:
 
     async def _fetch_page(self, params: dict[str, str]) -> tuple[int, Page[Any]]:
         """Return a page and when it began to arrive (ns)."""
-        path, action = self.resource.path(self.namespace), f"list {self.resource.describe(self.namespace)}"
+        path, action = self.resource.path(self.namespace), f"list {self.resource.describe(self.namespace, self.name)}"
         async with get_response(
             self.api, path, params, action=action, idle_timeout=self._idle_timeout(), total_timeout=LIST_TIMEOUT
         ) as response:
@@ -260,7 +261,7 @@ class _WatchSession:
 
     async def _watch(self) -> AsyncGenerator[Changed, None]:
         """Yield the events of one watch connection. Raise ApiError unless the server ends it in order."""
-        path, action = self.resource.path(self.namespace), f"watch {self.resource.describe(self.namespace)}"
+        path, action = self.resource.path(self.namespace), f"watch {self.resource.describe(self.namespace, self.name)}"
         params = {
             "watch": "1",
             "resourceVersion": self.resume_point.version,
@@ -275,7 +276,7 @@ class _WatchSession:
             connected_at, gap_since = self.time_ns(), self.complete_until
             with self._mark_synced_after(connected_at):
                 async for line, at in lines:
-                    event = parse_event(line)
+                    event = parse_event(line, action)
                     caught_up = event.type == "BOOKMARK" or at - connected_at >= CATCH_UP_TIME * 1e9
                     self.status.last_event_at = at
                     yield Changed(event.type, event.object, at, at if caught_up else min(gap_since, at))

@@ -104,6 +104,7 @@ class Gauges:
     watch: WatchSummary | None = None
     problems: dict[str, int] = field(default_factory=dict)
     """Recovered errors that Metrics does not count, by kind."""
+    refused_endpoints: int = 0
 
 
 class Metrics:

@@ -148,7 +148,12 @@ class Collector:
     def _present_state(self, gauges: Gauges) -> Iterator[Metric]:
         yield InfoMetricFamily("enricher_build", "Build information.", value={"version": __version__})
         yield GaugeMetricFamily("enricher_sources", "Containers whose logs are followed.", value=gauges.sources)
-        yield GaugeMetricFamily("enricher_endpoints", "Addresses that pods hold gauges.", value=gauges.endpoints)
+        yield GaugeMetricFamily("enricher_endpoints", "Addresses that pods hold now.", value=gauges.endpoints)
+        yield CounterMetricFamily(
+            "enricher_refused_endpoints",
+            "Endpoints of slices that name a pod of another namespace, or too many pods at one address.",
+            value=gauges.refused_endpoints,
+        )
         yield GaugeMetricFamily(
             "enricher_lag_bytes", "Bytes of the logs that are not read yet.", value=gauges.lag_bytes
         )

@@ -6,10 +6,11 @@ import os
 import threading
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from demo.fake_api import slice_of
 from enricher.accesslog.detection import FormatDetector
-from enricher.cluster.endpoint_source import ChangeSignal
+from enricher.cluster.endpoint_files import ChangeSignal
 from enricher.config.settings import LogSettings
 from enricher.daemon import pipeline
 from enricher.daemon.checkpoint import Checkpointer
@@ -45,12 +46,17 @@ class Trailing:
     """Knows the pods at 10.0.0.x; what it says of others, it says late or never, so that lines are held."""
 
     may_lag = True
-    recoverable_history = None
 
     def __init__(self) -> None:
         history = History(retention=None)
         history.replace([read_slice(slice_of("web", {f"10.0.0.{n}": f"web-{n}" for n in range(1, 5)}))], EPOCH - 10**9)
         self.histories, self.changed = Histories(history, History()), ChangeSignal()
+
+    def dump_state(self) -> dict[str, Any]:
+        return {}
+
+    def load_state(self, saved: dict[str, Any]) -> None:
+        """Forget it."""
 
     async def wait_until_ready(self) -> None:
         return

@@ -137,8 +137,8 @@ async def test_forbidden(tmp_path):
             await it.until(lambda: it.log_lines("out of sync"))
             await asyncio.sleep(6)  # it is asked again, and says no more
             (log_lines,) = it.log_lines("out of sync")
-            assert "cannot list endpointslices.discovery.k8s.io at the cluster scope: grant list and watch" in log_lines
-            assert "grant list and watch" in it.process.get("/readyz")[1]
+            assert "cannot list endpointslices.discovery.k8s.io at the cluster scope: grant the verb list" in log_lines
+            assert "grant the verb list" in it.process.get("/readyz")[1]
             server.fault = None
             await it.until(lambda: it.ready() and len(it.rows()) == 1)
             assert it.rows()[0]["pod"] == "web-1"

@@ -7,7 +7,7 @@ import os
 import threading
 
 from enricher import state_file as state
-from enricher.cluster.endpoint_source import EndpointFiles
+from enricher.cluster.endpoint_files import EndpointFiles
 from enricher.daemon import checkpoint
 from enricher.daemon.checkpoint import Checkpointer
 from enricher.daemon.stdout import StdoutWriter

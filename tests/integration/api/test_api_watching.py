@@ -129,7 +129,7 @@ async def test_a_missing_permission_is_named_and_a_granted_one_is_noticed(kube, 
         async with watched(kubeconfig, None) as watch:
             await watch.until(lambda: watch.status.problem)
             resource = "endpointslices.discovery.k8s.io at the cluster scope"
-            assert watch.status.problem == f"cannot list {resource}: grant list and watch"
+            assert watch.status.problem == f"cannot list {resource}: grant the verb list"
             rules = [{"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list"]}]
             rbac = "/apis/rbac.authorization.k8s.io/v1"
             role = await kube.make(f"{rbac}/clusterroles", {"metadata": {"name": kube.namespace}, "rules": rules})
@@ -141,7 +141,7 @@ async def test_a_missing_permission_is_named_and_a_granted_one_is_noticed(kube, 
                     "subjects": [{"kind": "ServiceAccount", "name": "watcher", "namespace": kube.namespace}],
                 },
             )
-            await watch.until(lambda: watch.status.problem == f"cannot watch {resource}: grant list and watch")
+            await watch.until(lambda: watch.status.problem == f"cannot watch {resource}: grant the verb watch")
             role["rules"][0]["verbs"] = ["list", "watch"]
             await kube.request("PUT", f"{rbac}/clusterroles/{kube.namespace}", role)
             await watch.synced()

@@ -51,6 +51,7 @@ EVERYTHING: dict[str, Any] = {
         "max-series": 2_000_000,
     },
     "port": 9500,
+    "extraEndpoints": {"10.20.0.5:8080": "vm-1", "fd00::5": {"pod": "vm-2", "service": "billing"}},
     "hostPaths": {"docker": "/var/lib/docker/containers"},
     "affinity": {"podAntiAffinity": {}},
     "priorityClassName": "system-node-critical",

@@ -1,5 +1,6 @@
 """The chart, rendered: without values it is the plain manifest; with them it is what they say."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import yaml
 
 from enricher.config.options import RUN
 from enricher.config.resolve import resolve_settings, unknown_variables
+from enricher.endpoints.files import load_fixed
 from tests.packaging.manifests.helm_chart import CHART, DEPLOY, EVERYTHING, helm, objects, rendered
 
 pytestmark = pytest.mark.helm
@@ -304,3 +306,18 @@ def test_a_wrong_value_is_refused_by_its_name(given: str, named: str) -> None:
     done = helm("template", "enricher", str(CHART), "--set", given)
     assert (done.returncode, done.stdout) == (1, "")
     assert named in done.stderr
+
+
+def test_addresses_outside_the_cluster_are_in_a_configmap_that_the_option_names(tmp_path: Path) -> None:
+    values = {"extraEndpoints": {"10.20.0.5:8080": "vm-1", "[fd00::5]:80": {"pod": "vm-2", "service": "billing"}}}
+    (data,) = objects(rendered(values))["ConfigMap", "enricher-extra-endpoints"]["data"].items()
+    (mount,) = [m for m in pod(values)["containers"][0]["volumeMounts"] if m["name"] == "extra-endpoints"]
+    assert environment(values)["ENRICHER_EXTRA_ENDPOINTS"] == f"{mount['mountPath']}/{data[0]}"
+    (volume,) = [v for v in pod(values)["volumes"] if v["name"] == "extra-endpoints"]
+    assert volume["configMap"] == {"name": "enricher-extra-endpoints"}
+    (path := tmp_path / data[0]).write_text(data[1])
+    assert {(t.ip, t.owner.pod) for t in load_fixed([str(path)]).tenures()} == {
+        ("10.20.0.5", "vm-1"),
+        ("fd00::5", "vm-2"),
+    }
+    assert not any(kind == "ConfigMap" for kind, _ in objects(rendered()))

@@ -24,6 +24,7 @@ ELSEWHERE = {
     "--kubeconfig": "a pod has a service account",
     "--context": "goes with --kubeconfig",
     "--endpoints": "takes a cluster's place",
+    "--extra-endpoints": "the value `extraEndpoints`, which a ConfigMap holds",
     "--node": "from the downward API",
 }
 """Options that are no values of the chart's `options`, and why."""

@@ -36,3 +36,12 @@ async def test_explain(tmp_path):
     assert done.returncode == 0
     assert "= assumed:" in done.stdout.decode()
     assert "pod-1" in done.stdout.decode()
+
+
+async def test_addresses_outside_the_cluster(tmp_path):
+    (path := tmp_path / "extra.yaml").write_text("10.9.0.5:8080: vm-1")
+    lines = LINE + "\n" + LINE.replace("10.0.0.1:8080", "10.9.0.5:8080") + "\n"
+    done = await run(tmp_path, "enrich", "--extra-endpoints", str(path), line=lines)
+    assert (done.returncode, done.stderr) == (0, b"")
+    records = map(orjson.loads, done.stdout.splitlines())
+    assert [(record["pod"], record["attribution"]) for record in records] == [("pod-1", "assumed"), ("vm-1", "exact")]

@@ -88,5 +88,17 @@ async def test_who_may_not_list_pods_is_told_so(tmp_path):
         async with tail(server, tmp_path) as process:
             message = await process.stderr.readline()
         assert message == b"enricher: the watch of pods is out of sync: cannot list pods at the cluster scope: " + (
-            b"grant list and watch\n"
+            b"grant the verb list\n"
         )
+
+
+async def test_addresses_outside_the_cluster_are_named_beside_its_own(tmp_path):
+    (path := tmp_path / "extra.yaml").write_text("10.0.0.2: vm-1")
+    async with FakeLogApi() as server:
+        server.apply("ADDED", slice_of("a", {"10.0.0.1": "pod-1"}))
+        server.pod(POD)
+        server.write(POD, LINE % (1, 1))
+        async with tail(server, tmp_path, "-o", "json", "--since", "10m", "--extra-endpoints", str(path)) as process:
+            record = orjson.loads(await process.stdout.readline())
+        assert [one["pod"] for one in record["attempts"]] == ["pod-1", "vm-1"]
+        assert record["attribution"] == "exact"

@@ -200,7 +200,8 @@ async def test_what_is_not_allowed_and_what_the_kubelet_stumbles_over_is_told(tm
         server.pod(POD)
         await bench.until(lambda: len(server.log_requests) == 2)
         await bench.until(lambda: "too many" in (bench.streaming.problem() or ""))
-        assert "grant get on pods/log" in caplog.text
+        assert f'cannot get pods/log of "{POD}" in namespace ' in caplog.text
+        assert "grant the verb get" in caplog.text
         assert bench.streaming.problem() == (
             f"ingress-nginx/{POD}/controller: failed to watch \\x1b[2Jfile: too many open files"
         )

@@ -24,6 +24,7 @@ VALUES = {
     "--from": ("beginning", "end"),
     "--output": ("json", "none"),
     "--endpoints": ("/a", "/b"),
+    "--extra-endpoints": ("/a", "/b"),
     "--services": ("false", None),
     "--pod-variable": ("a", "b"),
     "--history": ("1", "2"),
@@ -76,6 +77,21 @@ def test_a_missing_file_says_where_it_was_named():
 def test_an_endpoints_file_stands_in_a_clusters_place(given):
     with pytest.raises(UsageError, match=f"{given[0]} cannot be combined with --endpoints"):
         settings_of(["--endpoints", "a", *given])
+
+
+def test_an_endpoints_file_takes_the_place_of_a_cluster_that_a_lower_layer_names(tmp_path):
+    """`explain` in a daemon's container, whose options are variables."""
+    environ = {"ENRICHER_NAMESPACE": "a", "ENRICHER_SERVICES": "true", "ENRICHER_CONTROLLER_CONFIGMAP": "a/b"}
+    settings = settings_of(["--endpoints", "a"], environ)
+    assert (settings.cluster.namespace, settings.cluster.services) == (None, False)
+    assert (settings.cluster.endpoints, settings.logs.controller_configmap) == (("a",), None)
+    with pytest.raises(UsageError, match="ENRICHER_NAMESPACE cannot be combined with ENRICHER_ENDPOINTS"):
+        settings_of((), {"ENRICHER_ENDPOINTS": "a", "ENRICHER_NAMESPACE": "a"})
+    with pytest.raises(UsageError, match="--services cannot be combined with ENRICHER_ENDPOINTS"):
+        settings_of(["--services"], {"ENRICHER_ENDPOINTS": "a"})
+    (path := tmp_path / "config").write_text("namespace: a\nservices: true\n")
+    for arguments, variables in ((["--endpoints", "a"], {}), ([], {"ENRICHER_ENDPOINTS": "a"})):
+        assert settings_of(["--config", str(path), *arguments], variables).cluster.namespace is None
 
 
 @pytest.mark.parametrize("text", ["upstream_http_x", "$upstream_http_x", "${upstream_http_x}"])

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from functools import partial
 
 import pytest
 from aiohttp import web
@@ -424,13 +425,28 @@ async def test_403_says_which_permission_is_missing(open_bench, namespace, where
     server.fail(*[status(403, "forbidden")] * 6)
     async with open_bench(server, namespace=namespace) as bench:
         await bench.until(lambda: bench.pauses)
-        assert bench.status.problem == f"cannot list endpointslices.discovery.k8s.io {where}: grant list and watch"
+        assert bench.status.problem == f"cannot list endpointslices.discovery.k8s.io {where}: grant the verb list"
         await bench.started()
         assert bench.pauses == [5, 5, 5, 5, 8, 15]
         assert [record.message for record in caplog.records] == [
             "the watch of endpointslices is out of sync: "
-            f"cannot list endpointslices.discovery.k8s.io {where}: grant list and watch",
+            f"cannot list endpointslices.discovery.k8s.io {where}: grant the verb list",
             "the watch of endpointslices is in sync",
+        ]
+
+
+async def test_each_permission_that_is_missing_is_named_and_logged(open_bench, caplog):
+    """The list is granted first; then the watch is refused, and at last within the stream of a watch."""
+    server, what = FakeApi(), "endpointslices.discovery.k8s.io at the cluster scope"
+    refused = stream(event_line("ERROR", {"code": 403, "message": "forbidden"}))
+    server.fail(status(403), partial(server._list, plural="endpointslices", namespace=None), status(403), refused)
+    async with open_bench(server) as bench:
+        await bench.started()
+        assert [record.message for record in caplog.records if "cannot" in record.message] == [
+            f"the watch of endpointslices is out of sync: cannot list {what}: grant the verb list",
+            f"the watch of endpointslices is out of sync: cannot watch {what}: grant the verb watch",
+            # It was in sync until the server ended the watch.
+            f"the watch of endpointslices is out of sync: cannot watch {what}: grant the verb watch",
         ]
 
 

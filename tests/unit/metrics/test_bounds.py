@@ -1,8 +1,11 @@
 """What is held grows to its limit and not beyond it, and what is at a limit is still counted right."""
 
 from collections import Counter
+from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from enricher.accesslog.record import Attempt
 from enricher.endpoints.attribution import Attribution
@@ -56,6 +59,34 @@ def test_as_many_series_as_allowed():
     assert metrics.overflowed == 3
     metrics.count_attempt(attributed("web-1"), attempt(), retried=False, origin="")
     assert (metrics.pods["shop", "web", "web-1", "node-1"].requests, metrics.overflowed) == (2, 3)
+
+
+def test_shared_series_take_no_room_of_others():
+    now = 0
+    metrics = Metrics(lambda: now, max_series=2)
+    for pod in ("web-1", "web-2", "web-3"):
+        metrics.count_attempt(attributed(pod), attempt(), retried=False, origin="")
+    now = EXPIRY + 1
+    metrics.count_attempt(attributed("web-3"), attempt(), retried=False, origin="")
+    metrics.expire({("shop", "web-2")})
+    metrics.count_attempt(attributed("web-4"), attempt(), retried=False, origin="")
+    metrics.count_attempt(attributed("web-5"), attempt(), retried=False, origin="")
+    requests = {key[2]: series.requests for key, series in metrics.pods.items()}
+    assert requests == {"web-2": 1, "overflow": 3, "web-4": 1}
+
+
+@given(st.lists(st.none() | st.sampled_from(BUCKETS) | st.floats(0, 12), max_size=30))
+def test_attempts_counted_together_are_counted_as_if_one_by_one(seconds):
+    times = [None if second is None else round(second * SECOND) for second in seconds]
+    together, one_by_one = Metrics(), Metrics()
+    together.count_attempts(attributed("web-1"), times, {})
+    for time in times:
+        one_by_one.count_attempts(attributed("web-1"), [time], {})
+    assert together.services == (one_by_one.services or {WEB: ServiceSeries()})
+    assert together.services[WEB].buckets == [
+        sum(time is not None and low < time <= high for time in times)
+        for low, high in pairwise([-1, *(round(bound * SECOND) for bound in BUCKETS), float("inf")])
+    ]
 
 
 def test_as_many_pairs_of_services_as_allowed(monkeypatch):

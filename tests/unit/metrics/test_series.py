@@ -13,7 +13,7 @@ from enricher.accesslog.record import Attempt
 from enricher.endpoints.attribution import Attribution
 from enricher.endpoints.slices import Owner, Service
 from enricher.kube.watch_status import WatchSummary
-from enricher.metrics.counters import BUCKETS, EXPIRY, Gauges, Metrics
+from enricher.metrics.counters import BUCKETS, EXPIRY, PROBLEMS, Gauges, Metrics
 from enricher.metrics.exposition import Collector
 from enricher.timestamps import SECOND
 from enricher.vocabulary import Grade, Outcome
@@ -208,12 +208,33 @@ def test_rendering_while_counting():
     assert failures == []
 
 
+def test_all_is_0_before_anything_is_counted():
+    """A rate needs the 0 before the first."""
+    actual = rendered(Metrics())
+    assert {name for (name, _), value in actual.items() if value} == {"enricher_build_info"}
+    for kind in PROBLEMS:
+        assert ("enricher_problems_total", labels(kind=kind)) in actual
+    for grade in ("ambiguous", "service", "unknown"):
+        assert ("enricher_unresolved_attempts_total", labels(grade=grade)) in actual
+    for grade in Grade:
+        assert ("enricher_attributions_total", labels(grade=grade)) in actual
+
+
+def test_attempts_without_a_pod_are_unresolved():
+    metrics = Metrics()
+    metrics.count_attempts(attributed(pod=""), [None, None], {})
+    metrics.count_attempts(attributed(pod="", grade="unknown"), [None], {})
+    metrics.count_attempts(attributed(grade="service"), [None], {})
+    assert dict(+metrics.unresolved) == {"exact": 2, "unknown": 1}
+
+
 def test_gauges():
-    gauges = Gauges(2, 3, 4, 5.5, watch=WatchSummary(True, Counter(gone=2), 7.5))
+    gauges = Gauges(2, 3, 4, 5.5, watch=WatchSummary(True, Counter(gone=2), 7.5), refused_endpoints=6)
     actual = rendered(Metrics(), gauges)
     own = {name: value for (name, _), value in actual.items()}
     assert own["enricher_sources"] == 2
     assert own["enricher_endpoints"] == 3
+    assert own["enricher_refused_endpoints_total"] == 6
     assert own["enricher_lag_bytes"] == 4
     assert own["enricher_lag_seconds"] == 5.5
     assert own["enricher_watch_synced"] == 1

@@ -50,6 +50,10 @@ app.kubernetes.io/component: log-enricher
   value: {{ $value | toString | quote }}
 {{- end -}}
 {{- end -}}
+{{- if .Values.extraEndpoints }}
+- name: ENRICHER_EXTRA_ENDPOINTS
+  value: /etc/enricher/extra-endpoints.yaml
+{{- end -}}
 {{- if ne (int .Values.port) 9464 }}
 - name: ENRICHER_LISTEN
   value: ":{{ int .Values.port }}"
