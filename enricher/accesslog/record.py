@@ -20,6 +20,15 @@ NGINX_OWN_STATUSES = frozenset({499, 502, 504})
 """Statuses that nginx writes for an upstream that did not answer."""
 
 
+class RequestTime(int):
+    """A response time in ns that is the duration of the whole request: the upstream's own time is not logged.
+
+    The client's part in it, slow uploads and downloads, is not known.
+    """
+
+    __slots__ = ()
+
+
 class Attempt(NamedTuple):
     """One try of one upstream."""
 

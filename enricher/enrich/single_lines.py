@@ -20,7 +20,7 @@ from enricher.enrich.output import (
     attribution_fields,
     dump_fields,
     dump_integer,
-    dump_seconds,
+    dump_response_time,
     line_time,
     message_fields,
     no_attempt_fragment,
@@ -242,7 +242,7 @@ def _render_attempt(attempt: Attempt, owner: CachedAttribution, particulars: byt
     return ATTEMPT % (
         owner.addr_json,
         dump_integer(attempt.status),
-        dump_seconds(attempt.response_time),
+        dump_response_time(attempt.response_time),
         dump_integer(attempt.response_length),
         owner.in_attempt,
         particulars,

@@ -14,7 +14,7 @@ import orjson
 from enricher.accesslog.detection import FormatDetector, FormatTimeline
 from enricher.accesslog.error_log import ErrorLine, is_other_line, parse_error_line
 from enricher.accesslog.nginx_variables import Seconds
-from enricher.accesslog.record import Record
+from enricher.accesslog.record import Record, RequestTime
 from enricher.endpoints.attribution import (
     Attribution,
     Histories,
@@ -292,6 +292,7 @@ class ReferenceEnricher:
                 "addr": attempt.addr,
                 "status": attempt.status,
                 "response_time": None if attempt.response_time is None else format_seconds(attempt.response_time),
+                **({"response_time_of": "request"} if isinstance(attempt.response_time, RequestTime) else {}),
                 "response_length": attempt.response_length,
                 **attribution_fields(attribution, uid=True),
             }
