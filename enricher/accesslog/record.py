@@ -111,6 +111,8 @@ class Record:
     """The HTTP status that the client got, or that of the last attempt if the format has only that; None if none."""
     route: str = ""
     """The route that the proxy chose, by its name in the line; empty if the line names none."""
+    is_subrequest: bool = False
+    """Whether the proxy itself sent it beside a client's request, as nginx's `mirror` and `auth_request` do."""
 
 
 def parse_attempts(addr: bytes, status: bytes, time: bytes, length: bytes, header_time: bytes = b"") -> list[Attempt]:
