@@ -66,6 +66,8 @@ class Facts(NamedTuple):
     subrequest: tuple[str, bytes] = ("", b"")
     """A variable, and its text in the lines of subrequests that had an upstream; empty if the lines do not show them.
     """
+    reported_pod: Fact = NO_TEXT
+    """Returns the pod that the proxy itself names as the upstream, or an empty text."""
     clock_is_start: bool = False
     """Whether that is the time of the request's beginning, not of its end."""
 
@@ -134,6 +136,7 @@ def make_record(facts: Facts, raw: Mapping[str, bytes], fields: dict[str, Any]) 
         status=status,
         route=derive(facts.route),
         is_subrequest=bool(attempts) and raw.get(facts.subrequest[0]) == facts.subrequest[1],
+        reported_pod=derive(facts.reported_pod),
     )
 
 

@@ -9,8 +9,9 @@ import re
 from collections.abc import Iterator
 
 from enricher.accesslog.dialect import Fact, Facts, Token
-from enricher.accesslog.escaping import decode_text, unescape
+from enricher.accesslog.escaping import unescape
 from enricher.accesslog.format_compiler import LogFormat, LogFormatError, compile_tokens
+from enricher.accesslog.haproxy_servers import parse_address, parse_pod, parse_route, parse_upstream_name
 from enricher.accesslog.record import Attempt, parse_integer, parse_status
 from enricher.accesslog.values import (
     INTEGER,
@@ -184,14 +185,6 @@ def _variable_name(match: re.Match[str]) -> str:
     return _NAMES.get(match[3] or "") or re.sub(r"\W+", "_", match[2] or match[3]).strip("_").lower()
 
 
-def _parse_address(raw_addr: bytes, raw_server: bytes, backend: bytes) -> str:
-    """Return the server's address, or else its name; empty if no server was asked."""
-    addr, server = decode_text(raw_addr), decode_text(raw_server)
-    if server == "<NOSRV>" or addr.startswith("-") or not (addr or server):
-        return ""
-    return addr or f"{decode_text(backend)}/{server}"
-
-
 def _parse_duration(raw: bytes) -> int | None:
     return parse_milliseconds(raw.removeprefix(b"+"))
 
@@ -238,7 +231,7 @@ def _parse_timestamp(raw: bytes) -> int | None:
 
 
 FACTS = Facts(
-    addr=Fact(("upstream_addr", "server_name", "backend_name"), _parse_address),
+    addr=Fact(("upstream_addr", "server_name", "backend_name"), parse_address),
     verbatim_addr="",
     outcome=Fact(("status", "termination_state"), _parse_outcome),
     response_time=Fact(
@@ -249,6 +242,9 @@ FACTS = Facts(
     duration=Fact(("request_time",), _parse_duration),
     client="remote_addr",
     status=Fact(("status",), parse_status),
+    route=Fact(("backend_name",), parse_route),
+    upstream_name=Fact(("backend_name", "server_name"), parse_upstream_name),
+    reported_pod=Fact(("server_name",), parse_pod),
     end=Fact(("timestamp", "time_gmt"), _request_end),
     clocks=(("timestamp", _parse_timestamp), ("time_gmt", parse_time_local)),
 )
@@ -257,6 +253,8 @@ FACTS = Facts(
 HAPROXY = make_dialect(
     _TYPES,
     facts=FACTS,
-    essential=frozenset({"status", "request_time", "termination_state", "upstream_addr", "server_name", "remote_addr"}),
+    essential=frozenset(
+        {"status", "request_time", "termination_state", "upstream_addr", "server_name", "backend_name", "remote_addr"}
+    ),
     prefix=_SYSLOG_PREFIX,
 )

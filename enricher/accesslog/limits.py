@@ -123,4 +123,7 @@ def _limits_of_statuses(log_format: Format, names: Collection[str], spellings: _
         if log_format.dialect is not nginx.NGINX or "upstream_status" not in names:
             yield f"the log format has no status ({spellings.status}): no failure can be counted: add it"
         else:
-            yield f"the log format lacks the client's status ({spellings.status}): requests are counted without: add it"
+            yield (
+                f"the log format lacks the client's status ({spellings.status}): "
+                "that of the last attempt is taken for it: add it"
+            )

@@ -8,8 +8,6 @@ An internal redirect may have replaced the answer of the first group of upstream
 of the first group. All other statuses may come from either.
 """
 
-from itertools import accumulate
-
 from enricher.accesslog.dialect import Fact, Facts
 from enricher.accesslog.record import Attempt, parse_status
 from enricher.vocabulary import Origin
@@ -32,7 +30,7 @@ def facts_by_client_status(facts: Facts, *, are_sessions: bool) -> Facts:
         return attempt and judge(attempt._replace(given_up=not status))
 
     def parse_attempts(status: bytes, addr: bytes, _upstream_status: bytes, *others: bytes) -> list[Attempt]:
-        return list(map(judge, _assign_status(parse_status(status), addr, attempts.derive(addr, b"", *others))))
+        return list(map(judge, _assign_status(parse_status(status), attempts.derive(addr, b"", *others))))
 
     return facts._replace(
         outcome=Fact(("status", *facts.outcome.variables[1:]), parse_outcome),
@@ -40,12 +38,14 @@ def facts_by_client_status(facts: Facts, *, are_sessions: bool) -> Facts:
     )
 
 
-def _assign_status(status: int | None, addr: bytes, attempts: list[Attempt]) -> list[Attempt]:
+def _assign_status(status: int | None, attempts: list[Attempt]) -> list[Attempt]:
     """Return the attempts, with the status that the client got on the one that it is the result of."""
-    ends = list(accumulate(len(list(filter(None, group.split(b", ")))) for group in addr.split(b" : ")))
+    groups = [attempt.redirects for attempt in attempts]
     is_failure = status is not None and status >= 500
-    last = ends[0] if is_failure and ends[0] else len(attempts)
+    last = (groups.count(0) if is_failure else 0) or len(groups)
     return [
-        attempt._replace(status=status if number == last else None, given_up=number not in ends)
+        attempt._replace(
+            status=status if number == last else None, given_up=groups[number : number + 1] == [attempt.redirects]
+        )
         for number, attempt in enumerate(attempts, 1)
     ]

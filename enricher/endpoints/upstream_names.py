@@ -48,7 +48,7 @@ def service_of_upstream_name(pods: History, upstream_name: str) -> Service | Non
     if found := next(filter(pods.has_service, splits), None):
         return found
     # Ports mostly have numbers, or names without a dash.
-    likely = [split for split in splits[: len(parts) - 2] if all(split) and parts[-1]] if len(parts) > 2 else []
+    likely = [split for split in splits[: len(parts) - 2] if all(split) and parts[-1]]
     if len(likely) > 1:
         likely = [split for split in likely if pods.has_namespace(split.namespace)]
     return likely[0] if len(likely) == 1 else None

@@ -91,6 +91,7 @@ class AttributedColumns:
             self._row_owners: list[InColumns | None] = [None] * self._size
             return
         doubts.is_pod_reported = pod_variable in self.layout.names or pod_variable in self.layout.others
+        doubts.is_pod_reported |= any(facts.reported_pods.distinct(self.columns))
         self._find_owners(bounds, lists.rows if lists else (), doubts)
         if lists:
             self._listed = lists.attribute(self._owners, bounds, self._requests, timed=self._is_timed())

@@ -164,6 +164,7 @@ class LayoutFacts:
         self.ends = DerivedColumn(layout, facts.end)
         self.times = DerivedColumn(layout, facts.end, lambda end: dump_time(end[0]))
         self.upstream_names = DerivedColumn(layout, facts.upstream_name)
+        self.reported_pods = DerivedColumn(layout, facts.reported_pod)
         self.client = layout.place(facts.client)
         self.attempts = [layout.place(name) for name in facts.attempts.variables] if facts.attempts else []
         self.key = [layout.place(name) for name in (*facts.addr.variables, *facts.upstream_name.variables)]

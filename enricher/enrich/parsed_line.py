@@ -61,8 +61,12 @@ def attribute_line(histories: Histories, parsed: ParsedLine, pod_variable: str) 
 
 
 def reported_pod(record: Record, variable: str) -> str:
-    """Return the name that the answering pod gave itself in a variable of the format; empty if it did not."""
-    pod = record.fields.get(variable) if variable else None
-    if not isinstance(pod, str) or not record.attempts or not record.attempts[-1].answered:
+    """Return the pod that the line names: by the proxy's name for it, or by the variable in which it names itself.
+
+    Only a pod that answered can have named itself.
+    """
+    if not record.attempts:
         return ""
-    return pod if _POD_NAME.fullmatch(pod) else ""
+    pod = record.fields.get(variable) if variable and record.attempts[-1].answered else None
+    names = (pod, record.reported_pod)
+    return next((name for name in names if isinstance(name, str) and _POD_NAME.fullmatch(name)), "")

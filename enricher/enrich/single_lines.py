@@ -203,7 +203,7 @@ class SingleLines:
             )
             for index, (attempt, window) in enumerate(zip(record.attempts, windows, strict=True))
         ]
-        if tools.pod_variable and (pod := reported_pod(record, tools.pod_variable)):
+        if pod := reported_pod(record, tools.pod_variable):
             owners[-1] = tools.owners.prefer_reported(owners[-1], pod)
         return owners
 

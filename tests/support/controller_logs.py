@@ -9,9 +9,11 @@ ENDPOINTS = """\
 
 
 def access(n, addr="10.0.0.1:80", status="200", took="0.001", length="5", size=0):
-    """Return the access line of the n-th request; `size` pads its path."""
+    """Return the access line of the n-th request, with the status of its last attempt; `size` pads its path."""
+    last = status.rpartition(", ")[2]
+    client = last if last.isdigit() else "200"
     return (
-        f'192.0.2.7 - - [22/Nov/2026:23:18:31 +0000] "GET /{n}{"x" * size} HTTP/1.1" 200 39 "-" "-" 128 0.007 '
+        f'192.0.2.7 - - [22/Nov/2026:23:18:31 +0000] "GET /{n}{"x" * size} HTTP/1.1" {client} 39 "-" "-" 128 0.007 '
         f"[shop-web-80] [] {addr} {length} {took} {status} request-{n}"
     )
 

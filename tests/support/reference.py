@@ -157,8 +157,11 @@ class ReferenceEnricher:
             )
             for index, (attempt, window) in enumerate(zip(record.attempts, parsed.windows, strict=True))
         ]
-        pod = record.fields.get(self.pod_variable) if self.pod_variable else None
-        if record.attempts and record.attempts[-1].answered and isinstance(pod, str) and _POD_NAME.fullmatch(pod):
+        own_name = record.fields.get(self.pod_variable) if self.pod_variable else None
+        if not (record.attempts and record.attempts[-1].answered and isinstance(own_name, str)):
+            own_name = ""
+        pod = own_name if _POD_NAME.fullmatch(own_name) else record.reported_pod
+        if record.attempts and _POD_NAME.fullmatch(pod):
             attributions[-1] = prefer_reported_pod(histories, attributions[-1], pod)
         return attributions
 

@@ -119,16 +119,15 @@ def _failing(pods: Sequence[FailingPod]) -> Iterable[str]:
     limit_note = f" These are the {MAX_KEYS} that failed most; /metrics has all." if len(pods) >= MAX_KEYS else ""
     yield (
         f"<caption>Pods with failed attempts in the last hour, the worst first.{limit_note} “Hidden” are failures "
-        "after which the client got a good answer all the same, if the log tells. “Sure” is the share of requests for "
-        "which it is certain that this was the pod.</caption>"
+        "after which the client got a good answer all the same, if the log tells. “% sure” is the share of requests "
+        "that certainly went to this pod, if not all did.</caption>"
     )
     yield (
         '<thead><tr><th scope="col" rowspan="2">Pod</th><th scope="col" rowspan="2">Service</th>'
         '<th scope="col" rowspan="2">Node</th><th scope="colgroup" colspan="2">Last hour</th>'
-        '<th scope="colgroup" colspan="6">In all</th></tr>'
+        '<th scope="colgroup" colspan="5">In all</th></tr>'
         '<tr><th scope="col">Errors per minute</th><th scope="col" class="number">Errors</th>'
-        '<th scope="col" class="number">Requests</th><th scope="col" class="number">Sure</th>'
-        '<th scope="col" class="number">Errors</th>'
+        '<th scope="col" class="number">Requests</th><th scope="col" class="number">Errors</th>'
         '<th scope="col" class="number">Hidden</th><th scope="col">Codes (made by)</th>'
         '<th scope="col">Reasons</th></tr></thead><tbody>'
     )
@@ -143,7 +142,7 @@ def _failing(pods: Sequence[FailingPod]) -> Iterable[str]:
         yield (
             f'<tr><th scope="row">{name}{namespace}</th><td>{_text(pod.service) or "–"}</td>'
             f"<td>{_text(pod.node) or '–'}</td><td>{sparkline(pod.errors_per_minute)}</td>"
-            f"{_cell(pod.errors_last_hour)}{_cell(pod.requests)}{_sure(pod)}{_cell(pod.errors)}{_cell(pod.hidden)}"
+            f"{_cell(pod.errors_last_hour)}{_requests(pod)}{_cell(pod.errors)}{_cell(pod.hidden)}"
             f"<td>{_list(codes)}</td><td>{_list(reasons)}</td></tr>"
         )
     yield "</tbody></table></div></section>"
@@ -171,10 +170,11 @@ def _untried(requests: Sequence[UntriedRequests]) -> Iterable[str]:
     yield "</tbody></table></div></section>"
 
 
-def _sure(pod: FailingPod) -> str:
-    """Return the share of requests that are not guesses, rounded down, so that 100 % are all of them."""
-    text = f"{100 * (pod.requests - pod.guesses) // pod.requests} %" if pod.requests else "–"
-    return f'<td class="number">{text}</td>'
+def _requests(pod: FailingPod) -> str:
+    """Return the requests, and if some are guesses, the share of the others, rounded down."""
+    sure = 100 * (pod.requests - pod.guesses) // pod.requests if pod.requests else 0
+    mark = f'<br><span class="quiet">{sure} % sure</span>' if pod.guesses else ""
+    return f'<td class="number">{pod.requests:,}{mark}</td>'
 
 
 def sparkline(minutes: Sequence[int]) -> str:

@@ -30,11 +30,11 @@ dd{margin:0;overflow-wrap:anywhere}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums}
 caption{text-align:left;color:var(--quiet);padding:.25rem 0}
 th,td{padding:.4rem .75rem .4rem 0;text-align:left;vertical-align:top;border-bottom:1px solid var(--line)}
-tbody th{font-weight:600;overflow-wrap:anywhere;min-width:14rem}
+tbody th{font-weight:600;overflow-wrap:anywhere;min-width:10rem}
 .side tbody th{min-width:0}
 th .quiet{font-weight:400}
 thead th{font-weight:600;white-space:nowrap;color:var(--quiet);vertical-align:bottom}
-.number{text-align:right}
+.number{text-align:right;white-space:nowrap}
 ul.plain{margin:0;padding:0;list-style:none;white-space:nowrap}
 code{font-family:ui-monospace,monospace;font-size:.85rem;overflow-wrap:anywhere}
 svg{display:block;fill:var(--bad);margin-bottom:.15rem}

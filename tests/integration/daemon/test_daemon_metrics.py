@@ -18,6 +18,7 @@ LINES = [
     *(access(n, "10.0.0.1:80, 10.0.0.2:80", "502, 200", "0.001, 0.002", "0, 5") for n in range(4)),
     access(9, "10.0.0.9:80"),
     access(10, "-", "-", "-", "-"),
+    access(10, "-", "-", "-", "-").replace(" 200 39 ", " 503 39 "),
     access(11, "10.0.0.1:80", "-", "-", "-"),
     "NGINX Ingress controller",
     "nonsense",
@@ -34,11 +35,17 @@ def counted(rows):
     for row in rows:
         expected["enricher_lines_total", row["kind"]] += 1
         attempts = row.get("attempts", [])
+        if row["kind"] == "access":
+            of_service = (row.get("namespace", ""), row.get("service", ""))
+            expected["ingress_requests_total", *of_service, "", str(row["status"]), row.get("reason", "")] += 1
         for n, attempt in enumerate(attempts, 1):
             expected["ingress_upstream_requests_total", *pod_of(attempt)] += 1
             expected["enricher_attributions_total", attempt["attribution"]] += 1
+            graded = (attempt.get("namespace", ""), attempt.get("service", ""), attempt["attribution"])
+            expected["ingress_upstream_attempts_total", *graded] += 1
             if (attempt["status"] or 0) >= 500:
-                how = str(attempt["status"]), "true" if n < len(attempts) else "false", attempt["origin"]
+                retried = "true" if n < len(attempts) else "false"
+                how = str(attempt["status"]), retried, attempt["origin"], attempt["outcome"]
                 expected["ingress_upstream_errors_total", *pod_of(attempt), *how] += 1
             if attempt["response_time"] is not None:
                 expected["ingress_upstream_pod_response_seconds_count", *pod_of(attempt)] += 1
@@ -47,7 +54,10 @@ def counted(rows):
     return expected
 
 
-LABELS = ("namespace", "service", "pod", "node", "code", "retried", "origin", "reason", "grade", "result", "kind")
+LABELS = (
+    *("namespace", "service", "pod", "node", "route", "code", "retried", "origin", "outcome", "reason"),
+    *("attribution", "grade", "result", "kind"),
+)
 
 
 def scraped(daemon):
@@ -67,7 +77,9 @@ def test_the_metrics_say_what_the_lines_say(node):
     assert {key: actual.get(key) for key in expected} == expected
     names = {key[0] for key in expected}
     assert {key for key, value in actual.items() if key[0] in names and value} == set(expected)
-    assert expected["enricher_lines_total", "access"] == 17
+    assert expected["enricher_lines_total", "access"] == 18
+    assert expected["ingress_requests_total", "shop", "web", "", "503", ""] == 3
+    assert sum(count for key, count in expected.items() if key[0] == "ingress_requests_total" and key[-1]) == 1
     assert expected["ingress_upstream_requests_total", "shop", "web", "web-1", "node-1"] == 12
     assert actual["enricher_read_bytes_total",] == node.log().stat().st_size
     assert actual["enricher_written_bytes_total",] == sum(map(len, daemon.out))

@@ -18,9 +18,9 @@ def test_failures_are_reported(node):
     page_data = json.loads(text)
     assert status == 200
     web_1, web_2 = page_data["failing"]
-    assert [web_1["pod"], web_1["requests"], web_1["errors"], web_1["retried"]] == ["web-1", 5, 4, 4]
-    assert [web_2["pod"], web_2["requests"], web_2["errors"], web_2["retried"]] == ["web-2", 7, 3, 0]
-    assert web_1["by_code"] == [{"code": "502", "protocol": "http", "origin": "unknown", "errors": 4, "retried": 4}]
+    assert [web_1["pod"], web_1["requests"], web_1["errors"], web_1["hidden"]] == ["web-1", 5, 4, 4]
+    assert [web_2["pod"], web_2["requests"], web_2["errors"], web_2["hidden"]] == ["web-2", 7, 3, 0]
+    assert web_1["by_code"] == [{"code": "502", "protocol": "http", "origin": "unknown", "errors": 4, "hidden": 4}]
     assert sum(web_1["errors_per_minute"]) == web_1["errors_last_hour"] == 4
     assert len(web_1["errors_per_minute"]) == 60
     assert page_data["node"] == "node-7"

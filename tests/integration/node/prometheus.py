@@ -26,17 +26,30 @@ WITHOUT = "without-honor-labels"
 
 @contextmanager
 def running_prometheus(kube: Kube, directory: Path) -> Iterator[Prometheus]:
-    with discovery(kube) as url, running(configuration(url), directory) as prometheus:
-        yield prometheus
+    """With the shipped job, and with another that is told less."""
+    with discovery(kube) as url:
+        shipped = configuration(url)
+        [job] = shipped["scrape_configs"]
+        shipped["scrape_configs"].append(job | {"job_name": WITHOUT, "honor_labels": False})
+        with running(shipped, directory) as prometheus:
+            yield prometheus
+
+
+@contextmanager
+def running_prometheus_with_rules(kube: Kube, directory: Path) -> Iterator[Prometheus]:
+    """With the shipped job and the shipped rules."""
+    with discovery(kube) as url:
+        rules = {"rule_files": [str(DEPLOY / "prometheus" / "rules.yaml")]}
+        with running(configuration(url) | rules, directory) as prometheus:
+            yield prometheus
 
 
 def configuration(discovery_url: str) -> dict[str, Any]:
-    """What is shipped, but for where the pods come from and how often they are scraped; and a job that is told less."""
+    """What is shipped, but for where the pods come from and how often they are scraped."""
     shipped: dict[str, Any] = yaml.safe_load((DEPLOY / "prometheus" / "scrape_config.yaml").read_text())
     [job] = shipped["scrape_configs"]
     assert job.pop("kubernetes_sd_configs") == [{"role": "pod"}]
     job["http_sd_configs"] = [{"url": discovery_url, "refresh_interval": "1s"}]
-    shipped["scrape_configs"].append(job | {"job_name": WITHOUT, "honor_labels": False})
     return shipped | {"global": {"scrape_interval": "1s"}}
 
 

@@ -62,12 +62,14 @@ class Proxy:
         self._versions = itertools.count(1)
 
     def use(self, pods: Sequence[Pod]) -> None:
-        """From the return on, new requests go to these pods."""
+        """From the return on, new requests go to these pods; without any, the proxy answers 503 by itself."""
         self.forget_neighbours()
         version = f"{time.time_ns()}-{next(self._versions)}"
         # max_fails=0: nginx keeps trying an address that failed, as ingress-nginx's balancer does.
         servers = "".join(f"server {pod.ip}:{PORT} max_fails=0; " for pod in pods)
-        text = f'upstream backends {{ {servers}}}\nmap "" $upstreams_version {{ default "{version}"; }}\n'
+        text = f"upstream backends {{ {servers or 'server 127.0.0.1:1;'} }}\n"
+        text += f'map "" $upstreams_version {{ default "{version}"; }}\n'
+        text += f'map "" $nobody {{ default "{"" if pods else 1}"; }}\n'
         command = ("sh", "-c", "cat >/etc/nginx/upstreams.conf && nginx -s reload")
         self._kube("exec", "-i", "-n", NAMESPACE, self.pod.name, "--", *command, stdin=text)
         eventually(lambda: self._serves(version))

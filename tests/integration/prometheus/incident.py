@@ -1,11 +1,14 @@
 """Daemons that have something to tell, and a Prometheus that scrapes them with the job that is shipped.
 
 One reads the recorded incident with its pods as of then, the other follows an API server that breaks off. Both read
-recorded gRPC calls beside it, the incident once more as if a pod had asked, and a line that is no access line.
+recorded gRPC calls beside it, the incident once more as if a pod had asked, requests to a service without endpoints,
+and a line that is no access line.
 """
 
 import asyncio
 import gzip
+import json
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +31,16 @@ ENVOY = "shop_envoy-1_u-1/envoy"
 FOLLOW = ("--select", "*/*ingress-nginx-controller*/controller", "--select", "envoy:*/envoy*/envoy")
 HOST, POD = " 10.244.0.1 - ", " 10.244.0.6 - "
 """Who asked in the recording, and one of its pods."""
+DOWN = {
+    "apiVersion": "discovery.k8s.io/v1",
+    "kind": "EndpointSlice",
+    "metadata": {"name": "down-x", "namespace": "shop", "labels": {"kubernetes.io/service-name": "down"}},
+    "addressType": "IPv4",
+    "endpoints": [],
+    "ports": [],
+}
+TRIED = re.compile(r'" 200 (.*)\[default-backend-service-10000\] \[\] 10\S+ \d+ \S+ 200 ')
+"""What of a line of the recording says that a pod answered."""
 STAMP = "2026-11-25T01:29:08Z stdout F "
 META = "__meta_kubernetes_"
 
@@ -37,7 +50,8 @@ def log_lines() -> tuple[list[str], list[str]]:
     recorded = [moment.line.decode() for moment in load_moments() if moment.line]
     called = (RECORDED / "envoy-grpc.log").read_text().splitlines(keepends=True)
     asked = [line.replace(HOST, POD) for line in recorded if HOST in line]
-    return [*recorded, *asked, STAMP + "nonsense\n"], [STAMP + line for line in called]
+    nobody = [TRIED.sub(r'" 503 \1[shop-down-80] [] - - - - ', line) for line in recorded if TRIED.search(line)][:40]
+    return [*recorded, *asked, *nobody, STAMP + "nonsense\n"], [STAMP + line for line in called]
 
 
 @contextmanager
@@ -46,6 +60,7 @@ def scraped(directory: Path) -> Iterator[Prometheus]:
     (homes := [directory / "recorded", directory / "watched"])[0].mkdir()
     homes[1].mkdir()
     (homes[0] / "watch.jsonl").write_bytes(gzip.decompress(files("demo").joinpath("data/watch.jsonl.gz").read_bytes()))
+    (down := homes[0] / "down.json").write_text(json.dumps(DOWN))
     nodes = [Node(homes[0], homes[0] / "watch.jsonl"), Node(homes[1])]
     with served() as api:
         api.fail(status(500))
@@ -53,7 +68,7 @@ def scraped(directory: Path) -> Iterator[Prometheus]:
         count = feed(nodes)
         try:
             daemons = [
-                nodes[0].start("--endpoints", str(RECORDED / "endpoints.yaml"), *FOLLOW),
+                nodes[0].start("--endpoints", str(RECORDED / "endpoints.yaml"), "--endpoints", str(down), *FOLLOW),
                 nodes[1].start("--kubeconfig", str(homes[1] / "kubeconfig"), *FOLLOW),
             ]
             with running(configuration(daemons), directory) as prometheus:

@@ -21,6 +21,7 @@ NOT_HERE = {
     'ingress_upstream_requests_total{exported_pod!=""}': "the shipped job honours labels",
 }
 STIRRED = {
+    "UpstreamServiceDown",
     "UpstreamServiceFailing",
     "UpstreamPodFailing",
     "UpstreamErrorsHiddenByRetries",

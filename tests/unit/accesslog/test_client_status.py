@@ -50,7 +50,7 @@ def test_statuses(status, addrs, expected):
     ):
         record = log_format.parse(line.encode())
         assert [(attempt.status, attempt.given_up) for attempt in record.attempts] == expected
-        assert record.status == (int(status) or None if status.isdigit() else None)
+        assert record.status == (int(status) if status not in {"000", "-"} else None)
 
 
 def test_an_attempt_that_was_given_up_failed_but_nobody_knows_how():

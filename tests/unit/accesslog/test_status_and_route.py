@@ -5,7 +5,7 @@ import pytest
 from enricher.accesslog import envoy, haproxy, nginx, traefik
 from enricher.accesslog.json_layouts import learn_layout
 from enricher.accesslog.profiles import Format
-from enricher.enrich.layout_facts import layout_facts
+from enricher.enrich.layout_facts import DerivedColumn
 
 NGINX = nginx.compile_format("$status $namespace $ingress_name $upstream_addr $upstream_status")
 NGINX_JSON = nginx.compile_format('escape=json {"status":"$status","ingress":"$ingress_name","addr":"$upstream_addr"}')
@@ -52,7 +52,5 @@ def test_status_and_route(log_format: Format, line: str, status: int | None, rou
     assert (record.status, record.route) == (status, route)
     layout = log_format.layout if hasattr(log_format, "layout") else learn_layout(log_format, line.encode())
     if layout and (columns := layout.parse(line.encode() + b"\n", 1, framed=False)):
-        facts = layout_facts(layout)
-        (request,) = facts.requests.of(columns)
-        assert request.route == route
-        assert not facts.has_status or request.status == status
+        facts = layout.dialect.facts
+        assert [DerivedColumn(layout, fact).of(columns) for fact in (facts.status, facts.route)] == [[status], [route]]

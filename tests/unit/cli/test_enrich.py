@@ -112,8 +112,8 @@ def test_a_summary(tmp_path, endpoints, capsys):
     out = capsys.readouterr().out
     table = [row.split() for row in out.splitlines() if row.startswith(" shop ")]
     assert table == [
-        ["shop", "web", "web-1", "10", "2", "502:1", "504:1", "1", "0.001", "1.000"],
-        ["shop", "web", "web-2", "2", "0", "0", "0.001", "0.002"],
+        ["shop", "web", "web-1", "10", "2", "502:1", "504:1", "1", "0.001", "1.000", "100"],
+        ["shop", "web", "web-2", "2", "0", "0", "0.001", "0.002", "100"],
     ]
     assert "13 lines: 12 access, 1 parse_error" in out
     assert "12 attempts: 12 exact" in out

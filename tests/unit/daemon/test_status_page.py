@@ -99,7 +99,7 @@ def test_a_failing_pod():
     page = Page(FAILING)
     assert "1 service had no pod, 2 pods fail – " in page.text
     assert page.row("web-1") == [
-        *("web-1shop", "web", "node-1", "8 in the worst minute, 1 min ago", "12", "1,000", "99 %", "15", "9"),
+        *("web-1shop", "web", "node-1", "8 in the worst minute, 1 min ago", "12", "1,00099 % sure", "15", "9"),
         *("502 × 14 (proxy)503 × 1 (pod)", "refused × 14"),
     ]
     assert page.row("no pod could be named")[4] == "12"
@@ -134,9 +134,14 @@ def test_untried_requests_are_added_up_by_service_and_reason():
     assert len(untried_requests(metrics.requests)) == MAX_UNTRIED
 
 
+def test_rows_that_rest_on_no_guess_have_no_mark():
+    page = Page(replace(FAILING, failing=(replace(POD, guesses=0),)))
+    assert page.row("web-1")[5] == "1,000"
+
+
 def test_what_is_not_known_is_not_0():
     page = Page(replace(FAILING, failing=(replace(POD, hidden=None),)))
-    assert page.row("web-1")[8] == "not known"
+    assert page.row("web-1")[7] == "not known"
 
 
 def test_out_of_sync():

@@ -91,7 +91,7 @@ def test_of_a_snapshot_all_times_are_alike() -> None:
     t.put(0, slice_("w", endpoint(1, "not ready")))
     t.history.is_snapshot = True
     assert gaps(t) == [(float("-inf"), float("inf"))]
-    t.put(0, slice_("w", endpoint(1, "ready")))
+    t.put(0, slice_("w", endpoint(1, "ready"), endpoint(2, "not ready")))
     assert gaps(t) == []
 
 

@@ -62,7 +62,8 @@ LEAST_OF_FORMATS = {
     "changing": {"access lines": 0.5, "failed attempts": 0.04, "exact attempts": 0.1},
     "detected": {"access lines": 0.4, "exact attempts": 1},
     "profile": {"access lines": 0.5, "exact attempts": 1},
-    "haproxy": {"access lines": 0.6, "failed attempts": 0.02},
+    "haproxy": {"access lines": 0.6, "failed attempts": 0.02, "reported attempts": 1},
+    "any haproxy": ATTRIBUTED | {"reported attempts": 1},
 }
 """What each family's lines must exercise."""
 

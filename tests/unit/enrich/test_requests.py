@@ -106,6 +106,12 @@ def test_a_request_that_needed_nobody_did_not_fail() -> None:
     assert engine.requests() == {("shop", "web", "", "308", ""): 1}
 
 
+@pytest.mark.parametrize(("status", "failed"), [(b"499", False), (b"500", True)])
+def test_a_5xx_is_a_failure(status: bytes, failed: bool) -> None:
+    (row,) = Engine().rows(NOBODY.replace(b" 503 ", b" %b " % status))
+    assert ("reason" in row) == failed
+
+
 def test_a_service_that_has_no_pods_at_all() -> None:
     engine = Engine()
     engine.pods.apply("ADDED", slice_of({}, service="empty"), AT - 60 * SECOND)
@@ -176,6 +182,8 @@ def test_what_the_client_got(status: int, grpc: str, outcome: str) -> None:
         ("new-gone-http", Service("new", "gone")),
         ("shop-gone-for-good-80", Service("shop", "gone-for-good")),
         ("new-gone-for-good-80", None),
+        ("new-gone-api-80", None),
+        ("shop-gone-", None),
         ("upstream-default-backend", None),
         ("internal", None),
         ("-", None),

@@ -81,6 +81,16 @@ _ENVOY: dict[str, Value] = {
         _one_of(b"-", b"via_upstream", b"10.0.9.9:4000"),
     ),
 }
+
+
+def _server_name(request: Request) -> bytes:
+    if not request.tries:
+        return b"<NOSRV>"
+    addr = request.tries[-1].addr.replace("[", "").replace("]", "")
+    names = ("srv1", "srv1", f"pod:{request.pod}:web:http:{addr}", f"ept:web::{addr}", "web-7c9d8f6b5-x2x4z", addr)
+    return request.rng.choice(names).replace("/", "").replace('"', "").replace(" ", "").encode()
+
+
 _HAPROXY: dict[str, Value] = {
     "remote_addr": lambda request: request.client.encode(),
     "request_date": lambda request: time_local(request.end - request.duration)[:-6] + b".123",
@@ -91,8 +101,8 @@ _HAPROXY: dict[str, Value] = {
     "time_total": _duration,
     "status": _or_odd(_status, b"-1", b"0"),
     "bytes_sent": _one_of(b"1234", b"0", odd=(b"+5", b"99999999999999999999")),
-    "backend_name": _one_of(b"web", odd=(b"<NOSRV>", b"")),
-    "server_name": lambda request: b"srv1" if request.tries else b"<NOSRV>",
+    "backend_name": _one_of(b"web", b"be_http:shop:web", b"shop_web_80", odd=(b"<NOSRV>", b"")),
+    "server_name": _server_name,
     "upstream_addr": lambda request: _addr(request) if request.tries else request.rng.choice((b"-:-", b"-")),
     "termination_state": _one_of(*TERMINATION_STATES),
     "request": lambda request: escape_text(request.request, "hash"),

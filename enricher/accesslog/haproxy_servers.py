@@ -1,0 +1,83 @@
+"""The names that controllers give to HAProxy's servers and backends. Pure.
+
+- OpenShift's router: servers `pod:POD:SERVICE:PORT NAME:IP:PORT`, or `ept:SERVICE:PORT NAME:IP:PORT` without a pod;
+  backends `be_http:NAMESPACE:ROUTE`.
+- HAProxy Ingress: servers are named after the pod or `IP:PORT` if `backend-server-naming` says so; backends
+  `NAMESPACE_SERVICE_PORT`.
+- HAProxy's own controller: backends `NAMESPACE_svc_SERVICE_PORT`.
+
+No client chooses these names. They are those of the controller's own configuration.
+"""
+
+import re
+from ipaddress import ip_address
+from typing import NamedTuple
+
+from enricher.accesslog.escaping import decode_text
+
+NO_SERVER = "<NOSRV>"
+"""What HAProxy writes for the server of a request that it passed to none."""
+_ADDRESS = r"([0-9.]+|[0-9A-Fa-f:.]+):(\d{1,5})"
+_OPENSHIFT_SERVER = re.compile(rf"(?:pod:([^:]+)|ept):([^:]+):([^:]*):{_ADDRESS}")
+_ADDRESS_ALONE = re.compile(_ADDRESS)
+_POD = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?-(?=[a-z]*\d)[a-z0-9]{4,10}-[a-z0-9]{5}")
+"""The name of a pod of a Deployment: a server may also have any other name."""
+_OPENSHIFT_BACKEND = re.compile(r"be_[a-z_]+:([^:]+):([^:]+)")
+_SERVICE_BACKEND = re.compile(r"([a-z0-9-]+)_(?:svc_)?([a-z0-9-]+)_([a-z0-9-]+)")
+
+
+class Server(NamedTuple):
+    """What the name of a server says."""
+
+    addr: str = ""
+    pod: str = ""
+    service_and_port: str = ""
+
+
+def parse_server(raw: bytes) -> Server:
+    """Return what a server's name says of its address, its pod, and its service with the port's name."""
+    name = decode_text(raw)
+    if match := _OPENSHIFT_SERVER.fullmatch(name):
+        pod, service, port_name, ip, port = match.groups("")
+        return Server(_join_address(ip, port), pod, f"{service}-{port_name or port}")
+    if match := _ADDRESS_ALONE.fullmatch(name):
+        return Server(_join_address(*match.groups()))
+    return Server(pod=name if _POD.fullmatch(name) else "")
+
+
+def _join_address(ip: str, port: str) -> str:
+    """Return an address in nginx's spelling; empty if it is not one."""
+    try:
+        ip_address(ip)
+    except ValueError:
+        return ""
+    return f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
+
+
+def parse_route(backend: bytes) -> str:
+    """Return OpenShift's route, with its namespace; empty for any other backend."""
+    match = _OPENSHIFT_BACKEND.fullmatch(decode_text(backend))
+    return f"{match[1]}/{match[2]}" if match else ""
+
+
+def parse_upstream_name(backend: bytes, server: bytes) -> str:
+    """Return `<namespace>-<service>-<port>` as ingress-nginx writes it; empty if the names do not say it."""
+    text = decode_text(backend)
+    if match := _SERVICE_BACKEND.fullmatch(text):
+        return f"{match[1]}-{match[2]}-{match[3]}"
+    service_and_port = parse_server(server).service_and_port
+    match = _OPENSHIFT_BACKEND.fullmatch(text) if service_and_port else None
+    return f"{match[1]}-{service_and_port}" if match else ""
+
+
+def parse_address(raw_addr: bytes, raw_server: bytes, backend: bytes) -> str:
+    """Return the server's address, of its own or from its name, or else its name; empty if no server was asked."""
+    addr, server = decode_text(raw_addr), decode_text(raw_server)
+    if server == NO_SERVER or addr.startswith("-") or not (addr or server):
+        return ""
+    return addr or parse_server(raw_server).addr or f"{decode_text(backend)}/{server}"
+
+
+def parse_pod(server: bytes) -> str:
+    """Return the pod that a server is named after; empty if it is named otherwise."""
+    return parse_server(server).pod

@@ -1,0 +1,53 @@
+"""A server's name says which pod it is, and where, if a controller made the name; the client cannot choose it."""
+
+import pytest
+
+from enricher.accesslog import haproxy
+
+POD = "cart-6d5f8c9b7-aaaaa"
+OPENSHIFT = f"pod:{POD}:cart:http:10.42.1.21:8080"
+
+
+def parse(text: str, line: str):
+    return next(record for log_format in haproxy.compile_format(text) if (record := log_format.parse(line.encode())))
+
+
+@pytest.mark.parametrize(
+    ("backend", "server", "addr", "pod", "upstream_name", "route"),
+    [
+        ("be_http:shop:cart", OPENSHIFT, "10.42.1.21:8080", POD, "shop-cart-http", "shop/cart"),
+        (
+            "be_edge_http:shop:cart",
+            f"pod:{POD}:cart::10.42.1.21:8080",
+            "10.42.1.21:8080",
+            POD,
+            "shop-cart-8080",
+            "shop/cart",
+        ),
+        ("be_tcp:shop:cart", f"pod:{POD}:cart:http:fd00::1:8080", "[fd00::1]:8080", POD, "shop-cart-http", "shop/cart"),
+        ("be_http:shop:cart", "ept:cart:http:10.42.1.21:8080", "10.42.1.21:8080", "", "shop-cart-http", "shop/cart"),
+        ("be_http:shop:cart", "<NOSRV>", None, "", "", "shop/cart"),
+        ("shop_cart_8080", POD, f"shop_cart_8080/{POD}", POD, "shop-cart-8080", ""),
+        ("shop_cart_8080", "10.42.1.21:8080", "10.42.1.21:8080", "", "shop-cart-8080", ""),
+        ("shop_cart_8080", "<NOSRV>", None, "", "shop-cart-8080", ""),
+        ("shop_svc_cart_http", "SRV_1", "shop_svc_cart_http/SRV_1", "", "shop-cart-http", ""),
+        ("shop", "s1", "shop/s1", "", "", ""),
+        ("shop", "srv001", "shop/srv001", "", "", ""),
+        ("shop", "app-server-first", "shop/app-server-first", "", "", ""),
+        ("shop", f"pod:{POD}:cart:http:999.42.1.21:8080", "", POD, "", ""),
+        ("shop", f"pod:{POD}:cart:http:10.42.1.21", f"shop/pod:{POD}:cart:http:10.42.1.21", "", "", ""),
+        ("shop", "10.42.1:80", "shop/10.42.1:80", "", "", ""),
+    ],
+)
+def test_names_of_servers(backend, server, addr, pod, upstream_name, route):
+    record = parse("%b/%s %ST %tsc", f"{backend}/{server} 503 SC--")
+    if addr == "":
+        addr = f"{backend}/{server}"
+    assert [attempt.addr for attempt in record.attempts] == ([] if addr is None else [addr])
+    assert (record.reported_pod, record.upstream_name, record.route) == (pod, upstream_name, route)
+
+
+def test_the_lines_own_address_comes_first():
+    record = parse("%b/%s %si:%sp %ST", f"be_http:shop:cart/{OPENSHIFT} 10.42.9.9:8080 200")
+    assert ([attempt.addr for attempt in record.attempts], record.reported_pod) == (["10.42.9.9:8080"], POD)
+    assert parse("%b/%s %si:%sp %ST", f"be_http:shop:cart/{OPENSHIFT} -:- 503").attempts == []
