@@ -171,6 +171,8 @@ class LayoutFacts:
         self.attempts = [layout.place(name) for name in facts.attempts.variables] if facts.attempts else []
         self.key = [layout.place(name) for name in (*facts.addr.variables, *facts.upstream_name.variables)]
         self.verbatim_addr = layout.place(facts.verbatim_addr)
+        name, self.subrequest_text = facts.subrequest
+        self.subrequest = layout.place(name)
         self.response_length = layout.place(facts.response_length)
         self.lists = [place for place in map(layout.place, layout.dialect.lists) if place is not None]
         self.addresses = DerivedColumn(layout, facts.addr)

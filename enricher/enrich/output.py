@@ -32,6 +32,7 @@ RESERVED_NAMES = frozenset(
         "reason",
         "origin",
         "no_endpoints_since",
+        "subrequest",
         "truncated",
         "truncated_bytes",
         "invalid_utf8",
