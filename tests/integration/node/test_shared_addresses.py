@@ -18,6 +18,7 @@ pytestmark = [pytest.mark.node, pytest.mark.timeout(180)]
 TENANT = "tenant"
 CLAIM = "by-hand"
 ATTEMPTS = "ingress_upstream_attempts_total"
+REFUSED = "enricher_refused_endpoints_total"
 Target = dict[str, str]
 
 
@@ -48,7 +49,11 @@ def test_a_target_in_another_namespace_is_not_believed(
     victim = backends[0]
     uid = kube.get("pod", victim.name)["metadata"]["uid"]
     target = {"kind": "Pod", "namespace": "default", "name": victim.name, "uid": uid}
+    before = total(scrape(daemon), REFUSED)
     lines = claim(kube, tenant, target, proxy, backends, daemon, output)
+    refused = total(scrape(daemon), REFUSED) - before
+    print(f"{refused:g} endpoint refused")
+    assert refused == 1
     [node] = kube.get("nodes")["items"]
     assert {(line["namespace"], line["service"], line["node"]) for line in lines} == {
         ("default", "backend-service", node["metadata"]["name"])
