@@ -149,6 +149,7 @@ _REASONS = {
     "UC": Reason.PREMATURE_CLOSE,
     "UR": Reason.RESET,
     "LR": Reason.RESET,
+    "UH": Reason.NO_LIVE_UPSTREAMS,
     "UPE": Reason.OTHER,
     "OM": Reason.OTHER,
     "DT": Reason.TIMED_OUT,
