@@ -14,7 +14,8 @@ from tests.support.prometheus import Prometheus
 pytestmark = [pytest.mark.node, pytest.mark.timeout(300)]
 
 NOT_PROVOKED = {
-    "Retried errors, by pod": "the proxy has one upstream that fails, and tries it once",
+    "Errors hidden from clients, by pod": "the proxy has one upstream that fails, and tries it once",
+    "Requests that no pod was tried for": "the pods are ready, and the proxy tries them",
     "Why there was no answer": "the pods answer, with errors",
     "gRPC statuses": "no calls are made",
     "Who calls whom": "no pod asks",
