@@ -45,12 +45,12 @@ def running_prometheus_with_rules(kube: Kube, directory: Path) -> Iterator[Prome
 
 
 def configuration(discovery_url: str) -> dict[str, Any]:
-    """What is shipped, but for where the pods come from and how often they are scraped."""
+    """What is shipped, but for where the pods come from and how often they are scraped and rules evaluated."""
     shipped: dict[str, Any] = yaml.safe_load((DEPLOY / "prometheus" / "scrape_config.yaml").read_text())
     [job] = shipped["scrape_configs"]
     assert job.pop("kubernetes_sd_configs") == [{"role": "pod"}]
     job["http_sd_configs"] = [{"url": discovery_url, "refresh_interval": "1s"}]
-    return shipped | {"global": {"scrape_interval": "1s"}}
+    return shipped | {"global": {"scrape_interval": "1s", "evaluation_interval": "5s"}}
 
 
 @contextmanager
