@@ -49,6 +49,8 @@ class AttemptCounts:
     """Errors by status of HTTP or gRPC, fit for a terminal."""
     outcomes: Counter[str] = field(default_factory=Counter)
     """Errors by Outcome."""
+    errors_after_redirect: int = 0
+    """Errors after an internal redirect, such as of an error page's pod."""
     tries_are_logged: bool = False
     """Whether a log lists all attempts of a request; otherwise earlier errors than the last are not known."""
     times: Counter[float] = field(default_factory=Counter)
@@ -62,6 +64,7 @@ class AttemptCounts:
         self.attempts += other.attempts
         self.errors.update(other.errors)
         self.outcomes.update(other.outcomes)
+        self.errors_after_redirect += other.errors_after_redirect
         self.tries_are_logged |= other.tries_are_logged
         self.times.update(other.times)
         self.sure += other.sure
@@ -98,6 +101,8 @@ class PodRow(NamedTuple):
     """Attempts whose attribution is not a guess: it is exact or reported."""
     grade: Grade | None
     """The least sure grade of the attempts; None if there are none."""
+    errors_after_redirect: int = 0
+    """Errors after an internal redirect: an error page's pod may only repeat the status of the pod before it."""
 
     @property
     def errors(self) -> int:
@@ -125,7 +130,7 @@ class PodRow(NamedTuple):
 
 
 SORT_KEYS: dict[str, Callable[[PodRow], float]] = {
-    "errors": lambda row: row.errors,
+    "errors": lambda row: row.errors - row.errors_after_redirect,
     "error share": lambda row: row.error_share,
     "hidden": lambda row: row.hidden or 0,
     "requests": lambda row: row.tried,
@@ -183,6 +188,7 @@ class PodStats:
                 counts.times[round(seconds, 3)] += 1
             if code := error_code(attempt):
                 counts.errors[printable(code)] += 1
+                counts.errors_after_redirect += "internal_redirect" in attempt
                 counts.outcomes[attempt.get("outcome", Outcome.UNKNOWN)] += 1
                 self._add_failed_request(key, record, outcome_text(attempt))
 
@@ -275,7 +281,8 @@ def _pod_row(key: PodKey, by_second: dict[int, AttemptCounts], seconds: float) -
     if not hidden and (total.outcomes[Outcome.UNKNOWN] or not total.tries_are_logged):
         hidden = None
     grade = _GRADES[total.worst_rank] if total.attempts else None
-    return PodRow(key, seconds, total.attempts, total.errors, hidden, p50, p99, total.sure, grade)
+    redirected = total.errors_after_redirect
+    return PodRow(key, seconds, total.attempts, total.errors, hidden, p50, p99, total.sure, grade, redirected)
 
 
 def _percentile(times: Counter[float], percent: int) -> float | None:

@@ -19,7 +19,7 @@ def print_summary(stats: PodStats, console: Console) -> None:
     all the same; it is `?` where the log does not tell. `sure %` is the share of attempts that are not guesses.
     Requests that no pod was tried for have rows of their own, with the reason in place of the pod.
     """
-    rows = sorted(stats.rows(stats.newest), key=lambda row: (-row.errors, row.key))
+    rows = sorted(stats.rows(stats.newest), key=lambda row: (row.errors_after_redirect - row.errors, row.key))
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     for name in ("namespace", "service", "pod"):
         table.add_column(name, no_wrap=True)

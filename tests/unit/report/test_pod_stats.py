@@ -82,6 +82,15 @@ def test_hidden_is_not_known_where_a_log_does_not_tell(upstream_status, outcomes
     assert ("?" in out.getvalue()) == (hidden is None)
 
 
+def test_a_pod_that_sent_error_pages_is_below_the_pods_that_failed():
+    page = ("errors-1", 503, 0.1, {"internal_redirect": True})
+    made = ranking(record(0, ("web-1", 503, 0.1), page), record(0, ("web-2", 503, 0.1), page))
+    assert list(rows(made)) == ["web-1", "web-2", "errors-1"]
+    assert rows(made)["errors-1"].errors == 2
+    print_summary(made, Console(file=(out := io.StringIO()), width=160))
+    assert re.findall(r"(?:web|errors)-\d", out.getvalue()) == ["web-1", "web-2", "errors-1"]
+
+
 def untried(at, reason, status=503, **names):
     names = {"namespace": "shop", "service": "web"} | names
     return record(at, status=status, reason=reason, origin="proxy", **names)
