@@ -275,8 +275,13 @@ class Columns(NamedTuple):
         layout = self.layout
         if name in layout.others:
             return orjson.loads(self.raw[layout.others[name]][row])
-        raw = self.raw_column(name)
-        return None if raw is None else layout.dialect.converter(name, layout.escape)(raw[row])
+        column = self.raw_column(name)
+        if column is None:
+            return None
+        raw: bytes = column[row]
+        if layout.is_json and b"\\" in raw:
+            raw = orjson.loads(b'"%b"' % raw).encode()
+        return layout.dialect.converter(name, layout.escape)(raw)
 
 
 def escape_json(value: bytes, escape: str) -> bytes:

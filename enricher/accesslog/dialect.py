@@ -63,6 +63,9 @@ class Facts(NamedTuple):
     """Returns the HTTP status that the client got, or None."""
     route: Fact = NO_TEXT
     """Returns the name of the route that the proxy chose, or an empty text."""
+    subrequest: tuple[str, bytes] = ("", b"")
+    """A variable, and its text in the lines of subrequests that had an upstream; empty if the lines do not show them.
+    """
     reported_pod: Fact = NO_TEXT
     """Returns the pod that the proxy itself names as the upstream, or an empty text."""
     clock_is_start: bool = False
@@ -75,7 +78,8 @@ class Facts(NamedTuple):
     def variables(self) -> frozenset[str]:
         """Return all variables that facts are derived from."""
         names = {name for fact in self if isinstance(fact, Fact) for name in fact.variables}
-        return frozenset(names | {self.response_length, self.client} | {name for name, _ in self.clocks}) - {""}
+        names |= {self.response_length, self.client, self.subrequest[0], *(name for name, _ in self.clocks)}
+        return frozenset(names) - {""}
 
 
 class Column(NamedTuple):
@@ -131,6 +135,7 @@ def make_record(facts: Facts, raw: Mapping[str, bytes], fields: dict[str, Any]) 
         client=facts.parse_client(decode_text(raw.get(facts.client, b""))),
         status=status,
         route=derive(facts.route),
+        is_subrequest=bool(attempts) and raw.get(facts.subrequest[0]) == facts.subrequest[1],
         reported_pod=derive(facts.reported_pod),
     )
 

@@ -11,12 +11,21 @@ from collections.abc import Iterator
 import orjson
 
 from enricher.accesslog.dialect import Fact, Facts, Token
-from enricher.accesslog.escaping import decode_name, unescape
+from enricher.accesslog.escaping import MISSING, decode_name, unescape
 from enricher.accesslog.format_compiler import LogFormat, LogFormatError, compile_tokens
 from enricher.accesslog.grpc import parse_status as parse_grpc_status
 from enricher.accesslog.json_format import JsonFormat
-from enricher.accesslog.record import Attempt, parse_status
-from enricher.accesslog.values import INTEGER, MILLISECONDS, TEXT, WORD, ValueType, make_dialect, parse_milliseconds
+from enricher.accesslog.record import Attempt, RequestTime, parse_status
+from enricher.accesslog.values import (
+    ADDRESS,
+    INTEGER,
+    MILLISECONDS,
+    TEXT,
+    WORD,
+    ValueType,
+    make_dialect,
+    parse_milliseconds,
+)
 from enricher.timestamps import MILLISECOND, parse_rfc3339
 from enricher.vocabulary import Origin, Reason
 
@@ -121,7 +130,7 @@ _TYPES = {
     "request_method": WORD,
     "server_protocol": WORD,
     "response_flags": WORD,
-    "upstream_addr": WORD,
+    "upstream_addr": ADDRESS,
     "upstream_cluster": WORD,
     "upstream_local_address": WORD,
     "remote_addr": WORD,
@@ -140,6 +149,7 @@ _REASONS = {
     "UC": Reason.PREMATURE_CLOSE,
     "UR": Reason.RESET,
     "LR": Reason.RESET,
+    "UH": Reason.NO_LIVE_UPSTREAMS,
     "UPE": Reason.OTHER,
     "OM": Reason.OTHER,
     "DT": Reason.TIMED_OUT,
@@ -241,13 +251,17 @@ def _parse_outcome(status: bytes, raw_flags: bytes, failure: bytes, grpc_status:
     )
 
 
-def _parse_response_time(service_time: bytes, attempts: bytes, raw_flags: bytes) -> int | None:
-    """Return the time (ns) in the header of the response.
+def _parse_response_time(service_time: bytes, attempts: bytes, raw_flags: bytes, request_time: bytes) -> int | None:
+    """Return the time (ns) in the header of the response, or else that of a request that ended well.
 
     It counts from the request's end: of several attempts it is not that of a single one.
     """
-    is_only_attempt = attempts in {b"", b"-", b"1"} and b"URX" not in raw_flags.split(b",")
-    return parse_milliseconds(service_time) if is_only_attempt else None
+    if attempts not in {b"", b"-", b"1"} or b"URX" in raw_flags.split(b","):
+        return None
+    response_time, duration = parse_milliseconds(service_time), parse_milliseconds(request_time)
+    if response_time is None and duration is not None and raw_flags in MISSING:
+        return RequestTime(duration)
+    return response_time
 
 
 def _parse_client(addr: str) -> str:
@@ -273,7 +287,9 @@ FACTS = Facts(
         ("status", "response_flags", "upstream_transport_failure_reason", "grpc_status"),
         _parse_outcome,
     ),
-    response_time=Fact(("upstream_service_time", "upstream_attempts", "response_flags"), _parse_response_time),
+    response_time=Fact(
+        ("upstream_service_time", "upstream_attempts", "response_flags", "request_time"), _parse_response_time
+    ),
     duration=Fact(("request_time",), parse_milliseconds),
     upstream_name=Fact(("upstream_cluster",), _parse_upstream_name),
     client="remote_addr",

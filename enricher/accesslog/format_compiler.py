@@ -111,6 +111,7 @@ def compile_tokens(text: str, escape: str, tokens: Sequence[Token], dialect: Dia
         hint = f": {word[1]} is the name of a format; give the format itself" if word else ""
         raise LogFormatError(f"the format contains no variable{hint}")
     _reject_adjacent_variables(tokens, dialect)
+    _reject_text_like_an_address(tokens, dialect)
     borders = tuple(_find_borders(tokens, escape, dialect))
     pattern = _compile_pattern(_build_pattern(tokens, borders, escape, dialect))
     shortest_pattern = None
@@ -142,6 +143,10 @@ where the second must begin.
 """
 
 
+_CHOSEN_WORDS = frozenset({"request_uri", "request_path"})
+"""Variables that a client chooses, although they have a shape: they have no spaces."""
+
+
 def _reject_adjacent_variables(tokens: Sequence[Token], dialect: Dialect) -> None:
     for left, right in pairwise(tokens):
         is_separable = right.variable in _FIRST_CHARACTERS and left.variable not in dialect.lists
@@ -152,10 +157,32 @@ def _reject_adjacent_variables(tokens: Sequence[Token], dialect: Dialect) -> Non
             )
 
 
+def _reject_text_like_an_address(tokens: Sequence[Token], dialect: Dialect) -> None:
+    """Refuse a text that follows the upstream's address without anything that certainly ends it.
+
+    A client could write another address there, which would be taken for the upstream's.
+    """
+    lists = {token.variable for token in tokens}.intersection(dialect.lists)
+    for left, literal, right in zip(tokens, tokens[1:], tokens[2:], strict=False):
+        if left.variable not in dialect.facts.addr.variables or not right.variable or dialect.shape(right.variable):
+            continue
+        # Where a list ends before a separator and a text, the other lists tell, or else there is no redirect.
+        borders = (" ", ",") if len(lists) > 1 else (" ",)
+        is_border = left.variable in lists and literal.literal.startswith(borders)
+        shape = dialect.shape(left.variable) or ""
+        if not is_border and any(re.fullmatch(shape, f"10.0.0.1:80{literal.literal}{text}") for text in ("1", " 1")):
+            raise LogFormatError(
+                f"character {literal.position}: {literal.literal!r} does not separate the address {left.variable} from "
+                f"the text {right.variable}, which a client chooses: put a space or quotes between them"
+            )
+
+
 def _can_text_imitate_essentials(tokens: Sequence[Token], escape: str, dialect: Dialect) -> bool:
     """Return whether an essential variable stands between two texts without a quote between them."""
     seen_text = seen_essential = False
     for token, following in zip(tokens, [*tokens[1:], _END_OF_FORMAT], strict=True):
+        if token.variable in _CHOSEN_WORDS and seen_essential:
+            return True
         if token.variable and dialect.shape(token.variable) is None:
             if seen_essential:
                 return True

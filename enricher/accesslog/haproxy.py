@@ -14,6 +14,7 @@ from enricher.accesslog.format_compiler import LogFormat, LogFormatError, compil
 from enricher.accesslog.haproxy_servers import parse_address, parse_pod, parse_route, parse_upstream_name
 from enricher.accesslog.record import Attempt, parse_integer, parse_status
 from enricher.accesslog.values import (
+    ADDRESS,
     INTEGER,
     MILLISECONDS,
     PREFIXED_INTEGER,
@@ -78,7 +79,8 @@ _NAMES = {
 }
 """What nginx has as well is written out under nginx's name, the rest under the name in HAProxy's manual."""
 _DATE = ValueType(r"\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d(?:\.\d{3})?(?: [+-]\d{4})?", unescape)
-_SERVER = ValueType(r'[^\s"/]*', unescape)
+_SERVER = ValueType(r"[\w.:<>~-]*", unescape)
+"""The characters that HAProxy allows in names, and those of its own `<NOSRV>`."""
 _HEADERS = ValueType(r"\{[^{}]*\}", unescape, r'(\{[^{}"]*\})')
 _TYPES = {
     "request_date": _DATE,
@@ -104,7 +106,7 @@ _TYPES = {
     "time_total": MILLISECONDS,
     "request_time": MILLISECONDS,
     "remote_addr": WORD,
-    "upstream_addr": WORD,
+    "upstream_addr": ADDRESS,
     "frontend_name": WORD,
     "backend_name": _SERVER,
     "server_name": _SERVER,

@@ -111,7 +111,8 @@ def _limits(log_format: Format, names: Collection[str]) -> Iterator[str]:
         )
     *times, best = spellings.response_time or ("",)
     if best and not any(name in names for name in times):
-        yield f"the log format does not say how long upstreams took: add {best}"
+        substitute = "the duration of the request stands for it, " if dialect is envoy.ENVOY else ""
+        yield f"the log format does not say how long upstreams took: {substitute}add {best}"
 
 
 def _limits_of_statuses(log_format: Format, names: Collection[str], spellings: _Spellings) -> Iterator[str]:

@@ -118,6 +118,9 @@ FACTS = Facts(
     client="remote_addr",
     status=Fact(("status",), parse_status),
     route=Fact(("namespace", "ingress_name"), _parse_route),
+    # nginx counts the bytes of a client's request, and makes subrequests with an empty count (ngx_http_subrequest). A
+    # client's request without a byte is refused before any upstream is tried.
+    subrequest=("request_length", b"0"),
     end=Fact(("msec", "time_local", "time_iso8601"), _request_end),
     clocks=(("msec", parse_decimal_seconds), ("time_local", parse_time_local), ("time_iso8601", parse_rfc3339)),
     attempts=Fact((*ATTEMPT_LISTS, "upstream_header_time", *GRPC_STATUS_VARIABLES), _parse_attempts),
@@ -127,6 +130,7 @@ _ESSENTIAL = LIST_VARIABLES | {
     "time_iso8601",
     "msec",
     "status",
+    "request_length",
     "request_time",
     "session_time",
     "proxy_upstream_name",

@@ -20,6 +20,15 @@ NGINX_OWN_STATUSES = frozenset({499, 502, 504})
 """Statuses that nginx writes for an upstream that did not answer."""
 
 
+class RequestTime(int):
+    """A response time in ns that is the duration of the whole request: the upstream's own time is not logged.
+
+    The client's part in it, slow uploads and downloads, is not known.
+    """
+
+    __slots__ = ()
+
+
 class Attempt(NamedTuple):
     """One try of one upstream."""
 
@@ -111,6 +120,8 @@ class Record:
     """The HTTP status that the client got, or that of the last attempt if the format has only that; None if none."""
     route: str = ""
     """The route that the proxy chose, by its name in the line; empty if the line names none."""
+    is_subrequest: bool = False
+    """Whether the proxy itself sent it beside a client's request, as nginx's `mirror` and `auth_request` do."""
     reported_pod: str = ""
     """The pod that the proxy itself names as the server of the last attempt; empty if it does not."""
 

@@ -13,7 +13,7 @@ import orjson
 from enricher.accesslog.columns import Memo
 from enricher.accesslog.dialect import Column, Dialect, Facts
 from enricher.accesslog.escaping import MISSING, decode_text, unescape
-from enricher.accesslog.nginx_variables import Seconds, convert_integer
+from enricher.accesslog.nginx_variables import ADDRESS_SHAPE, Seconds, convert_integer
 from enricher.accesslog.record import parse_integer
 from enricher.timestamps import MILLISECOND
 
@@ -76,6 +76,8 @@ WORD = ValueType(r'[^\s"]*', unescape)
 """Something without a space or a quote, of which no client can add more."""
 USUAL_INTEGER = r"(0|[1-9]\d{0,17}+)"
 """A number as JSON has it, which fits into 64 bits."""
+ADDRESS = ValueType(ADDRESS_SHAPE + "|", unescape)
+"""An upstream's address, whose end is certain before what often separates values."""
 INTEGER = ValueType(r"\d+|-|", convert_integer, USUAL_INTEGER, is_text=False)
 PREFIXED_INTEGER = ValueType(r"\+?\d+|-|", _convert_prefixed_integer, rf"\+?{USUAL_INTEGER}", is_text=False)
 """A whole number that may have a `+` before it."""

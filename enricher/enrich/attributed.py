@@ -108,8 +108,20 @@ class AttributedColumns:
                 ):
                     del self._listed[row]
             self._particular -= self._listed.keys()
+        self._set_apart_subrequests()
         begin, end = bounds
         self._find_clients(Window(begin, begin, end) if self._is_timed() else None)
+
+    def _set_apart_subrequests(self) -> None:
+        column = [] if self._facts.subrequest is None else self.columns.raw[self._facts.subrequest]
+        if self._facts.subrequest_text in column:
+            for row in filter(self._is_subrequest, range(self._size)):
+                self._particular.add(row)
+                self._listed.pop(row, None)
+
+    def _is_subrequest(self, row: int) -> bool:
+        place = self._facts.subrequest
+        return place is not None and self.columns.raw[place][row] == self._facts.subrequest_text
 
     def _no_attempt(self, row: int, bounds: Bounds) -> NoAttempt | None:
         """Return why nobody was tried for a request; None if that depends on when it came between the bounds."""
@@ -367,6 +379,7 @@ class AttributedColumns:
             client=facts.parse_client(decode_text(client)),
             status=status,
             route=request.route,
+            is_subrequest=bool(attempts) and self._is_subrequest(row),
         )
 
     def stamp_at(self, row: int) -> int | None:

@@ -8,9 +8,9 @@ from typing import Any
 
 from enricher.accesslog.columns import Columns, Layout, Memo
 from enricher.accesslog.dialect import Fact
-from enricher.accesslog.record import Attempt, ErrorLabels
+from enricher.accesslog.record import Attempt, ErrorLabels, RequestTime
 from enricher.enrich.error_correlation import error_origin
-from enricher.enrich.output import attempt_particulars, dump_integer, dump_seconds, dump_time
+from enricher.enrich.output import attempt_particulars, dump_integer, dump_response_time, dump_seconds, dump_time
 from enricher.enrich.requests import RequestLabels
 from enricher.timestamps import MILLISECOND
 from enricher.vocabulary import Outcome, Reason
@@ -118,6 +118,8 @@ _response_time_json = Memo(_dump_response_time)
 
 def with_json(ns: int | None) -> tuple[int | None, bytes]:
     """Return a response time with its JSON, and what follows it in the JSON of an attempt."""
+    if isinstance(ns, RequestTime):
+        return ns, b'%b,"response_length":' % dump_response_time(ns)
     return ns, _dump_response_time(None if ns is None else ns // MILLISECOND)
 
 
@@ -169,6 +171,8 @@ class LayoutFacts:
         self.attempts = [layout.place(name) for name in facts.attempts.variables] if facts.attempts else []
         self.key = [layout.place(name) for name in (*facts.addr.variables, *facts.upstream_name.variables)]
         self.verbatim_addr = layout.place(facts.verbatim_addr)
+        name, self.subrequest_text = facts.subrequest
+        self.subrequest = layout.place(name)
         self.response_length = layout.place(facts.response_length)
         self.lists = [place for place in map(layout.place, layout.dialect.lists) if place is not None]
         self.addresses = DerivedColumn(layout, facts.addr)

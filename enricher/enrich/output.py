@@ -6,7 +6,7 @@ import orjson
 
 from enricher.accesslog.columns import Layout
 from enricher.accesslog.nginx_variables import Seconds
-from enricher.accesslog.record import Attempt, Record
+from enricher.accesslog.record import Attempt, Record, RequestTime
 from enricher.endpoints.attribution import Attribution
 from enricher.endpoints.slices import Owner
 from enricher.enrich.requests import NoAttempt
@@ -32,6 +32,7 @@ RESERVED_NAMES = frozenset(
         "reason",
         "origin",
         "no_endpoints_since",
+        "subrequest",
         "truncated",
         "truncated_bytes",
         "invalid_utf8",
@@ -163,6 +164,12 @@ def dump_text(text: str) -> bytes:
 def dump_seconds(ns: int | None) -> bytes:
     """Return seconds as nginx writes them, with milliseconds; `null` for None."""
     return b"null" if ns is None else b"%d.%03d" % divmod(ns // MILLISECOND, 1000)
+
+
+def dump_response_time(ns: int | None) -> bytes:
+    """Return the response time of an attempt, and a mark if it is that of the whole request."""
+    mark = b',"response_time_of":"request"' if isinstance(ns, RequestTime) else b""
+    return dump_seconds(ns) + mark
 
 
 def dump_integer(number: int | None) -> bytes:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from enricher.accesslog.record import Attempt
+from enricher.accesslog.record import Attempt, Record
 from enricher.endpoints.attribution import Window
 from enricher.endpoints.readiness import Gap, gap_during
 from enricher.endpoints.slices import Service
@@ -36,6 +36,13 @@ def client_outcome(status: int | None, last: Attempt) -> Outcome:
     if not status:
         return Outcome.UNKNOWN
     return Outcome.SEEN if status >= 500 or status == CLIENT_CLOSED else Outcome.HIDDEN
+
+
+def record_outcome(record: Record) -> Outcome:
+    """Return what the client got of a record's request, which has attempts; the status of a subrequest is its own."""
+    if record.is_subrequest:
+        return Outcome.UNKNOWN
+    return client_outcome(record.status, record.attempts[-1])
 
 
 def main_attempt(attempts: Sequence[Attempt]) -> int:

@@ -20,7 +20,7 @@ from enricher.enrich.output import (
     attribution_fields,
     dump_fields,
     dump_integer,
-    dump_seconds,
+    dump_response_time,
     line_time,
     message_fields,
     no_attempt_fragment,
@@ -28,7 +28,7 @@ from enricher.enrich.output import (
 )
 from enricher.enrich.owners import Owners
 from enricher.enrich.parsed_line import ParsedLine, reported_pod
-from enricher.enrich.requests import NoAttempt, RequestLabels, client_outcome, is_retried, main_attempt
+from enricher.enrich.requests import NoAttempt, RequestLabels, is_retried, main_attempt, record_outcome
 from enricher.enrich.windows import attempt_windows, error_window, request_window
 from enricher.vocabulary import LineKind
 
@@ -174,9 +174,12 @@ class SingleLines:
         client = tools.owners.of_client(record.client, window)
         if owners:
             owner = owners[main_attempt(record.attempts)]
-            owner.requests.append(request)
             in_line = owner.in_line
-            if client.json:
+            if record.is_subrequest:
+                in_line += b'"subrequest":true,'
+            else:
+                owner.requests.append(request)
+            if client.json and not record.is_subrequest:
                 tools.counts.count_edge(client.service, owner.service, failed=record.attempts[-1].failed)
         else:
             no_attempt = cast(
@@ -211,7 +214,7 @@ class SingleLines:
         claims = self._correlator.claim(record, windows)
         if not record.attempts:
             return b""
-        outcome, out = client_outcome(record.status, record.attempts[-1]), list[bytes]()
+        outcome, out = record_outcome(record), list[bytes]()
         for index, (attempt, owner, claim) in enumerate(zip(record.attempts, owners, claims, strict=True)):
             owner.times.append(attempt.response_time)
             particulars, reason = b"", claim.reason
@@ -242,7 +245,7 @@ def _render_attempt(attempt: Attempt, owner: CachedAttribution, particulars: byt
     return ATTEMPT % (
         owner.addr_json,
         dump_integer(attempt.status),
-        dump_seconds(attempt.response_time),
+        dump_response_time(attempt.response_time),
         dump_integer(attempt.response_length),
         owner.in_attempt,
         particulars,

@@ -1,6 +1,6 @@
 """When an attempt took place, derived from its line. Pure."""
 
-from enricher.accesslog.record import Record
+from enricher.accesslog.record import Record, RequestTime
 from enricher.endpoints.attribution import Window
 from enricher.timestamps import MILLISECOND, SECOND
 from enricher.vocabulary import Reason
@@ -41,7 +41,10 @@ def attempt_windows(record: Record, at: int | None) -> list[Window | None]:
     if end is None:
         return [None] * len(record.attempts)
     end_earliest, end_latest = end
-    durations = [attempt.response_time or 0 for attempt in record.attempts]
+    durations = [
+        0 if isinstance(attempt.response_time, RequestTime) else attempt.response_time or 0
+        for attempt in record.attempts
+    ]
     spare = MAX_REQUEST_TIME if record.duration is None else max(0, record.duration - sum(durations))
     later_attempts, result = 0, list[Window | None]()
     for duration in reversed(durations):

@@ -14,7 +14,7 @@ import orjson
 from enricher.accesslog.detection import FormatDetector, FormatTimeline
 from enricher.accesslog.error_log import ErrorLine, is_other_line, parse_error_line
 from enricher.accesslog.nginx_variables import Seconds
-from enricher.accesslog.record import Record
+from enricher.accesslog.record import Record, RequestTime
 from enricher.endpoints.attribution import (
     Attribution,
     Histories,
@@ -29,7 +29,7 @@ from enricher.endpoints.slices import Owner
 from enricher.endpoints.upstream_names import service_of_upstream_name
 from enricher.enrich.engine import Hold, Output
 from enricher.enrich.error_correlation import ErrorCorrelator, error_origin
-from enricher.enrich.requests import client_outcome, is_retried, main_attempt, no_attempt
+from enricher.enrich.requests import is_retried, main_attempt, no_attempt, record_outcome
 from enricher.enrich.windows import attempt_windows, error_window, request_window
 from enricher.line import Line, Source
 from enricher.metrics.counters import Metrics
@@ -224,8 +224,11 @@ class ReferenceEnricher:
         if record.attempts:
             main = main_attempt(record.attempts)
             service = service_of_attribution(histories, record.attempts[main].addr, attributions[main])
+            fields = attribution_fields(attributions[main], uid=False)
+            if record.is_subrequest:
+                return fields | {"subrequest": True}
             self.counts.count_requests(service, str(status) if status else "", route=record.route)
-            return attribution_fields(attributions[main], uid=False)
+            return fields
         failed = status is not None and status >= 500
         service = service_of_upstream_name(histories.pods, record.upstream_name)
         gaps = ready_gaps(histories.pods, service) if service else []
@@ -256,7 +259,7 @@ class ReferenceEnricher:
         client = attribute_client(histories, record.client, request_window(record, parsed.at))
         if client is None:
             return {}
-        if attributions:
+        if attributions and not record.is_subrequest:
             main = main_attempt(record.attempts)
             service = service_of_attribution(histories, record.attempts[main].addr, attributions[main])
             self.counts.count_edge(client.service, service, failed=record.attempts[-1].failed)
@@ -279,7 +282,7 @@ class ReferenceEnricher:
             return []
         claims = self.correlators[source].claim(record, parsed.windows)
         objects = []
-        outcome = client_outcome(record.status, record.attempts[-1])
+        outcome = record_outcome(record)
         for index, (attempt, attribution, claim) in enumerate(zip(record.attempts, attributions, claims, strict=True)):
             origin, reason = error_origin(attempt, explained=claim.explained), claim.reason
             claimed += [(error, attribution) for error in claim.errors]
@@ -292,6 +295,7 @@ class ReferenceEnricher:
                 "addr": attempt.addr,
                 "status": attempt.status,
                 "response_time": None if attempt.response_time is None else format_seconds(attempt.response_time),
+                **({"response_time_of": "request"} if isinstance(attempt.response_time, RequestTime) else {}),
                 "response_length": attempt.response_length,
                 **attribution_fields(attribution, uid=True),
             }

@@ -48,17 +48,17 @@ def assert_failures_are_the_victims(lines: Iterable[Record], victim: Pod) -> Non
 
 def counted(daemon: Pod, victim: Pod, before: Samples, lines: list[Record]) -> None:
     """The counters rose by just what the lines tell."""
-    hidden = sum(a is not n["attempts"][-1] for n in lines for a in failures(n, victim))
-    plain = sum(a is n["attempts"][-1] for n in lines for a in failures(n, victim))
+    followed = sum(a is not n["attempts"][-1] for n in lines for a in failures(n, victim))
+    last = sum(a is n["attempts"][-1] for n in lines for a in failures(n, victim))
 
     def rose() -> None:
         after = scrape(daemon)
-        for retried, expected in (("true", hidden), ("false", plain)):
+        for retried, expected in (("true", followed), ("false", last)):
             labels = {"pod": victim.name, "namespace": "default", "service": "backend-service", "retried": retried}
             assert total(after, ERRORS, **labels) - total(before, ERRORS, **labels) == expected
 
     eventually(rose)
-    print(f"counted for {victim.name}: {hidden} failures hidden by a retry, {plain} that the client saw")
+    print(f"counted for {victim.name}: {followed} failures that a retry followed, {last} that none did")
 
 
 def test_a_killed_process(proxy: Proxy, backends: list[Pod], daemon: Pod, output: Output) -> None:

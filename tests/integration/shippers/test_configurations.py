@@ -115,6 +115,7 @@ NOT_INDEXED = {
 }
 """Of ingress-nginx's default format."""
 FITS = {
+    "boolean": lambda value: isinstance(value, bool),
     "keyword": lambda value: isinstance(value, str),
     "text": lambda value: isinstance(value, str),
     "date_nanos": lambda value: bool(

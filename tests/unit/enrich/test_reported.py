@@ -3,7 +3,7 @@
 import orjson
 import pytest
 
-from enricher.accesslog import haproxy
+from enricher.accesslog import envoy, haproxy
 from enricher.accesslog.detection import FormatDetector
 from enricher.endpoints.attribution import Histories
 from enricher.endpoints.history import History
@@ -66,3 +66,13 @@ def test_the_name_of_a_server(history, line, expected, count_only):
     assert +metrics.grades == {expected[0]: 1}
     if not count_only:
         assert grade_and_pod(orjson.loads(data)) == expected
+
+
+def test_a_name_with_json_escapes(history):
+    text = '{"status":"%RESPONSE_CODE%","up":"%UPSTREAM_HOST%","pod":"%RESP(X-POD)%"}'
+    engine = Enricher(FormatDetector((envoy.compile_format(text),)), Metrics(), pod_variable="sent_http_x_pod")
+    line = Line(rb'{"status":200,"up":"10.9.9.9:80","pod":"web\u002d7"}', STAMP, "stdout")
+    assert grade_and_pod(orjson.loads(enrich_all(engine, Histories(history, History()), [line]))) == (
+        "reported",
+        "web-7",
+    )

@@ -228,6 +228,18 @@ def test_attempts_without_a_pod_are_unresolved():
     assert dict(+metrics.unresolved) == {"exact": 2, "unknown": 1}
 
 
+def test_lines_and_failures_are_counted_one_by_one():
+    metrics = Metrics()
+    for _ in range(2):
+        metrics.count_line("access")
+        metrics.count_failure(attributed(), "refused")
+    metrics.count_line("access", 3)
+    actual = rendered(metrics)
+    assert actual["enricher_lines_total", labels(result="access")] == 5
+    pod = {"namespace": "shop", "service": "web", "pod": "web-1", "node": "node-1"}
+    assert actual["ingress_upstream_failures_total", labels(**pod, reason="refused")] == 2
+
+
 def test_gauges():
     gauges = Gauges(2, 3, 4, 5.5, watch=WatchSummary(True, Counter(gone=2), 7.5), refused_endpoints=6)
     actual = rendered(Metrics(), gauges)
