@@ -22,7 +22,7 @@ REQUESTS = "ingress_requests_total"
 SERVICE = {"namespace": "default", "service": "backend-service"}
 NEWS = 2.0
 """Seconds within which the daemon's watch must have reported a change that the test saw."""
-FIRES = 200.0
+FIRES = 180.0
 """Seconds until the alert must fire: it waits for a minute, and its rates come from another group of rules."""
 
 
