@@ -235,7 +235,7 @@ class AttributedColumns:
     def _ordinary_owners(self) -> list[InColumns]:
         """Return the owners of ordinary lines by row."""
         owners = cast(list[InColumns], list(self._row_owners))
-        nobody = _NOBODY.in_columns()._replace(times=[])
+        nobody = _NOBODY.in_columns()._replace(times=[], requests=[])
         for row in self._unordinary:
             owners[row] = nobody
         return owners

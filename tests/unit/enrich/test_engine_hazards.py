@@ -12,6 +12,7 @@ from enricher.endpoints.attribution import Histories
 from enricher.endpoints.files import load_into
 from enricher.endpoints.history import History
 from enricher.endpoints.slices import service_as_slice
+from enricher.enrich import attributed
 from enricher.enrich.engine import Enricher
 from enricher.line import Line, Source
 from enricher.metrics.counters import Metrics
@@ -264,3 +265,10 @@ def test_fixed_address_of_another_port() -> None:
     enricher = Enricher(FormatDetector(PLAIN), Metrics(lambda: NOW))
     data = enrich_all(enricher, histories, [Line(b"10.0.0.8:9 200 0.001 0.001")])
     assert orjson.loads(data)["attribution"] == "unknown"
+
+
+def test_lines_that_are_not_ordinary_leave_nothing_behind() -> None:
+    """What stands for their owner is shared by all batches."""
+    both = Both()
+    both.rows(*[ingress("10.0.0.1:80, 10.0.0.2:80")] * 3, ingress("-"), ingress("backend:80"))
+    assert (attributed._NOBODY.times, attributed._NOBODY.requests, attributed._NOBODY.errors) == ([], [], {})
