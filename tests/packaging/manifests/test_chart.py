@@ -110,6 +110,7 @@ def test_options_become_variables_and_what_is_not_given_becomes_none() -> None:
         "ENRICHER_OUTPUT": "none",
         "ENRICHER_NAMESPACE": "shop",
         "ENRICHER_SERVICES": "true",
+        "ENRICHER_EXTRA_ENDPOINTS": "/etc/enricher/extra-endpoints.yaml",
         "ENRICHER_POD_VARIABLE": "upstream_http_x_pod_name",
         "ENRICHER_HISTORY": "1200.5",
         "ENRICHER_MAX_SERIES": "2000000",
