@@ -162,7 +162,7 @@ class History:
             if tenure is None:
                 self._count_refused(key[0], 1)
                 continue
-            if _update_tenure(tenure, endpoint, ports, at):
+            if _update_tenure(tenure, endpoint, ports, at, earliest):
                 self._notify(tenure.ip)
             slice_tenures.append(tenure)
         for holding, tenure in before.items():
@@ -367,18 +367,20 @@ def _continued_tenure(tenures: Sequence[Tenure], endpoint: Endpoint) -> Tenure |
     return None if is_taken else last
 
 
-def _update_tenure(tenure: Tenure, endpoint: Endpoint, ports: Ports, at: int) -> bool:
+def _update_tenure(tenure: Tenure, endpoint: Endpoint, ports: Ports, at: int, earliest: int) -> bool:
     """Bring a tenure up to date with its endpoint; return whether that may change an attribution.
 
-    Most endpoints of a slice have not changed: they cost a few comparisons.
+    Most endpoints of a slice have not changed: they cost a few comparisons. A pod counts as ready whenever it may have
+    been: from `earliest` on if a list shows that it has become so, and until `at` if one shows that it no longer is.
     """
     changed = False
     if endpoint.ready:
-        since = tenure.since_earliest if at == tenure.since else at
+        since = tenure.since_earliest if at == tenure.since else min(at, max(earliest, tenure.since_earliest))
         changed = since < tenure.ready_since
         tenure.ready_since = min(tenure.ready_since, since)
     if endpoint.ready != tenure.is_ready:
-        tenure.set_ready(tenure.since_earliest if at == tenure.since else at)
+        until = tenure.since_earliest if at == tenure.since else at
+        tenure.set_ready(since if endpoint.ready else until)
         changed = True
     # A pod that is terminating never recovers, although another of its slices may be late to say so.
     if endpoint.terminating != (tenure.terminating_since != FOREVER) and (endpoint.terminating or not tenure.owner.pod):

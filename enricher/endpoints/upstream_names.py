@@ -9,6 +9,11 @@ from enricher.endpoints.tenure import Tenure
 
 _NOT_OF_A_SERVICE = frozenset(("upstream-default-backend", "internal"))
 """Names that ingress-nginx gives to upstreams of its own."""
+MAX_UPSTREAM_NAME = 63 + 1 + 63 + 1 + 15
+"""Largest number of characters of such a name: Kubernetes limits the names of namespaces, services and ports.
+
+A longer text is not one, and the ways to split it grow with the square of its dashes.
+"""
 
 
 def service_in_upstream_name(upstream_name: str, tenure: Tenure, start: int, end: int) -> Service | None:
@@ -37,7 +42,7 @@ def service_of_upstream_name(pods: History, upstream_name: str) -> Service | Non
     A service in the history comes first. Otherwise, there must be only one way to split the name, or only one whose
     namespace is in the history.
     """
-    if upstream_name in _NOT_OF_A_SERVICE:
+    if upstream_name in _NOT_OF_A_SERVICE or len(upstream_name) > MAX_UPSTREAM_NAME:
         return None
     parts = upstream_name.split("-")
     splits = [

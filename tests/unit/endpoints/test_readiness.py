@@ -118,3 +118,22 @@ def test_nothing_is_certain_after_the_last_news() -> None:
     known, window = [Gap(ns(15), FOREVER)], Window(ns(20), ns(20), ns(30))
     assert gap_during(known, window, ns(30)) is None
     assert gap_during(known, window, ns(30) + 1)
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_a_pod_may_have_become_ready_at_any_time_while_nobody_watched(is_restarted: bool) -> None:
+    t = Timeline()
+    t.put(0, slice_("w", endpoint(1, "not ready")))
+    t.put(10, slice_("w", endpoint(1, "not ready")))
+    if is_restarted:
+        saved, t.history = t.history.dump(), History()
+        t.history.load(orjson.loads(orjson.dumps(saved)))
+    t.relist(100, slice_("w", endpoint(1, "ready")))
+    assert gaps(t) == [(float("-inf"), 10)]
+
+
+def test_a_pod_may_have_stayed_ready_for_as_long_as_nobody_watched() -> None:
+    t = Timeline()
+    t.put(0, slice_("w", endpoint(1, "ready")))
+    t.relist(100, slice_("w", endpoint(1, "not ready")))
+    assert gaps(t) == [(float("-inf"), 0), (100, float("inf"))]

@@ -190,7 +190,9 @@ def test_what_the_client_got(status: int, grpc: str, outcome: str) -> None:
         ("", None),
         ("a--80", None),
         ("--80", None),
+        ("-".join("n" * 100_000), None),
     ],
+    ids=lambda value: str(value)[:40],
 )
 def test_the_service_that_a_line_names(name: str, service: Service | None) -> None:
     assert service_of_upstream_name(Engine().pods, name) == service
