@@ -1,15 +1,15 @@
 """The attempts of nginx's lines that have the client's `$status`, but no `$upstream_status`. Pure.
 
 What the client got is the result of the last attempt. The attempts before it failed, or nginx would not have gone on to
-another upstream; what they came to is not known. TCP and UDP sessions (ngx_stream) have no other status. A pod sends no
-status in them: a 5xx is always nginx's own.
+another upstream; their own results are not known. TCP and UDP sessions (ngx_stream) have no other status. A pod sends
+no status in them: a 5xx is always nginx's own.
 
 An internal redirect may have replaced the answer of the first group of upstreams by an error page. Then a 5xx is that
 of the first group. All other statuses may come from either.
 """
 
 from enricher.accesslog.dialect import Fact, Facts
-from enricher.accesslog.record import Attempt, parse_status
+from enricher.accesslog.record import Attempt, is_server_error, parse_status
 from enricher.vocabulary import Origin
 
 SESSION_VARIABLES = frozenset({"session_time", "protocol", "upstream_session_time", "upstream_first_byte_time"})
@@ -41,8 +41,7 @@ def facts_by_client_status(facts: Facts, *, are_sessions: bool) -> Facts:
 def _assign_status(status: int | None, attempts: list[Attempt]) -> list[Attempt]:
     """Return the attempts, with the status that the client got on the one that it is the result of."""
     groups = [attempt.redirects for attempt in attempts]
-    is_failure = status is not None and status >= 500
-    last = (groups.count(0) if is_failure else 0) or len(groups)
+    last = (groups.count(0) if is_server_error(status) else 0) or len(groups)
     return [
         attempt._replace(
             status=status if number == last else None, given_up=groups[number : number + 1] == [attempt.redirects]

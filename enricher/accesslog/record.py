@@ -69,7 +69,7 @@ class Attempt(NamedTuple):
         An attempt without a status has not failed, unless nginx gave it up. `answered` is independent of this: a pod
         can answer with a 503, and with a 499 nobody answered, but nothing failed.
         """
-        return self.given_up or self.grpc_failed or (self.status is not None and 500 <= self.status <= 599)
+        return self.given_up or self.grpc_failed or is_server_error(self.status)
 
     @property
     def grpc_failed(self) -> bool:
@@ -164,6 +164,11 @@ def split_upstream_list(text: bytes) -> list[bytes]:
     if text in {b"", b"-"}:
         return []
     return LIST_SEPARATOR.split(text) if b" : " in text else text.split(b", ")
+
+
+def is_server_error(status: int | None) -> bool:
+    """Return whether an HTTP status is a 5xx."""
+    return status is not None and 500 <= status <= 599
 
 
 def parse_status(text: bytes) -> int | None:

@@ -1,9 +1,9 @@
-"""Requests as their clients saw them: what came of them, and which of their attempts stands for them. Pure."""
+"""Requests as their clients saw them: their results, and which of their attempts stands for them. Pure."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from enricher.accesslog.record import Attempt, Record
+from enricher.accesslog.record import Attempt, Record, is_server_error
 from enricher.endpoints.attribution import Window
 from enricher.endpoints.readiness import Gap, gap_during
 from enricher.endpoints.slices import Service
@@ -26,7 +26,7 @@ class RequestLabels:
     @property
     def failed(self) -> bool:
         """Return whether the client got a 5xx."""
-        return self.status is not None and self.status >= 500
+        return is_server_error(self.status)
 
 
 def client_outcome(status: int | None, last: Attempt) -> Outcome:
@@ -35,7 +35,7 @@ def client_outcome(status: int | None, last: Attempt) -> Outcome:
         return Outcome.SEEN
     if not status:
         return Outcome.UNKNOWN
-    return Outcome.SEEN if status >= 500 or status == CLIENT_CLOSED else Outcome.HIDDEN
+    return Outcome.SEEN if is_server_error(status) or status == CLIENT_CLOSED else Outcome.HIDDEN
 
 
 def record_outcome(record: Record) -> Outcome:

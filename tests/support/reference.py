@@ -5,7 +5,7 @@ enricher.enrich it uses only the rules about time, about error lines and about r
 """
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -97,22 +97,23 @@ class ReferenceEnricher:
             if parsed.error and parsed.error.reason and parsed.at is not None:
                 self.correlators[source].add(parsed.error, parsed.at)
         claimed: list[tuple[ErrorLine, Attribution]] = []
-        data, messages = list[bytes](), list[tuple[int, ParsedLine]]()
+        data, messages, kinds = list[bytes](), list[tuple[int, ParsedLine]](), Counter[LineKind]()
         for enriched, parsed in enumerate(parsed_lines):
             while True:
                 now = clock()
                 attributions = self.attribute_line(source, parsed, histories)
                 if now is None or not self.must_hold(parsed, attributions, now):
                     break
-                yield Output(self.join(source, data, messages, claimed, histories), enriched)
+                yield Output(self.join(source, data, messages, claimed, histories), enriched, kinds)
                 yield Hold((parsed.at or 0) + HOLD_TIMEOUT)
-                data, messages = [], []
+                data, messages, kinds = [], [], Counter()
+            kinds[parsed.kind] += 1
             if parsed.record:
                 data.append(self.render(source, parsed, attributions, claimed, histories))
             else:
                 messages.append((len(data), parsed))
                 data.append(b"")
-        yield Output(self.join(source, data, messages, claimed, histories), len(lines))
+        yield Output(self.join(source, data, messages, claimed, histories), len(lines), kinds)
 
     def join(
         self,
@@ -229,7 +230,7 @@ class ReferenceEnricher:
                 return fields | {"subrequest": True}
             self.counts.count_requests(service, str(status) if status else "", route=record.route)
             return fields
-        failed = status is not None and status >= 500
+        failed = status is not None and 500 <= status <= 599
         service = service_of_upstream_name(histories.pods, record.upstream_name)
         gaps = ready_gaps(histories.pods, service) if service else []
         window = request_window(record, parsed.at)

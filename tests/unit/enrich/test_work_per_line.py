@@ -44,7 +44,7 @@ def calls(work: Callable[[], object]) -> int:
         (ORDINARY, False, 4),
         (ORDINARY, True, 4),
         (ESCAPED, False, 26),
-        (FAILED, False, 15),
+        (FAILED, False, 16),
         (RETRIED, False, 75),
     ],
     ids=["ordinary", "counted only", "escaped", "failed", "retried"],
