@@ -2,6 +2,9 @@
 
 from functools import lru_cache
 
+MAX_CACHED_PAIRS = 64
+"""Largest number of pairs of an attempt and a line for which alignments are cached: a request may have thousands."""
+
 Fits = tuple[tuple[bool, ...], ...]
 """For each attempt, in order, whether each line, in order, may be about it."""
 
@@ -40,10 +43,13 @@ class Alignment:
         """For each line that is considered, whether it is in all assignments."""
 
 
-@lru_cache(maxsize=1024)
 def align(fits: Fits, *, earliest: bool) -> Alignment:
-    """Return the alignment of attempts and lines; most requests are like another."""
-    return Alignment(fits, earliest=earliest)
+    """Return the alignment of attempts and lines; most requests are small, and like another."""
+    is_small = len(fits) * len(fits[0]) <= MAX_CACHED_PAIRS
+    return _small_alignment(fits, earliest=earliest) if is_small else Alignment(fits, earliest=earliest)
+
+
+_small_alignment = lru_cache(maxsize=1024)(Alignment)
 
 
 def _sizes(fits: Fits) -> list[list[int]]:
