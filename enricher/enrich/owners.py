@@ -1,4 +1,4 @@
-"""What is known of the addresses in a log: their attributions, rendered, for as long as they hold. Pure."""
+"""The attributions of the addresses in a log, rendered, each cached for as long as it holds. Pure."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -8,6 +8,7 @@ from typing import Any
 from enricher.accesslog.dialect import Facts
 from enricher.endpoints.attribution import (
     GRACE_PERIOD,
+    Attribution,
     Histories,
     Window,
     attribute,
@@ -36,9 +37,10 @@ from enricher.vocabulary import Grade
 
 MAX_ENTRIES = 50_000
 """Largest number of addresses whose attributions are cached. Each takes some 2 KiB."""
+MAX_UNCOUNTED = 10_000
+"""Largest number of attributions that are not cached, but wait to be counted. Each takes some 2 KiB."""
 MAX_PERIODS = 8
 """Largest number of periods of one address that are cached; the oldest is dropped first."""
-
 
 _Key = tuple[str, str, bool]
 """An address, the name of the group of upstreams, and whether the time of the attempt is known."""
@@ -120,6 +122,16 @@ class Owners:
 
     def of_attempt(self, addr: str, window: Window | None, *, answered: bool, upstream_name: str) -> CachedAttribution:
         """Return the attribution of an attempt, as `attribute` in enricher/endpoints/attribution.py does."""
+        cached = self._of_attempt(addr, window, answered=answered, upstream_name=upstream_name)
+        if cached is None:
+            attribution = attribute(self._histories, addr, window, answered=answered, upstream_name=upstream_name)
+            cached = self._uncached(addr, attribution)
+        return cached
+
+    def _of_attempt(
+        self, addr: str, window: Window | None, *, answered: bool, upstream_name: str
+    ) -> CachedAttribution | None:
+        """Return the attribution of all attempts within a time; None if they may have different ones."""
         begin, end = (window.start, max(window.start, window.end_latest)) if window else ALWAYS
         if begin <= self._unreliable_until and window:
             self._forget_all()
@@ -133,25 +145,31 @@ class Owners:
             if answered in cached.answered or not cached.attribution.depends_on_answer:
                 return cached
         histories, (ip, _) = self._histories, split_address(addr)
+        period = stable_period(histories, ip, begin, end) if ip and window else ALWAYS
+        if period is None:
+            return None
         attribution = attribute(histories, addr, window, answered=answered, upstream_name=upstream_name)
         for cached in in_period:
             if cached.attribution == attribution:
                 cached.answered.add(answered)
                 return cached
-        period = stable_period(histories, ip, begin, end) if ip and window else ALWAYS
         cached = CachedAttribution(attribution, addr, service_of_attribution(histories, addr, attribution), period)
         cached.answered.add(answered)
-        if period:
-            entries = self._cached.setdefault(key, [])
-            entries.append(cached)
-            self._uncounted += entries[:-MAX_PERIODS]
-            del entries[:-MAX_PERIODS]
-            if attribution.grade in {Grade.SERVICE, Grade.UNKNOWN}:
-                self._dependent.add(key)  # on the members of a service, or on whether the service is known
-            self._keys_of_ip.setdefault(ip, set()).add(key)
-        else:
-            self._uncounted.append(cached)
+        entries = self._cached.setdefault(key, [])
+        entries.append(cached)
+        self._uncounted += entries[:-MAX_PERIODS]
+        del entries[:-MAX_PERIODS]
+        if attribution.grade in {Grade.SERVICE, Grade.UNKNOWN}:
+            self._dependent.add(key)  # on the members of a service, or on whether the service is known
+        self._keys_of_ip.setdefault(ip, set()).add(key)
         return cached
+
+    def _uncached(self, addr: str, attribution: Attribution) -> CachedAttribution:
+        """Return an attribution that holds for one attempt only."""
+        service = service_of_attribution(self._histories, addr, attribution)
+        uncached = CachedAttribution(attribution, addr, service, None)
+        self._uncounted.append(uncached)
+        return uncached
 
     def of_columns(
         self, facts: Facts, keys: Sequence[ColumnKey], begin: int, end: int, *, timed: bool, answered: bool = True
@@ -166,7 +184,6 @@ class Owners:
         latest = self._by_columns[facts, timed]
         owners: list[InColumns | None] = list(map(latest.get, keys))
         all_hold = latest.begin < begin and end < latest.end
-
         if all_hold and answered and all(owners):
             return owners
 
@@ -195,13 +212,13 @@ class Owners:
         addr: str = facts.addr.derive(*key[:width]) if key else ""
         if not addr:
             return None
-        cached = self.of_attempt(
+        cached = self._of_attempt(
             addr,
             Window(begin, begin, end) if timed else None,
             answered=answered,
             upstream_name=facts.upstream_name.derive(*key[width:]),
         )
-        if cached.begin > cached.end:
+        if cached is None:
             return None
         owner = cached.in_columns()
         if not answered and cached.attribution.depends_on_answer:
@@ -215,6 +232,11 @@ class Owners:
     def _all(self) -> Iterator[CachedAttribution]:
         return (cached for entries in self._cached.values() for cached in entries)
 
+    @property
+    def must_count(self) -> bool:
+        """Return whether the attributions that are not cached have to be counted, since they are many."""
+        return len(self._uncounted) > MAX_UNCOUNTED
+
     def take_uncounted(self) -> list[CachedAttribution]:
         """Return the attributions with attempts that are to be counted; the caller counts and clears them."""
         uncounted = [cached for cached in (*self._all(), *self._uncounted) if cached.times or cached.requests]
@@ -226,10 +248,7 @@ class Owners:
         attribution = prefer_reported_pod(self._histories, owner.attribution, pod)
         if attribution is owner.attribution:
             return owner
-        service = service_of_attribution(self._histories, owner.addr, attribution)
-        reported = CachedAttribution(attribution, owner.addr, service, None)
-        self._uncounted.append(reported)
-        return reported
+        return self._uncached(owner.addr, attribution)
 
     # --- requests without an attempt -----------------------------------------------------------------------------
 
