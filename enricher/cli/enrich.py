@@ -2,7 +2,6 @@
 
 import os
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, BinaryIO
@@ -58,17 +57,17 @@ def enrich(
     with _progress(files) as progress, report_news(check, lambda news: sys.stderr.write(f"enricher: {news}\n")):
         for file in files:
             for lines in read_file(open_stdin() if file == STDIN else file, progress=progress(file)):
-                before, output = Counter(metrics.lines), list[bytes]()
+                outputs = list[Output]()
                 for step in enricher.enrich(Source(file), lines, histories):
                     if not isinstance(step, Output):
                         continue
-                    output.append(step.data)
+                    outputs.append(step)
                     if totals is None:
                         out.write(step.data)
                         continue
                     for record in step.data.splitlines():
                         totals.add(orjson.loads(record))
-                check.add(metrics.lines - before, output=output)
+                check.add(outputs)
     enricher.update_counts()
     if warning := unattributed_warning(metrics.grades, settings.cluster):
         sys.stderr.write(f"enricher: {printable(warning)}\n")

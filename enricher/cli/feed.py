@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from threading import Thread
@@ -121,22 +120,16 @@ class _StreamEnricher:
         """Enrich lines; one that waits for the watch holds up the rest of its log for a moment."""
         if log.node not in self._enrichers:
             self._enrichers[log.node] = _build_enricher(self._settings.output, self._detector, self._metrics, log.node)
-        enricher, counts, output = self._enrichers[log.node], Counter[str](), list[bytes]()
-        steps = enricher.enrich(log.source, lines, self._endpoints.histories, time.time_ns)
-        while True:
-            before = Counter(self._metrics.lines)  # other logs are counted during a Hold
-            step = next(steps, None)
-            counts += self._metrics.lines - before
+        outputs = list[Output]()
+        for step in self._enrichers[log.node].enrich(log.source, lines, self._endpoints.histories, time.time_ns):
             match step:
-                case Output(data) if data:
-                    output.append(data)
+                case Output(data):
+                    outputs.append(step)
                     self._consume(data)
                 case Hold(until):
                     await self._endpoints.changed.wait((until - time.time_ns()) / SECOND)
-                case None:
-                    break
         check = self._checks.setdefault(log.source, FormatCheck(1, expects_access_lines=True))
-        check.add(counts, lines, output, time.monotonic())
+        check.add(outputs, lines, time.monotonic())
 
     def forget(self, log: PodLog) -> None:
         """Forget a log that has ended."""
@@ -161,12 +154,12 @@ class FileFeed:
         with report_news(self._check, lambda news: logger.warning("%s", news)):
             for file in self._files:
                 for lines in read_file(_unbuffered_stdin() if file == STDIN else file):
-                    before, written = Counter(metrics.lines), list[bytes]()
+                    outputs = list[Output]()
                     for step in enricher.enrich(Source(file), lines, self._histories):
-                        if isinstance(step, Output) and step.data:
-                            written.append(step.data)
+                        if isinstance(step, Output):
+                            outputs.append(step)
                             yield step.data
-                    self._check.add(metrics.lines - before, lines, written, time.monotonic())
+                    self._check.add(outputs, lines, time.monotonic())
         enricher.update_counts()
         if warning := unattributed_warning(metrics.grades, self._settings.cluster):
             logger.warning("%s", printable(warning))

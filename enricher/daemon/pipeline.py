@@ -89,18 +89,17 @@ class LogPipeline:
         """Enrich a chunk, write it and commit it; a line that waits for the watch holds up the rest of its source."""
         self._metrics.bytes_read += chunk.size
         steps = self._enricher.enrich(follower.source, chunk.lines, self._endpoints.histories, self._hold_clock)
-        has_begun, counts, output = False, Counter[str](), list[bytes]()
+        has_begun, outputs = False, list[Output]()
         while True:
             async with self._turn:
                 if self._stopping.is_set() and not has_begun:
                     return  # it will be read again after the restart, and chunks that have begun are written sooner
-                has_begun, before = True, Counter(self._metrics.lines)
+                has_begun = True
                 match next(steps, None):
-                    case Output(data, lines):
-                        counts += self._metrics.lines - before
-                        output.append(data)
-                        await self._write(data)
-                        follower.commit(chunk, lines)
+                    case Output() as output:
+                        outputs.append(output)
+                        await self._write(output.data)
+                        follower.commit(chunk, output.lines)
             match next(steps, None):
                 case Hold(until):
                     await self._endpoints.changed.wait((until - time.time_ns()) / SECOND)
@@ -108,16 +107,14 @@ class LogPipeline:
                     break
         if chunk.lines:
             self._last_stamps[follower.source] = chunk.lines[-1].stamp
-            self._check_format(follower.source, counts, chunk.lines, output)
+            self._check_format(follower.source, outputs, chunk.lines)
 
-    def _check_format(
-        self, source: Source, counts: Mapping[str, int], lines: Sequence[Line], output: Sequence[bytes]
-    ) -> None:
-        """Log what is wrong with the latest lines of a source; `counts` are their numbers by kind."""
+    def _check_format(self, source: Source, outputs: Sequence[Output], lines: Sequence[Line]) -> None:
+        """Log what is wrong with the latest lines of a source."""
         if not (check := self._format_checks.get(source)):
             # A plain file may be an error log.
             check = self._format_checks[source] = FormatCheck(expects_access_lines=bool(source.container))
-        check.add(counts, lines, output, time.monotonic())
+        check.add(outputs, lines, time.monotonic())
         if news := check.news():
             logger.warning("%s: %s", source.path, news)
 

@@ -8,14 +8,15 @@ A batch of lines goes through four steps:
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from enricher.accesslog.detection import FormatDetector
 from enricher.accesslog.profiles import Format
 from enricher.endpoints.attribution import Histories
-from enricher.enrich.attributed import AttributedColumns, Doubts
+from enricher.enrich.attributed import AttributedColumns, SingleLineRules
 from enricher.enrich.batch import Batch, Layouts
+from enricher.enrich.column_output import ColumnOutput
 from enricher.enrich.error_correlation import ErrorCorrelator
 from enricher.enrich.holding import HOLD_TIMEOUT, HoldPolicy
 from enricher.enrich.output import LineTemplate, OutputTemplates
@@ -34,6 +35,8 @@ class Output(NamedTuple):
 
     data: bytes
     lines: int
+    kinds: Mapping[LineKind, int]
+    """How many of the JSON lines are of which kind."""
 
 
 class Hold(NamedTuple):
@@ -87,8 +90,11 @@ class Enricher:
         while True:
             self._tools.owners.use(histories)
             single_lines.now = clock()
+            single_lines.kinds = Counter()
             data, until = self._advance(batch, correlator, single_lines)
-            yield Output(data, batch.enriched)
+            for kind, number in single_lines.kinds.items():
+                self._tools.counts.count_line(kind, number)
+            yield Output(data, batch.enriched, single_lines.kinds)
             if not until:
                 return
             yield Hold(until)
@@ -117,12 +123,12 @@ class Enricher:
         out |= {number: single_lines.enrich_message(parsed) for number, parsed in messages.items()}
         lines = [b""] * (end - begin)
         for group in groups:
-            lines = self._enrich_ordinary(batch, group, lines)
+            lines = self._enrich_ordinary(batch, group, lines, single_lines.kinds)
         for number, data in out.items():
             lines[number - begin] = data
         batch.enriched = end
         self._uncounted += end - begin
-        if self._uncounted > MAX_UNCOUNTED:
+        if self._uncounted > MAX_UNCOUNTED or self._tools.owners.must_count:
             self.update_counts()
         return b"".join(lines), until
 
@@ -133,18 +139,21 @@ class Enricher:
         for log_format, all_columns in batch.columns:
             if columns := all_columns.after(batch.enriched) if batch.enriched else all_columns:
                 group = AttributedColumns(columns, self._tools.owners, log_format)
-                doubts = Doubts(correlator.cut_off_upstreams(), correlator.upstreams(), may_hold)
-                group.attribute(doubts, pod_variable=self._tools.pod_variable)
+                rules = SingleLineRules(correlator.cut_off_upstreams(), correlator.upstreams(), may_hold)
+                group.attribute(rules, pod_variable=self._tools.pod_variable)
                 groups.append(group)
         return groups
 
-    def _enrich_ordinary(self, batch: Batch, group: AttributedColumns, lines: list[bytes]) -> list[bytes]:
+    def _enrich_ordinary(
+        self, batch: Batch, group: AttributedColumns, lines: list[bytes], kinds: Counter[LineKind]
+    ) -> list[bytes]:
         """Count the ordinary lines of a group, and put their JSON where they belong among the lines of a batch."""
-        rows = group.rows_before(batch.enriched + len(lines))
-        self._tools.counts.count_line(LineKind.ACCESS, group.count_ordinary(rows, self._tools.counts))
+        rows, output = group.rows_before(batch.enriched + len(lines)), ColumnOutput(group)
+        if ordinary := output.count(rows, self._tools.counts):
+            kinds[LineKind.ACCESS] += ordinary
         if self._tools.count_only:
             return lines
-        rendered = group.render(self._template(batch, group), rows)
+        rendered = output.render(self._template(batch, group), rows)
         if rows == len(lines):
             return rendered
         for number, data in zip(group.columns.numbers, rendered, strict=False):

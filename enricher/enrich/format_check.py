@@ -1,9 +1,10 @@
 """A judgement whether a log's lines fit its format, and whether it has access lines at all. Pure."""
 
 import re
-from collections import deque
-from collections.abc import Iterable, Mapping
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
 
+from enricher.enrich.engine import Output
 from enricher.line import Line
 from enricher.vocabulary import LineKind
 
@@ -62,19 +63,18 @@ class FormatCheck:
         self.problem: str | None = None
         """What is wrong with the log, in one line for people; None if nothing is."""
 
-    def add(
-        self, counts: Mapping[str, int], lines: Iterable[Line] = (), output: Iterable[bytes] = (), now: float = 0.0
-    ) -> None:
-        """Take a batch into account, by the number of its lines of each kind; `now` is in seconds.
+    def add(self, outputs: Sequence[Output], lines: Iterable[Line] = (), now: float = 0.0) -> None:
+        """Take a batch of lines into account, by what was made of it; `now` is in seconds.
 
-        `lines` are the lines themselves, which are only looked at if none of them is an access line or a misfit, and
-        `output` the JSON lines, which are only looked at if some are misfits and some are not.
+        The lines themselves are only looked at if none of them is an access line or a misfit, and the JSON lines if
+        some are misfits and some are not.
         """
-        fitting, misfits = counts.get(LineKind.ACCESS, 0), counts.get(LineKind.PARSE_ERROR, 0)
+        kinds = sum((Counter(output.kinds) for output in outputs), Counter[LineKind]())
+        fitting, misfits = kinds[LineKind.ACCESS], kinds[LineKind.PARSE_ERROR]
         if fitting or misfits:
             self._error_lines = 0
-            self._add_lines(fitting, misfits, output if fitting and misfits else ())
-        elif self._expects_access_lines and counts.get(LineKind.ERROR):
+            self._add_lines(fitting, misfits, [output.data for output in outputs] if fitting and misfits else ())
+        elif self._expects_access_lines and kinds[LineKind.ERROR]:
             if not self._error_lines:
                 self._errors_since = now
             self._error_lines += sum(map(is_about_a_request, lines))

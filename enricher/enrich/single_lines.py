@@ -1,5 +1,6 @@
 """Lines that are enriched one by one: those without columns, and those in columns that are not ordinary. Pure."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, cast
 
@@ -74,6 +75,8 @@ class SingleLines:
 
     def __init__(self, tools: Tools, batch: Batch, correlator: ErrorCorrelator) -> None:
         self._tools, self._batch, self._correlator = tools, batch, correlator
+        self.kinds = Counter[LineKind]()
+        """The kinds of the lines that were enriched."""
         self.now: int | None = None
         """The present time (ns); if it is None, no line waits."""
         self._claimed: dict[int, tuple[ErrorLine, CachedAttribution]] = {}
@@ -131,7 +134,7 @@ class SingleLines:
         """Return the JSON of a line that is not a request, after the access lines that may be about the same."""
         line, error, tools = parsed.line, parsed.error, self._tools
         _, owner = self._claimed.get(id(error)) or (error, self._owner_of_error(parsed))
-        tools.counts.count_line(parsed.kind)
+        self.kinds[parsed.kind] += 1
         out: dict[str, Any] = {"time": line_time(line, None), "kind": parsed.kind, **message_fields(line.text)}
         if error:
             out |= {"level": error.level, "connection": error.connection, **error.fields}
@@ -168,7 +171,7 @@ class SingleLines:
         owners = self._attribute_attempts(record, windows)
         if self._must_hold(owners, at):
             return None
-        tools.counts.count_line(LineKind.ACCESS)
+        self.kinds[LineKind.ACCESS] += 1
         attempts = self._count_and_render_attempts(record, owners, windows)
         request, window = RequestLabels(record.status, record.route), request_window(record, at)
         client = tools.owners.of_client(record.client, window)

@@ -12,7 +12,7 @@ from enricher.endpoints.attribution import Histories
 from enricher.endpoints.files import load_into
 from enricher.endpoints.history import History
 from enricher.endpoints.slices import service_as_slice
-from enricher.enrich import attributed
+from enricher.enrich import column_output
 from enricher.enrich.engine import Enricher
 from enricher.line import Line, Source
 from enricher.metrics.counters import Metrics
@@ -271,4 +271,4 @@ def test_lines_that_are_not_ordinary_leave_nothing_behind() -> None:
     """What stands for their owner is shared by all batches."""
     both = Both()
     both.rows(*[ingress("10.0.0.1:80, 10.0.0.2:80")] * 3, ingress("-"), ingress("backend:80"))
-    assert (attributed._NOBODY.times, attributed._NOBODY.requests, attributed._NOBODY.errors) == ([], [], {})
+    assert (column_output._NOBODY.times, column_output._NOBODY.requests, column_output._NOBODY.errors) == ([], [], {})

@@ -2,6 +2,7 @@
 
 import pytest
 
+from enricher.enrich.engine import Output
 from enricher.enrich.format_check import ERROR_LINES, ERROR_MINUTES, FITS_TEXT, LATEST_LINES, FormatCheck
 from enricher.line import Line
 
@@ -17,8 +18,13 @@ def check():
 
 def add(check, *, fit=0, misfit=0, error=0, other=0):
     """Add a batch and return the news of it."""
-    check.add({"access": fit, "parse_error": misfit, "error": error, "other": other})
+    add_kinds(check, {"access": fit, "parse_error": misfit, "error": error, "other": other})
     return check.news()
+
+
+def add_kinds(check, kinds, lines=(), *, output=b"", now=0.0):
+    """Add a batch with so many lines of each kind."""
+    check.add([Output(output, sum(kinds.values()), kinds)], lines, now)
 
 
 def test_lines_of_which_none_ever_fitted(check):
@@ -44,9 +50,9 @@ def test_a_format_that_changes_after_many_lines_that_fitted(check, batch):
 
 def test_the_order_within_a_batch(check):
     fitting, misfit = b'{"kind":"access","request":"\\"kind\\":\\"parse_error\\""}\n', b'{"kind":"parse_error"}\n'
-    check.add({"access": 100, "parse_error": 10}, output=[misfit * 10, fitting * 100])
+    add_kinds(check, {"access": 100, "parse_error": 10}, output=misfit * 10 + fitting * 100)
     assert check.news() is None
-    check.add({"access": 100, "parse_error": 10}, output=[fitting * 100, misfit * 10])
+    add_kinds(check, {"access": 100, "parse_error": 10}, output=fitting * 100 + misfit * 10)
     assert check.news() == f"10 of the latest 10 lines do not fit the log format, as earlier lines did: {ADVICE}"
 
 
@@ -69,12 +75,12 @@ def test_a_daemon_waits_for_more_lines():
 
 
 def test_the_first_line_may_be_an_unusual_one(check):
-    check.add({"parse_error": 1})
+    add_kinds(check, {"parse_error": 1})
     assert check.news(at_once=False) is None
-    check.add({"access": 20})
+    add_kinds(check, {"access": 20})
     assert check.news(at_once=False) is None
     check = FormatCheck(1)
-    check.add({"parse_error": 1})
+    add_kinds(check, {"parse_error": 1})
     assert check.news(at_once=False) is None
     assert check.news(at_once=False)
 
@@ -88,36 +94,36 @@ def demanding():
 
 
 def test_only_error_lines_of_requests(demanding):
-    demanding.add({"error": ERROR_LINES - 1}, [REQUEST] * (ERROR_LINES - 1))
+    add_kinds(demanding, {"error": ERROR_LINES - 1}, [REQUEST] * (ERROR_LINES - 1))
     assert demanding.news() is None
-    demanding.add({"error": 1}, [REQUEST])
+    add_kinds(demanding, {"error": 1}, [REQUEST])
     assert demanding.news() == (
         f"no access line among {ERROR_LINES} error lines about requests: the proxy does not write its access log here"
     )
-    demanding.add({"access": 1})
+    add_kinds(demanding, {"access": 1})
     assert (demanding.news(), demanding.problem) == (FITS_TEXT, None)
 
 
 def test_a_few_of_them_in_some_minutes(demanding):
     for minute in range(ERROR_MINUTES):
-        demanding.add({"error": 2}, [REQUEST] * 2, now=60.0 * minute)
+        add_kinds(demanding, {"error": 2}, [REQUEST] * 2, now=60.0 * minute)
         assert demanding.news() is None
-    demanding.add({"error": 1}, [REQUEST], now=60.0 * ERROR_MINUTES)
+    add_kinds(demanding, {"error": 1}, [REQUEST], now=60.0 * ERROR_MINUTES)
     assert demanding.news()
 
 
 def test_access_lines_stop_coming(demanding):
-    demanding.add({"access": 10_000})
-    demanding.add({"error": ERROR_LINES}, [REQUEST] * ERROR_LINES)
+    add_kinds(demanding, {"access": 10_000})
+    add_kinds(demanding, {"error": ERROR_LINES}, [REQUEST] * ERROR_LINES)
     assert "no access line" in demanding.news()
 
 
 def test_what_nginx_says_of_itself_does_not_count(demanding):
-    demanding.add({"error": 10 * ERROR_LINES}, [NOTICE] * 10 * ERROR_LINES)
-    demanding.add({"error": 10 * ERROR_LINES}, [NOTICE] * 10 * ERROR_LINES, now=3600.0)
+    add_kinds(demanding, {"error": 10 * ERROR_LINES}, [NOTICE] * 10 * ERROR_LINES)
+    add_kinds(demanding, {"error": 10 * ERROR_LINES}, [NOTICE] * 10 * ERROR_LINES, now=3600.0)
     assert demanding.news() is None
 
 
 def test_a_file_of_error_lines_is_as_it_should_be(check):
-    check.add({"error": 10 * ERROR_LINES}, [REQUEST] * 10 * ERROR_LINES)
+    add_kinds(check, {"error": 10 * ERROR_LINES}, [REQUEST] * 10 * ERROR_LINES)
     assert check.news() is None

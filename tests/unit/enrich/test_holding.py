@@ -50,7 +50,7 @@ def test_it_waits_no_longer_than_hold(make):
     times = iter([AT + HOLD_TIMEOUT - 1, AT + HOLD_TIMEOUT])
     lines = [Line(access(addr), format_rfc3339(AT).encode(), "stdout") for addr in (b"10.0.0.9:80", b"10.0.0.2:80")]
     steps = list(enricher.enrich(SOURCE, lines, histories, lambda: next(times)))
-    assert steps[:2] == [Output(b"", 0), Hold(AT + HOLD_TIMEOUT)]
+    assert steps[:2] == [Output(b"", 0, {}), Hold(AT + HOLD_TIMEOUT)]
     assert pods(steps[2].data) == [None, "web-2"]
     assert steps[2].lines == 2
     assert orjson.loads(steps[2].data.splitlines()[0])["attribution"] == "unknown"

@@ -2,6 +2,7 @@
 
 import copy
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -11,6 +12,7 @@ from enricher.line import Block, Line, Source
 from enricher.metrics.counters import Metrics
 from enricher.tailer.framing import Framer
 from enricher.timestamps import MILLISECOND, SECOND, format_rfc3339
+from enricher.vocabulary import LineKind
 from tests.unit.enrich.generators.clusters import ADDRESSES, CLIENTS, MOVING, State, make_cluster
 from tests.unit.enrich.generators.formats import FAMILIES
 from tests.unit.enrich.generators.framings import MAX_LINE, Written, frame, pieces
@@ -67,6 +69,7 @@ class Step:
 
     chunk: int
     data: bytes
+    kinds: Counter[LineKind]
     lines: int
     until: int
     """Until when the next line waits; 0 at the end of a chunk."""
@@ -163,18 +166,18 @@ class Run:
     def _enrich(
         self, engine: Engine, source: Source, lines: Sequence[Line], state: State, clock: list[int], chunk: int
     ) -> list[Step]:
-        steps, data, enriched, held = list[Step](), b"", 0, 0
+        steps, data, kinds, enriched, held = list[Step](), b"", Counter[LineKind](), 0, 0
         now: Callable[[], int | None] = (lambda: clock[0]) if self.is_live else (lambda: None)
         for step in engine.enrich(source, lines, state.histories, now):
             match step:
                 case Output():
-                    data, enriched = data + step.data, step.lines
+                    data, enriched, kinds = data + step.data, step.lines, kinds + Counter(step.kinds)
                 case Hold(until):
                     held += 1
                     changes = self._wait(clock, until, state, random.Random(f"{self.scenario.seed}/{chunk}/{held}"))
-                    steps.append(Step(chunk, data, enriched, until, changes))
-                    data = b""
-        return [*steps, Step(chunk, data, enriched, 0)]
+                    steps.append(Step(chunk, data, kinds, enriched, until, changes))
+                    data, kinds = b"", Counter()
+        return [*steps, Step(chunk, data, kinds, enriched, 0)]
 
     def _wait(self, clock: list[int], until: int, state: State, rng: random.Random) -> int:
         """Let time pass: until the line need not wait any longer, or less; return how many events came."""

@@ -1,0 +1,138 @@
+"""The output and the counts of lines in columns that need no closer look. Pure."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from itertools import islice, repeat
+from operator import attrgetter, itemgetter
+from typing import Any, cast
+
+from enricher.accesslog.record import Attempt
+from enricher.endpoints.attribution import Attribution
+from enricher.endpoints.slices import Service
+from enricher.enrich.attempt_lists import ListedAttempt
+from enricher.enrich.attributed import AttributedColumns
+from enricher.enrich.cached_attribution import CachedAttribution, InColumns
+from enricher.enrich.layout_facts import Failure
+from enricher.enrich.output import LineTemplate, no_attempt_fragment
+from enricher.enrich.requests import RequestLabels, client_outcome
+from enricher.vocabulary import Grade
+
+_NOBODY = CachedAttribution(Attribution(Grade.UNKNOWN), "", None, None)
+"""Stands for the owner in lines that are not ordinary."""
+_status_json: "attrgetter[bytes]" = attrgetter("status_json")
+
+
+class ColumnOutput:
+    """The output and the counts of attributed lines: ordinary ones as whole columns, those with lists row by row."""
+
+    def __init__(self, lines: AttributedColumns) -> None:
+        self._lines = lines
+
+    @cached_property
+    def _unordinary(self) -> set[int]:
+        """Return the rows that are not ordinary, once all owners have been found."""
+        return self._lines.particular | self._lines.listed.keys()
+
+    @cached_property
+    def _ordinary_owners(self) -> list[InColumns]:
+        """Return the owners of ordinary lines by row."""
+        owners = cast(list[InColumns], list(self._lines.row_owners))
+        nobody = _NOBODY.in_columns()._replace(times=[], requests=[])
+        for row in self._unordinary:
+            owners[row] = nobody
+        return owners
+
+    def count(self, rows: int, counts: Any) -> int:
+        """Count the first lines; return how many of them were ordinary, or had lists of attempts."""
+        lines = self._lines
+        for (_, owner_times, _, owner_requests, _), time, request in zip(
+            self._ordinary_owners[:rows], lines.times, lines.requests, strict=False
+        ):
+            owner_times.append(time)
+            owner_requests.append(request)
+        for row, (error, _) in self._failures.items():
+            if row < rows and error:
+                errors = self._ordinary_owners[row].cached.errors
+                errors[error] = errors.get(error, 0) + 1
+        for row, attempts in lines.listed.items():
+            if row < rows:
+                self._count_listed(row, attempts, counts)
+        self._count_edges(rows, counts)
+        return rows - sum(row < rows for row in lines.particular)
+
+    @cached_property
+    def _failures(self) -> dict[int, Failure]:
+        """Return what is to be counted and written out of the attempts of ordinary lines because they failed."""
+        failures = {}
+        for row in self._lines.failed - self._unordinary:
+            result = self._lines.results[row]
+            outcome = client_outcome(self._lines.requests[row].status, cast(Attempt, result.attempt))
+            failures[row] = result.failure(retried=False, has_body=True, outcome=outcome)
+        return failures
+
+    def _count_listed(self, row: int, attempts: Sequence[ListedAttempt], counts: Any) -> None:
+        for attempt in attempts:
+            attempt.add_to(counts)
+        request = self._lines.requests[row]
+        if attempts:
+            last = attempts[-1]
+            if not self._lines.facts.has_status and last.result.attempt:
+                request = RequestLabels(last.result.attempt.status, request.route)
+            last.owner.requests.append(request)
+        else:
+            service, reason, _ = self._lines.without_attempt[row]
+            counts.count_requests(service, request.code, reason=reason, route=request.route)
+
+    def _count_edges(self, rows: int, counts: Any) -> None:
+        """Count the requests of pods among the first lines."""
+        lines, edges = self._lines, Counter[tuple[Service | None, Service | None, bool]]()
+        for row, client in lines.clients.items():
+            if row >= rows or row in lines.particular:
+                continue
+            if row not in lines.listed:
+                owner = cast(InColumns, lines.row_owners[row]).cached
+                edges[client.service, owner.service, row in lines.failed] += 1
+            elif lines.listed[row]:
+                attempt = lines.listed[row][-1]
+                edges[client.service, attempt.owner.service, attempt.error is not None] += 1
+        for (client_service, service, failed), number in edges.items():
+            counts.count_edge(client_service, service, failed=failed, requests=number)
+
+    def render(self, template: LineTemplate, rows: int) -> list[bytes]:
+        """Return the JSON of the first lines; of those set apart anything."""
+        columns, facts = self._lines.columns, self._lines.facts
+        owners: Any = self._ordinary_owners
+        endings: Any = map(itemgetter(0), owners)
+        if self._failures:
+            endings = list(endings)
+            for row, (_, particulars) in self._failures.items():
+                endings[row] = owners[row].cached.ending_with(particulars)
+        clients: Any = repeat(b"")
+        if self._lines.clients:
+            clients = [b""] * self._lines.size
+            for row, client in self._lines.clients.items():
+                clients[row] = client.json
+        pieces: tuple[Iterable[bytes], ...] = (
+            *(repeat(piece) if piece else column for piece, column in self._lines.opening_pieces(template)),
+            repeat(b'{"addr":"'),
+            map(itemgetter(2), owners) if facts.verbatim_addr is None else columns.values[facts.verbatim_addr],
+            map(_status_json, self._lines.results),
+            self._lines.times_json,
+            repeat(b"null") if facts.response_length is None else columns.values[facts.response_length],
+            endings,
+            clients,
+            repeat(template.closing),
+        )
+        lines = list(map(b"".join, islice(zip(*pieces, strict=False), rows)))
+        for row, attempts in self._lines.listed.items():
+            if row < rows:
+                lines[row] = self._render_listed(template, row, attempts)
+        return lines
+
+    def _render_listed(self, template: LineTemplate, row: int, attempts: Sequence[ListedAttempt]) -> bytes:
+        lines = self._lines
+        in_line = attempts[-1].owner.in_line if attempts else no_attempt_fragment(lines.without_attempt[row])
+        client = lines.clients[row].json if row in lines.clients else b""
+        rendered = b",".join([attempt.render() for attempt in attempts])
+        return b"%b%b],%b%b%b" % (lines.render_opening(template, row), rendered, in_line, client, template.closing)
