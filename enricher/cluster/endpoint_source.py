@@ -15,7 +15,9 @@ from enricher.cluster.endpoint_files import ChangeSignal, ReloadedFiles
 from enricher.config.settings import ClusterSettings, LogSettings
 from enricher.endpoints.attribution import Histories
 from enricher.endpoints.files import dump_histories, load_fixed
-from enricher.endpoints.history import MAX_CLAIMS, History, SavedHistory
+from enricher.endpoints.history import History
+from enricher.endpoints.refusals import TEXTS
+from enricher.endpoints.saved_history import SavedHistory
 from enricher.endpoints.slices import Slice, SliceState, read_slice, service_as_slice
 from enricher.errors import ConfigurationError
 from enricher.kube.client import ApiClient
@@ -213,7 +215,7 @@ class EndpointWatch:
 
 
 class RefusalLog:
-    """Logs which namespaces have slices with endpoints that a history refuses, each at most once an hour."""
+    """Logs which namespaces have slices with endpoints that a history refuses, and why, each at most once an hour."""
 
     def __init__(self, history: History) -> None:
         self._history = history
@@ -222,15 +224,13 @@ class RefusalLog:
     def update(self, now: float) -> None:
         """Log what the history refused since the last call; `now` is in seconds."""
         self._logged_at = {name: at for name, at in self._logged_at.items() if now - at < REFUSAL_INTERVAL}
-        namespaces, self._history.refusing_namespaces = self._history.refusing_namespaces, {}
-        for namespace in namespaces:
+        for namespace, reasons in self._history.refusals.take_news().items():
             if namespace not in self._logged_at and len(self._logged_at) < MAX_REFUSALS:
                 self._logged_at[namespace] = now
                 logger.warning(
-                    "EndpointSlices in namespace %s name pods of other namespaces, or more than %d pods at one "
-                    "address: these endpoints are not used",
+                    "EndpointSlices in namespace %s have %s: these endpoints are not used",
                     printable(namespace),
-                    MAX_CLAIMS,
+                    ", ".join(TEXTS[reason] for reason in reasons),
                 )
 
 

@@ -104,7 +104,8 @@ class Gauges:
     watch: WatchSummary | None = None
     problems: dict[str, int] = field(default_factory=dict)
     """Recovered errors that Metrics does not count, by kind."""
-    refused_endpoints: int = 0
+    refused_endpoints: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """Endpoints of slices that are not used, by namespace and reason."""
 
 
 class Metrics:

@@ -149,11 +149,11 @@ class Collector:
         yield InfoMetricFamily("enricher_build", "Build information.", value={"version": __version__})
         yield GaugeMetricFamily("enricher_sources", "Containers whose logs are followed.", value=gauges.sources)
         yield GaugeMetricFamily("enricher_endpoints", "Addresses that pods hold now.", value=gauges.endpoints)
-        yield CounterMetricFamily(
-            "enricher_refused_endpoints",
-            "Endpoints of slices that name a pod of another namespace, or too many pods at one address.",
-            value=gauges.refused_endpoints,
-        )
+        text = "Endpoints of slices that are not used, or not with their pods, by the slices' namespace and the reason."
+        refused = CounterMetricFamily("enricher_refused_endpoints", text, labels=("namespace", "reason"))
+        for key, number in gauges.refused_endpoints.items():
+            refused.add_metric(key, number)
+        yield refused
         yield GaugeMetricFamily(
             "enricher_lag_bytes", "Bytes of the logs that are not read yet.", value=gauges.lag_bytes
         )

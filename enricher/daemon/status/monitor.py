@@ -41,7 +41,7 @@ class GaugeSnapshot:
         self.gauges = Gauges(
             sources=self._pipeline.source_count,
             endpoints=self._endpoints.histories.pods.open_tenures,
-            refused_endpoints=self._endpoints.histories.pods.refused_endpoints,
+            refused_endpoints=self._endpoints.histories.pods.refusals.snapshot(),
             lag_bytes=lag_bytes,
             lag_seconds=lag_seconds,
             watch=self._endpoints.watch_summary(),

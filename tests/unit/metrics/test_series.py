@@ -241,12 +241,14 @@ def test_lines_and_failures_are_counted_one_by_one():
 
 
 def test_gauges():
-    gauges = Gauges(2, 3, 4, 5.5, watch=WatchSummary(True, Counter(gone=2), 7.5), refused_endpoints=6)
+    gauges = Gauges(
+        2, 3, 4, 5.5, watch=WatchSummary(True, Counter(gone=2), 7.5), refused_endpoints={("tenant", "malformed"): 6}
+    )
     actual = rendered(Metrics(), gauges)
+    assert actual["enricher_refused_endpoints_total", labels(namespace="tenant", reason="malformed")] == 6
     own = {name: value for (name, _), value in actual.items()}
     assert own["enricher_sources"] == 2
     assert own["enricher_endpoints"] == 3
-    assert own["enricher_refused_endpoints_total"] == 6
     assert own["enricher_lag_bytes"] == 4
     assert own["enricher_lag_seconds"] == 5.5
     assert own["enricher_watch_synced"] == 1
