@@ -4,15 +4,15 @@ kubelet: `<restarts>.log`, rotated `<restarts>.log.YYYYMMDD-HHMMSS[.gz]`. logrot
 `access.log.1`, `access.log.2.gz` (a higher number is older) or `access.log-20261122[.gz]`.
 """
 
-import contextlib
 import os
 import re
 from typing import NamedTuple
 
 _NUMBERED, _DATED, _LIVE = range(3)
-_CONTAINER_LOG = re.compile(r"(\d+)\.log(?:\.(\d{8}-\d{6})(?:\.gz)?)?")
-_ROTATION_SUFFIX = re.compile(r"(?:[.-](\d{8}[\d-]*)|\.(\d{1,7}))(?:\.gz)?")
-_ROTATED = re.compile(r".*(?:[.-]\d{8}[\d-]*|\.\d{1,7}|\.tmp|\.gz|\.bz2|\.xz|\.zst)")
+# A container does not restart a billion times: any larger number is not one of kubelet's names.
+_CONTAINER_LOG = re.compile(r"([0-9]{1,9})\.log(?:\.([0-9]{8}-[0-9]{6})(?:\.gz)?)?")
+_ROTATION_SUFFIX = re.compile(r"(?:[.-]([0-9]{8}[0-9-]{0,32})|\.([0-9]{1,7}))(?:\.gz)?")
+_ROTATED = re.compile(r".*(?:[.-][0-9]{8}[0-9-]*|\.[0-9]{1,7}|\.tmp|\.gz|\.bz2|\.xz|\.zst)")
 
 SortKey = tuple[int, int, str, int]
 """(restart count, kind of name, date, -number): sorts the files of a log from the oldest to the live one."""
@@ -32,6 +32,20 @@ class LogName(NamedTuple):
     @property
     def is_gzipped(self) -> bool:
         return self.path.endswith(".gz")
+
+    def size(self) -> int:
+        """Return the file's size on disk in bytes; 0 if the name leads nowhere."""
+        try:
+            return os.stat(self.path).st_size
+        except OSError:
+            return 0
+
+    def mtime(self) -> int:
+        """Return when the file was modified, in ns; 0 if the name leads nowhere."""
+        try:
+            return os.stat(self.path).st_mtime_ns
+        except OSError:
+            return 0
 
     @property
     def is_numbered(self) -> bool:
@@ -63,11 +77,7 @@ def list_files(path: str) -> list[LogName]:
 
 def total_size(files: list[LogName]) -> int:
     """Return the files' total size on disk in bytes."""
-    total = 0
-    for file in files:
-        with contextlib.suppress(OSError):
-            total += os.stat(file.path).st_size
-    return total
+    return sum(file.size() for file in files)
 
 
 def _list_container_files(directory: str) -> list[LogName]:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from enricher.line import Line, Source
 from enricher.tailer.file_names import LogName, total_size
 from enricher.tailer.framing import MAX_LINE, Framer, Framing
-from enricher.tailer.plain_or_gzip import CorruptGzipError, LogFile, RefusedError
+from enricher.tailer.plain_or_gzip import CorruptGzipError, LogFile, is_lasting
 from enricher.tailer.position import FileIdentity, Position
 from enricher.tailer.rotation import RotatedLog
 
@@ -289,18 +289,21 @@ class LogFollower:
         return lines
 
     def _open_first_of(self, candidates: list[LogName], files: list[LogName]) -> Sequence[Line] | None:
-        """Open the first of the candidates that can be opened and is not empty."""
+        """Open the first of the candidates that can be opened and is not empty; count those passed over as missed."""
+        passed_over = 0
         for name in candidates:
             try:
                 file = self._log.open(name)
-            except RefusedError as error:
-                self._report(error)
-            except FileNotFoundError as error:
-                if not os.path.islink(name.path):
+            except OSError as error:
+                if isinstance(error, FileNotFoundError) and not os.path.islink(name.path):
                     return []  # it was renamed just now
+                if not is_lasting(error):
+                    raise
                 self._report(error)
+                passed_over += not self._identity.is_at(name)  # that one is counted as the position's file
             else:
                 if file.head or self._from_end:
+                    self.missed_files += passed_over
                     return self._start_file(file, files, files.index(name))
                 # An empty file could not be recognised later, and has nothing to read.
                 if file.is_corrupt:

@@ -1,5 +1,6 @@
 """One open log file, plain or gzipped: whether it may be read, which file it is, and its bytes from an offset."""
 
+import errno
 import gzip
 import os
 import stat
@@ -16,6 +17,15 @@ class RefusedError(OSError):
 
 class CorruptGzipError(OSError):
     """A gzipped file whose rest cannot be decompressed."""
+
+
+_LASTING = frozenset({errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENXIO, errno.ENODEV, errno.ENAMETOOLONG})
+"""Errors of files that cannot be opened, however often one tries; all others may pass."""
+
+
+def is_lasting(error: OSError) -> bool:
+    """Return whether a file that could not be opened will not be readable later under its name either."""
+    return isinstance(error, RefusedError | FileNotFoundError | NotADirectoryError) or error.errno in _LASTING
 
 
 class LogFile:

@@ -1,6 +1,7 @@
 """A position in a log that can be found again after rotation, compression and restarts."""
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -40,6 +41,14 @@ class FileIdentity:
         self.mtime = file.stat().st_mtime_ns
         if self.length != len(file.head) or not self.digest:
             self.length, self.digest = len(file.head), _digest(file.head)
+
+    def is_at(self, name: LogName) -> bool:
+        """Return whether the file has this name now, by its inode."""
+        try:
+            status = os.stat(name.path)
+        except OSError:
+            return False
+        return (status.st_dev, status.st_ino) == (self.device, self.inode)
 
     def could_be(self, name: LogName) -> bool:
         """Return whether the file may have this name by now.

@@ -1,10 +1,9 @@
 """Navigation in a rotated log: the file of a position, whatever its name is by now, and the files after it."""
 
-import os
 from collections.abc import Sequence
 
 from enricher.tailer.file_names import LogName, list_files
-from enricher.tailer.plain_or_gzip import LogFile, RefusedError
+from enricher.tailer.plain_or_gzip import LogFile, is_lasting
 from enricher.tailer.position import FileIdentity, Position
 
 
@@ -26,16 +25,14 @@ class RotatedLog:
     def find(self, files: Sequence[LogName], position: Position) -> int | None:
         """Return the index of the position's file, or None if the file is gone.
 
-        Raise OSError if the file was not found and a candidate cannot be opened.
+        Raise OSError if the file was not found and a candidate cannot be opened at present.
         """
         best, best_index, failure = 0, None, None
         for index, name in enumerate(files):
             try:
                 rank = self._match(name, position) if position.file.could_be(name) else 0
-            except (FileNotFoundError, RefusedError):
-                continue
             except OSError as error:
-                failure = error
+                failure = failure if is_lasting(error) else error
                 continue
             if rank > best:
                 best, best_index = rank, index
@@ -50,7 +47,7 @@ class RotatedLog:
             return _exclude_older(files[index + 1 :], position.file)
         if files and files[-1].restart_count < position.file.restart_count:
             # The directory was created anew, and its restarts count from 0 again.
-            return [name for name in files if os.stat(name.path).st_mtime_ns >= position.file.mtime]
+            return [name for name in files if name.mtime() >= position.file.mtime]
         return [name for name in files if _is_newer(name, position.file)]
 
     def successors(self, file: LogFile, position: Position) -> list[LogName]:
@@ -65,7 +62,7 @@ class RotatedLog:
         identity = position.file
         index = next((index for index, name in enumerate(files) if file.is_at(name.path)), None)
         newer = self.newer_files(files, position) if index is None else _exclude_older(files[index + 1 :], identity)
-        return [name for name in newer if name.restart_count != identity.restart_count or os.stat(name.path).st_size]
+        return [name for name in newer if name.restart_count != identity.restart_count or name.size()]
 
     def _match(self, name: LogName, position: Position) -> int:
         file = self.open(name)
@@ -88,4 +85,4 @@ def _is_newer(name: LogName, identity: FileIdentity) -> bool:
     if not name.is_numbered or name.restart_count != identity.restart_count:
         return name.sort_key > identity.predecessor
     # `>=` because a file system's clock ticks only every few ms, and reading a file twice is better than never.
-    return os.stat(name.path).st_mtime_ns >= identity.mtime
+    return name.mtime() >= identity.mtime
