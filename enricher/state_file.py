@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import logging
 import os
+import stat
 from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO, TypeVar
 
@@ -13,6 +14,8 @@ from enricher.errors import ConfigurationError
 
 VERSION = 1
 """Version of the files' format. Files of another version are set aside."""
+MAX_SIZE = 128 * 1024 * 1024
+"""Largest size of a file in bytes; the history of 150,000 endpoints takes a third of it."""
 _MAX_SET_ASIDE = 3
 """Number of unusable files that are kept for inspection. Once there are that many, the last of them is overwritten."""
 
@@ -52,15 +55,13 @@ class StateFile:
         read stays in its place.
         """
         try:
-            with open(self._path, "rb") as file:
-                content = file.read()
+            content = _read(self._path)
+            return parse(unwrap_state(orjson.loads(content), self._name))
         except FileNotFoundError:
             return None
         except OSError as error:
             logger.warning("cannot read %s (%s): starting without it", self._path, error.strerror)
             return None
-        try:
-            return parse(unwrap_state(orjson.loads(content), self._name))
         except ValueError as error:
             self._set_aside(error)
             return None
@@ -126,6 +127,18 @@ def lock_state_dir(state_dir: str) -> BinaryIO:
     except OSError as error:
         raise ConfigurationError(f"cannot lock the state directory {state_dir} ({error.strerror})") from error
     return file
+
+
+def _read(path: str) -> bytes:
+    """Return the content of a file. Raise ValueError if it is not a regular one, or is too large to be ours."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # opening a FIFO must not block
+    with open(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise ValueError("not a regular file")
+        if status.st_size > MAX_SIZE:
+            raise ValueError(f"larger than {MAX_SIZE} bytes")
+        return file.read(MAX_SIZE)
 
 
 def _write(path: str, content: bytes) -> None:

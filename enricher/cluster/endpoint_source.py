@@ -32,6 +32,8 @@ FIRST_LIST_TIMEOUT = 15.0
 """Seconds for which the first lines wait for the first lists; after that they are written out unattributed."""
 FORGET_INTERVAL = 60.0
 """Seconds between removals of tenures that are older than the retention, and between reports of refused endpoints."""
+CLOCK_ERROR = 60 * SECOND
+"""Time (ns) by which the node's clock may have been set back since a history was saved."""
 REFUSAL_INTERVAL = 3600.0
 """Seconds after which a namespace is logged again because of its slices."""
 MAX_REFUSALS = 100
@@ -132,6 +134,9 @@ class EndpointWatch:
 
     def load_state(self, saved: SavedHistory) -> None:
         """Restore the history of pods, unless it was read from files; Services are listed again after a restart."""
+        current = saved.get("current")
+        if isinstance(current, int) and current > time.time_ns() + CLOCK_ERROR:
+            raise ValueError("it was saved at a time that is yet to come")
         if not saved.get("files"):
             self.histories.pods.load(saved)
 

@@ -10,9 +10,13 @@ from typing import Any, NamedTuple
 from enricher.endpoints.ports import PortSet, port_set
 from enricher.endpoints.slices import MAX_NAME, Owner, Service, canonical_ip
 from enricher.endpoints.tenure import BEGINNING, FOREVER, MAX_PAST_STAYS, MAX_READY_CHANGES, Stay, Tenure
+from enricher.timestamps import SECOND
 
 SavedHistory = dict[str, Any]
 """JSON values: `ports` and `tenures` in rows, `slices` with the numbers of both, `current` and `began`."""
+
+MAX_LIST_TIME = 600 * SECOND
+"""Time (ns) by which something in a history may be later than its completeness: that is as of a list's request."""
 
 SliceKey = tuple[str, str]
 """Namespace and name of a slice."""
@@ -83,7 +87,17 @@ def _parse(saved: object) -> LoadedHistory:
     tenures = [_tenure(_list(row, 7), port_sets) for row in _list(saved.get("tenures"))]
     slices = dict(_slices(_list(saved.get("slices")), port_sets, tenures))
     _check_stays(tenures, slices)
-    return LoadedHistory(tenures, slices, _time(saved.get("current")), _time(saved.get("began")))
+    complete_until = _time(saved.get("current"))
+    if any(complete_until + MAX_LIST_TIME < time < FOREVER for tenure in tenures for time in _times(tenure)):
+        raise ValueError("something happened later than the history was complete")
+    return LoadedHistory(tenures, slices, complete_until, _time(saved.get("began")))
+
+
+def _times(tenure: Tenure) -> Iterator[int]:
+    t = tenure
+    yield from (t.since, t.until, t.until_latest, t.terminating_since, t.ready_since, t.shared_until, *t.ready_changes)
+    for _, stay in t.stays():
+        yield from (stay.since, stay.until)
 
 
 def _tenure(row: list[Any], port_sets: list[PortSet]) -> Tenure:

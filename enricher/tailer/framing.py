@@ -30,6 +30,7 @@ _DOCKER_LINES = re.compile(
 )
 """Lines of Docker's json-file driver, each of which ends a line of the log."""
 _FRAGMENT = re.compile(rb" std(?:out|err) P")
+_KINDS = frozenset(("", "cri", "docker", "plain"))
 _STREAMS = {b"stdout": "stdout", b"stderr": "stderr"}
 
 
@@ -64,12 +65,15 @@ class Framing(NamedTuple):
 
     @classmethod
     def load(cls, saved: dict[str, Any]) -> "Framing":
-        """Return the framing that `dump` saved; raise KeyError, TypeError or ValueError for other values."""
+        """Return the framing that `dump` saved; raise KeyError, TypeError, AttributeError or ValueError for others."""
         partial_lines = {
-            str(stream): PartialLine(stamp.encode("latin-1"), b64decode(text), int(cut))
+            stream: PartialLine(stamp.encode("latin-1"), b64decode(text, validate=True), cut)
             for stream, (stamp, text, cut) in saved["parts"].items()
         }
-        return cls(str(saved["kind"]), tuple(partial_lines.items()))
+        cuts = [cut for _, _, cut in partial_lines.values()]
+        if saved["kind"] not in _KINDS or not all(type(cut) is int and 0 <= cut < 1 << 63 for cut in cuts):
+            raise ValueError("not the state of a framing")
+        return cls(saved["kind"], tuple(partial_lines.items()))
 
 
 def detect_kind(line: bytes) -> str:

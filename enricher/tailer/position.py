@@ -10,6 +10,9 @@ from enricher.tailer.file_names import LogName, SortKey
 from enricher.tailer.framing import Framing
 from enricher.tailer.plain_or_gzip import HEAD_SIZE, LogFile
 
+MAX_SAVED_TEXT = 64
+"""Largest number of characters of a date or a digest in a saved position."""
+
 
 @dataclass(slots=True)
 class FileIdentity:
@@ -112,14 +115,18 @@ class Position(NamedTuple):
         """Return the position that `dump` saved, or None if these are not values that it can have written."""
         try:
             length, digest = saved["head"]
-            numbers = [int(saved[name]) for name in ("run", "device", "inode", "mtime", "offset", "skip")]
-            if min(numbers) < 0 or max(numbers) >= 1 << 64:
-                return None
+            numbers = [saved[name] for name in ("run", "device", "inode", "mtime", "offset", "skip")]
             restart_count, device, inode, mtime, offset, lines_written = numbers
             key_restart_count, kind, date, number = saved["after"]
-            predecessor = (int(key_restart_count), int(kind), str(date), int(number))
-            file = FileIdentity(restart_count, predecessor, device, inode, int(length), str(digest), mtime)
-            return cls(file, offset, Framing.load(saved["framing"]), lines_written, bool(saved["left"]))
+            integers = [*numbers, length, key_restart_count + 1, kind + 1, -number]
+            texts = [digest, date]
+            if not all(type(value) is int and 0 <= value < 1 << 64 for value in integers):
+                return None
+            if not all(isinstance(text, str) and len(text) <= MAX_SAVED_TEXT for text in texts) or length > HEAD_SIZE:
+                return None
+            predecessor = (key_restart_count, kind, date, number)
+            file = FileIdentity(restart_count, predecessor, device, inode, length, digest, mtime)
+            return cls(file, offset, Framing.load(saved["framing"]), lines_written, saved["left"] is True)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
             return None
 
