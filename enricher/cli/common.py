@@ -11,10 +11,14 @@ from enricher.config.resolve import Resolved, configuration_warnings, dump_confi
 from enricher.config.settings import ClusterSettings, Settings
 from enricher.endpoints.attribution import Histories
 from enricher.endpoints.files import load_endpoints
+from enricher.endpoints.refusals import refusal_text
 from enricher.enrich.format_check import FormatCheck
 from enricher.errors import EnricherError
+from enricher.text import printable
 from enricher.vocabulary import Grade
 
+MAX_REFUSALS = 5
+"""Largest number of namespaces that are named because of their slices."""
 NEWS_INTERVAL = 0.5
 """Seconds between looks at what is wrong with the lines of a log that may never end."""
 
@@ -79,8 +83,18 @@ def raise_first_error(group: BaseExceptionGroup[BaseException], stdout_error: ty
 def read_histories(cluster: ClusterSettings) -> Histories:
     """Return the endpoints of the given files, or else the cluster's present ones. Raise ConfigurationError."""
     if cluster.endpoints:
-        return load_endpoints(cluster.endpoints, cluster.extra_endpoints)
+        histories = load_endpoints(cluster.endpoints, cluster.extra_endpoints)
+        _warn_of_refusals(histories)
+        return histories
     return asyncio.run(_list_cluster(cluster))
+
+
+def _warn_of_refusals(histories: Histories) -> None:
+    news = histories.pods.refusals.take_news()
+    for namespace in list(news)[:MAX_REFUSALS]:
+        sys.stderr.write(f"enricher: {printable(refusal_text(namespace, news[namespace]))}\n")
+    if len(news) > MAX_REFUSALS:
+        sys.stderr.write(f"enricher: and so have those in {len(news) - MAX_REFUSALS} other namespaces\n")
 
 
 async def _list_cluster(cluster: ClusterSettings) -> Histories:

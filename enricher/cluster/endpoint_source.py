@@ -16,7 +16,7 @@ from enricher.config.settings import ClusterSettings, LogSettings
 from enricher.endpoints.attribution import Histories
 from enricher.endpoints.files import dump_histories, load_fixed
 from enricher.endpoints.history import History
-from enricher.endpoints.refusals import TEXTS
+from enricher.endpoints.refusals import refusal_text
 from enricher.endpoints.saved_history import SavedHistory
 from enricher.endpoints.slices import Slice, SliceState, read_slice, service_as_slice
 from enricher.errors import ConfigurationError
@@ -232,11 +232,7 @@ class RefusalLog:
         for namespace, reasons in self._history.refusals.take_news().items():
             if namespace not in self._logged_at and len(self._logged_at) < MAX_REFUSALS:
                 self._logged_at[namespace] = now
-                logger.warning(
-                    "EndpointSlices in namespace %s have %s: these endpoints are not used",
-                    printable(namespace),
-                    ", ".join(TEXTS[reason] for reason in reasons),
-                )
+                logger.warning("%s", printable(refusal_text(namespace, reasons)))
 
 
 class WatchConsumer(Protocol):

@@ -1,6 +1,7 @@
 """Endpoints that a history does not use, counted by the namespace whose slices name them. Pure."""
 
 from collections import Counter
+from collections.abc import Iterable
 from enum import StrEnum
 
 MAX_NAMESPACES = 1000
@@ -32,6 +33,12 @@ TEXTS = {
     Refusal.LARGE_NAMESPACE: "more endpoints than are kept of one namespace",
 }
 """What such slices have, by reason, for people."""
+
+
+def refusal_text(namespace: str, reasons: Iterable[Refusal]) -> str:
+    """Return in one line for people what is refused of a namespace's slices."""
+    texts = ", ".join(TEXTS[reason] for reason in reasons)
+    return f"EndpointSlices in namespace {namespace} have {texts}: these endpoints are not used"
 
 
 class Refusals:
