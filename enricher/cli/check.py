@@ -76,12 +76,12 @@ def check(settings: Settings, warnings: Sequence[str]) -> int:
 
 def print_results(results: Sequence[CheckResult]) -> int:
     """Print the results as a table and return the exit code."""
-    console = PipedConsole(highlight=False, soft_wrap=True)
+    console = PipedConsole(soft_wrap=True)
     width = min(SUBJECT_WIDTH, max(len(result.subject) for result in results))
     for verdict, subject, text, details in results:
-        console.print(Text.assemble((f"{verdict:7}", _STYLES[verdict]), f"  {subject:{width}}  {text}"))
+        console.print(Text.assemble((f"{verdict:7}", _STYLES[verdict]), printable(f"  {subject:{width}}  {text}")))
         if details:
-            console.print(Text(f"{'':7}  {'':{width}}  {details}", "dim"))
+            console.print(Text(printable(f"{'':7}  {'':{width}}  {details}"), "dim"))
     verdicts = [result.verdict for result in results]
     failed, warnings = verdicts.count("failed"), verdicts.count("warning")
     console.print(f"checks: {len(results)}, failed: {failed}, warnings: {warnings}")

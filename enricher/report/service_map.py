@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from enricher.report.record_view import OutputRecord, error_code
+from enricher.text import printable
 
 OUTSIDE = "outside"
 """The caller of requests whose client is not a pod."""
@@ -31,7 +32,8 @@ class ServiceMap:
         if not record.get("attempts"):
             return
         last = record["attempts"][-1]
-        key = _node_name(record, "client_") or OUTSIDE, _node_name(record, "") or str(last["addr"])
+        caller, callee = _node_name(record, "client_") or OUTSIDE, _node_name(record, "") or str(last["addr"])
+        key = printable(caller), printable(callee)
         calls = self.calls.setdefault(key, Calls())
         calls.requests += 1
         calls.errors += bool(error_code(last))
