@@ -23,12 +23,11 @@ from enricher.metrics.counters import (
     EdgeKey,
     Gauges,
     Metrics,
-    PodKey,
-    PodSeries,
     RequestKey,
     RequestSeries,
     ServiceSeries,
 )
+from enricher.metrics.pods import PodKey, PodSeries
 from enricher.timestamps import SECOND
 
 SERVICE_LABELS = ("namespace", "service")
@@ -137,10 +136,17 @@ class Collector:
             "grade",
             _items(metrics.unresolved),
         )
-        yield CounterMetricFamily(
+        yield _counter(
             "enricher_overflowed",
-            'Attempts, failures and requests counted under pod="overflow" or route="overflow".',
-            value=metrics.overflowed,
+            'Attempts, failures and requests counted under "overflow" or with less detail, by namespace.',
+            "namespace",
+            _items(metrics.overflow.counted),
+        )
+        yield _counter(
+            "enricher_dropped_series",
+            "Series dropped before they expired, to make room for others, by namespace.",
+            "namespace",
+            _items(metrics.overflow.dropped),
         )
         yield CounterMetricFamily("enricher_read_bytes", "Bytes read from logs.", value=metrics.bytes_read)
         yield CounterMetricFamily("enricher_written_bytes", "Bytes written to stdout.", value=metrics.bytes_written)

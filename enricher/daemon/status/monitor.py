@@ -12,7 +12,8 @@ from enricher.daemon.status.error_rates import ErrorRates
 from enricher.daemon.status.model import Status, Watch, failing_pods, furthest_behind, untried_requests
 from enricher.daemon.stderr import StderrLog
 from enricher.kube.watch_status import WatchSummary
-from enricher.metrics.counters import Gauges, Metrics, PodKey
+from enricher.metrics.counters import Gauges, Metrics
+from enricher.metrics.pods import PodKey
 from enricher.text import escape_bytes
 from enricher.timestamps import SECOND, format_rfc3339
 

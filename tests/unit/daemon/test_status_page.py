@@ -26,7 +26,8 @@ from enricher.daemon.status.model import (
 from enricher.daemon.status.page import HEADERS, MAX_CODES, MAX_TEXT, render, sparkline
 from enricher.endpoints.attribution import Attribution
 from enricher.endpoints.slices import Owner, Service
-from enricher.metrics.counters import Metrics, PodSeries
+from enricher.metrics.counters import Metrics
+from enricher.metrics.pods import PodSeries
 from enricher.timestamps import SECOND
 from tests.support.statuses import FAILING, OUT_OF_SYNC, POD, QUIET, UNTRIED
 

@@ -161,7 +161,7 @@ def test_no_more_series_than_the_cap():
     for n in range(100):
         metrics.count_attempt(attributed(f"web-{n}"), attempt(502), retried=False, origin="pod")
     assert len(metrics.pods) <= 11
-    assert metrics.overflowed == 90
+    assert metrics.overflow.counted.total() == 90
     assert metrics.pods["shop", "web", "overflow", ""].requests == 90
     actual = rendered(metrics)
     assert sum(v for (n, _), v in actual.items() if n == "ingress_upstream_requests_total") == 100
