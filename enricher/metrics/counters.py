@@ -266,10 +266,11 @@ def _shared_edges(key: EdgeKey) -> tuple[EdgeKey, ...]:
 
 def _shared_requests(key: RequestKey) -> tuple[RequestKey, ...]:
     namespace, service, _, code, reason = key
+    code_class = f"{code[0]}xx" if code[:1].isdigit() else code
     return (
         (namespace, service, OVERFLOW, code, reason),
-        (namespace, OVERFLOW, OVERFLOW, code, reason),
-        (*OVERFLOW_SERVICE, OVERFLOW, code, reason),
+        (namespace, OVERFLOW, OVERFLOW, code_class, reason),
+        (*OVERFLOW_SERVICE, OVERFLOW, code_class, reason),
     )
 
 

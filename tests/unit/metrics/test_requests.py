@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from enricher.accesslog.record import Attempt
 from enricher.endpoints.attribution import Attribution
 from enricher.endpoints.slices import Owner, Service
-from enricher.metrics.counters import EXPIRY, OTHER_CODE, OVERFLOW, OVERFLOW_SERVICE, Metrics
+from enricher.metrics.counters import EXPIRY, OTHER_CODE, OVERFLOW, Metrics
 from enricher.timestamps import SECOND
 from tests.unit.metrics.test_series import rendered
 
