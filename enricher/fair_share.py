@@ -5,6 +5,9 @@ from collections.abc import Callable, Hashable, Iterable
 from operator import itemgetter
 from typing import Generic, TypeVar
 
+OVERFLOW = "overflow"
+"""Name that stands for what has no place of its own in a table, and is counted together."""
+
 K = TypeVar("K", bound=Hashable)
 G = TypeVar("G", bound=Hashable)
 T = TypeVar("T")

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
-from enricher.fair_share import FairShare
+from enricher.fair_share import OVERFLOW, FairShare
 from enricher.timestamps import SECOND
 
 MAX_LABEL = 253
@@ -16,8 +16,6 @@ Prometheus has scraped its last value by then.
 """
 MAX_NAMESPACES = 1000
 """Largest number of namespaces whose overflow is counted separately."""
-OVERFLOW = "overflow"
-"""Name that stands for the pods, routes, services or namespaces beyond a limit, which are counted together."""
 
 Group = str | None
 """The namespace that a series belongs to; None for all namespaces that only log lines name."""

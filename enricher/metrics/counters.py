@@ -12,8 +12,9 @@ from typing import TypeVar
 from enricher.accesslog.record import Attempt, ErrorLabels
 from enricher.endpoints.attribution import Attribution
 from enricher.endpoints.slices import NO_SERVICE, Service
+from enricher.fair_share import OVERFLOW
 from enricher.kube.watch_status import WatchSummary
-from enricher.metrics.bounded import OVERFLOW, BoundedTable, Group, Key, Overflow, Series
+from enricher.metrics.bounded import BoundedTable, Group, Key, Overflow, Series
 from enricher.metrics.pods import PodKey, PodTable
 from enricher.timestamps import SECOND
 from enricher.vocabulary import SURE_GRADES, Grade, Outcome
@@ -177,7 +178,7 @@ class Metrics:
     def count_edge(self, client: Service | None, service: Service | None, *, failed: bool, requests: int = 1) -> None:
         """Count requests of pods of the service `client`, all failed or none."""
         client, service = client or NO_SERVICE, service or NO_SERVICE
-        edge = self._find(self.edges, (*client, *service), self._group(client.namespace), requests)
+        edge = self._find(self.edges, (*client, *service), self.group(client.namespace), requests)
         edge.requests += requests
         edge.errors += requests * failed
 
@@ -191,7 +192,7 @@ class Metrics:
         """
         service, counted_code = service or NO_SERVICE, code if _COUNTED_CODES.fullmatch(code) else OTHER_CODE
         key = (*service, route, counted_code, reason)
-        self._find(self.requests, key, self._group(service.namespace), requests).requests += requests
+        self._find(self.requests, key, self.group(service.namespace), requests).requests += requests
 
     def errors_by_pod(self) -> dict[PodKey, int]:
         """Return the number of failed attempts of each pod that had any."""
@@ -205,7 +206,7 @@ class Metrics:
             share = self.pods.named_by_lines
         elif owner:
             self._namespaces.add(owner.namespace)
-        group = self._group(key[0])
+        group = self.group(key[0])
         found, _ = self.pods.find(key, group, self._clock(), share)
         if found != key:
             self.overflow.count(group, attempts)
@@ -218,7 +219,8 @@ class Metrics:
             self.overflow.count(group, number)
         return series
 
-    def _group(self, namespace: str) -> Group:
+    def group(self, namespace: str) -> Group:
+        """Return the group that shares the series of a namespace; None for all that are not known to have pods."""
         return namespace if namespace in self._namespaces else None
 
     def expire(self, live_pods: set[tuple[str, str]]) -> None:

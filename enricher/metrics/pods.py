@@ -4,8 +4,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from enricher.accesslog.record import ErrorLabels
-from enricher.fair_share import FairShare
-from enricher.metrics.bounded import OVERFLOW, BoundedTable, Group, Overflow, SharePerService
+from enricher.fair_share import OVERFLOW, FairShare
+from enricher.metrics.bounded import BoundedTable, Group, Overflow, SharePerService
 from enricher.vocabulary import Outcome, Reason
 
 PodKey = tuple[str, str, str, str]

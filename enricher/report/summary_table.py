@@ -6,7 +6,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from enricher.report.pod_stats import PodStats, hidden_text, sure_text
+from enricher.report.pod_rows import hidden_text, sure_text
+from enricher.report.pod_stats import PodStats
 
 MAX_TABLE_WIDTH = 1000
 """Width up to which the table may exceed that of the console, so that names are not folded and can be copied."""

@@ -135,6 +135,17 @@ def test_untried_requests_are_added_up_by_service_and_reason():
     assert len(untried_requests(metrics.requests)) == MAX_UNTRIED
 
 
+def test_untried_requests_of_one_namespace_leave_room_for_others():
+    metrics = Metrics(partial(next, count(0, SECOND)))
+    metrics.count_requests(Service("shop", "down"), "503", reason="no_endpoints")
+    for n in range(2 * MAX_UNTRIED):
+        metrics.count_requests(Service("evil", f"s-{n}"), "503", reason="not_tried")
+    listed = untried_requests(metrics.requests)
+    assert len(listed) == MAX_UNTRIED
+    assert [item.service for item in listed[:2]] == [f"s-{2 * MAX_UNTRIED - 1}", f"s-{2 * MAX_UNTRIED - 2}"]
+    assert listed[-1].service == "down"
+
+
 def test_rows_that_rest_on_no_guess_have_no_mark():
     page = Page(replace(FAILING, failing=(replace(POD, guesses=0),)))
     assert page.row("web-1")[5] == "1,000"
