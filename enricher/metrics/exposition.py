@@ -140,13 +140,13 @@ class Collector:
             "enricher_overflowed",
             'Attempts, failures and requests counted under "overflow" or with less detail, by namespace.',
             "namespace",
-            _items(metrics.overflow.counted),
+            _with_zero(metrics.overflow.counted),
         )
         yield _counter(
             "enricher_dropped_series",
             "Series dropped before they expired, to make room for others, by namespace.",
             "namespace",
-            _items(metrics.overflow.dropped),
+            _with_zero(metrics.overflow.dropped),
         )
         yield CounterMetricFamily("enricher_read_bytes", "Bytes read from logs.", value=metrics.bytes_read)
         yield CounterMetricFamily("enricher_written_bytes", "Bytes written to stdout.", value=metrics.bytes_written)
@@ -187,6 +187,11 @@ class Collector:
 def _items(live: Mapping[K, V]) -> list[tuple[K, V]]:
     """Return the items of a dict that the loop's thread may change at any moment: copying it is one atomic step."""
     return list(dict(live).items())
+
+
+def _with_zero(by_namespace: Mapping[str, int]) -> Iterable[tuple[str, int]]:
+    """Return the items, with one of no namespace from the start."""
+    return ({"": 0} | dict(by_namespace)).items()
 
 
 def _counter(name: str, text: str, label: str, values: Iterable[tuple[str, int]]) -> Metric:

@@ -218,6 +218,8 @@ def test_all_is_0_before_anything_is_counted():
         assert ("enricher_unresolved_attempts_total", labels(grade=grade)) in actual
     for grade in Grade:
         assert ("enricher_attributions_total", labels(grade=grade)) in actual
+    for name in ("enricher_overflowed_total", "enricher_dropped_series_total"):
+        assert (name, labels(namespace="")) in actual
 
 
 def test_attempts_without_a_pod_are_unresolved():
