@@ -1,8 +1,7 @@
 """What runs in a pod of the hostile tenant: a backend, its clients, and a flood of the daemon's port.
 
 The text of this file is the pod's command. It has the standard library only, and the container's limit of CPU bounds
-what it does. PROXY, DAEMON and VICTIM in its environment are the addresses of the controller, the daemon and the pod of
-somebody else; OWN is its own.
+what it does. PROXY and DAEMON in its environment are the addresses of the controller and the daemon; OWN is its own.
 """
 
 import contextlib
@@ -15,7 +14,7 @@ import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-PROXY, DAEMON, VICTIM, OWN = (os.environ[name] for name in ("PROXY", "DAEMON", "VICTIM", "OWN"))
+PROXY, DAEMON, OWN = (os.environ[name] for name in ("PROXY", "DAEMON", "OWN"))
 SECONDS = float(os.environ["SECONDS"])
 PORT, METRICS = 10000, 9464
 SILENT, KEPT = 100, 200
@@ -54,12 +53,11 @@ class Backend(BaseHTTPRequestHandler):
 
 
 def ask_through_the_proxy() -> None:
-    """Send a request to the tenant's own host; one in ten leads to a dead port of somebody else's pod."""
+    """Send a request to the tenant's own host."""
     n = random.randrange(1 << 30)
-    upstream = f"{VICTIM}:1" if n % 10 == 0 else f"{OWN}:{PORT}"
     path = random.choice(PATHS).format(status=random.randrange(200, 600), n=n)
     head = (
-        f"GET {path} HTTP/1.1\r\nHost: hostile.example\r\nConnection: close\r\nX-Upstream: {upstream}\r\n"
+        f"GET {path} HTTP/1.1\r\nHost: hostile.example\r\nConnection: close\r\nX-Upstream: {OWN}:{PORT}\r\n"
         f"User-Agent: {random.choice(AGENTS)}\r\nX-Request-ID: {random.choice(IDS)}{n}\r\n\r\n"
     )
     with socket.create_connection((PROXY, 80), timeout=5) as connection:

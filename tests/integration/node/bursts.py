@@ -65,7 +65,8 @@ class Ledger(Output):
         super().__init__()
         self.bursts: dict[str, Burst] = {}
         self.requests: dict[str, list[Record]] = {}
-        self.lines = 0
+        self.others: Counter[str] = Counter()
+        """All other lines, by the namespace to which they are attributed, the grade and the status."""
         self._chunks: dict[Any, list[bytes]] = {}
         self._fragments: dict[Path, bytes] = {}
 
@@ -98,13 +99,14 @@ class Ledger(Output):
         if tag.startswith(b"P"):
             self._fragments[directory] = content
             return
-        self.lines += 1
         line = orjson.loads(content)
         request_id = line.get("req_id") or ""
         if request_id.startswith("good-"):
             self.requests.setdefault(request_id, []).append(line)
         elif burst := self.bursts.get(request_id[:-7]):
             burst.add(int(request_id[-6:]), line)
+        else:
+            self.others[f"{line.get('namespace')} {line.get('attribution')} {str(line.get('status'))[:1]}xx"] += 1
 
 
 class BurstLog:

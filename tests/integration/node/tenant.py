@@ -4,6 +4,7 @@ All of it goes through the API with the tenant's own credentials, or from a pod 
 """
 
 import base64
+import http.client
 import itertools
 import json
 import ssl
@@ -12,11 +13,11 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from tests.integration.node.proxy import PORT
+from tests.integration.node.proxy import PORT, Proxy
 from tests.support.kube import Kube, Pod
 
 NAMESPACE = "hostile"
@@ -34,8 +35,8 @@ Written = dict[str, Any]
 class Tenant:
     """The tenant's account and its attacks; `victim` is the address of somebody else's pod."""
 
-    def __init__(self, kube: Kube, victim: Pod) -> None:
-        self._kube = kube
+    def __init__(self, kube: Kube, proxy: Proxy, victim: Pod) -> None:
+        self._kube, self._proxy = kube, proxy
         self.victim = victim
         self.answers: Counter[int] = Counter()
         self._turns = itertools.count()
@@ -48,8 +49,9 @@ class Tenant:
         self._token = kube("create", "token", "-n", NAMESPACE, "mallory", "--duration=2h").strip()
 
     @contextmanager
-    def attacking(self, targets: dict[str, str], seconds: float) -> Iterator[None]:
-        """Attack from the first slice on until the block ends."""
+    def attacking(self, daemon: Pod, seconds: float) -> Iterator[None]:
+        """Attack from the first slice on until the block ends; the pod does for so many seconds."""
+        targets = {"PROXY": self._proxy.pod.ip, "DAEMON": daemon.ip}
         account = f"--as=system:serviceaccount:{NAMESPACE}:mallory"
         self._kube("create", account, "-f", "-", stdin=json.dumps(pod(targets, seconds)))
         self._kube("wait", "-n", NAMESPACE, "--for=condition=Ready", f"pod/{POD}", "--timeout=60s")
@@ -72,7 +74,16 @@ class Tenant:
             for number in itertools.islice(numbers, CHANGES):
                 self._request("PUT", SLICES_API, f"endpointslices/claim-{number}", self._slice(number))
             self._request("PUT", "/api/v1", "services/web", service(next(self._turns) % 60000 + 1))
+            self._ask_a_dead_port()
             self._stopped.wait(WAITS)
+
+    def _ask_a_dead_port(self) -> None:
+        """Let the tenant's Ingress fail at the address of somebody else's pod."""
+        headers = {"Host": "hostile.example", "X-Upstream": f"{self.victim.ip}:1"}
+        connection = http.client.HTTPConnection(self._proxy.pod.ip, 80, timeout=5)
+        with suppress(OSError, http.client.HTTPException), closing(connection):
+            connection.request("GET", "/dead-port", headers=headers)
+            connection.getresponse().read()
 
     def _request(self, method: str, api: str, path: str, body: Written) -> None:
         request = urllib.request.Request(
