@@ -15,9 +15,9 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
-from tests.integration.node.proxy import PORT, Proxy
+from tests.integration.node.lies import Written, slice_of
+from tests.integration.node.proxy import Proxy
 from tests.support.kube import Kube, Pod
 
 NAMESPACE = "hostile"
@@ -28,8 +28,9 @@ CHANGES = 20
 """EndpointSlices that change each second."""
 CPU = "500m"
 """What the tenant's pod may use of the machine's two cores, which the daemon, the proxy and the API server share."""
-WAITS = 1.0
-Written = dict[str, Any]
+PAUSE = 1.0
+"""Seconds from one round of changes to the next."""
+SLICES_API = "/apis/discovery.k8s.io/v1"
 
 
 class Tenant:
@@ -75,7 +76,7 @@ class Tenant:
                 self._request("PUT", SLICES_API, f"endpointslices/claim-{number}", self._slice(number))
             self._request("PUT", "/api/v1", "services/web", service(next(self._turns) % 60000 + 1))
             self._ask_a_dead_port()
-            self._stopped.wait(WAITS)
+            self._stopped.wait(PAUSE)
 
     def _ask_a_dead_port(self) -> None:
         """Let the tenant's Ingress fail at the address of somebody else's pod."""
@@ -101,54 +102,7 @@ class Tenant:
             self.answers[0] += 1
 
     def _slice(self, number: int) -> Written:
-        """Return one of several lies, with other names in each turn."""
-        turn = next(self._turns)
-        kind = number % 10
-        addresses, count, name, conditions = [self.victim.ip], 100, f"p-{turn}-", {"ready": True}
-        ports = [{"name": "http", "port": PORT, "protocol": "TCP"}]
-        address_type = "IPv4"
-        if kind == 0 and number < 50:
-            count = 1000
-        elif kind == 1:
-            count, conditions = 1, {"ready": False, "serving": True, "terminating": True}
-            name = self.victim.name
-        elif kind == 2:
-            address_type, addresses, count = "FQDN", [f"victim-{turn}.example"], 10
-        elif kind == 3:
-            count, name = 10, "\x1b]0;owned\x07[/red]\n" + "x" * 5000 + f"-{turn}-"
-        elif kind in (4, 5):
-            # The names at the tenant's own address change, and so do its ports.
-            addresses, count = [self._own], 1
-            ports += [{"name": f"p{n}", "port": 1 + (turn * 100 + n) % 65535} for n in range(1, 100)]
-        elif kind in (6, 7):
-            # Pods that come and go, at addresses that nobody has.
-            addresses = []
-        elif kind == 8:
-            addresses, count = [self.victim.ip] + [f"10.9.{number}.{n}" for n in range(99)], 1
-        endpoints = [
-            {
-                "addresses": addresses or [f"10.{8 + number % 100}.{turn % 250}.{n}"],
-                "conditions": conditions,
-                "targetRef": {
-                    "kind": "Pod",
-                    "namespace": NAMESPACE,
-                    "name": name if kind == 1 else f"{name}{n}",
-                    "uid": f"{turn}-{n}",
-                },
-            }
-            for n in range(count)
-        ]
-        return {
-            "apiVersion": "discovery.k8s.io/v1",
-            "kind": "EndpointSlice",
-            "metadata": {"name": f"claim-{number}", "labels": {"kubernetes.io/service-name": f"web-{kind}"}},
-            "addressType": address_type,
-            "endpoints": endpoints,
-            "ports": ports,
-        }
-
-
-SLICES_API = "/apis/discovery.k8s.io/v1"
+        return slice_of(number, next(self._turns), NAMESPACE, self.victim, self._own)
 
 
 @contextmanager
