@@ -23,8 +23,8 @@ from tests.support.kube import Kube, Pod, processes
 LINES = 40_000
 """Lines in a burst: half a second's work, of which the two hundredths that a measurement is coarse are little."""
 NAME = "ingress-nginx-controller-bursts"
-FAILED = 50
-"""One line in so many is a failed request."""
+FAILED = 10
+"""One line in so many is a failed request: more than the alerts let pass."""
 TICKS = os.sysconf("SC_CLK_TCK")
 LINE = (
     '%s stdout F %s - - [%s] "GET /a/path?of=usual&length=%d HTTP/1.1" %d 512 "-" "Mozilla/5.0 (X11; Linux x86_64)" '
@@ -156,8 +156,8 @@ def burst_log(kube: Kube, ledger: Ledger) -> Iterator[BurstLog]:
 def new_burst(name: str, backends: Sequence[Pod]) -> Burst:
     names = [pod.name for pod in backends]
     pods = [names[number % len(names)] for number in range(LINES)]
-    # 7 is prime to the number of pods: the failures are everybody's.
-    return Burst(name, pods, [503 if number % FAILED == 7 * (number // FAILED % 7) else 200 for number in range(LINES)])
+    # The place of the failure within each ten lines changes, so that each of the pods fails.
+    return Burst(name, pods, [503 if number % FAILED == number // FAILED % FAILED else 200 for number in range(LINES)])
 
 
 def text_of(burst: Burst, backends: Sequence[Pod]) -> str:
