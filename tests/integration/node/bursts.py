@@ -45,8 +45,10 @@ class Burst:
     wrong: list[Record] = field(default_factory=list)
     nameless: int = 0
     cpu: float = 0.0
-    """Seconds of the daemon's CPU, from the file's appearance until the last line was out."""
+    """Seconds of the daemon's CPU, from the file's appearance until the last line was out, or until the time was up."""
     seconds: float = 0.0
+    out: int = 0
+    """Lines that were out by then."""
     finished: bool = False
 
     def add(self, number: int, line: Record) -> None:
@@ -133,8 +135,10 @@ class BurstLog:
         while not burst.finished and time.monotonic() < began + timeout:
             time.sleep(0.01)
             burst.finished = self._ledger.gather(marker)
-        burst.cpu, burst.seconds = cpu_seconds(process) - cpu, time.monotonic() - began
+        # 0 where the process was replaced meanwhile.
+        burst.cpu, burst.seconds = max(cpu_seconds(process) - cpu, 0.0), time.monotonic() - began
         self._ledger.collect()
+        burst.out = LINES - burst.counts.count(0)
         # All but the last two of a container's files go, as the kubelet has it.
         (self._directory / f"{self._number - 2}.log").unlink(missing_ok=True)
         return burst

@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from statistics import median
 
 from tests.integration.node.bursts import LINES, Burst, Ledger
@@ -28,7 +29,7 @@ class Probes:
             began = time.monotonic()
             try:
                 get_text(f"http://{pod.ip}:9464{path}")
-            except OSError:
+            except (OSError, HTTPException):
                 times.append(float("inf"))
             else:
                 times.append(time.monotonic() - began)
@@ -93,8 +94,8 @@ class Phase:
     @property
     def speed(self) -> float:
         """Lines per CPU-second in the bursts."""
-        cpu = sum(burst.cpu for burst in self.bursts)
-        return sum(LINES - burst.counts.count(0) for burst in self.bursts) / cpu if cpu else 0.0
+        timed = [burst for burst in self.bursts if burst.cpu]
+        return sum(burst.out for burst in timed) / sum(burst.cpu for burst in timed) if timed else 0.0
 
     @property
     def exact(self) -> float:
@@ -139,7 +140,7 @@ class Phase:
         grades = Counter[str]()
         for (_, grade), count in self.grades.items():
             grades[grade] += count
-        by_burst = [round(LINES / burst.cpu) if burst.cpu else 0 for burst in self.bursts]
+        by_burst = [round(burst.out / burst.cpu) if burst.cpu else 0 for burst in self.bursts]
         probes = ", ".join(
             f"{path}: {self.probes.late(path)} of {len(times)} late, {max(times):.2f} s at most"
             for path, times in self.probes.times.items()

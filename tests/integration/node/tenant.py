@@ -12,7 +12,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
@@ -34,11 +34,14 @@ SLICES_API = "/apis/discovery.k8s.io/v1"
 
 
 class Tenant:
-    """The tenant's account and its attacks; `victim` is the address of somebody else's pod."""
+    """The tenant's account and its attacks upon somebody else's pods.
 
-    def __init__(self, kube: Kube, proxy: Proxy, victim: Pod) -> None:
+    Slices claim the address of the first one. Requests fail at a port of the last one where nothing listens.
+    """
+
+    def __init__(self, kube: Kube, proxy: Proxy, victims: Sequence[Pod]) -> None:
         self._kube, self._proxy = kube, proxy
-        self.victim = victim
+        self.victims = victims
         self.answers: Counter[int] = Counter()
         self._turns = itertools.count()
         self._stopped = threading.Event()
@@ -80,7 +83,7 @@ class Tenant:
 
     def _ask_a_dead_port(self) -> None:
         """Let the tenant's Ingress fail at the address of somebody else's pod."""
-        headers = {"Host": "hostile.example", "X-Upstream": f"{self.victim.ip}:1"}
+        headers = {"Host": "hostile.example", "X-Upstream": f"{self.victims[-1].ip}:1"}
         connection = http.client.HTTPConnection(self._proxy.pod.ip, 80, timeout=5)
         with suppress(OSError, http.client.HTTPException), closing(connection):
             connection.request("GET", "/dead-port", headers=headers)
@@ -102,7 +105,7 @@ class Tenant:
             self.answers[0] += 1
 
     def _slice(self, number: int) -> Written:
-        return slice_of(number, next(self._turns), NAMESPACE, self.victim, self._own)
+        return slice_of(number, next(self._turns), NAMESPACE, self.victims[0], self._own)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 
 import pytest
@@ -99,7 +100,7 @@ class Soak:
         self.proxy.use(pods)
         self.backends = pods
         if self.tenant:
-            self.tenant.victim = pods[0]
+            self.tenant.victims = pods
 
     def _wait_for_lines(self, phase: Phase) -> None:
         def all_there() -> None:
@@ -113,8 +114,14 @@ class Soak:
             print(f"{phase.name}: not all lines are out a minute later")
 
     def _samples(self) -> Samples:
-        [pod] = self.kube.pods(*DAEMON)
-        return eventually(lambda: scrape(pod), 60, every=1)
+        def check() -> Samples:
+            [pod] = self.kube.pods(*DAEMON)
+            try:
+                return scrape(pod)
+            except HTTPException as error:
+                raise OSError("the scrape was cut off") from error
+
+        return eventually(check, 60, every=1)
 
 
 @contextmanager
@@ -162,7 +169,7 @@ def test_nobody_can_harm_a_neighbour(
         soak.log.write("warm", backends, daemon, 60)
         quiet = soak.run("quiet")
         print(f"\n{quiet.table()}")
-        soak.tenant = Tenant(kube, proxy, soak.backends[0])
+        soak.tenant = Tenant(kube, proxy, soak.backends)
         with soak.tenant.attacking(daemon, seconds=2 * SECONDS + 60):
             hostile = soak.run("hostile")
         print(hostile.table())
