@@ -34,6 +34,8 @@ pytestmark = [pytest.mark.node, pytest.mark.timeout(int(3 * SECONDS + 600))]
 PATHS = ("/", "/test", "/once/status/503", "/", "/delay/0.1", "/once/status/500")
 EVERY = 5.0
 """Seconds from burst to burst."""
+LATE = 15.0
+"""Seconds that a burst may take at least: thirty times what it takes, as the machine may have other things to do."""
 REFUSED = "enricher_refused_endpoints_total"
 SPEED = 0.8
 """The share of its lines per CPU-second that the daemon must keep."""
@@ -50,8 +52,9 @@ class Soak:
     backends: list[Pod]
     tenant: Tenant | None = None
 
-    def run(self, name: str) -> Phase:
-        phase = Phase(name, self._samples())
+    def run(self, name: str, before: Samples) -> Phase:
+        """Let one phase pass; `before` are the samples of a moment since which only this phase's load was counted."""
+        phase = Phase(name, before)
         restarts, began = self.daemon.restarts, time.monotonic()
         forget_peak(self.daemon)
         end = began + SECONDS
@@ -63,15 +66,16 @@ class Soak:
             restart = pool.submit(self._restart_all, phase, load)
             while time.monotonic() < end:
                 due = time.monotonic() + EVERY
-                timeout = max(end - time.monotonic(), EVERY)
+                timeout = max(end - time.monotonic(), LATE)
                 self.daemon = eventually(self._running_daemon)
                 phase.bursts.append(self.log.write(name, self.backends, self.daemon, timeout))
+                phase.peak = max(phase.peak, memory(self.daemon))
                 while time.monotonic() < due:
                     self.ledger.collect()
                     load.during(0.5)
             restart.result()
         phase.answers = load.answers
-        phase.peak = memory(self.daemon)
+        phase.peak = max(phase.peak, memory(self.daemon))
         over = f"[{time.monotonic() - began:.0f}s]"
         firing = self.prometheus.query(f'max_over_time(ALERTS{{alertstate="firing"}}{over})')
         phase.alerts = {(alert["metric"]["alertname"], alert["metric"].get("namespace", "")) for alert in firing}
@@ -79,7 +83,7 @@ class Soak:
         self._wait_for_lines(phase)
         phase.judge(self.ledger)
         try:
-            phase.after = self._samples()
+            phase.after = self.samples()
         except OSError as error:  # the other figures are wanted all the same
             print(f"{phase.name}: no scrape was answered within a minute: {error}")
         phase.restarts = self._running_daemon().restarts - restarts
@@ -116,7 +120,7 @@ class Soak:
         except AssertionError:
             print(f"{phase.name}: not all lines are out a minute later")
 
-    def _samples(self) -> Samples:
+    def samples(self) -> Samples:
         def check() -> Samples:
             [pod] = self.kube.pods(*DAEMON)
             try:
@@ -170,11 +174,11 @@ def test_nobody_can_harm_a_neighbour(
     with namespace(kube), burst_log(kube, ledger) as log, usual_prometheus(kube, tmp_path) as prometheus:
         soak = Soak(kube, proxy, daemon, prometheus, log, ledger, backends)
         soak.log.write("warm", backends, daemon, 60)
-        quiet = soak.run("quiet")
+        quiet = soak.run("quiet", soak.samples())
         print(f"\n{quiet.table()}")
         soak.tenant = Tenant(kube, proxy, soak.backends)
         with soak.tenant.attacking(daemon, seconds=2 * SECONDS + 60):
-            hostile = soak.run("hostile")
+            hostile = soak.run("hostile", quiet.after)
         print(hostile.table())
         print(f"the API answered the tenant with {dict(soak.tenant.answers)}; other lines: {dict(ledger.others)}")
         print(f"{hostile.speed / quiet.speed:.1%} of the lines per CPU-second")
