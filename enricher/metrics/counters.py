@@ -26,7 +26,7 @@ EXPIRY = 3600 * SECOND
 """Ns for which a series is kept after its pod was last seen, in a slice or in a log line."""
 OVERFLOW_SERVICE = Service("", OVERFLOW)
 """Service under which the services beyond the limit are counted together."""
-PROBLEMS = ("log", "missed_file", "truncation", "endpoints", "state", "own_log")
+PROBLEMS = ("log", "missed_file", "truncation", "endpoints", "object", "state", "own_log")
 """Kinds of recovered errors; each has its series from the start, since a rate needs the 0 before the first."""
 MAX_EDGES = 10_000
 """Largest number of pairs of services that are counted separately."""
