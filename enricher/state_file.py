@@ -147,7 +147,7 @@ def _read(path: str, marker: str) -> bytes:
     Raise ValueError if it is not a regular one, if it is too large to be ours, or if there is a marker.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # opening a FIFO must not block
-    with open(descriptor, "rb") as file:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise ValueError("not a regular file")
@@ -155,7 +155,10 @@ def _read(path: str, marker: str) -> bytes:
             raise ValueError(f"larger than {MAX_SIZE} bytes")
         if os.path.lexists(marker):
             raise ValueError("the last start did not survive reading it")
-        return file.read(MAX_SIZE)
+        with open(descriptor, "rb", closefd=False) as file:
+            return file.read(MAX_SIZE) or b""
+    finally:
+        os.close(descriptor)
 
 
 def _write(path: str, content: bytes) -> None:

@@ -102,6 +102,8 @@ def _parse(saved: object, has_fixed: bool) -> LoadedHistory:
     complete_until = _time(saved.get("current"))
     if any(complete_until + MAX_LIST_TIME < time < FOREVER for tenure in tenures for time in _times(tenure)):
         raise ValueError("something happened later than the history was complete")
+    if any(time == FOREVER for tenure in tenures for time in _beginnings(tenure)):
+        raise ValueError("something has never begun")
     return LoadedHistory(tenures, slices, complete_until, _time(saved.get("began")))
 
 
@@ -110,6 +112,12 @@ def _times(tenure: Tenure) -> Iterator[int]:
     yield from (t.since, t.until, t.until_latest, t.terminating_since, t.ready_since, t.shared_until, *t.ready_changes)
     for _, stay in t.stays():
         yield from (stay.since, stay.until)
+
+
+def _beginnings(tenure: Tenure) -> Iterator[int]:
+    yield from (tenure.since, tenure.since_earliest, tenure.shared_until, *tenure.ready_changes)
+    for _, stay in tenure.stays():
+        yield stay.since
 
 
 def _tenure(row: list[Any], port_sets: list[PortSet]) -> Tenure:

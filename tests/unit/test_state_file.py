@@ -144,7 +144,7 @@ def test_at_run_time_it_is_counted_and_said_once(tmp_path, caplog):
 
 
 def test_an_unreadable_file_is_no_position(tmp_path, caplog):
-    (tmp_path / "positions.json").mkdir()
+    (tmp_path / "positions.json").symlink_to("positions.json")
     assert Checkpoints(str(tmp_path)).load() == {}
     assert "cannot read" in caplog.text
 
