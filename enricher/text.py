@@ -1,5 +1,6 @@
 """Text from outside, made safe to print and to store. Pure."""
 
+import json
 import re
 
 _INVISIBLE = re.compile(
@@ -23,6 +24,24 @@ def printable(text: object) -> str:
         if _INVISIBLE.match(character) or not character.isprintable()
         else character
         for character in result
+    )
+
+
+def printable_json(lines: bytes) -> bytes:
+    """Return JSON lines with those characters escaped, as JSON does it, that `printable` escapes.
+
+    They stay the same JSON. The first 32 control characters are escaped in any JSON.
+    """
+    text = lines.decode("utf-8", "backslashreplace")
+    return "\n".join(map(_printable_json_line, text.split("\n"))).encode()
+
+
+def _printable_json_line(line: str) -> str:
+    if line.isprintable() and not _INVISIBLE.search(line):
+        return line
+    return "".join(
+        json.dumps(character)[1:-1] if _INVISIBLE.match(character) or not character.isprintable() else character
+        for character in line
     )
 
 

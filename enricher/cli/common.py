@@ -1,6 +1,7 @@
 """Helpers of several commands: warnings about the configuration, endpoints, and errors in groups of tasks."""
 
 import asyncio
+import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from enricher.endpoints.files import load_endpoints
 from enricher.endpoints.refusals import refusal_text
 from enricher.enrich.format_check import FormatCheck
 from enricher.errors import EnricherError
+from enricher.report.terminal import PrintableFormatter
 from enricher.text import printable
 from enricher.vocabulary import Grade
 
@@ -23,9 +25,22 @@ NEWS_INTERVAL = 0.5
 """Seconds between looks at what is wrong with the lines of a log that may never end."""
 
 
+def log_to_stderr() -> None:
+    """Print the warnings and errors that modules log."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(PrintableFormatter("enricher: %(message)s"))
+    logging.basicConfig(handlers=[handler])
+
+
+def warn(text: str) -> None:
+    """Print a warning, or another word about the work, on stderr."""
+    sys.stderr.write(f"enricher: {printable(text)}\n")
+
+
 def warn_about(settings: Settings) -> None:
     """Print warnings about settings that are allowed but probably a mistake."""
-    sys.stderr.writelines(f"enricher: {warning}\n" for warning in configuration_warnings(settings))
+    for warning in configuration_warnings(settings):
+        warn(warning)
 
 
 @contextmanager
@@ -92,9 +107,9 @@ def read_histories(cluster: ClusterSettings) -> Histories:
 def _warn_of_refusals(histories: Histories) -> None:
     news = histories.pods.refusals.take_news()
     for namespace in list(news)[:MAX_REFUSALS]:
-        sys.stderr.write(f"enricher: {printable(refusal_text(namespace, news[namespace]))}\n")
+        warn(refusal_text(namespace, news[namespace]))
     if len(news) > MAX_REFUSALS:
-        sys.stderr.write(f"enricher: and so have those in {len(news) - MAX_REFUSALS} other namespaces\n")
+        warn(f"and so have those in {len(news) - MAX_REFUSALS} other namespaces")
 
 
 async def _list_cluster(cluster: ClusterSettings) -> Histories:

@@ -7,11 +7,10 @@ from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 import orjson
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from enricher.accesslog.detection import FormatDetector
-from enricher.cli.common import read_histories, report_news, unattributed_warning, warn_about
+from enricher.cli.common import read_histories, report_news, unattributed_warning, warn, warn_about
 from enricher.config.options import ENRICH, STDIN
 from enricher.config.resolve import resolve_settings
 from enricher.config.settings import LogSettings, Settings
@@ -25,6 +24,7 @@ from enricher.report.console import PipedConsole
 from enricher.report.pod_stats import PodStats
 from enricher.report.service_map import MAPS, ServiceMap
 from enricher.report.summary_table import print_summary
+from enricher.report.terminal import shown_json
 from enricher.tailer.reader import open_stdin, read_file
 from enricher.text import printable
 
@@ -54,7 +54,7 @@ def enrich(
     enricher = Enricher(detector, metrics, node=settings.output.node, pod_variable=settings.output.pod_variable)
     totals = PodStats(None) if report == "summary" else ServiceMap() if report else None
     check = FormatCheck(1, _log_format_text(settings.logs))
-    with _progress(files) as progress, report_news(check, lambda news: sys.stderr.write(f"enricher: {news}\n")):
+    with _progress(files) as progress, report_news(check, warn):
         for file in files:
             for lines in read_file(open_stdin() if file == STDIN else file, progress=progress(file)):
                 outputs = list[Output]()
@@ -63,14 +63,14 @@ def enrich(
                         continue
                     outputs.append(step)
                     if totals is None:
-                        out.write(step.data)
+                        out.write(shown_json(step.data))
                         continue
                     for record in step.data.splitlines():
                         totals.add(orjson.loads(record))
                 check.add(outputs)
     enricher.update_counts()
     if warning := unattributed_warning(metrics.grades, settings.cluster):
-        sys.stderr.write(f"enricher: {printable(warning)}\n")
+        warn(warning)
     if isinstance(totals, PodStats):
         print_summary(totals, PipedConsole(width=None if sys.stdout.isatty() else 160))
     elif totals and report:
@@ -90,11 +90,17 @@ def _progress(files: Sequence[str]) -> Iterator[Callable[[str], Callable[[int], 
     if not sys.stderr.isatty() or sum(sizes.values()) < PROGRESS_SIZE:
         yield lambda _: None
         return
-    console = Console(stderr=True)
-    with Progress("{task.description}", BarColumn(), DownloadColumn(), TimeRemainingColumn(), console=console) as bars:
+    console = PipedConsole(stderr=True)
+    with Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TimeRemainingColumn(),
+        console=console,
+    ) as bars:
 
         def bar(file: str) -> Callable[[int], object]:
-            task = bars.add_task(os.path.basename(file), total=sizes.get(file))
+            task = bars.add_task(printable(os.path.basename(file)), total=sizes.get(file))
             return lambda size: bars.update(task, completed=size)
 
         yield bar

@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
 
 from enricher.cli.commands import build_parser
 from enricher.errors import EXIT_CONFIGURATION, EXIT_FAILURE, EnricherError
@@ -18,6 +19,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError:
         sys.stderr.write("enricher: stdout is closed\n")
         return EXIT_CONFIGURATION
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # not every terminal's encoding has every character
     try:
         arguments = vars(build_parser().parse_args(argv))
         # Each command imports only the modules that it needs.
@@ -31,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):
             return 0  # a reader that is gone, as in `| head`, ends the work and is not a failure
-        sys.stderr.write(f"enricher: {error.filename or 'stdout'}: {error.strerror or error}\n")
+        sys.stderr.write(f"enricher: {printable(error.filename or 'stdout')}: {printable(error.strerror or error)}\n")
         return EXIT_FAILURE
     except KeyboardInterrupt:
         return 128 + signal.SIGINT

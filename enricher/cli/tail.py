@@ -1,7 +1,6 @@
 """`enricher tail`: one short line for each request."""
 
 import asyncio
-import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -11,12 +10,13 @@ from typing import Any
 
 import orjson
 
-from enricher.cli.common import raise_first_error
+from enricher.cli.common import log_to_stderr, raise_first_error
 from enricher.cli.feed import ClusterFeed, open_feed
 from enricher.config.options import TAIL
 from enricher.config.resolve import resolve_settings
 from enricher.errors import UsageError
 from enricher.report.record_view import OutputRecord, attempts_text, is_failure, pod_text, request_text, time_text
+from enricher.report.terminal import shown_json
 from enricher.text import printable
 
 RED, GREEN, YELLOW, CYAN, DIM = "31", "32", "33", "36", "2"
@@ -64,7 +64,7 @@ def format_lines(data: bytes, line_filter: LineFilter, *, as_json: bool = False,
         if not line_filter.matches(record):
             continue
         if as_json:
-            out.append(line)
+            out.append(shown_json(line))
         elif (text := format_record(record, coloured=coloured)) is not None:
             out.append(text.encode())
     return b"".join(line + b"\n" for line in out)
@@ -108,7 +108,7 @@ def main(arguments: dict[str, Any]) -> int:
     settings, files = resolve_settings(TAIL, arguments), arguments["files"]
     if files and settings.logs.since:
         raise UsageError("--since cannot be combined with files, which are read from their beginning")
-    logging.basicConfig(format="enricher: %(message)s")
+    log_to_stderr()
     filters = {name: arguments[name] for name in ("errors", "pod", "service")}
     line_filter = LineFilter(**filters, namespace=settings.cluster.namespace)
     as_json = arguments["output"] == "json"

@@ -21,18 +21,10 @@ from enricher.cli.feed import Feed, open_feed
 from enricher.config.options import STDIN, TOP
 from enricher.config.resolve import resolve_settings
 from enricher.errors import EXIT_FAILURE, UsageError
-from enricher.report.pod_stats import (
-    SORT_KEYS,
-    WINDOW_SECONDS,
-    FailedRequest,
-    PodKey,
-    PodRow,
-    PodStats,
-    hidden_text,
-    sort_rows,
-    sure_text,
-)
+from enricher.report.pod_rows import SORT_KEYS, PodKey, PodRow, hidden_text, sort_rows, sure_text
+from enricher.report.pod_stats import WINDOW_SECONDS, FailedRequest, PodStats
 from enricher.tailer.reader import open_stdin
+from enricher.text import printable
 from enricher.timestamps import SECOND
 
 TERMINAL = "/dev/tty"
@@ -207,7 +199,7 @@ class TopApp(App[None]):
             paused = self._paused_requests
             requests = self._stats.failed_requests(key) if paused is None else paused.get(key, [])
         title = f"{'last' if requests else 'no'} failures of {key[2]}" if key else ""
-        self.query_one("#of", Static).update(Text(title))
+        self.query_one("#of", Static).update(Text(printable(title)))
         text = Text(no_wrap=True, overflow="ellipsis")
         for request in requests:
             text.append(f"{request.time:<13}{request.client:<16} {request.request:<32} ")
@@ -224,7 +216,7 @@ class TopApp(App[None]):
             parts.append(f"{MAX_ROWS} of {len(self._matching_rows)} pods")
         if self._paused_requests is not None:
             parts.append("PAUSED")
-        self.query_one("#head", Static).update(Text(" · ".join(parts)))
+        self.query_one("#head", Static).update(Text(printable(" · ".join(parts))))
 
     def _selected_key(self) -> PodKey | None:
         """Return the pod that the user selected if the table has it, else the first one, None if there is none."""

@@ -8,6 +8,8 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import NamedTuple
 
+from enricher.text import printable_json
+
 
 class _Job(NamedTuple):
     data: bytes
@@ -22,7 +24,7 @@ class StdoutWriter:
     """
 
     def __init__(self, descriptor: int = 1) -> None:
-        self._descriptor = descriptor
+        self._descriptor, self._is_terminal = descriptor, os.isatty(descriptor)
         self._jobs = SimpleQueue[_Job | None]()
         # Not a thread of an executor: the program would wait for it at exit, and it may be stuck in a write.
         Thread(target=self._work, name="stdout", daemon=True).start()
@@ -45,7 +47,7 @@ class StdoutWriter:
                 job.done.get_loop().call_soon_threadsafe(_finish, job.done, error)
 
     def _write_all(self, data: bytes) -> OSError | None:
-        rest = memoryview(data)
+        rest = memoryview(printable_json(data) if self._is_terminal else data)
         try:
             while rest:
                 try:
