@@ -29,8 +29,10 @@ from enricher.endpoints.files import load_endpoints, load_fixed
 from enricher.endpoints.history import History
 from enricher.errors import EXIT_CONFIGURATION, ConfigurationError, EnricherError
 from enricher.kube.client import ApiClient, connect
+from enricher.kube.lists import Item, read_page
+from enricher.kube.objects import Unusable
 from enricher.kube.permissions import REVIEW_TIMEOUT, is_allowed
-from enricher.kube.responses import ApiError, get_response, read_page
+from enricher.kube.responses import ApiError, get_response
 from enricher.kube.watcher import CONFIG_MAPS, ENDPOINT_SLICES, SERVICES, Resource
 from enricher.line import Source
 from enricher.report.console import PipedConsole
@@ -155,7 +157,9 @@ async def _check_configmap(
         async with get_response(
             api, path, params, action=action, idle_timeout=REVIEW_TIMEOUT, total_timeout=REVIEW_TIMEOUT
         ) as response:
-            configs = (await read_page(response, config_data)).items
+            items = list[Item]()
+            await read_page(response, items.append)
+        configs = [config_data(item) for item in items if not isinstance(item, Unusable)]
         formats = formats_from_config(configs[0] if configs else {}, settings.logs.profile or DEFAULT_PROFILE)
     except (ApiError, LogFormatError) as error:
         return [CheckResult("failed", subject, printable(str(error)))]

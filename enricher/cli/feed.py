@@ -11,7 +11,8 @@ from typing import BinaryIO, Protocol
 from enricher.accesslog.detection import FormatDetector
 from enricher.cli.common import NEWS_INTERVAL, read_histories, report_news, unattributed_warning, warn_about
 from enricher.cluster.endpoint_source import FIRST_LIST_TIMEOUT, EndpointWatch
-from enricher.cluster.pod_logs import PodLog, PodLogStreamer
+from enricher.cluster.pod_logs import PodLogStreamer
+from enricher.cluster.pods import PodLog
 from enricher.config.options import STDIN
 from enricher.config.settings import OutputSettings, Settings
 from enricher.endpoints.attribution import Histories

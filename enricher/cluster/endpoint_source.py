@@ -4,25 +4,25 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from enricher.accesslog.detection import FormatTimeline
 from enricher.accesslog.profiles import DEFAULT_PROFILE
 from enricher.cluster.controller_config import FormatUpdater
 from enricher.cluster.endpoint_files import ChangeSignal, ReloadedFiles
+from enricher.cluster.watch_consumers import HistoryUpdater, WatchConsumer
 from enricher.config.settings import ClusterSettings, LogSettings
 from enricher.endpoints.attribution import Histories
 from enricher.endpoints.files import dump_histories, load_fixed
 from enricher.endpoints.history import History
 from enricher.endpoints.refusals import refusal_text
 from enricher.endpoints.saved_history import SavedHistory
-from enricher.endpoints.slices import Slice, SliceState, read_slice, service_as_slice
+from enricher.endpoints.slices import service_as_slice
 from enricher.errors import ConfigurationError
 from enricher.kube.client import ApiClient
 from enricher.kube.watch_status import WatchStatus, WatchSummary
-from enricher.kube.watcher import CONFIG_MAPS, ENDPOINT_SLICES, SERVICES, Changed, Listed, Resource, watch
+from enricher.kube.watcher import CONFIG_MAPS, ENDPOINT_SLICES, SERVICES, Listed, Resource, watch
 from enricher.text import printable
 from enricher.timestamps import SECOND
 
@@ -174,6 +174,7 @@ class EndpointWatch:
             namespace=resource_watch.namespace,
             name=resource_watch.name,
             transform=resource_watch.consumer.transform,
+            size=resource_watch.consumer.size,
             status=resource_watch.status,
         )
         async for update in updates:
@@ -216,6 +217,7 @@ class EndpointWatch:
             all(status.synced for status in statuses),
             sum((Counter(status.restarts) for status in statuses), Counter[str]()),
             (time.time_ns() - oldest) / SECOND if oldest else None,
+            sum(status.unusable_objects for status in statuses),
         )
 
 
@@ -233,34 +235,6 @@ class RefusalLog:
             if namespace not in self._logged_at and len(self._logged_at) < MAX_REFUSALS:
                 self._logged_at[namespace] = now
                 logger.warning("%s", printable(refusal_text(namespace, reasons)))
-
-
-class WatchConsumer(Protocol):
-    """A consumer of the updates of a watch."""
-
-    def transform(self, obj: dict[str, Any]) -> Any:
-        """Return the needed part of a listed object, so that the rest need not stay in memory."""
-
-    def apply(self, update: Listed | Changed) -> None:
-        """Apply a list of transformed objects, or a changed object as it is."""
-
-
-class HistoryUpdater:
-    """A consumer that applies the updates of a watch to a history; `as_slice` turns objects into EndpointSlices."""
-
-    def __init__(self, history: History, as_slice: Callable[[Slice], Slice] = lambda obj: obj) -> None:
-        self._history, self._as_slice = history, as_slice
-
-    def transform(self, obj: Slice) -> SliceState:
-        """Return the part of an object that the history needs."""
-        return read_slice(self._as_slice(obj))
-
-    def apply(self, update: Listed | Changed) -> None:
-        """Bring the history up to date."""
-        if isinstance(update, Listed):
-            self._history.replace(update.items, update.at, update.requested_at)
-        else:
-            self._history.apply(update.type, self._as_slice(update.object), update.at, update.earliest)
 
 
 @dataclass(slots=True)

@@ -25,7 +25,7 @@ OVERFLOW = "overflow"
 """Name that stands for the pods, routes or services beyond the limit, which are counted together."""
 OVERFLOW_SERVICE = Service("", OVERFLOW)
 """Service under which the services beyond the limit are counted together."""
-PROBLEMS = ("log", "missed_file", "truncation", "endpoints", "state", "own_log")
+PROBLEMS = ("log", "missed_file", "truncation", "endpoints", "object", "state", "own_log")
 """Kinds of recovered errors; each has its series from the start, since a rate needs the 0 before the first."""
 MAX_EDGES = 10_000
 """Largest number of pairs of services that are counted separately."""

@@ -22,6 +22,7 @@ PROBLEM_MEANINGS = {
     "missed_file": "a file was deleted before it was read to its end",
     "truncation": "content was replaced in place",
     "endpoints": "a new version of an endpoints file was broken",
+    "object": "an object of the API was left out: it cannot be used, or its namespace has too many",
     "state": "a checkpoint could not be saved",
     "own_log": "a line of our own log was dropped",
 }

@@ -38,16 +38,18 @@ class GaugeSnapshot:
         """Take a new snapshot, and bring the metrics up to date."""
         self._pipeline.update_counts()
         lag_bytes, lag_seconds = self._pipeline.lag()
+        watch = self._endpoints.watch_summary()
         self.gauges = Gauges(
             sources=self._pipeline.source_count,
             endpoints=self._endpoints.histories.pods.open_tenures,
             refused_endpoints=self._endpoints.histories.pods.refusals.snapshot(),
             lag_bytes=lag_bytes,
             lag_seconds=lag_seconds,
-            watch=self._endpoints.watch_summary(),
+            watch=watch,
             problems=self._pipeline.problems()
             | {
                 "endpoints": self._endpoints.reload_failures,
+                "object": watch.unusable_objects if watch else 0,
                 "state": self._checkpointer.failures if self._checkpointer else 0,
                 "own_log": self._own_log.dropped,
             },
