@@ -22,7 +22,8 @@ from rich.console import Console
 from demo.fake_api import FakeApi
 from demo.narrator import Narrator
 from demo.recorded import LOG_PATH, Moment, load_moments, load_services, shift_line
-from enricher.report.pod_stats import UNNAMED, PodStats
+from enricher.report.pod_rows import UNNAMED
+from enricher.report.pod_stats import PodStats
 from enricher.report.summary_table import print_summary
 from enricher.timestamps import SECOND
 

@@ -21,17 +21,8 @@ from enricher.cli.feed import Feed, open_feed
 from enricher.config.options import STDIN, TOP
 from enricher.config.resolve import resolve_settings
 from enricher.errors import EXIT_FAILURE, UsageError
-from enricher.report.pod_stats import (
-    SORT_KEYS,
-    WINDOW_SECONDS,
-    FailedRequest,
-    PodKey,
-    PodRow,
-    PodStats,
-    hidden_text,
-    sort_rows,
-    sure_text,
-)
+from enricher.report.pod_rows import SORT_KEYS, PodKey, PodRow, hidden_text, sort_rows, sure_text
+from enricher.report.pod_stats import WINDOW_SECONDS, FailedRequest, PodStats
 from enricher.tailer.reader import open_stdin
 from enricher.text import printable
 from enricher.timestamps import SECOND

@@ -111,6 +111,10 @@ _SHARED_BEFORE = (
 _CROWDED = "slices named so many pods at the address at about that time that they are not compared"
 _SOLE_MEMBER = "the address is the cluster IP of a service, and no other pod of the service could have served"
 _UNKNOWN_PORT = "no EndpointSlice names the port: on a host's address another process may use it"
+_FOREIGN_PORT = (
+    "no EndpointSlice names the port, and the proxy names a service that the holder of the address is not in: whoever "
+    "may lead a service to an address could blame its pod for a port where nothing listens"
+)
 _SEVERAL_MEMBERS = "the address is the cluster IP of a service: any of its pods could have served"
 _REPORTED = "the log line itself names the pod"
 
@@ -134,12 +138,12 @@ def attribute(
         spans = spans_of_port(near, port, pods.certain_until)
         attribution = _Attempt(pods, spans, window, answered, upstream_name).attribute()
         # Only slices that name the port make its holder certain.
-        if (
-            attribution.grade == Grade.EXACT
-            and port is not None
-            and not any(ports_overlap({port}, t.ports) for t in tenures)
-        ):
-            attribution = attribution._replace(grade=Grade.ASSUMED, explanation=_UNKNOWN_PORT)
+        if port is not None and not any(ports_overlap({port}, t.ports) for t in tenures):
+            service = service_of_upstream_name(pods, upstream_name)
+            if service and attribution.service != service:
+                return Attribution(Grade.UNKNOWN, service=service, explanation=_FOREIGN_PORT)
+            if attribution.grade == Grade.EXACT:
+                attribution = attribution._replace(grade=Grade.ASSUMED, explanation=_UNKNOWN_PORT)
         if attribution.grade != Grade.UNKNOWN:
             return attribution
     if services := histories.services.tenures_of_ip(ip):

@@ -371,7 +371,8 @@ class History:
 
     def load(self, saved: object) -> None:
         """Restore into this empty history what `dump` returned. Raise ValueError if it is malformed."""
-        tenures, self._slices, self.complete_until, self.complete_since = parse_history(saved)
+        loaded = parse_history(saved, has_fixed=not self._is_live)
+        tenures, self._slices, self.complete_until, self.complete_since = loaded
         for (namespace, _), (service, _, _) in self._slices.items():
             self._budget.count_slices(namespace, +1)
             self._services.add_slice(service)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from enricher.endpoints.ports import PortSet, port_set
-from enricher.endpoints.slices import MAX_NAME, Owner, Service, canonical_ip
+from enricher.endpoints.slices import IDENTITY, MAX_NAME, Owner, Service, canonical_ip
 from enricher.endpoints.tenure import BEGINNING, FOREVER, MAX_PAST_STAYS, MAX_READY_CHANGES, Stay, Tenure
 from enricher.timestamps import SECOND
 
@@ -17,6 +17,12 @@ SavedHistory = dict[str, Any]
 
 MAX_LIST_TIME = 600 * SECOND
 """Time (ns) by which something in a history may be later than its completeness: that is as of a list's request."""
+MAX_ROWS = 400_000
+"""Largest number of tenures, of slices and of sets of ports: a history keeps fewer, and each takes a KiB."""
+MAX_TENURES_OF_ADDRESS = 5_000
+"""Largest number of tenures of one address; a history keeps fewer, and the work for an attempt grows with them."""
+MAX_SLICES_OF_TENURE = 256
+"""Largest number of slices that name one pod; a history keeps fewer."""
 
 SliceKey = tuple[str, str]
 """Namespace and name of a slice."""
@@ -73,23 +79,31 @@ def _dump_tenure(tenure: Tenure, ports: int) -> list[Any]:
     return [t.ip, list(t.owner), times, ports, services, past, list(t.ready_changes)]
 
 
-def parse_history(saved: object) -> LoadedHistory:
-    """Return what `dump_history` wrote. Raise ValueError for anything else."""
+def parse_history(saved: object, *, has_fixed: bool = True) -> LoadedHistory:
+    """Return what `dump_history` wrote. Raise ValueError for anything else.
+
+    It may have fixed addresses, which nobody would ever give up, only if `has_fixed`.
+    """
     try:
-        return _parse(saved)
+        return _parse(saved, has_fixed)
     except ValueError as error:
         raise ValueError(f"not a saved history: {error}") from error
 
 
-def _parse(saved: object) -> LoadedHistory:
+def _parse(saved: object, has_fixed: bool) -> LoadedHistory:
     saved = saved if isinstance(saved, dict) else {}
+    if any(len(_list(saved.get(rows))) > MAX_ROWS for rows in ("ports", "tenures", "slices")):
+        raise ValueError("it has more rows than a history keeps")
     port_sets = [port_set(tuple(map(_port, _list(row)))) for row in _list(saved.get("ports"))]
     tenures = [_tenure(_list(row, 7), port_sets) for row in _list(saved.get("tenures"))]
     slices = dict(_slices(_list(saved.get("slices")), port_sets, tenures))
     _check_stays(tenures, slices)
+    _check_holders(tenures, has_fixed)
     complete_until = _time(saved.get("current"))
     if any(complete_until + MAX_LIST_TIME < time < FOREVER for tenure in tenures for time in _times(tenure)):
         raise ValueError("something happened later than the history was complete")
+    if any(time == FOREVER for tenure in tenures for time in _beginnings(tenure)):
+        raise ValueError("something has never begun")
     return LoadedHistory(tenures, slices, complete_until, _time(saved.get("began")))
 
 
@@ -98,6 +112,12 @@ def _times(tenure: Tenure) -> Iterator[int]:
     yield from (t.since, t.until, t.until_latest, t.terminating_since, t.ready_since, t.shared_until, *t.ready_changes)
     for _, stay in t.stays():
         yield from (stay.since, stay.until)
+
+
+def _beginnings(tenure: Tenure) -> Iterator[int]:
+    yield from (tenure.since, tenure.since_earliest, tenure.shared_until, *tenure.ready_changes)
+    for _, stay in tenure.stays():
+        yield stay.since
 
 
 def _tenure(row: list[Any], port_sets: list[PortSet]) -> Tenure:
@@ -120,7 +140,9 @@ def _tenure(row: list[Any], port_sets: list[PortSet]) -> Tenure:
 
 def _stay(row: list[Any]) -> tuple[Service, Stay]:
     namespace, name, slices, since, until = row
-    return Service(_text(namespace), _text(name)), Stay(_integer(slices, 0, 1 << 32), _time(since), _time(until))
+    return Service(_text(namespace), _text(name)), Stay(
+        _integer(slices, 0, MAX_SLICES_OF_TENURE), _time(since), _time(until)
+    )
 
 
 def _slices(
@@ -136,7 +158,11 @@ def _slices(
             raise ValueError("a slice, or a tenure in it, is there twice")
         keys.add(key)
         content = SliceTenures(service, port_sets[_index(ports, port_sets)], [tenures[index] for index in indexes])
+        if len({(tenure.ip, tenure.owner[IDENTITY]) for tenure in content.tenures}) < len(indexes):
+            raise ValueError("a slice names a pod twice at one address")
         for tenure in content.tenures:
+            if len(tenure.slice_ports) >= MAX_SLICES_OF_TENURE:
+                raise ValueError("more slices name a pod than a history keeps")
             tenure.slice_ports = (*tenure.slice_ports, content.ports)
         yield key, content
 
@@ -157,6 +183,20 @@ def _check_stays(tenures: list[Tenure], slices: Mapping[SliceKey, SliceTenures])
         raise ValueError("a slice names a pod that is not in its service")
 
 
+def _check_holders(tenures: list[Tenure], has_fixed: bool) -> None:
+    """Raise ValueError if a pod would never give up its address, or if an address has too many tenures.
+
+    Of two tenures of one pod at present, only one would end. The owner of a fixed address has it for ever.
+    """
+    if not has_fixed and any(tenure.is_fixed for tenure in tenures):
+        raise ValueError("a pod has always held its address")
+    present = [(t.ip, t.owner[IDENTITY]) for t in tenures if t.until == FOREVER and not t.is_fixed]
+    if len(set(present)) < len(present):
+        raise ValueError("a pod holds an address twice at present")
+    if max(Counter(tenure.ip for tenure in tenures).values(), default=0) > MAX_TENURES_OF_ADDRESS:
+        raise ValueError("an address has more tenures than a history keeps")
+
+
 def _list(value: object, size: int | None = None) -> list[Any]:
     if not isinstance(value, list) or (size is not None and len(value) != size):
         raise ValueError("a list is missing, or has another length")
@@ -164,8 +204,8 @@ def _list(value: object, size: int | None = None) -> list[Any]:
 
 
 def _text(value: object) -> str:
-    if not isinstance(value, str) or len(value) > MAX_NAME:
-        raise ValueError("a name is missing, or is too long")
+    if not isinstance(value, str) or len(value) > MAX_NAME or not value.isprintable():
+        raise ValueError("a name is missing, is too long or is not printable")
     return value
 
 

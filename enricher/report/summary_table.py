@@ -7,7 +7,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from enricher.report.pod_stats import PodStats, hidden_text, sure_text
+from enricher.report.pod_rows import hidden_text, sure_text
+from enricher.report.pod_stats import PodStats
 from enricher.text import printable
 
 MAX_TABLE_WIDTH = 1000

@@ -20,7 +20,7 @@ MAX_LINE = 1024 * 1024
 _MAX_FRAME_OVERHEAD = 128 * 1024
 """Bytes that a frame may add to a text: Docker's 16 KiB become 96 KiB if every byte is written as `\\u00XX`."""
 
-_STAMP = rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d))"
+_STAMP = rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d))"
 _CRI_HEAD = _STAMP + rb" (stdout|stderr) ([PF])(?::[^ \n]*)? "
 _CRI_LINE = re.compile(_CRI_HEAD)
 _CRI_LINES = re.compile(rb"^(?:" + _CRI_HEAD + rb"(.*)|(.*))$", re.MULTILINE)
@@ -32,6 +32,7 @@ _DOCKER_LINES = re.compile(
 _FRAGMENT = re.compile(rb" std(?:out|err) P")
 _KINDS = frozenset(("", "cri", "docker", "plain"))
 _STREAMS = {b"stdout": "stdout", b"stderr": "stderr"}
+_STAMP_ALONE = re.compile(_STAMP)
 
 
 class PartialLine(NamedTuple):
@@ -70,8 +71,15 @@ class Framing(NamedTuple):
             stream: PartialLine(stamp.encode("latin-1"), b64decode(text, validate=True), cut)
             for stream, (stamp, text, cut) in saved["parts"].items()
         }
-        cuts = [cut for _, _, cut in partial_lines.values()]
-        if saved["kind"] not in _KINDS or not all(type(cut) is int and 0 <= cut < 1 << 63 for cut in cuts):
+        are_partial_lines = all(
+            stream in _STREAMS.values()
+            and _STAMP_ALONE.fullmatch(partial.stamp)
+            and len(partial.text) <= MAX_LINE
+            and type(partial.cut) is int
+            and 0 <= partial.cut < 1 << 63
+            for stream, partial in partial_lines.items()
+        )
+        if saved["kind"] not in _KINDS or not are_partial_lines:
             raise ValueError("not the state of a framing")
         return cls(saved["kind"], tuple(partial_lines.items()))
 
@@ -257,7 +265,7 @@ def _parse_docker(raw: bytes) -> tuple[bytes, str, bytes] | None:
         return None
     try:
         entry = orjson.loads(raw)
-        text, stream, stamp = entry["log"], entry["stream"], entry["time"]
-        return (stamp.encode(), stream, text.encode()) if stream in _STREAMS.values() else None
+        text, stream, stamp = entry["log"].encode(), entry["stream"], entry["time"].encode()
+        return (stamp, stream, text) if stream in _STREAMS.values() and _STAMP_ALONE.fullmatch(stamp) else None
     except (ValueError, KeyError, AttributeError, TypeError):
         return None

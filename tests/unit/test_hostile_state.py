@@ -136,7 +136,7 @@ def test_any_value_in_any_place_of_a_position():
             "run": 0,
             "device": 1,
             "inode": (1 << 64) - 1,
-            "head": [5, "d1ce57"],
+            "head": [5, "d1ce57" + "0" * 26],
             "mtime": 10**18,
             "offset": 10,
             "skip": 1,

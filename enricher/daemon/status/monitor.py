@@ -12,7 +12,8 @@ from enricher.daemon.status.error_rates import ErrorRates
 from enricher.daemon.status.model import Status, Watch, failing_pods, furthest_behind, untried_requests
 from enricher.daemon.stderr import StderrLog
 from enricher.kube.watch_status import WatchSummary
-from enricher.metrics.counters import Gauges, Metrics, PodKey
+from enricher.metrics.counters import Gauges, Metrics
+from enricher.metrics.pods import PodKey
 from enricher.text import escape_bytes
 from enricher.timestamps import SECOND, format_rfc3339
 
@@ -65,7 +66,7 @@ class StatusMonitor:
         self._node, self._snapshot = node, snapshot
         self._pipeline, self._endpoints, self._metrics = pipeline, endpoints, metrics
         self._started = _now_text()
-        self._error_rates: ErrorRates[PodKey] = ErrorRates(time.monotonic())
+        self._error_rates: ErrorRates[PodKey] = ErrorRates(time.monotonic(), lambda key: metrics.group(key[0]))
 
     async def run(self) -> None:
         """Sample the counters at the end of each minute until cancelled."""
@@ -100,7 +101,7 @@ class StatusMonitor:
             attributions={str(grade): attempts for grade, attempts in metrics.grades.items()},
             problems=dict(problems),
             failing=failing_pods(self._error_rates.worst_first(), metrics.pods),
-            untried=untried_requests(metrics.requests),
+            untried=untried_requests(metrics.requests, metrics.group),
         )
 
 

@@ -161,7 +161,7 @@ def test_no_more_series_than_the_cap():
     for n in range(100):
         metrics.count_attempt(attributed(f"web-{n}"), attempt(502), retried=False, origin="pod")
     assert len(metrics.pods) <= 11
-    assert metrics.overflowed == 90
+    assert metrics.overflow.counted.total() == 90
     assert metrics.pods["shop", "web", "overflow", ""].requests == 90
     actual = rendered(metrics)
     assert sum(v for (n, _), v in actual.items() if n == "ingress_upstream_requests_total") == 100
@@ -218,6 +218,8 @@ def test_all_is_0_before_anything_is_counted():
         assert ("enricher_unresolved_attempts_total", labels(grade=grade)) in actual
     for grade in Grade:
         assert ("enricher_attributions_total", labels(grade=grade)) in actual
+    for name in ("enricher_overflowed_total", "enricher_dropped_series_total"):
+        assert (name, labels(namespace="")) in actual
 
 
 def test_attempts_without_a_pod_are_unresolved():

@@ -136,7 +136,7 @@ def _counts(metrics: Metrics) -> dict[str, dict[Any, Any]]:
         "services": metrics.services,
         "edges": {key: (edge.requests, edge.errors) for key, edge in metrics.edges.items()},
         "requests": {key: series.requests for key, series in metrics.requests.items()},
-        "overflowed": {"": metrics.overflowed},
+        "overflowed": {"": metrics.overflow.counted.total()},
     }
 
 
