@@ -27,7 +27,7 @@ T = TypeVar("T")
 class StateFile:
     """The file `<state_dir>/<name>.json`, which holds `{"version": 1, "<name>": {…}}`.
 
-    `failures` counts the saves that failed. `was_unusable` is true if there was a file that could not be used.
+    `failures` counts the saves that failed, and the file if it could not be used.
     """
 
     def __init__(self, state_dir: str, name: str) -> None:
@@ -36,7 +36,6 @@ class StateFile:
         self._saved = b""
         self._problem: str | None = None
         self.failures = 0
-        self.was_unusable = False
 
     def check(self) -> None:
         """Create the directory if it is missing; raise ConfigurationError if files cannot be written there."""
@@ -66,10 +65,10 @@ class StateFile:
             return None
         except OSError as error:
             logger.warning("cannot read %s (%s): starting without it", self._path, error.strerror)
-            self.was_unusable = True
+            self.failures += 1
         except Exception as error:  # whatever the file holds: the next start would fail in the same way
             self._set_aside(error)
-            self.was_unusable = True
+            self.failures += 1
         finally:
             with contextlib.suppress(OSError):
                 os.unlink(marker)

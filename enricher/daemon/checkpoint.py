@@ -43,18 +43,39 @@ class Checkpointer:
         """Raise ConfigurationError if nothing can be written there."""
         self._positions, self._history = StateFile(directory, "positions"), StateFile(directory, "history")
         self._positions.check()
+        self._malformed = 0
 
     @property
     def failures(self) -> int:
-        """Return the number of saves that failed."""
-        return self._positions.failures + self._history.failures
+        """Return the number of saves that failed, and of files and positions that could not be used."""
+        return self._positions.failures + self._history.failures + self._malformed
 
     def load(self, endpoints: EndpointSource) -> dict[str, dict[str, Any]] | None:
         """Return the saved positions, None if none were saved; load the saved history into `endpoints`."""
-        positions = self._positions.load(lambda saved: usable_positions(saved, time.time_ns()))
+        positions = self._positions.load(self._well_formed)
         self._history.load(endpoints.load_state)
         # Logs that were read up to an unknown place are read from their beginning, also with --from end.
-        return {} if positions is None and self._positions.was_unusable else positions
+        if positions is None:
+            return {} if self._positions.failures else None
+        return usable_positions(positions, time.time_ns())
+
+    def _well_formed(self, saved: Positions) -> Positions:
+        """Return the well-formed ones of saved positions, and count and log the others.
+
+        An empty position is that of a log that had no file. Raise ValueError if one is not an object.
+        """
+        if not all(isinstance(position, dict) for position in saved.values()):
+            raise ValueError("expected an object for each log's position")
+        well_formed = {path: position for path, position in saved.items() if not position or Position.load(position)}
+        if malformed := saved.keys() - well_formed:
+            self._malformed = len(malformed)
+            example = printable(truncate(min(malformed), MAX_LOGGED_PATH))
+            logger.warning(
+                "%d positions are malformed, such as that of %s: these logs are read from their beginning",
+                len(malformed),
+                example,
+            )
+        return well_formed
 
     def save(self, pipeline: PositionSource, endpoints: EndpointSource) -> None:
         """Save positions and history; block until the disk has them."""
@@ -81,21 +102,10 @@ async def _finish_in_thread(save: Callable[[Mapping[str, Any]], object], state: 
 
 
 def usable_positions(saved: Positions, now: int) -> dict[str, dict[str, Any]]:
-    """Return the saved positions without those of logs that are long gone (`now` in ns), and without malformed ones.
-
-    An empty position is that of a log that had no file. Raise ValueError if they are not positions.
-    """
-    if not all(isinstance(position, dict) for position in saved.values()):
-        raise ValueError("expected an object for each log's position")
-    usable = {path: position for path, position in saved.items() if not position or Position.load(position)}
-    if malformed := saved.keys() - usable:
-        first = printable(truncate(min(malformed), MAX_LOGGED_PATH))
-        logger.warning(
-            "%d saved positions are not usable: logs are read from their beginning: %s", len(malformed), first
-        )
+    """Return well-formed positions without those of logs that are long gone (`now` in ns)."""
     return {
         # A time that is yet to come would make all later files of the log appear to be older ones.
         path: position and position | {"mtime": min(position["mtime"], now)}
-        for path, position in usable.items()
+        for path, position in saved.items()
         if os.path.lexists(path) or not position or now - position["mtime"] < POSITION_RETENTION
     }

@@ -69,7 +69,7 @@ class Attribution(NamedTuple):
     @property
     def depends_on_answer(self) -> bool:
         """Return whether an attempt of the same time might be attributed otherwise if it was answered, or was not."""
-        return self.explanation in {_SEEN_LATER, _BEFORE_HISTORY}
+        return self.explanation in {_SEEN_LATER, _BEFORE_HISTORY, _UNKNOWN_PORT, _FOREIGN_PORT}
 
 
 class Histories(NamedTuple):
@@ -112,8 +112,8 @@ _CROWDED = "slices named so many pods at the address at about that time that the
 _SOLE_MEMBER = "the address is the cluster IP of a service, and no other pod of the service could have served"
 _UNKNOWN_PORT = "no EndpointSlice names the port: on a host's address another process may use it"
 _FOREIGN_PORT = (
-    "no EndpointSlice names the port, and the proxy names a service that the holder of the address is not in: whoever "
-    "may lead a service to an address could blame its pod for a port where nothing listens"
+    "nobody answered, no EndpointSlice names the port, and the proxy names a service of another namespace than the "
+    "pod's: such a service can be led to any address"
 )
 _SEVERAL_MEMBERS = "the address is the cluster IP of a service: any of its pods could have served"
 _REPORTED = "the log line itself names the pod"
@@ -138,12 +138,15 @@ def attribute(
         spans = spans_of_port(near, port, pods.certain_until)
         attribution = _Attempt(pods, spans, window, answered, upstream_name).attribute()
         # Only slices that name the port make its holder certain.
-        if port is not None and not any(ports_overlap({port}, t.ports) for t in tenures):
-            service = service_of_upstream_name(pods, upstream_name)
-            if service and attribution.service != service:
+        if (
+            attribution.grade == Grade.EXACT
+            and port is not None
+            and not any(ports_overlap({port}, t.ports) for t in tenures)
+        ):
+            service, owner = service_of_upstream_name(pods, upstream_name), attribution.owner
+            if owner and not answered and service and service.namespace != owner.namespace:
                 return Attribution(Grade.UNKNOWN, service=service, explanation=_FOREIGN_PORT)
-            if attribution.grade == Grade.EXACT:
-                attribution = attribution._replace(grade=Grade.ASSUMED, explanation=_UNKNOWN_PORT)
+            attribution = attribution._replace(grade=Grade.ASSUMED, explanation=_UNKNOWN_PORT)
         if attribution.grade != Grade.UNKNOWN:
             return attribution
     if services := histories.services.tenures_of_ip(ip):

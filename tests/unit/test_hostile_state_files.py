@@ -62,7 +62,7 @@ def test_in_place_of_the_file(tmp_path, caplog, make: Callable[[Path], None]):
     state = StateFile(str(tmp_path), "history")
     state.check()
     assert state.load(lambda saved: saved) is None
-    assert state.was_unusable == (make is not dangling)
+    assert state.failures == (make is not dangling)
     assert len(caplog.messages) == (make is not dangling)
     assert state.save({"a": 1})
     assert StateFile(str(tmp_path), "history").load(lambda saved: saved) == {"a": 1}
@@ -184,7 +184,7 @@ def test_a_file_at_which_the_last_start_died(tmp_path, caplog):
     assert not (tmp_path / "history.json.loading").exists()
     state = StateFile(str(tmp_path), "history")
     assert state.load(lambda saved: saved) is None
-    assert not state.was_unusable
+    assert not state.failures
 
 
 def test_a_marker_without_a_file_says_nothing(tmp_path, caplog):

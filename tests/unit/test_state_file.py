@@ -2,6 +2,7 @@
 
 import logging
 import os
+import time
 
 import pytest
 
@@ -17,7 +18,17 @@ def position(offset: int = 1, mtime: int = 0) -> dict:
     return Position(FileIdentity(mtime=mtime), offset, Framing("cri")).dump()
 
 
-POSITIONS = {"/var/log/pods/a": position()}
+POSITIONS = {"/var/log/pods/a": position(mtime=time.time_ns())}
+
+
+class NoEndpoints:
+    """A source of endpoints of which nothing is saved."""
+
+    def dump_state(self) -> dict:
+        return {}
+
+    def load_state(self, _saved: dict) -> None:
+        pass
 
 
 class Checkpoints(StateFile):
@@ -25,9 +36,10 @@ class Checkpoints(StateFile):
 
     def __init__(self, state_dir: str) -> None:
         super().__init__(state_dir, "positions")
+        self.directory = state_dir
 
     def load(self) -> dict:
-        return super().load(lambda saved: usable_positions(saved, 0)) or {}
+        return Checkpointer(self.directory).load(NoEndpoints()) or {}
 
 
 def test_what_is_saved_is_loaded(tmp_path):
@@ -157,10 +169,16 @@ def test_positions_of_logs_that_are_long_gone_are_not_kept(tmp_path):
     assert usable_positions(saved, now)[there] == old
 
 
-def test_malformed_positions_cost_the_others_nothing(caplog):
-    saved = {"/a": position(), "/b\x1b[2J": {"mtime": "x"}, "/c": position() | {"offset": None}}
-    assert usable_positions(saved, 0) == {"/a": position()}
-    assert caplog.messages == ["2 saved positions are not usable: logs are read from their beginning: /b\\x1b[2J"]
+def test_malformed_positions_cost_the_others_nothing(tmp_path, caplog):
+    good = {"/a": position(mtime=time.time_ns()), "/d": {}}
+    bad = {"/b\x1b[2J": {"mtime": "x"}, "/c": position() | {"offset": None}}
+    StateFile(str(tmp_path), "positions").save(good | bad)
+    checkpointer = Checkpointer(str(tmp_path))
+    assert checkpointer.load(NoEndpoints()) == good
+    assert caplog.messages == [
+        "2 positions are malformed, such as that of /b\\x1b[2J: these logs are read from their beginning"
+    ]
+    assert checkpointer.failures == 2
 
 
 def test_a_time_that_is_yet_to_come_is_now():
@@ -171,11 +189,9 @@ def test_a_time_that_is_yet_to_come_is_now():
 def test_logs_are_read_from_their_beginning_if_their_positions_are_lost(tmp_path):
     """Even if new logs are read from their end: how far these were read is unknown."""
 
-    class NoEndpoints:
-        def load_state(self, _saved):
-            pass
-
     checkpointer = Checkpointer(str(tmp_path))
     assert checkpointer.load(NoEndpoints()) is None
     (tmp_path / "positions.json").write_text("foreign")
-    assert Checkpointer(str(tmp_path)).load(NoEndpoints()) == {}
+    checkpointer = Checkpointer(str(tmp_path))
+    assert checkpointer.load(NoEndpoints()) == {}
+    assert checkpointer.failures == 1

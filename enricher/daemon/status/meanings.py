@@ -23,7 +23,7 @@ PROBLEM_MEANINGS = {
     "truncation": "content was replaced in place",
     "endpoints": "a new version of an endpoints file was broken",
     "object": "an object of the API was left out: it cannot be used, or its namespace has too many",
-    "state": "a checkpoint could not be saved",
+    "state": "a checkpoint could not be saved, or not be used",
     "own_log": "a line of our own log was dropped",
 }
 REASON_MEANINGS: dict[str, str] = {

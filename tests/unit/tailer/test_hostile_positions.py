@@ -5,11 +5,15 @@ reading, as a time that is yet to come could.
 """
 
 import json
+import os
 import random
+from types import SimpleNamespace
 
+import orjson
 import pytest
 
 from enricher.daemon.checkpoint import usable_positions
+from enricher.tailer import plain_or_gzip
 from enricher.tailer.framing import MAX_LINE, Framer, Framing
 from enricher.tailer.position import MAX_LINES_WRITTEN, Position
 from tests.support.kubelet import Container, Reading, compress
@@ -35,7 +39,9 @@ def write_history(container: Container) -> None:
 def resume(reading: Reading, position: dict) -> None:
     """Start again as the daemon does."""
     now = reading._path.stat().st_mtime_ns
-    reading.resume(json.dumps(usable_positions({"x": position}, now).get("x")))
+    path = str(reading._path)
+    well_formed = {path: position} if not position or Position.load(position) else {}
+    reading.resume(json.dumps(usable_positions(well_formed, now).get(path)))
 
 
 def assert_new_lines_are_read(container: Container, reading: Reading) -> None:
@@ -112,6 +118,29 @@ def test_a_plain_log_whose_file_is_of_the_future(tmp_path):
     path.write_text("b\n")
     resume(reading, saved)
     assert reading.drain() == ["b"]
+
+
+@pytest.mark.parametrize("moment", [0, -(10**18), 3 * 10**18, 250 * 10**18])
+def test_a_file_of_any_date_has_a_position(container, reading, monkeypatch, moment):
+    """Some file systems hold dates beyond 64 bits of ns, and before 1970."""
+    real = os.fstat
+
+    def fake(descriptor):
+        status = real(descriptor)
+        return SimpleNamespace(
+            st_mode=status.st_mode, st_dev=status.st_dev, st_ino=status.st_ino, st_size=status.st_size,
+            st_nlink=status.st_nlink, st_ctime_ns=status.st_ctime_ns, st_mtime_ns=moment,
+        )  # fmt: skip
+
+    container.write("a")
+    monkeypatch.setattr(plain_or_gzip.os, "fstat", fake)
+    assert reading.read() == ["a"]
+    saved = orjson.loads(orjson.dumps(reading.follower.position()))
+    assert Position.load(saved)
+    assert 0 <= saved["mtime"] <= container.live.stat().st_ctime_ns
+    container.write("b")
+    resume(reading, saved)
+    assert reading.read() == ["b"]
 
 
 # --- what no follower writes ------------------------------------------------------------------------------------------
