@@ -27,10 +27,11 @@ from enricher.cluster.pods import parse_pod
 from enricher.cluster.watch_consumers import HistoryUpdater
 from enricher.endpoints.attribution import Histories
 from enricher.endpoints.history import History
-from enricher.endpoints.slices import service_as_slice
+from enricher.endpoints.slices import IDENTITY, read_slice, service_as_slice
+from enricher.endpoints.tenure import FOREVER
 from enricher.enrich.engine import Enricher
 from enricher.kube.client import connect
-from enricher.kube.objects import as_mapping, parse_json
+from enricher.kube.objects import OBJECT_LIMIT, as_mapping, parse_json
 from enricher.kube.watch_status import WatchStatus
 from enricher.kube.watcher import Changed, Listed, watch
 from enricher.line import Line, Source
@@ -149,8 +150,11 @@ async def fuzz(tmp_path, seed, connections, broken):
                     continue
                 checked += 1
                 clock.now += rng.choice([5, 30]) * SECOND
+                history.expire(clock.now)
                 pods, strict = api_server.expected[numbers[-1]], not broken or isinstance(update, Changed)
                 requests.check(histories, pods, clock.now, strict=strict)
+                if not broken:
+                    check_tenant(api_server, history)
                 if checked % 10 == 0:
                     requests.check_metrics(histories)
                     restarted = Histories(reloaded(history), History())
@@ -168,6 +172,14 @@ async def fuzz(tmp_path, seed, connections, broken):
     print(f"{memory.growth():.0f} MiB")
     assert memory.growth() < MEMORY
     return api_server, watch_status, requests, history
+
+
+def check_tenant(api_server, history):
+    """Check that nothing of the tenant is left in the history but what can be read of its present objects."""
+    objects = [parse_json(text) for text in api_server.tenant.values() if len(text) <= OBJECT_LIMIT]
+    named = {(e.ip, *e.owner[IDENTITY]) for obj in objects if obj for e in read_slice(obj).endpoints}
+    held = {(t.ip, *t.owner[IDENTITY]) for t in history.tenures() if t.until == FOREVER}
+    assert {holding for holding in held if holding[1] == TENANT} <= named
 
 
 def is_good(change):
@@ -199,7 +211,7 @@ class Memory:
 
 LENGTHS = [
     pytest.param(100, 1, id="short"),
-    pytest.param(2000, None, id="long", marks=[pytest.mark.faults, pytest.mark.timeout(1800)]),
+    pytest.param(600, None, id="long", marks=[pytest.mark.faults, pytest.mark.timeout(1800)]),
 ]
 
 
