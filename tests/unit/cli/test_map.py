@@ -99,7 +99,7 @@ def test_names_with_quotes_are_escaped(drawn):
     (call,) = (line for line in drawn("dot", LINES[0], endpoints=endpoints).splitlines() if "label" in line)
     assert call == r'  "edge/\"]; x -> y" -> "shop/a\"b\\" [label="1"];'
     (call,) = (line for line in drawn("mermaid", LINES[0], endpoints=endpoints).splitlines() if "-->" in line)
-    assert call == r'  n0["edge/#34;]; x -#62; y"] -->|"1"| n1["shop/a#34;b\"]'
+    assert call == r'  n0["edge/#34;]; x -#62; y"] -->|"1"| n1["shop/a#34;b#92;"]'
 
 
 def record(pod, client="x", status=200, **more):
