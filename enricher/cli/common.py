@@ -83,9 +83,10 @@ def read_histories(cluster: ClusterSettings) -> Histories:
     """Return the endpoints of the given files, or else the cluster's present ones. Raise ConfigurationError."""
     if cluster.endpoints:
         histories = load_endpoints(cluster.endpoints, cluster.extra_endpoints)
-        _warn_of_refusals(histories)
-        return histories
-    return asyncio.run(_list_cluster(cluster))
+    else:
+        histories = asyncio.run(_list_cluster(cluster))
+    _warn_of_refusals(histories)
+    return histories
 
 
 def _warn_of_refusals(histories: Histories) -> None:
