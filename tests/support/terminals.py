@@ -75,7 +75,8 @@ def output_of(*arguments, until="", **options):
 
 
 def assert_harmless(text):
-    """No character is obeyed or unseen, and no text from outside begins a line."""
+    """No character is obeyed or unseen, no text from outside begins a line, and nothing fails because of one."""
+    assert "Traceback" not in text
     for line in text.split("\n"):
         assert line.isprintable(), ascii(line)
         assert not line.startswith("= exact"), line

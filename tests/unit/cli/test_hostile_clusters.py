@@ -73,6 +73,7 @@ async def test_a_hostile_slice(api, tmp_path, log, command, encoding):
     text = await asyncio.to_thread(output_of, *command.split(), *config, *subject, until=until, encoding=encoding)
     assert_harmless(text)
     assert "malformed" in text or command == "record"
+    assert r"GET /\xdb" in text or command != "tail" or encoding != "ascii"
     if command in {"enrich", "record"}:
         lines = [line for line in text.split("\n") if line.startswith("{")]
         record = orjson.loads(lines[0])
@@ -97,7 +98,12 @@ async def test_a_hostile_answer_that_ends_a_command(api, tmp_path, log):
     api.fail(*[hostile_status(500)] * 50)
     text = await asyncio.to_thread(output_of, "enrich", "--kubeconfig", tmp_path / "config", log)
     assert_harmless(text)
-    assert "cannot list" in text
+    first, *_, last, end = text.split("\n")
+    assert "out of sync: cannot list" in first
+    assert "cannot list" in last
+    assert first.startswith("enricher: ")  # a log record
+    assert last.startswith("enricher: ")
+    assert end == ""
 
 
 async def test_a_hostile_controller(api, tmp_path):

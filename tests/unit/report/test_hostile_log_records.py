@@ -62,9 +62,17 @@ def test_errors_in_groups_are_too():
 def test_exceptions_that_nothing_catches(thread):
     """They are faults of the program; what they quote is not."""
     fail = f"fail = lambda *_: (_ for _ in ()).throw(ValueError({HOSTILE!r}))"
-    call = "import threading; threading.Thread(target=fail).start()" if thread else "fail()"
-    script = f"from enricher.report.terminal import report_exceptions; report_exceptions()\n{fail}\n{call}\n"
+    command = "(threading.Thread(target=fail).start(), 0)[1]" if thread else "fail()"
+    script = f"""
+import sys, threading
+from enricher.cli import completion, main
+{fail}
+completion.main = lambda _: {command}
+sys.argv = ["enricher", "completion", "bash"]
+sys.exit(main.main())
+"""
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert done.returncode == (0 if thread else 1)
     first, *others = done.stderr.decode().removesuffix("\n").split("\n")
     assert first == "enricher: failed"
     assert "ValueError" in "".join(others)
