@@ -25,8 +25,9 @@ _CRI_HEAD = _STAMP + rb" (stdout|stderr) ([PF])(?::[^ \n]*)? "
 _CRI_LINE = re.compile(_CRI_HEAD)
 _CRI_LINES = re.compile(rb"^(?:" + _CRI_HEAD + rb"(.*)|(.*))$", re.MULTILINE)
 _DOCKER_LINES = re.compile(
-    rb'\{"log":"((?:[^"\\\x00-\x1f]++|\\(?!n").)*+)\\n","stream":"(stdout|stderr)",'
-    rb'"time":"' + _STAMP + rb'"\}\n'
+    rb'^\{"log":"((?:[^"\\\x00-\x1f]++|\\(?!n").)*+)\\n","stream":"(stdout|stderr)",'
+    rb'"time":"' + _STAMP + rb'"\}\n',
+    re.MULTILINE,
 )
 """Lines of Docker's json-file driver, each of which ends a line of the log."""
 _FRAGMENT = re.compile(rb" std(?:out|err) P")
