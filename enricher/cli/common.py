@@ -1,8 +1,6 @@
 """Helpers of several commands: warnings about the configuration, endpoints, and errors in groups of tasks."""
 
 import asyncio
-import logging
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from threading import Event, Thread
@@ -15,26 +13,13 @@ from enricher.endpoints.files import load_endpoints
 from enricher.endpoints.refusals import refusal_text
 from enricher.enrich.format_check import FormatCheck
 from enricher.errors import EnricherError
-from enricher.report.terminal import PrintableFormatter
-from enricher.text import printable
+from enricher.report.terminal import print_lines, warn
 from enricher.vocabulary import Grade
 
 MAX_REFUSALS = 5
 """Largest number of namespaces that are named because of their slices."""
 NEWS_INTERVAL = 0.5
 """Seconds between looks at what is wrong with the lines of a log that may never end."""
-
-
-def log_to_stderr() -> None:
-    """Print the warnings and errors that modules log."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(PrintableFormatter("enricher: %(message)s"))
-    logging.basicConfig(handlers=[handler])
-
-
-def warn(text: str) -> None:
-    """Print a warning, or another word about the work, on stderr."""
-    sys.stderr.write(f"enricher: {printable(text)}\n")
 
 
 def warn_about(settings: Settings) -> None:
@@ -81,8 +66,7 @@ def unattributed_warning(grades: Mapping[str, int], cluster: ClusterSettings) ->
 
 def print_config(resolved: Resolved) -> int:
     """Print the options of `run` as a configuration file; return the exit code."""
-    sys.stdout.writelines(f"{line}\n" for line in dump_config(RUN, resolved))
-    sys.stdout.flush()
+    print_lines(dump_config(RUN, resolved))
     return 0
 
 
@@ -99,9 +83,10 @@ def read_histories(cluster: ClusterSettings) -> Histories:
     """Return the endpoints of the given files, or else the cluster's present ones. Raise ConfigurationError."""
     if cluster.endpoints:
         histories = load_endpoints(cluster.endpoints, cluster.extra_endpoints)
-        _warn_of_refusals(histories)
-        return histories
-    return asyncio.run(_list_cluster(cluster))
+    else:
+        histories = asyncio.run(_list_cluster(cluster))
+    _warn_of_refusals(histories)
+    return histories
 
 
 def _warn_of_refusals(histories: Histories) -> None:

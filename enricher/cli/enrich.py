@@ -10,7 +10,7 @@ import orjson
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from enricher.accesslog.detection import FormatDetector
-from enricher.cli.common import read_histories, report_news, unattributed_warning, warn, warn_about
+from enricher.cli.common import read_histories, report_news, unattributed_warning, warn_about
 from enricher.config.options import ENRICH, STDIN
 from enricher.config.resolve import resolve_settings
 from enricher.config.settings import LogSettings, Settings
@@ -24,7 +24,7 @@ from enricher.report.console import PipedConsole
 from enricher.report.pod_stats import PodStats
 from enricher.report.service_map import MAPS, ServiceMap
 from enricher.report.summary_table import print_summary
-from enricher.report.terminal import shown_json
+from enricher.report.terminal import json_encoder, print_lines, warn
 from enricher.tailer.reader import open_stdin, read_file
 from enricher.text import printable
 
@@ -54,6 +54,7 @@ def enrich(
     enricher = Enricher(detector, metrics, node=settings.output.node, pod_variable=settings.output.pod_variable)
     totals = PodStats(None) if report == "summary" else ServiceMap() if report else None
     check = FormatCheck(1, _log_format_text(settings.logs))
+    encode = json_encoder(for_terminal=out.isatty())
     with _progress(files) as progress, report_news(check, warn):
         for file in files:
             for lines in read_file(open_stdin() if file == STDIN else file, progress=progress(file)):
@@ -63,7 +64,7 @@ def enrich(
                         continue
                     outputs.append(step)
                     if totals is None:
-                        out.write(shown_json(step.data))
+                        out.write(encode(step.data))
                         continue
                     for record in step.data.splitlines():
                         totals.add(orjson.loads(record))
@@ -74,7 +75,7 @@ def enrich(
     if isinstance(totals, PodStats):
         print_summary(totals, PipedConsole(width=None if sys.stdout.isatty() else 160))
     elif totals and report:
-        out.writelines(f"{line}\n".encode() for line in MAPS[report](totals))
+        print_lines(MAPS[report](totals))
 
 
 def _log_format_text(logs: LogSettings) -> str:
@@ -90,14 +91,9 @@ def _progress(files: Sequence[str]) -> Iterator[Callable[[str], Callable[[int], 
     if not sys.stderr.isatty() or sum(sizes.values()) < PROGRESS_SIZE:
         yield lambda _: None
         return
+    name = TextColumn("{task.description}", markup=False)
     console = PipedConsole(stderr=True)
-    with Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        DownloadColumn(),
-        TimeRemainingColumn(),
-        console=console,
-    ) as bars:
+    with Progress(name, BarColumn(), DownloadColumn(), TimeRemainingColumn(), console=console) as bars:
 
         def bar(file: str) -> Callable[[int], object]:
             task = bars.add_task(printable(os.path.basename(file)), total=sizes.get(file))

@@ -1,7 +1,6 @@
 """`enricher explain`: the reasons for the attribution of a line, or of an address at a given time."""
 
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from enricher.accesslog.detection import FormatDetector
@@ -16,9 +15,9 @@ from enricher.endpoints.tenure import BEGINNING, FOREVER, Tenure
 from enricher.enrich.parsed_line import attribute_line, parse_line
 from enricher.enrich.windows import error_window
 from enricher.errors import UsageError
+from enricher.report.terminal import print_lines
 from enricher.tailer.framing import Framer
 from enricher.tailer.reader import open_stdin
-from enricher.text import printable
 from enricher.timestamps import format_rfc3339, parse_rfc3339
 
 
@@ -149,20 +148,14 @@ def _time_text(at: int) -> str:
     return "an unknown time" if at == BEGINNING else format_rfc3339(at)
 
 
-def _print(texts: Iterable[str]) -> None:
-    """Print lines of text; names in them are from outside."""
-    sys.stdout.writelines(f"{printable(text)}\n" for text in texts)
-
-
 def main(arguments: dict[str, Any]) -> int:
     """Explain lines, or an address at a time; return the exit code."""
     settings, subject = resolve_settings(ENRICH, arguments), arguments["subject"]
     histories = read_histories(settings.cluster)
     if arguments["at"]:
-        _print(explain_address(histories, subject, arguments["at"]))
+        print_lines(explain_address(histories, subject, arguments["at"]))
     else:
         lines = open_stdin() if subject == STDIN else [subject.encode("utf-8", "surrogateescape")]
         for line in lines:
-            _print(explain_line(settings, histories, line))
-    sys.stdout.flush()
+            print_lines(explain_line(settings, histories, line))
     return 0

@@ -23,7 +23,6 @@ from enricher.kube.client import connect
 from enricher.line import Line, Source
 from enricher.metrics.counters import Metrics
 from enricher.tailer.reader import open_stdin, read_file
-from enricher.text import printable
 from enricher.timestamps import SECOND
 
 logger = logging.getLogger(__name__)
@@ -163,7 +162,7 @@ class FileFeed:
                     self._check.add(outputs, lines, time.monotonic())
         enricher.update_counts()
         if warning := unattributed_warning(metrics.grades, self._settings.cluster):
-            logger.warning("%s", printable(warning))
+            logger.warning("%s", warning)
         self._done = True
 
     async def run(self, consume: LineConsumer) -> None:

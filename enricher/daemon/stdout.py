@@ -8,7 +8,7 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import NamedTuple
 
-from enricher.text import printable_json
+from enricher.report.terminal import json_encoder
 
 
 class _Job(NamedTuple):
@@ -24,7 +24,8 @@ class StdoutWriter:
     """
 
     def __init__(self, descriptor: int = 1) -> None:
-        self._descriptor, self._is_terminal = descriptor, os.isatty(descriptor)
+        self._descriptor = descriptor
+        self._encode = json_encoder(for_terminal=os.isatty(descriptor))
         self._jobs = SimpleQueue[_Job | None]()
         # Not a thread of an executor: the program would wait for it at exit, and it may be stuck in a write.
         Thread(target=self._work, name="stdout", daemon=True).start()
@@ -33,7 +34,7 @@ class StdoutWriter:
         """Write `data` and return when all of it is written. Raise BrokenPipeError if stdout no longer has a reader."""
         if data:
             done = asyncio.get_running_loop().create_future()
-            self._jobs.put(_Job(data, done))
+            self._jobs.put(_Job(self._encode(data), done))
             await done
 
     def close(self) -> None:
@@ -47,7 +48,7 @@ class StdoutWriter:
                 job.done.get_loop().call_soon_threadsafe(_finish, job.done, error)
 
     def _write_all(self, data: bytes) -> OSError | None:
-        rest = memoryview(printable_json(data) if self._is_terminal else data)
+        rest = memoryview(data)
         try:
             while rest:
                 try:

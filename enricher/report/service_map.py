@@ -12,8 +12,10 @@ OUTSIDE = "outside"
 """The caller of requests whose client is not a pod."""
 MAX_CALLS = 10_000
 """Largest number of callers with their callees, in fair shares of the callees' namespaces; others are one more."""
-_MERMAID_SPECIALS = re.compile(r'["#&<>\x00-\x1f]')
-"""Characters that would end a quoted text in Mermaid, or that it would interpret as HTML."""
+_MERMAID_SPECIALS = re.compile(r"[^\w ./,:;()\[\]+-]|:(?=fa-)")
+"""Characters that may mean something in a quoted text of Mermaid's: its end, HTML, Markdown, a formula, a line break, a
+directive to the renderer, or an icon (`fa:fa-car`).
+"""
 
 
 @dataclass(slots=True)
@@ -98,7 +100,8 @@ def _node_name(record: OutputRecord, prefix: str) -> str:
 
 
 def _dot_string(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    r"""Return a text in quotes. Graphviz replaces `\N` and the like in it, and HTML's `&…;`."""
+    return '"' + text.replace("&", "&amp;").replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _mermaid_string(text: str) -> str:
