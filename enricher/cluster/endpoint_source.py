@@ -103,7 +103,7 @@ class EndpointWatch:
             is_synced=lambda: slices_status.is_complete_at(time.time_ns()),
             all_namespaces=cluster.namespace is None,
         )
-        self.histories = Histories(pods, History(retention=retention))
+        self.histories = Histories(pods, History(retention=retention, refusals=pods.refusals))
         self.changed = ChangeSignal()
         self._extra_paths = cluster.extra_endpoints
         self._extra = ReloadedFiles(cluster.extra_endpoints, self._load_extra)

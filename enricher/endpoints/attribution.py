@@ -13,31 +13,29 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from enricher.endpoints.crowds import crowd_at, slot_of
+from enricher.endpoints.cluster_ip import owners_that_could_serve, service_of_cluster_ip
+from enricher.endpoints.crowds import Crowd
 from enricher.endpoints.history import History
-from enricher.endpoints.ports import ports_overlap
+from enricher.endpoints.rules import Rule
 from enricher.endpoints.slices import NO_SERVICE, Owner, Service, canonical_ip, split_address
-from enricher.endpoints.spans import Span, spans_of_port
+from enricher.endpoints.spans import Span, spans_of_port, tenures_near
 from enricher.endpoints.tenure import (
     BEGINNING,
     FOREVER,
+    GRACE_PERIOD,
     LINGER,
-    Stay,
+    WATCH_LAG,
     Tenure,
     may_outlast,
     share_address,
 )
-from enricher.endpoints.upstream_names import service_in_upstream_name, service_of_upstream_name
-from enricher.timestamps import SECOND
+from enricher.endpoints.upstream_names import (
+    service_in_upstream_name,
+    service_of_upstream_name,
+    tenures_in_service,
+)
 from enricher.vocabulary import Grade
 
-GRACE_PERIOD = 30 * SECOND
-"""Time (ns) for which an address that no pod took over is still attributed to its last holder.
-
-It is the default grace period of a pod's termination.
-"""
-WATCH_LAG = 5 * SECOND
-"""Longest time (ns) by which our watch may learn of a pod later than the proxy."""
 MAX_CANDIDATES = 16
 """Largest number of candidates that an attribution lists, as anybody may name many pods at one address."""
 NOW = FOREVER - 1
@@ -69,7 +67,8 @@ class Attribution(NamedTuple):
     @property
     def depends_on_answer(self) -> bool:
         """Return whether an attempt of the same time might be attributed otherwise if it was answered, or was not."""
-        return self.explanation in {_SEEN_LATER, _BEFORE_HISTORY, _UNKNOWN_PORT, _FOREIGN_PORT}
+        rules = Rule.SEEN_LATER, Rule.BEFORE_HISTORY, Rule.UNKNOWN_PORT, Rule.FOREIGN_PORT
+        return self.explanation in rules
 
 
 class Histories(NamedTuple):
@@ -77,46 +76,6 @@ class Histories(NamedTuple):
 
     pods: History
     services: History
-
-
-_NOT_AN_IP = "not an IP address: names and unix sockets do not belong to pods"
-_NO_HOLDER = "no pod is known to have held the address then, or shortly before or after"
-_THROUGHOUT = "one pod held the address for the whole time in question"
-_SUCCESSION = "one pod had left within the grace period before, and another pod came during the time in question"
-_SEEN_LATER = (
-    "no pod had held the address lately, and this pod appeared a moment later: the proxy learnt of it before the watch"
-)
-_BEFORE_HISTORY = (
-    "the time in question is before the history of the address begins; this pod was its first known holder"
-)
-_LEFT_DURING = "the pod left during the time in question, and no other pod took the address over"
-_OUT_OF_SYNC = "the pod held the address when the watch or the recording last reported anything, which was earlier"
-_LEFT_AT_UNKNOWN_TIME = "the pod left at a time that is not known exactly, and no other pod was seen to take over"
-_LEFT_BEFORE = "the pod had left within the grace period before, and no other pod had taken the address over"
-_NO_TIME = "the time of the attempt or of the endpoints is not known; this is the latest holder of the address"
-_FIXED = "the endpoints file assigns the address to this owner for all times"
-_SEVERAL = "several pods held the address during the time in question, or one of them did and it is not known which"
-_NAMED_NEWCOMER = (
-    "this pod appeared at that time or a moment later, and it is in the service that the proxy names; of the others "
-    "that were named at the address then or shortly before, none is"
-)
-_SHARED = (
-    "slices named several pods at the address at that time; this is the one in the service that the proxy names, "
-    "but which of them answers there is not certain"
-)
-_SHARED_BEFORE = (
-    "the pod held the address for the whole time in question, but slices had named another pod there, which is too "
-    "long ago to be in the history"
-)
-_CROWDED = "slices named so many pods at the address at about that time that they are not compared"
-_SOLE_MEMBER = "the address is the cluster IP of a service, and no other pod of the service could have served"
-_UNKNOWN_PORT = "no EndpointSlice names the port: on a host's address another process may use it"
-_FOREIGN_PORT = (
-    "nobody answered, no EndpointSlice names the port, and the proxy names a service of another namespace than the "
-    "pod's: such a service can be led to any address"
-)
-_SEVERAL_MEMBERS = "the address is the cluster IP of a service: any of its pods could have served"
-_REPORTED = "the log line itself names the pod"
 
 
 def attribute(
@@ -130,29 +89,28 @@ def attribute(
     ip, port = split_address(addr)
     if not ip:
         service = service_of_upstream_name(pods, upstream_name)
-        return Attribution(Grade.UNKNOWN, service=service, explanation=_NOT_AN_IP)
+        return Attribution(Grade.UNKNOWN, service=service, explanation=Rule.NOT_AN_IP)
     if tenures := pods.tenures_of_address(ip, port):
-        if window and not pods.is_snapshot and (crowd := crowd_during(tenures, port, window.start, window.end_latest)):
-            return _attribute_to_crowd(crowd, upstream_name)
-        near = tenures if window is None or pods.is_snapshot else _tenures_near(tenures, window)
-        spans = spans_of_port(near, port, pods.certain_until)
+        for crowd in pods.crowds_of_address(ip, port) if window else ():
+            if window and crowd.overlaps(window.start, window.end_latest):
+                return _attribute_to_crowd(crowd, window, upstream_name)
+        named, others = [t for t in tenures if t.end_of_port(port)], tenures
+        if window and not pods.is_snapshot:
+            named = tenures_near(named, port, window.start, window.end_latest)
+            others = tenures_near(others, None, window.start, window.end_latest)
+        spans = spans_of_port(named, port, pods.certain_until) or spans_of_port(others, None, pods.certain_until)
         attribution = _Attempt(pods, spans, window, answered, upstream_name).attribute()
-        # Only slices that name the port make its holder certain.
-        if (
-            attribution.grade == Grade.EXACT
-            and port is not None
-            and not any(ports_overlap({port}, t.ports) for t in tenures)
-        ):
+        if attribution.grade == Grade.EXACT and not named:  # only slices that name the port make its holder certain
             service, owner = service_of_upstream_name(pods, upstream_name), attribution.owner
             if owner and not answered and service and service.namespace != owner.namespace:
-                return Attribution(Grade.UNKNOWN, service=service, explanation=_FOREIGN_PORT)
-            attribution = attribution._replace(grade=Grade.ASSUMED, explanation=_UNKNOWN_PORT)
+                return Attribution(Grade.UNKNOWN, service=service, explanation=Rule.FOREIGN_PORT)
+            attribution = attribution._replace(grade=Grade.ASSUMED, explanation=Rule.UNKNOWN_PORT)
         if attribution.grade != Grade.UNKNOWN:
             return attribution
     if services := histories.services.tenures_of_ip(ip):
         return _attribute_to_service(pods, services, window)
     service = service_of_upstream_name(pods, upstream_name)
-    return Attribution(Grade.UNKNOWN, service=service, may_change=True, explanation=_NO_HOLDER)
+    return Attribution(Grade.UNKNOWN, service=service, may_change=True, explanation=Rule.NO_HOLDER)
 
 
 def attribute_client(histories: Histories, addr: str, window: Window | None) -> Attribution | None:
@@ -174,12 +132,12 @@ def prefer_reported_pod(histories: Histories, attribution: Attribution, pod: str
     if not pod or attribution.grade == Grade.EXACT:
         return attribution
     owners = [attribution.owner, *attribution.candidates]
-    if attribution.service:
-        owners += [tenure.owner for tenure in histories.pods.tenures_of_service(attribution.service)]
+    if attribution.service and (tenure := histories.pods.tenure_in_service(attribution.service, pod)):
+        owners.append(tenure.owner)
     owner = next((owner for owner in owners if owner and owner.pod == pod), None)
     namespace = attribution.service.namespace if attribution.service else ""
     owner = owner or Owner(namespace, pod, "", "")
-    return Attribution(Grade.REPORTED, owner, attribution.service, explanation=_REPORTED)
+    return Attribution(Grade.REPORTED, owner, attribution.service, explanation=Rule.REPORTED)
 
 
 class _Attempt(NamedTuple):
@@ -244,11 +202,11 @@ class _Attempt(NamedTuple):
         lingering = sorted(filter(self._named, lingering), key=lambda span: span.possible_until)
         named = [span for span in candidates if self._named(span)] or lingering[-1:] or everybody
         if len(named) > 1:
-            return self._ambiguous(named, _SEVERAL)
+            return self._ambiguous(named, Rule.SEVERAL)
         attribution, tenure = attribute_to(named[0]), named[0].tenure
         others = [span.tenure for span in everybody if span.tenure is not tenure]
         if attribution.grade in {Grade.EXACT, Grade.GRACE} and any(share_address(tenure, other) for other in others):
-            return attribution._replace(grade=Grade.ASSUMED, may_change=False, explanation=_SHARED)
+            return attribution._replace(grade=Grade.ASSUMED, may_change=False, explanation=Rule.SHARED)
         return attribution
 
     def _attribute_to_holder(self, span: Span, start: int, end: int) -> Attribution:
@@ -256,26 +214,26 @@ class _Attempt(NamedTuple):
         if start < span.certain_from:
             return self._attribute_to_newcomer(span, start, end)
         if end < span.certain_until and start < span.tenure.shared_until:
-            return self._owned(Grade.ASSUMED, span, _SHARED_BEFORE)
+            return self._owned(Grade.ASSUMED, span, Rule.SHARED_BEFORE)
         if end < span.certain_until:
-            return self._owned(Grade.EXACT, span, _THROUGHOUT)
+            return self._owned(Grade.EXACT, span, Rule.THROUGHOUT)
         if span.tenure.until == span.possible_until == FOREVER:
-            return self._owned(Grade.ASSUMED, span, _OUT_OF_SYNC)._replace(may_change=True)
+            return self._owned(Grade.ASSUMED, span, Rule.OUT_OF_SYNC)._replace(may_change=True)
         if end - span.certain_until <= GRACE_PERIOD:
-            return self._owned(Grade.GRACE, span, _LEFT_DURING)
-        return self._owned(Grade.ASSUMED, span, _LEFT_AT_UNKNOWN_TIME)
+            return self._owned(Grade.GRACE, span, Rule.LEFT_DURING)
+        return self._owned(Grade.ASSUMED, span, Rule.LEFT_AT_UNKNOWN_TIME)
 
     def _attribute_to_newcomer(self, span: Span, start: int, end: int) -> Attribution:
         """Return the attribution if the only pod came to the address during the time."""
         if previous := self._previous_holder(start):
             departed = [previous, *self._lingering([previous], start)]
             if self._named(span) and not any(self._named(other) for other in departed):
-                return self._owned(Grade.ASSUMED, span, _NAMED_NEWCOMER)
-            return self._ambiguous([previous, span], _SUCCESSION)
+                return self._owned(Grade.ASSUMED, span, Rule.NAMED_NEWCOMER)
+            return self._ambiguous([previous, span], Rule.SUCCESSION)
         is_observed = span.possible_from == span.certain_from and end < span.certain_until
         if is_observed and self._others_are_excluded(span, start):
-            return self._owned(Grade.EXACT, span, _SEEN_LATER)
-        return self._owned(Grade.ASSUMED, span, _BEFORE_HISTORY)
+            return self._owned(Grade.EXACT, span, Rule.SEEN_LATER)
+        return self._owned(Grade.ASSUMED, span, Rule.BEFORE_HISTORY)
 
     def _attribute_without_holder(self, start: int, end: int) -> Attribution:
         """Return the attribution if no pod held the address: to a pod that had just left, or that came soon after.
@@ -290,14 +248,16 @@ class _Attempt(NamedTuple):
         if previous := self._previous_holder(start):
             departed = [previous, *self._lingering([previous], start)]
         if len(named) == 1 and len(departed) + len(newcomers) > 1 and not any(self._named(span) for span in departed):
-            return self._owned(Grade.ASSUMED, named[0], _NAMED_NEWCOMER)
+            return self._owned(Grade.ASSUMED, named[0], Rule.NAMED_NEWCOMER)
         if departed:
-            return self._choose(departed[:1], departed[1:], lambda span: self._owned(Grade.GRACE, span, _LEFT_BEFORE))
+            return self._choose(
+                departed[:1], departed[1:], lambda span: self._owned(Grade.GRACE, span, Rule.LEFT_BEFORE)
+            )
         if len(newcomers) != 1:
             return Attribution(Grade.UNKNOWN)
         newcomer = newcomers[0]
         is_certain = newcomer.possible_from == newcomer.certain_from and self._others_are_excluded(newcomer, start)
-        return self._owned(Grade.EXACT if is_certain else Grade.ASSUMED, newcomer, _SEEN_LATER)
+        return self._owned(Grade.EXACT if is_certain else Grade.ASSUMED, newcomer, Rule.SEEN_LATER)
 
     def _attribute_without_time(self) -> Attribution:
         """Return the attribution to the present or latest holder, because without a time nothing more is certain."""
@@ -309,8 +269,8 @@ class _Attempt(NamedTuple):
 
     def _attribute_to_latest(self, span: Span) -> Attribution:
         if span.certain_from == BEGINNING and span.certain_until == FOREVER:
-            return self._owned(Grade.EXACT, span, _FIXED)
-        return self._owned(Grade.ASSUMED, span, _NO_TIME)
+            return self._owned(Grade.EXACT, span, Rule.FIXED)
+        return self._owned(Grade.ASSUMED, span, Rule.NO_TIME)
 
     def _previous_holder(self, start: int) -> Span | None:
         """Return the last holder if it left within the grace period before `start`."""
@@ -325,81 +285,46 @@ class _Attempt(NamedTuple):
         """Return the service of a span that the proxy names, if any."""
         return service_in_upstream_name(self.upstream_name, span.tenure, *self._times())
 
-    def _owned(self, grade: Grade, span: Span, explanation: str) -> Attribution:
+    def _owned(self, grade: Grade, span: Span, rule: Rule) -> Attribution:
         start, end = self._times()
         services = span.tenure.services_during(start, end) - {NO_SERVICE}
         named = service_in_upstream_name(self.upstream_name, span.tenure, start, end)
         service = named or (next(iter(services)) if len(services) == 1 else None)
         main_service = service or min(services, default=None)
         may_change = grade == Grade.GRACE
-        return Attribution(grade, span.tenure.owner, service, (), may_change, explanation, main_service)
+        return Attribution(grade, span.tenure.owner, service, (), may_change, rule, main_service)
 
-    def _ambiguous(self, spans: list[Span], explanation: str) -> Attribution:
+    def _ambiguous(self, spans: list[Span], rule: Rule) -> Attribution:
         start, end = self._times()
         owners = tuple(dict.fromkeys(span.tenure.owner for span in spans))[:MAX_CANDIDATES]
         services = {service for span in spans for service in span.tenure.services_during(start, end)} - {NO_SERVICE}
         service = services.pop() if len(services) == 1 else None
         # No news will tell apart pods that are named at one time; a pod that left or came during the time may be late.
         may_change = sum(span.certain_from <= start and end < span.certain_until for span in spans) < 2
-        return Attribution(Grade.AMBIGUOUS, None, service, owners, may_change, explanation, service)
+        return Attribution(Grade.AMBIGUOUS, None, service, owners, may_change, rule, service)
 
 
-def crowd_during(tenures: list[Tenure], port: int | None, start: int, end: int) -> list[Tenure]:
-    """Return the tenures that may matter to attempts in a time (ns), if they are a crowd; else none."""
-    begin, end = slot_of(start, end)
-    return crowd_at(tenures, port, (begin - LINGER, end), (begin - GRACE_PERIOD, end + WATCH_LAG))
-
-
-def _attribute_to_crowd(crowd: list[Tenure], upstream_name: str) -> Attribution:
-    """Return the attribution to the only pod of a crowd that is or was in the service that the proxy names, if any."""
-    services = {
-        tenure: service
-        for tenure in crowd
-        if (service := service_in_upstream_name(upstream_name, tenure, tenure.since_earliest, tenure.until_latest))
-    }
-    owners = tuple(dict.fromkeys(tenure.owner for tenure in services or crowd))
-    service = next(iter(services.values())) if len(set(services.values())) == 1 else None
+def _attribute_to_crowd(crowd: Crowd, window: Window, upstream_name: str) -> Attribution:
+    """Return the attribution to the only pod of a crowd that was in the service that the proxy names, if any."""
+    named = tenures_near(tenures_in_service(crowd.tenures, upstream_name), None, window.start, window.end_latest)
+    owners = tuple(dict.fromkeys(tenure.owner for tenure in named or crowd.tenures))
+    services = {service_in_upstream_name(upstream_name, t, window.start, window.end_latest) for t in named}
+    service = services.pop() if len(services) == 1 else None
     if len(owners) == 1:
-        return Attribution(Grade.ASSUMED, owners[0], service, explanation=_SHARED, main_service=service)
-    return Attribution(
-        Grade.AMBIGUOUS, None, service, owners[:MAX_CANDIDATES], explanation=_CROWDED, main_service=service
-    )
-
-
-def _tenures_near(tenures: list[Tenure], window: Window) -> list[Tenure]:
-    """Return the tenures that can matter for the window: an address may have had hundreds."""
-    begin, end = window.start - GRACE_PERIOD, window.end_latest + WATCH_LAG
-    return [t for t in tenures if t.since_earliest <= end and begin <= t.until_latest]
+        return Attribution(Grade.ASSUMED, owners[0], service, explanation=Rule.SHARED, main_service=service)
+    owners = owners[:MAX_CANDIDATES]
+    return Attribution(Grade.AMBIGUOUS, None, service, owners, explanation=Rule.CROWDED, main_service=service)
 
 
 def _attribute_to_service(pods: History, services: list[Tenure], window: Window | None) -> Attribution:
     """Return the service of a cluster IP, and its pod if no other pod could have served."""
-    during = [
-        t for t in services if not window or (t.since_earliest <= window.end_latest and window.start < t.until_latest)
-    ]
-    start, end = (window.start, window.end_latest) if window else (NOW, NOW)
-    names = (during or services)[-1].services_during(start, end) - {NO_SERVICE}
-    service = names.pop() if len(names) == 1 else NO_SERVICE
-    members = pods.tenures_of_service(service)
-    serving = [t for t in members if window is None or _could_serve(t, service, window, is_snapshot=pods.is_snapshot)]
-    owners = tuple(dict.fromkeys(tenure.owner for tenure in serving))
-    if len(owners) == 1 and (window is None or window.end_latest < pods.certain_until):
-        return Attribution(Grade.SERVICE, owners[0], service, may_change=True, explanation=_SOLE_MEMBER)
-    return Attribution(Grade.SERVICE, None, service, owners, explanation=_SEVERAL_MEMBERS)
-
-
-def _could_serve(tenure: Tenure, service: Service, window: Window, *, is_snapshot: bool) -> bool:
-    """Return whether a Service may have sent an attempt to a pod that had been ready and in it, and had not left long.
-
-    Every node learns of a change a little later, so the pod's stay in the service counts a little longer at both ends.
-    """
-    if is_snapshot:
-        return tenure.services[service].until == FOREVER
-    stays = (stay for name, stay in tenure.stays() if name == service)
-    return tenure.ready_since - WATCH_LAG <= window.end_latest and any(
-        Stay(0, stay.since - WATCH_LAG, stay.until + WATCH_LAG).overlaps(window.start, window.end_latest)
-        for stay in stays
-    )
+    start, end = (window.start, window.end_latest) if window else (BEGINNING, FOREVER)
+    service = service_of_cluster_ip(services, start, end) if window else service_of_cluster_ip(services, NOW, NOW)
+    owners = owners_that_could_serve(pods, service, start, end)
+    if owners and len(owners) == 1 and (window is None or end < pods.certain_until):
+        return Attribution(Grade.SERVICE, owners[0], service, may_change=True, explanation=Rule.SOLE_MEMBER)
+    candidates = tuple(owners[:MAX_CANDIDATES])
+    return Attribution(Grade.SERVICE, None, service, candidates, explanation=Rule.SEVERAL_MEMBERS)
 
 
 def service_of_attribution(histories: Histories, addr: str, attribution: Attribution) -> Service | None:

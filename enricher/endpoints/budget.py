@@ -5,45 +5,62 @@ Whoever may write EndpointSlices into a namespace can write as many as the API s
 
 from collections import Counter
 
-MAX_OPEN = 200_000
-"""Number of endpoints, each of which takes a KiB, beyond which no namespace gets more than an equal share of them.
+from enricher.endpoints.slices import IDENTITY, Owner
 
-Kubernetes is made for at most 150,000 pods.
+MAX_ENTRIES = 160_000
+"""Number of entries for which there is room. Kubernetes is made for at most 150,000 pods and 10,000 services.
+
+An endpoint's first entry takes a KiB, each further one a third of that.
 """
-MAX_OPEN_OF_NAMESPACE = 50_000
-"""Largest number of endpoints of one namespace. Kubernetes is made for 3,000 pods in a namespace."""
-MAX_SLICES_OF_NAMESPACE = 20_000
-"""Largest number of slices of one namespace, of which some may be empty."""
+MAX_ENTRIES_OF_NAMESPACE = 30_000
+"""Largest number of entries of one namespace. Kubernetes is made for 3,000 pods in a namespace."""
+MIN_ENDED = 10_000
+"""Number of ended tenures for which there is always room."""
+MAX_AT_ADDRESS = 128
+"""Number of pods at one address at one time for which there is room.
+
+Only pods on the host's network share an address, and a node has at most some hundred pods.
+"""
+MAX_AT_ADDRESS_OF_NAMESPACE = 64
+"""Largest number of pods of one namespace at one address at one time. Anybody may write more into slices."""
+LONG_NAMES = 200
+"""Number of characters of a pod's names that take as much as an entry."""
+
+
+def is_within_share(namespace: str, counts: Counter[str], total: int, *, limit: int, of_namespace: int) -> bool:
+    """Return whether a namespace may have one more, where there is room for `limit` in all and `of_namespace` for each.
+
+    It may have as many as would still be free. So one that is large leaves the more to others, and they need not be
+    there first. In a full house, each still gets a quarter of an equal share.
+    """
+    own = counts[namespace]
+    reserved = max(1, limit // (4 * len({*counts, namespace}))) if own >= limit - total else 0
+    return own < of_namespace and own < max(limit - total, reserved)
+
+
+def entries_of(owner: Owner) -> int:
+    """Return how many entries an endpoint takes; that never changes for its pod."""
+    return 1 + sum(map(len, owner[IDENTITY])) // LONG_NAMES
 
 
 class Budget:
-    """The numbers of endpoints and of slices of each namespace."""
+    """The entries of each namespace: each of its slices is one, and so is each port and each endpoint in it."""
 
     def __init__(self) -> None:
-        self._open, self._slices = Counter[str](), Counter[str]()
-        self.open_tenures = 0
+        self._entries, self._total = Counter[str](), 0
 
-    def allows_tenure(self, namespace: str) -> bool:
-        """Return whether one more endpoint of a namespace fits in."""
-        of_namespace = self._open[namespace]
-        is_full = self.open_tenures >= MAX_OPEN and of_namespace >= MAX_OPEN // (len(self._open) + 1)
-        return not is_full and of_namespace < MAX_OPEN_OF_NAMESPACE
+    def allows(self, namespace: str) -> bool:
+        """Return whether one more entry of a namespace fits in."""
+        limits = {"limit": MAX_ENTRIES, "of_namespace": MAX_ENTRIES_OF_NAMESPACE}
+        return is_within_share(namespace, self._entries, self._total, **limits)
 
-    def allows_slice(self, namespace: str) -> bool:
-        """Return whether one more slice of a namespace fits in."""
-        return self._slices[namespace] < MAX_SLICES_OF_NAMESPACE
+    def room_for_ended(self) -> int:
+        """Return the number of ended tenures for which there is room beside the entries, whatever their names."""
+        return max(MIN_ENDED, (MAX_ENTRIES - self._total) // 2)
 
-    def count_tenures(self, namespace: str, number: int) -> None:
-        """Account for tenures that begin or, with a negative number, end."""
-        self.open_tenures += number
-        _add(self._open, namespace, number)
-
-    def count_slices(self, namespace: str, number: int) -> None:
-        """Account for slices that come or, with a negative number, go."""
-        _add(self._slices, namespace, number)
-
-
-def _add(counts: Counter[str], namespace: str, number: int) -> None:
-    counts[namespace] += number
-    if not counts[namespace]:
-        del counts[namespace]
+    def count(self, namespace: str, entries: int) -> None:
+        """Account for entries that come or, with a negative number, go."""
+        self._total += entries
+        self._entries[namespace] += entries
+        if not self._entries[namespace]:
+            del self._entries[namespace]

@@ -1,42 +1,52 @@
-"""Addresses at which slices name so many pods at one time that comparing them would tell nothing, but cost much. Pure.
+"""Times at which slices name so many pods at an address that comparing them would tell nothing, but cost much. Pure.
 
 Only pods on the host's network share an address, and they have different ports. Anybody may write more into slices, and
 change them all the time. So the pods of such a crowd are not compared with each other, and the answer is the same for
-all attempts of some seconds: the work for a line does not grow with the number of pods, or of changes.
+all attempts while it lasts: the work for a line does not grow with the number of pods, or of changes.
 """
 
-from enricher.endpoints.ports import ports_overlap
+from collections.abc import Sequence
+from typing import NamedTuple
+
 from enricher.endpoints.tenure import Tenure
 from enricher.timestamps import SECOND
 
 MAX_HOLDERS = 16
 """Largest number of pods at one address and port, at about one time, that are compared with each other."""
-MAX_NEAR = 64
-"""Largest number of pods of that address and port that are compared if some have left, or came only later."""
-SLOT = 10 * SECOND
-"""Length (ns) of the times in which all attempts at a crowded address have one answer."""
-
-Range = tuple[int, int]
-"""Two times in ns, the earlier one first."""
+RECENT = 10 * SECOND
+"""Time (ns) for which a pod that left counts as one of them, so that those that come and go are a crowd as well."""
 
 
-def slot_of(start: int, end: int) -> Range:
-    """Return the whole slots in which a time lies, from and to (ns); the end is not part of them."""
-    return start // SLOT * SLOT, (end // SLOT + 1) * SLOT
+class Crowd(NamedTuple):
+    """The pods that slices name at an address from `begin` until `end` (ns); the end is not part of it."""
+
+    begin: int
+    end: int
+    tenures: tuple[Tenure, ...]
+
+    def overlaps(self, start: int, end: int) -> bool:
+        """Return whether an attempt from `start` to `end` (ns) falls into it."""
+        return self.begin <= end and start < self.end
 
 
-def crowd_at(tenures: list[Tenure], port: int | None, present: Range, near: Range) -> list[Tenure]:
-    """Return the tenures with a port that held an address at some time of two ranges, if they are a crowd; else none.
+def find_crowds(tenures: Sequence[Tenure], lost: tuple[int, int]) -> list[Crowd]:
+    """Return the crowds of an address, oldest first; there is none at an address that never changes hands.
 
-    Those of the longer range, `near`, may be more: most of them have left, or are yet to come.
+    `lost` is from when until when (ns) there were tenures that have been dropped. They belong to the crowd after them.
     """
     if len(tenures) <= MAX_HOLDERS or any(tenure.is_fixed for tenure in tenures):
         return []
-    tenures = [t for t in _during(tenures, near) if port is None or ports_overlap({port}, t.ports)]
-    crowd = _during(tenures, present)
-    return crowd if len(crowd) > MAX_HOLDERS else tenures if len(tenures) > MAX_NEAR else []
+    begins = ((tenure.since_earliest, +1) for tenure in tenures)
+    ends = ((tenure.until_latest + RECENT, -1) for tenure in tenures)
+    crowds, holders, begin = list[Crowd](), 0, 0
+    for at, change in sorted((*begins, *ends)):
+        holders += change
+        if change > 0 and holders == MAX_HOLDERS + 1:
+            begin = at
+        elif change < 0 and holders == MAX_HOLDERS:
+            crowds.append(Crowd(min(begin, lost[0]) if begin <= lost[1] + RECENT else begin, at, ()))
+    return [crowd._replace(tenures=tuple(t for t in tenures if _is_part(t, crowd))) for crowd in crowds]
 
 
-def _during(tenures: list[Tenure], times: Range) -> list[Tenure]:
-    begin, end = times
-    return [t for t in tenures if t.since_earliest <= end and begin <= t.until_latest]
+def _is_part(tenure: Tenure, crowd: Crowd) -> bool:
+    return tenure.since_earliest < crowd.end and crowd.begin < tenure.until_latest + RECENT

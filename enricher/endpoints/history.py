@@ -12,41 +12,24 @@ slice, or that vanishes and comes back with the same uid while no other pod took
 from __future__ import annotations
 
 from collections import ChainMap, Counter
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
 
-from enricher.endpoints.budget import Budget
-from enricher.endpoints.ended import EndedTenures
-from enricher.endpoints.ports import NO_PORTS, PortSet, port_set, ports_overlap
+from enricher.endpoints.budget import MAX_AT_ADDRESS_OF_NAMESPACE, Budget, entries_of
+from enricher.endpoints.crowds import MAX_HOLDERS, Crowd, find_crowds
+from enricher.endpoints.ledger import MAX_ENDED, Ledger
+from enricher.endpoints.ports import ALL_PORTS, PortSet, port_set
 from enricher.endpoints.refusals import Refusal, Refusals
-from enricher.endpoints.saved_history import SavedHistory, SliceTenures, dump_history, parse_history
-from enricher.endpoints.service_index import ServiceIndex
+from enricher.endpoints.saved_history import NO_SLICE, SavedHistory, SliceTenures, dump_history, parse_history
 from enricher.endpoints.slices import IDENTITY, NO_SERVICE, Endpoint, Service, Slice, SliceState, read_slice
-from enricher.endpoints.tenure import BEGINNING, FOREVER, LINGER, Tenure, may_outlast, overlap
+from enricher.endpoints.tenure import BEGINNING, FOREVER, Tenure, continued_tenure, update_tenure
 from enricher.timestamps import SECOND
 
 RETENTION = 3600 * SECOND
 """Time (ns) for which ended tenures are kept."""
-MAX_ENDED = 50_000
-"""Largest number of ended tenures that are kept. Each takes a KiB."""
-MAX_ENDED_AT_ADDRESS = 64
-"""Largest number of ended tenures of one namespace's pods that are kept at one address; the oldest are dropped first.
-
-The work for an attempt at the address grows with them.
-"""
-MAX_CLAIMS = 32
-"""Largest number of pods of one namespace that are kept at one address at one time.
-
-Only pods on the host's network share an address, and a node has fewer of them. Anybody may write more into slices.
-"""
-MAX_SLICES_OF_POD = 128
+MAX_SLICES_OF_POD = 32
 """Largest number of slices that name a pod at one address at one time: a slice is of one service, of many."""
-MAX_INCOMPLETE = 50_000
-"""Largest number of addresses of which it is known separately since when their history is complete."""
-INCOMPLETE_TIME = 600 * SECOND
-"""Time (ns) for which that is known: after it, hardly any line that old is still to be read."""
-
-Holding = tuple[str, str, str, str]
-"""An IP, and the identity of the pod that holds it."""
+MAX_PORTS_OF_CROWDS = 1000
+"""Largest number of ports of one address for which its crowds are cached."""
 
 
 class History:
@@ -54,7 +37,7 @@ class History:
 
     `retention` (ns) and `max_ended` limit the ended tenures that are kept; a `retention` of None keeps all.
     `is_synced` returns whether the watch would report a change that happens now. `all_namespaces` says whether the
-    watch reports the pods of all namespaces.
+    watch reports the pods of all namespaces. `refusals` counts what is not used.
     """
 
     def __init__(
@@ -64,23 +47,23 @@ class History:
         max_ended: int = MAX_ENDED,
         is_synced: Callable[[], bool] = lambda: True,
         all_namespaces: bool = True,
+        refusals: Refusals | None = None,
     ) -> None:
-        self._retention, self._is_live = retention, retention is not None
+        self._retention, self._max_ended, self._is_live = retention, max_ended, retention is not None
         self._is_synced, self._all_namespaces = is_synced, all_namespaces
-        self._tenures: dict[str, list[Tenure]] = {}
+        self.refusals = refusals or Refusals()
+        self._ledger, self._budget = Ledger(self.refusals, self._notify), Budget()
+        self._tenures, self._services = self._ledger.by_ip, self._ledger.services
         self._fixed: Mapping[str, list[Tenure]] = {}
         self.ips: Container[str] = self._tenures.keys()
         """The IPs that have tenures."""
         self._slices: dict[tuple[str, str], SliceTenures] = {}
-        self._services, self._budget = ServiceIndex(), Budget()
-        self._ended = EndedTenures(max_ended)
-        self._incomplete: dict[str, int] = {}
-        """Until when (ns) the history of an IP is incomplete, because tenures were dropped before their time."""
+        self._crowds: dict[str, dict[int | None, list[Crowd]]] = {}
+        """The crowds of each IP with many tenures, by port, until its tenures change."""
         self.has_bookmarks = False
         """Whether there was a BOOKMARK; then no tenure is certain to have lasted beyond the last event."""
         self.is_snapshot = False
         """Whether the slices were read at an unknown time, so that no time can be compared with them."""
-        self.refusals = Refusals()
         self.on_change = set[Callable[[str], object]]()
         """Callbacks for callers that cache attributions, each called with an IP whose tenures have changed.
 
@@ -106,7 +89,7 @@ class History:
     @property
     def open_tenures(self) -> int:
         """Return the number of tenures that have not ended."""
-        return self._budget.open_tenures
+        return self._ledger.open_tenures
 
     # --- events of the watch -----------------------------------------------------------------------------------
 
@@ -149,165 +132,121 @@ class History:
 
     def complete_since_at(self, ip: str) -> int:
         """Return since when (ns) the history of an IP is complete."""
-        return max(self.complete_since, self._incomplete.get(ip, BEGINNING))
+        return max(self.complete_since, self._ledger.lost_at(ip)[1])
 
     def _advance(self, at: int) -> None:
         self.complete_since = min(self.complete_since, at) if self._all_namespaces else FOREVER
         self.complete_until = max(self.complete_until, at)
 
     def _update_slice(self, state: SliceState, at: int, earliest: int) -> None:
-        key, service, endpoints = state.key, state.service, state.endpoints
+        key, service = state.key, state.service
         for reason, number in state.refused:
             self.refusals.add(key[0], reason, number)
-        old_service, old_ports, tenures = self._slices.get(key, SliceTenures(NO_SERVICE, NO_PORTS, []))
-        if self._is_live and key not in self._slices and not self._budget.allows_slice(key[0]):
-            self.refusals.add(key[0], Refusal.LARGE_NAMESPACE, len(endpoints))
+        old = self._slices.pop(key, NO_SLICE)
+        self._budget.count(key[0], -old.entries)
+        after = self._endpoints_by_holding(state)
+        if old is NO_SLICE and (after or service != NO_SERVICE) and not self._has_room(key[0]):
+            self.refusals.add(key[0], Refusal.LARGE_NAMESPACE, max(1, len(after)))
             return
-        before = {(tenure.ip, *tenure.owner[IDENTITY]): tenure for tenure in tenures}
-        unchanged = before if service == old_service else {}
-        after = self._without_crowds(key[0], endpoints)
-        ports = port_set(state.ports)
-        slice_tenures = []
+        before = {(tenure.ip, *tenure.owner[IDENTITY]): tenure for tenure in old.tenures}
+        staying = {holding: before[holding] for holding in after if holding in before} if service == old.service else {}
+        content = SliceTenures(service, self._affordable_ports(state, old), list(staying.values()))
+        self._budget.count(key[0], content.entries)
+        for holding, tenure in staying.items():
+            if content.ports is not old.ports:
+                tenure.set_ports(old.ports, content.ports, at, earliest)
+                self._notify(tenure.ip)
+            if update_tenure(tenure, after[holding], at, earliest):
+                self._notify(tenure.ip)
         # Endpoints are added before others are removed, so that a move within the slice leaves no gap.
         for holding, endpoint in after.items():
-            tenure = unchanged.get(holding)
-            if tenure and ports is not old_ports:
-                tenure.set_ports(old_ports, ports)
-                self._notify(tenure.ip)
-            tenure = tenure or self._add_to_slice(endpoint, service, ports, at, earliest)
-            if tenure is None:
-                continue
-            if _update_tenure(tenure, endpoint, at, earliest):
-                self._notify(tenure.ip)
-            slice_tenures.append(tenure)
+            if holding not in staying:
+                self._add_to_slice(key[0], endpoint, content, at, earliest)
         for holding, tenure in before.items():
-            if holding not in after or unchanged is not before:
-                self._remove_from_slice(tenure, old_service, old_ports, at, earliest)
-        self._keep_slice(key, SliceTenures(service, ports, slice_tenures))
-        if service != old_service:
-            self._services.add_slice(service)
+            if holding not in staying:
+                self._remove_from_slice(tenure, old, at, earliest)
+        self._keep_slice(key, content, old.service)
+
+    def _endpoints_by_holding(self, state: SliceState) -> dict[tuple[str, ...], Endpoint]:
+        """Return the endpoints of a slice by address and pod; without those that are too many at one address."""
+        result, numbers = dict[tuple[str, ...], Endpoint](), Counter[str]()
+        for endpoint in state.endpoints:
+            numbers[endpoint.ip] += 1
+            if numbers[endpoint.ip] <= MAX_AT_ADDRESS_OF_NAMESPACE:
+                result[endpoint.ip, *endpoint.owner[IDENTITY]] = endpoint
+        crowding = sum(max(0, number - MAX_AT_ADDRESS_OF_NAMESPACE) for number in numbers.values())
+        self.refusals.add(state.key[0], Refusal.CROWDED_ADDRESS, crowding)
+        return result
+
+    def _has_room(self, namespace: str) -> bool:
+        return not self._is_live or self._budget.allows(namespace)
+
+    def _affordable_ports(self, state: SliceState, old: SliceTenures) -> PortSet:
+        ports = port_set(state.ports)
+        return ports if len(ports) <= max(1, len(old.ports)) or self._has_room(state.key[0]) else ALL_PORTS
+
+    def _keep_slice(self, key: tuple[str, str], content: SliceTenures, old_service: Service) -> None:
+        if content.tenures or content.service != NO_SERVICE:
+            self._slices[key] = content
+        else:
+            self._budget.count(key[0], -content.entries)
+        if content.service != old_service:
+            self._services.add_slice(content.service)
             self._services.remove_slice(old_service)
             self._notify("")
 
-    def _without_crowds(self, namespace: str, endpoints: Sequence[Endpoint]) -> dict[Holding, Endpoint]:
-        """Return the endpoints of a slice by address and pod, of one address no more than a namespace may have."""
-        result, claims, crowding = dict[Holding, Endpoint](), Counter[str](), 0
-        for endpoint in endpoints:
-            claims[endpoint.ip] += 1
-            if claims[endpoint.ip] <= MAX_CLAIMS:
-                result[endpoint.ip, *endpoint.owner[IDENTITY]] = endpoint
-            else:
-                crowding += 1
-        self.refusals.add(namespace, Refusal.CROWDED_ADDRESS, crowding)
-        return result
+    def _add_to_slice(self, namespace: str, endpoint: Endpoint, content: SliceTenures, at: int, earliest: int) -> None:
+        """Add an endpoint to the content of a slice: the tenure that goes on, else a new one.
 
-    def _keep_slice(self, key: tuple[str, str], content: SliceTenures) -> None:
-        if self._slices.pop(key, None):
-            self._budget.count_slices(key[0], -1)
-        if content.tenures or content.service != NO_SERVICE:
-            self._slices[key] = content
-            self._budget.count_slices(key[0], +1)
-
-    def _add_to_slice(
-        self, endpoint: Endpoint, service: Service, ports: PortSet, at: int, earliest: int
-    ) -> Tenure | None:
-        """Return the tenure of an endpoint that one more slice names: the one that goes on, else a new one.
-
-        Return None if the endpoint is refused because of what its namespace has already. Fixed addresses never are.
+        It is refused if its namespace has had its share already. Fixed addresses never are.
         """
         tenures = self._tenures.get(endpoint.ip, [])
-        tenure = _continued_tenure(tenures, endpoint, ports) if tenures else None
-        if at != BEGINNING and (refusal := self._refusal(endpoint, tenure, tenures)):
-            self.refusals.add(endpoint.owner.namespace, refusal)
-            return None
+        tenure = continued_tenure(tenures, endpoint, content.ports) if tenures else None
+        if at != BEGINNING and (refusal := self._refusal(namespace, endpoint, tenure)):
+            self.refusals.add(namespace, refusal)
+            return
         if tenure is None:
             tenure = Tenure(endpoint.ip, endpoint.owner, at, min(at, earliest))
-            self._tenures.setdefault(endpoint.ip, []).append(tenure)
+            self._ledger.add(tenure)
         self._notify(endpoint.ip)
-        if not tenure.slice_ports:
-            self._budget.count_tenures(tenure.owner.namespace, +1)
-        tenure.set_ports(None, ports)
+        self._budget.count(namespace, entries_of(endpoint.owner))
+        self._ledger.open_tenures += not tenure.slice_ports
+        tenure.set_ports(None, content.ports, at, earliest)
         tenure.until = tenure.until_latest = FOREVER
-        dropped = tenure.join(service, min(at, earliest))
+        dropped = tenure.join(content.service, min(at, earliest))
         if dropped:
             self._services.remove_member(dropped, tenure)
-        self._services.add_member(service, tenure)
-        return tenure
+        self._services.add_member(content.service, tenure)
+        update_tenure(tenure, endpoint, at, earliest)
+        content.tenures.append(tenure)
 
-    def _refusal(self, endpoint: Endpoint, tenure: Tenure | None, tenures: Sequence[Tenure]) -> Refusal | None:
+    def _refusal(self, namespace: str, endpoint: Endpoint, tenure: Tenure | None) -> Refusal | None:
         """Return why a slice may not name an endpoint, if so: what it has been given must not cost others theirs."""
+        if not self._has_room(namespace):
+            return Refusal.LARGE_NAMESPACE
         if tenure and tenure.slice_ports:
             return Refusal.CROWDED_ADDRESS if len(tenure.slice_ports) >= MAX_SLICES_OF_POD else None
-        namespace = endpoint.owner.namespace
-        if self._is_live and not self._budget.allows_tenure(namespace):
-            return Refusal.LARGE_NAMESPACE
-        claims = sum(t.until == FOREVER and t.owner.namespace == namespace for t in tenures)
-        return Refusal.CROWDED_ADDRESS if claims >= MAX_CLAIMS else None
+        return None if self._ledger.has_room_at(endpoint.ip, namespace) else Refusal.CROWDED_ADDRESS
 
-    def _remove_from_slice(self, tenure: Tenure, service: Service, ports: PortSet, at: int, earliest: int) -> None:
+    def _remove_from_slice(self, tenure: Tenure, content: SliceTenures, at: int, earliest: int) -> None:
         """Account for a slice that no longer names a tenure; end the tenure if it was the last one."""
         self._notify(tenure.ip)
-        tenure.leave(service, at)
-        tenure.set_ports(ports, None)
+        tenure.leave(content.service, at)
+        tenure.set_ports(content.ports, None, at, earliest)
         if tenure.slice_ports:
             return
-        namespace = tenure.owner.namespace
-        self._budget.count_tenures(namespace, -1)
+        self._ledger.open_tenures -= 1
         tenure.until, tenure.until_latest = max(tenure.since, min(at, earliest)), at
-        if not self._is_live:
-            return
-        self._ended.add(at, tenure)
-        for end, oldest in self._ended.take_excess():
-            self._drop_early(end, oldest)
-        ended = [t for t in self._tenures[tenure.ip] if t.until != FOREVER and t.owner.namespace == namespace]
-        if len(ended) > MAX_ENDED_AT_ADDRESS:
-            oldest = min(ended, key=lambda t: t.until_latest)
-            self._drop_early(oldest.until_latest, oldest)
+        if self._is_live:
+            self._ledger.keep_ended(tenure, min(self._max_ended, self._budget.room_for_ended()))
 
     def expire(self, now: int) -> None:
         """Drop tenures that ended longer than the retention before `now` (ns)."""
-        if self._retention is None:
-            return
-        for end, tenure in self._ended.take_older(now - self._retention):
-            if self._drop(end, tenure):
-                self.mark_incomplete(end)
-        old = {ip: until for ip, until in self._incomplete.items() if until < now - INCOMPLETE_TIME}
-        if old:
-            self._incomplete = {ip: until for ip, until in self._incomplete.items() if ip not in old}
-            self.mark_incomplete(max(old.values()))
-
-    def _drop_early(self, end: int, tenure: Tenure) -> None:
-        """Drop an ended tenure before its time; only the history of its address is incomplete because of that."""
-        if not self._drop(end, tenure):
-            return
-        self._incomplete[tenure.ip] = max(end, self._incomplete.get(tenure.ip, BEGINNING))
-        if len(self._incomplete) > MAX_INCOMPLETE:
-            self.mark_incomplete(max(self._incomplete.values()))
-            self._incomplete.clear()
-
-    def _drop(self, end: int, tenure: Tenure) -> bool:
-        """Drop a tenure if it ended then (ns); return whether it did.
-
-        Otherwise it went on, and a later entry has its end; or an earlier entry had the same end.
-        """
-        tenures = self._tenures.get(tenure.ip, [])
-        if tenure.until_latest != end or tenure not in tenures:
-            return False
-        self._notify(tenure.ip)
-        tenures.remove(tenure)
-        if not tenures:
-            del self._tenures[tenure.ip]
-        for other in tenures:
-            # The ports of a pod may have changed since. Only those who share its namespace are trusted not to.
-            is_foreign = other.owner.namespace != tenure.owner.namespace
-            if overlap(tenure, other) and (is_foreign or ports_overlap(tenure.ports, other.ports)):
-                lingers = LINGER if is_foreign or may_outlast(tenure, other) else 0
-                other.shared_until = max(other.shared_until, tenure.until_latest + lingers)
-        for service in tenure.services:
-            self._services.remove_member(service, tenure)
-        return True
+        if self._retention is not None:
+            self.mark_incomplete(self._ledger.expire(now - self._retention, now))
 
     def _notify(self, ip: str) -> None:
+        self._crowds.pop(ip, None)
         for callback in self.on_change:
             callback(ip)
 
@@ -339,13 +278,29 @@ class History:
         A fixed address counts beside pods on the host's network that have other ports of that host.
         """
         tenures, fixed = self.tenures_of_ip(ip), self._fixed.get(ip)
-        if fixed and any(port in t.ports for t in fixed) and not any(ports_overlap({port}, t.ports) for t in tenures):
+        if fixed and any(port in t.ports for t in fixed) and not any(t.end_of_port(port) for t in tenures):
             return fixed
         return tenures
 
-    def tenures_of_service(self, service: Service) -> Iterable[Tenure]:
+    def crowds_of_address(self, ip: str, port: int | None) -> list[Crowd]:
+        """Return the times at which too many pods were named at an address to compare them, oldest first."""
+        tenures = self.tenures_of_address(ip, port)
+        if len(tenures) <= MAX_HOLDERS or self.is_snapshot:
+            return []
+        crowds = self._crowds.setdefault(ip, {})
+        if port not in crowds:
+            if len(crowds) >= MAX_PORTS_OF_CROWDS:
+                crowds.clear()
+            crowds[port] = find_crowds([t for t in tenures if t.end_of_port(port)] or tenures, self._ledger.lost_at(ip))
+        return crowds[port]
+
+    def tenures_of_service(self, service: Service) -> Collection[Tenure]:
         """Return the tenures of the pods that are or were in a service."""
         return self._services.members(service)
+
+    def tenure_in_service(self, service: Service, pod: str) -> Tenure | None:
+        """Return a tenure of a pod that is or was in a service, by the pod's name."""
+        return self._services.member(service, pod)
 
     def has_service(self, service: Service) -> bool:
         """Return whether a slice names the service, or any tenure is or was in it."""
@@ -364,7 +319,7 @@ class History:
 
     def dump(self) -> SavedHistory:
         """Return the history as JSON values, without the fixed addresses that are used beside it."""
-        complete_since = max((self.complete_since, *self._incomplete.values()))
+        complete_since = max(self.complete_since, self._ledger.latest_loss())
         return dump_history(
             self.tenures(), self._slices, complete_until=self.complete_until, complete_since=complete_since
         )
@@ -373,54 +328,7 @@ class History:
         """Restore into this empty history what `dump` returned. Raise ValueError if it is malformed."""
         loaded = parse_history(saved, has_fixed=not self._is_live)
         tenures, self._slices, self.complete_until, self.complete_since = loaded
-        for (namespace, _), (service, _, _) in self._slices.items():
-            self._budget.count_slices(namespace, +1)
-            self._services.add_slice(service)
-        for tenure in tenures:
-            self._tenures.setdefault(tenure.ip, []).append(tenure)
-            for service in tenure.services:
-                self._services.add_member(service, tenure)
-            if tenure.until == FOREVER:
-                self._budget.count_tenures(tenure.owner.namespace, +1)
-        self._ended.extend((tenure.until_latest, tenure) for tenure in tenures if tenure.until != FOREVER)
-
-
-def _continued_tenure(tenures: Sequence[Tenure], endpoint: Endpoint, ports: PortSet) -> Tenure | None:
-    """Return the pod's last tenure of its address, unless another pod took the address since it ended.
-
-    A pod of another namespace does not count: anybody may name one of their own while a pod moves between slices.
-    """
-    own = [t for t in tenures if t.owner[IDENTITY] == endpoint.owner[IDENTITY]]
-    if not own:
-        return None
-    last, namespace = own[-1], endpoint.owner.namespace
-    is_taken = any(
-        t.since >= last.until and t is not last and t.owner.namespace == namespace and ports_overlap(ports, t.ports)
-        for t in tenures
-    )
-    return None if is_taken else last
-
-
-def _update_tenure(tenure: Tenure, endpoint: Endpoint, at: int, earliest: int) -> bool:
-    """Bring a tenure up to date with its endpoint; return whether that may change an attribution.
-
-    Most endpoints of a slice have not changed: they cost a few comparisons. A pod counts as ready whenever it may have
-    been: from `earliest` on if a list shows that it has become so, and until `at` if one shows that it no longer is.
-    """
-    changed = False
-    if endpoint.ready:
-        since = tenure.since_earliest if at == tenure.since else min(at, max(earliest, tenure.since_earliest))
-        changed = since < tenure.ready_since
-        tenure.ready_since = min(tenure.ready_since, since)
-    if endpoint.ready != tenure.is_ready:
-        until = tenure.since_earliest if at == tenure.since else at
-        tenure.set_ready(since if endpoint.ready else until)
-        changed = True
-    # A pod that is terminating never recovers, although another of its slices may be late to say so.
-    if endpoint.terminating != (tenure.terminating_since != FOREVER) and (endpoint.terminating or not tenure.owner.pod):
-        tenure.terminating_since = at if endpoint.terminating else FOREVER
-        changed = True
-    if tenure.owner != endpoint.owner:
-        tenure.owner = endpoint.owner
-        changed = True
-    return changed
+        self._ledger.load(tenures)
+        for (namespace, _), content in self._slices.items():
+            self._budget.count(namespace, content.entries)
+            self._services.add_slice(content.service)

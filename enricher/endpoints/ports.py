@@ -1,15 +1,28 @@
 """The ports that slices name for a pod. Pure."""
 
 from collections.abc import Iterable
+from typing import NamedTuple
 from weakref import WeakValueDictionary
 
-MAX_PORTS = 256
-"""Largest number of different ports of one pod; a pod with more is taken to have all of them."""
-MAX_PAST_PORTS = 32
+MAX_PORTS = 32
+"""Largest number of different ports of one pod in several slices; one with more is taken to have all of them."""
+MAX_PAST_PORTS = 16
 """Largest number of ports that a pod keeps after no slice names them any longer; the oldest are dropped."""
 
 PortPairs = tuple[tuple[int | None, str], ...]
 """Numbers and names of ports; the number None stands for all ports."""
+
+
+class PastPort(NamedTuple):
+    """A port that no slice names any longer for a pod that is still there.
+
+    The pod certainly had it until `until`, and possibly until `until_latest` (ns).
+    """
+
+    number: int
+    name: str
+    until: int
+    until_latest: int
 
 
 class PortSet(dict[int | None, str]):
@@ -17,6 +30,10 @@ class PortSet(dict[int | None, str]):
 
     __slots__ = ("__weakref__",)
     __hash__ = object.__hash__  # type: ignore[assignment]  # they are never changed
+
+    def has(self, port: int | None) -> bool:
+        """Return whether a port is one of these; an empty set stands for all, as does the port None."""
+        return not self or port is None or port in self or None in self
 
 
 _port_sets: WeakValueDictionary[PortPairs, PortSet] = WeakValueDictionary()
@@ -34,16 +51,16 @@ NO_PORTS = port_set(())
 ALL_PORTS = port_set(((None, ""),))
 
 
-def unite_ports(before: PortSet, present: Iterable[PortSet]) -> PortSet:
-    """Return the ports of a pod that slices name at present, and the latest of those that it had before.
-
-    An attempt may be older than the change, and its line be read later still.
-    """
-    united = {number: name for ports in dict.fromkeys(present) for number, name in ports.items()}
-    if len(united) > MAX_PORTS:
-        united = dict(ALL_PORTS)
-    past = [(number, name) for number, name in before.items() if number not in united][-MAX_PAST_PORTS:]
-    return port_set((*past, *united.items()))
+def unite_ports(sets: Iterable[PortSet]) -> PortSet:
+    """Return the ports of a pod whose slices have these; a slice without ports adds none."""
+    largest, *others = sorted(dict.fromkeys(sets), key=len, reverse=True)
+    further = {number: name for ports in others for number, name in ports.items() if largest.get(number) != name}
+    if not further:
+        return largest  # most pods share it
+    united = {**largest, **further}
+    if len(united) <= MAX_PORTS:
+        return port_set(tuple(united.items()))
+    return largest if len(united) == len(largest) else ALL_PORTS
 
 
 def ports_overlap(ports: Iterable[int | None], others: Iterable[int | None]) -> bool:

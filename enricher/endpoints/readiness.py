@@ -2,10 +2,13 @@
 
 from typing import NamedTuple
 
-from enricher.endpoints.attribution import WATCH_LAG, Window
+from enricher.endpoints.attribution import Window
 from enricher.endpoints.history import History
 from enricher.endpoints.slices import Service
-from enricher.endpoints.tenure import BEGINNING, FOREVER
+from enricher.endpoints.tenure import BEGINNING, FOREVER, WATCH_LAG
+
+MAX_MEMBERS = 5000
+"""Largest number of pods of a service, present and past, that are searched: the work grows with them."""
 
 
 class Gap(NamedTuple):
@@ -22,10 +25,10 @@ _ALWAYS = Gap(BEGINNING, FOREVER)
 def ready_gaps(pods: History, service: Service) -> list[Gap]:
     """Return the times in which no pod of a service was ready, oldest first.
 
-    There is none if the history does not know the service. If its slices were read at an unknown time, all times are
-    alike.
+    There is none if the history does not know the service, or if it is too large to be without ready pods. If its
+    slices were read at an unknown time, all times are alike.
     """
-    if not pods.has_service(service):
+    if not pods.has_service(service) or len(pods.tenures_of_service(service)) > MAX_MEMBERS:
         return []
     if pods.is_snapshot:
         members = pods.tenures_of_service(service)

@@ -1,11 +1,13 @@
 """Endpoints that a history does not use, counted by the namespace whose slices name them. Pure."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection
 from enum import StrEnum
 
 MAX_NAMESPACES = 1000
 """Largest number of namespaces that are counted separately."""
+MAX_LABEL = 63
+"""Largest number of characters of a namespace's name. Files may have others."""
 OTHER_NAMESPACES = "overflow"
 """Name under which all further ones are counted."""
 
@@ -20,9 +22,11 @@ class Refusal(StrEnum):
     FURTHER_ADDRESS = "further_address"
     """It has several addresses. The first is used, as kube-proxy does."""
     CROWDED_ADDRESS = "crowded_address"
-    """Slices of its namespace already name too many pods at the address, or too many slices name the pod."""
+    """Slices already name too many pods at the address, or too many slices name the pod."""
     LARGE_NAMESPACE = "large_namespace"
-    """Its namespace has more endpoints or slices than a history keeps."""
+    """Its namespace has more endpoints, slices and ports than a history keeps."""
+    SHORT_LIVED = "short_lived"
+    """It was used, and has been forgotten early: pods of its namespace come and go more often than a history keeps."""
 
 
 TEXTS = {
@@ -31,14 +35,16 @@ TEXTS = {
     Refusal.FURTHER_ADDRESS: "several addresses of one endpoint",
     Refusal.CROWDED_ADDRESS: "too many pods at one address, or one pod in too many slices",
     Refusal.LARGE_NAMESPACE: "more endpoints than are kept of one namespace",
+    Refusal.SHORT_LIVED: "pods that come and go more often than is kept of one namespace or address",
 }
 """What such slices have, by reason, for people."""
 
 
-def refusal_text(namespace: str, reasons: Iterable[Refusal]) -> str:
+def refusal_text(namespace: str, reasons: Collection[Refusal]) -> str:
     """Return in one line for people what is refused of a namespace's slices."""
     texts = ", ".join(TEXTS[reason] for reason in reasons)
-    return f"EndpointSlices in namespace {namespace} have {texts}: these endpoints are not used"
+    outcome = "are forgotten early" if set(reasons) == {Refusal.SHORT_LIVED} else "are not used"
+    return f"EndpointSlices in namespace {namespace} have {texts}: these endpoints {outcome}"
 
 
 class Refusals:
@@ -54,7 +60,7 @@ class Refusals:
         if not endpoints:
             return
         if namespace not in self._namespaces:
-            if len(self._namespaces) >= MAX_NAMESPACES:
+            if len(self._namespaces) >= MAX_NAMESPACES or len(namespace) > MAX_LABEL:
                 namespace = OTHER_NAMESPACES
             self._namespaces.add(namespace)
         self.counts[namespace, reason] += endpoints

@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from enricher.endpoints.ports import PortSet, port_set
-from enricher.endpoints.slices import IDENTITY, MAX_NAME, Owner, Service, canonical_ip
+from enricher.endpoints.budget import entries_of
+from enricher.endpoints.ports import MAX_PAST_PORTS, NO_PORTS, PastPort, PortSet, port_set
+from enricher.endpoints.slices import IDENTITY, MAX_NAME, NO_SERVICE, Owner, Service, canonical_ip
 from enricher.endpoints.tenure import BEGINNING, FOREVER, MAX_PAST_STAYS, MAX_READY_CHANGES, Stay, Tenure
 from enricher.timestamps import SECOND
 
@@ -35,6 +36,17 @@ class SliceTenures(NamedTuple):
     ports: PortSet
     tenures: list[Tenure]
     """Those of the pods that the slice names."""
+
+    @property
+    def entries(self) -> int:
+        """Return how much of its namespace's budget it takes."""
+        if self is NO_SLICE:
+            return 0
+        return 1 + len(self.ports) + sum(entries_of(tenure.owner) for tenure in self.tenures)
+
+
+NO_SLICE = SliceTenures(NO_SERVICE, NO_PORTS, [])
+"""The content of a slice that does not exist."""
 
 
 class LoadedHistory(NamedTuple):
@@ -76,7 +88,7 @@ def _dump_tenure(tenure: Tenure, ports: int) -> list[Any]:
     t = tenure
     times = [t.since, t.since_earliest, t.until, t.until_latest, t.terminating_since, t.ready_since, t.shared_until]
     services, past = ([[*service, *stay] for service, stay in stays] for stays in (t.services.items(), t.past_stays))
-    return [t.ip, list(t.owner), times, ports, services, past, list(t.ready_changes)]
+    return [t.ip, list(t.owner), times, ports, list(map(list, t.past_ports)), services, past, list(t.ready_changes)]
 
 
 def parse_history(saved: object, *, has_fixed: bool = True) -> LoadedHistory:
@@ -95,7 +107,7 @@ def _parse(saved: object, has_fixed: bool) -> LoadedHistory:
     if any(len(_list(saved.get(rows))) > MAX_ROWS for rows in ("ports", "tenures", "slices")):
         raise ValueError("it has more rows than a history keeps")
     port_sets = [port_set(tuple(map(_port, _list(row)))) for row in _list(saved.get("ports"))]
-    tenures = [_tenure(_list(row, 7), port_sets) for row in _list(saved.get("tenures"))]
+    tenures = [_tenure(_list(row, 8), port_sets) for row in _list(saved.get("tenures"))]
     slices = dict(_slices(_list(saved.get("slices")), port_sets, tenures))
     _check_stays(tenures, slices)
     _check_holders(tenures, has_fixed)
@@ -110,18 +122,21 @@ def _parse(saved: object, has_fixed: bool) -> LoadedHistory:
 def _times(tenure: Tenure) -> Iterator[int]:
     t = tenure
     yield from (t.since, t.until, t.until_latest, t.terminating_since, t.ready_since, t.shared_until, *t.ready_changes)
+    for port in t.past_ports:
+        yield from (port.until, port.until_latest)
     for _, stay in t.stays():
         yield from (stay.since, stay.until)
 
 
 def _beginnings(tenure: Tenure) -> Iterator[int]:
     yield from (tenure.since, tenure.since_earliest, tenure.shared_until, *tenure.ready_changes)
+    yield from (port.until for port in tenure.past_ports)
     for _, stay in tenure.stays():
         yield stay.since
 
 
 def _tenure(row: list[Any], port_sets: list[PortSet]) -> Tenure:
-    ip, owner, times, ports, services, past, ready_changes = row
+    ip, owner, times, ports, past_ports, services, past, ready_changes = row
     if not _text(ip) or canonical_ip(ip) != ip:
         raise ValueError("an address is not an IP")
     since, earliest, until, latest, terminating, ready, shared = map(_time, _list(times, 7))
@@ -131,9 +146,11 @@ def _tenure(row: list[Any], port_sets: list[PortSet]) -> Tenure:
     holder = Owner(*map(_text, _list(owner, len(Owner._fields))))
     tenure = Tenure(ip, holder, since, earliest, until, latest, terminating, ready, changes, shared)
     tenure.ports = port_sets[_index(ports, port_sets)]
+    tenure.past_ports = tuple(_past_port(_list(port, 4)) for port in _list(past_ports))
     stays, past_stays = ([_stay(_list(stay, 5)) for stay in _list(rows)] for rows in (services, past))
     tenure.services, tenure.past_stays = dict(stays), tuple(past_stays)
-    if len(changes) > MAX_READY_CHANGES or len(past_stays) > MAX_PAST_STAYS or len(tenure.services) < len(stays):
+    too_many = len(changes) > MAX_READY_CHANGES or len(past_stays) > MAX_PAST_STAYS
+    if too_many or len(tenure.past_ports) > MAX_PAST_PORTS or len(tenure.services) < len(stays):
         raise ValueError("a tenure has more changes than a history keeps, or a service twice")
     return tenure
 
@@ -226,3 +243,8 @@ def _index(value: object, items: list[Any]) -> int:
 def _port(row: object) -> tuple[int | None, str]:
     number, name = _list(row, 2)
     return None if number is None else _integer(number, 1, 65535), _text(name)
+
+
+def _past_port(row: list[Any]) -> PastPort:
+    number, name, until, latest = row
+    return PastPort(_integer(number, 1, 65535), _text(name), _time(until), _time(latest))

@@ -1,7 +1,7 @@
 """The services that slices name, and the tenures of the pods that are or were in them. Pure."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from enricher.endpoints.slices import NO_SERVICE, Service
 from enricher.endpoints.tenure import Tenure
@@ -12,14 +12,24 @@ class ServiceIndex:
 
     def __init__(self) -> None:
         self._members: dict[Service, dict[Tenure, None]] = {}
+        self._by_name: dict[Service, dict[str, Tenure]] = {}
+        """The latest member of each name, for services that were searched, until their members change."""
         self._slices: Counter[Service] = Counter()
         """How many slices each service has, also those that name no endpoint."""
         self._namespaces: Counter[str] = Counter()
         """How often a service of each namespace is in either of these."""
 
-    def members(self, service: Service) -> Iterable[Tenure]:
+    def members(self, service: Service) -> Collection[Tenure]:
         """Return the tenures of the pods that are or were in a service."""
         return self._members.get(service, ())
+
+    def member(self, service: Service, pod: str) -> Tenure | None:
+        """Return a tenure of a pod that is or was in a service, by the pod's name."""
+        if service not in self._members:
+            return None
+        if service not in self._by_name:
+            self._by_name[service] = {tenure.owner.pod: tenure for tenure in self._members[service]}
+        return self._by_name[service].get(pod)
 
     def has_service(self, service: Service) -> bool:
         """Return whether a slice names the service, or any tenure is or was in it."""
@@ -47,11 +57,13 @@ class ServiceIndex:
         """Account for a pod that is in a service."""
         self._count_namespace(service.namespace, +(service not in self._members))
         self._members.setdefault(service, {})[tenure] = None
+        self._by_name.pop(service, None)
 
     def remove_member(self, service: Service, tenure: Tenure) -> None:
         """Forget that a pod is or was in a service."""
         members = self._members[service]
         members.pop(tenure, None)
+        self._by_name.pop(service, None)
         if not members:
             del self._members[service]
             self._count_namespace(service.namespace, -1)

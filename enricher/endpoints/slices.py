@@ -119,7 +119,8 @@ def _slice_endpoints(obj: Slice, namespace: str, refused: Counter[Refusal]) -> I
 
     Anybody may name the pods of others in slices of their own; Kubernetes never does so. Such an endpoint counts as one
     without a pod. kube-proxy and the API's documentation give no meaning to an endpoint's further addresses. Addresses
-    that are not IPs (`addressType: FQDN`) never appear in a log and are left out.
+    that are not IPs (`addressType: FQDN`) never appear in a log and are left out. The API refuses addresses that no pod
+    can have, as loopback ones, but only in slices for IPs: the digits of one are a name, too.
     """
     family = obj.get("addressType")
     for endpoint in _mappings(obj.get("endpoints")):
@@ -141,7 +142,7 @@ def _slice_endpoints(obj: Slice, namespace: str, refused: Counter[Refusal]) -> I
         elif isinstance(addresses, list) and addresses:
             refused[Refusal.FURTHER_ADDRESS] += len(addresses) - 1
             ip = canonical_ip(_text(addresses[0]))
-            if ip and family == ("IPv4" if ":" in ip else "IPv6"):
+            if ip and family is not None and family != ("IPv6" if ":" in ip else "IPv4"):
                 refused[Refusal.MALFORMED] += 1
             elif ip:
                 yield Endpoint(ip, owner, ready, terminating)

@@ -7,7 +7,7 @@ from heapq import heappop, heappush
 from typing import NamedTuple
 
 from enricher.endpoints.ports import ports_overlap
-from enricher.endpoints.tenure import FOREVER, Tenure
+from enricher.endpoints.tenure import FOREVER, GRACE_PERIOD, WATCH_LAG, Tenure
 
 
 class Span(NamedTuple):
@@ -24,6 +24,14 @@ class Span(NamedTuple):
     possible_until: int
 
 
+def tenures_near(tenures: list[Tenure], port: int | None, start: int, end: int) -> list[Tenure]:
+    """Return the tenures that can matter for an attempt at a port that they have or had, from `start` to `end` (ns)."""
+    begin, end = start - GRACE_PERIOD, end + WATCH_LAG
+    return [
+        t for t in tenures if t.since_earliest <= end and (port_end := t.end_of_port(port)) and begin <= port_end[1]
+    ]
+
+
 def spans_of_port(tenures: list[Tenure], port: int | None, certain_until: int = FOREVER) -> list[Span]:
     """Return the spans of those tenures of an IP that matter for one of its ports.
 
@@ -33,10 +41,10 @@ def spans_of_port(tenures: list[Tenure], port: int | None, certain_until: int = 
     if any(tenure.is_fixed for tenure in tenures):
         tenures = [t for t in tenures if port in t.ports] or [t for t in tenures if None in t.ports or not t.is_fixed]
     if len(tenures) == 1:
-        return [_span(tenures[0], None, certain_until)]
-    tenures = [t for t in tenures if port is None or ports_overlap({port}, t.ports)] or tenures
+        return [_span(tenures[0], port, None, certain_until)]
+    tenures = [t for t in tenures if t.end_of_port(port)] or tenures
     successors = _successors(tenures)
-    return [_span(tenure, successors.get(tenure), certain_until) for tenure in tenures]
+    return [_span(tenure, port, successors.get(tenure), certain_until) for tenure in tenures]
 
 
 def _successors(tenures: list[Tenure]) -> dict[Tenure, Tenure]:
@@ -75,9 +83,10 @@ def _successors(tenures: list[Tenure]) -> dict[Tenure, Tenure]:
     return successors
 
 
-def _span(tenure: Tenure, successor: Tenure | None, history_certain_until: int) -> Span:
-    certain_until = tenure.until if tenure.is_fixed else min(tenure.until, history_certain_until)
-    possible_until = tenure.until_latest
+def _span(tenure: Tenure, port: int | None, successor: Tenure | None, history_certain_until: int) -> Span:
+    certain_until, possible_until = tenure.end_of_port(port) or (tenure.until, tenure.until_latest)
+    if not tenure.is_fixed:
+        certain_until = min(certain_until, history_certain_until)
     if successor:
         certain_until = min(certain_until, max(successor.since_earliest, tenure.since))
         possible_until = min(possible_until, successor.since)

@@ -1,10 +1,11 @@
 """One pod's holding of one address, and how well its beginning and its end are known. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from enricher.endpoints.ports import NO_PORTS, PortSet, ports_overlap, unite_ports
-from enricher.endpoints.slices import Owner, Service
+from enricher.endpoints.ports import MAX_PAST_PORTS, NO_PORTS, PastPort, PortSet, ports_overlap, unite_ports
+from enricher.endpoints.slices import IDENTITY, Endpoint, Owner, Service
 from enricher.timestamps import SECOND
 
 FOREVER = 1 << 63
@@ -18,6 +19,13 @@ If slices name two pods for longer, the first may really hold the address until 
 """
 LINGER = 5 * SECOND
 """Longest time (ns) for which a pod may answer after it left the slices. At most 1.9 s were observed."""
+GRACE_PERIOD = 30 * SECOND
+"""Time (ns) for which an address that no pod took over is still attributed to its last holder.
+
+It is the default grace period of a pod's termination.
+"""
+WATCH_LAG = 5 * SECOND
+"""Longest time (ns) by which our watch may learn of a pod later than the proxy."""
 MAX_SERVICES = 32
 """Largest number of services that a tenure keeps if its pod left some of them; those that it left first are dropped."""
 MAX_READY_CHANGES = 16
@@ -61,9 +69,11 @@ class Tenure:
     shared_until: int = BEGINNING
     """Until when (ns) another pod that is no longer in the history was claimed to hold the address too."""
     ports: PortSet = NO_PORTS
-    """The ports of the slices that name the pod, and those that they lately named."""
+    """The ports of the slices that name the pod, or that named it last."""
     slice_ports: tuple[PortSet, ...] = ()
     """The ports of each slice that names the pod now."""
+    past_ports: tuple[PastPort, ...] = ()
+    """The ports that slices named while the pod was there and no longer name, the latest last."""
     services: dict[Service, Stay] = field(default_factory=dict)
     """The pod's latest stay in each service; a service whose slices no longer name it is kept, with 0 slices."""
     past_stays: tuple[tuple[Service, Stay], ...] = ()
@@ -121,19 +131,36 @@ class Tenure:
         slices, since, _ = self.services[service]
         self.services[service] = Stay(slices - 1, since, FOREVER if slices > 1 else at)
 
-    def set_ports(self, old: PortSet | None, new: PortSet | None) -> None:
+    def set_ports(self, old: PortSet | None, new: PortSet | None, at: int, earliest: int) -> None:
         """Account for a slice that has other ports than before, or that names the pod only now, or no longer.
 
-        The last slice leaves its ports behind.
+        That was seen `at` and happened no earlier than `earliest` (ns). The last slice leaves its ports behind.
         """
         sets = list(self.slice_ports)
         if old is not None:
             sets.remove(old)
         if new is not None:
             sets.append(new)
-        self.slice_ports = tuple(sets)
-        if sets:
-            self.ports = unite_ports(self.ports, sets)
+        self.slice_ports, before = tuple(sets), self.ports
+        self.ports = unite_ports(sets) if sets else before
+        if self.ports is not before:
+            until = max(self.since, min(at, earliest))
+            past = [port for port in self.past_ports if not self.ports.has(port.number)]
+            past += [PastPort(n, name, until, at) for n, name in before.items() if n and not self.ports.has(n)]
+            self.past_ports = tuple(past[-MAX_PAST_PORTS:])
+
+    def end_of_port(self, port: int | None) -> tuple[int, int] | None:
+        """Return until when (ns) the pod certainly had a port of the address, and possibly; None if it never had it."""
+        if self.ports.has(port):
+            return self.until, self.until_latest
+        for past in reversed(self.past_ports):
+            if past.number == port:
+                return min(self.until, past.until), min(self.until_latest, past.until_latest)
+        return None
+
+    def all_ports(self) -> list[int | None]:
+        """Return the numbers of the ports that the pod has or had."""
+        return [*self.ports, *(port.number for port in self.past_ports)] if self.ports else []
 
     def stays(self) -> list[tuple[Service, Stay]]:
         """Return the pod's stays in services."""
@@ -158,7 +185,7 @@ class Tenure:
 
 def share_address(tenure: Tenure, other: Tenure) -> bool:
     """Return whether two tenures of an IP are of pods that were claimed to hold a port in common at one time."""
-    return overlap(tenure, other) and ports_overlap(tenure.ports, other.ports)
+    return overlap(tenure, other) and ports_overlap(tenure.all_ports(), other.all_ports())
 
 
 def overlap(tenure: Tenure, other: Tenure) -> bool:
@@ -185,3 +212,45 @@ def may_outlast(tenure: Tenure, other: Tenure) -> bool:
     is_foreign = tenure.owner.namespace != other.owner.namespace
     shortest = 0 if is_foreign else TAKEOVER_OVERLAP
     return other.since + shortest < tenure.until_latest <= other.until_latest and share_address(tenure, other)
+
+
+def continued_tenure(tenures: Sequence[Tenure], endpoint: Endpoint, ports: PortSet) -> Tenure | None:
+    """Return the pod's last tenure of its address, unless another pod took the address since it ended.
+
+    A pod of another namespace does not count: anybody may name one of their own while a pod moves between slices.
+    """
+    pod = endpoint.owner.pod
+    own = [t for t in tenures if t.owner.pod == pod and t.owner[IDENTITY] == endpoint.owner[IDENTITY]]
+    if not own:
+        return None
+    last, namespace = own[-1], endpoint.owner.namespace
+    is_taken = any(
+        t.since >= last.until and t is not last and t.owner.namespace == namespace and ports_overlap(ports, t.ports)
+        for t in tenures
+    )
+    return None if is_taken else last
+
+
+def update_tenure(tenure: Tenure, endpoint: Endpoint, at: int, earliest: int) -> bool:
+    """Bring a tenure up to date with its endpoint; return whether that may change an attribution.
+
+    Most endpoints of a slice have not changed: they cost a few comparisons. A pod counts as ready whenever it may have
+    been: from `earliest` on if a list shows that it has become so, and until `at` if one shows that it no longer is.
+    """
+    changed = False
+    if endpoint.ready:
+        since = tenure.since_earliest if at == tenure.since else min(at, max(earliest, tenure.since_earliest))
+        changed = since < tenure.ready_since
+        tenure.ready_since = min(tenure.ready_since, since)
+    if endpoint.ready != tenure.is_ready:
+        until = tenure.since_earliest if at == tenure.since else at
+        tenure.set_ready(since if endpoint.ready else until)
+        changed = True
+    # A pod that is terminating never recovers, although another of its slices may be late to say so.
+    if endpoint.terminating != (tenure.terminating_since != FOREVER) and (endpoint.terminating or not tenure.owner.pod):
+        tenure.terminating_since = at if endpoint.terminating else FOREVER
+        changed = True
+    if tenure.owner != endpoint.owner:
+        tenure.owner = endpoint.owner
+        changed = True
+    return changed

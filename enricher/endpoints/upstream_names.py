@@ -3,9 +3,11 @@
 Dashes make the name ambiguous, so it is compared with the services that are known.
 """
 
+from collections.abc import Iterable
+
 from enricher.endpoints.history import History
 from enricher.endpoints.slices import Service
-from enricher.endpoints.tenure import Tenure
+from enricher.endpoints.tenure import BEGINNING, FOREVER, Tenure
 
 _NOT_OF_A_SERVICE = frozenset(("upstream-default-backend", "internal"))
 """Names that ingress-nginx gives to upstreams of its own."""
@@ -22,18 +24,25 @@ def service_in_upstream_name(upstream_name: str, tenure: Tenure, start: int, end
     The services that the pod was in from `start` to `end` (ns) come first, then those that it was ever in, because the
     proxy may have an old list. The longest service name that leaves a port wins.
     """
-    if not upstream_name:
+    if not upstream_name.startswith(f"{tenure.owner.namespace}-"):
         return None
+    port_names = {*tenure.ports.values(), *(port.name for port in tenure.past_ports)}
     services = [
         service
         for service in tenure.services
         if (port := upstream_name.removeprefix(f"{service.namespace}-{service.name}-")) != upstream_name
-        and (port.isdecimal() or port in tenure.ports.values())
+        and (port.isdecimal() or port in port_names)
     ]
     if len(services) > 1:
         during = tenure.services_during(start, end)
         services = [service for service in services if service in during] or services
     return max(services, key=lambda service: len(service.name), default=None)
+
+
+def tenures_in_service(tenures: Iterable[Tenure], upstream_name: str) -> list[Tenure]:
+    """Return the tenures of the pods that are or were in the service to which an upstream name refers."""
+    times = BEGINNING, FOREVER
+    return [tenure for tenure in tenures if service_in_upstream_name(upstream_name, tenure, *times)]
 
 
 def service_of_upstream_name(pods: History, upstream_name: str) -> Service | None:

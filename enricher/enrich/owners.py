@@ -7,7 +7,6 @@ from typing import Any
 
 from enricher.accesslog.dialect import Facts
 from enricher.endpoints.attribution import (
-    GRACE_PERIOD,
     Attribution,
     Histories,
     Window,
@@ -20,7 +19,7 @@ from enricher.endpoints.history import History
 from enricher.endpoints.periods import stable_period
 from enricher.endpoints.readiness import Gap, ready_gaps
 from enricher.endpoints.slices import Service, canonical_ip, split_address
-from enricher.endpoints.tenure import BEGINNING, FOREVER
+from enricher.endpoints.tenure import BEGINNING, FOREVER, GRACE_PERIOD
 from enricher.endpoints.upstream_names import service_of_upstream_name
 from enricher.enrich.cached_attribution import (
     ALWAYS,
@@ -145,7 +144,9 @@ class Owners:
             if answered in cached.answered or not cached.attribution.depends_on_answer:
                 return cached
         histories, (ip, port) = self._histories, split_address(addr)
-        period = stable_period(histories, ip, port, begin, end) if ip and window else ALWAYS
+        period = (
+            stable_period(histories, ip, port, begin, end, upstream_name=upstream_name) if ip and window else ALWAYS
+        )
         if period is None:
             return None
         attribution = attribute(histories, addr, window, answered=answered, upstream_name=upstream_name)

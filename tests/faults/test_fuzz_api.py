@@ -27,6 +27,7 @@ from enricher.cluster.pods import parse_pod
 from enricher.cluster.watch_consumers import HistoryUpdater
 from enricher.endpoints.attribution import Histories
 from enricher.endpoints.history import History
+from enricher.endpoints.refusals import Refusal
 from enricher.endpoints.slices import IDENTITY, read_slice, service_as_slice
 from enricher.endpoints.tenure import FOREVER
 from enricher.enrich.engine import Enricher
@@ -224,7 +225,9 @@ async def test_a_tenants_objects(tmp_path, connections, seed):
     assert requests.grades.keys() == {"exact", "assumed", "ambiguous"}
     assert requests.grades["exact"] > requests.grades.total() / 2
     assert {"ADDED", "MODIFIED", "DELETED", "poisoned", "list"} <= server.sent.keys()
-    assert {namespace for namespace, _ in history.refusals.counts} == {TENANT}
+    # The markers come and go more often than a history keeps.
+    refused = {namespace for namespace, reason in history.refusals.counts if reason != Refusal.SHORT_LIVED}
+    assert refused == {TENANT}
 
 
 @pytest.mark.parametrize(("connections", "seed"), LENGTHS)

@@ -5,7 +5,8 @@ import logging
 import pytest
 
 from enricher.cluster.endpoint_source import MAX_REFUSALS, REFUSAL_INTERVAL, RefusalLog
-from enricher.endpoints.history import MAX_CLAIMS, History
+from enricher.endpoints.budget import MAX_AT_ADDRESS_OF_NAMESPACE
+from enricher.endpoints.history import History
 from enricher.endpoints.refusals import MAX_NAMESPACES, OTHER_NAMESPACES
 from tests.unit.endpoints.timeline import pod, slice_
 
@@ -45,8 +46,8 @@ def test_a_namespace_is_named_once_an_hour(refused):
 
 
 def test_too_many_pods_at_one_address(refused):
-    assert refused(0, claims("shop", MAX_CLAIMS)) == []
-    assert len(refused(60, claims("shop", MAX_CLAIMS + 1))) == 1
+    assert refused(0, claims("shop", MAX_AT_ADDRESS_OF_NAMESPACE)) == []
+    assert len(refused(60, claims("shop", MAX_AT_ADDRESS_OF_NAMESPACE + 1))) == 1
 
 
 def test_what_is_logged_and_kept_has_a_limit(refused):

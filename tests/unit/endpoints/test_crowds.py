@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from enricher.endpoints import attribution
+from enricher.endpoints.budget import MAX_AT_ADDRESS_OF_NAMESPACE
 from enricher.endpoints.crowds import MAX_HOLDERS
-from enricher.endpoints.history import MAX_CLAIMS
 from tests.unit.endpoints.timeline import Timeline, pod, slice_, summary
 
 
@@ -58,9 +58,9 @@ def test_a_crowd_at_another_port_is_none_here():
 
 def test_pods_on_the_hosts_network_are_told_apart_by_their_ports():
     t = Timeline()
-    for n in range(MAX_CLAIMS):
+    for n in range(MAX_AT_ADDRESS_OF_NAMESPACE):
         t.put(0, slice_(f"s{n}", pod("10.0.0.1", f"p{n}"), service=f"s{n}", port=8000 + n))
-    assert MAX_CLAIMS > MAX_HOLDERS
+    assert MAX_AT_ADDRESS_OF_NAMESPACE > MAX_HOLDERS
     assert [summary(t.answered(100, f"10.0.0.1:{8000 + n}")) for n in (0, 9, 31)] == [
         ("exact", f"p{n}") for n in (0, 9, 31)
     ]

@@ -2,8 +2,7 @@
 
 import pytest
 
-from enricher.endpoints.attribution import GRACE_PERIOD, WATCH_LAG
-from enricher.endpoints.tenure import LINGER, TAKEOVER_OVERLAP
+from enricher.endpoints.tenure import GRACE_PERIOD, LINGER, TAKEOVER_OVERLAP, WATCH_LAG
 from enricher.timestamps import SECOND
 from tests.unit.endpoints.timeline import Timeline, ns, pod, slice_, summary
 

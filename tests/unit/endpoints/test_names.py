@@ -77,7 +77,8 @@ def test_only_the_first_address_counts():
         ("IPv6", "10.0.0.1", False),
         ("IPv6", "::ffff:10.0.0.1", False),
         ("IPv4", "fd00::1", False),
-        ("FQDN", "10.0.0.1", True),
+        ("FQDN", "10.0.0.1", False),
+        ("FQDN", "127.0.0.1", False),
         ("IPv4", "1" * 500_000, False),
     ],
 )

@@ -6,7 +6,7 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from enricher.endpoints.attribution import Histories, Window, attribute, crowd_during
+from enricher.endpoints.attribution import Histories, Window, attribute
 from enricher.endpoints.crowds import MAX_HOLDERS
 from enricher.endpoints.history import History
 from enricher.endpoints.periods import stable_period
@@ -113,14 +113,13 @@ def attempts_in_periods(seed: int) -> None:
     around = rng.choice([*turning, NOW]) + rng.choice((-31, -6, -1, 0, 1, 6, 31)) * SECOND + rng.randint(-2, 2)
     begin = min(around, NOW + 100 * SECOND)
     end = begin + rng.choice((0, 1, SECOND, 3 * SECOND))
-    period = stable_period(histories, ip, 80, begin, end)
+    name = rng.choice(("shop-web-80", "bank-web-80", "shop-api-80", ""))
+    period = stable_period(histories, ip, 80, begin, end, upstream_name=name)
     if period is None:
         return
     exercised[ip] += 1
-    tenures = histories.pods.tenures_of_address(ip, 80)
-    exercised["crowd"] += bool(crowd_during(tenures, 80, begin, end))
-    exercised["near a crowd"] += len(tenures) > MAX_HOLDERS
-    name = rng.choice(("shop-web-80", "bank-web-80", ""))
+    exercised["crowd"] += any(crowd.overlaps(begin, end) for crowd in histories.pods.crowds_of_address(ip, 80))
+    exercised["near a crowd"] += len(histories.pods.tenures_of_address(ip, 80)) > MAX_HOLDERS
     low, high = max(period[0] + 1, begin - 100 * SECOND), min(period[1] - 1, end + 100 * SECOND)
     assert low <= begin <= end <= high
     for answered in (True, False):

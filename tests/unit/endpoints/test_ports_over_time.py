@@ -14,17 +14,48 @@ def ports_of(t: Timeline) -> list[int | None]:
     return list(tenure.ports)
 
 
-def test_a_port_is_taken_away_but_not_forgotten_at_once():
+def test_a_port_that_was_taken_away_is_as_of_then():
+    """On the host's network another process may have it afterwards."""
     t = Timeline()
     t.put(0, with_ports("a", 80))
     t.put(10, with_ports("a", 81))
-    assert sorted(ports_of(t)) == [80, 81]
+    assert ports_of(t) == [81]
     assert summary(t.answered(5, "10.0.0.1:80")) == ("exact", "web-1")
-    for number in range(MAX_PAST_PORTS):
+    assert summary(t.failed(9, 11, "10.0.0.1:80")) == ("grace", "web-1")
+    assert summary(t.answered(20, "10.0.0.1:80")) == ("grace", "web-1")
+    assert summary(t.answered(50, "10.0.0.1:80")) == ("assumed", "web-1")
+    assert summary(t.answered(50, "10.0.0.1:81")) == ("exact", "web-1")
+
+
+def test_another_pod_of_the_host_takes_a_port_over():
+    t = Timeline()
+    t.put(0, with_ports("a", 80))
+    t.put(10, with_ports("a", 81))
+    t.put(20, slice_("b", pod("10.0.0.1", "web-2"), service="b", port=80))
+    assert summary(t.answered(9, "10.0.0.1:80")) == ("exact", "web-1")
+    assert summary(t.answered(30, "10.0.0.1:80")) == ("exact", "web-2")
+    assert summary(t.answered(30, "10.0.0.1:81")) == ("exact", "web-1")
+
+
+def test_two_pods_that_had_a_port_at_one_time():
+    t = Timeline()
+    t.put(0, with_ports("a", 80))
+    t.put(5, slice_("b", pod("10.0.0.1", "web-2"), service="b", port=80))
+    assert t.answered(8, "10.0.0.1:80").grade == "ambiguous"
+    t.put(10, with_ports("a", 81))
+    assert t.answered(8, "10.0.0.1:80").grade == "ambiguous"
+    assert summary(t.answered(8, "10.0.0.1:80", name="shop-b-80")) == ("assumed", "web-2")
+
+
+def test_the_latest_of_the_ports_before_are_kept():
+    t = Timeline()
+    t.put(0, with_ports("a", 80))
+    for number in range(MAX_PAST_PORTS + 1):
         t.put(20 + number, with_ports("a", 1000 + number))
-    assert 80 not in ports_of(t)
-    assert len(ports_of(t)) == MAX_PAST_PORTS + 1
+    [tenure] = t.history.tenures_of_ip("10.0.0.1")
+    assert len(tenure.past_ports) == MAX_PAST_PORTS
     assert summary(t.answered(5, "10.0.0.1:80")) == ("assumed", "web-1")
+    assert summary(t.answered(20.5, "10.0.0.1:1000")) == ("exact", "web-1")
 
 
 def test_a_port_counts_as_long_as_one_slice_names_it():
@@ -52,7 +83,8 @@ def test_hundreds_of_changes_leave_no_more_than_a_few():
     t = Timeline()
     for number in range(300):
         t.put(number, with_ports("a", *range(1 + 100 * number, 101 + 100 * number)))
-    assert len(ports_of(t)) == 100 + MAX_PAST_PORTS
+    assert len(ports_of(t)) == 100
+    assert sum(len(row) for row in t.history.dump()["ports"]) == 100
 
 
 def test_a_pod_with_more_ports_than_are_kept_may_have_any():

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from enricher.endpoints.attribution import WATCH_LAG, Window
+from enricher.endpoints.attribution import Window
 from enricher.endpoints.history import History
 from enricher.endpoints.readiness import Gap, gap_during, ready_gaps
 from enricher.endpoints.slices import Service
-from enricher.endpoints.tenure import BEGINNING, FOREVER, MAX_READY_CHANGES
+from enricher.endpoints.tenure import BEGINNING, FOREVER, MAX_READY_CHANGES, WATCH_LAG
 from enricher.timestamps import SECOND
 from tests.unit.endpoints.timeline import Timeline, ns, pod, slice_
 

@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from enricher.endpoints.attribution import MAX_CANDIDATES
-from enricher.endpoints.history import MAX_CLAIMS, History
+from enricher.endpoints.budget import MAX_AT_ADDRESS_OF_NAMESPACE
+from enricher.endpoints.history import History
+from enricher.endpoints.ports import port_set
 from enricher.endpoints.refusals import Refusal
 from enricher.endpoints.slices import Owner, read_slice
 from enricher.endpoints.spans import spans_of_port
@@ -128,8 +130,8 @@ def test_a_flood_of_pods_at_one_address():
     t.put(0, slice_("a", pod("10.0.0.1", "web")))
     flood = in_namespace("evil", slice_("e", *(pod("10.0.0.1", f"e{n}") for n in range(1000)), service="x"))
     t.put(10, flood)
-    assert len(t.history.tenures_of_ip("10.0.0.1")) == 1 + MAX_CLAIMS
-    assert t.history.refusals.counts == {("evil", Refusal.CROWDED_ADDRESS): 1000 - MAX_CLAIMS}
+    assert len(t.history.tenures_of_ip("10.0.0.1")) == 1 + MAX_AT_ADDRESS_OF_NAMESPACE
+    assert t.history.refusals.counts == {("evil", Refusal.CROWDED_ADDRESS): 1000 - MAX_AT_ADDRESS_OF_NAMESPACE}
     assert summary(t.answered(20, name="shop-web-8080")) == ("assumed", "web")
     assert len(t.answered(20).candidates) == MAX_CANDIDATES
     t.put(30, flood)
@@ -142,7 +144,7 @@ def test_the_spans_of_many_tenures_take_one_pass():
     """Twice as many tenures take about twice as long, not four times."""
 
     def seconds(count: int) -> float:
-        ports = {8080: ""}
+        ports = port_set(((8080, ""),))
         tenures = [
             Tenure("ip", Owner("evil", f"p{n}", "", ""), n, n, FOREVER, FOREVER, n + 5, n, ports=ports)
             for n in range(count)
