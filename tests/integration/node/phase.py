@@ -49,6 +49,8 @@ class Phase:
     peak: float = 0.0
     alerts: set[tuple[str, str]] = field(default_factory=set)
     """The alerts that fired in the phase, and their namespaces; alerts on the daemon have none."""
+    cpu_between: float = 0.0
+    """Seconds of the daemon's CPU per second between the bursts, when there is little to read."""
     scraped: float = 0.0
     """The share of Prometheus' scrapes that were answered."""
     after: Samples = field(default_factory=dict)
@@ -151,7 +153,7 @@ class Phase:
                 f"{len(self.replaced)} pods replaced",
                 f"{self.speed:.0f} lines per CPU-second, by burst {by_burst}; "
                 f"{median(b.seconds for b in self.bursts):.2f} s for a burst as a rule, "
-                f"{max(b.seconds for b in self.bursts):.2f} s at most",
+                f"{max(b.seconds for b in self.bursts):.2f} s at most; {self.cpu_between:.0%} of a CPU between the bursts",
                 f"{self.missing} lines missing, {self.doubled} doubled; {len(self.wrong)} wrong, {self.nameless} "
                 f"without a pod; {dict(grades)}; exact {self.exact:.1%}",
                 f"peak memory {self.peak:.0f} MiB, {self.restarts} restarts; {probes}",

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.node.bursts import BurstLog, Ledger, burst_log
+from tests.integration.node.bursts import BurstLog, Ledger, burst_log, cpu_seconds
 from tests.integration.node.conftest import BACKEND, DAEMON, DEPLOY
 from tests.integration.node.output import Samples, scrape, total
 from tests.integration.node.phase import Phase
@@ -56,7 +56,7 @@ class Soak:
         phase = Phase(name, before)
         restarts, began = self.daemon.restarts, time.monotonic()
         forget_peak(self.daemon)
-        end = began + SECONDS
+        end, waits = began + SECONDS, list[tuple[float, float]]()
         with (
             self.proxy.load(f"good-{name}", *PATHS, workers=2, pause=0.05) as load,
             in_background(lambda: phase.probes.ask(self.daemon)),
@@ -69,11 +69,15 @@ class Soak:
                 self.daemon = eventually(self._running_daemon)
                 phase.bursts.append(self.log.write(name, self.backends, self.daemon, timeout))
                 phase.peak = max(phase.peak, memory(self.daemon))
+                process, began_waiting = processes(self.daemon)[0], time.monotonic()
+                cpu = cpu_seconds(process)
                 while time.monotonic() < due:
                     self.ledger.collect()
                     load.during(0.5)
+                waits.append((max(cpu_seconds(process) - cpu, 0.0), time.monotonic() - began_waiting))
             restart.result()
         phase.answers = load.answers
+        phase.cpu_between = sum(cpu for cpu, _ in waits) / sum(seconds for _, seconds in waits)
         phase.peak = max(phase.peak, memory(self.daemon))
         over = f"[{time.monotonic() - began:.0f}s]"
         firing = self.prometheus.query(f'max_over_time(ALERTS{{alertstate="firing"}}{over})')
