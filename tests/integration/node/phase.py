@@ -153,7 +153,8 @@ class Phase:
                 f"{len(self.replaced)} pods replaced",
                 f"{self.speed:.0f} lines per CPU-second, by burst {by_burst}; "
                 f"{median(b.seconds for b in self.bursts):.2f} s for a burst as a rule, "
-                f"{max(b.seconds for b in self.bursts):.2f} s at most; {self.cpu_between:.0%} of a CPU between the bursts",
+                f"{max(b.seconds for b in self.bursts):.2f} s at most; "
+                f"{self.cpu_between:.0%} of a CPU between the bursts",
                 f"{self.missing} lines missing, {self.doubled} doubled; {len(self.wrong)} wrong, {self.nameless} "
                 f"without a pod; {dict(grades)}; exact {self.exact:.1%}",
                 f"peak memory {self.peak:.0f} MiB, {self.restarts} restarts; {probes}",
