@@ -85,10 +85,7 @@ class Soak:
         phase.scraped = self.prometheus.value(f"avg_over_time(up{over})")
         self._wait_for_lines(phase)
         phase.judge(self.ledger)
-        try:
-            phase.after = self.samples()
-        except OSError as error:  # the other figures are wanted all the same
-            print(f"{phase.name}: no scrape was answered within a minute: {error}")
+        self._take_samples(phase)
         phase.restarts = self._running_daemon().restarts - restarts
         return phase
 
@@ -122,6 +119,20 @@ class Soak:
             eventually(all_there, 60, every=0.5)
         except AssertionError:
             print(f"{phase.name}: not all lines are out a minute later")
+
+    def _take_samples(self, phase: Phase) -> None:
+        """Scrape until the counters have all lines, as a page may be a second old."""
+
+        def check() -> None:
+            phase.after = self.samples()
+            assert not phase.miscounted()
+
+        try:
+            eventually(check, 10, every=0.5)
+        except OSError as error:  # the other figures are wanted all the same
+            print(f"{phase.name}: no scrape was answered within a minute: {error}")
+        except AssertionError:
+            print(f"{phase.name}: the counters are not what they should be")
 
     def samples(self) -> Samples:
         def check() -> Samples:
