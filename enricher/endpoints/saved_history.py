@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+import orjson
+
 from enricher.endpoints.budget import entries_of
 from enricher.endpoints.ports import MAX_PAST_PORTS, NO_PORTS, PastPort, PortSet, port_set
 from enricher.endpoints.slices import IDENTITY, MAX_NAME, NO_SERVICE, Owner, Service, canonical_ip
@@ -14,7 +16,7 @@ from enricher.endpoints.tenure import BEGINNING, FOREVER, MAX_PAST_STAYS, MAX_RE
 from enricher.timestamps import SECOND
 
 SavedHistory = dict[str, Any]
-"""JSON values: `ports` and `tenures` in rows, `slices` with the numbers of both, `current` and `began`."""
+"""Values that orjson writes: rows of `ports`, `tenures`, and `slices` with the numbers of both; `current`, `began`."""
 
 MAX_LIST_TIME = 600 * SECOND
 """Time (ns) by which something in a history may be later than its completeness: that is as of a list's request."""
@@ -61,16 +63,19 @@ class LoadedHistory(NamedTuple):
 def dump_history(
     tenures: Iterable[Tenure], slices: Mapping[SliceKey, SliceTenures], *, complete_until: int, complete_since: int
 ) -> SavedHistory:
-    """Return a history as JSON values. Each set of ports is written once, since most pods have one of a few."""
+    """Return a history as values that orjson writes. Each set of ports is written once: most pods have one of a few.
+
+    The tenures are written here, one by one: all of their values would take several times the memory of their text.
+    """
     port_numbers, tenure_numbers = dict[PortSet, int](), dict[Tenure, int]()
 
     def number_of(ports: PortSet) -> int:
         return port_numbers.setdefault(ports, len(port_numbers))
 
-    rows = list[list[Any]]()
+    rows = bytearray()
     for tenure in tenures:
-        tenure_numbers[tenure] = len(rows)
-        rows.append(_dump_tenure(tenure, number_of(tenure.ports)))
+        tenure_numbers[tenure] = len(tenure_numbers)
+        rows += b"," + orjson.dumps(_dump_tenure(tenure, number_of(tenure.ports)))
     slice_rows = [
         [*key, *service, number_of(ports), [tenure_numbers[tenure] for tenure in slice_tenures]]
         for key, (service, ports, slice_tenures) in slices.items()
@@ -79,7 +84,7 @@ def dump_history(
         "current": complete_until,
         "began": complete_since,
         "ports": [list(map(list, ports.items())) for ports in port_numbers],
-        "tenures": rows,
+        "tenures": orjson.Fragment(b"[%b]" % rows[1:]),
         "slices": slice_rows,
     }
 

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+
 from enricher.endpoints.attribution import Histories
 from enricher.endpoints.files import load_into
 from enricher.endpoints.history import History
@@ -326,10 +328,10 @@ class State:
         if self.name == "toggling":
             self.is_synced = number % 2 == 0
         if self.name == "restored" and number == 2:
-            saved = self._histories.pods.dump()
+            saved = orjson.dumps(self._histories.pods.dump())
             services = self._histories.services
             self._histories = self._new_histories()._replace(services=services)
-            self._histories.pods.load(saved)
+            self._histories.pods.load(orjson.loads(saved))
         if self.name == "restored" and number == 3:
             taken = Cluster()
             taken.put(self._applied, "restarted-1", "10.0.0.0", "restarted-1", service="web-canary")
