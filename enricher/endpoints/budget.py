@@ -21,8 +21,6 @@ MAX_AT_ADDRESS = 128
 
 Only pods on the host's network share an address, and a node has at most some hundred pods.
 """
-MAX_AT_ADDRESS_OF_NAMESPACE = 64
-"""Largest number of pods of one namespace at one address at one time. Anybody may write more into slices."""
 LONG_NAMES = 200
 """Number of characters of a pod's names that take as much as an entry."""
 

@@ -11,10 +11,10 @@ slice, or that vanishes and comes back with the same uid while no other pod took
 
 from __future__ import annotations
 
-from collections import ChainMap, Counter
+from collections import ChainMap
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
 
-from enricher.endpoints.budget import MAX_AT_ADDRESS_OF_NAMESPACE, Budget, entries_of
+from enricher.endpoints.budget import Budget, entries_of
 from enricher.endpoints.crowds import MAX_HOLDERS, Crowd, find_crowds
 from enricher.endpoints.ledger import MAX_ENDED, Ledger
 from enricher.endpoints.ports import ALL_PORTS, PortSet, port_set
@@ -144,7 +144,7 @@ class History:
             self.refusals.add(key[0], reason, number)
         old = self._slices.pop(key, NO_SLICE)
         self._budget.count(key[0], -old.entries)
-        after = self._endpoints_by_holding(state)
+        after = {(endpoint.ip, *endpoint.owner[IDENTITY]): endpoint for endpoint in state.endpoints}
         if old is NO_SLICE and (after or service != NO_SERVICE) and not self._has_room(key[0]):
             self.refusals.add(key[0], Refusal.LARGE_NAMESPACE, max(1, len(after)))
             return
@@ -166,17 +166,6 @@ class History:
             if holding not in staying:
                 self._remove_from_slice(tenure, old, at, earliest)
         self._keep_slice(key, content, old.service)
-
-    def _endpoints_by_holding(self, state: SliceState) -> dict[tuple[str, ...], Endpoint]:
-        """Return the endpoints of a slice by address and pod; without those that are too many at one address."""
-        result, numbers = dict[tuple[str, ...], Endpoint](), Counter[str]()
-        for endpoint in state.endpoints:
-            numbers[endpoint.ip] += 1
-            if numbers[endpoint.ip] <= MAX_AT_ADDRESS_OF_NAMESPACE:
-                result[endpoint.ip, *endpoint.owner[IDENTITY]] = endpoint
-        crowding = sum(max(0, number - MAX_AT_ADDRESS_OF_NAMESPACE) for number in numbers.values())
-        self.refusals.add(state.key[0], Refusal.CROWDED_ADDRESS, crowding)
-        return result
 
     def _has_room(self, namespace: str) -> bool:
         return not self._is_live or self._budget.allows(namespace)

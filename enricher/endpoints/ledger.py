@@ -3,11 +3,12 @@
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-from enricher.endpoints.budget import MAX_AT_ADDRESS, MAX_AT_ADDRESS_OF_NAMESPACE, is_within_share
+from enricher.endpoints.budget import MAX_AT_ADDRESS, is_within_share
 from enricher.endpoints.fair_queue import FairQueue
 from enricher.endpoints.ports import ports_overlap
 from enricher.endpoints.refusals import Refusal, Refusals
 from enricher.endpoints.service_index import ServiceIndex
+from enricher.endpoints.slices import MAX_AT_ADDRESS_OF_NAMESPACE
 from enricher.endpoints.tenure import BEGINNING, FOREVER, LINGER, Tenure, may_outlast, overlap
 from enricher.timestamps import SECOND
 

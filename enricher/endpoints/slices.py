@@ -60,6 +60,10 @@ IDENTITY = slice(3)
 """The fields of an owner that identify a pod: namespace, name and uid. Its node may become known later."""
 
 
+MAX_AT_ADDRESS_OF_NAMESPACE = 64
+"""Largest number of pods of one namespace at one address at one time. Anybody may write more into slices."""
+
+
 class Endpoint(NamedTuple):
     """One address of a slice."""
 
@@ -120,11 +124,17 @@ def _slice_endpoints(obj: Slice, namespace: str, refused: Counter[Refusal]) -> I
     Anybody may name the pods of others in slices of their own; Kubernetes never does so. Such an endpoint counts as one
     without a pod. kube-proxy and the API's documentation give no meaning to an endpoint's further addresses. Addresses
     that are not IPs (`addressType: FQDN`) never appear in a log and are left out. The API refuses addresses that no pod
-    can have, as loopback ones, but only in slices for IPs: the digits of one are a name, too.
+    can have, as loopback ones, but only in slices for IPs: the digits of one are a name, too. Endpoints that are too
+    many at one address are not read any further, since a tenant may write a thousand new ones each second.
     """
-    family = obj.get("addressType")
+    family, numbers = obj.get("addressType"), Counter[str]()
     for endpoint in _mappings(obj.get("endpoints")):
         target, conditions, addresses = map(endpoint.get, ("targetRef", "conditions", "addresses"))
+        address = _text(addresses[0]) if isinstance(addresses, list) and addresses else ""
+        numbers[address] += 1
+        if address and numbers[address] > MAX_AT_ADDRESS_OF_NAMESPACE:
+            refused[Refusal.CROWDED_ADDRESS] += 1
+            continue
         identity: tuple[object, ...] = namespace, "", ""
         if isinstance(target, dict) and target.get("kind") == "Pod":
             pod_namespace = _text(target.get("namespace")) or namespace
@@ -139,9 +149,9 @@ def _slice_endpoints(obj: Slice, namespace: str, refused: Counter[Refusal]) -> I
         texts = [_text(value) for value in (*identity, endpoint.get("nodeName"), endpoint.get("zone"))]
         if max(map(len, texts)) > MAX_NAME or not (owner := _make_owner(*texts)):
             refused[Refusal.MALFORMED] += 1
-        elif isinstance(addresses, list) and addresses:
+        elif address:
             refused[Refusal.FURTHER_ADDRESS] += len(addresses) - 1
-            ip = canonical_ip(_text(addresses[0]))
+            ip = canonical_ip(address)
             if ip and family is not None and family != ("IPv6" if ":" in ip else "IPv4"):
                 refused[Refusal.MALFORMED] += 1
             elif ip:

@@ -5,9 +5,9 @@ import logging
 import pytest
 
 from enricher.cluster.endpoint_source import MAX_REFUSALS, REFUSAL_INTERVAL, RefusalLog
-from enricher.endpoints.budget import MAX_AT_ADDRESS_OF_NAMESPACE
 from enricher.endpoints.history import History
 from enricher.endpoints.refusals import MAX_NAMESPACES, OTHER_NAMESPACES
+from enricher.endpoints.slices import MAX_AT_ADDRESS_OF_NAMESPACE
 from tests.unit.endpoints.timeline import pod, slice_
 
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from enricher.endpoints import attribution
-from enricher.endpoints.budget import MAX_AT_ADDRESS_OF_NAMESPACE
 from enricher.endpoints.crowds import MAX_HOLDERS
+from enricher.endpoints.slices import MAX_AT_ADDRESS_OF_NAMESPACE
 from tests.unit.endpoints.timeline import Timeline, pod, slice_, summary
 
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from enricher.endpoints import budget, history, ledger
+from enricher.endpoints import budget, ledger, slices
 from enricher.endpoints.attribution import Histories, Window, attribute
 from enricher.endpoints.history import History
 from enricher.endpoints.tenure import FOREVER
@@ -34,7 +34,7 @@ def small_bounds(monkeypatch):
     monkeypatch.setattr(budget, "MAX_ENTRIES_OF_NAMESPACE", OF_NAMESPACE)
     monkeypatch.setattr(ledger, "MAX_AT_ADDRESS", AT_ADDRESS)
     monkeypatch.setattr(ledger, "MAX_AT_ADDRESS_OF_NAMESPACE", OF_NAMESPACE_AT_ADDRESS)
-    monkeypatch.setattr(history, "MAX_AT_ADDRESS_OF_NAMESPACE", OF_NAMESPACE_AT_ADDRESS)
+    monkeypatch.setattr(slices, "MAX_AT_ADDRESS_OF_NAMESPACE", OF_NAMESPACE_AT_ADDRESS)
     monkeypatch.setattr(budget, "MIN_ENDED", MAX_ENDED)
     monkeypatch.setattr(ledger, "MAX_ENDED_AT_ADDRESS", MAX_ENDED_AT_ADDRESS)
     monkeypatch.setattr(ledger, "MAX_INCOMPLETE", MAX_INCOMPLETE)

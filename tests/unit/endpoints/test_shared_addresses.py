@@ -9,11 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from enricher.endpoints.attribution import MAX_CANDIDATES
-from enricher.endpoints.budget import MAX_AT_ADDRESS_OF_NAMESPACE
 from enricher.endpoints.history import History
 from enricher.endpoints.ports import port_set
 from enricher.endpoints.refusals import Refusal
-from enricher.endpoints.slices import Owner, read_slice
+from enricher.endpoints.slices import MAX_AT_ADDRESS_OF_NAMESPACE, Owner, read_slice
 from enricher.endpoints.spans import spans_of_port
 from enricher.endpoints.tenure import FOREVER, Tenure, share_address
 from tests.unit.endpoints.timeline import Timeline, ns, pod, slice_, summary
