@@ -48,7 +48,7 @@ def tenures_in_service(tenures: Iterable[Tenure], upstream_name: str) -> list[Te
 def service_of_upstream_name(pods: History, upstream_name: str) -> Service | None:
     """Return the service to which an upstream name refers, for an address without a holder; None if that is not clear.
 
-    A service in the history comes first. Otherwise, there must be only one way to split the name, or only one whose
+    A service in the history comes first, unless another one of another namespace fits as well. Otherwise, there must be only one way to split the name, or only one whose
     namespace is in the history.
     """
     if upstream_name in _NOT_OF_A_SERVICE or len(upstream_name) > MAX_UPSTREAM_NAME:
@@ -59,8 +59,9 @@ def service_of_upstream_name(pods: History, upstream_name: str) -> Service | Non
         for end in range(len(parts) - 1, 1, -1)
         for start in range(1, end)
     ]
-    if found := next(filter(pods.has_service, splits), None):
-        return found
+    if known := [split for split in splits if pods.has_service(split)]:
+        # Whoever has a namespace of a similar name must not count requests for the service of another.
+        return known[0] if len({service.namespace for service in known}) == 1 else None
     # Ports mostly have numbers, or names without a dash.
     likely = [split for split in splits[: len(parts) - 2] if all(split) and parts[-1]]
     if len(likely) > 1:

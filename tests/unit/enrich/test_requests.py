@@ -196,3 +196,11 @@ def test_what_the_client_got(status: int, grpc: str, outcome: str) -> None:
 )
 def test_the_service_that_a_line_names(name: str, service: Service | None) -> None:
     assert service_of_upstream_name(Engine().pods, name) == service
+
+
+def test_a_name_that_fits_services_of_two_namespaces() -> None:
+    pods = Engine().pods
+    pods.apply("ADDED", slice_of({"10.0.0.3": "api-1"}, service="web-api"), AT)
+    assert service_of_upstream_name(pods, "shop-web-api-80") == Service("shop", "web-api")
+    pods.apply("ADDED", slice_of({}, service="api", namespace="shop-web"), AT)
+    assert service_of_upstream_name(pods, "shop-web-api-80") is None
