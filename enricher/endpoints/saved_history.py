@@ -84,7 +84,7 @@ def dump_history(
         "current": complete_until,
         "began": complete_since,
         "ports": [list(map(list, ports.items())) for ports in port_numbers],
-        "tenures": orjson.Fragment(b"[%b]" % rows[1:]),
+        "tenures": orjson.Fragment(b"[%b]" % bytes(rows[1:])),
         "slices": slice_rows,
     }
 

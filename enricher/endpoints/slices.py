@@ -130,7 +130,8 @@ def _slice_endpoints(obj: Slice, namespace: str, refused: Counter[Refusal]) -> I
     family, numbers = obj.get("addressType"), Counter[str]()
     for endpoint in _mappings(obj.get("endpoints")):
         target, conditions, addresses = map(endpoint.get, ("targetRef", "conditions", "addresses"))
-        address = _text(addresses[0]) if isinstance(addresses, list) and addresses else ""
+        addresses = addresses if isinstance(addresses, list) else []
+        address = _text(addresses[0]) if addresses else ""
         numbers[address] += 1
         if address and numbers[address] > MAX_AT_ADDRESS_OF_NAMESPACE:
             refused[Refusal.CROWDED_ADDRESS] += 1

@@ -48,8 +48,8 @@ def tenures_in_service(tenures: Iterable[Tenure], upstream_name: str) -> list[Te
 def service_of_upstream_name(pods: History, upstream_name: str) -> Service | None:
     """Return the service to which an upstream name refers, for an address without a holder; None if that is not clear.
 
-    A service in the history comes first, unless another one of another namespace fits as well. Otherwise, there must be only one way to split the name, or only one whose
-    namespace is in the history.
+    A service in the history comes first, unless one of another namespace fits as well. Otherwise, there must be only
+    one way to split the name, or only one whose namespace is in the history.
     """
     if upstream_name in _NOT_OF_A_SERVICE or len(upstream_name) > MAX_UPSTREAM_NAME:
         return None

@@ -3,7 +3,7 @@
 They are attributed in columns, like those of ordinary lines, but with a row for each attempt.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from enricher.accesslog.columns import Columns
@@ -102,23 +102,23 @@ class AttemptLists:
             begin += size
 
     def attribute(
-        self, owners: Owners, bounds: Bounds, requests: Sequence[RequestLabels], *, timed: bool
+        self,
+        owners: Owners,
+        bounds: Bounds,
+        bounds_of_row: Callable[[int, Sequence[int | None]], Bounds | None],
+        requests: Sequence[RequestLabels],
+        *,
+        timed: bool,
     ) -> dict[int, list[ListedAttempt]]:
         """Return the attempts by row, without rows with an attribution that may change between the bounds.
 
-        `requests` are the labels of all rows of the layout.
+        `bounds_of_row` returns those of a row whose attempts took so long (ns), for what may change between those of
+        all. `requests` are the labels of all rows of the layout.
         """
         facts, columns = self._facts, self._columns
         results: list[AttemptResult] = facts.outcomes.of(columns)
-        keys = list(zip(*(columns.raw_or_nothing(place) for place in facts.key), strict=True))
         addresses = facts.addresses.of(columns)
-        row_owners: list[InColumns | None] = [None] * len(keys)
-        for answered in (True, False):
-            numbers = [n for n, result in enumerate(results) if result.is_answered == answered and addresses[n]]
-            part: list[ColumnKey] = [keys[n] for n in numbers]
-            found = owners.of_columns(facts.facts, part, *bounds, timed=timed, answered=answered)
-            for n, owner in zip(numbers, found, strict=True):
-                row_owners[n] = owner
+        row_owners = self._find_owners(owners, bounds, bounds_of_row, results, addresses, timed=timed)
         lengths = columns.raw_or_nothing(facts.response_length)
         listed = dict[int, list[ListedAttempt]]()
         for row, numbers_of_line in zip(self.rows, self._numbers(), strict=True):
@@ -135,3 +135,32 @@ class AttemptLists:
             else:
                 listed[row] = attempts
         return listed
+
+    def _find_owners(
+        self,
+        owners: Owners,
+        bounds: Bounds,
+        bounds_of_row: Callable[[int, Sequence[int | None]], Bounds | None],
+        results: Sequence[AttemptResult],
+        addresses: Sequence[str],
+        *,
+        timed: bool,
+    ) -> list[InColumns | None]:
+        """Return the owner of each attempt that has an address; None if its attribution may change."""
+        facts = self._facts
+        keys = list(zip(*(self._columns.raw_or_nothing(place) for place in facts.key), strict=True))
+        row_owners: list[InColumns | None] = [None] * len(keys)
+        for answered in (True, False):
+            numbers = [n for n, result in enumerate(results) if result.is_answered == answered and addresses[n]]
+            part: list[ColumnKey] = [keys[n] for n in numbers]
+            found = owners.of_columns(facts.facts, part, *bounds, timed=timed, answered=answered)
+            for n, owner in zip(numbers, found, strict=True):
+                row_owners[n] = owner
+        if timed and None in row_owners:
+            for row, numbers_of_line in zip(self.rows, self._numbers(), strict=True):
+                for n in numbers_of_line:
+                    if row_owners[n] is None and addresses[n]:
+                        narrow = bounds_of_row(row, [self._times[other][0] for other in numbers_of_line])
+                        answered = results[n].is_answered
+                        row_owners[n] = narrow and owners.of_row(facts.facts, keys[n], narrow, answered=answered)
+        return row_owners

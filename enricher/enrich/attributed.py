@@ -22,7 +22,7 @@ from enricher.enrich.layout_facts import AttemptResult, layout_facts
 from enricher.enrich.output import LineTemplate
 from enricher.enrich.owners import Owners
 from enricher.enrich.requests import NoAttempt, RequestLabels
-from enricher.enrich.time_bounds import Bounds, attempt_bounds
+from enricher.enrich.time_bounds import Bounds, attempt_bounds, row_bounds
 from enricher.timestamps import parse_rfc3339
 from enricher.vocabulary import Grade
 
@@ -94,7 +94,8 @@ class AttributedColumns:
         self, lists: AttemptLists, bounds: Bounds, rules: SingleLineRules, without_duration: set[int]
     ) -> None:
         """Find the owners of the attempts in lists, and why lines have none; leave a line apart if it needs parsing."""
-        self.listed = lists.attribute(self._owners, bounds, self.requests, timed=self._is_timed())
+        timed = self._is_timed()
+        self.listed = lists.attribute(self._owners, bounds, self._row_bounds, self.requests, timed=timed)
         owners = {attempt.owner for attempts in self.listed.values() for attempt in attempts}
         changeable = {owner for owner in owners if owner.addr in rules.explained or rules.apply_to(owner)}
         for row, attempts in list(self.listed.items()):
@@ -141,6 +142,10 @@ class AttributedColumns:
         for row in split_rows:
             keys[row] = ()
         self.row_owners = self._owners.of_columns(facts.facts, keys, *bounds, timed=self._is_timed())
+        for row, key in enumerate(keys) if self._is_timed() and not all(self.row_owners) else ():
+            if key and self.row_owners[row] is None and row not in self.particular:
+                narrow = self._row_bounds(row, [self.times[row]])
+                self.row_owners[row] = narrow and self._owners.of_row(facts.facts, key, narrow)
         if not all(self.row_owners):
             self.particular.update(row for row, owner in enumerate(self.row_owners) if owner is None)
         if rules.exist_for_answers:
@@ -177,6 +182,10 @@ class AttributedColumns:
         bounds = attempt_bounds(self.columns, self._durations if self.facts.has_duration else None, times)
         return bounds if self._is_timed() else ALWAYS
 
+    def _row_bounds(self, row: int, attempt_times: Sequence[int | None]) -> Bounds | None:
+        """Return bounds of the times of one line, whose attempts took so long (ns)."""
+        return row_bounds(self.columns, self.facts, row, attempt_times)
+
     def _is_timed(self) -> bool:
         """Return whether the lines have times, of the runtime or of the proxy."""
         return self.columns.stamps is not None or self.facts.has_clock
@@ -209,9 +218,15 @@ class AttributedColumns:
         clients, parse_client = text.split("\n"), self.facts.facts.parse_client
         if parse_client is not str:
             clients = list(map(parse_client, clients))
+        changing = set[str]()
         for row in self._owners.rows_of_pods(clients, may_be_ipv6=":" in text):
             client = clients[row]
-            client_pod = self._owners.of_client(client, window)
+            narrow = self._row_bounds(row, ()) if client in changing else None
+            client_pod = self._owners.of_client(client, Window(narrow[0], *narrow) if narrow else window)
+            if window and client_pod.begin > client_pod.end and not narrow:
+                changing.add(client)
+                narrow = self._row_bounds(row, ())
+                client_pod = self._owners.of_client(client, Window(narrow[0], *narrow)) if narrow else client_pod
             if window and client_pod.begin > client_pod.end:
                 self.particular.add(row)
                 self.listed.pop(row, None)

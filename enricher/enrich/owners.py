@@ -32,6 +32,7 @@ from enricher.enrich.cached_attribution import (
 )
 from enricher.enrich.output import client_fragment
 from enricher.enrich.requests import NoAttempt, no_attempt
+from enricher.enrich.time_bounds import Bounds
 from enricher.vocabulary import Grade
 
 MAX_ENTRIES = 50_000
@@ -209,16 +210,11 @@ class Owners:
     def _of_key(
         self, facts: Facts, key: ColumnKey, begin: int, end: int, *, timed: bool, answered: bool
     ) -> InColumns | None:
-        width = len(facts.addr.variables)
-        addr: str = facts.addr.derive(*key[:width]) if key else ""
+        addr, upstream_name = self._parse_key(facts, key)
         if not addr:
             return None
-        cached = self._of_attempt(
-            addr,
-            Window(begin, begin, end) if timed else None,
-            answered=answered,
-            upstream_name=facts.upstream_name.derive(*key[width:]),
-        )
+        window = Window(begin, begin, end) if timed else None
+        cached = self._of_attempt(addr, window, answered=answered, upstream_name=upstream_name)
         if cached is None:
             return None
         owner = cached.in_columns()
@@ -229,6 +225,19 @@ class Owners:
         latest.begin, latest.end = max(latest.begin, cached.begin), min(latest.end, cached.end)
         cached.column_keys.append((latest, key))
         return owner
+
+    def of_row(self, facts: Facts, key: ColumnKey, bounds: Bounds, *, answered: bool = True) -> InColumns | None:
+        """Return the attribution of one attempt as `of_columns` does, for one that may change between others."""
+        addr, upstream_name = self._parse_key(facts, key)
+        window = Window(bounds[0], *bounds)
+        cached = self._of_attempt(addr, window, answered=answered, upstream_name=upstream_name) if addr else None
+        return cached.in_columns() if cached else None
+
+    def _parse_key(self, facts: Facts, key: ColumnKey) -> tuple[str, str]:
+        """Return an address and the name of the group of upstreams; both are empty if there is no address."""
+        width = len(facts.addr.variables)
+        addr: str = facts.addr.derive(*key[:width]) if key else ""
+        return (addr, facts.upstream_name.derive(*key[width:])) if addr else ("", "")
 
     def _all(self) -> Iterator[CachedAttribution]:
         return (cached for entries in self._cached.values() for cached in entries)

@@ -1,11 +1,12 @@
-"""The time in which all attempts of many lines took place. Pure."""
+"""The time in which all attempts of many lines took place, or those of one. Pure."""
 
 from collections.abc import Collection, Sequence
 from operator import itemgetter
 from typing import cast
 
 from enricher.accesslog.columns import Columns
-from enricher.enrich.windows import BUFFERING_THRESHOLD, CLOCK_TOLERANCE, MAX_REQUEST_TIME
+from enricher.enrich.layout_facts import LayoutFacts
+from enricher.enrich.windows import BUFFERING_THRESHOLD, CLOCK_TOLERANCE, MAX_REQUEST_TIME, request_end
 from enricher.timestamps import SECOND, parse_rfc3339
 
 Bounds = tuple[int, int]
@@ -39,6 +40,21 @@ def attempt_bounds(
         begin -= MAX_REQUEST_TIME
     end = max(end for _, end in times) + SECOND + _TOLERANCE
     return begin, end + longest if is_start else end
+
+
+def row_bounds(columns: Columns, facts: LayoutFacts, row: int, attempt_times: Sequence[int | None]) -> Bounds | None:
+    """Return bounds of the windows of a line's attempts, which took so long (ns), and of its request.
+
+    They are narrower than those of many lines, and take a hundred times as long to find.
+    """
+    at = None if columns.stamps is None else parse_rfc3339(columns.stamps[row])
+    named, uncertainty = facts.ends.at(columns, row)
+    ends = request_end(named, uncertainty, at)
+    if ends is None:
+        return None
+    duration = facts.durations.at(columns, row) if facts.has_duration else MAX_REQUEST_TIME
+    longest = max(duration or 0, sum(time or 0 for time in attempt_times))
+    return ends[0] - longest - (1 + len(attempt_times)) * CLOCK_TOLERANCE, ends[1]
 
 
 def _longest(durations: Collection[int | None]) -> int:

@@ -37,7 +37,7 @@ def attempt_windows(record: Record, at: int | None) -> list[Window | None]:
     """
     if not record.attempts:
         return []
-    end = _request_end(record, at)
+    end = request_end(record.end, record.end_uncertainty, at)
     if end is None:
         return [None] * len(record.attempts)
     end_earliest, end_latest = end
@@ -57,14 +57,18 @@ def attempt_windows(record: Record, at: int | None) -> list[Window | None]:
 
 def request_window(record: Record, at: int | None) -> Window | None:
     """Return when the request took place: its client had its address for all of that time."""
-    end = _request_end(record, at)
+    end = request_end(record.end, record.end_uncertainty, at)
     return None if end is None else Window(end[0] - (record.duration or 0) - CLOCK_TOLERANCE, end[0], end[1])
 
 
-def _request_end(record: Record, at: int | None) -> tuple[int, int] | None:
-    if record.end is None:
+def request_end(named: int | None, uncertainty: int, at: int | None) -> tuple[int, int] | None:
+    """Return when a request ended at the earliest and at the latest, from the time that its line names and its stamp.
+
+    All times are in ns; the time that the line names may be too early by `uncertainty`.
+    """
+    if named is None:
         return None if at is None else (at, at)
-    latest = record.end + record.end_uncertainty + CLOCK_TOLERANCE
+    latest = named + uncertainty + CLOCK_TOLERANCE
     if at is None or at > latest + BUFFERING_THRESHOLD:
-        return record.end, latest
+        return named, latest
     return min(at, latest), min(at, latest)

@@ -60,6 +60,22 @@ def test_calls_for_each_line(line: str, *, count_only: bool, at_most: int) -> No
     assert made <= at_most * LINES
 
 
+@pytest.mark.parametrize(
+    ("line", "at_most"),
+    [(ORDINARY, 30), (ORDINARY.replace("10.1.2.3", "10.0.0.8"), 60), (FAILED, 42), (RETRIED, 105)],
+    ids=["ordinary", "pods as clients", "failed", "retried"],
+)
+def test_calls_for_each_line_of_the_second_in_which_its_address_changes_hands(line: str, at_most: int) -> None:
+    body = "".join(f"{line % (n % 1000, 7 + n % 2)}\n" for n in range(LINES)).encode()
+    enricher = Enricher(FormatDetector((compile_format(INGRESS_NGINX),)), Metrics(lambda: NOW))
+    histories = make_histories()
+    enrich_all(enricher, histories, framed(body))
+    block = framed(body)
+    made = calls(lambda: enrich_all(enricher, histories, block))
+    print(f"{made / LINES:.2f} calls a line")
+    assert made <= at_most * LINES
+
+
 def test_a_log_of_twice_the_pods_is_no_more_work() -> None:
     def work(pods: int) -> int:
         body = "".join(f"{ORDINARY % (n % 1000, n % pods)}\n" for n in range(LINES)).encode()
