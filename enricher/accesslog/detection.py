@@ -13,7 +13,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from enricher.accesslog.error_log import is_other_line, parse_error_line
-from enricher.accesslog.profiles import DEFAULT_PROFILE, PROFILES, Format, Formats, profile_formats
+from enricher.accesslog.profiles import DEFAULT_PROFILE, PROFILES, Format, Formats, profile_formats, text_and_escape
 from enricher.accesslog.record import Record
 from enricher.timestamps import SECOND
 
@@ -63,7 +63,7 @@ class FormatTimeline:
         Lines written before then may have these formats, or the first ones.
         """
         first = self._changes[0].formats
-        if list(map(_text_and_escape, formats)) != list(map(_text_and_escape, first)):
+        if list(map(text_and_escape, formats)) != list(map(text_and_escape, first)):
             self._changes[0] = _Change(float("-inf"), float("-inf"), tuple(dict.fromkeys((*formats, *first))))
             self.add_change(formats, at, at)
 
@@ -124,10 +124,6 @@ def _can_be_escaped_by(log_format: Format, formats: Formats, line: bytes) -> boo
         return True
     allowed = _BACKSLASHES.get(getattr(log_format, "escape", ""))
     return allowed is None or allowed.fullmatch(line) is not None
-
-
-def _text_and_escape(log_format: Format) -> tuple[str, str]:
-    return log_format.text, getattr(log_format, "escape", "")
 
 
 class FormatDetector:
@@ -209,5 +205,5 @@ def detect_profile(line: bytes) -> str | None:
     profiles: dict[tuple[str, str], str] = {}
     for profile in PROFILES:
         if reading := _profile_timeline(profile).parse(line, None):
-            profiles.setdefault(_text_and_escape(reading[0]), profile)
+            profiles.setdefault(text_and_escape(reading[0]), profile)
     return next(iter(profiles.values())) if len(profiles) == 1 else None
