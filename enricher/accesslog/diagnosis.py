@@ -29,6 +29,7 @@ MAX_KEYS = 6
 """Largest number of keys of a JSON object that a message names."""
 
 GIVE_FORMAT = "give the log format of the proxy's configuration with --log-format or --log-format-file"
+_UNKNOWN = "is like no known log format"
 _PREFIXES = (
     (rb"\[pod/[^\]]*\] (?:\S+Z )?", "fetch the log without `kubectl logs --prefix`"),
     (rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S* ", "fetch the log without `kubectl logs --timestamps`"),
@@ -58,7 +59,13 @@ def diagnose(line: bytes, formats: Formats) -> Diagnosis:
         return Diagnosis("ends with a carriage return", "convert the log's CRLF with `tr -d '\\r'`")
     diagnoses = (step(line.rstrip(b"\r"), formats) for step in (*steps, _find_closest))
     found = next(filter(None, diagnoses), None)
-    return found or Diagnosis(f"is like no known log format, {_quote(line)}", GIVE_FORMAT)
+    return found or Diagnosis(f"{_UNKNOWN}, {_quote(line)}", GIVE_FORMAT)
+
+
+def diagnose_any(lines: Sequence[bytes], formats: Formats) -> Diagnosis:
+    """Return why one of some lines fits none of a log's formats: the first that is like a known format."""
+    diagnoses = [diagnose(line, formats) for line in lines]
+    return next((found for found in diagnoses if not found.fault.startswith(_UNKNOWN)), diagnoses[0])
 
 
 def format_name(log_format: Format) -> str:
@@ -120,7 +127,7 @@ def _find_envelope(line: bytes, formats: Formats) -> Diagnosis | None:
             return Diagnosis(fault, f"take the lines out of it with `jq -r {printable(path)}`")
     keys = ", ".join(truncate(printable(key), MAX_TEXT) for key in list(values)[:MAX_KEYS])
     more = ", …" if len(values) > MAX_KEYS else ""
-    return Diagnosis(f"is a JSON object with the keys {keys}{more}, as no known log format", GIVE_FORMAT)
+    return Diagnosis(f"is a JSON object with the keys {keys}{more}, which no known log format has", GIVE_FORMAT)
 
 
 def _parse_object(line: bytes) -> dict[str, Any] | None:
@@ -148,6 +155,9 @@ def _find_second_way(line: bytes, formats: Formats) -> Diagnosis | None:
         if isinstance(log_format, LogFormat) and log_format.fits(line) and not log_format.parse(line):
             fault = f"can be read in more than one way by {format_name(log_format)}"
             return Diagnosis(fault, "put quotes around the texts in it that clients choose")
+    if any(log_format.parse(line) for log_format in formats):
+        fault = "can be read in more than one way by the log formats before and after a change"
+        return Diagnosis(fault, "such lines end some minutes after it")
     return None
 
 
@@ -155,8 +165,11 @@ def _find_other_format(line: bytes, formats: Formats) -> Diagnosis | None:
     log_format = _fitting(line, formats)
     if not log_format or log_format in formats:
         return None
-    profile = _profile_of(log_format)
-    return Diagnosis(f"fits {format_name(log_format)}", f"read such lines with --profile {profile}")
+    profile, present = _profile_of(log_format), {_profile_of(other) for other in formats}
+    remedy = f"read such lines with --profile {profile}"
+    if present <= {"", profile}:
+        remedy += ", without --log-format or --controller-configmap"
+    return Diagnosis(f"fits {format_name(log_format)}", remedy)
 
 
 def _find_other_escape(line: bytes, formats: Formats) -> Diagnosis | None:

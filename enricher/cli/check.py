@@ -15,6 +15,7 @@ from http.client import HTTPConnection, HTTPException
 from typing import Any, Literal, NamedTuple
 
 from enricher.accesslog.detection import FormatDetector
+from enricher.accesslog.diagnosis import diagnose
 from enricher.accesslog.format_compiler import LogFormatError
 from enricher.accesslog.profiles import DEFAULT_PROFILE
 from enricher.cli.check_logs import LogSample, read_last_lines, read_sample
@@ -224,8 +225,7 @@ def _judge_sample(subject: str, sample: LogSample, format_text: str) -> CheckRes
     others = f"; {sample.others} are of other kinds" if sample.others else ""
     text = f"{sample.access} of the last {lines} access lines fit {format_text}{others}"
     if sample.misfits:
-        if sample.better_profile:
-            text += f"; one of the others fits the profile {sample.better_profile}"
+        text += f"; one of the others {diagnose(sample.last_misfit, sample.formats)}"
         example = truncate(sample.last_misfit.decode("utf-8", "backslashreplace"), MAX_LINE_LENGTH)
         return CheckResult("warning" if sample.access else "failed", subject, text, f"does not fit: {example}")
     if not sample.attempts:

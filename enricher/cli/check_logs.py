@@ -1,11 +1,11 @@
 """The last lines of a log, and the number of them that fit the format with which the daemon would parse them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from enricher.accesslog.detection import FormatDetector, detect_profile
-from enricher.accesslog.profiles import PROFILES, Formats, profile_formats
+from enricher.accesslog.detection import FormatDetector
+from enricher.accesslog.profiles import PROFILES, Format, Formats, profile_formats
 from enricher.enrich.format_check import is_about_a_request
 from enricher.enrich.parsed_line import parse_line
 from enricher.line import Line, Source
@@ -32,13 +32,15 @@ class LogSample:
     attempts: int = 0
     """Attempts in the access lines."""
     last_misfit: bytes = b""
-    profile: str = ""
-    """The profile with whose formats the lines were parsed; empty for a format that the user gave."""
+    formats: Formats = ()
+    """The formats with which the lines were parsed."""
+    used: dict[Format, None] = field(default_factory=dict)
+    """Those of them that access lines have."""
 
     @property
-    def better_profile(self) -> str:
-        """Return the profile that the last misfit fits; empty if there is none, or more than one."""
-        return detect_profile(self.last_misfit) or "" if self.misfits else ""
+    def profile(self) -> str:
+        """Return the profile of the formats; empty for a format that the user gave."""
+        return profile_name(self.formats)
 
 
 def read_last_lines(path: str, roots: Sequence[str]) -> Sequence[Line]:
@@ -62,11 +64,13 @@ def read_last_lines(path: str, roots: Sequence[str]) -> Sequence[Line]:
 def read_sample(detector: FormatDetector, source: Source, lines: Sequence[Line]) -> LogSample:
     """Parse the lines as the daemon would if it started with the first of them."""
     timeline = detector.timeline_for(source, source.profile, (line.text for line in lines if line.stream != "stderr"))
-    sample = LogSample(profile=profile_name(timeline.formats_at(None)))
+    sample = LogSample(formats=timeline.formats_at(None))
     for line in lines:
         parsed = parse_line(timeline, line)
         if parsed.record:
             sample.access += 1
+            if parsed.format:
+                sample.used[parsed.format] = None
             sample.attempts += len(parsed.record.attempts)
         elif parsed.kind == LineKind.PARSE_ERROR:
             sample.misfits += 1

@@ -209,7 +209,11 @@ def test_something_before_the_line(profile, log_format, prefix, remedy):
         (LINE.decode().encode("utf-16-le"), "is not UTF-8 but probably UTF-16", "iconv -f UTF-16"),
         (b"GET / 200", 'is like no known log format, "GET / 200"', GIVE_FORMAT),
         (b"", 'is like no known log format, ""', GIVE_FORMAT),
-        (b'{"up":"10.0.0.1:80","status":1}', "is a JSON object with the keys up, status, as no known", GIVE_FORMAT),
+        (
+            b'{"up":"10.0.0.1:80","status":1}',
+            "is a JSON object with the keys up, status, which no known log format has",
+            GIVE_FORMAT,
+        ),
         (b"\x1b]0;title\x07" * 50, r"\x1b]0;title", GIVE_FORMAT),
     ],
 )
@@ -269,7 +273,8 @@ def test_another_proxy_than_the_given_format_says(profile, log_format):
     line = "".join(fields_of(log_format)).encode()
     other = diagnose(line, given()).remedy
     assert other.startswith("read such lines with --profile ")
-    named = other.rpartition(" ")[2]
+    assert other.endswith(", without --log-format or --controller-configmap")
+    named = other.partition(",")[0].rpartition(" ")[2]
     assert any(other_format.parse(line) for other_format in profile_formats(named))
     assert detect_profile(line) in {None, named}
 

@@ -181,7 +181,10 @@ def test_another_proxys_lines(check, node):
     )
     code, verdicts, out = check("--profile", "haproxy", "--select", "*/*/controller")
     assert (code, verdicts[LOG]) == (3, "failed")
-    assert "0 of the last 1 access lines fit the profile haproxy; one of the others fits the profile nginx" in out
+    assert (
+        "0 of the last 1 access lines fit the profile haproxy; one of the others fits the log format of the profile "
+        "nginx: read such lines with --profile nginx" in out
+    )
 
 
 def test_a_format_of_ones_own(check, node):
