@@ -14,6 +14,7 @@ from enricher.accesslog.departure import Departure, find_departure
 from enricher.accesslog.format_compiler import LogFormat, LogFormatError, compile_tokens
 from enricher.accesslog.nginx_variables import LIST_VARIABLES
 from enricher.accesslog.profiles import PROFILES, Format, Formats, profile_formats, text_and_escape
+from enricher.accesslog.request_ids import id_with_more
 from enricher.text import printable, truncate
 
 MAX_TEXT = 40
@@ -54,7 +55,15 @@ class Diagnosis(NamedTuple):
 
 def diagnose(line: bytes, formats: Formats) -> Diagnosis:
     """Return why a line fits none of a log's formats, as well as can be said."""
-    steps = (_find_second_way, _find_encoding, _find_other_format, _find_other_escape, _find_envelope, _find_prefix)
+    steps = (
+        _find_longer_id,
+        _find_second_way,
+        _find_encoding,
+        _find_other_format,
+        _find_other_escape,
+        _find_envelope,
+        _find_prefix,
+    )
     if line.endswith(b"\r") and _fitting(line.rstrip(b"\r"), formats):
         return Diagnosis("ends with a carriage return", "convert the log's CRLF with `tr -d '\\r'`")
     diagnoses = (step(line.rstrip(b"\r"), formats) for step in (*steps, _find_closest))
@@ -148,6 +157,16 @@ def _texts(values: dict[str, Any], depth: int, path: str = "") -> Iterator[tuple
 
 
 # --- another format ---------------------------------------------------------------------------------------------------
+
+
+def _find_longer_id(line: bytes, formats: Formats) -> Diagnosis | None:
+    """Explain a line that fits but for something after the id at its end (see request_ids.py)."""
+    for log_format in formats:
+        if not isinstance(log_format, LogFormat) or not (record := log_format.parse(line)):
+            continue
+        if more := id_with_more(log_format, record)[1].encode():
+            return _explain(log_format, Departure(len(line) - len(more) + 1, "", more, surplus=more))
+    return None
 
 
 def _find_second_way(line: bytes, formats: Formats) -> Diagnosis | None:
