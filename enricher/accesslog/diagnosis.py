@@ -257,4 +257,5 @@ def _quote(text: bytes | str) -> str:
     """Return a piece of a line in quotes, cut and on one line, without characters that a terminal obeys."""
     if isinstance(text, bytes):
         text = text[: 4 * MAX_TEXT].decode("utf-8", "surrogateescape")
-    return f'"{truncate(printable(text), MAX_TEXT)}"'
+    quote = "'" if '"' in text else '"'
+    return f"{quote}{truncate(printable(text), MAX_TEXT)}{quote}"

@@ -93,7 +93,7 @@ def insertions(log_format: LogFormat, text: str) -> Iterator[tuple[int, bytes]]:
 
 def check_claim(fault: str, line: bytes, log_format: LogFormat) -> None:
     """Check that a line without the field that is too many is one that can be read."""
-    match = re.search(r'has a field more than .*, at column (\d+): "(.*)"$', fault)
+    match = re.search(r'has a field more than .*, at column (\d+): ["\'](.*)["\']$', fault)
     if match:
         begin, text = int(match[1]) - 1, match[2].encode()
         assert line.startswith((text, b" " + text), begin), (line, fault)

@@ -114,7 +114,7 @@ def test_a_misfit_is_explained(check, data):
     add_texts(check, EXTRA, data=data)
     assert check.problem == (
         "no line of 1 fits the log format: one of them has a field more than the closest, the log format of the "
-        'profile ingress-nginx, at column 80: ""x"": give the log format of the proxy\'s configuration with '
+        "profile ingress-nginx, at column 80: '\"x\"': give the log format of the proxy's configuration with "
         "--log-format or --log-format-file"
     )
 
