@@ -17,6 +17,10 @@ from enricher.accesslog.profiles import PROFILES, Format, Formats, profile_forma
 from enricher.accesslog.request_ids import id_with_more
 from enricher.text import printable, truncate
 
+MAX_LENGTH = 16 * 1024
+"""Bytes of a line that is parsed with all known formats. A longer one is only compared with them, which reads no more
+than its beginning.
+"""
 MAX_TEXT = 40
 """Characters of a line that a message quotes."""
 MAX_PREFIX = 300
@@ -55,18 +59,11 @@ class Diagnosis(NamedTuple):
 
 def diagnose(line: bytes, formats: Formats) -> Diagnosis:
     """Return why a line fits none of a log's formats, as well as can be said."""
-    steps = (
-        _find_longer_id,
-        _find_second_way,
-        _find_encoding,
-        _find_other_format,
-        _find_other_escape,
-        _find_envelope,
-        _find_prefix,
-    )
+    if len(line) > MAX_LENGTH:
+        return _find_closest(line, formats) or Diagnosis(f"{_UNKNOWN}, {_quote(line)}", GIVE_FORMAT)
     if line.endswith(b"\r") and _fitting(line.rstrip(b"\r"), formats):
         return Diagnosis("ends with a carriage return", "convert the log's CRLF with `tr -d '\\r'`")
-    diagnoses = (step(line.rstrip(b"\r"), formats) for step in (*steps, _find_closest))
+    diagnoses = (step(line.rstrip(b"\r"), formats) for step in _STEPS)
     found = next(filter(None, diagnoses), None)
     return found or Diagnosis(f"{_UNKNOWN}, {_quote(line)}", GIVE_FORMAT)
 
@@ -259,3 +256,16 @@ def _quote(text: bytes | str) -> str:
         text = text[: 4 * MAX_TEXT].decode("utf-8", "surrogateescape")
     quote = "'" if '"' in text else '"'
     return f"{quote}{truncate(printable(text), MAX_TEXT)}{quote}"
+
+
+_STEPS = (
+    _find_longer_id,
+    _find_second_way,
+    _find_encoding,
+    _find_other_format,
+    _find_other_escape,
+    _find_envelope,
+    _find_prefix,
+    _find_closest,
+)
+"""The explanations to try, the most certain first."""

@@ -300,12 +300,15 @@ def test_two_ways_to_read_a_line():
         b'{"a":' * 50_000,
         b'"' * 100_000,
         LINE + b" : 10.0.0.1:80" * 10_000 + b' "',
+        b"word " * 400_000,
+        b"word " * 3_000,
+        LINE + b" : 10.0.0.1:80" * 1_000 + b' "',
     ],
 )
 def test_no_line_takes_long(line):
     began = time.process_time()
     fault, remedy = diagnose(line, DEFAULT)
-    assert time.process_time() - began < 2
+    assert time.process_time() - began < 1
     assert len(fault) + len(remedy) < 400
 
 
