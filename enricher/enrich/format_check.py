@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from itertools import islice
 
 from enricher.accesslog.diagnosis import diagnose_any
+from enricher.accesslog.error_log import is_other_line, parse_error_line
 from enricher.accesslog.profiles import Formats
+from enricher.accesslog.request_ids import id_with_more
 from enricher.enrich.engine import Output
 from enricher.line import Line
 from enricher.vocabulary import LineKind
@@ -193,7 +195,14 @@ def _first_and_last_misfit(outputs: Sequence[Output], lines: Sequence[Line], for
         numbers += [begin + output.data.count(b"\n", 0, place) for place in places if place >= 0]
         begin = output.lines
     if not numbers and not any(output.data for output in outputs):  # no JSON is made
-        texts = (line.text for line in lines if line.stream != "stderr")
-        return tuple(islice((text for text in texts if not any(known.parse(text) for known in formats)), 1))
+        return tuple(islice((line.text for line in lines if _is_misfit(line, formats)), 1))
     ends = {numbers[0]: None, numbers[-1]: None} if numbers else {}
     return tuple(lines[number].text for number in ends if number < len(lines))
+
+
+def _is_misfit(line: Line, formats: Formats) -> bool:
+    """Return whether a line is probably a misfit, without knowing what was made of it."""
+    if line.stream == "stderr" or is_other_line(line.text) or parse_error_line(line.text):
+        return False
+    records = ((log_format, log_format.parse(line.text)) for log_format in formats)
+    return not any(record and not id_with_more(log_format, record)[1] for log_format, record in records)
