@@ -168,12 +168,13 @@ class FormatDetector:
         """
         if self._have_a_field_more.get(source) is False:
             return self._timeline_of(source, profile, lines)
-        lines, same_lines = tee(lines)  # which may not be needed at all
+        lines, same_lines = tee(lines)  # they cost something, and may not be needed at all
         timeline = self._timeline_of(source, profile, lines)
         if not any(map(ends_with_id, timeline.formats_at(None))):
             self._have_a_field_more[source] = False
             return timeline
-        result = have_a_field_more(filter(None, (timeline.parse(line, None) for line in same_lines)))
+        readings = (timeline.parse(line, None) for line in islice(same_lines, DETECTION_LINES))
+        result = have_a_field_more(filter(None, readings))
         if result is not None:
             self._have_a_field_more[source] = result
         return timeline.with_ids_as_words() if self._have_a_field_more.get(source) else timeline

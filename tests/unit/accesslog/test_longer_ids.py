@@ -2,7 +2,7 @@
 
 import pytest
 
-from enricher.accesslog.detection import FormatDetector
+from enricher.accesslog.detection import DETECTION_LINES, FormatDetector
 from enricher.accesslog.diagnosis import diagnose
 from enricher.accesslog.nginx import INGRESS_NGINX, compile_format
 from enricher.accesslog.profiles import DEFAULT_PROFILE, profile_formats
@@ -40,7 +40,7 @@ def test_all_lines_have_something_after_the_id(detector, first, more):
 
 
 def test_one_line_without_it_is_enough(detector):
-    ids = [f"{MADE} chosen"] * 500
+    ids = [f"{MADE} chosen"] * (DETECTION_LINES - 1)
     assert read(detector, *ids, MADE) == [*ids, MADE]
     assert read(detector, *ids) == ids, "it is remembered"
 
