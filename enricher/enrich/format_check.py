@@ -85,7 +85,9 @@ class FormatCheck:
         self._warning_lines, self._log_format = warning_lines, log_format
         self._expects_access_lines = expects_access_lines
         self._latest, self._share = _Latest(max(LATEST_LINES, warning_lines)), _Latest(SHARE_LINES)
-        self._fitting = self._misfits = self._others = self._error_lines = 0
+        self._fitting = self._misfits = self._errors = 0
+        self._error_lines = 0
+        """Those of the error lines that are about requests and were read since the last access line or misfit."""
         self._errors_since = 0.0
         self._misfit_lines: Sequence[bytes] = ()
         """Misfits of the batch with which the present problem began; without one, of the latest batch that had some."""
@@ -99,8 +101,8 @@ class FormatCheck:
 
     @property
     def nothing_fits(self) -> bool:
-        """Return whether no line fits, although the log does not consist of other lines for the most part."""
-        return not self._fitting and self._misfits > self._others
+        """Return whether no line fits, in a log that is not an error log with some odd lines."""
+        return not self._fitting and self._misfits > FITS_AGAIN * self._errors
 
     def add(
         self, outputs: Sequence[Output], lines: Sequence[Line] = (), now: float = 0.0, formats: Formats = ()
@@ -112,7 +114,7 @@ class FormatCheck:
         """
         kinds = sum((Counter(output.kinds) for output in outputs), Counter[LineKind]())
         fitting, misfits = kinds[LineKind.ACCESS], kinds[LineKind.PARSE_ERROR]
-        self._others += kinds.total() - fitting - misfits
+        self._errors += kinds[LineKind.ERROR]
         if fitting or misfits:
             self._error_lines = 0
             self._add_lines(fitting, misfits, outputs)

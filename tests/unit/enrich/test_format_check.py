@@ -87,8 +87,9 @@ def test_the_share_of_a_whole_log(check):
     [
         ({}, False),
         ({"misfit": 1}, True),
-        ({"misfit": 3, "other": 2}, True),
+        ({"misfit": 1, "other": 50}, True),
         ({"misfit": 1, "error": 50}, False),
+        ({"misfit": 6, "error": 50}, True),
         ({"misfit": 100, "fit": 1}, False),
         ({"other": 10}, False),
     ],
