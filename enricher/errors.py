@@ -5,7 +5,9 @@ EXIT_FAILURE = 1
 EXIT_USAGE = 2
 """An option, or its ENRICHER_* variable, is unknown or has a value that is not allowed."""
 EXIT_CONFIGURATION = 3
-"""Something that the options name is missing, unreadable or broken: a directory, a kubeconfig, an endpoints file."""
+"""Something that the options name is missing, unreadable or broken: a directory, a kubeconfig, an endpoints file, a log
+none of whose lines fits the log format.
+"""
 
 
 class EnricherError(Exception):

@@ -8,13 +8,15 @@ done.
 import re
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable
+from copy import copy
 from functools import cache
-from itertools import islice
+from itertools import islice, tee
 from typing import NamedTuple
 
 from enricher.accesslog.error_log import is_other_line, parse_error_line
-from enricher.accesslog.profiles import DEFAULT_PROFILE, PROFILES, Format, Formats, profile_formats
+from enricher.accesslog.profiles import DEFAULT_PROFILE, PROFILES, Format, Formats, profile_formats, text_and_escape
 from enricher.accesslog.record import Record
+from enricher.accesslog.request_ids import ends_with_id, have_a_field_more, id_with_more
 from enricher.timestamps import SECOND
 
 CHANGE_LEAD = 10 * SECOND
@@ -55,7 +57,14 @@ class FormatTimeline:
     def __init__(self, first: Formats, *, exclusive: bool = False) -> None:
         self.exclusive = exclusive
         """Whether no line can fit two of the formats."""
+        self._ids_are_words = False
         self._changes = [_Change(float("-inf"), float("-inf"), first)]
+
+    def with_ids_as_words(self) -> "FormatTimeline":
+        """Return the formats without lines that have something after the id at their end (see request_ids.py)."""
+        timeline = copy(self)
+        timeline._ids_are_words = True
+        return timeline
 
     def start_with(self, formats: Formats, at: int) -> None:
         """Set the formats that a controller has when it is first seen, at a time in ns.
@@ -63,7 +72,7 @@ class FormatTimeline:
         Lines written before then may have these formats, or the first ones.
         """
         first = self._changes[0].formats
-        if list(map(_text_and_escape, formats)) != list(map(_text_and_escape, first)):
+        if list(map(text_and_escape, formats)) != list(map(text_and_escape, first)):
             self._changes[0] = _Change(float("-inf"), float("-inf"), tuple(dict.fromkeys((*formats, *first))))
             self.add_change(formats, at, at)
 
@@ -85,7 +94,9 @@ class FormatTimeline:
         return tuple(sorted(dict.fromkeys(newest_first), key=lambda log_format: -len(log_format.names)))
 
     def common_formats(self, stamps: Callable[[], Iterable[int | None]]) -> Formats | None:
-        """Return the formats that lines with these stamps (ns) may have; None if these are not the same for all."""
+        """Return the formats that lines with these stamps (ns) may have; None if each line must be looked at."""
+        if self._ids_are_words:
+            return None
         if len(self._changes) == 1:
             return self._changes[0].formats
         times = {at: tuple(self._changes_in_force(at)) for at in stamps()}
@@ -106,6 +117,10 @@ class FormatTimeline:
         Return None if no format fits, or if two formats yield different attempts: a client may have chosen a text that
         another format takes for upstreams.
         """
+        reading = self._parse(line, at)
+        return None if reading and self._ids_are_words and id_with_more(*reading)[1] else reading
+
+    def _parse(self, line: bytes, at: int | None) -> tuple[Format, Record] | None:
         formats = self.formats_at(at)
         readings = (
             (log_format, record)
@@ -126,10 +141,6 @@ def _can_be_escaped_by(log_format: Format, formats: Formats, line: bytes) -> boo
     return allowed is None or allowed.fullmatch(line) is not None
 
 
-def _text_and_escape(log_format: Format) -> tuple[str, str]:
-    return log_format.text, getattr(log_format, "escape", "")
-
-
 class FormatDetector:
     """A detector of the formats that the lines of each source have.
 
@@ -147,12 +158,28 @@ class FormatDetector:
         """The profile of each source in `_detected`; empty for the default formats."""
         self._examined: dict[Hashable, int] = {}
         """The number of lines that have been examined, by source."""
+        self._have_a_field_more: dict[Hashable, bool] = {}
+        """Whether all lines of a source have had something after their ids so far."""
 
     def timeline_for(self, source: Hashable, profile: str, lines: Iterable[bytes]) -> FormatTimeline:
         """Return the formats of a source whose next lines (of stdout, without frames) are `lines`.
 
         `profile` is the source's own profile, or empty.
         """
+        if self._have_a_field_more.get(source) is False:
+            return self._timeline_of(source, profile, lines)
+        lines, same_lines = tee(lines)  # they cost something, and may not be needed at all
+        timeline = self._timeline_of(source, profile, lines)
+        if not any(map(ends_with_id, timeline.formats_at(None))):
+            self._have_a_field_more[source] = False
+            return timeline
+        readings = (timeline.parse(line, None) for line in islice(same_lines, DETECTION_LINES))
+        result = have_a_field_more(filter(None, readings))
+        if result is not None:
+            self._have_a_field_more[source] = result
+        return timeline.with_ids_as_words() if self._have_a_field_more.get(source) else timeline
+
+    def _timeline_of(self, source: Hashable, profile: str, lines: Iterable[bytes]) -> FormatTimeline:
         if profile and profile != self._profile:
             return _profile_timeline(profile)
         if profile or not self._detects:
@@ -194,6 +221,7 @@ class FormatDetector:
         self._detected.pop(source, None)
         self._profiles.pop(source, None)
         self._examined.pop(source, None)
+        self._have_a_field_more.pop(source, None)
 
 
 @cache
@@ -209,5 +237,5 @@ def detect_profile(line: bytes) -> str | None:
     profiles: dict[tuple[str, str], str] = {}
     for profile in PROFILES:
         if reading := _profile_timeline(profile).parse(line, None):
-            profiles.setdefault(_text_and_escape(reading[0]), profile)
+            profiles.setdefault(text_and_escape(reading[0]), profile)
     return next(iter(profiles.values())) if len(profiles) == 1 else None

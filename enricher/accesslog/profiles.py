@@ -77,3 +77,8 @@ def profile_formats(profile: str) -> Formats:
     """Return the formats that lines of a profile's proxy may have, those with the most information first."""
     compile_format = PROFILES[profile].compile
     return tuple(log_format for text in PROFILES[profile].formats for log_format in compile_format(text))
+
+
+def text_and_escape(log_format: Format) -> tuple[str, str]:
+    """Return what makes two formats the same."""
+    return log_format.text, getattr(log_format, "escape", "")

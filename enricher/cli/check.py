@@ -10,14 +10,16 @@ import fcntl
 import os
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from http.client import HTTPConnection, HTTPException
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 from enricher.accesslog.detection import FormatDetector
 from enricher.accesslog.format_compiler import LogFormatError
+from enricher.accesslog.limits import common_limits
 from enricher.accesslog.profiles import DEFAULT_PROFILE
-from enricher.cli.check_logs import LogSample, read_last_lines, read_sample
+from enricher.cli.check_logs import check_logs
+from enricher.cli.check_result import MAX_LINE_LENGTH, CheckResult
 from enricher.cli.common import print_config
 from enricher.cluster.controller_config import config_data, formats_from_config, missing_lines
 from enricher.config.options import RUN
@@ -32,28 +34,14 @@ from enricher.kube.objects import Unusable
 from enricher.kube.permissions import REVIEW_TIMEOUT, is_allowed
 from enricher.kube.responses import ApiError, get_response
 from enricher.kube.watcher import CONFIG_MAPS, ENDPOINT_SLICES, SERVICES, Resource
-from enricher.line import Source
 from enricher.report.console import PipedConsole, one_line
-from enricher.tailer.discovery import check_log_dir, discover
 from enricher.text import truncate
 
-Verdict = Literal["ok", "warning", "failed"]
 _STYLES = {"ok": "green", "warning": "yellow", "failed": "bold red"}
-MAX_LINE_LENGTH = 120
-"""Characters of a log line or a log format that are printed."""
 SUBJECT_WIDTH = 24
 """Width of the column of subjects, in characters; a pod's name may exceed it."""
 PORT_TIMEOUT = 2.0
 """Seconds to wait for the answer of the program that listens on our port."""
-
-
-class CheckResult(NamedTuple):
-    """The result of one check; `details` are printed on a line of their own."""
-
-    verdict: Verdict
-    subject: str
-    text: str
-    details: str = ""
 
 
 def check(settings: Settings, warnings: Sequence[str]) -> int:
@@ -68,7 +56,7 @@ def check(settings: Settings, warnings: Sequence[str]) -> int:
         results.append(_check_endpoints_files("endpoints", settings.cluster.endpoints, _load_pods))
     else:
         results += asyncio.run(_check_cluster(settings, detector))
-    results += _check_logs(settings, detector)
+    results += check_logs(settings, detector)
     results.append(_check_state_dir(settings.state_dir))
     results.append(asyncio.run(_check_port(settings.server.listen)))
     return print_results(results)
@@ -166,71 +154,8 @@ async def _check_configmap(
         text = f"there is no ConfigMap {name} in namespace {namespace}: the default format is expected"
         return [CheckResult("warning", subject, text)]
     missing = [CheckResult("warning", "controller's log", f"the ConfigMap sets {t}") for t in missing_lines(configs[0])]
-    return [CheckResult("ok", subject, truncate(formats[0].text, MAX_LINE_LENGTH)), *missing]
-
-
-# --- logs -----------------------------------------------------------------------------------------------------------
-
-
-def _check_logs(settings: Settings, detector: FormatDetector) -> Iterator[CheckResult]:
-    if any(selector.namespace for selector in settings.logs.select):
-        try:
-            check_log_dir(settings.logs.directory)
-        except ConfigurationError as error:
-            yield CheckResult("failed", "log directory", str(error))
-            return
-    sources = discover(settings.logs.directory, settings.logs.select, settings.logs.own_pod)
-    if sources:
-        yield CheckResult("ok", "logs", f"to be followed: {len(sources)}")
-    for selector in settings.logs.select:
-        if not discover(settings.logs.directory, [selector], settings.logs.own_pod):
-            place = f" in {settings.logs.directory}" if selector.namespace else ""
-            yield CheckResult("warning", "logs", f"nothing matches {selector.text}{place} yet")
-    for source in sources:
-        yield _check_log(settings, detector, source)
-
-
-def _check_log(settings: Settings, detector: FormatDetector, source: Source) -> CheckResult:
-    subject = f"{source.namespace}/{source.pod}/{source.container}" if source.container else source.path
-    try:
-        lines = read_last_lines(source.path, settings.logs.roots)
-    except OSError as error:
-        text = f"{error.filename or source.path}: {error.strerror or error}"
-        return CheckResult("failed", subject, text)
-    if not lines:
-        return CheckResult("warning", subject, "no lines yet")
-    sample = read_sample(detector, source, lines)
-    return _judge_sample(subject, sample, _format_text(settings, source, sample))
-
-
-def _format_text(settings: Settings, source: Source, sample: LogSample) -> str:
-    """Return the name of the format that the lines were parsed with, and its origin."""
-    if profile := source.profile or settings.logs.profile:
-        return f"the profile {profile}"
-    if settings.logs.controller_configmap:
-        return "the controller's format"
-    if not sample.profile:
-        return "the given format"
-    return f"the profile {sample.profile}, " + ("detected from its lines" if sample.access else "the default")
-
-
-def _judge_sample(subject: str, sample: LogSample, format_text: str) -> CheckResult:
-    lines = sample.access + sample.misfits
-    if not lines:
-        text = f"no access line among the last {sample.others} lines"
-        if sample.errors:
-            text += f", but {sample.errors} error lines about requests: the proxy does not write its access log here"
-        return CheckResult("warning", subject, text)
-    others = f"; {sample.others} are of other kinds" if sample.others else ""
-    text = f"{sample.access} of the last {lines} access lines fit {format_text}{others}"
-    if sample.misfits:
-        if sample.better_profile:
-            text += f"; one of the others fits the profile {sample.better_profile}"
-        example = truncate(sample.last_misfit.decode("utf-8", "backslashreplace"), MAX_LINE_LENGTH)
-        return CheckResult("warning" if sample.access else "failed", subject, text, f"does not fit: {example}")
-    if not sample.attempts:
-        return CheckResult("warning", subject, f"{text}, but none names an upstream: nothing can be attributed")
-    return CheckResult("ok", subject, text)
+    limits = [CheckResult("warning", subject, limit) for limit in common_limits(formats)]
+    return [CheckResult("ok", subject, truncate(formats[0].text, MAX_LINE_LENGTH)), *limits, *missing]
 
 
 # --- state and port -------------------------------------------------------------------------------------------------

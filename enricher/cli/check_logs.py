@@ -1,17 +1,25 @@
-"""The last lines of a log, and the number of them that fit the format with which the daemon would parse them."""
+"""Checks of logs: whether they are there, and how many of their last lines fit the format the daemon would use."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
 from typing import NamedTuple
 
-from enricher.accesslog.detection import FormatDetector, detect_profile
-from enricher.accesslog.profiles import PROFILES, Formats, profile_formats
+from enricher.accesslog.detection import FormatDetector
+from enricher.accesslog.diagnosis import diagnose
+from enricher.accesslog.limits import limits_of
+from enricher.accesslog.profiles import PROFILES, Format, Formats, profile_formats
+from enricher.cli.check_result import MAX_LINE_LENGTH, CheckResult
+from enricher.config.settings import Settings
 from enricher.enrich.format_check import is_about_a_request
 from enricher.enrich.parsed_line import parse_line
+from enricher.errors import ConfigurationError
 from enricher.line import Line, Source
+from enricher.tailer.discovery import check_log_dir, discover
 from enricher.tailer.file_names import LogName, list_files
 from enricher.tailer.framing import Framer
 from enricher.tailer.plain_or_gzip import LogFile
+from enricher.text import truncate
 from enricher.vocabulary import LineKind
 
 MAX_LINES = 200
@@ -32,13 +40,92 @@ class LogSample:
     attempts: int = 0
     """Attempts in the access lines."""
     last_misfit: bytes = b""
-    profile: str = ""
-    """The profile with whose formats the lines were parsed; empty for a format that the user gave."""
+    formats: Formats = ()
+    """The formats with which the lines were parsed."""
+    variables: dict[Format, set[str]] = field(default_factory=dict)
+    """The variables that had values in access lines, by format."""
 
     @property
-    def better_profile(self) -> str:
-        """Return the profile that the last misfit fits; empty if there is none, or more than one."""
-        return detect_profile(self.last_misfit) or "" if self.misfits else ""
+    def profile(self) -> str:
+        """Return the profile of the formats; empty for a format that the user gave."""
+        return profile_name(self.formats)
+
+    def limits(self) -> tuple[str, ...]:
+        """Return the facts that the lines lack, whichever of the formats they have."""
+        all_limits = [limits_of(log_format, names) for log_format, names in self.variables.items()]
+        return tuple(limit for limit in dict.fromkeys(chain(*all_limits)) if all(limit in some for some in all_limits))
+
+
+def check_logs(settings: Settings, detector: FormatDetector) -> Iterator[CheckResult]:
+    """Yield what is found of the logs that would be followed, and of their lines."""
+    if any(selector.namespace for selector in settings.logs.select):
+        try:
+            check_log_dir(settings.logs.directory)
+        except ConfigurationError as error:
+            yield CheckResult("failed", "log directory", str(error))
+            return
+    sources = discover(settings.logs.directory, settings.logs.select, settings.logs.own_pod)
+    if sources:
+        yield CheckResult("ok", "logs", f"to be followed: {len(sources)}")
+    for selector in settings.logs.select:
+        if not discover(settings.logs.directory, [selector], settings.logs.own_pod):
+            place = f" in {settings.logs.directory}" if selector.namespace else ""
+            yield CheckResult("warning", "logs", f"nothing matches {selector.text}{place} yet")
+    limits = dict[str, str]()
+    """What lines lack, and the first log with such lines."""
+    for source in sources:
+        yield _check_log(settings, detector, source, limits)
+    for limit, subject in limits.items():
+        yield CheckResult("warning", subject, limit)
+
+
+def _check_log(settings: Settings, detector: FormatDetector, source: Source, limits: dict[str, str]) -> CheckResult:
+    subject = f"{source.namespace}/{source.pod}/{source.container}" if source.container else source.path
+    try:
+        lines = read_last_lines(source.path, settings.logs.roots)
+    except OSError as error:
+        text = f"{error.filename or source.path}: {error.strerror or error}"
+        return CheckResult("failed", subject, text)
+    if not lines:
+        return CheckResult("warning", subject, "no lines yet")
+    sample = read_sample(detector, source, lines)
+    is_reported = settings.logs.formats or (settings.logs.controller_configmap and not source.profile)
+    if sample.attempts and not is_reported:
+        for limit in sample.limits():
+            limits.setdefault(limit, subject)
+    return _judge_sample(subject, sample, _format_text(settings, source, sample))
+
+
+def _format_text(settings: Settings, source: Source, sample: LogSample) -> str:
+    """Return the name of the format that the lines were parsed with, and its origin."""
+    if profile := source.profile or settings.logs.profile:
+        return f"the profile {profile}"
+    if settings.logs.controller_configmap:
+        return "the controller's format"
+    if not sample.profile:
+        return "the given format"
+    return f"the profile {sample.profile}, " + ("detected from its lines" if sample.access else "the default")
+
+
+def _judge_sample(subject: str, sample: LogSample, format_text: str) -> CheckResult:
+    lines = sample.access + sample.misfits
+    if not lines:
+        text = f"no access line among the last {sample.others} lines"
+        if sample.errors:
+            text += f", but {sample.errors} error lines about requests: the proxy does not write its access log here"
+        return CheckResult("warning", subject, text)
+    others = f"; {sample.others} are of other kinds" if sample.others else ""
+    text = f"{sample.access} of the last {lines} access lines fit {format_text}{others}"
+    if sample.misfits:
+        text += f"; one of the others {diagnose(sample.last_misfit, sample.formats)}"
+        example = truncate(sample.last_misfit.decode("utf-8", "backslashreplace"), MAX_LINE_LENGTH)
+        return CheckResult("warning" if sample.access else "failed", subject, text, f"does not fit: {example}")
+    if not sample.attempts:
+        return CheckResult("warning", subject, f"{text}, but none names an upstream: nothing can be attributed")
+    return CheckResult("ok", subject, text)
+
+
+# --- the last lines of a log ------------------------------------------------------------------------------------------
 
 
 def read_last_lines(path: str, roots: Sequence[str]) -> Sequence[Line]:
@@ -62,11 +149,13 @@ def read_last_lines(path: str, roots: Sequence[str]) -> Sequence[Line]:
 def read_sample(detector: FormatDetector, source: Source, lines: Sequence[Line]) -> LogSample:
     """Parse the lines as the daemon would if it started with the first of them."""
     timeline = detector.timeline_for(source, source.profile, (line.text for line in lines if line.stream != "stderr"))
-    sample = LogSample(profile=profile_name(timeline.formats_at(None)))
+    sample = LogSample(formats=timeline.formats_at(None))
     for line in lines:
         parsed = parse_line(timeline, line)
         if parsed.record:
             sample.access += 1
+            if parsed.format:
+                sample.variables.setdefault(parsed.format, set()).update(parsed.record.fields)
             sample.attempts += len(parsed.record.attempts)
         elif parsed.kind == LineKind.PARSE_ERROR:
             sample.misfits += 1

@@ -32,7 +32,7 @@ def warn_about(settings: Settings) -> None:
 def report_news(check: FormatCheck, report: Callable[[str], object]) -> Iterator[None]:
     """Report what `check` finds wrong with the lines, while they are read and at their end.
 
-    A thread does so, because the next line may never come.
+    At the end it is how many do not fit, if some do. A thread does so, because the next line may never come.
     """
     ended = Event()
 
@@ -48,7 +48,7 @@ def report_news(check: FormatCheck, report: Callable[[str], object]) -> Iterator
     finally:
         ended.set()
         thread.join()
-    if news := check.news():
+    if news := check.share() or check.news():
         report(news)
 
 

@@ -13,11 +13,11 @@ from enricher.accesslog.detection import FormatDetector
 from enricher.cli.common import read_histories, report_news, unattributed_warning, warn_about
 from enricher.config.options import ENRICH, STDIN
 from enricher.config.resolve import resolve_settings
-from enricher.config.settings import LogSettings, Settings
+from enricher.config.settings import Settings
 from enricher.endpoints.attribution import Histories
 from enricher.enrich.engine import Enricher, Output
 from enricher.enrich.format_check import FormatCheck
-from enricher.errors import UsageError
+from enricher.errors import EXIT_CONFIGURATION, UsageError
 from enricher.line import Source
 from enricher.metrics.counters import Metrics
 from enricher.report.console import PipedConsole
@@ -40,20 +40,23 @@ def main(arguments: dict[str, Any]) -> int:
     warn_about(settings)
     histories = read_histories(settings.cluster)
     report = "summary" if arguments["summary"] else arguments["map"]
-    enrich(settings, arguments["files"] or [STDIN], histories, report=report, out=sys.stdout.buffer)
+    check = enrich(settings, arguments["files"] or [STDIN], histories, report=report, out=sys.stdout.buffer)
     sys.stdout.flush()
-    return 0
+    return EXIT_CONFIGURATION if check.nothing_fits else 0
 
 
 def enrich(
     settings: Settings, files: Sequence[str], histories: Histories, *, report: str | None, out: BinaryIO
-) -> None:
-    """Write one JSON line for each line of the files, or instead a `report`: "summary", or a key of MAPS."""
+) -> FormatCheck:
+    """Write one JSON line for each line of the files, or instead a `report`: "summary", or a key of MAPS.
+
+    Return the judgement whether the lines fit their format.
+    """
     metrics = Metrics(max_series=settings.server.max_series)
     detector = FormatDetector(settings.logs.formats, settings.logs.given_profile)
     enricher = Enricher(detector, metrics, node=settings.output.node, pod_variable=settings.output.pod_variable)
     totals = PodStats(None) if report == "summary" else ServiceMap() if report else None
-    check = FormatCheck(1, _log_format_text(settings.logs))
+    check = FormatCheck(1, settings.logs.expected_format)
     encode = json_encoder(for_terminal=out.isatty())
     with _progress(files) as progress, report_news(check, warn):
         for file in files:
@@ -68,7 +71,7 @@ def enrich(
                         continue
                     for record in step.data.splitlines():
                         totals.add(orjson.loads(record))
-                check.add(outputs)
+                check.add(outputs, lines, formats=enricher.formats(Source(file)))
     enricher.update_counts()
     if warning := unattributed_warning(metrics.grades, settings.cluster):
         warn(warning)
@@ -76,12 +79,7 @@ def enrich(
         print_summary(totals, PipedConsole(width=None if sys.stdout.isatty() else 160))
     elif totals and report:
         print_lines(MAPS[report](totals))
-
-
-def _log_format_text(logs: LogSettings) -> str:
-    if logs.formats:
-        return "the given log format"
-    return f"a log format of the profile {logs.profile}" if logs.profile else "a known log format"
+    return check
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from enricher.accesslog.detection import FormatDetector
+from enricher.accesslog.diagnosis import diagnose
 from enricher.cli.common import read_histories
 from enricher.config.options import ENRICH, STDIN
 from enricher.config.resolve import resolve_settings
@@ -19,6 +20,7 @@ from enricher.report.terminal import print_lines
 from enricher.tailer.framing import Framer
 from enricher.tailer.reader import open_stdin
 from enricher.timestamps import format_rfc3339, parse_rfc3339
+from enricher.vocabulary import LineKind
 
 
 def explain_line(settings: Settings, histories: Histories, text: bytes) -> Iterator[str]:
@@ -29,7 +31,8 @@ def explain_line(settings: Settings, histories: Histories, text: bytes) -> Itera
     framer = Framer()
     line = [*framer.feed(text.rstrip(b"\n") + b"\n"), *framer.flush()][0]
     detector = FormatDetector(settings.logs.formats, settings.logs.given_profile)
-    parsed = parse_line(detector.timeline_for(None, "", [line.text]), line)
+    timeline = detector.timeline_for(None, "", [line.text])
+    parsed = parse_line(timeline, line)
     attributions = attribute_line(histories, parsed, settings.output.pod_variable)
     record, error = parsed.record, parsed.error
     if error and error.upstream:
@@ -38,7 +41,12 @@ def explain_line(settings: Settings, histories: Histories, text: bytes) -> Itera
         return
     if not record:
         is_address = split_address(line.text.decode("utf-8", "replace"))[0]
-        hint = "to explain an address, add --at TIME" if is_address else "check --profile and --log-format"
+        if is_address:
+            hint = "to explain an address, add --at TIME"
+        elif parsed.kind is LineKind.PARSE_ERROR:
+            hint = f"it {diagnose(line.text, timeline.formats_at(None))}"
+        else:
+            hint = "give a line of the access log, or an error line that names an upstream"
         raise UsageError(f"the line fits neither the log format nor nginx's error log with an upstream: {hint}")
     if not record.attempts:
         yield "no attempt: the proxy answered by itself"

@@ -81,6 +81,9 @@ class ClusterFeed:
             except TimeoutError:
                 raise ConfigurationError(streamer.problem() or "the API server sent no list of pods") from None
 
+    nothing_fits = False
+    """Whether no line fits the log format. It has been reported; a feed without an end has no result."""
+
     def status(self) -> str:
         """Return the number of logs that are followed, and the present problem."""
         if self._streamer is None or self._endpoints is None:
@@ -128,8 +131,10 @@ class _StreamEnricher:
                     self._consume(data)
                 case Hold(until):
                     await self._endpoints.changed.wait((until - time.time_ns()) / SECOND)
-        check = self._checks.setdefault(log.source, FormatCheck(1, expects_access_lines=True))
-        check.add(outputs, lines, time.monotonic())
+        if not (check := self._checks.get(log.source)):
+            check = FormatCheck(1, self._settings.logs.expected_format, expects_access_lines=True)
+            self._checks[log.source] = check
+        check.add(outputs, lines, time.monotonic(), self._enrichers[log.node].formats(log.source))
 
     def forget(self, log: PodLog) -> None:
         """Forget a log that has ended."""
@@ -144,7 +149,7 @@ class FileFeed:
     def __init__(self, settings: Settings, files: Sequence[str], histories: Histories) -> None:
         self._settings, self._files, self._histories = settings, files, histories
         self._done = False
-        self._check = FormatCheck(1, expects_access_lines=True)
+        self._check = FormatCheck(1, settings.logs.expected_format, expects_access_lines=True)
 
     def read(self) -> Iterator[bytes]:
         """Yield JSON lines as they come. Raise ConfigurationError for a file that cannot be read."""
@@ -159,7 +164,7 @@ class FileFeed:
                         if isinstance(step, Output):
                             outputs.append(step)
                             yield step.data
-                    self._check.add(outputs, lines, time.monotonic())
+                    self._check.add(outputs, lines, time.monotonic(), enricher.formats(Source(file)))
         enricher.update_counts()
         if warning := unattributed_warning(metrics.grades, self._settings.cluster):
             logger.warning("%s", warning)
@@ -192,6 +197,11 @@ class FileFeed:
         Thread(target=read, name="reading", daemon=True).start()
         if error := await ended:
             raise error
+
+    @property
+    def nothing_fits(self) -> bool:
+        """Return whether no line fits the log format."""
+        return self._check.nothing_fits
 
     def status(self) -> str:
         """Return whether the end has been reached, and the present problem."""

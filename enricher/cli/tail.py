@@ -14,7 +14,7 @@ from enricher.cli.common import raise_first_error
 from enricher.cli.feed import ClusterFeed, open_feed
 from enricher.config.options import TAIL
 from enricher.config.resolve import resolve_settings
-from enricher.errors import UsageError
+from enricher.errors import EXIT_CONFIGURATION, UsageError
 from enricher.report.record_view import OutputRecord, attempts_text, is_failure, pod_text, request_text, time_text
 from enricher.report.terminal import json_encoder
 from enricher.text import printable
@@ -133,4 +133,4 @@ def main(arguments: dict[str, Any]) -> int:
     except BaseExceptionGroup as failures:
         raise_first_error(failures, OSError)  # those of a connection have become ApiErrors
         raise
-    return 0
+    return EXIT_CONFIGURATION if feed.nothing_fits else 0

@@ -55,6 +55,15 @@ class LogSettings:
         return self.profile or (DEFAULT_PROFILE if self.controller_configmap else None)
 
     @property
+    def expected_format(self) -> str:
+        """Return what messages call the log format that lines are to have."""
+        if self.formats:
+            return "the given log format"
+        if self.controller_configmap:
+            return "the log format of the controller's ConfigMap"
+        return f"a log format of the profile {self.profile}" if self.profile else "a known log format"
+
+    @property
     def roots(self) -> tuple[str, ...]:
         """Return the directories that log files may lie in: a link that leads out of them is not followed."""
         paths = (selector.text for selector in self.select if not selector.namespace)

@@ -119,8 +119,10 @@ class LogPipeline:
         """Log what is wrong with the latest lines of a source."""
         if not (check := self._format_checks.get(source)):
             # A plain file may be an error log.
-            check = self._format_checks[source] = FormatCheck(expects_access_lines=bool(source.container))
-        check.add(outputs, lines, time.monotonic())
+            expected = self._settings.expected_format
+            check = FormatCheck(log_format=expected, expects_access_lines=bool(source.container))
+            self._format_checks[source] = check
+        check.add(outputs, lines, time.monotonic(), self._enricher.formats(source))
         if news := check.news():
             logger.warning("%s: %s", source.path, news)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from enricher.accesslog.detection import FormatDetector
-from enricher.accesslog.profiles import Format
+from enricher.accesslog.profiles import Format, Formats
 from enricher.endpoints.attribution import Histories
 from enricher.enrich.attributed import AttributedColumns, SingleLineRules
 from enricher.enrich.batch import Batch, Layouts
@@ -179,9 +179,11 @@ class Enricher:
 
     def format_texts(self, source: Source, at: int) -> tuple[str, ...]:
         """Return the texts of the formats that the lines of a source may have if they are written at `at` (ns)."""
-        return tuple(
-            log_format.text for log_format in self._detector.timeline_for(source, source.profile, ()).formats_at(at)
-        )
+        return tuple(log_format.text for log_format in self.formats(source, at))
+
+    def formats(self, source: Source, at: int | None = None) -> Formats:
+        """Return the formats that the lines of a source may have if they are written at `at` (ns), or at any time."""
+        return self._detector.timeline_for(source, source.profile, ()).formats_at(at)
 
     def forget(self, source: Source) -> None:
         """Forget a source that is gone."""

@@ -2,8 +2,13 @@
 
 import re
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from itertools import islice
 
+from enricher.accesslog.diagnosis import diagnose_any
+from enricher.accesslog.error_log import is_other_line, parse_error_line
+from enricher.accesslog.profiles import Formats
+from enricher.accesslog.request_ids import id_with_more
 from enricher.enrich.engine import Output
 from enricher.line import Line
 from enricher.vocabulary import LineKind
@@ -18,6 +23,10 @@ FITS_AGAIN = 0.1
 """Largest share of misfits among the latest lines that ends a problem. Far below a half, so that a log in which two
 formats are mixed does not change sides with every few lines.
 """
+SHARE_LINES = 1_000
+"""Number of latest lines of which the share of misfits is judged: enough for a mixture that stays the same."""
+MAX_SHARE = 0.1
+"""Largest share of misfits among these that is not a problem: some lines are always broken, by clients or by cuts."""
 ERROR_LINES = 100
 """Number of error lines about requests, without an access line between them, after which the access log is missed:
 nginx writes a few of them for a request, and then its access line.
@@ -26,7 +35,10 @@ ERROR_MINUTES = 5
 """Minutes after which a tenth of ERROR_LINES is enough."""
 _KIND = re.compile(rb'"kind":"(access|parse_error)"')
 """The kind in a JSON line; a text that a client chose has its quotes escaped."""
+_MISFIT = b'"kind":"parse_error"'
 
+ADVICE = "see --profile and --log-format"
+"""What is advised if no misfit is at hand."""
 FITS_TEXT = "the latest lines fit the log format"
 """What is reported when a problem is over."""
 
@@ -34,6 +46,25 @@ FITS_TEXT = "the latest lines fit the log format"
 def is_about_a_request(line: Line) -> bool:
     """Return whether a line of nginx's error log is about a request, and not about nginx itself."""
     return b", client: " in line.text
+
+
+class _Latest:
+    """The numbers of fitting lines and of misfits among the latest lines, about `size` of them."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._batches: deque[tuple[int, int]] = deque()
+        self.misfits = self.total = 0
+
+    def add(self, fitting: int, misfits: int) -> None:
+        """Add the numbers of a batch, and drop batches that are not needed to have `size` lines."""
+        self._batches.append((fitting, misfits))
+        self.misfits += misfits
+        self.total += fitting + misfits
+        while self.total - sum(self._batches[0]) >= self.size:
+            oldest = self._batches.popleft()
+            self.misfits -= oldest[1]
+            self.total -= sum(oldest)
 
 
 class FormatCheck:
@@ -53,46 +84,61 @@ class FormatCheck:
         """
         self._warning_lines, self._log_format = warning_lines, log_format
         self._expects_access_lines = expects_access_lines
-        self._window = max(LATEST_LINES, warning_lines)
-        self._latest: deque[tuple[int, int]] = deque()
-        """The numbers of fitting lines and of misfits in the latest batches."""
-        self._has_fitted = False
-        self._misfits = self._error_lines = 0
+        self._latest, self._share = _Latest(max(LATEST_LINES, warning_lines)), _Latest(SHARE_LINES)
+        self._fitting = self._misfits = self._errors = 0
+        self._error_lines = 0
+        """Those of the error lines that are about requests and were read since the last access line or misfit."""
         self._errors_since = 0.0
+        self._misfit_lines: Sequence[bytes] = ()
+        """Misfits of the batch with which the present problem began; without one, of the latest batch that had some."""
+        self._formats: Formats = ()
+        """The formats with which these were parsed."""
+        self._explained: tuple[Sequence[bytes], str] = ((), "")
+        """Some misfits, and why they do not fit: it takes long to find out."""
         self._kind = self._last_kind = self._reported_kind = ""
         self.problem: str | None = None
         """What is wrong with the log, in one line for people; None if nothing is."""
 
-    def add(self, outputs: Sequence[Output], lines: Iterable[Line] = (), now: float = 0.0) -> None:
+    @property
+    def nothing_fits(self) -> bool:
+        """Return whether no line fits, in a log that is not an error log with some odd lines."""
+        return not self._fitting and self._misfits > FITS_AGAIN * self._errors
+
+    def add(
+        self, outputs: Sequence[Output], lines: Sequence[Line] = (), now: float = 0.0, formats: Formats = ()
+    ) -> None:
         """Take a batch of lines into account, by what was made of it; `now` is in seconds.
 
-        The lines themselves are only looked at if none of them is an access line or a misfit, and the JSON lines if
-        some are misfits and some are not.
+        `formats` are those with which the lines were parsed. The lines themselves are only looked at if none of them is
+        an access line or a misfit, or to explain a misfit; and the JSON lines if some are misfits and some are not.
         """
         kinds = sum((Counter(output.kinds) for output in outputs), Counter[LineKind]())
         fitting, misfits = kinds[LineKind.ACCESS], kinds[LineKind.PARSE_ERROR]
+        self._errors += kinds[LineKind.ERROR]
         if fitting or misfits:
             self._error_lines = 0
-            self._add_lines(fitting, misfits, [output.data for output in outputs] if fitting and misfits else ())
+            self._add_lines(fitting, misfits, outputs)
         elif self._expects_access_lines and kinds[LineKind.ERROR]:
             if not self._error_lines:
                 self._errors_since = now
             self._error_lines += sum(map(is_about_a_request, lines))
+        if misfits and not self._kind:
+            self._misfit_lines, self._formats = _first_and_last_misfit(outputs, lines, formats), formats
         self._judge(now)
 
-    def _add_lines(self, fitting: int, misfits: int, output: Iterable[bytes]) -> None:
-        self._has_fitted |= fitting > 0
+    def _add_lines(self, fitting: int, misfits: int, outputs: Sequence[Output]) -> None:
+        self._fitting += fitting
         self._misfits += misfits
-        latest = [(int(kind == b"access"), int(kind != b"access")) for kind in _KIND.findall(b"".join(output))]
-        self._latest.extend(latest[-self._window :] or [(fitting, misfits)])
-        total = sum(map(sum, self._latest))
-        while total - sum(self._latest[0]) >= self._window:
-            total -= sum(self._latest.popleft())
+        self._share.add(fitting, misfits)
+        output = b"".join(output.data for output in outputs) if fitting and misfits else b""
+        kinds = _KIND.findall(output)[-self._latest.size :]
+        for kind in kinds:
+            self._latest.add(int(kind == b"access"), int(kind != b"access"))
+        if not kinds:
+            self._latest.add(fitting, misfits)
 
     def _judge(self, now: float) -> None:
-        misfits = sum(number for _, number in self._latest)
-        total = sum(map(sum, self._latest))
-        advice = "see --profile and --log-format"
+        latest, share = self._latest, self._share
         is_slow = now - self._errors_since >= 60 * ERROR_MINUTES
         if self._error_lines >= (ERROR_LINES // 10 if is_slow else ERROR_LINES):
             text = (
@@ -100,14 +146,28 @@ class FormatCheck:
                 "the proxy does not write its access log here"
             )
             self._kind, self.problem = "no access lines", text
-        elif not self._has_fitted and self._misfits >= self._warning_lines:
-            text = f"no line of {self._misfits} fits {self._log_format}: {advice}"
-            self._kind, self.problem = "never", text
-        elif self._has_fitted and total >= self._window and 2 * misfits >= total:
-            text = f"{misfits} of the latest {total} lines do not fit {self._log_format}, as earlier lines did"
-            self._kind, self.problem = "no longer", f"{text}: {advice}"
-        elif misfits <= FITS_AGAIN * total:
-            self._kind, self.problem = "", None
+        elif not self._fitting and self._misfits >= self._warning_lines:
+            self._report("never", f"no line of {self._misfits} fits {self._log_format}")
+        elif self._fitting and latest.total >= latest.size and 2 * latest.misfits >= latest.total:
+            text = f"{latest.misfits} of the latest {latest.total} lines do not fit {self._log_format}"
+            self._report("no longer", f"{text}, as earlier lines did")
+        elif latest.misfits <= FITS_AGAIN * latest.total or self._kind in {"", "some"}:
+            if share.misfits >= WARNING_LINES and share.misfits > MAX_SHARE * share.total and self._fitting:
+                self._report("some", f"{share.misfits} of {share.total} lines do not fit {self._log_format}")
+            else:
+                self._kind, self.problem = "", None
+
+    def _report(self, kind: str, text: str) -> None:
+        self._kind, self.problem = kind, f"{text}: {self._explanation()}"
+
+    def _explanation(self) -> str:
+        """Return why a misfit does not fit and what to do."""
+        if not self._misfit_lines:
+            return ADVICE
+        if self._explained[0] is not self._misfit_lines:
+            text = f"one of them {diagnose_any(self._misfit_lines, self._formats)}"
+            self._explained = self._misfit_lines, text
+        return self._explained[1]
 
     def news(self, *, at_once: bool = True) -> str | None:
         """Return the problem if another one was returned before, or a word that it is over; else None.
@@ -120,3 +180,31 @@ class FormatCheck:
             return None
         self._reported_kind = kind
         return problem or FITS_TEXT
+
+    def share(self) -> str | None:
+        """Return how many lines of the whole log do not fit, and why; None if all fit, or none does."""
+        if not self._fitting or not self._misfits:
+            return None
+        lines = self._fitting + self._misfits
+        return f"{self._misfits} of {lines} lines do not fit {self._log_format}: {self._explanation()}"
+
+
+def _first_and_last_misfit(outputs: Sequence[Output], lines: Sequence[Line], formats: Formats) -> tuple[bytes, ...]:
+    """Return the texts of a batch's first and last misfit; nothing if they are not at hand."""
+    numbers, begin = list[int](), 0
+    for output in outputs:
+        places = [output.data.find(_MISFIT), output.data.rfind(_MISFIT)]
+        numbers += [begin + output.data.count(b"\n", 0, place) for place in places if place >= 0]
+        begin = output.lines
+    if not numbers and not any(output.data for output in outputs):  # no JSON is made
+        return tuple(islice((line.text for line in lines if _is_misfit(line, formats)), 1))
+    ends = {numbers[0]: None, numbers[-1]: None} if numbers else {}
+    return tuple(lines[number].text for number in ends if number < len(lines))
+
+
+def _is_misfit(line: Line, formats: Formats) -> bool:
+    """Return whether a line is probably a misfit, without knowing what was made of it."""
+    if line.stream == "stderr" or is_other_line(line.text) or parse_error_line(line.text):
+        return False
+    records = ((log_format, log_format.parse(line.text)) for log_format in formats)
+    return not any(record and not id_with_more(log_format, record)[1] for log_format, record in records)

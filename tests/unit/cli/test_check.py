@@ -1,5 +1,6 @@
 """`enricher check` finds what would keep the daemon from working on a node, and leaves no trace."""
 
+import json
 import os
 import socket
 import subprocess
@@ -181,7 +182,56 @@ def test_another_proxys_lines(check, node):
     )
     code, verdicts, out = check("--profile", "haproxy", "--select", "*/*/controller")
     assert (code, verdicts[LOG]) == (3, "failed")
-    assert "0 of the last 1 access lines fit the profile haproxy; one of the others fits the profile nginx" in out
+    assert (
+        "0 of the last 1 access lines fit the profile haproxy; one of the others fits the log format of the profile "
+        "nginx: read such lines with --profile nginx" in out
+    )
+
+
+ENVOY = '[2026-11-22T23:18:31.000Z] "GET / HTTP/1.1" 200 - 0 39 7 5 "-" "curl/8" "1" "shop" "10.0.0.1:80"'
+NO_ATTEMPTS = "the log format has no number of attempts: failures that a retry hid are not known: add "
+
+
+def test_what_a_detected_format_lacks(check, node):
+    node.write(*(cri(ENVOY) for _ in range(3)))
+    code, verdicts, out = check()
+    assert (code, verdicts[LOG]) == (0, "warning")
+    assert "ok       ingress-nginx/ingress-nginx-controller-7/controller  3 of the last 3 access lines fit" in out
+    assert out.count(f"{NO_ATTEMPTS}%UPSTREAM_REQUEST_ATTEMPT_COUNT%") == 1
+    assert out.endswith("failed: 0, warnings: 1\n")
+
+
+def test_what_a_given_format_lacks_is_said_once(check, node):
+    node.write(cri("200 10.0.0.1:80"))
+    _, _, out = check("--log-format", "$status $upstream_addr")
+    assert out.count("the log format has no $upstream_status") == 1
+
+
+def test_what_lines_of_json_lack(check, node):
+    fields = {"ClientHost": "192.0.2.7", "StartUTC": "2026-11-22T23:18:31Z", "Duration": 5_000_000}
+    fields |= {"DownstreamStatus": 200, "OriginStatus": 200, "RequestMethod": "GET", "ServiceURL": "http://10.0.0.1:80"}
+    node.write(cri(json.dumps(fields)))
+    _, _, out = check("--select", "traefik:*/*/controller")
+    assert "1 of the last 1 access lines fit the profile traefik" in out
+    assert f"{NO_ATTEMPTS.removesuffix('add ')}choose the format json" in out
+    node.write(cri(json.dumps(fields | {"RetryAttempts": 0})))
+    assert NO_ATTEMPTS.partition(":")[0] not in check("--select", "traefik:*/*/controller")[2]
+
+
+@pytest.mark.parametrize("line", [access(1) + " extra", access(1).replace('"-" "-"', '"-" "-" "x"')])
+def test_the_commands_use_the_same_words(check, node, tmp_path, line):
+    """The daemon's are those of FormatCheck, as are those of tail and enrich."""
+    made = line.replace("request-1", "0" * 32)
+    node.write(*(cri(made) for _ in range(30)))
+    _, _, out = check()
+    explanation = out.partition("; one of the others ")[2].partition("\n")[0]
+    assert explanation.startswith("has a field more than the closest, the log format of the profile ingress-nginx")
+    (path := tmp_path / "log").write_text(f"{made}\n" * 30)
+    for command in ("enrich", "tail"):
+        arguments = [sys.executable, "-m", "enricher", command, "--endpoints", node.endpoints, path]
+        done = subprocess.run(list(map(str, arguments)), capture_output=True, text=True, check=False)
+        assert done.returncode == 3
+        assert done.stderr == f"enricher: no line of 30 fits a known log format: one of them {explanation}\n"
 
 
 def test_a_format_of_ones_own(check, node):

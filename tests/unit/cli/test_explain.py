@@ -90,7 +90,7 @@ def test_lines_of_stdin(explained, monkeypatch):
     [
         (
             ("nonsense",),
-            "fits neither the log format nor nginx's error log with an upstream: check --profile and --log-format",
+            "fits neither the log format nor nginx's error log with an upstream: it is like no known log format",
         ),
         (("10.0.0.1:80",), "to explain an address, add --at TIME"),
         (("--at", "noon", "10.0.0.1:80"), "--at 'noon': expected an RFC 3339 time"),

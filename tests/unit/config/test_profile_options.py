@@ -28,9 +28,9 @@ def settings_of(flags=(), environ=()):
 
 @pytest.fixture
 def enriched(tmp_path, endpoints, capsys):
-    def enriched(text, *options):
+    def enriched(text, *options, code=0):
         (log := tmp_path / "log").write_text(text)
-        assert main(["enrich", "--endpoints", str(endpoints), *options, str(log)]) == 0
+        assert main(["enrich", "--endpoints", str(endpoints), *options, str(log)]) == code
         out, err = capsys.readouterr()
         return [json.loads(line) for line in out.splitlines()], err
 
@@ -57,10 +57,11 @@ def test_a_profile_given_and_a_profile_found_out_read_alike(enriched, profile, n
 
 
 def test_another_proxys_lines_do_not_fit(enriched):
-    rows, err = enriched((RECORDED / "haproxy-httplog.log").read_text(), "--profile", "traefik")
+    rows, err = enriched((RECORDED / "haproxy-httplog.log").read_text(), "--profile", "traefik", code=3)
     assert {row["kind"] for row in rows} == {"parse_error"}
     assert err == (
-        f"enricher: no line of {len(rows)} fits a log format of the profile traefik: see --profile and --log-format\n"
+        f"enricher: no line of {len(rows)} fits a log format of the profile traefik: "
+        "one of them fits the log format of the profile haproxy: read such lines with --profile haproxy\n"
     )
 
 
@@ -166,8 +167,8 @@ def test_haproxys_language(enriched):
 
 def test_traefiks_names(enriched):
     line = (RECORDED / "traefik-common.log").read_text().splitlines()[0]
-    for text, kind in (("common", "access"), ("json", "parse_error")):
-        rows, _ = enriched(f"{line}\n", "--profile", "traefik", "--log-format", text)
+    for text, kind, code in (("common", "access", 0), ("json", "parse_error", 3)):
+        rows, _ = enriched(f"{line}\n", "--profile", "traefik", "--log-format", text, code=code)
         assert [row["kind"] for row in rows] == [kind]
 
 

@@ -2,6 +2,8 @@
 
 import pytest
 
+from enricher.accesslog.profiles import DEFAULT_PROFILE, profile_formats
+from enricher.enrich import format_check
 from enricher.enrich.engine import Output
 from enricher.enrich.format_check import ERROR_LINES, ERROR_MINUTES, FITS_TEXT, LATEST_LINES, FormatCheck
 from enricher.line import Line
@@ -59,8 +61,90 @@ def test_the_order_within_a_batch(check):
 def test_a_few_broken_lines_are_not_a_change(check):
     assert add(check, fit=1) is None
     for _ in range(1000):
-        assert add(check, misfit=3) is None
+        assert add(check, misfit=1) is None
         assert add(check, fit=LATEST_LINES) is None
+
+
+def test_a_format_that_fits_only_some_lines_is_said_with_its_share(check):
+    news = [add(check, fit=10, misfit=3) for _ in range(1000)]
+    assert list(filter(None, news)) == [f"21 of 91 lines do not fit the log format: {ADVICE}"]
+    assert check.problem == f"231 of 1001 lines do not fit the log format: {ADVICE}"
+    assert check.share() == f"3000 of 13000 lines do not fit the log format: {ADVICE}"
+    news = [add(check, fit=10) for _ in range(1000)]
+    assert list(filter(None, news)) == [FITS_TEXT]
+
+
+def test_the_share_of_a_whole_log(check):
+    assert check.share() is None
+    add(check, misfit=1)
+    assert check.share() is None, "none fits, which is said otherwise"
+    add(check, fit=999_999)
+    assert check.share() == f"1 of 1000000 lines do not fit the log format: {ADVICE}"
+
+
+@pytest.mark.parametrize(
+    ("kinds", "nothing_fits"),
+    [
+        ({}, False),
+        ({"misfit": 1}, True),
+        ({"misfit": 1, "other": 50}, True),
+        ({"misfit": 1, "error": 50}, False),
+        ({"misfit": 6, "error": 50}, True),
+        ({"misfit": 100, "fit": 1}, False),
+        ({"other": 10}, False),
+    ],
+)
+def test_nothing_fits(check, kinds, nothing_fits):
+    add(check, **kinds)
+    assert check.nothing_fits == nothing_fits
+
+
+# --- why lines do not fit ---------------------------------------------------------------------------------------------
+
+FORMATS = profile_formats(DEFAULT_PROFILE)
+EXTRA = b'10.0.0.9 - - [22/Nov/2026:23:18:31 +0000] "GET / HTTP/1.1" 200 12 "-" "curl/8" "x" 80 0.004 [a] [] - - - - 1'
+
+
+def add_texts(check, *texts, data=b'{"kind":"parse_error"}\n'):
+    output = Output(data * len(texts), len(texts), {"parse_error": len(texts)})
+    check.add([output], [Line(text) for text in texts], formats=FORMATS)
+
+
+@pytest.mark.parametrize("data", [b'{"kind":"parse_error"}\n', b""])
+def test_a_misfit_is_explained(check, data):
+    add_texts(check, EXTRA, data=data)
+    assert check.problem == (
+        "no line of 1 fits the log format: one of them has a field more than the closest, the log format of the "
+        "profile ingress-nginx, at column 80: '\"x\"': give the log format of the proxy's configuration with "
+        "--log-format or --log-format-file"
+    )
+
+
+@pytest.mark.parametrize("texts", [(EXTRA, b"a banner"), (b"a banner", b"", EXTRA)])
+def test_the_one_that_is_like_a_known_format_is_explained(check, texts):
+    add_texts(check, *texts)
+    assert "one of them has a field more than the closest" in check.problem
+
+
+def test_the_misfit_is_found_among_other_lines(check):
+    fitting, misfit = b'{"kind":"access"}\n', b'{"kind":"parse_error"}\n'
+    lines = [Line(b"fits")] * 20
+    lines[7] = Line(EXTRA)
+    outputs = [
+        Output(fitting * 5, 5, {"access": 5}),
+        Output(fitting * 2 + misfit + fitting * 12, 20, {"access": 14, "parse_error": 1}),
+    ]
+    check.add(outputs, lines, formats=FORMATS)
+    assert check.problem is None
+    assert check.share().startswith("1 of 20 lines do not fit the log format: one of them has a field more")
+
+
+def test_a_problem_is_explained_once(check, monkeypatch):
+    explained = []
+    monkeypatch.setattr(format_check, "diagnose_any", lambda lines, _: explained.append(lines) or "is odd")
+    for _ in range(100):
+        add_texts(check, EXTRA)
+    assert explained == [(EXTRA,)]
 
 
 def test_a_log_of_two_formats_does_not_change_sides_with_every_batch(check):

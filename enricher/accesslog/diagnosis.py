@@ -1,0 +1,271 @@
+"""Why a line does not fit a log's formats, and what would read it: in words for the user. Pure.
+
+All commands and the daemon use these words. They are found for one line of a log, not for each: they take a thousand
+times as long as parsing it.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import orjson
+
+from enricher.accesslog.departure import Departure, find_departure
+from enricher.accesslog.format_compiler import LogFormat, LogFormatError, compile_tokens
+from enricher.accesslog.nginx_variables import LIST_VARIABLES
+from enricher.accesslog.profiles import PROFILES, Format, Formats, profile_formats, text_and_escape
+from enricher.accesslog.request_ids import id_with_more
+from enricher.text import printable, truncate
+
+MAX_LENGTH = 16 * 1024
+"""Bytes of a line that is parsed with all known formats. A longer one is only compared with them, which reads no more
+than its beginning.
+"""
+MAX_TEXT = 40
+"""Characters of a line that a message quotes."""
+MAX_PREFIX = 300
+"""Bytes of a line that are examined for something that stands before what the proxy wrote."""
+MAX_PREFIX_WORDS = 20
+MIN_FIELDS = 3
+"""Variables of a known format that must fit a line for it to be called the closest: an address alone fits many."""
+MAX_DEPTH = 3
+"""Levels of a JSON object that are searched for the line within it."""
+MAX_KEYS = 6
+"""Largest number of keys of a JSON object that a message names."""
+
+GIVE_FORMAT = "give the log format of the proxy's configuration with --log-format or --log-format-file"
+_UNKNOWN = "is like no known log format"
+_PREFIXES = (
+    (rb"\[pod/[^\]]*\] (?:\S+Z )?", "fetch the log without `kubectl logs --prefix`"),
+    (rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S* ", "fetch the log without `kubectl logs --timestamps`"),
+    (rb"\S+ +\| ", "fetch the log with `docker compose logs --no-log-prefix`"),
+    (rb"<\d+>.*|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d .*", "have the proxy write to a file or to stdout, not to syslog"),
+)
+"""Well-known texts before a line, and how not to get them."""
+_COLOURS = re.compile(rb"\x1b\[[\d;]*m")
+
+
+class Diagnosis(NamedTuple):
+    """Why a line does not fit."""
+
+    fault: str
+    """A predicate of which the line is the subject."""
+    remedy: str
+    """What to do, with the option that would read the line."""
+
+    def __str__(self) -> str:
+        return f"{self.fault}: {self.remedy}"
+
+
+def diagnose(line: bytes, formats: Formats) -> Diagnosis:
+    """Return why a line fits none of a log's formats, as well as can be said."""
+    if len(line) > MAX_LENGTH:
+        return _find_closest(line, formats) or Diagnosis(f"{_UNKNOWN}, {_quote(line)}", GIVE_FORMAT)
+    if line.endswith(b"\r") and _fitting(line.rstrip(b"\r"), formats):
+        return Diagnosis("ends with a carriage return", "convert the log's CRLF with `tr -d '\\r'`")
+    diagnoses = (step(line.rstrip(b"\r"), formats) for step in _STEPS)
+    found = next(filter(None, diagnoses), None)
+    return found or Diagnosis(f"{_UNKNOWN}, {_quote(line)}", GIVE_FORMAT)
+
+
+def diagnose_any(lines: Sequence[bytes], formats: Formats) -> Diagnosis:
+    """Return why one of some lines fits none of a log's formats: the first that is like a known format."""
+    diagnoses = [diagnose(line, formats) for line in lines]
+    return next((found for found in diagnoses if not found.fault.startswith(_UNKNOWN)), diagnoses[0])
+
+
+def format_name(log_format: Format) -> str:
+    """Return what messages call a format."""
+    profile = _profile_of(log_format)
+    return f"the log format of the profile {profile}" if profile else "the given log format"
+
+
+def _profile_of(log_format: Format) -> str:
+    """Return the first profile that has a format; empty if none has."""
+    key = text_and_escape(log_format)
+    return next((profile for profile in PROFILES if key in map(text_and_escape, profile_formats(profile))), "")
+
+
+def _candidates(formats: Formats) -> Iterator[Format]:
+    """Yield the formats of the log, and all other known ones after them."""
+    yield from formats
+    texts = set(map(text_and_escape, formats))
+    for profile in PROFILES:
+        yield from (log_format for log_format in profile_formats(profile) if text_and_escape(log_format) not in texts)
+
+
+def _fitting(line: bytes, formats: Formats) -> Format | None:
+    return next((log_format for log_format in _candidates(formats) if log_format.parse(line)), None)
+
+
+# --- what is around the line ------------------------------------------------------------------------------------------
+
+
+def _find_encoding(line: bytes, formats: Formats) -> Diagnosis | None:
+    if b"\0" in line[:100]:
+        return Diagnosis("is not UTF-8 but probably UTF-16", "convert the log with `iconv -f UTF-16 -t UTF-8`")
+    if line.startswith(b"\xef\xbb\xbf") and _fitting(line[3:], formats):
+        return Diagnosis("begins with a byte order mark", "remove it with `sed '1s/^\\xEF\\xBB\\xBF//'`")
+    if _COLOURS.search(line) and _fitting(_COLOURS.sub(b"", line), formats):
+        return Diagnosis("contains a terminal's colours", "fetch the log without colours")
+    return None
+
+
+def _find_prefix(line: bytes, formats: Formats) -> Diagnosis | None:
+    begins = (match.end() for match in re.finditer(rb"[ \t]+", line[:MAX_PREFIX]))
+    for begin, _ in zip(begins, range(MAX_PREFIX_WORDS), strict=False):
+        if log_format := _fitting(line[begin:], formats):
+            prefix = line[:begin]
+            remedies = (remedy for pattern, remedy in _PREFIXES if re.fullmatch(pattern, prefix, re.DOTALL))
+            fault = f"has {_quote(prefix)} before a line that fits {format_name(log_format)}"
+            return Diagnosis(fault, next(remedies, f"remove it, or {GIVE_FORMAT}"))
+    return None
+
+
+def _find_envelope(line: bytes, formats: Formats) -> Diagnosis | None:
+    """Explain a JSON object that holds the line under a key, or one that a proxy wrote in a format of its own."""
+    values = _parse_object(line)
+    if not values:
+        return None
+    for path, text in _texts(values, MAX_DEPTH):
+        if log_format := _fitting(text.encode(errors="replace").rstrip(b"\n"), formats):
+            fault = f"is a JSON object that holds a line under {_quote(path)} that fits {format_name(log_format)}"
+            return Diagnosis(fault, f"take the lines out of it with `jq -r {printable(path)}`")
+    keys = ", ".join(truncate(printable(key), MAX_TEXT) for key in list(values)[:MAX_KEYS])
+    more = ", …" if len(values) > MAX_KEYS else ""
+    return Diagnosis(f"is a JSON object with the keys {keys}{more}, which no known log format has", GIVE_FORMAT)
+
+
+def _parse_object(line: bytes) -> dict[str, Any] | None:
+    try:
+        values = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+    return values if isinstance(values, dict) else None
+
+
+def _texts(values: dict[str, Any], depth: int, path: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the texts in an object that may be lines, each with the path to it."""
+    for key, value in values.items():
+        if isinstance(value, str) and " " in value:
+            yield f"{path}.{key}", value
+        elif isinstance(value, dict) and depth > 1:
+            yield from _texts(value, depth - 1, f"{path}.{key}")
+
+
+# --- another format ---------------------------------------------------------------------------------------------------
+
+
+def _find_longer_id(line: bytes, formats: Formats) -> Diagnosis | None:
+    """Explain a line that fits but for something after the id at its end (see request_ids.py)."""
+    for log_format in formats:
+        if not isinstance(log_format, LogFormat) or not (record := log_format.parse(line)):
+            continue
+        if more := id_with_more(log_format, record)[1].encode():
+            return _explain(log_format, Departure(len(line) - len(more) + 1, "", more, surplus=more))
+    return None
+
+
+def _find_second_way(line: bytes, formats: Formats) -> Diagnosis | None:
+    for log_format in formats:
+        if isinstance(log_format, LogFormat) and log_format.fits(line) and not log_format.parse(line):
+            fault = f"can be read in more than one way by {format_name(log_format)}"
+            return Diagnosis(fault, "put quotes around the texts in it that clients choose")
+    if any(log_format.parse(line) for log_format in formats):
+        fault = "can be read in more than one way by the log formats before and after a change"
+        return Diagnosis(fault, "such lines end some minutes after it")
+    return None
+
+
+def _find_other_format(line: bytes, formats: Formats) -> Diagnosis | None:
+    log_format = _fitting(line, formats)
+    if not log_format or log_format in formats:
+        return None
+    profile, present = _profile_of(log_format), {_profile_of(other) for other in formats}
+    remedy = f"read such lines with --profile {profile}"
+    if present <= {"", profile}:
+        remedy += ", without --log-format or --controller-configmap"
+    return Diagnosis(f"fits {format_name(log_format)}", remedy)
+
+
+def _find_other_escape(line: bytes, formats: Formats) -> Diagnosis | None:
+    return _explain_escape(line, formats, ("default", "json")) if b"\\" in line else None
+
+
+def _explain_escape(line: bytes, formats: Formats, escapes: Sequence[str]) -> Diagnosis | None:
+    """Return which way to escape nginx was configured with, if a format would fit with that."""
+    for log_format in formats:
+        if not isinstance(log_format, LogFormat) or log_format.dialect.lists != LIST_VARIABLES:
+            continue
+        if "none" in escapes and not log_format.tokens[-1].literal:
+            continue  # without quotes at its end, the last text takes up whatever is too much
+        for escape in escapes:
+            if escape != log_format.escape and _escaped(log_format, escape, line):
+                fault = f"fits {format_name(log_format)} with escape={escape}, not with escape={log_format.escape}"
+                return Diagnosis(fault, f"write escape={escape} before the format in --log-format")
+    return None
+
+
+def _escaped(log_format: LogFormat, escape: str, line: bytes) -> bool:
+    """Return whether a line fits a format if values are escaped in another way."""
+    try:
+        other = compile_tokens(log_format.text, escape, log_format.tokens, log_format.dialect)
+    except LogFormatError:
+        return False
+    return other.parse(line) is not None
+
+
+def _find_closest(line: bytes, formats: Formats) -> Diagnosis | None:
+    """Find the format that fits the most of the line, and where the two part."""
+    closest: tuple[int, LogFormat, Departure] | None = None
+    for log_format in _candidates(formats):
+        if not isinstance(log_format, LogFormat):
+            continue
+        departure = find_departure(log_format, line)
+        if departure is None:
+            continue
+        if departure.fields < MIN_FIELDS and not departure.is_one_field and _profile_of(log_format):
+            continue
+        length = departure.column + len(line) * departure.is_one_field
+        if closest is None or length > closest[0]:
+            closest = length, log_format, departure
+    if closest is None:
+        return None
+    without_escape = None if closest[2].is_one_field else _explain_escape(line, formats, ("none",))
+    return without_escape or _explain(closest[1], closest[2])
+
+
+def _explain(log_format: LogFormat, departure: Departure) -> Diagnosis:
+    name, column = format_name(log_format), departure.column
+    if _profile_of(log_format):
+        name, remedy = f"the closest, {name}", GIVE_FORMAT
+    else:
+        remedy = "compare it with the log format of the proxy's configuration"
+    if departure.surplus:
+        return Diagnosis(f"has a field more than {name}, at column {column}: {_quote(departure.surplus)}", remedy)
+    if departure.missing:
+        return Diagnosis(f"lacks {departure.missing} of {name}, at column {column}", remedy)
+    found = _quote(departure.found) if departure.found else "the end of the line"
+    expected = departure.expected or "the end of the line"
+    return Diagnosis(f"departs from {name}, at column {column}: expected {expected}, found {found}", remedy)
+
+
+def _quote(text: bytes | str) -> str:
+    """Return a piece of a line in quotes, cut and on one line, without characters that a terminal obeys."""
+    if isinstance(text, bytes):
+        text = text[: 4 * MAX_TEXT].decode("utf-8", "surrogateescape")
+    quote = "'" if '"' in text else '"'
+    return f"{quote}{truncate(printable(text), MAX_TEXT)}{quote}"
+
+
+_STEPS = (
+    _find_longer_id,
+    _find_second_way,
+    _find_encoding,
+    _find_other_format,
+    _find_other_escape,
+    _find_envelope,
+    _find_prefix,
+    _find_closest,
+)
+"""The explanations to try, the most certain first."""
