@@ -70,7 +70,7 @@ def enrich(
                         totals.add(orjson.loads(record))
                 check.add(outputs)
     enricher.update_counts()
-    if warning := unattributed_warning(metrics.grades, settings.cluster):
+    if warning := unattributed_warning(metrics.grades, settings.cluster, histories):
         warn(warning)
     if isinstance(totals, PodStats):
         print_summary(totals, PipedConsole(width=None if sys.stdout.isatty() else 160))

@@ -74,6 +74,14 @@ def load_endpoints(paths: Sequence[str], extra: Sequence[str] = ()) -> Histories
     return histories
 
 
+def shortage_of(histories: Histories) -> str | None:
+    """Return in one line for people what files have in place of pods, and what to do; None if they have any."""
+    if any(histories.pods.tenures()):
+        return None
+    content = "only Services" if any(histories.services.tenures()) else "no endpoints"
+    return f"{content}: {LIST_COMMAND} lists all namespaces"
+
+
 def load_fixed(paths: Sequence[str]) -> History:
     """Return the fixed addresses of all files. Raise ConfigurationError if a file cannot be read or has no others."""
     histories = Histories(_new_history(), _new_history())
