@@ -113,6 +113,6 @@ def _yaml_documents(text: bytes) -> Iterator[Document]:
             value = loader.construct_document(node)
             if value is not None:
                 yield Document(node.start_mark.line + 1, value)
-    except (yaml.YAMLError, LookupError, AttributeError) as error:  # unusual tags make its constructors fail
+    except (yaml.YAMLError, LookupError, AttributeError, TypeError) as error:  # unusual tags and keys make it fail
         message = " ".join(str(error).split())
         raise ValueError("nested too deeply" if "nesting depth" in message else message) from error

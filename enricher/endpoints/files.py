@@ -23,6 +23,7 @@ from enricher.endpoints.documents import Document, is_json, read_documents, to_u
 from enricher.endpoints.history import History
 from enricher.endpoints.listed_objects import (
     LIST_COMMAND,
+    MAX_KIND,
     Object,
     endpoints_as_slices,
     listed_objects,
@@ -230,6 +231,12 @@ def _parse_events(documents: list[Document]) -> Iterator[RecordedEvent]:
             if isinstance(value, dict) and "object" in value and "at" not in value:
                 hint = "; `enricher record` writes when each event came, kubectl does not"
             raise ValueError(f'line {line}: expected {{"at", "type", "object"}} of a watch event{hint}')
+        kind = event.object.get("kind", "EndpointSlice")
+        if kind not in ("EndpointSlice", "Service"):
+            raise ValueError(
+                f"line {line}: expected EndpointSlices and Services in a recorded watch, not {str(kind)[:MAX_KIND]}: "
+                "`enricher record` writes them"
+            )
         yield event
 
 

@@ -27,7 +27,7 @@ def listed_objects(values: list[Any]) -> Iterator[tuple[str, Object]]:
 
     The API server leaves out the kind of each item of a list of its own, and writes null for an empty list.
     """
-    remaining = [("", value) for value in reversed(values)]
+    remaining, seen = [("", value) for value in reversed(values)], set[int]()
     while remaining:
         default, obj = remaining.pop()
         kind: Any = default
@@ -37,9 +37,10 @@ def listed_objects(values: list[Any]) -> Iterator[tuple[str, Object]]:
         is_list = is_object and (str(kind).endswith("List") or (not kind and "items" in obj))
         if not is_object or (is_list and not isinstance(items, list)):
             raise ValueError(f"expected a list of EndpointSlices, as {LIST_COMMAND} prints it")
-        if is_list:
+        if is_list and id(obj) not in seen:  # an alias of YAML may stand for a list within itself
+            seen.add(id(obj))
             remaining += [(str(kind).removesuffix("List"), item) for item in reversed(items)]
-        else:
+        elif not is_list:
             yield str(kind), obj
 
 

@@ -70,3 +70,42 @@ def test_what_is_not_a_text():
     for content in (b"\xff\xfe\x00\xd8\x00\xd8", b"PK\x03\x04\x80\x81", b"\xef\xbb\xbf\xff"):
         with pytest.raises(ValueError, match="not a text in UTF-8 or UTF-16"):
             load_into(Histories(History(retention=None), History(retention=None)), content)
+
+
+@pytest.mark.parametrize("kind", ["Pod", "Endpoints", "Node"])
+def test_a_recorded_watch_of_other_objects(kind):
+    event = {"at": "2026-11-22T23:18:30Z", "type": "ADDED", "object": {"kind": kind, "metadata": {"name": "web"}}}
+    with pytest.raises(
+        ValueError, match=f"line 1: expected EndpointSlices and Services in a recorded watch, not {kind}"
+    ):
+        load_into(Histories(History(retention=None), History(retention=None)), json.dumps(event).encode())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a":' * 200_000,
+        "[" * 200_000,
+        '{"a": 1}\n' + '{"a":' * 200_000,
+        "a: " + "[" * 3000,
+        "- " * 3000,
+        '{"n": ' + "9" * 5000 + "}\n{",
+        "? [a]\n: b",
+        "!!python/object:os.system {}",
+        "kind: List\nitems: &x [*x]",
+        "&a {kind: List, items: [*a, 5]}",
+        "- &a [*a]",
+        "---\n---\n",
+        " ",
+        "1",
+    ],
+)
+def test_a_strange_text_is_refused_at_once(text):
+    with pytest.raises(ValueError):
+        load_into(Histories(History(retention=None), History(retention=None)), text.encode())
+
+
+def test_a_list_within_itself_is_read_once():
+    text = "&a {kind: List, items: [*a, *a, {kind: Service, metadata: {name: web}, spec: {clusterIP: 10.96.0.1}}]}"
+    load_into(histories := Histories(History(retention=None), History(retention=None)), text.encode())
+    assert [tenure.ip for tenure in histories.services.tenures()] == ["10.96.0.1"]
