@@ -9,7 +9,8 @@ from enricher.config.options import RUN
 from enricher.config.resolve import Resolved, configuration_warnings, dump_config
 from enricher.config.settings import ClusterSettings, Settings
 from enricher.endpoints.attribution import Histories
-from enricher.endpoints.files import load_endpoints
+from enricher.endpoints.files import load_endpoints, shortage_of
+from enricher.endpoints.listed_objects import LIST_COMMAND
 from enricher.endpoints.refusals import refusal_text
 from enricher.enrich.format_check import FormatCheck
 from enricher.errors import EnricherError
@@ -18,6 +19,10 @@ from enricher.vocabulary import Grade
 
 MAX_REFUSALS = 5
 """Largest number of namespaces that are named because of their slices."""
+MIN_UNKNOWN_SHARE = 0.5
+"""Smallest share of attempts of unknown pods that is worth a warning: some addresses belong to other hosts."""
+MIN_UNKNOWN_SHARE_OF_SNAPSHOT = 0.1
+"""The same for a snapshot, which may have been taken after pods had gone."""
 NEWS_INTERVAL = 0.5
 """Seconds between looks at what is wrong with the lines of a log that may never end."""
 
@@ -52,16 +57,23 @@ def report_news(check: FormatCheck, report: Callable[[str], object]) -> Iterator
         report(news)
 
 
-def unattributed_warning(grades: Mapping[str, int], cluster: ClusterSettings) -> str | None:
-    """Return a warning if endpoints files explain none of the attempts, whose numbers by grade are given; or None."""
-    attempts = sum(grades.values())
-    if not cluster.endpoints or not attempts or grades.get(Grade.UNKNOWN) != attempts:
+def unattributed_warning(grades: Mapping[str, int], cluster: ClusterSettings, histories: Histories) -> str | None:
+    """Return a warning if endpoints files do not explain many of the attempts, whose numbers by grade are given."""
+    attempts, unknown = sum(grades.values()), grades.get(Grade.UNKNOWN, 0)
+    least_share = MIN_UNKNOWN_SHARE_OF_SNAPSHOT if histories.pods.is_snapshot else MIN_UNKNOWN_SHARE
+    if not cluster.endpoints or not unknown or unknown < attempts * least_share:
         return None
     files = ", ".join(cluster.endpoints)
-    return (
-        f"none of {attempts} attempts could be attributed: {files} has no pod at their addresses at their time: "
-        "`kubectl get endpointslices -A -o json` lists all namespaces"
-    )
+    text = "none of" if unknown == attempts else f"{unknown} of"
+    text = f"{text} {attempts} attempts could {'not ' * (unknown < attempts)}be attributed: {files} has "
+    if shortage := shortage_of(histories):
+        return f"{text}{shortage}"
+    text += "no pod at their addresses at their time"
+    if unknown == attempts:
+        text += f": {LIST_COMMAND} lists all namespaces"
+    if histories.pods.is_snapshot:
+        text += "; a snapshot lacks the pods that had gone before it: for next time, `enricher record` writes them down"
+    return text
 
 
 def print_config(resolved: Resolved) -> int:

@@ -73,7 +73,7 @@ def enrich(
                         totals.add(orjson.loads(record))
                 check.add(outputs, lines, formats=enricher.formats(Source(file)))
     enricher.update_counts()
-    if warning := unattributed_warning(metrics.grades, settings.cluster):
+    if warning := unattributed_warning(metrics.grades, settings.cluster, histories):
         warn(warning)
     if isinstance(totals, PodStats):
         print_summary(totals, PipedConsole(width=None if sys.stdout.isatty() else 160))

@@ -166,7 +166,7 @@ class FileFeed:
                             yield step.data
                     self._check.add(outputs, lines, time.monotonic(), enricher.formats(Source(file)))
         enricher.update_counts()
-        if warning := unattributed_warning(metrics.grades, self._settings.cluster):
+        if warning := unattributed_warning(metrics.grades, self._settings.cluster, self._histories):
             logger.warning("%s", warning)
         self._done = True
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from enricher.endpoints.files import dump_histories, load_endpoints
+from enricher.endpoints.files import dump_histories, load_endpoints, shortage_of
 from enricher.endpoints.saved_history import SavedHistory
 from enricher.errors import ConfigurationError
 
@@ -81,6 +81,8 @@ class EndpointFiles:
 
     def _load(self) -> None:
         self.histories = load_endpoints(self._paths, self._extra)
+        if shortage := shortage_of(self.histories):
+            logger.warning("--endpoints %s has %s", ", ".join(self._paths), shortage)
         self.changed.notify()
 
     @property

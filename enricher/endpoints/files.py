@@ -1,25 +1,36 @@
 """Endpoints from files in place of a watch, for `--endpoints FILE`, and beside it, for `--extra-endpoints FILE`.
 
 There are four kinds of files, which are recognised by their content:
-- JSON Lines, a recorded watch: `{"at": RFC 3339, "type": "ADDED|MODIFIED|DELETED|BOOKMARK", "object": {…}}`;
-- one JSON object, a list as `kubectl get endpointslices -A -o json` prints it: a snapshot, which has no times;
+- a recorded watch, documents of `{"at": RFC 3339, "type": "ADDED|MODIFIED|DELETED|BOOKMARK", "object": {…}}`;
+- lists as `kubectl get endpointslices -A -o json` prints them, or objects: a snapshot, which has no times;
 - `history.json` of a daemon's state directory, which the daemon saves once a minute and when it ends;
 - YAML, addresses that never change: `10.0.0.5:8080: shop-1`, or `10.0.0.5: {pod: shop-1, namespace: …, node: …}`.
-The objects are EndpointSlices and, in the same file or in a file of their own, Services. A file may be gzipped.
+The objects are EndpointSlices and, in the same file or in a file of their own, Services. A snapshot may have v1
+Endpoints and pods as well. Recordings and snapshots may be JSON or YAML, in one or several documents. A file may be in
+UTF-8 or UTF-16, and gzipped.
 Beside a watch, only addresses that never change can be given.
 """
 
 import gzip
 import json
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import orjson
-
 from enricher.endpoints.attribution import Histories
+from enricher.endpoints.documents import Document, is_json, read_documents, to_utf8
 from enricher.endpoints.history import History
+from enricher.endpoints.listed_objects import (
+    LIST_COMMAND,
+    MAX_KIND,
+    Object,
+    endpoints_as_slices,
+    listed_objects,
+    pod_as_slice,
+    unusable_kinds,
+)
+from enricher.endpoints.mistaken_files import mistake_in
 from enricher.endpoints.saved_history import SavedHistory
 from enricher.endpoints.slices import (
     MAX_NAME,
@@ -38,9 +49,8 @@ from enricher.state_file import unwrap_state
 from enricher.timestamps import parse_rfc3339
 
 EVENT_TYPES = ("ADDED", "MODIFIED", "DELETED", "BOOKMARK")
-
-Object = dict[str, Any]
-"""An object of the Kubernetes API as parsed JSON."""
+USABLE_KINDS = ("EndpointSlice", "Endpoints", "Pod", "Service")
+"""Kinds of objects that a snapshot may have."""
 
 
 class RecordedEvent(NamedTuple):
@@ -63,6 +73,14 @@ def load_endpoints(paths: Sequence[str], extra: Sequence[str] = ()) -> Histories
     if extra:
         histories.pods.use_fixed(load_fixed(extra))
     return histories
+
+
+def shortage_of(histories: Histories) -> str | None:
+    """Return in one line for people what files have in place of pods, and what to do; None if they have any."""
+    if any(histories.pods.tenures()):
+        return None
+    content = "only Services" if any(histories.services.tenures()) else "no endpoints"
+    return f"{content}: {LIST_COMMAND} lists all namespaces"
 
 
 def load_fixed(paths: Sequence[str]) -> History:
@@ -93,42 +111,60 @@ def _new_history() -> History:
     return history
 
 
-def load_into(histories: Histories, text: bytes) -> None:
-    """Add the endpoints of a file's content. Raise ValueError if it is not of one of the four kinds, or malformed."""
-    if not text.lstrip().startswith(b"{"):
-        _load_fixed_addresses(histories, text)
-        return
-    try:
-        obj = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        try:
-            orjson.loads(text.lstrip().partition(b"\n")[0])
-        except orjson.JSONDecodeError:
-            raise ValueError(f"line {error.lineno}: not JSON: {error.msg}") from error
-        obj = None
-    if obj is None or ("type" in obj and "object" in obj):
-        _load_recording(histories, list(_parse_events(text)))
-    elif "history" in obj:
-        _load_saved_history(histories, obj)
+def load_into(histories: Histories, content: bytes) -> None:
+    """Add the endpoints of a file's content. Raise ValueError if it is not of one of the kinds, or malformed."""
+    text = to_utf8(content)
+    documents = _read_documents(text)
+    values = [document.value for document in documents]
+    if any(isinstance(value, dict) and value.keys() >= {"type", "object"} for value in values):
+        _load_recording(histories, list(_parse_events(documents)))
+    elif len(values) == 1 and isinstance(values[0], dict) and "history" in values[0]:
+        _load_saved_history(histories, values[0])
+    elif is_json(text) or any(_is_kubernetes(value) for value in values):
+        _load_snapshot(histories, values)
     else:
-        _load_snapshot(histories, obj)
+        _use_fixed_addresses(histories, values)
 
 
-def _load_snapshot(histories: Histories, obj: Object) -> None:
-    items = obj.get("items") if str(obj.get("kind", "")).endswith("List") else [obj]
-    item_kinds = {"EndpointSliceList": "EndpointSlice", "ServiceList": "Service"}
-    default = item_kinds.get(str(obj.get("kind")), "")
-    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        raise ValueError("expected a list of EndpointSlices, as `kubectl get endpointslices -A -o json` prints it")
-    for item in items:
-        kind = item.get("kind", default)
-        if kind == "EndpointSlice":
+def _read_documents(text: bytes) -> list[Document]:
+    if mistake := mistake_in(text):
+        raise ValueError(mistake)
+    return read_documents(text)
+
+
+def _is_kubernetes(value: object) -> bool:
+    return isinstance(value, dict) and bool(value.keys() & {"apiVersion", "kind", "items", "history", "object"})
+
+
+def _load_snapshot(histories: Histories, values: list[Any]) -> None:
+    """Add the objects of lists and single documents.
+
+    Objects of other kinds are left out, as those of `kubectl get all`, unless there are no others.
+    """
+    objects = list(listed_objects(values))
+    unusable = [(kind, obj) for kind, obj in objects if kind not in USABLE_KINDS]
+    if unusable and len(unusable) == len(objects):
+        raise ValueError(unusable_kinds(unusable))
+    if not values:
+        raise ValueError(f"expected a list of EndpointSlices, as {LIST_COMMAND} prints it")
+    for kind, obj in objects:
+        if kind == "Service":
+            histories.services.apply("ADDED", service_as_slice(obj), 0, BEGINNING)
+        for slice_ in _slices_of(kind, obj):
             histories.pods.is_snapshot = True
-            histories.pods.apply("ADDED", item, 0, BEGINNING)
-        elif kind == "Service":
-            histories.services.apply("ADDED", service_as_slice(item), 0, BEGINNING)
-        else:
-            raise ValueError(f"expected EndpointSlices (and Services), not {kind or 'an object without a kind'}")
+            histories.pods.apply("ADDED", slice_, 0, BEGINNING)
+
+
+def _slices_of(kind: str, obj: Object) -> Iterable[Object]:
+    match kind:
+        case "EndpointSlice":
+            return [obj]
+        case "Endpoints":
+            return endpoints_as_slices(obj)
+        case "Pod":
+            return [slice_] if (slice_ := pod_as_slice(obj)) else []
+        case _:
+            return []
 
 
 def dump_histories(histories: Histories, *, from_files: bool) -> SavedHistory:
@@ -186,20 +222,26 @@ def _load_recording(histories: Histories, events: list[RecordedEvent]) -> None:
                 history.mark_incomplete(event.at)
 
 
-def _parse_events(text: bytes) -> Iterator[RecordedEvent]:
-    """Yield the events of a recording. Raise ValueError for a line without one."""
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip():
-            continue
-        event = _parse_event(line)
+def _parse_events(documents: list[Document]) -> Iterator[RecordedEvent]:
+    """Yield the events of a recording. Raise ValueError for a document without one."""
+    for line, value in documents:
+        event = _parse_event(value)
         if event is None:
-            raise ValueError(f'line {number}: expected {{"at", "type", "object"}} of a watch event')
+            hint = ""
+            if isinstance(value, dict) and "object" in value and "at" not in value:
+                hint = "; `enricher record` writes when each event came, kubectl does not"
+            raise ValueError(f'line {line}: expected {{"at", "type", "object"}} of a watch event{hint}')
+        kind = event.object.get("kind", "EndpointSlice")
+        if kind not in ("EndpointSlice", "Service"):
+            raise ValueError(
+                f"line {line}: expected EndpointSlices and Services in a recorded watch, not {str(kind)[:MAX_KIND]}: "
+                "`enricher record` writes them"
+            )
         yield event
 
 
-def _parse_event(line: bytes) -> RecordedEvent | None:
+def _parse_event(event: Any) -> RecordedEvent | None:
     try:
-        event = orjson.loads(line)
         at, type_, obj = parse_rfc3339(event["at"].encode()), event["type"], event["object"]
         earliest = parse_rfc3339(event.get("earliest", event["at"]).encode())
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -209,33 +251,22 @@ def _parse_event(line: bytes) -> RecordedEvent | None:
     return RecordedEvent(at, earliest, type_, obj)
 
 
-def _load_fixed_addresses(histories: Histories, text: bytes) -> None:
-    import yaml  # noqa: PLC0415  # costs 1 MiB, and a daemon that watches never needs it
-
-    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # libyaml is much faster
-        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-            """Reject duplicate keys: plain YAML would drop the first of them."""
-            seen = set[Any]()
-            keys = (self.construct_object(key, deep=True) for key, _ in node.value)
-            duplicate = next((key for key in keys if key in seen or seen.add(key)), None)  # type: ignore[func-returns-value]
-            if duplicate is not None:
-                raise ValueError(f"line {node.start_mark.line + 1}: duplicate key {json.dumps(duplicate)}")
-            mapping: dict[Any, Any] = super().construct_mapping(node, deep)
-            return mapping
-
-    try:
-        addresses = yaml.load(text, Loader)  # noqa: S506  # Loader is a SafeLoader
-    except (yaml.YAMLError, LookupError, AttributeError) as error:  # unusual tags make its constructors fail
-        message = " ".join(str(error).split())
-        raise ValueError("nested too deeply" if "nesting depth" in message else message) from error
-    except RecursionError as error:
-        raise ValueError("nested too deeply") from error
-    if not isinstance(addresses, dict) or not addresses:
-        raise ValueError("expected a list of EndpointSlices, a recorded watch, or a YAML map of addresses to names")
-    if addresses.keys() & {"apiVersion", "items", "history", "object"}:
+def _load_fixed_addresses(histories: Histories, content: bytes) -> None:
+    values = [document.value for document in _read_documents(to_utf8(content))]
+    if any(_is_kubernetes(value) for value in values):
         raise ValueError("expected a YAML map of addresses to names, not objects of Kubernetes")
-    for address, name in addresses.items():
-        histories.pods.update(_fixed_address_slice(str(address), name), BEGINNING, BEGINNING)
+    _use_fixed_addresses(histories, values)
+
+
+def _use_fixed_addresses(histories: Histories, values: list[Any]) -> None:
+    if not any(values) or not all(isinstance(value, dict) for value in values):
+        raise ValueError(
+            "expected a list of EndpointSlices, a recorded watch, or a YAML map of addresses to names: "
+            f"{LIST_COMMAND} prints such a list"
+        )
+    for addresses in values:
+        for address, name in addresses.items():
+            histories.pods.update(_fixed_address_slice(str(address), name), BEGINNING, BEGINNING)
 
 
 def _fixed_address_slice(address: str, name: object) -> SliceState:

@@ -1,15 +1,25 @@
-"""A list of the wrong namespace: that it explains nothing is said."""
+"""A list of the wrong namespace or of a later time: a warning says how many attempts it does not explain."""
 
 import json
 
 import pytest
 
 from enricher.cli.main import main
+from enricher.cluster.endpoint_files import EndpointFiles
 from tests.support.controller_logs import access, cri
+
+
+def snapshot(ip):
+    target = {"kind": "Pod", "name": "web"}
+    return json.dumps({"kind": "EndpointSlice", "endpoints": [{"addresses": [ip], "targetRef": target}]})
+
 
 EMPTY = json.dumps({"kind": "List", "items": []})
 ELSEWHERE = "10.9.9.9: {pod: apiserver}"
+SERVICES = json.dumps({"kind": "Service", "metadata": {"name": "web"}, "spec": {"clusterIP": "10.96.0.1"}})
+OTHERS = snapshot("10.9.9.9")
 LOG = cri(access(1, "10.0.0.1:80, 10.0.0.2:80", "502, 200", "0.001, 0.002", "0, 5")) + cri(access(2))
+FEW = "".join(cri(access(n)) for n in range(10)) + cri(access(10, "10.0.0.2:80"))
 
 
 @pytest.fixture
@@ -25,16 +35,29 @@ def run(tmp_path, capsys):
     return run
 
 
-TEXT = (
-    "enricher: none of 3 attempts could be attributed: FILE has no pod at their addresses at their time: "
-    "`kubectl get endpointslices -A -o json` lists all namespaces\n"
-)
+START = "enricher: none of 3 attempts could be attributed: FILE has "
+COMMAND = ": `kubectl get endpointslices,services -A -o json` lists all namespaces"
+NO_POD = "no pod at their addresses at their time"
+GONE = "; a snapshot lacks the pods that had gone before it: for next time, `enricher record` writes them down"
+TEXTS = {
+    EMPTY: f"{START}no endpoints{COMMAND}\n",
+    SERVICES: f"{START}only Services{COMMAND}\n",
+    ELSEWHERE: f"{START}{NO_POD}{COMMAND}\n",
+    OTHERS: f"{START}{NO_POD}{COMMAND}{GONE}\n",
+}
 
 
-@pytest.mark.parametrize("content", [EMPTY, ELSEWHERE])
+@pytest.mark.parametrize("content", TEXTS)
 @pytest.mark.parametrize("arguments", [["enrich"], ["enrich", "--summary"], ["enrich", "--map", "dot"]])
 def test_none_of_the_addresses_is_in_the_file(run, content, arguments):
-    assert run(content, *arguments) == TEXT
+    assert run(content, *arguments) == TEXTS[content]
+
+
+def test_a_snapshot_that_was_taken_later(run):
+    """Of pods that had gone before the list was made, it has nothing."""
+    expected = f"enricher: 2 of 3 attempts could not be attributed: FILE has {NO_POD}"
+    assert run(snapshot("10.0.0.2"), "enrich") == f"{expected}{GONE}\n"
+    assert run("10.0.0.2: web-2", "enrich") == f"{expected}\n"
 
 
 def test_tail(run, caplog):
@@ -43,10 +66,26 @@ def test_tail(run, caplog):
     assert "none of 3 attempts could be attributed" in record.getMessage()
 
 
+def test_a_daemon_reports_a_list_without_pods(tmp_path, caplog):
+    for content in (EMPTY, SERVICES, OTHERS):
+        (path := tmp_path / "endpoints").write_text(content)
+        EndpointFiles([str(path)])
+    assert [record.getMessage() for record in caplog.records] == [
+        f"--endpoints {path} has no endpoints{COMMAND}",
+        f"--endpoints {path} has only Services{COMMAND}",
+    ]
+
+
 @pytest.mark.parametrize(
     ("content", "log"),
-    [("10.0.0.2: web-2", LOG), (EMPTY, ""), (EMPTY, cri(access(1, "-", "-", "-", "-")))],
-    ids=["one is", "no lines", "no attempts"],
+    [
+        ("10.0.0.1: web-1\n10.0.0.2: web-2\n10.0.0.9: web-9", LOG),
+        (snapshot("10.0.0.1"), FEW),
+        ("10.0.0.1: web-1", FEW + cri(access(11, "10.0.0.2:80")) * 8),
+        (EMPTY, ""),
+        (EMPTY, cri(access(1, "-", "-", "-", "-"))),
+    ],
+    ids=["all are", "all but a few are", "most are", "no lines", "no attempts"],
 )
 def test_nothing_to_say(run, content, log):
     assert run(content, "enrich", log=log) == ""

@@ -158,7 +158,7 @@ def test_a_broken_log(refused, tmp_path, endpoints, content):
         ("\0", "unacceptable character"),
         ("[]", "expected"),
         ("{}", "an object without a kind"),
-        ('{"kind": "PodList", "items": [{"kind": "Pod"}]}', "not Pod"),
+        ('{"kind": "NodeList", "items": [{"kind": "Node"}]}', "not Node"),
         ('{"kind": "List", "items": 5}', "expected a list of EndpointSlices"),
         (json.dumps({"kind": "EndpointSliceList", "items": [SLICE]}, indent=1)[:-20], "not JSON"),
         ('{\n  "kind": "EndpointSliceList",\n  "items": [}', "line 3: not JSON"),
