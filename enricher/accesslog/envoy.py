@@ -25,6 +25,7 @@ from enricher.accesslog.values import (
     ValueType,
     make_dialect,
     parse_milliseconds,
+    strip_port,
 )
 from enricher.timestamps import MILLISECOND, parse_rfc3339
 from enricher.vocabulary import Origin, Reason
@@ -143,6 +144,11 @@ _TYPES = {
     "scheme": WORD,
     "request_uri": ValueType(r"\S*", TEXT.convert, r'([^\s"]*)'),
 }
+_MARKS = frozenset({"start_time", "response_flags", "upstream_addr"})
+"""The variables any of which, beside the status, shows that a line is one of Envoy's.
+
+Envoy leaves out what has no value if the format has `omit_empty_values`.
+"""
 _REASONS = {
     "UF": Reason.UNREACHABLE,
     "UT": Reason.TIMED_OUT,
@@ -181,10 +187,10 @@ def _compile_json(text: str) -> JsonFormat:
         tokens = list(_split_tokens(format_string)) if isinstance(format_string, str) else []
         if len(tokens) == 1 and tokens[0].variable:
             names[key] = tokens[0].variable
-    required = {"status", "upstream_addr"} & set(names.values())
-    if "status" not in required:
+    if "status" not in names.values():
         raise LogFormatError("the format has no %RESPONSE_CODE%: add it")
-    return JsonFormat(text, names, frozenset(required), ENVOY)
+    marks = _MARKS.intersection(names.values()) or frozenset({"status"})
+    return JsonFormat(text, names, (frozenset({"status"}), marks), ENVOY)
 
 
 def _split_tokens(text: str) -> Iterator[Token]:
@@ -264,12 +270,6 @@ def _parse_response_time(service_time: bytes, attempts: bytes, raw_flags: bytes,
     return response_time
 
 
-def _parse_client(addr: str) -> str:
-    """Return the client's address without its port."""
-    host, _, port = addr.rpartition(":")
-    return host.strip("[]") if port.isdecimal() and ("." in host or host.endswith("]")) else addr
-
-
 def _parse_upstream_name(raw: bytes) -> str:
     """Return the name for a cluster of Istio or Contour; Envoy Gateway names its clusters by route."""
     cluster = raw.decode("utf-8", "replace")
@@ -293,7 +293,7 @@ FACTS = Facts(
     duration=Fact(("request_time",), parse_milliseconds),
     upstream_name=Fact(("upstream_cluster",), _parse_upstream_name),
     client="remote_addr",
-    parse_client=_parse_client,
+    parse_client=strip_port,
     status=Fact(("status",), parse_status),
     route=Fact(("route_name",), decode_name),
     end=Fact(("start_time", "request_time"), _parse_end),

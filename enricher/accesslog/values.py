@@ -112,6 +112,12 @@ def parse_milliseconds(raw: bytes) -> int | None:
     return None if milliseconds is None else milliseconds * MILLISECOND
 
 
+def strip_port(addr: str) -> str:
+    """Return a client's address without its port."""
+    host, _, port = addr.rpartition(":")
+    return host.strip("[]") if port.isdecimal() and ("." in host or host.endswith("]")) else addr
+
+
 def make_dialect(
     types: Mapping[str, ValueType],
     *,
