@@ -25,6 +25,8 @@ class Fact(NamedTuple):
     """Whether most lines have one of a few combinations of values, so that results are worth remembering."""
     derive_all: Callable[..., Sequence[Any]] | None = None
     """Derives a fact that does not recur for many lines at once, from columns (see columns.py) of the variables."""
+    dump_all: Callable[[Sequence[Any], Sequence[bytes]], Sequence[bytes]] | None = None
+    """Converts the results of `derive_all`, and the first of these columns, to JSON; None if most results recur."""
 
 
 NO_FACT = Fact((), lambda: None)

@@ -23,6 +23,7 @@ from enricher.accesslog.values import (
     WORD,
     ValueType,
     make_dialect,
+    nanoseconds_as_json,
     parse_integers,
     strip_port,
 )
@@ -185,6 +186,17 @@ def _parse_response_times(
     return [time if number in _NO_RETRIES else None for time, number in zip(times, retries, strict=True)]
 
 
+def _dump_response_times(times: Sequence[int | None], upstream_response_times: Sequence[bytes]) -> Sequence[bytes]:
+    if not all(upstream_response_times):
+        upstream_response_times = [b"%d" % (time or 0) for time in times]
+    texts = nanoseconds_as_json(upstream_response_times)
+    if b"000000" in b"".join(texts):
+        texts = [text[:-6] if text.endswith(b"000000") else text for text in texts]
+    return (
+        [b"null" if time is None else text for time, text in zip(times, texts, strict=True)] if None in times else texts
+    )
+
+
 def _parse_upstream_name(service_name: bytes) -> str:
     return service_name.partition(b"@")[0].decode("utf-8", "replace")
 
@@ -237,6 +249,7 @@ JSON_FACTS = COMMON_FACTS._replace(
         _parse_response_time,
         recurs=False,
         derive_all=_parse_response_times,
+        dump_all=_dump_response_times,
     ),
     response_length="upstream_response_length",
     duration=Fact(("request_time",), parse_integer, recurs=False, derive_all=parse_integers),

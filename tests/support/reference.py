@@ -372,7 +372,9 @@ def message_fields(text: bytes) -> dict[str, Any]:
 
 
 def format_seconds(ns: int) -> orjson.Fragment:
-    """Return a time as seconds with milliseconds."""
+    """Return a time as seconds, with nanoseconds if it is not a whole number of milliseconds."""
+    if ns % MILLISECOND:
+        return orjson.Fragment(b"%d.%09d" % (ns // SECOND, ns % SECOND))
     milliseconds = ns // MILLISECOND
     return orjson.Fragment(b"%d.%03d" % (milliseconds // 1000, milliseconds % 1000))
 
