@@ -37,18 +37,20 @@ _TRAEFIK = _Spellings(
     response_time=("upstream_response_time", "request_time", "OriginDuration"),
     attempts=("retries", "choose the format json"),
 )
+_ENVOY = _Spellings(
+    addr="%UPSTREAM_HOST%",
+    status="%RESPONSE_CODE%",
+    clock="%START_TIME%",
+    duration="%DURATION%",
+    response_time=("upstream_service_time", "%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)%"),
+    attempts=("upstream_attempts", "add %UPSTREAM_REQUEST_ATTEMPT_COUNT%"),
+)
 _SPELLINGS = {
     nginx.NGINX: _NGINX,
     nginx.NGINX_CLIENT_STATUS: _NGINX,
     nginx.NGINX_SESSIONS: _NGINX._replace(duration="$session_time", response_time=()),
-    envoy.ENVOY: _Spellings(
-        addr="%UPSTREAM_HOST%",
-        status="%RESPONSE_CODE%",
-        clock="%START_TIME%",
-        duration="%DURATION%",
-        response_time=("upstream_service_time", "%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)%"),
-        attempts=("upstream_attempts", "add %UPSTREAM_REQUEST_ATTEMPT_COUNT%"),
-    ),
+    envoy.ENVOY: _ENVOY,
+    envoy.ENVOY_WITH_PORTS: _ENVOY,
     haproxy.HAPROXY: _Spellings(
         addr="%si:%sp",
         status="%ST",
@@ -111,7 +113,7 @@ def _limits(log_format: Format, names: Collection[str]) -> Iterator[str]:
         )
     *times, best = spellings.response_time or ("",)
     if best and not any(name in names for name in times):
-        substitute = "the duration of the request stands for it, " if dialect is envoy.ENVOY else ""
+        substitute = "the duration of the request stands for it, " if spellings is _ENVOY else ""
         yield f"the log format does not say how long upstreams took: {substitute}add {best}"
 
 

@@ -74,7 +74,7 @@ def writer(log_format: Format) -> Writer:
         return lambda request: dump_odd(make(log_format, request), request)
     values = {
         **dict.fromkeys(map(id, (nginx.NGINX, nginx.NGINX_CLIENT_STATUS, nginx.NGINX_SESSIONS)), nginx_value),
-        id(envoy.ENVOY): envoy_value,
+        **dict.fromkeys(map(id, (envoy.ENVOY, envoy.ENVOY_WITH_PORTS)), envoy_value),
         id(haproxy.HAPROXY): haproxy_value,
         id(traefik.TRAEFIK_COMMON): traefik_value,
     }[id(log_format.dialect)]
@@ -119,6 +119,11 @@ ENVOY_OPERATORS = (
     *("REQ(USER-AGENT)", "REQ(:AUTHORITY)", "REQ(:METHOD)", "REQ(:PATH)", "BYTES_SENT", "RESP(X-POD)", "ROUTE_NAME"),
     *("UPSTREAM_TRANSPORT_FAILURE_REASON", "BYTES_RECEIVED", "DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT", "REQ(X-A)"),
 )
+ENVOY_ADDRESSES = (
+    *(("UPSTREAM_HOST",),) * 4,
+    *(("UPSTREAM_REMOTE_ADDRESS",), ("UPSTREAM_HOST_NAME",), ("UPSTREAM_HOST", "UPSTREAM_REMOTE_ADDRESS")),
+    *(("UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT", "UPSTREAM_REMOTE_PORT"), ("UPSTREAM_HOST_NAME_WITHOUT_PORT",)),
+)
 HAPROXY_VARIABLES = (
     *("ci", "cp", "tr", "t", "T", "Ts", "ft", "b", "s", "TR", "Tw", "Tc", "Tr", "Ta", "Tt", "ST", "B", "CC", "tsc"),
     *("ac", "rc", "sq", "hr", "hs", "HM", "HU", "HV", "ID", "H"),
@@ -157,7 +162,7 @@ def any_nginx(rng: random.Random) -> Setup:
 
 def any_envoy(rng: random.Random) -> Setup:
     """Return some format string, or JSON object of format strings, of Envoy's."""
-    names = list({*rng.sample(ENVOY_OPERATORS, rng.randint(2, 9)), "UPSTREAM_HOST", "RESPONSE_CODE"})
+    names = list({*rng.sample(ENVOY_OPERATORS, rng.randint(2, 9)), *rng.choice(ENVOY_ADDRESSES), "RESPONSE_CODE"})
     names.sort()
     rng.shuffle(names)
     if rng.random() < 0.4:
