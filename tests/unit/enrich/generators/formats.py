@@ -75,7 +75,7 @@ def writer(log_format: Format) -> Writer:
     values = {
         **dict.fromkeys(map(id, (nginx.NGINX, nginx.NGINX_CLIENT_STATUS, nginx.NGINX_SESSIONS)), nginx_value),
         **dict.fromkeys(map(id, (envoy.ENVOY, envoy.ENVOY_WITH_PORTS)), envoy_value),
-        id(haproxy.HAPROXY): haproxy_value,
+        **dict.fromkeys(map(id, (haproxy.HAPROXY, haproxy.HAPROXY_WITH_PORTS)), haproxy_value),
         id(traefik.TRAEFIK_COMMON): traefik_value,
     }[id(log_format.dialect)]
     escape = {id(traefik.TRAEFIK_COMMON): "quotes"}.get(id(log_format.dialect), log_format.escape)
@@ -176,7 +176,8 @@ def any_envoy(rng: random.Random) -> Setup:
 
 def any_haproxy(rng: random.Random) -> Setup:
     """Return some `log-format` of HAProxy's."""
-    names = [*rng.sample(HAPROXY_VARIABLES, rng.randint(2, 9)), "si:%sp", "ST", "r"]
+    addresses = rng.choice((("si:%sp",), ("si:%sp",), ("si",), ("si", "sp"), ()))
+    names = [*rng.sample(HAPROXY_VARIABLES, rng.randint(2, 9)), *addresses, "ST", "r"]
     names = list(dict.fromkeys(names))
     rng.shuffle(names)
     text = " ".join("%{+Q}r" if name == "r" else f"%{name}" for name in names)

@@ -122,6 +122,7 @@ _HAPROXY: dict[str, Value] = {
     "backend_name": _one_of(b"web", b"be_http:shop:web", b"shop_web_80", odd=(b"<NOSRV>", b"")),
     "server_name": _server_name,
     "upstream_addr": lambda request: _addr(request) if request.tries else request.rng.choice((b"-:-", b"-")),
+    "upstream_port": lambda request: _port(request) if request.tries else b"-",
     "termination_state": _one_of(*TERMINATION_STATES),
     "request": lambda request: escape_text(request.request, "hash"),
     "retries": _one_of(b"0", b"0", b"+1", b"3"),
