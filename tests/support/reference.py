@@ -340,7 +340,7 @@ def parse_line(formats: FormatTimeline, line: Line) -> ParsedLine:
 
 def line_time(line: Line, record: Record | None) -> str | None:
     """Return the runtime's stamp as it was written; without one, the time that the line itself names."""
-    if line.stamp:
+    if parse_rfc3339(line.stamp) is not None:
         return line.stamp.decode("ascii", "replace")
     return format_rfc3339(record.end) if record and record.end is not None else None
 
