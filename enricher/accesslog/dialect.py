@@ -73,6 +73,9 @@ class Facts(NamedTuple):
     clock_is_start: bool = False
     """Whether that is the time of the request's beginning, not of its end."""
 
+    entry_type: str = ""
+    """The variable that tells the lines of requests from those of their parts, see enrich/tries.py."""
+
     attempts: Fact | None = None
     """Returns the attempts, of which there may be several; None if a line has no more than one."""
 
@@ -80,7 +83,13 @@ class Facts(NamedTuple):
     def variables(self) -> frozenset[str]:
         """Return all variables that facts are derived from."""
         names = {name for fact in self if isinstance(fact, Fact) for name in fact.variables}
-        names |= {self.response_length, self.client, self.subrequest[0], *(name for name, _ in self.clocks)}
+        names |= {
+            self.response_length,
+            self.client,
+            self.subrequest[0],
+            self.entry_type,
+            *(name for name, _ in self.clocks),
+        }
         return frozenset(names) - {""}
 
 

@@ -88,6 +88,7 @@ GATEWAY = orjson.dumps(
         "grpc_status": "%GRPC_STATUS%",
         "grpc_status_number": "%GRPC_STATUS_NUMBER%",
         "upstream_request_attempt_count": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
+        "access_log_type": "%ACCESS_LOG_TYPE%",
     }
 ).decode()
 """Envoy Gateway's default, Istio's with `accessLogEncoding: JSON`, and Contour's with `accesslog-format: json`."""
@@ -259,6 +260,7 @@ FACTS = Facts(
     end=Fact(("start_time", "request_time"), _parse_end),
     clocks=(("start_time", parse_rfc3339),),
     clock_is_start=True,
+    entry_type="access_log_type",
 )
 ENVOY = make_dialect(
     _TYPES,

@@ -302,6 +302,7 @@ FAMILIES: dict[str, Callable[[random.Random], Setup]] = {
     "any nginx": _any(any_nginx),
     "envoy text": _envoy(envoy.DETAILED, envoy.ISTIO, envoy.DEFAULT),
     "envoy json": _envoy(envoy.GATEWAY),
+    "envoy tries": _envoy(f"{envoy.DEFAULT} %ACCESS_LOG_TYPE%", f"{envoy.DETAILED} %ACCESS_LOG_TYPE%"),
     "any envoy": _any(any_envoy),
     "haproxy": _haproxy,
     "any haproxy": _any(any_haproxy),

@@ -39,7 +39,7 @@ GATEWAY_KEYS = frozenset(
 OTHER_KEYS = frozenset(
     (
         *("path", "upstream_service_time", "x_forwarded_for", "user_agent", "request_id", "authority", "@timestamp"),
-        *("grpc_status", "grpc_status_number", "upstream_request_attempt_count"),
+        *("grpc_status", "grpc_status_number", "upstream_request_attempt_count", "access_log_type"),
     )
 )
 """Keys that only Istio or Contour has."""
@@ -66,6 +66,8 @@ def envoy_object(log_format: JsonFormat, request: Request) -> dict[str, Any]:
         if key in absent:
             continue
         text = envoy_value(name, request)
+        if name == "access_log_type" and not request.odd(0.05):
+            text = b"DownstreamEnd"
         value: Any = text.decode("utf-8", "replace")
         if name in NUMBERS and text.isdigit() and len(text) < 19:
             value = int(text)

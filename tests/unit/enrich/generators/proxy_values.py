@@ -14,6 +14,7 @@ CLUSTERS = (
     *(b"httproute/shop/web/rule/0", b"", b"outbound|80||web-canary.shop.svc.x", b"outbound|80||metrics.ops.svc"),
     *(b"inbound-vip|80|http|web.shop.svc.cluster.local", b"outbound_.80_._.web.shop.svc.cluster.local"),
 )
+ENTRY_TYPES = (b"DownstreamEnd",) * 6 + (b"UpstreamEnd",) * 4 + (b"UpstreamPoolReady", b"DownstreamStart", b"-")
 TRANSPORT_FAILURES = (b"-",) * 12 + (b"delayed_connect_error:_111", b"TLS_error|Connection_refused")
 TERMINATION_STATES = (b"----",) * 12 + (b"SC--", b"sC--", b"SH--", b"sH--", b"PH--", b"CD--", b"cD--", b"SD--", b"LR--")
 GRPC_STATUSES = (b"-",) * 6 + (b"0", b"14", b"Unavailable", b"OK")
@@ -91,6 +92,10 @@ _ENVOY: dict[str, Value] = {
     "realip_remote_addr": _client_with_port,
     "upstream_attempts": _one_of(b"1", b"1", b"1", b"2", b"-", odd=(b"", b"0")),
     "sent_http_x_pod": lambda request: request.pod.encode(),
+    "access_log_type": _one_of(*ENTRY_TYPES),
+    "http_x_request_id": lambda request: (
+        text_value(request, "none") if request.odd(0.3) else b"id-%d" % request.rng.randrange(12)
+    ),
     "connection_termination_details": _one_of(b"-"),
     "bytes_received": number,
     "body_bytes_sent": number,
