@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from enricher.accesslog.escaping import decode_text
-from enricher.accesslog.record import Attempt, Record, parse_integer
+from enricher.accesslog.record import MAX_REQUEST_TIME, Attempt, Record, parse_integer
 
 
 class Token(NamedTuple):
@@ -123,6 +123,16 @@ class Dialect(NamedTuple):
     """The variables that hold upstream lists."""
     prefix: str = ""
     """A regular expression for what may stand before a line."""
+
+
+def end_after(start: int | None, duration: int | None, uncertainty: int) -> tuple[int | None, int]:
+    """Return when a request ended that began at `start` (ns), and how much later it may have been, in ns.
+
+    Without a duration it may have ended at any time in which a request can.
+    """
+    if start is None or duration is None:
+        return start, MAX_REQUEST_TIME
+    return start + duration, uncertainty
 
 
 def make_record(facts: Facts, raw: Mapping[str, bytes], fields: dict[str, Any]) -> Record:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 
 import orjson
 
-from enricher.accesslog.dialect import Dialect, Fact, Facts, Token
+from enricher.accesslog.dialect import Dialect, Fact, Facts, Token, end_after
 from enricher.accesslog.envoy_outcomes import parse_outcome, parse_response_time
 from enricher.accesslog.envoy_upstreams import join_port, parse_address, parse_upstream_name
 from enricher.accesslog.escaping import decode_name, unescape
@@ -237,8 +237,7 @@ def _snake_case(text: str) -> str:
 
 def _parse_end(start_time: bytes, request_time: bytes) -> tuple[int | None, int]:
     """Return when the request ended, and how much later it may have been, in ns: both values are cut to ms."""
-    start, duration = parse_rfc3339(start_time), parse_milliseconds(request_time)
-    return None if start is None or duration is None else start + duration, 2 * MILLISECOND
+    return end_after(parse_rfc3339(start_time), parse_milliseconds(request_time), 2 * MILLISECOND)
 
 
 FACTS = Facts(

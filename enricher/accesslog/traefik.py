@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from enricher.accesslog.dialect import Fact, Facts, Token
+from enricher.accesslog.dialect import Fact, Facts, Token, end_after
 from enricher.accesslog.escaping import decode_name, decode_text, unescape
 from enricher.accesslog.format_compiler import LogFormat, LogFormatError, compile_tokens
 from enricher.accesslog.json_format import JsonFormat
@@ -210,10 +210,6 @@ def _parse_milliseconds(raw: bytes) -> int | None:
     return None if number is None else number * MILLISECOND
 
 
-def _parse_end(start: int | None, duration: int | None, uncertainty: int) -> tuple[int | None, int]:
-    return None if start is None or duration is None else start + duration, uncertainty
-
-
 def _parse_json_attempts(
     url: bytes, raw_addr: bytes, upstream_status: bytes, status: bytes, length: bytes, *times: bytes
 ) -> list[Attempt]:
@@ -236,7 +232,7 @@ COMMON_FACTS = Facts(
     route=Fact(("router_name",), _parse_route),
     end=Fact(
         ("time_local", "request_time"),
-        lambda start, duration: _parse_end(parse_time_local(start), _parse_milliseconds(duration), SECOND),
+        lambda start, duration: end_after(parse_time_local(start), _parse_milliseconds(duration), SECOND),
     ),
     clocks=(("time_local", parse_time_local),),
     clock_is_start=True,
@@ -256,7 +252,7 @@ JSON_FACTS = COMMON_FACTS._replace(
     upstream_name=Fact(("service_name",), _parse_upstream_name),
     end=Fact(
         ("start_time", "request_time"),
-        lambda start, duration: _parse_end(parse_rfc3339(start), parse_integer(duration), MILLISECOND),
+        lambda start, duration: end_after(parse_rfc3339(start), parse_integer(duration), MILLISECOND),
     ),
     clocks=(("start_time", parse_rfc3339),),
     attempts=Fact(

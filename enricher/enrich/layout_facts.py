@@ -154,7 +154,6 @@ class LayoutFacts:
         self.durations = DerivedColumn(layout, facts.duration)
         self.has_duration = any(name in layout.names for name in facts.duration.variables)
         self.has_clock = any(name in layout.names for name, _ in facts.clocks)
-        self.has_clock &= self.has_duration or not facts.clock_is_start
         self.times = DerivedColumn(layout, facts.end, lambda end: dump_time(end[0]))
         self.upstream_names = DerivedColumn(layout, facts.upstream_name)
         self.reported_pods = DerivedColumn(layout, facts.reported_pod)

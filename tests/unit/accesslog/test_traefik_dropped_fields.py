@@ -9,7 +9,8 @@ from enricher.accesslog import traefik
 from enricher.accesslog.detection import detect_profile
 from enricher.accesslog.dialect import make_record
 from enricher.accesslog.json_layouts import learn_layout
-from enricher.timestamps import parse_rfc3339
+from enricher.accesslog.record import MAX_REQUEST_TIME
+from enricher.timestamps import MILLISECOND, parse_rfc3339
 
 FORMAT = traefik.compile_format("json")[0]
 URL_OBJECT = orjson.loads(
@@ -53,8 +54,11 @@ def test_a_dropped_field_costs_no_other(dropped):
     has_address = not {"ServiceURL", "ServiceAddr"} <= dropped
     assert [attempt.addr for attempt in record.attempts] == ["10.0.0.1:80"] * has_address
     assert record.client == ("" if {"ClientHost", "ClientAddr"} <= dropped else "192.0.2.7")
-    is_timed = not ({"StartUTC", "StartLocal"} <= dropped or "Duration" in dropped)
-    assert record.end == (END if is_timed else None)
+    if {"StartUTC", "StartLocal"} <= dropped:
+        assert record.end is None
+    else:
+        no_duration = (END - LINE["Duration"], MAX_REQUEST_TIME)
+        assert (record.end, record.end_uncertainty) == (no_duration if "Duration" in dropped else (END, MILLISECOND))
     if record.attempts:
         statuses = (fields.get("OriginStatus"), fields.get("DownstreamStatus"))
         assert record.attempts[0].status == next(filter(None, statuses), None)
