@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from enricher.accesslog.escaping import decode_text
-from enricher.accesslog.record import Attempt, Record, parse_integer
+from enricher.accesslog.record import MAX_REQUEST_TIME, Attempt, Record, parse_integer
 
 
 class Token(NamedTuple):
@@ -25,6 +25,8 @@ class Fact(NamedTuple):
     """Whether most lines have one of a few combinations of values, so that results are worth remembering."""
     derive_all: Callable[..., Sequence[Any]] | None = None
     """Derives a fact that does not recur for many lines at once, from columns (see columns.py) of the variables."""
+    dump_all: Callable[[Sequence[Any], Sequence[bytes]], Sequence[bytes]] | None = None
+    """Converts the results of `derive_all`, and the first of these columns, to JSON; None if most results recur."""
 
 
 NO_FACT = Fact((), lambda: None)
@@ -71,6 +73,9 @@ class Facts(NamedTuple):
     clock_is_start: bool = False
     """Whether that is the time of the request's beginning, not of its end."""
 
+    entry_type: str = ""
+    """The variable that tells the lines of requests from those of their parts, see enrich/tries.py."""
+
     attempts: Fact | None = None
     """Returns the attempts, of which there may be several; None if a line has no more than one."""
 
@@ -78,7 +83,13 @@ class Facts(NamedTuple):
     def variables(self) -> frozenset[str]:
         """Return all variables that facts are derived from."""
         names = {name for fact in self if isinstance(fact, Fact) for name in fact.variables}
-        names |= {self.response_length, self.client, self.subrequest[0], *(name for name, _ in self.clocks)}
+        names |= {
+            self.response_length,
+            self.client,
+            self.subrequest[0],
+            self.entry_type,
+            *(name for name, _ in self.clocks),
+        }
         return frozenset(names) - {""}
 
 
@@ -112,6 +123,16 @@ class Dialect(NamedTuple):
     """The variables that hold upstream lists."""
     prefix: str = ""
     """A regular expression for what may stand before a line."""
+
+
+def end_after(start: int | None, duration: int | None, uncertainty: int) -> tuple[int | None, int]:
+    """Return when a request ended that began at `start` (ns), and how much later it may have been, in ns.
+
+    Without a duration it may have ended at any time in which a request can.
+    """
+    if start is None or duration is None:
+        return start, MAX_REQUEST_TIME
+    return start + duration, uncertainty
 
 
 def make_record(facts: Facts, raw: Mapping[str, bytes], fields: dict[str, Any]) -> Record:

@@ -6,16 +6,17 @@ A line's time is that of the request's beginning. Text is not escaped.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import orjson
 
-from enricher.accesslog.dialect import Fact, Facts, Token
-from enricher.accesslog.escaping import MISSING, decode_name, unescape
+from enricher.accesslog.dialect import Dialect, Fact, Facts, Token, end_after
+from enricher.accesslog.envoy_outcomes import parse_outcome, parse_response_time
+from enricher.accesslog.envoy_upstreams import join_port, parse_address, parse_upstream_name
+from enricher.accesslog.escaping import decode_name, unescape
 from enricher.accesslog.format_compiler import LogFormat, LogFormatError, compile_tokens
-from enricher.accesslog.grpc import parse_status as parse_grpc_status
 from enricher.accesslog.json_format import JsonFormat
-from enricher.accesslog.record import Attempt, RequestTime, parse_status
+from enricher.accesslog.record import parse_status
 from enricher.accesslog.values import (
     ADDRESS,
     INTEGER,
@@ -25,9 +26,9 @@ from enricher.accesslog.values import (
     ValueType,
     make_dialect,
     parse_milliseconds,
+    strip_port,
 )
 from enricher.timestamps import MILLISECOND, parse_rfc3339
-from enricher.vocabulary import Origin, Reason
 
 DEFAULT = (
     '[%START_TIME%] "%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%" %RESPONSE_CODE% %RESPONSE_FLAGS% '
@@ -87,6 +88,7 @@ GATEWAY = orjson.dumps(
         "grpc_status": "%GRPC_STATUS%",
         "grpc_status_number": "%GRPC_STATUS_NUMBER%",
         "upstream_request_attempt_count": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
+        "access_log_type": "%ACCESS_LOG_TYPE%",
     }
 ).decode()
 """Envoy Gateway's default, Istio's with `accessLogEncoding: JSON`, and Contour's with `accesslog-format: json`."""
@@ -119,7 +121,20 @@ _OPERATOR_VARIABLES = {
     "UPSTREAM_REQUEST_ATTEMPT_COUNT": "upstream_attempts",
 }
 """What nginx has as well is written out under nginx's name, so that one query fits all; the rest under Envoy's own."""
+_ADDRESSES = (
+    "upstream_addr",
+    "upstream_remote_address",
+    "upstream_remote_address_without_port",
+    "upstream_host_name",
+    "upstream_host_name_without_port",
+)
+"""The variables that may have the upstream's address; the first of them in a format is taken for `upstream_addr`.
+
+A host's name is its address, unless Envoy found it by DNS.
+"""
 _TYPES = {
+    **dict.fromkeys((*_ADDRESSES[1:], "access_log_type", "stream_id"), WORD),
+    "upstream_remote_port": INTEGER,
     "status": INTEGER,
     "bytes_received": INTEGER,
     "body_bytes_sent": INTEGER,
@@ -143,24 +158,11 @@ _TYPES = {
     "scheme": WORD,
     "request_uri": ValueType(r"\S*", TEXT.convert, r'([^\s"]*)'),
 }
-_REASONS = {
-    "UF": Reason.UNREACHABLE,
-    "UT": Reason.TIMED_OUT,
-    "UC": Reason.PREMATURE_CLOSE,
-    "UR": Reason.RESET,
-    "LR": Reason.RESET,
-    "UH": Reason.NO_LIVE_UPSTREAMS,
-    "UPE": Reason.OTHER,
-    "OM": Reason.OTHER,
-    "DT": Reason.TIMED_OUT,
-    "SI": Reason.TIMED_OUT,
-}
-"""Why the upstream failed, by the response flag that says so."""
-_OWN_STATUSES = {Reason.TIMED_OUT: b"504", Reason.OTHER: b"502"}
-"""The status with which Envoy itself answers if an upstream failed for this reason; for all other reasons it is 503."""
-_CLIENT_LEFT_FLAGS = frozenset({"DC", "DR"})
-_ISTIO_CLUSTER = re.compile(r"outbound\|(\d+)\|[^|]*\|([\w-]+)\.([\w-]+)\.svc\b.*")
-_CONTOUR_CLUSTER = re.compile(r"([\w.-]+)/([\w.-]+)/(\d+)/[0-9a-f]+")
+_MARKS = frozenset({"start_time", "response_flags", "upstream_addr"})
+"""The variables any of which, beside the status, shows that a line is one of Envoy's.
+
+Envoy leaves out what has no value if the format has `omit_empty_values`.
+"""
 
 
 def compile_format(text: str) -> LogFormat | JsonFormat:
@@ -168,7 +170,10 @@ def compile_format(text: str) -> LogFormat | JsonFormat:
     text = text.strip("\r\n").removesuffix("\\n")
     if text.lstrip().startswith("{"):
         return _compile_json(text)
-    return compile_tokens(text, "none", list(_split_tokens(text)), ENVOY)
+    tokens = list(_split_tokens(text))
+    name, dialect = _choose_address({token.variable for token in tokens})
+    tokens = [token._replace(variable="upstream_addr") if token.variable == name else token for token in tokens]
+    return compile_tokens(text, "none", tokens, dialect)
 
 
 def _compile_json(text: str) -> JsonFormat:
@@ -181,10 +186,19 @@ def _compile_json(text: str) -> JsonFormat:
         tokens = list(_split_tokens(format_string)) if isinstance(format_string, str) else []
         if len(tokens) == 1 and tokens[0].variable:
             names[key] = tokens[0].variable
-    required = {"status", "upstream_addr"} & set(names.values())
-    if "status" not in required:
+    if "status" not in names.values():
         raise LogFormatError("the format has no %RESPONSE_CODE%: add it")
-    return JsonFormat(text, names, frozenset(required), ENVOY)
+    address, dialect = _choose_address(names.values())
+    names = {key: "upstream_addr" if name == address else name for key, name in names.items()}
+    marks = _MARKS.intersection(names.values()) or frozenset({"status"})
+    return JsonFormat(text, names, (frozenset({"status"}), marks), dialect)
+
+
+def _choose_address(names: Collection[str]) -> tuple[str, Dialect]:
+    """Return which of the variables of a format has the upstream's address, and the dialect of the format."""
+    name = next((name for name in _ADDRESSES if name in names), "upstream_addr")
+    has_port_beside = name.endswith("_without_port") and "upstream_remote_port" in names
+    return name, ENVOY_WITH_PORTS if has_port_beside else ENVOY
 
 
 def _split_tokens(text: str) -> Iterator[Token]:
@@ -223,82 +237,29 @@ def _snake_case(text: str) -> str:
 
 def _parse_end(start_time: bytes, request_time: bytes) -> tuple[int | None, int]:
     """Return when the request ended, and how much later it may have been, in ns: both values are cut to ms."""
-    start, duration = parse_rfc3339(start_time), parse_milliseconds(request_time)
-    return None if start is None or duration is None else start + duration, 2 * MILLISECOND
-
-
-def _parse_outcome(status: bytes, raw_flags: bytes, failure: bytes, grpc_status: bytes) -> Attempt:
-    """Return an attempt without its address and its time."""
-    flags = raw_flags.decode("ascii", "replace").split(",")
-    reason = next((_REASONS[flag] for flag in flags if flag in _REASONS), Reason.NONE)
-    if b"refused" in failure.lower() or b"error:_111" in failure.lower():
-        reason = Reason.REFUSED
-    if status == b"0" and reason:  # only in the router's `upstream_log`: the access log has the client's status
-        status = _OWN_STATUSES.get(reason, b"503")
-    made_by = Origin.POD
-    if _CLIENT_LEFT_FLAGS.intersection(flags) or status == b"0":
-        made_by = Origin.NONE
-    elif reason:
-        made_by = Origin.PROXY
-    return Attempt(
-        "",
-        parse_status(status),
-        None,
-        None,
-        made_by=made_by,
-        reason=reason,
-        grpc_status=parse_grpc_status(grpc_status),
-    )
-
-
-def _parse_response_time(service_time: bytes, attempts: bytes, raw_flags: bytes, request_time: bytes) -> int | None:
-    """Return the time (ns) in the header of the response, or else that of a request that ended well.
-
-    It counts from the request's end: of several attempts it is not that of a single one.
-    """
-    if attempts not in {b"", b"-", b"1"} or b"URX" in raw_flags.split(b","):
-        return None
-    response_time, duration = parse_milliseconds(service_time), parse_milliseconds(request_time)
-    if response_time is None and duration is not None and raw_flags in MISSING:
-        return RequestTime(duration)
-    return response_time
-
-
-def _parse_client(addr: str) -> str:
-    """Return the client's address without its port."""
-    host, _, port = addr.rpartition(":")
-    return host.strip("[]") if port.isdecimal() and ("." in host or host.endswith("]")) else addr
-
-
-def _parse_upstream_name(raw: bytes) -> str:
-    """Return the name for a cluster of Istio or Contour; Envoy Gateway names its clusters by route."""
-    cluster = raw.decode("utf-8", "replace")
-    if istio := _ISTIO_CLUSTER.fullmatch(cluster):
-        return f"{istio[3]}-{istio[2]}-{istio[1]}"
-    if contour := _CONTOUR_CLUSTER.fullmatch(cluster):
-        return f"{contour[1]}-{contour[2]}-{contour[3]}"
-    return ""
+    return end_after(parse_rfc3339(start_time), parse_milliseconds(request_time), 2 * MILLISECOND)
 
 
 FACTS = Facts(
-    addr=Fact(("upstream_addr",), decode_name),
-    verbatim_addr="upstream_addr",
+    addr=Fact(("upstream_addr",), parse_address),
+    verbatim_addr="",
     outcome=Fact(
         ("status", "response_flags", "upstream_transport_failure_reason", "grpc_status"),
-        _parse_outcome,
+        parse_outcome,
     ),
     response_time=Fact(
-        ("upstream_service_time", "upstream_attempts", "response_flags", "request_time"), _parse_response_time
+        ("upstream_service_time", "upstream_attempts", "response_flags", "request_time"), parse_response_time
     ),
     duration=Fact(("request_time",), parse_milliseconds),
-    upstream_name=Fact(("upstream_cluster",), _parse_upstream_name),
+    upstream_name=Fact(("upstream_cluster",), parse_upstream_name),
     client="remote_addr",
-    parse_client=_parse_client,
+    parse_client=strip_port,
     status=Fact(("status",), parse_status),
     route=Fact(("route_name",), decode_name),
     end=Fact(("start_time", "request_time"), _parse_end),
     clocks=(("start_time", parse_rfc3339),),
     clock_is_start=True,
+    entry_type="access_log_type",
 )
 ENVOY = make_dialect(
     _TYPES,
@@ -318,3 +279,5 @@ ENVOY = make_dialect(
         }
     ),
 )
+ENVOY_WITH_PORTS = ENVOY._replace(facts=FACTS._replace(addr=Fact(("upstream_addr", "upstream_remote_port"), join_port)))
+"""Envoy's lines with an upstream's IP in one place and its port in another."""

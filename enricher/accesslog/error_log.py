@@ -4,7 +4,9 @@ An error line ends with its context: `… while connecting to upstream, client: 
 upstream: "http://10.244.0.60:10000/", host: "…", referrer: "…"`. Clients write much of that, and nginx prints it
 unchanged: a path inside the message, the request, the host, the referrer. So the end is trusted only if each name
 occurs at most once, in nginx's order, and if no value but the server's and the request's contains a space, which a
-forged end could not do without. (Since 1.21.1 nginx refuses a request line with more spaces than its own two.)
+forged end could not do without. (Since 1.21.1 nginx refuses a request line with more spaces than its own two.) The
+referrer may contain spaces if it does not end as a request line does: nothing but the end of the request comes after
+values that are forged in it.
 """
 
 import re
@@ -17,7 +19,9 @@ _HEAD = re.compile(rb"(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) \[(\w+)\] (\d+)#\d+: (?:\
 _FIELD_NAME = re.compile(rb', (?:(client|server): |(request|subrequest|upstream|host|referrer): ")')
 _FIELD_ORDER = (b"client", b"server", b"request", b"subrequest", b"upstream", b"host", b"referrer")
 _OUTPUT_FIELDS = ("client", "server", "request", "host")
-_FIELDS_WITH_SPACES = frozenset({b"server", b"request"})
+_FIELDS_WITH_SPACES = frozenset({b"server", b"request", b"referrer"})
+_REQUEST_END = re.compile(rb" HTTP/\d(?:\.\d)?\s*")
+"""The end of a request line."""
 _SESSION = re.compile(rb", bytes from/to client:\d+/\d+, bytes from/to upstream:\d+/\d+")
 """What follows these values in the line of a TCP or UDP session."""
 _UPSTREAM = re.compile(rb'(?:[\w.+-]+://)?(unix:[^"]*?(?=:/|:?$)|\[[0-9a-fA-F:.]+\]:\d+|[^/\s\[]+):?(?:/.*)?')
@@ -106,7 +110,18 @@ def _parse_fields(line: bytes, begin: int) -> tuple[int, dict[str, bytes]]:
     }
     if any(b" " in value for name, value in values.items() if name not in _FIELDS_WITH_SPACES):
         return len(line), {}
+    if b" " in values.get(b"referrer", b"") and not _has_own_request_end(values):
+        return len(line), {}
     return matches[0].start(), {name.decode(): value for name, value in values.items()}
+
+
+def _has_own_request_end(values: dict[bytes, bytes]) -> bool:
+    """Return whether the request has its end where it seems to be, and not in the referrer, which is the last value."""
+    request = values.get(b"request", b"")
+    return (
+        _REQUEST_END.fullmatch(request, max(0, request.rfind(b" "))) is not None
+        and _REQUEST_END.search(values[b"referrer"]) is None
+    )
 
 
 def is_other_line(line: bytes) -> bool:

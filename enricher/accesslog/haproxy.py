@@ -11,7 +11,13 @@ from collections.abc import Iterator
 from enricher.accesslog.dialect import Fact, Facts, Token
 from enricher.accesslog.escaping import unescape
 from enricher.accesslog.format_compiler import LogFormat, LogFormatError, compile_tokens
-from enricher.accesslog.haproxy_servers import parse_address, parse_pod, parse_route, parse_upstream_name
+from enricher.accesslog.haproxy_servers import (
+    parse_address,
+    parse_ip_and_port,
+    parse_pod,
+    parse_route,
+    parse_upstream_name,
+)
 from enricher.accesslog.record import Attempt, parse_integer, parse_status
 from enricher.accesslog.values import (
     ADDRESS,
@@ -76,6 +82,8 @@ _NAMES = {
     "HV": "server_protocol",
     "ID": "unique_id",
     "H": "hostname",
+    "si": "upstream_addr",
+    "sp": "upstream_port",
 }
 """What nginx has as well is written out under nginx's name, the rest under the name in HAProxy's manual."""
 _DATE = ValueType(r"\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d(?:\.\d{3})?(?: [+-]\d{4})?", unescape)
@@ -107,6 +115,7 @@ _TYPES = {
     "request_time": MILLISECONDS,
     "remote_addr": WORD,
     "upstream_addr": ADDRESS,
+    "upstream_port": INTEGER,
     "frontend_name": WORD,
     "backend_name": _SERVER,
     "server_name": _SERVER,
@@ -147,6 +156,7 @@ def compile_format(text: str) -> tuple[LogFormat, ...]:
     without has neither. HAProxy cuts long lines off, so each format also comes without the quote at its end.
     """
     text = text.strip("\r\n").replace("%si:%sp", "%upstream")
+    dialect = HAPROXY_WITH_PORTS if any(match[3] == "si" for match in _VARIABLE.finditer(text)) else HAPROXY
     variants = [text]
     if "%hr %hs " in text:
         variants += [text.replace("%hr %hs ", "%captured "), text.replace("%hr %hs ", "")]
@@ -154,7 +164,7 @@ def compile_format(text: str) -> tuple[LogFormat, ...]:
         variants.append(text.replace(captured, ""))
     token_lists = [list(_split_tokens(variant)) for variant in variants]
     token_lists += [tokens[:-1] for tokens in token_lists if tokens and tokens[-1].literal == '"']
-    return tuple(compile_tokens(text, "hash", tokens, HAPROXY) for tokens in token_lists)
+    return tuple(compile_tokens(text, "hash", tokens, dialect) for tokens in token_lists)
 
 
 def _split_tokens(text: str) -> Iterator[Token]:
@@ -260,3 +270,10 @@ HAPROXY = make_dialect(
     ),
     prefix=_SYSLOG_PREFIX,
 )
+HAPROXY_WITH_PORTS = HAPROXY._replace(
+    facts=FACTS._replace(
+        addr=Fact(("upstream_addr", "upstream_port", "server_name", "backend_name"), parse_ip_and_port),
+    ),
+    essential=frozenset({*HAPROXY.essential, "upstream_port"}),
+)
+"""The lines of a format with `%si` alone, or with `%sp` in another place."""

@@ -37,26 +37,29 @@ _TRAEFIK = _Spellings(
     response_time=("upstream_response_time", "request_time", "OriginDuration"),
     attempts=("retries", "choose the format json"),
 )
+_ENVOY = _Spellings(
+    addr="%UPSTREAM_HOST%",
+    status="%RESPONSE_CODE%",
+    clock="%START_TIME%",
+    duration="%DURATION%",
+    response_time=("upstream_service_time", "%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)%"),
+    attempts=("upstream_attempts", "add %UPSTREAM_REQUEST_ATTEMPT_COUNT%"),
+)
+_HAPROXY = _Spellings(
+    addr="%si:%sp",
+    status="%ST",
+    clock="%T or %Ts",
+    duration="%Ta",
+    response_time=("request_time", "time_response", "%Tr"),
+    attempts=("retries", "add %rc"),
+)
 _SPELLINGS = {
     nginx.NGINX: _NGINX,
     nginx.NGINX_CLIENT_STATUS: _NGINX,
     nginx.NGINX_SESSIONS: _NGINX._replace(duration="$session_time", response_time=()),
-    envoy.ENVOY: _Spellings(
-        addr="%UPSTREAM_HOST%",
-        status="%RESPONSE_CODE%",
-        clock="%START_TIME%",
-        duration="%DURATION%",
-        response_time=("upstream_service_time", "%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)%"),
-        attempts=("upstream_attempts", "add %UPSTREAM_REQUEST_ATTEMPT_COUNT%"),
-    ),
-    haproxy.HAPROXY: _Spellings(
-        addr="%si:%sp",
-        status="%ST",
-        clock="%T or %Ts",
-        duration="%Ta",
-        response_time=("request_time", "time_response", "%Tr"),
-        attempts=("retries", "add %rc"),
-    ),
+    envoy.ENVOY: _ENVOY,
+    envoy.ENVOY_WITH_PORTS: _ENVOY,
+    **dict.fromkeys((haproxy.HAPROXY, haproxy.HAPROXY_WITH_PORTS), _HAPROXY),
     traefik.TRAEFIK_COMMON: _TRAEFIK,
     traefik.TRAEFIK_JSON: _TRAEFIK,
 }
@@ -90,7 +93,7 @@ def _limits(log_format: Format, names: Collection[str]) -> Iterator[str]:
     if lacks(facts.addr):
         yield f"the log format does not name the upstream ({spellings.addr}): no line can be attributed"
         return
-    if dialect is haproxy.HAPROXY and "upstream_addr" not in names:
+    if spellings is _HAPROXY and "upstream_addr" not in names:
         yield (
             "the log format has the names of servers, but not their addresses: only a server that is named after its "
             f"pod or its address is attributed: add {spellings.addr}"
@@ -111,7 +114,7 @@ def _limits(log_format: Format, names: Collection[str]) -> Iterator[str]:
         )
     *times, best = spellings.response_time or ("",)
     if best and not any(name in names for name in times):
-        substitute = "the duration of the request stands for it, " if dialect is envoy.ENVOY else ""
+        substitute = "the duration of the request stands for it, " if spellings is _ENVOY else ""
         yield f"the log format does not say how long upstreams took: {substitute}add {best}"
 
 

@@ -20,6 +20,10 @@ NGINX_OWN_STATUSES = frozenset({499, 502, 504})
 """Statuses that nginx writes for an upstream that did not answer."""
 
 
+MAX_REQUEST_TIME = 600 * SECOND
+"""Longest time (ns) that a request may have taken if its format does not log it."""
+
+
 class RequestTime(int):
     """A response time in ns that is the duration of the whole request: the upstream's own time is not logged.
 

@@ -9,12 +9,24 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from enricher.accesslog.dialect import Fact, Facts, Token
+import orjson
+
+from enricher.accesslog.dialect import Fact, Facts, Token, end_after
 from enricher.accesslog.escaping import decode_name, decode_text, unescape
 from enricher.accesslog.format_compiler import LogFormat, LogFormatError, compile_tokens
 from enricher.accesslog.json_format import JsonFormat
 from enricher.accesslog.record import Attempt, parse_integer, parse_status
-from enricher.accesslog.values import INTEGER, MILLISECONDS, NANOSECONDS, WORD, ValueType, make_dialect, parse_integers
+from enricher.accesslog.values import (
+    INTEGER,
+    MILLISECONDS,
+    NANOSECONDS,
+    WORD,
+    ValueType,
+    make_dialect,
+    nanoseconds_as_json,
+    parse_integers,
+    strip_port,
+)
 from enricher.timestamps import MILLISECOND, SECOND, parse_rfc3339, parse_time_local
 
 COMMON = (
@@ -52,9 +64,34 @@ KEYS = {
 What nginx has as well is written out under nginx's name, and all times in seconds; other keys as Traefik writes them.
 """
 
+_SUBSTITUTES = {
+    "StartLocal": ("start_time", "StartUTC"),
+    "ClientAddr": ("remote_addr", "ClientHost"),
+    "ServiceAddr": ("upstream_addr", "ServiceURL"),
+}
+"""The keys that take the place of others, which `accessLog.fields.names` can drop."""
+_MARKS = frozenset(
+    {"status", "upstream_status", "body_bytes_sent", "upstream_response_length", "upstream_response_time", "overhead"}
+    | {"upstream_url", "upstream_addr", "router_name"}
+)
+"""The variables any of which shows that a line is one of Traefik's access log: nearly all fields can be dropped."""
+
 _NO_RETRIES = frozenset((b"", b"0"))
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
-_URL_SCHEME = re.compile(rb"\w+://")
+_URL_SCHEME = re.compile(r"\w+://")
+
+
+def _convert_url(raw: bytes, escape: str) -> str:
+    """Return a URL as text: Traefik 2 writes the fields of Go's url.URL as an object."""
+    try:
+        url = orjson.loads(raw) if raw.startswith(b"{") else None
+    except orjson.JSONDecodeError:
+        url = None
+    parts = [url.get(key, "") for key in ("Scheme", "Host", "Path")] if isinstance(url, dict) else []
+    if not all(isinstance(part, str) for part in parts) or not any(parts[1:2]):
+        return unescape(raw, escape)
+    scheme, host, path = parts
+    return f"{scheme}://{host}{path}" if scheme else f"{host}{path}"
 
 
 def _unquote(raw: bytes, escape: str) -> Any:
@@ -82,6 +119,7 @@ _COMMON_TYPES = {
     "request_time": MILLISECONDS,
 }
 _JSON_TYPES = {
+    "upstream_url": ValueType(None, _convert_url),
     "status": INTEGER,
     "body_bytes_sent": INTEGER,
     "request_number": INTEGER,
@@ -101,7 +139,7 @@ def compile_format(text: str) -> tuple[LogFormat | JsonFormat]:
     if text == "common":
         return (compile_tokens(COMMON, "none", list(_split_tokens(COMMON)), TRAEFIK_COMMON),)
     if text == "json":
-        return (JsonFormat(text, KEYS, frozenset({"status", "start_time", "request_time"}), TRAEFIK_JSON),)
+        return (JsonFormat(text, KEYS, (_MARKS,), TRAEFIK_JSON, _SUBSTITUTES, frozenset({"upstream_url"})),)
     raise LogFormatError(f"{text!r} is not a format of Traefik: choose common or json")
 
 
@@ -115,10 +153,10 @@ def _split_tokens(text: str) -> Iterator[Token]:
     yield Token("", text[end:], end + 1)
 
 
-def _parse_address(url: bytes) -> str:
-    """Return the server of a URL; empty for `-` or nothing."""
-    addr = decode_text(_URL_SCHEME.sub(b"", url.strip(b'"'), count=1).partition(b"/")[0])
-    return "" if addr == "-" else addr
+def _parse_address(url: bytes, addr: bytes = b"") -> str:
+    """Return the server of a URL, or else the address beside it; empty if both are `-` or nothing."""
+    text = _convert_url(url, "none") if url.startswith(b"{") else decode_text(url.strip(b'"'))
+    return decode_name(_URL_SCHEME.sub("", text, count=1).partition("/")[0].encode() or addr)
 
 
 def _parse_outcome(upstream_status: bytes, status: bytes) -> Attempt:
@@ -148,6 +186,17 @@ def _parse_response_times(
     return [time if number in _NO_RETRIES else None for time, number in zip(times, retries, strict=True)]
 
 
+def _dump_response_times(times: Sequence[int | None], upstream_response_times: Sequence[bytes]) -> Sequence[bytes]:
+    if not all(upstream_response_times):
+        upstream_response_times = [b"%d" % (time or 0) for time in times]
+    texts = nanoseconds_as_json(upstream_response_times)
+    if b"000000" in b"".join(texts):
+        texts = [text[:-6] if text.endswith(b"000000") else text for text in texts]
+    return (
+        [b"null" if time is None else text for time, text in zip(times, texts, strict=True)] if None in times else texts
+    )
+
+
 def _parse_upstream_name(service_name: bytes) -> str:
     return service_name.partition(b"@")[0].decode("utf-8", "replace")
 
@@ -161,15 +210,11 @@ def _parse_milliseconds(raw: bytes) -> int | None:
     return None if number is None else number * MILLISECOND
 
 
-def _parse_end(start: int | None, duration: int | None, uncertainty: int) -> tuple[int | None, int]:
-    return None if start is None or duration is None else start + duration, uncertainty
-
-
 def _parse_json_attempts(
-    url: bytes, upstream_status: bytes, status: bytes, length: bytes, *times: bytes
+    url: bytes, raw_addr: bytes, upstream_status: bytes, status: bytes, length: bytes, *times: bytes
 ) -> list[Attempt]:
     """Return the last attempt; the times are those that its response time is derived from."""
-    addr, outcome = _parse_address(url), _parse_outcome(upstream_status, status)
+    addr, outcome = _parse_address(url, raw_addr), _parse_outcome(upstream_status, status)
     # For a 502 or 504 that Traefik made itself, this is the length of its own text.
     response_length = None if outcome.status in {502, 504} else parse_integer(length)
     response_time = _parse_response_time(*times)
@@ -187,29 +232,32 @@ COMMON_FACTS = Facts(
     route=Fact(("router_name",), _parse_route),
     end=Fact(
         ("time_local", "request_time"),
-        lambda start, duration: _parse_end(parse_time_local(start), _parse_milliseconds(duration), SECOND),
+        lambda start, duration: end_after(parse_time_local(start), _parse_milliseconds(duration), SECOND),
     ),
     clocks=(("time_local", parse_time_local),),
     clock_is_start=True,
 )
 JSON_FACTS = COMMON_FACTS._replace(
+    addr=Fact(("upstream_url", "upstream_addr"), _parse_address),
+    parse_client=strip_port,
     response_time=Fact(
         ("upstream_response_time", "request_time", "retries"),
         _parse_response_time,
         recurs=False,
         derive_all=_parse_response_times,
+        dump_all=_dump_response_times,
     ),
     response_length="upstream_response_length",
     duration=Fact(("request_time",), parse_integer, recurs=False, derive_all=parse_integers),
     upstream_name=Fact(("service_name",), _parse_upstream_name),
     end=Fact(
         ("start_time", "request_time"),
-        lambda start, duration: _parse_end(parse_rfc3339(start), parse_integer(duration), MILLISECOND),
+        lambda start, duration: end_after(parse_rfc3339(start), parse_integer(duration), MILLISECOND),
     ),
     clocks=(("start_time", parse_rfc3339),),
     attempts=Fact(
         (
-            *("upstream_url", "upstream_status", "status", "upstream_response_length"),
+            *("upstream_url", "upstream_addr", "upstream_status", "status", "upstream_response_length"),
             *("upstream_response_time", "request_time", "retries"),
         ),
         _parse_json_attempts,

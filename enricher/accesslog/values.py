@@ -64,7 +64,8 @@ def dump_value(value: object) -> bytes:
     return value.text if isinstance(value, Seconds) else orjson.dumps(value)
 
 
-def _nanoseconds_as_json(column: Sequence[bytes]) -> Sequence[bytes]:
+def nanoseconds_as_json(column: Sequence[bytes]) -> Sequence[bytes]:
+    """Return whole numbers of ns as seconds with all decimals."""
     joined = b"\n0.".join((b"", *map(bytes.zfill, column, repeat(9))))
     if len(joined) == len(b"\n0.123456789") * len(column):
         return joined[1:].split(b"\n")  # all are less than a second, which costs the least
@@ -94,7 +95,7 @@ NANOSECONDS = ValueType(
     partial(_convert_fraction, digits=9),
     USUAL_INTEGER,
     is_text=False,
-    convert_column=_nanoseconds_as_json,
+    convert_column=nanoseconds_as_json,
 )
 
 
@@ -110,6 +111,12 @@ def parse_milliseconds(raw: bytes) -> int | None:
     """Return a whole number of ms in ns; None for any other text."""
     milliseconds = parse_integer(raw, max_digits=11)
     return None if milliseconds is None else milliseconds * MILLISECOND
+
+
+def strip_port(addr: str) -> str:
+    """Return a client's address without its port."""
+    host, _, port = addr.rpartition(":")
+    return host.strip("[]") if port.isdecimal() and ("." in host or host.endswith("]")) else addr
 
 
 def make_dialect(

@@ -216,7 +216,7 @@ class AttributedColumns:
         # All texts are decoded at once: most clients do not recur.
         text = decode_text(b"\n".join(self.columns.raw[self.facts.client]))
         clients, parse_client = text.split("\n"), self.facts.facts.parse_client
-        if parse_client is not str:
+        if parse_client is not str and ":" in text:
             clients = list(map(parse_client, clients))
         changing = set[str]()
         for row in self._owners.rows_of_pods(clients, may_be_ipv6=":" in text):

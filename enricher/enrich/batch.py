@@ -5,12 +5,14 @@ from itertools import islice
 
 from enricher.accesslog.columns import Columns, Layout
 from enricher.accesslog.detection import FormatTimeline
+from enricher.accesslog.escaping import decode_text
 from enricher.accesslog.format_compiler import LogFormat
 from enricher.accesslog.json_format import JsonFormat
 from enricher.accesslog.json_layouts import learn_layout
 from enricher.accesslog.layouts import compile_layout
 from enricher.accesslog.profiles import Format, Formats
 from enricher.enrich.parsed_line import ParsedLine, parse_line
+from enricher.enrich.tries import REQUEST_TYPES, TryJoiner, entry_type
 from enricher.line import Block, Line, Source, make_block
 from enricher.timestamps import parse_rfc3339
 
@@ -91,6 +93,28 @@ class Batch:
         if self.columns:
             return max(self.columns, key=lambda both: len(both[1].numbers))[0]
         return next((parsed.format for parsed in self.singles.values() if parsed.format), None)
+
+    def join_tries(self, joiner: TryJoiner | None) -> TryJoiner | None:
+        """Make the tries of requests their attempts, if the log has or had lines of tries; return what joins them.
+
+        These lines are enriched one by one.
+        """
+        if joiner is None and not self._has_parts_of_requests():
+            return None
+        joiner = joiner or TryJoiner()
+        in_columns = [number for _, columns in self.columns for number in columns.numbers]
+        self.columns.clear()
+        parsed = self.singles | {number: self.parse(number) for number in in_columns}
+        numbers = sorted(parsed)
+        self.singles = dict(zip(numbers, joiner.join([parsed[number] for number in numbers]), strict=True))
+        return joiner
+
+    def _has_parts_of_requests(self) -> bool:
+        types = {entry_type(parsed) for parsed in self.singles.values()} - {None}
+        for _, columns in self.columns:
+            column = columns.raw_column(columns.layout.dialect.facts.entry_type)
+            types.update(map(decode_text, set(column or ())))
+        return not types <= REQUEST_TYPES
 
     def time_of(self, number: int) -> int | None:
         """Return when a line was written (ns)."""

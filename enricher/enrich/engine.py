@@ -23,6 +23,7 @@ from enricher.enrich.output import LineTemplate, OutputTemplates
 from enricher.enrich.owners import Owners
 from enricher.enrich.parsed_line import ParsedLine
 from enricher.enrich.single_lines import Counts, SingleLines, Tools
+from enricher.enrich.tries import TryJoiner
 from enricher.line import Line, Source
 from enricher.vocabulary import LineKind
 
@@ -65,6 +66,8 @@ class Enricher:
         self._tools = Tools(Owners(), counts, OutputTemplates(node), HoldPolicy(), pod_variable, count_only)
         self._last_formats: dict[Source, Format] = {}
         self._correlators: defaultdict[Source, ErrorCorrelator] = defaultdict(ErrorCorrelator)
+        self._joiners: dict[Source, TryJoiner] = {}
+        """What joins tries with their requests, of the sources whose logs have lines of tries."""
         self._uncounted = 0
 
     def enrich(
@@ -84,6 +87,8 @@ class Enricher:
         batch = Batch(source, lines, formats, self._layouts, self._last_formats.get(source))
         if batch.last_format:
             self._last_formats[source] = batch.last_format
+        if joiner := batch.join_tries(self._joiners.get(source)):
+            self._joiners[source] = joiner
         correlator = self._correlators[source]
         _add_errors(correlator, batch.singles.values())
         single_lines = SingleLines(self._tools, batch, correlator)
@@ -188,6 +193,7 @@ class Enricher:
     def forget(self, source: Source) -> None:
         """Forget a source that is gone."""
         self._correlators.pop(source, None)
+        self._joiners.pop(source, None)
         self._last_formats.pop(source, None)
         self._detector.forget(source)
         self._tools.templates.forget(source)

@@ -2,8 +2,6 @@
 
 from collections.abc import Callable, Iterable
 from functools import lru_cache, partial
-from itertools import repeat
-from operator import floordiv
 from typing import Any
 
 from enricher.accesslog.columns import Columns, Layout, Memo
@@ -12,7 +10,6 @@ from enricher.accesslog.record import Attempt, ErrorLabels, RequestTime
 from enricher.enrich.error_correlation import error_origin
 from enricher.enrich.output import attempt_particulars, dump_integer, dump_response_time, dump_seconds, dump_time
 from enricher.enrich.requests import RequestLabels
-from enricher.timestamps import MILLISECOND
 from enricher.vocabulary import Outcome, Reason
 
 
@@ -90,6 +87,10 @@ class DerivedColumn:
             size = len(columns.numbers)
             raw = [[b""] * size if place is None else columns.raw[place] for place in self._places]
             derive_all = self._fact.derive_all or partial(map, self._fact.derive)
+            if self._fact.dump_all:
+                values = list(derive_all(*raw))
+                dumped = self._fact.dump_all(values, raw[0])
+                return [(value, text + _LENGTH) for value, text in zip(values, dumped, strict=True)]
             return self._convert_all(derive_all(*raw))
         texts = [columns.raw[place] for place in self._present]
         return list(map(self._memo.__getitem__, texts[0] if len(texts) == 1 else zip(*texts, strict=True)))
@@ -108,28 +109,19 @@ class DerivedColumn:
         return set(map(self._memo.__getitem__, set(columns.raw[self._present[0]])))
 
 
-def _dump_response_time(milliseconds: int | None) -> bytes:
-    ns = None if milliseconds is None else milliseconds * MILLISECOND
-    return b'%b,"response_length":' % dump_seconds(ns)
-
-
-_response_time_json = Memo(_dump_response_time)
+_LENGTH = b',"response_length":'
+"""What follows a response time in the JSON of an attempt."""
+_response_time_json = Memo(lambda ns: dump_seconds(ns) + _LENGTH)
 
 
 def with_json(ns: int | None) -> tuple[int | None, bytes]:
     """Return a response time with its JSON, and what follows it in the JSON of an attempt."""
-    if isinstance(ns, RequestTime):
-        return ns, b'%b,"response_length":' % dump_response_time(ns)
-    return ns, _dump_response_time(None if ns is None else ns // MILLISECOND)
+    return ns, dump_response_time(ns) + _LENGTH if isinstance(ns, RequestTime) else _response_time_json[ns]
 
 
 def all_with_json(column: Iterable[int | None]) -> list[tuple[int | None, bytes]]:
-    times: Any = list(column)
-    is_complete = None not in times
-    milliseconds = (
-        map(floordiv, times, repeat(MILLISECOND)) if is_complete else (ns and ns // MILLISECOND for ns in times)
-    )
-    return list(zip(times, map(_response_time_json.__getitem__, milliseconds), strict=True))
+    times = list(column)
+    return list(zip(times, map(_response_time_json.__getitem__, times), strict=True))
 
 
 def _request_fact(layout: Layout) -> Fact:
@@ -162,7 +154,6 @@ class LayoutFacts:
         self.durations = DerivedColumn(layout, facts.duration)
         self.has_duration = any(name in layout.names for name in facts.duration.variables)
         self.has_clock = any(name in layout.names for name, _ in facts.clocks)
-        self.has_clock &= self.has_duration or not facts.clock_is_start
         self.ends = DerivedColumn(layout, facts.end)
         self.times = DerivedColumn(layout, facts.end, lambda end: dump_time(end[0]))
         self.upstream_names = DerivedColumn(layout, facts.upstream_name)

@@ -12,7 +12,7 @@ from enricher.endpoints.slices import Owner
 from enricher.enrich.requests import NoAttempt
 from enricher.line import Line, Source
 from enricher.text import escape_bytes
-from enricher.timestamps import MILLISECOND, format_rfc3339
+from enricher.timestamps import MILLISECOND, SECOND, format_rfc3339, parse_rfc3339
 from enricher.vocabulary import Origin
 
 RESERVED_NAMES = frozenset(
@@ -162,8 +162,10 @@ def dump_text(text: str) -> bytes:
 
 
 def dump_seconds(ns: int | None) -> bytes:
-    """Return seconds as nginx writes them, with milliseconds; `null` for None."""
-    return b"null" if ns is None else b"%d.%03d" % divmod(ns // MILLISECOND, 1000)
+    """Return seconds with milliseconds, or with nanoseconds if the proxy wrote these; `null` for None."""
+    if ns is None:
+        return b"null"
+    return b"%d.%09d" % divmod(ns, SECOND) if ns % MILLISECOND else b"%d.%03d" % divmod(ns // MILLISECOND, 1000)
 
 
 def dump_response_time(ns: int | None) -> bytes:
@@ -183,8 +185,8 @@ def dump_time(ns: int | None) -> bytes:
 
 
 def line_time(line: Line, record: Record | None) -> str | None:
-    """Return the runtime's stamp as it was written; without one, the time that the line itself names."""
-    if line.stamp:
+    """Return the runtime's stamp as it was written; without one that is a time, the time that the line itself names."""
+    if parse_rfc3339(line.stamp) is not None:
         return line.stamp.decode("ascii", "replace")
     return format_rfc3339(record.end) if record and record.end is not None else None
 

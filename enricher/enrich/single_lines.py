@@ -100,7 +100,9 @@ class SingleLines:
     def enrich_row(self, group: AttributedColumns, row: int, template: LineTemplate) -> bytes | None:
         """Return the JSON of a line in columns, or None if it must wait."""
         columns, tools = group.columns, self._tools
-        if group.needs_parsing(row) or (tools.count_only and self._correlator.has_errors):
+        at = group.stamp_at(row)
+        is_stamp_no_time = columns.stamps is not None and at is None
+        if is_stamp_no_time or group.needs_parsing(row) or (tools.count_only and self._correlator.has_errors):
             parsed = self._batch.parse(columns.numbers[row])
             if parsed.record:
                 return self.enrich(parsed, parsed.record)
@@ -111,7 +113,6 @@ class SingleLines:
         values = {name: columns.value(name, row) for name in names}
         fields = {name: value for name, value in values.items() if value is not None}
         record = group.record(row, fields)
-        at = group.stamp_at(row)
         windows = attempt_windows(record, at)
         return self._enrich_request(record, at, windows, lambda: group.render_opening(template, row), template.closing)
 

@@ -5,8 +5,9 @@ from operator import itemgetter
 from typing import cast
 
 from enricher.accesslog.columns import Columns
+from enricher.accesslog.record import MAX_REQUEST_TIME
 from enricher.enrich.layout_facts import LayoutFacts
-from enricher.enrich.windows import BUFFERING_THRESHOLD, CLOCK_TOLERANCE, MAX_REQUEST_TIME, request_end
+from enricher.enrich.windows import BUFFERING_THRESHOLD, CLOCK_TOLERANCE, request_end
 from enricher.timestamps import SECOND, parse_rfc3339
 
 Bounds = tuple[int, int]
@@ -26,7 +27,7 @@ def attempt_bounds(
     has no durations at all.
     """
     is_start = columns.layout.dialect.facts.clock_is_start
-    bounds = _clock_bounds(columns) if durations is not None or not is_start else []
+    bounds = _clock_bounds(columns)
     if columns.stamps is not None:
         bounds.append(_rfc3339_bounds(columns.stamps))
     times = [both for both in bounds if both]
@@ -38,6 +39,7 @@ def attempt_bounds(
     begin = min(begin for begin, _ in times) - longest - _TOLERANCE
     if durations is None:
         begin -= MAX_REQUEST_TIME
+        longest = max(longest, MAX_REQUEST_TIME) if is_start else longest
     end = max(end for _, end in times) + SECOND + _TOLERANCE
     return begin, end + longest if is_start else end
 

@@ -1,6 +1,6 @@
 """When an attempt took place, derived from its line. Pure."""
 
-from enricher.accesslog.record import Record, RequestTime
+from enricher.accesslog.record import MAX_REQUEST_TIME, Record, RequestTime
 from enricher.endpoints.attribution import Window
 from enricher.timestamps import MILLISECOND, SECOND
 from enricher.vocabulary import Reason
@@ -9,8 +9,6 @@ CLOCK_TOLERANCE = 10 * MILLISECOND
 """Ns by which nginx's times may be too early: it reads the clock once in each turn of its event loop."""
 BUFFERING_THRESHOLD = 100 * MILLISECOND
 """Ns after the second that a line itself names: a later stamp of the runtime means that nginx buffered the line."""
-MAX_REQUEST_TIME = 600 * SECOND
-"""Longest time (ns) that a request may have taken if its format does not log it."""
 MAX_FAILURE_TIMES: dict[str, int] = {Reason.REFUSED: 5 * SECOND}
 """Longest time (ns) from the beginning of a failed attempt to its error line, by reason.
 
@@ -68,6 +66,8 @@ def request_end(named: int | None, uncertainty: int, at: int | None) -> tuple[in
     """
     if named is None:
         return None if at is None else (at, at)
+    if at is not None and uncertainty >= MAX_REQUEST_TIME:
+        return at, at  # the line has the time of the request's beginning only
     latest = named + uncertainty + CLOCK_TOLERANCE
     if at is None or at > latest + BUFFERING_THRESHOLD:
         return named, latest

@@ -7,7 +7,7 @@ enricher.enrich it uses only the rules about time, about error lines and about r
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
@@ -18,7 +18,6 @@ from enricher.accesslog.record import Record, RequestTime
 from enricher.endpoints.attribution import (
     Attribution,
     Histories,
-    Window,
     attribute,
     attribute_client,
     prefer_reported_pod,
@@ -29,7 +28,9 @@ from enricher.endpoints.slices import Owner
 from enricher.endpoints.upstream_names import service_of_upstream_name
 from enricher.enrich.engine import Hold, Output
 from enricher.enrich.error_correlation import ErrorCorrelator, error_origin
+from enricher.enrich.parsed_line import ParsedLine
 from enricher.enrich.requests import is_retried, main_attempt, no_attempt, record_outcome
+from enricher.enrich.tries import TryJoiner
 from enricher.enrich.windows import attempt_windows, error_window, request_window
 from enricher.line import Line, Source
 from enricher.metrics.counters import Metrics
@@ -51,17 +52,6 @@ RESERVED_NAMES = frozenset(
 _POD_NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
 
 
-class ParsedLine(NamedTuple):
-    """A line, what was read from it, and when it was written (ns)."""
-
-    line: Line
-    at: int | None
-    kind: LineKind
-    record: Record | None = None
-    windows: Sequence[Window | None] = ()
-    error: ErrorLine | None = None
-
-
 class ReferenceEnricher:
     """Joins lines with the histories of addresses, with the interface of enricher.enrich.engine.Enricher."""
 
@@ -77,6 +67,7 @@ class ReferenceEnricher:
         self.detector, self.counts = detector, counts
         self.node, self.pod_variable, self.count_only = node, pod_variable, count_only
         self.correlators: defaultdict[Source, ErrorCorrelator] = defaultdict(ErrorCorrelator)
+        self.joiners: defaultdict[Source, TryJoiner] = defaultdict(TryJoiner)
         self.backoffs: dict[str, int] = {}
         """Until when (ns) no line waits for an address."""
 
@@ -92,7 +83,7 @@ class ReferenceEnricher:
             source, source.profile, [line.text for line in lines if line.stream != "stderr"]
         )
         # All lines are parsed before the first is enriched: an error line may come after the access line it explains.
-        parsed_lines = [parse_line(formats, line) for line in lines]
+        parsed_lines = self.joiners[source].join([parse_line(formats, line) for line in lines])
         for parsed in parsed_lines:
             if parsed.error and parsed.error.reason and parsed.at is not None:
                 self.correlators[source].add(parsed.error, parsed.at)
@@ -136,6 +127,7 @@ class ReferenceEnricher:
     def forget(self, source: Source) -> None:
         """Forget a source that is gone."""
         self.correlators.pop(source, None)
+        self.joiners.pop(source, None)
         self.detector.forget(source)
 
     # --- attributing ------------------------------------------------------------------------------------------------
@@ -330,8 +322,8 @@ def parse_line(formats: FormatTimeline, line: Line) -> ParsedLine:
     """Parse a line. stderr has no access lines."""
     at = parse_rfc3339(line.stamp)
     if line.stream != "stderr" and (result := formats.parse(line.text, at)):
-        record = result[1]
-        return ParsedLine(line, at, LineKind.ACCESS, record, attempt_windows(record, at))
+        log_format, record = result
+        return ParsedLine(line, at, LineKind.ACCESS, record, log_format, attempt_windows(record, at))
     if error := parse_error_line(line.text):
         return ParsedLine(line, at, LineKind.ERROR, error=error)
     is_other = line.stream == "stderr" or is_other_line(line.text)
@@ -340,7 +332,7 @@ def parse_line(formats: FormatTimeline, line: Line) -> ParsedLine:
 
 def line_time(line: Line, record: Record | None) -> str | None:
     """Return the runtime's stamp as it was written; without one, the time that the line itself names."""
-    if line.stamp:
+    if parse_rfc3339(line.stamp) is not None:
         return line.stamp.decode("ascii", "replace")
     return format_rfc3339(record.end) if record and record.end is not None else None
 
@@ -372,7 +364,9 @@ def message_fields(text: bytes) -> dict[str, Any]:
 
 
 def format_seconds(ns: int) -> orjson.Fragment:
-    """Return a time as seconds with milliseconds."""
+    """Return a time as seconds, with nanoseconds if it is not a whole number of milliseconds."""
+    if ns % MILLISECOND:
+        return orjson.Fragment(b"%d.%09d" % (ns // SECOND, ns % SECOND))
     milliseconds = ns // MILLISECOND
     return orjson.Fragment(b"%d.%03d" % (milliseconds // 1000, milliseconds % 1000))
 

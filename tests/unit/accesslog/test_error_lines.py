@@ -23,6 +23,13 @@ def test_all_that_it_says():
     assert error.reason == "refused"
 
 
+@pytest.mark.parametrize("referrer", [b"http://a/b c", b" ", b"a b c, d: e", b'x "quoted" y', b"a b HTTP", b"a  b/1.1"])
+def test_spaces_in_a_referer(referrer):
+    line = HEAD + REFUSED + CLIENT + REQUEST + UPSTREAM + HOST + b', referrer: "' + referrer + b'"'
+    error = parse_error_line(line)
+    assert (error.message, error.upstream, error.fields) == (REFUSED, "10.0.0.1:80", FIELDS)
+
+
 @pytest.mark.parametrize(
     ("url", "addr"),
     [
@@ -55,6 +62,9 @@ def test_kinds_of_upstream(url, addr):
         HEAD + b"invalid request" + CLIENT + b', request: "GET / HTTP/1.1"' + UPSTREAM[:-1] + b' HTTP/1.1"',
         HEAD + b"invalid request" + CLIENT + b', request: "GET /"' + UPSTREAM + b', host: " HTTP/1.1"',
         HEAD + b"invalid request" + CLIENT + b', request: "GET /"' + UPSTREAM + b', referrer: " HTTP/1.1"',
+        HEAD + REFUSED + CLIENT + b', request: "GET /"' + UPSTREAM + b', referrer: "a b"',
+        HEAD + REFUSED + CLIENT + b', request: "GET /"' + UPSTREAM + HOST + b', referrer: "a b HTTP/1.1"',
+        HEAD + REFUSED + CLIENT + REQUEST + UPSTREAM + HOST + b', referrer: "a b HTTP/1.1"',
         # where nginx names one too
         HEAD + REFUSED + CLIENT + b', request: "GET /"' + UPSTREAM + b' HTTP/1.1"' + UPSTREAM + HOST,
         HEAD + REFUSED + CLIENT + REQUEST + UPSTREAM + HOST + b', referrer: "x"' + UPSTREAM,

@@ -51,3 +51,30 @@ def test_the_lines_own_address_comes_first():
     record = parse("%b/%s %si:%sp %ST", f"be_http:shop:cart/{OPENSHIFT} 10.42.9.9:8080 200")
     assert ([attempt.addr for attempt in record.attempts], record.reported_pod) == (["10.42.9.9:8080"], POD)
     assert parse("%b/%s %si:%sp %ST", f"be_http:shop:cart/{OPENSHIFT} -:- 503").attempts == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "values", "addr"),
+    [
+        ("%si:%sp", "10.0.0.1:80", "10.0.0.1:80"),
+        ("%si:%sp", "fd00::1:80", "[fd00::1]:80"),
+        ("%si:%sp", "[fd00::1]:80", "[fd00::1]:80"),
+        ("%si:%sp", "-:-", ""),
+        ("%si", "10.0.0.1", "10.0.0.1"),
+        ("%si", "fd00::1", "fd00::1"),
+        ("%si", "-", ""),
+        ("%si %sp", "10.0.0.1 80", "10.0.0.1:80"),
+        ("%si|%sp", "fd00::1|80", "[fd00::1]:80"),
+        ("%sp %si", "80 10.0.0.1", "10.0.0.1:80"),
+        ("%si %sp", "10.0.0.1 -", "10.0.0.1"),
+        ("%sp %si", "- -", ""),
+    ],
+)
+def test_the_address_and_the_port_wherever_they_are(variables, values, addr):
+    log_format = haproxy.compile_format(f"%ST {variables} %B")[0]
+    line = f"200 {values} 12".encode()
+    assert [attempt.addr for attempt in log_format.parse(line).attempts] == [addr] * bool(addr)
+    if columns := log_format.layout.parse(line + b"\n", 1, framed=False):
+        fact = log_format.dialect.facts.addr
+        columns_of_fact = [columns.raw_column(name) or [b""] for name in fact.variables]
+        assert fact.derive(*(column[0] for column in columns_of_fact)) == addr

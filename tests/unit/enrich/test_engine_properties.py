@@ -63,6 +63,7 @@ LEAST_OF_FORMATS = {
     "detected": {"access lines": 0.4, "exact attempts": 1},
     "profile": {"access lines": 0.5, "exact attempts": 1},
     "haproxy": {"access lines": 0.6, "failed attempts": 0.02, "reported attempts": 1},
+    "envoy tries": ATTRIBUTED | {"access lines": 0.3, "lines with several attempts": 3},
     "any haproxy": ATTRIBUTED | {"reported attempts": 1},
 }
 """What each family's lines must exercise."""

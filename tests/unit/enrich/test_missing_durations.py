@@ -2,7 +2,7 @@
 
 import pytest
 
-from enricher.accesslog.record import Attempt, Record
+from enricher.accesslog.record import MAX_REQUEST_TIME, Attempt, Record
 from enricher.endpoints.attribution import Window
 from enricher.enrich.windows import CLOCK_TOLERANCE, attempt_windows, error_window, request_window
 from enricher.timestamps import SECOND
@@ -29,6 +29,16 @@ def test_attempts_may_have_taken_longer_than_their_request():
     """As recorded: `$upstream_response_time` and `$request_time` are rounded, and taken at two moments."""
     earliest = AT - CLOCK_TOLERANCE
     assert windows(7, duration=5) == [Window(earliest - 7 - CLOCK_TOLERANCE, earliest, AT)]
+
+
+def test_a_request_of_which_only_the_beginning_is_known():
+    """With a stamp it ended when its line was written, without one at any time in the ten minutes after."""
+    record = Record({}, [Attempt("10.0.0.1:80", 200, None, 5)], end=AT, end_uncertainty=MAX_REQUEST_TIME)
+    earliest = AT - MAX_REQUEST_TIME - CLOCK_TOLERANCE
+    latest = AT + MAX_REQUEST_TIME + CLOCK_TOLERANCE
+    assert attempt_windows(record, None) == [Window(earliest - CLOCK_TOLERANCE, earliest, latest)]
+    written = AT + 2 * MAX_REQUEST_TIME
+    assert attempt_windows(record, written)[0].end_latest == written
 
 
 def test_a_client_without_a_duration_is_that_of_the_end():

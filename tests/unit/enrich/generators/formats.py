@@ -74,8 +74,8 @@ def writer(log_format: Format) -> Writer:
         return lambda request: dump_odd(make(log_format, request), request)
     values = {
         **dict.fromkeys(map(id, (nginx.NGINX, nginx.NGINX_CLIENT_STATUS, nginx.NGINX_SESSIONS)), nginx_value),
-        id(envoy.ENVOY): envoy_value,
-        id(haproxy.HAPROXY): haproxy_value,
+        **dict.fromkeys(map(id, (envoy.ENVOY, envoy.ENVOY_WITH_PORTS)), envoy_value),
+        **dict.fromkeys(map(id, (haproxy.HAPROXY, haproxy.HAPROXY_WITH_PORTS)), haproxy_value),
         id(traefik.TRAEFIK_COMMON): traefik_value,
     }[id(log_format.dialect)]
     escape = {id(traefik.TRAEFIK_COMMON): "quotes"}.get(id(log_format.dialect), log_format.escape)
@@ -119,6 +119,11 @@ ENVOY_OPERATORS = (
     *("REQ(USER-AGENT)", "REQ(:AUTHORITY)", "REQ(:METHOD)", "REQ(:PATH)", "BYTES_SENT", "RESP(X-POD)", "ROUTE_NAME"),
     *("UPSTREAM_TRANSPORT_FAILURE_REASON", "BYTES_RECEIVED", "DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT", "REQ(X-A)"),
 )
+ENVOY_ADDRESSES = (
+    *(("UPSTREAM_HOST",),) * 4,
+    *(("UPSTREAM_REMOTE_ADDRESS",), ("UPSTREAM_HOST_NAME",), ("UPSTREAM_HOST", "UPSTREAM_REMOTE_ADDRESS")),
+    *(("UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT", "UPSTREAM_REMOTE_PORT"), ("UPSTREAM_HOST_NAME_WITHOUT_PORT",)),
+)
 HAPROXY_VARIABLES = (
     *("ci", "cp", "tr", "t", "T", "Ts", "ft", "b", "s", "TR", "Tw", "Tc", "Tr", "Ta", "Tt", "ST", "B", "CC", "tsc"),
     *("ac", "rc", "sq", "hr", "hs", "HM", "HU", "HV", "ID", "H"),
@@ -157,7 +162,7 @@ def any_nginx(rng: random.Random) -> Setup:
 
 def any_envoy(rng: random.Random) -> Setup:
     """Return some format string, or JSON object of format strings, of Envoy's."""
-    names = list({*rng.sample(ENVOY_OPERATORS, rng.randint(2, 9)), "UPSTREAM_HOST", "RESPONSE_CODE"})
+    names = list({*rng.sample(ENVOY_OPERATORS, rng.randint(2, 9)), *rng.choice(ENVOY_ADDRESSES), "RESPONSE_CODE"})
     names.sort()
     rng.shuffle(names)
     if rng.random() < 0.4:
@@ -171,7 +176,8 @@ def any_envoy(rng: random.Random) -> Setup:
 
 def any_haproxy(rng: random.Random) -> Setup:
     """Return some `log-format` of HAProxy's."""
-    names = [*rng.sample(HAPROXY_VARIABLES, rng.randint(2, 9)), "si:%sp", "ST", "r"]
+    addresses = rng.choice((("si:%sp",), ("si:%sp",), ("si",), ("si", "sp"), ()))
+    names = [*rng.sample(HAPROXY_VARIABLES, rng.randint(2, 9)), *addresses, "ST", "r"]
     names = list(dict.fromkeys(names))
     rng.shuffle(names)
     text = " ".join("%{+Q}r" if name == "r" else f"%{name}" for name in names)
@@ -296,6 +302,7 @@ FAMILIES: dict[str, Callable[[random.Random], Setup]] = {
     "any nginx": _any(any_nginx),
     "envoy text": _envoy(envoy.DETAILED, envoy.ISTIO, envoy.DEFAULT),
     "envoy json": _envoy(envoy.GATEWAY),
+    "envoy tries": _envoy(f"{envoy.DEFAULT} %ACCESS_LOG_TYPE%", f"{envoy.DETAILED} %ACCESS_LOG_TYPE%"),
     "any envoy": _any(any_envoy),
     "haproxy": _haproxy,
     "any haproxy": _any(any_haproxy),

@@ -39,12 +39,22 @@ GATEWAY_KEYS = frozenset(
 OTHER_KEYS = frozenset(
     (
         *("path", "upstream_service_time", "x_forwarded_for", "user_agent", "request_id", "authority", "@timestamp"),
-        *("grpc_status", "grpc_status_number", "upstream_request_attempt_count"),
+        *("grpc_status", "grpc_status_number", "upstream_request_attempt_count", "access_log_type"),
     )
 )
 """Keys that only Istio or Contour has."""
 ABSENT_KEYS = (OTHER_KEYS, GATEWAY_KEYS | {"@timestamp"}, GATEWAY_KEYS | {"start_time"}, frozenset())
 """Keys that a line of Envoy Gateway, of Istio, of Contour and of a mixture of all does not have."""
+DROPPED_KEYS: tuple[tuple[str, ...], ...] = (
+    *[()] * 8,
+    ("StartUTC",),
+    ("Duration",),
+    ("ClientHost", "ClientPort"),
+    ("ServiceURL",),
+    ("ServiceURL", "StartUTC", "StartLocal", "OriginStatus"),
+    ("DownstreamStatus", "OriginDuration", "ClientAddr", "ClientHost"),
+)
+"""Fields that Traefik's configuration can drop."""
 ODD_VALUES = (1.5, True, {"a": 1}, [], None, "", -3, 10**20)
 
 
@@ -56,6 +66,8 @@ def envoy_object(log_format: JsonFormat, request: Request) -> dict[str, Any]:
         if key in absent:
             continue
         text = envoy_value(name, request)
+        if name == "access_log_type" and not request.odd(0.05):
+            text = b"DownstreamEnd"
         value: Any = text.decode("utf-8", "replace")
         if name in NUMBERS and text.isdigit() and len(text) < 19:
             value = int(text)
@@ -98,9 +110,12 @@ def traefik_object(_: JsonFormat, request: Request) -> dict[str, Any]:
     }
     if last:
         out["ServiceName"] = rng.choice((f"{request.upstream_name}@kubernetes", "x@file", "shop-web-80@kubernetes"))
-        out["ServiceURL"] = rng.choice(
-            (f"http://{last.addr}", {"Scheme": "http", "Host": last.addr}, f"h2c://{last.addr}")
-        )
+        url_object = {"Scheme": "http", "User": None, "Host": last.addr, "Path": "", "ForceQuery": False}
+        urls = (f"http://{last.addr}", url_object, f"h2c://{last.addr}", {"Host": {"a": 1}}, {"User": {}})
+        out["ServiceURL"] = rng.choices(urls, (4, 2, 1, 0.1, 0.1))[0]
+        out["ServiceAddr"] = last.addr
+    for key in rng.choice(DROPPED_KEYS):
+        out.pop(key, None)
     for key in list(out):
         if request.odd(0.03):
             out[key] = rng.choice((1.5, None, "", "x", -1, {}, "007", 10**20, True))

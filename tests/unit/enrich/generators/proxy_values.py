@@ -12,7 +12,9 @@ FLAGS = (b"-",) * 10 + (b"UF", b"UT", b"UC", b"DC", b"URX", b"UF,URX", b"LR", b"
 CLUSTERS = (
     *(b"outbound|80||web.shop.svc.cluster.local", b"shop/web/80/da39a3ee5e", b"outbound|80|v1|web.shop.svc", b"-"),
     *(b"httproute/shop/web/rule/0", b"", b"outbound|80||web-canary.shop.svc.x", b"outbound|80||metrics.ops.svc"),
+    *(b"inbound-vip|80|http|web.shop.svc.cluster.local", b"outbound_.80_._.web.shop.svc.cluster.local"),
 )
+ENTRY_TYPES = (b"DownstreamEnd",) * 6 + (b"UpstreamEnd",) * 4 + (b"UpstreamPoolReady", b"DownstreamStart", b"-")
 TRANSPORT_FAILURES = (b"-",) * 12 + (b"delayed_connect_error:_111", b"TLS_error|Connection_refused")
 TERMINATION_STATES = (b"----",) * 12 + (b"SC--", b"sC--", b"SH--", b"sH--", b"PH--", b"CD--", b"cD--", b"SD--", b"LR--")
 GRPC_STATUSES = (b"-",) * 6 + (b"0", b"14", b"Unavailable", b"OK")
@@ -54,6 +56,19 @@ def _addr(request: Request) -> bytes:
     return request.tries[-1].addr.encode() if request.tries else b"-"
 
 
+def _envoy_addr(request: Request) -> bytes:
+    prefixes = (b"",) * 8 + (b"tcp://", b"envoy://connect_originate/", b"envoy://internal_client_address/")
+    return request.rng.choice(prefixes) + _addr(request) if request.tries else b"-"
+
+
+def _ip(request: Request) -> bytes:
+    return _addr(request).rpartition(b":")[0].strip(b"[]") or b"-"
+
+
+def _port(request: Request) -> bytes:
+    return _addr(request).rpartition(b":")[2]
+
+
 _ENVOY: dict[str, Value] = {
     "start_time": _or_odd(_start_time, b"-", b"2026-02-31T00:00:00.000Z", b"1700000000", b"2026-11-22T23:18:31Z"),
     "request_method": _one_of(b"GET", odd=(b"-", b"")),
@@ -66,13 +81,21 @@ _ENVOY: dict[str, Value] = {
     "upstream_service_time": _or_odd(
         lambda request: milliseconds(request.tries[-1].took) if request.tries else b"-", b"-", b"", b"-5", b"+3"
     ),
-    "upstream_addr": _addr,
+    "upstream_addr": _envoy_addr,
+    "upstream_remote_address": _addr,
+    "upstream_host_name": _addr,
+    **dict.fromkeys(("upstream_remote_address_without_port", "upstream_host_name_without_port"), _ip),
+    "upstream_remote_port": _or_odd(_port, b"-", b"99999999999999999999", b"x"),
     "upstream_cluster": _one_of(*CLUSTERS),
     "grpc_status": _one_of(*GRPC_STATUSES, odd=(b"x", b"99", b"DeadlineExceeded")),
     "remote_addr": _client_with_port,
     "realip_remote_addr": _client_with_port,
     "upstream_attempts": _one_of(b"1", b"1", b"1", b"2", b"-", odd=(b"", b"0")),
     "sent_http_x_pod": lambda request: request.pod.encode(),
+    "access_log_type": _one_of(*ENTRY_TYPES),
+    "http_x_request_id": lambda request: (
+        text_value(request, "none") if request.odd(0.3) else b"id-%d" % request.rng.randrange(12)
+    ),
     "connection_termination_details": _one_of(b"-"),
     "bytes_received": number,
     "body_bytes_sent": number,
@@ -104,6 +127,7 @@ _HAPROXY: dict[str, Value] = {
     "backend_name": _one_of(b"web", b"be_http:shop:web", b"shop_web_80", odd=(b"<NOSRV>", b"")),
     "server_name": _server_name,
     "upstream_addr": lambda request: _addr(request) if request.tries else request.rng.choice((b"-:-", b"-")),
+    "upstream_port": lambda request: _port(request) if request.tries else b"-",
     "termination_state": _one_of(*TERMINATION_STATES),
     "request": lambda request: escape_text(request.request, "hash"),
     "retries": _one_of(b"0", b"0", b"+1", b"3"),

@@ -7,8 +7,9 @@ from typing import Any
 from enricher.endpoints.attribution import Attribution, Histories
 from enricher.endpoints.slices import split_address
 from enricher.endpoints.tenure import FOREVER
+from enricher.enrich.parsed_line import ParsedLine
 from enricher.line import Source
-from tests.support.reference import ParsedLine, ReferenceEnricher
+from tests.support.reference import ReferenceEnricher
 from tests.unit.enrich.generators.scenarios import Outcome, Run, is_block
 
 
