@@ -1,0 +1,153 @@
+"""Detection of what tools put before the lines of a log, and its removal. Pure.
+
+Nothing that a client writes may look like such a wrapper. So it is the lines' contents that decide, once for each log,
+by its first lines: no line fits a log format as it is, and most lines do without the wrapper.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from enum import IntEnum
+from itertools import islice
+from typing import NamedTuple
+
+from enricher.line import Line, Source
+from enricher.tailer.framing import MAX_LINE
+from enricher.tailer.unwrapped import Unwrapped
+from enricher.tailer.wrappers import WRAPPERS, Wrapper
+
+DETECTION_LINES = 40
+"""Lines of a batch that are examined to find out what is around them."""
+MAX_EXAMINED = 2000
+"""Lines of a log after which a log whose lines fit nothing is taken as it is."""
+MAX_DEPTH = 4
+"""Wrappers around one line: for example a record of Elasticsearch, with syslog's line in a container runtime's."""
+MAX_SOURCES = 1000
+"""Largest number of containers that are told apart in a file; the lines of others count as the file's."""
+
+
+class Fit(IntEnum):
+    """What the text of a line is."""
+
+    NOTHING = 0
+    OTHER = 1
+    """A line that may accompany requests."""
+    REQUEST = 2
+    """A request, or an error line: no wrapper is around it."""
+
+
+FitOf = Callable[[bytes], Fit]
+Wrappers = tuple[Wrapper, ...]
+
+
+class SourcedLines(NamedTuple):
+    """Lines, and the source of all of them or of each."""
+
+    lines: Sequence[Line]
+    source: Source
+    sources: Sequence[Source] = ()
+
+
+def detect_wrappers(texts: Sequence[bytes], fit_of: FitOf) -> Wrappers | None:
+    """Return what is to be taken off these lines, outermost first; None if they do not show it.
+
+    More than half of the lines must fit then, beside blank lines and those that are whole as they are.
+    """
+    fits = [(text, fit_of(text)) for text in texts if text.strip()]
+    if any(fit is Fit.REQUEST for _, fit in fits):
+        return ()
+    misfits = [text for text, fit in fits if fit is Fit.NOTHING]
+    score, wrappers = _search(misfits, fit_of, MAX_DEPTH)
+    return wrappers if 2 * score > len(misfits) else None
+
+
+def _search(texts: list[bytes], fit_of: FitOf, depth: int) -> tuple[int, Wrappers]:
+    """Return the wrappers without which most of these lines fit, and how many do."""
+    best: tuple[int, Wrappers] = (0, ())
+    for wrapper in WRAPPERS:
+        inner = [unwrapped.text for text in texts if (unwrapped := wrapper(text)) and unwrapped.text != text]
+        if 2 * len(inner) <= len(texts):
+            continue
+        score = sum(not text.strip() or fit_of(text) > Fit.NOTHING for text in inner)
+        has_content = any(text.strip() for text in inner)
+        if has_content and score > best[0]:
+            best = score, (wrapper,)
+        if 2 * score <= len(texts) and depth > 1:
+            score, wrappers = _search(inner, fit_of, depth - 1)
+            best = max(best, (score, (wrapper, *wrappers)), key=lambda candidate: candidate[0])
+    return best
+
+
+class Unwrapper:
+    """The removal of wrappers from the lines of one file or stream, which come in batches.
+
+    A line that another tool put in between is passed on as it is.
+    """
+
+    def __init__(self, source: Source, fit_of: FitOf) -> None:
+        self._source, self._fit_of = source, fit_of
+        self._wrappers: Wrappers | None = None
+        self._examined = 0
+        self._sources: dict[tuple[str, str, str], Source] = {("", "", ""): source}
+        self._fragments: dict[tuple[Source, str], Line] = {}
+
+    def unwrap(self, lines: Sequence[Line]) -> SourcedLines:
+        """Return the lines without what is around them, and the sources that it names."""
+        if self._wrappers is None:
+            self._detect(lines)
+        if not self._wrappers:
+            return SourcedLines(lines, self._source)
+        result, sources = list[Line](), list[Source]()
+        for line in lines:
+            source, unwrapped = self._unwrap_line(line)
+            if unwrapped is not None:
+                result.append(unwrapped)
+                sources.append(source)
+        alike = len(set(sources)) <= 1
+        return SourcedLines(result, sources[0] if sources and alike else self._source, () if alike else sources)
+
+    def flush(self) -> SourcedLines:
+        """Return the fragments whose ends did not come."""
+        sources, lines = [source for source, _ in self._fragments], list(self._fragments.values())
+        self._fragments.clear()
+        return SourcedLines(lines, self._source, sources)
+
+    def _detect(self, lines: Sequence[Line]) -> None:
+        texts = [line.text for line in islice(lines, DETECTION_LINES)]
+        self._wrappers = detect_wrappers(texts, self._fit_of)
+        self._examined += len(lines)
+        if self._examined >= MAX_EXAMINED and self._wrappers is None:
+            self._wrappers = ()
+
+    def _unwrap_line(self, line: Line) -> tuple[Source, Line | None]:
+        """Return a line without its wrappers and its source; no line if it is a fragment that others continue."""
+        unwrapped = Unwrapped(line.text, line.stamp, line.stream)
+        for wrapper in self._wrappers or ():
+            inner = wrapper(unwrapped.text)
+            if inner is None:
+                return self._source, line
+            unwrapped = inner.inside(unwrapped)
+        source = self._source_of(unwrapped)
+        return source, self._join(source, unwrapped, line.cut)
+
+    def _join(self, source: Source, unwrapped: Unwrapped, cut: int) -> Line | None:
+        key = (source, unwrapped.stream)
+        before = self._fragments.pop(key, None)
+        line = Line(unwrapped.text, unwrapped.stamp, unwrapped.stream, cut)
+        if before:
+            text = before.text + line.text
+            line = before._replace(text=text[:MAX_LINE], cut=before.cut + cut + max(0, len(text) - MAX_LINE))
+        if unwrapped.is_fragment:
+            self._fragments[key] = line
+            return None
+        return line
+
+    def _source_of(self, unwrapped: Unwrapped) -> Source:
+        names = (unwrapped.namespace, unwrapped.pod, unwrapped.container)
+        source = self._sources.get(names)
+        if source is None:
+            if len(self._sources) > MAX_SOURCES:
+                return self._source
+            namespace, pod, container = names
+            source = replace(self._source, namespace=namespace, pod=pod, container=container)
+            self._sources[names] = source
+        return source
