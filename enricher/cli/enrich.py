@@ -56,7 +56,7 @@ def enrich(
     totals = PodStats(None) if report == "summary" else ServiceMap() if report else None
     check = FormatCheck(1, _log_format_text(settings.logs))
     encode = json_encoder(for_terminal=out.isatty())
-    logs = find_logs(files, settings.logs.is_proxy)
+    logs = find_logs(files, settings.logs.is_proxy, warn)
     with _progress([path for log in logs for path in log.paths]) as progress, report_news(check, warn):
         for batch in read_logs(logs, detector, open_stdin, progress):
             outputs = list[Output]()

@@ -154,7 +154,11 @@ class FileFeed:
         detector = FormatDetector(logs.formats, logs.given_profile)
         enricher = _build_enricher(self._settings.output, detector, metrics, self._settings.output.node)
         with report_news(self._check, lambda news: logger.warning("%s", news)):
-            for batch in read_logs(find_logs(self._files, logs.is_proxy), detector, _unbuffered_stdin):
+            for batch in read_logs(
+                find_logs(self._files, logs.is_proxy, lambda text: logger.warning("%s", text)),
+                detector,
+                _unbuffered_stdin,
+            ):
                 outputs = list[Output]()
                 for output in enrich_lines(enricher, batch, self._histories):
                     outputs.append(output)

@@ -12,7 +12,7 @@ from enricher.enrich.engine import Enricher, Output
 from enricher.line import Source
 from enricher.tailer.log_paths import LogPaths
 from enricher.tailer.reader import LogReader
-from enricher.tailer.unwrapping import Fit, SourcedLines, Unwrapper
+from enricher.tailer.unwrapping import Fit, FitOf, SourcedLines, Unwrapper
 from enricher.vocabulary import LineKind
 
 
@@ -26,12 +26,7 @@ def read_logs(
 
     `progress` returns a callback for the bytes read of a file.
     """
-
-    def fit_of(text: bytes) -> Fit:
-        if detector.fits(text) or parse_error_line(text):
-            return Fit.REQUEST
-        return Fit.OTHER if is_other_line(text) else Fit.NOTHING
-
+    fit_of = fit_with(detector)
     for log in logs:
         reader, source = LogReader(), Source("")
         for path in log.paths:
@@ -41,6 +36,17 @@ def read_logs(
                 yield unwrapper.unwrap(lines)
             yield unwrapper.flush()
         yield SourcedLines(reader.flush(), source)
+
+
+def fit_with(detector: FormatDetector) -> FitOf:
+    """Return a function that classifies a line's text by the formats that its log may have."""
+
+    def fit_of(text: bytes) -> Fit:
+        if detector.fits(text) or parse_error_line(text):
+            return Fit.REQUEST
+        return Fit.OTHER if is_other_line(text) else Fit.NOTHING
+
+    return fit_of
 
 
 def enrich_lines(enricher: Enricher, batch: SourcedLines, histories: Histories) -> Iterator[Output]:

@@ -1,6 +1,7 @@
 """The logs that are meant by files and directories on a command line."""
 
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
@@ -13,6 +14,7 @@ MAX_LOGS = 10_000
 """Largest number of logs that are read in a directory."""
 MAX_DIRECTORIES = 100_000
 """Largest number of directories that are looked at below one."""
+_LINK = re.compile(r"(?P<pod>[^_]+)_(?P<namespace>[^_]+)_(?P<container>[^_]+)-[0-9a-f]{64}\.log")
 
 
 class LogPaths(NamedTuple):
@@ -26,16 +28,19 @@ class LogPaths(NamedTuple):
         return self.source or Source(path)
 
 
-def find_logs(paths: Sequence[str], is_followed: Callable[[Source], bool] = lambda _: True) -> list[LogPaths]:
+def find_logs(
+    paths: Sequence[str], is_proxy: Callable[[Source], bool], report: Callable[[str], object]
+) -> list[LogPaths]:
     """Return the logs of these files and of all files below these directories, in the order given.
 
     Files that follow one another in a rotation are one log. Of a directory of several pods' logs as the kubelet keeps
-    it, those containers are read that are followed, or all if none is. Raise ConfigurationError if there is no log.
+    it, the proxies' logs are read, or all if there is none; `report` is called with a word about those left out. Raise
+    ConfigurationError if a directory has no log.
     """
     result = list[LogPaths]()
     for is_directory, group in groupby(paths, os.path.isdir):
         if is_directory:
-            result += (log for directory in group for log in _find_below(directory, is_followed))
+            result += (log for directory in group for log in _find_below(directory, is_proxy, report))
         else:
             result += _join_rotated(list(group))
     return result
@@ -56,7 +61,7 @@ def _join_rotated(paths: Sequence[str]) -> Iterator[LogPaths]:
         yield LogPaths(group)
 
 
-def _find_below(directory: str, is_followed: Callable[[Source], bool]) -> list[LogPaths]:
+def _find_below(directory: str, is_proxy: Callable[[Source], bool], report: Callable[[str], object]) -> list[LogPaths]:
     logs = list[LogPaths]()
     for count, (path, directories, names) in enumerate(os.walk(directory, onerror=_raise)):
         directories.sort()
@@ -65,9 +70,16 @@ def _find_below(directory: str, is_followed: Callable[[Source], bool]) -> list[L
             raise ConfigurationError(f"{directory} has too many files: give a directory below it")
     if not logs:
         raise ConfigurationError(f"{directory} has no log files")
-    followed = [log for log in logs if log.source and is_followed(log.source)]
-    pods = {(log.source.namespace, log.source.pod) for log in logs if log.source}
-    return followed if followed and len(pods) > 1 else logs
+    containers = {log.source for log in logs if log.source}
+    proxies = {container for container in containers if is_proxy(container)}
+    if not proxies or len({(container.namespace, container.pod) for container in containers}) < 2:
+        return logs
+    if left_out := len(containers) - len(proxies):
+        report(
+            f"{directory}: the logs of {left_out} of {len(containers)} containers are left out, which no selector of a "
+            "known proxy matches: give a container's directory to read its log"
+        )
+    return [log for log in logs if log.source in proxies]
 
 
 def _find_in(directory: str, names: Sequence[str]) -> Iterator[LogPaths]:
@@ -82,7 +94,7 @@ def _find_in(directory: str, names: Sequence[str]) -> Iterator[LogPaths]:
     listed = {path: [name.path for name in list_files(path) if name.is_regular] for path in live}
     beside = {path for files in listed.values() for path in files}
     orphans = [path for path in paths if path not in beside and os.path.isfile(path)]
-    yield from (LogPaths(files) for files in listed.values())
+    yield from (LogPaths(files, _container_of_link(path)) for path, files in listed.items())
     yield from _join_rotated(sorted(orphans, key=log_of))
 
 
@@ -94,6 +106,12 @@ def _container_of(directory: str) -> Source | None:
         return None
     namespace, pod, uid = parts
     return Source(directory, namespace, pod, uid, container)
+
+
+def _container_of_link(path: str) -> Source | None:
+    """Return the container whose log the kubelet links in /var/log/containers."""
+    match = _LINK.fullmatch(os.path.basename(path))
+    return Source(path, match["namespace"], match["pod"], "", match["container"]) if match else None
 
 
 def _raise(error: OSError) -> None:

@@ -52,10 +52,13 @@ def detect_wrappers(texts: Sequence[bytes], fit_of: FitOf) -> Wrappers | None:
 
     More than half of the lines must fit then, beside blank lines and those that are whole as they are.
     """
-    fits = [(text, fit_of(text)) for text in texts if text.strip()]
-    if any(fit is Fit.REQUEST for _, fit in fits):
-        return ()
-    misfits = [text for text, fit in fits if fit is Fit.NOTHING]
+    misfits = list[bytes]()
+    for text in texts:
+        fit = fit_of(text) if text.strip() else Fit.OTHER
+        if fit is Fit.REQUEST:
+            return ()
+        if fit is Fit.NOTHING:
+            misfits.append(text)
     score, wrappers = _search(misfits, fit_of, MAX_DEPTH)
     return wrappers if 2 * score > len(misfits) else None
 

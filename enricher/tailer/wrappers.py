@@ -100,7 +100,7 @@ _PRIORITY_ALONE = _compile(rb"(?:\d{1,7} )?<\d{1,3}>(?P<text>.*)")
 """Syslog's priority, perhaps with the number of octets before it, as over TCP."""
 _JOURNALD_FULL = _compile(rb"[A-Z][a-z]{2} \d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})? \w{1,6} ", _HOST_AND_TAG, _TEXT)
 _JOURNALD_MONOTONIC = _compile(rb"\[ *\d{1,10}\.\d{6}\] ", _HOST_AND_TAG, _TEXT)
-_GREP = _compile(rb"(?:[\w.-]*/)*+[\w.-]+\.(?:log|gz|txt|json)[\w.-]*:(?:\d{1,9}:)?(?P<text>.*)")
+_GREP = _compile(rb"(?:[\w.-]{0,255}/)*+[\w.-]{1,255}\.(?:log|gz|txt|json)[\w.-]{0,64}:(?:\d{1,9}:)?(?P<text>.*)")
 """What grep puts before the lines of several files."""
 
 WRAPPERS: tuple[Wrapper, ...] = (
