@@ -6,7 +6,7 @@ import orjson
 
 from enricher.tailer.unwrapped import Unwrapped, exact_stamp, stamp_of_epoch
 
-_TEXT_KEYS = (
+TEXT_KEYS = (
     *("log", "message", "line", "msg", "event.original", "MESSAGE", "textPayload", "text", "body", "Body", "_raw"),
     *("LogMessage", "LogEntry", "Line", "event"),
 )
@@ -34,7 +34,7 @@ def unwrap_entry(entry: dict[str, Any]) -> Unwrapped | None:
     """Return the line that a parsed JSON object holds, itself or in an object inside it; None if there is none."""
     records = [entry, *(inner for key in _INNER_KEYS if isinstance(inner := entry.get(key), dict))]
     for record in records:
-        for key in _TEXT_KEYS:
+        for key in TEXT_KEYS:
             value = record.get(key)
             text = orjson.dumps(value) if key == "message" and isinstance(value, dict) else _text_of(value)
             if text is not None:

@@ -11,6 +11,7 @@ import orjson
 
 from enricher.errors import ConfigurationError
 from enricher.line import Line
+from enricher.tailer.documents import flatten
 from enricher.tailer.encodings import decode, decompress
 from enricher.tailer.framing import MAX_LINE, Framer, Framing, detect_kind
 
@@ -56,7 +57,8 @@ class LogReader:
         try:
             with _CountingReader(file) as raw:
                 content = decompress(io.BufferedReader(raw, _READ_SIZE), str(name))
-                for data in decode(iter(lambda: content.read1(_READ_SIZE), b"")):  # type: ignore[attr-defined]
+                pieces = iter(lambda: content.read1(_READ_SIZE), b"")  # type: ignore[attr-defined]
+                for data in flatten(decode(pieces)):
                     self._framer = self._framer or Framer(self._max_line, _framing_of(data))
                     yield self._framer.feed(data)
                     if progress:

@@ -169,3 +169,68 @@ def test_a_log_format_that_takes_the_stamp_itself(enrich):
     log_format = "$time_iso8601 $remote_addr $status $upstream_addr $upstream_status"
     (row,) = enrich("2026-11-26T10:01:42+00:00 198.51.100.7 502 10.42.1.21:8080 502\n", "--log-format", log_format)
     assert (row["time_iso8601"], row["remote_addr"]) == ("2026-11-26T10:01:42+00:00", "198.51.100.7")
+
+
+STREAMS = [{"stream": POD, "values": [[NS, FIRST]]}, {"stream": POD, "values": [[NS, SECOND]]}]
+HITS = [{"_index": "i", "_source": {"message": line, "kubernetes": KUBERNETES}} for line in (FIRST, SECOND)]
+GRAFANA = [{"line": line, "timestamp": NS, "date": CUT_STAMP, "fields": POD} for line in (FIRST, SECOND)]
+DOCUMENTS = {
+    "an answer of Elasticsearch": ({"took": 3, "hits": {"total": 2, "hits": HITS}}, None, FULL),
+    "hits alone": (HITS, None, FULL),
+    "an answer of Loki": ({"status": "success", "data": {"resultType": "streams", "result": STREAMS}}, STAMP, POD),
+    "a download of Grafana": (GRAFANA, STAMP, POD),
+    "an answer of CloudWatch": (
+        {"events": [{"timestamp": 1795687302979, "message": line} for line in (FIRST, SECOND)]}, CUT_STAMP, {}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("indent", [None, 2, 4])
+@pytest.mark.parametrize("tool", DOCUMENTS)
+def test_documents(enrich, tool, indent):
+    document, stamp, names = DOCUMENTS[tool]
+    check(enrich(json.dumps(document, indent=indent) + "\n"), stamp, names)
+
+
+def test_objects_on_several_lines(enrich):
+    """As `stern -o ppextjson` prints them, and jq."""
+    objects = [json.dumps({"pod": P, "container": C, "message": line}, indent=2) for line in (FIRST, SECOND)]
+    check(enrich("\n".join(objects) + "\n"), None, POD)
+
+
+@pytest.mark.parametrize(
+    ("header", "before", "after", "stamp"),
+    [
+        ("Time,Line,tsNs", "2026-11-26 10:01:42,", f",{NS}", STAMP),
+        ('"labels","Time","Line"', "{},2026-11-26 10:01:42,", "", None),
+        ('"@timestamp",message', f"{CUT_STAMP},", "", CUT_STAMP),
+    ],
+)
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_tables(enrich, header, before, after, stamp, newline):
+    rows = [f'{before}"{line.replace(chr(34), chr(34) * 2)}"{after}' for line in (FIRST, SECOND)]
+    check(enrich(newline.join([header, *rows, ""])), stamp, {})
+
+
+@pytest.mark.parametrize("newline", ["", "\n"])
+def test_octets_counted(enrich, newline):
+    messages = [f"<190>1 {CUT_STAMP} edge-1 nginx 12 - - {line}" for line in (FIRST, SECOND)]
+    check(enrich("".join(f"{len(message)} {message}{newline}" for message in messages)), CUT_STAMP, {})
+
+
+def test_values_of_several_streams_come_in_their_order_of_time(enrich):
+    streams = [{"stream": {}, "values": [["9", SECOND]]}, {"stream": {}, "values": [["10", FIRST], ["8", FIRST]]}]
+    rows = enrich(json.dumps({"status": "success", "data": {"result": streams}}))
+    assert [row["status"] for row in rows] == [502, 200, 502]
+
+
+def test_a_document_that_is_cut_is_read_as_lines(enrich):
+    (row,) = enrich(json.dumps(HITS)[:-3], "--profile", "ingress-nginx")
+    assert row["kind"] == "parse_error"
+
+
+def test_a_document_that_is_too_large(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("enricher.tailer.documents.MAX_DOCUMENT", 1000)
+    (log := tmp_path / "log").write_text(json.dumps(HITS * 9))
+    (endpoints := tmp_path / "endpoints.yaml").write_text(ENDPOINTS)
+    assert main(["enrich", "--endpoints", str(endpoints), str(log)]) == 3
+    assert "is not read: print one entry a line, for example with `jq -c" in capsys.readouterr().err
