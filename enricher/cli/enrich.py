@@ -58,7 +58,7 @@ def enrich(
     encode = json_encoder(for_terminal=out.isatty())
     logs = find_logs(files, settings.logs.is_proxy, warn)
     with _progress([path for log in logs for path in log.paths]) as progress, report_news(check, warn):
-        for batch in read_logs(logs, detector, open_stdin, progress):
+        for batch in read_logs(logs, detector, open_stdin, warn, progress):
             outputs = list[Output]()
             for output in enrich_lines(enricher, batch, histories):
                 outputs.append(output)

@@ -153,12 +153,9 @@ class FileFeed:
         metrics = Metrics(max_series=self._settings.server.max_series)
         detector = FormatDetector(logs.formats, logs.given_profile)
         enricher = _build_enricher(self._settings.output, detector, metrics, self._settings.output.node)
-        with report_news(self._check, lambda news: logger.warning("%s", news)):
-            for batch in read_logs(
-                find_logs(self._files, logs.is_proxy, lambda text: logger.warning("%s", text)),
-                detector,
-                _unbuffered_stdin,
-            ):
+        with report_news(self._check, _log_warning):
+            paths = find_logs(self._files, logs.is_proxy, _log_warning)
+            for batch in read_logs(paths, detector, _unbuffered_stdin, _log_warning):
                 outputs = list[Output]()
                 for output in enrich_lines(enricher, batch, self._histories):
                     outputs.append(output)
@@ -201,6 +198,10 @@ class FileFeed:
         """Return whether the end has been reached, and the present problem."""
         problem = self._check.problem
         return ("read to the end" if self._done else "reading") + (f" · {problem}" if problem else "")
+
+
+def _log_warning(text: str) -> None:
+    logger.warning("%s", text)
 
 
 def _unbuffered_stdin() -> BinaryIO:

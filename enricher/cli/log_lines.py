@@ -12,7 +12,7 @@ from enricher.enrich.engine import Enricher, Output
 from enricher.line import Source
 from enricher.tailer.log_paths import LogPaths
 from enricher.tailer.reader import LogReader
-from enricher.tailer.unwrapping import Fit, FitOf, SourcedLines, Unwrapper
+from enricher.tailer.unwrapping import MAX_SOURCES, Fit, FitOf, SourcedLines, Unwrapper
 from enricher.vocabulary import LineKind
 
 
@@ -20,11 +20,12 @@ def read_logs(
     logs: Sequence[LogPaths],
     detector: FormatDetector,
     open_stdin: Callable[[], BinaryIO],
+    report: Callable[[str], object],
     progress: Callable[[str], Callable[[int], object] | None] = lambda _: None,
 ) -> Iterator[SourcedLines]:
     """Yield the lines of the logs without what tools put around them. Raise ConfigurationError.
 
-    `progress` returns a callback for the bytes read of a file.
+    `report` is called with what is wrong with a file, and `progress` returns a callback for the bytes read of it.
     """
     fit_of = fit_with(detector)
     for log in logs:
@@ -35,6 +36,8 @@ def read_logs(
             for lines in reader.read(open_stdin() if path == STDIN else path, progress(path)):
                 yield unwrapper.unwrap(lines)
             yield unwrapper.flush()
+            if lines_left := unwrapper.unnamed_lines:
+                report(f"{path}: more than {MAX_SOURCES} containers: the source of {lines_left} lines names none")
         yield SourcedLines(reader.flush(), source)
 
 

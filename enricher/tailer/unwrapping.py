@@ -92,6 +92,8 @@ class Unwrapper:
         self._examined = 0
         self._sources: dict[tuple[str, str, str], Source] = {("", "", ""): source}
         self._fragments: dict[tuple[Source, str], Line] = {}
+        self.unnamed_lines = 0
+        """The number of lines whose source is the file, because there are too many others."""
 
     def unwrap(self, lines: Sequence[Line]) -> SourcedLines:
         """Return the lines without what is around them, and the sources that it names."""
@@ -149,6 +151,7 @@ class Unwrapper:
         source = self._sources.get(names)
         if source is None:
             if len(self._sources) > MAX_SOURCES:
+                self.unnamed_lines += 1
                 return self._source
             namespace, pod, container = names
             source = replace(self._source, namespace=namespace, pod=pod, container=container)

@@ -234,3 +234,19 @@ def test_a_document_that_is_too_large(tmp_path, capsys, monkeypatch):
     (endpoints := tmp_path / "endpoints.yaml").write_text(ENDPOINTS)
     assert main(["enrich", "--endpoints", str(endpoints), str(log)]) == 3
     assert "is not read: print one entry a line, for example with `jq -c" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("tool", WRAPPED)
+def test_one_line_of_it_is_explained(tmp_path, capsys, tool):
+    (endpoints := tmp_path / "endpoints.yaml").write_text(ENDPOINTS)
+    assert main(["explain", "--endpoints", str(endpoints), WRAPPED[tool][0](SECOND)]) == 0
+    assert "attempt 2 of 2: status 200, answered" in capsys.readouterr().out
+
+
+def test_more_pods_than_are_told_apart(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("enricher.tailer.unwrapping.MAX_SOURCES", 2)
+    monkeypatch.setattr("enricher.cli.log_lines.MAX_SOURCES", 2)
+    (log := tmp_path / "log").write_text("".join(f"[pod/web-{n}/c] {FIRST}\n" for n in range(5)))
+    (endpoints := tmp_path / "endpoints.yaml").write_text(ENDPOINTS)
+    assert main(["enrich", "--endpoints", str(endpoints), str(log)]) == 0
+    assert f"{log}: more than 2 containers: the source of 3 lines names none\n" in capsys.readouterr().err
