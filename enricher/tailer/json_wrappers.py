@@ -8,10 +8,20 @@ from enricher.tailer.unwrapped import Unwrapped, exact_stamp, stamp_of_epoch
 
 TEXT_KEYS = (
     *("log", "message", "line", "msg", "event.original", "MESSAGE", "textPayload", "text", "body", "Body", "_raw"),
-    *("LogMessage", "LogEntry", "Line", "event"),
+    *("LogMessage", "LogEntry", "Line", "event", "original", "full_message", "short_message"),
 )
 """Where the line is: Fluent Bit's and Docker's, Filebeat's and Vector's, Loki's, …, journald's, Google's, …"""
-_TIME_KEYS = ("time", "ts", "tsNs", "timestamp", "__REALTIME_TIMESTAMP", "@timestamp", "date", "timeUnixNano")
+_TIME_KEYS = (
+    "time",
+    "ts",
+    "tsNs",
+    "timestamp",
+    "__REALTIME_TIMESTAMP",
+    "@timestamp",
+    "date",
+    "timeUnixNano",
+    "TimeGenerated",
+)
 """Where its time is, the container runtime's first: a shipper's may be when it read the line."""
 _INNER_KEYS = ("_source", "fields", "jsonPayload", "content", "result", "attributes", "event")
 """Where a record is in an object around it."""

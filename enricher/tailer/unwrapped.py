@@ -16,9 +16,16 @@ _NAME = re.compile(NAME.decode())
 _EPOCH = re.compile(r"\d{9,11}(?:\.\d{1,9})?|\d{12,13}|\d{15,16}|\d{18,19}")
 """Seconds with a fraction, ms, µs or ns since the epoch, told apart by the number of their digits."""
 _NAME_KEYS = {
-    "namespace": ("namespace", "namespace_name", "pod_namespace", "kubernetes_namespace_name", "namespace.name"),
-    "pod": ("pod", "pod_name", "podName", "kubernetes_pod_name", "pod.name"),
-    "container": ("container", "container_name", "containerName", "kubernetes_container_name", "container.name"),
+    "namespace": ("namespace", "namespace_name", "pod_namespace", "kubernetes_namespace_name", "PodNamespace"),
+    "pod": ("pod", "pod_name", "podName", "kubernetes_pod_name", "pod.name", "PodName"),
+    "container": (
+        "container",
+        "container_name",
+        "containerName",
+        "kubernetes_container_name",
+        "container.name",
+        "ContainerName",
+    ),
 }
 """What shippers and queries call these."""
 

@@ -17,7 +17,7 @@ _TEXT = _COLOUR + rb"(?P<text>.*)"
 _SYSLOG_DATE = rb"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d{1,9})?"
 _PRIORITY = rb"(?:<\d{1,3}>)?"
 _TAG = rb"[\w./@-]{1,128}(?:\[\d{1,10}\])?: ?"
-_HOST_AND_TAG = rb"(?:[\w.:-]{1,255} )?" + _TAG
+_HOST_AND_TAG = rb"(?:[\w.:-]{0,254}[\w.-] )?" + _TAG
 _STRUCTURED_DATA = rb'(?:-|(?:\[(?:[^\]"]|"(?:[^"\\]|\\.)*+")*+\])++)'
 _LABELS = rb'(?P<labels>\{(?:[^"{}]|"(?:[^"\\]|\\.)*+")*+\})'
 _LABEL = re.compile(rb'(\w++)="((?:[^"\\]|\\.)*+)"')
@@ -76,9 +76,9 @@ def _unwrap_journald_unix(line: bytes) -> Unwrapped | None:
 
 
 _CRI = _compile(_STAMP, rb" (?P<stream>stdout|stderr) (?P<tag>[PF])(?::[^ ]*)? (?P<text>.*)", is_exact=True)
-_KUBECTL_TIMESTAMPS = _compile(_COLOUR, _STAMP, b" ", _TEXT, is_exact=True)
+_KUBECTL_TIMESTAMPS = _compile(_COLOUR, _STAMP, b"(?: ", _TEXT, b")?", is_exact=True)
 """`kubectl logs --timestamps`, `docker logs -t` and `crictl logs -t`."""
-_KUBECTL_PREFIX = _compile(_COLOUR, rb"\[pod/", _POD, b"/", _CONTAINER, rb"\] ", _TEXT)
+_KUBECTL_PREFIX = _compile(_COLOUR, rb"\[pod/", _POD, b"/", _CONTAINER, rb"\](?: ", _TEXT, b")?")
 _STERN = _compile(_COLOUR, _POD, _GAP, _CONTAINER, _GAP, _TEXT)
 _STERN_ALL_NAMESPACES = _compile(_COLOUR, _NAMESPACE, _GAP, _POD, _GAP, _CONTAINER, _GAP, _TEXT)
 _STERN_SHORT_TIMESTAMPS = _compile(rb"\d\d-\d\d \d\d:\d\d:\d\d ", _TEXT)
@@ -100,12 +100,13 @@ _PRIORITY_ALONE = _compile(rb"(?:\d{1,7} )?<\d{1,3}>(?P<text>.*)")
 """Syslog's priority, perhaps with the number of octets before it, as over TCP."""
 _JOURNALD_FULL = _compile(rb"[A-Z][a-z]{2} \d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})? \w{1,6} ", _HOST_AND_TAG, _TEXT)
 _JOURNALD_MONOTONIC = _compile(rb"\[ *\d{1,10}\.\d{6}\] ", _HOST_AND_TAG, _TEXT)
+_FLUENTD = _compile(_STAMP, rb"\t\S{0,255}\t(?P<text>.*)")
 _GREP = _compile(rb"(?:[\w.-]{0,255}/)*+[\w.-]{1,255}\.(?:log|gz|txt|json)[\w.-]{0,64}:(?:\d{1,9}:)?(?P<text>.*)")
 """What grep puts before the lines of several files."""
 
 WRAPPERS: tuple[Wrapper, ...] = (
     *(_CRI, _KUBECTL_TIMESTAMPS, _KUBECTL_PREFIX, _STERN, _STERN_ALL_NAMESPACES, _STERN_SHORT_TIMESTAMPS),
     *(_KUBETAIL, _KAIL, _DOCKER_COMPOSE, _RFC_3164, _RFC_3339_SYSLOG, _RFC_5424, _PRIORITY_ALONE),
-    *(_JOURNALD_FULL, _JOURNALD_MONOTONIC, _unwrap_journald_unix, _unwrap_logcli, _GREP, unwrap_json),
+    *(_JOURNALD_FULL, _JOURNALD_MONOTONIC, _unwrap_journald_unix, _unwrap_logcli, _FLUENTD, _GREP, unwrap_json),
 )
 """What may be around a line; where several are, one after the other is taken off."""

@@ -95,6 +95,14 @@ WRAPPED = {
         held(textPayload=..., timestamp=STAMP,
              resource={"labels": {"pod_name": P, "namespace_name": "ingress", "container_name": C}}), STAMP, FULL),
     "OpenTelemetry": (lambda line: json.dumps({"timeUnixNano": NS, "body": {"stringValue": line}}), STAMP, {}),
+    "Azure": (
+        held(TimeGenerated=STAMP, LogMessage=..., PodName=P, PodNamespace="ingress", ContainerName=C), STAMP, FULL),
+    "Splunk": (lambda line: json.dumps({"preview": False, "result": {"_raw": line, "_time": "2026-11-26"}}), None, {}),
+    "GELF": (held(version="1.1", host="edge-1", short_message=..., timestamp=1795687302.979594), MICROS, {}),
+    "ECS": (held_in("event", original=...), None, {}),
+    "flat ECS": (
+        held(**{"@timestamp": CUT_STAMP, "event.original": ..., "kubernetes.pod.name": P}), CUT_STAMP, {"pod": P}),
+    "Fluentd": (lambda line: f"{CUT_STAMP}\tkube.log\t" + json.dumps({"log": line, "stream": "stdout"}), CUT_STAMP, {}),
     "CRI in a record": (
         lambda line: json.dumps({"message": f"{STAMP} stdout F {line}", "@timestamp": CUT_STAMP}), STAMP, {}),
     "syslog in CRI": (lambda line: f"{STAMP} stdout F <190>Nov 26 10:01:42 edge-1 nginx: {line}", STAMP, {}),
