@@ -1,10 +1,11 @@
 """Detection of what tools put before the lines of a log, and its removal. Pure.
 
 Nothing that a client writes may look like such a wrapper. So it is the lines' contents that decide, once for each log,
-by its first lines: no line fits a log format as it is, and most lines do without the wrapper.
+by its first lines: no line fits a log format as it is, and most lines of a container do without the wrapper.
 """
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from enum import IntEnum
 from itertools import islice
@@ -15,7 +16,7 @@ from enricher.tailer.framing import MAX_LINE
 from enricher.tailer.unwrapped import Unwrapped
 from enricher.tailer.wrappers import WRAPPERS, Wrapper
 
-DETECTION_LINES = 40
+DETECTION_LINES = 200
 """Lines of a batch that are examined to find out what is around them."""
 MAX_EXAMINED = 2000
 """Lines of a log after which a log whose lines fit nothing is taken as it is."""
@@ -47,37 +48,52 @@ class SourcedLines(NamedTuple):
     sources: Sequence[Source] = ()
 
 
-def detect_wrappers(texts: Sequence[bytes], fit_of: FitOf) -> Wrappers | None:
+def detect_wrappers(texts: Iterable[bytes], fit_of: FitOf) -> Wrappers | None:
     """Return what is to be taken off these lines, outermost first; None if they do not show it.
 
-    More than half of the lines must fit then, beside blank lines and those that are whole as they are.
+    More than half of the lines must fit then, beside blank lines and those that are whole as they are. Where nearly all
+    lines name a pod, those of one container are enough: the others may not be a proxy's.
     """
-    misfits = list[bytes]()
+    misfits = list[Unwrapped]()
     for text in texts:
         fit = fit_of(text) if text.strip() else Fit.OTHER
         if fit is Fit.REQUEST:
             return ()
         if fit is Fit.NOTHING:
-            misfits.append(text)
-    score, wrappers = _search(misfits, fit_of, MAX_DEPTH)
-    return wrappers if 2 * score > len(misfits) else None
+            misfits.append(Unwrapped(text))
+    return _search(misfits, len(misfits), fit_of, MAX_DEPTH)[1] or None
 
 
-def _search(texts: list[bytes], fit_of: FitOf, depth: int) -> tuple[int, Wrappers]:
-    """Return the wrappers without which most of these lines fit, and how many do."""
+def _search(lines: list[Unwrapped], total: int, fit_of: FitOf, depth: int) -> tuple[int, Wrappers]:
+    """Return the wrappers that are convincing on these lines, and how many lines fit without them."""
     best: tuple[int, Wrappers] = (0, ())
     for wrapper in WRAPPERS:
-        inner = [unwrapped.text for text in texts if (unwrapped := wrapper(text)) and unwrapped.text != text]
-        if 2 * len(inner) <= len(texts):
+        inner = [
+            unwrapped.inside(line)
+            for line in lines
+            if (unwrapped := wrapper(line.text)) and len(unwrapped.text) < len(line.text)
+        ]
+        if 2 * len(inner) <= total:
             continue
-        score = sum(not text.strip() or fit_of(text) > Fit.NOTHING for text in inner)
-        has_content = any(text.strip() for text in inner)
-        if has_content and score > best[0]:
-            best = score, (wrapper,)
-        if 2 * score <= len(texts) and depth > 1:
-            score, wrappers = _search(inner, fit_of, depth - 1)
-            best = max(best, (score, (wrapper, *wrappers)), key=lambda candidate: candidate[0])
+        score, rest = _score(inner, total, fit_of), Wrappers()
+        if not score and depth > 1:
+            score, rest = _search(inner, total, fit_of, depth - 1)
+        if score > best[0]:
+            best = score, (wrapper, *rest)
     return best
+
+
+def _score(lines: list[Unwrapped], total: int, fit_of: FitOf) -> int:
+    """Return how many of the unwrapped lines fit, blank ones included; 0 if these are too few of the total."""
+    fits = [(line, fit_of(line.text) if line.text.strip() else None) for line in lines]
+    score = sum(fit is not Fit.NOTHING for _, fit in fits)
+    if 2 * score > total and any(fit for _, fit in fits):
+        return score
+    if 10 * len(lines) < 9 * total:
+        return 0
+    requests = Counter((line.pod, line.container) for line, fit in fits if fit is Fit.REQUEST and line.pod)
+    named = Counter((line.pod, line.container) for line in lines)
+    return score if any(1 < named[name] < 2 * number for name, number in requests.items()) else 0
 
 
 class Unwrapper:
@@ -117,7 +133,7 @@ class Unwrapper:
         return SourcedLines(lines, self._source, sources)
 
     def _detect(self, lines: Sequence[Line]) -> None:
-        texts = [line.text for line in islice(lines, DETECTION_LINES)]
+        texts = (line.text for line in islice(lines, DETECTION_LINES))  # of most logs, one line decides
         self._wrappers = detect_wrappers(texts, self._fit_of)
         self._examined += len(lines)
         if self._examined >= MAX_EXAMINED and self._wrappers is None:

@@ -258,3 +258,13 @@ def test_more_pods_than_are_told_apart(tmp_path, capsys, monkeypatch):
     (endpoints := tmp_path / "endpoints.yaml").write_text(ENDPOINTS)
     assert main(["enrich", "--endpoints", str(endpoints), str(log)]) == 0
     assert f"{log}: more than 2 containers: the source of 3 lines names none\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("tool", [tool for tool, (_, _, names) in WRAPPED.items() if "pod" in names])
+def test_a_proxy_among_many_other_pods(enrich, tool):
+    wrap, stamp, names = WRAPPED[tool]
+    others = [wrap(f"INFO order {n} was paid").replace(P, f"orders-{n % 3}") for n in range(150)]
+    rows = enrich("\n".join([*others, wrap(FIRST), wrap(SECOND), ""]), "--profile", "ingress-nginx")
+    check(rows[150:], stamp, names)
+    assert {row["kind"] for row in rows[:150]} == {"parse_error"}
+    assert rows[0]["message"] == "INFO order 0 was paid"
