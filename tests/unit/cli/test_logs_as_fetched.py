@@ -117,9 +117,9 @@ def enrich(tmp_path, capsysbinary):
 
     def enrich(content, *arguments):
         log.write_bytes(content if isinstance(content, bytes) else content.encode())
-        assert main(["enrich", "--endpoints", str(endpoints), *arguments, str(log)]) == 0
+        code = main(["enrich", "--endpoints", str(endpoints), *arguments, str(log)])
         out, err = capsysbinary.readouterr()
-        assert arguments or err == b""
+        assert arguments or (code, err) == (0, b"")
         return [json.loads(line) for line in out.splitlines()]
 
     return enrich
@@ -160,7 +160,7 @@ def test_files_saved_on_windows(enrich, encoding, newline, tool):
 
 def test_lines_of_several_pods_keep_their_order_and_their_sources(enrich):
     lines = [f"[pod/controller-{n % 3}/controller] {FIRST[:-1]}{n}\n" for n in range(9)]
-    rows = enrich("".join(lines) + "error: you must be logged in\n")
+    rows = enrich("".join(lines) + "error: you must be logged in\n", "--profile", "ingress-nginx")
     assert [row.get("req_id") for row in rows] == [f"{FIRST[-8:-1]}{n}" for n in range(9)] + [None]
     assert [row["source"].get("pod") for row in rows] == [f"controller-{n % 3}" for n in range(9)] + [None]
     assert rows[-1]["kind"] == "parse_error"
