@@ -106,18 +106,32 @@ def _find_values(streams: list[Any]) -> Iterator[dict[str, Any]]:
 
 
 def _split_csv(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the rows of a table as JSON objects by the names in its first line."""
+    """Yield the rows of a table as JSON objects by the names in its first line; damaged ones as they are."""
     csv.field_size_limit(MAX_LINE)
-    rows = csv.reader(line.decode("utf-8", "replace") for line in _split_lines(pieces))
-    names = next(rows)
-    try:
-        for row in rows:
-            entry: dict[str, Any] = dict(zip(names, row, strict=False))
-            if (labels := entry.get("labels", "")).startswith("{"):
-                entry["labels"] = _parse_labels(labels)
-            yield orjson.dumps(entry) + b"\n"
-    except csv.Error as error:
-        raise ConfigurationError(f"the table cannot be read on: {error}") from error
+    taken = list[bytes]()  # the lines of the present row
+
+    def take_lines() -> Iterator[str]:
+        for line in _split_lines(pieces):
+            taken.append(line)
+            yield line.decode("utf-8", "replace")
+
+    rows, names = csv.reader(take_lines()), list[str]()
+    while True:
+        taken.clear()
+        try:
+            row = next(rows)
+        except StopIteration:
+            return
+        except csv.Error:
+            yield b"".join(taken)
+            continue
+        if not names:
+            names = row
+            continue
+        entry: dict[str, Any] = dict(zip(names, row, strict=False))
+        if (labels := entry.get("labels", "")).startswith("{"):
+            entry["labels"] = _parse_labels(labels)
+        yield orjson.dumps(entry) + b"\n"
 
 
 def _parse_labels(text: str) -> Any:

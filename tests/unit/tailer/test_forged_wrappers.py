@@ -71,12 +71,16 @@ def test_lines_of_an_unknown_format_with_a_few_forged_ones(forged):
     assert [line.text.decode() for line in unwrap(lines).lines] == lines
 
 
-@pytest.mark.parametrize("pods", ["web-1 controller", "web-2 controller"])
-def test_a_few_forged_records_among_others(pods):
+def test_a_few_forged_records_among_others():
     """An application that logs its users' texts as JSON, without a pod's name."""
     lines = [orjson.dumps({"message": text}).decode() for text in [access(1), access(2), *["hello"] * 9]]
     assert [line.text.decode() for line in unwrap(lines).lines] == lines
-    lines = [f"{pods} {access(n)}" for n in range(3)] + ["other lines"] * 9
+
+
+def test_a_few_forged_names_among_other_words():
+    """All lines of one name fit, but not nearly all lines begin with two names."""
+    forged = [f"web-1 controller {access(n)}" for n in range(3)]
+    lines = [*forged, *["an order was paid"] * 6, *["Something Else"] * 3]
     assert [line.text.decode() for line in unwrap(lines).lines] == lines
 
 

@@ -58,6 +58,12 @@ def test_lines_without_an_end(head):
         list(flatten([head, *[b"x" * 65536] * 200]))
 
 
+@pytest.mark.parametrize("damaged", [b"a\rb\n", b'"' + b"x" * 2_000_000 + b'"\n'])
+def test_a_damaged_row_of_a_table_is_passed_on_as_it_is(damaged):
+    rows = b"".join(flatten([b"Time,Line\n1,one\n", damaged, b"2,two\n"]))
+    assert rows == b'{"Time":"1","Line":"one"}\n' + damaged + b'{"Time":"2","Line":"two"}\n'
+
+
 @given(st.lists(st.sampled_from([b"", b"text", b"a,b", b"[x] y", b"{}", b"1 2"]), max_size=9))
 def test_other_files_pass_unchanged(lines):
     content = b"\n".join([b'192.0.2.7 - - "GET /"', *lines])
