@@ -216,6 +216,11 @@ class FormatDetector:
             self._detected[source] = _profile_timeline(winner) if winner else self.default
             self._profiles[source] = winner
 
+    def fits(self, line: bytes) -> bool:
+        """Return whether a line fits the default formats or, if formats are detected, those of any profile."""
+        timelines = [self.default, *(map(_profile_timeline, PROFILES) if self._detects else ())]
+        return any(timeline.parse(line, None) for timeline in timelines)
+
     def forget(self, source: Hashable) -> None:
         """Drop the state of a source that is gone."""
         self._detected.pop(source, None)

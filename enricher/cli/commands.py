@@ -82,7 +82,12 @@ def _add_enrich(commands: Any) -> None:
         description="Enrich log files with the endpoints of --endpoints; without it, with a cluster's present ones.",
         epilog=EPILOG,
     )
-    enrich.add_argument("files", nargs="*", metavar="FILE", help="plain, CRI or Docker log, also .gz; - is stdin")
+    enrich.add_argument(
+        "files",
+        nargs="*",
+        metavar="FILE",
+        help="log files as they were fetched, also .gz, or directories of them; - is stdin",
+    )
     add_options(enrich, ENRICH)
     enrich.add_argument("--summary", action="store_true", help="print a table per pod instead of the lines")
     enrich.add_argument(
@@ -151,7 +156,9 @@ def _add_tail(commands: Any) -> None:
 
 
 def _add_files(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("files", nargs="*", metavar="FILE", help="log files instead of a cluster's logs; - is stdin")
+    parser.add_argument(
+        "files", nargs="*", metavar="FILE", help="log files or directories instead of a cluster's logs; - is stdin"
+    )
 
 
 def _add_completion(commands: Any) -> None:

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from enricher.accesslog.detection import FormatDetector
 from enricher.cli.common import read_histories, report_news, unattributed_warning, warn_about
+from enricher.cli.log_lines import enrich_lines, read_logs
 from enricher.config.options import ENRICH, STDIN
 from enricher.config.resolve import resolve_settings
 from enricher.config.settings import Settings
@@ -18,14 +19,14 @@ from enricher.endpoints.attribution import Histories
 from enricher.enrich.engine import Enricher, Output
 from enricher.enrich.format_check import FormatCheck
 from enricher.errors import EXIT_CONFIGURATION, UsageError
-from enricher.line import Source
 from enricher.metrics.counters import Metrics
 from enricher.report.console import PipedConsole
 from enricher.report.pod_stats import PodStats
 from enricher.report.service_map import MAPS, ServiceMap
 from enricher.report.summary_table import print_summary
 from enricher.report.terminal import json_encoder, print_lines, warn
-from enricher.tailer.reader import open_stdin, read_file
+from enricher.tailer.log_paths import find_logs
+from enricher.tailer.reader import open_stdin
 from enricher.text import printable
 
 PROGRESS_SIZE = 8 * 1024 * 1024
@@ -58,20 +59,18 @@ def enrich(
     totals = PodStats(None) if report == "summary" else ServiceMap() if report else None
     check = FormatCheck(1, settings.logs.expected_format)
     encode = json_encoder(for_terminal=out.isatty())
-    with _progress(files) as progress, report_news(check, warn):
-        for file in files:
-            for lines in read_file(open_stdin() if file == STDIN else file, progress=progress(file)):
-                outputs = list[Output]()
-                for step in enricher.enrich(Source(file), lines, histories):
-                    if not isinstance(step, Output):
-                        continue
-                    outputs.append(step)
-                    if totals is None:
-                        out.write(encode(step.data))
-                        continue
-                    for record in step.data.splitlines():
-                        totals.add(orjson.loads(record))
-                check.add(outputs, lines, formats=enricher.formats(Source(file)))
+    logs = find_logs(files, settings.logs.is_proxy, warn)
+    with _progress([path for log in logs for path in log.paths]) as progress, report_news(check, warn):
+        for batch in read_logs(logs, detector, open_stdin, warn, progress):
+            outputs = list[Output]()
+            for output in enrich_lines(enricher, batch, histories):
+                outputs.append(output)
+                if totals is None:
+                    out.write(encode(output.data))
+                    continue
+                for record in output.data.splitlines():
+                    totals.add(orjson.loads(record))
+            check.add(outputs, batch.lines, formats=enricher.formats(batch.source))
     enricher.update_counts()
     if warning := unattributed_warning(metrics.grades, settings.cluster, histories):
         warn(warning)

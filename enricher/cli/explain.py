@@ -6,6 +6,7 @@ from typing import Any
 from enricher.accesslog.detection import FormatDetector
 from enricher.accesslog.diagnosis import diagnose
 from enricher.cli.common import read_histories
+from enricher.cli.log_lines import fit_with
 from enricher.config.options import ENRICH, STDIN
 from enricher.config.resolve import resolve_settings
 from enricher.config.settings import Settings
@@ -16,9 +17,11 @@ from enricher.endpoints.tenure import BEGINNING, FOREVER, Tenure
 from enricher.enrich.parsed_line import attribute_line, parse_line
 from enricher.enrich.windows import error_window
 from enricher.errors import UsageError
+from enricher.line import Source
 from enricher.report.terminal import print_lines
 from enricher.tailer.framing import Framer
 from enricher.tailer.reader import open_stdin
+from enricher.tailer.unwrapping import Unwrapper
 from enricher.timestamps import format_rfc3339, parse_rfc3339
 from enricher.vocabulary import LineKind
 
@@ -26,11 +29,13 @@ from enricher.vocabulary import LineKind
 def explain_line(settings: Settings, histories: Histories, text: bytes) -> Iterator[str]:
     """Yield lines of text that explain the attribution of each attempt of a log line, framed or not.
 
-    Raise UsageError if the line names no upstream.
+    What a tool put before it is taken off. Raise UsageError if the line names no upstream.
     """
     framer = Framer()
-    line = [*framer.feed(text.rstrip(b"\n") + b"\n"), *framer.flush()][0]
     detector = FormatDetector(settings.logs.formats, settings.logs.given_profile)
+    unwrapper = Unwrapper(Source(""), fit_with(detector))
+    framed = [*framer.feed(text.rstrip(b"\n") + b"\n"), *framer.flush()]
+    line = [*unwrapper.unwrap(framed[:1]).lines, *unwrapper.flush().lines][0]
     timeline = detector.timeline_for(None, "", [line.text])
     parsed = parse_line(timeline, line)
     attributions = attribute_line(histories, parsed, settings.output.pod_variable)

@@ -10,10 +10,10 @@ from typing import BinaryIO, Protocol
 
 from enricher.accesslog.detection import FormatDetector
 from enricher.cli.common import NEWS_INTERVAL, read_histories, report_news, unattributed_warning, warn_about
+from enricher.cli.log_lines import enrich_lines, read_logs
 from enricher.cluster.endpoint_source import FIRST_LIST_TIMEOUT, EndpointWatch
 from enricher.cluster.pod_logs import PodLogStreamer
 from enricher.cluster.pods import PodLog
-from enricher.config.options import STDIN
 from enricher.config.settings import OutputSettings, Settings
 from enricher.endpoints.attribution import Histories
 from enricher.enrich.engine import Enricher, Hold, Output
@@ -22,7 +22,8 @@ from enricher.errors import ConfigurationError, UsageError
 from enricher.kube.client import connect
 from enricher.line import Line, Source
 from enricher.metrics.counters import Metrics
-from enricher.tailer.reader import open_stdin, read_file
+from enricher.tailer.log_paths import find_logs
+from enricher.tailer.reader import open_stdin
 from enricher.timestamps import SECOND
 
 logger = logging.getLogger(__name__)
@@ -153,18 +154,18 @@ class FileFeed:
 
     def read(self) -> Iterator[bytes]:
         """Yield JSON lines as they come. Raise ConfigurationError for a file that cannot be read."""
-        logs, output = self._settings.logs, self._settings.output
+        logs = self._settings.logs
         metrics = Metrics(max_series=self._settings.server.max_series)
-        enricher = _build_enricher(output, FormatDetector(logs.formats, logs.given_profile), metrics, output.node)
-        with report_news(self._check, lambda news: logger.warning("%s", news)):
-            for file in self._files:
-                for lines in read_file(_unbuffered_stdin() if file == STDIN else file):
-                    outputs = list[Output]()
-                    for step in enricher.enrich(Source(file), lines, self._histories):
-                        if isinstance(step, Output):
-                            outputs.append(step)
-                            yield step.data
-                    self._check.add(outputs, lines, time.monotonic(), enricher.formats(Source(file)))
+        detector = FormatDetector(logs.formats, logs.given_profile)
+        enricher = _build_enricher(self._settings.output, detector, metrics, self._settings.output.node)
+        with report_news(self._check, _log_warning):
+            paths = find_logs(self._files, logs.is_proxy, _log_warning)
+            for batch in read_logs(paths, detector, _unbuffered_stdin, _log_warning):
+                outputs = list[Output]()
+                for output in enrich_lines(enricher, batch, self._histories):
+                    outputs.append(output)
+                    yield output.data
+                self._check.add(outputs, batch.lines, time.monotonic(), enricher.formats(batch.source))
         enricher.update_counts()
         if warning := unattributed_warning(metrics.grades, self._settings.cluster, self._histories):
             logger.warning("%s", warning)
@@ -207,6 +208,10 @@ class FileFeed:
         """Return whether the end has been reached, and the present problem."""
         problem = self._check.problem
         return ("read to the end" if self._done else "reading") + (f" · {problem}" if problem else "")
+
+
+def _log_warning(text: str) -> None:
+    logger.warning("%s", text)
 
 
 def _unbuffered_stdin() -> BinaryIO:

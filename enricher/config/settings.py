@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from enricher.accesslog.profiles import DEFAULT_PROFILE, PROFILES, Formats
+from enricher.line import Source
 from enricher.tailer.selector import Selector, fixed_directory
 
 DOCKER_ROOT = "/var/lib/docker/containers"
@@ -53,6 +54,16 @@ class LogSettings:
     def given_profile(self) -> str | None:
         """Return the profile if it need not be detected: the user gave it, or a controller with a ConfigMap."""
         return self.profile or (DEFAULT_PROFILE if self.controller_configmap else None)
+
+    def is_proxy(self, source: Source) -> bool:
+        """Return whether a container is selected or, with neither a profile nor a selection, any proxy's."""
+        is_default = self.select == default_selectors(DEFAULT_PROFILE) and not self.profile
+        profiles = PROFILES if is_default else ()
+        selectors = [*self.select, *(selector for profile in profiles for selector in default_selectors(profile))]
+        return any(
+            selector.matches_pod(source.namespace, source.pod) and selector.matches_container(source.container)
+            for selector in selectors
+        )
 
     @property
     def expected_format(self) -> str:

@@ -23,6 +23,7 @@ _NUMBERED, _DATED, _LIVE = range(3)
 _CONTAINER_LOG = re.compile(r"([0-9]{1,9})\.log(?:\.([0-9]{8}-[0-9]{6})(?:\.gz)?)?")
 _DATE = re.compile(r"[0-9]{8}[0-9-]{0,32}")
 _ROTATION_SUFFIX = re.compile(r"(?:[.-]([0-9]{8}[0-9-]{0,32})|\.([0-9]{1,7}))(?:\.gz)?")
+_ROTATED_NAME = re.compile(rf"(.+?){_ROTATION_SUFFIX.pattern}")
 _ROTATED = re.compile(r".*(?:[.-][0-9]{8}[0-9-]*|\.[0-9]{1,7}|\.tmp|\.gz|\.bz2|\.xz|\.zst)")
 
 
@@ -89,6 +90,19 @@ def is_before_run_end(key: SortKey, restart_count: int) -> bool:
 def is_rotated(name: str) -> bool:
     """Return whether a file's name looks like a rotated or compressed sibling of a log."""
     return _ROTATED.fullmatch(name) is not None
+
+
+def log_of(path: str) -> tuple[str, SortKey]:
+    """Return the path that names the log of a file, which need not exist, and the file's key in that log."""
+    directory, name = os.path.split(path)
+    if match := _CONTAINER_LOG.fullmatch(name.removesuffix(".gz")):
+        date = match[2] or ""
+        return os.path.join(directory, f"{match[1]}.log"), (int(match[1]), _DATED if date else _LIVE, date, 0)
+    if match := _ROTATED_NAME.fullmatch(name):
+        base, date, number = match.groups()
+        key = (0, _DATED, date, 0) if date else (0, _NUMBERED, "", -int(number))
+        return os.path.join(directory, base), key
+    return path, (0, _LIVE, "", 0)
 
 
 def list_files(path: str) -> list[LogName]:
