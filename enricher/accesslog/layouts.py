@@ -119,7 +119,7 @@ class _Pieces:
     def is_checkable(self, number: int, pattern: str) -> bool:
         """Return whether a value may be taken up to the literal after it, and be checked later."""
         column, after = self._columns[number], self._literal(number + 1)
-        if self._tokens[number].variable in self._lists or _can_contain(Column(pattern), after[0]):
+        if self._tokens[number].variable in self._lists or can_contain(pattern, after[0]):
             return False
         return pattern in {WORD, WORD_OR_NOTHING} or (column is not None and column.recurs)
 
@@ -132,15 +132,15 @@ class _Pieces:
 
     def _ends_before(self, number: int, column: Column, after: str) -> bool:
         """Return whether a value with a shape certainly ends where the literal after it begins."""
-        if self._tokens[number].variable in self._lists or not _can_contain(column, after[0]):
+        if self._tokens[number].variable in self._lists or not can_contain(column.pattern, after[0]):
             return True
         following = self._columns[number + 2] if number + 2 < len(self._tokens) else None
         # As in `address:port `: no port has a colon, and no address a space.
         return (
             following is not None
             and len(after) == 1
-            and not _can_contain(following, after)
-            and not _can_contain(column, self._literal(number + 3)[:1] or " ")
+            and not can_contain(following.pattern, after)
+            and not can_contain(column.pattern, self._literal(number + 3)[:1] or " ")
         )
 
     def _may_have_spaces(self, number: int, segment: Sequence[int]) -> bool:
@@ -151,12 +151,15 @@ class _Pieces:
                 continue
             if self._tokens[other].variable in self._lists:
                 return False
-            if other > number and _can_contain(column, self._literal(other - 1)[-1]):
+            if other > number and can_contain(column.pattern, self._literal(other - 1)[-1]):
                 return False
         return True
 
 
-def _can_contain(column: Column, character: str) -> bool:
-    """Return whether a value may have this character anywhere but in a place of its own, as a date has its colons."""
-    pattern = re.compile(column.pattern)
-    return any(pattern.fullmatch(value) for value in (character, f"a{character}", f"1{character}", f"{character}1"))
+def can_contain(pattern: str, character: str) -> bool:
+    """Return whether a value may have this character anywhere but in a place of its own, as a date has its colons.
+
+    A value may be nothing but the character: a dash if it is missing.
+    """
+    values = (f"a{character}", f"1{character}", f"{character}1")
+    return any(map(re.compile(pattern).fullmatch, values))

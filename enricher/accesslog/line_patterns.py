@@ -1,0 +1,262 @@
+"""The regular expressions of a format: one that reads a line, and others that show whether there is another reading.
+
+Pure. A variable with a shape ends where the literal after it begins. All other variables are *open*: text that no quote
+ends, and words that may contain the literal after them. Between two open variables lies a *run* of literals, shapes and
+quoted texts.
+
+The first reading takes each open variable as short as it can be, from the left to the right, so that each run lies as
+far to the left as it can. The last reading takes the runs from the right to the left, each as far to the right as it
+can be. A run lies at only one place if both readings have it at the same place. Each step tries each place at most
+once, so that the time to read a line grows with its length.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from enricher.accesslog.dialect import Dialect, Token
+from enricher.accesslog.layouts import can_contain
+from enricher.accesslog.list_borders import Border
+from enricher.accesslog.nginx_variables import list_shape_beside_text
+
+END_OF_FORMAT = Token("", "", 0)
+FIRST_CHARACTERS = {"request_uri": "/", "uri": "/", "document_uri": "/", "is_args": "?", "args": "?"}
+"""What the values of these variables begin with.
+
+One text may follow another directly, as in `$host$request_uri`, if the second is one of these variables: the first ends
+where the second must begin.
+"""
+CHOSEN_WORDS = frozenset({"request_uri", "request_path"})
+"""Variables that a client chooses, although they have a shape: they have no spaces."""
+
+
+class Piece(NamedTuple):
+    """The pattern of one token of a format."""
+
+    token: Token
+    pattern: str
+    is_open: bool = False
+    is_text: bool = False
+    """Whether it is text, which may contain spaces."""
+    is_glued: bool = False
+    """Whether another variable follows directly, which shows where this one ends."""
+
+    @property
+    def group(self) -> str:
+        """Return the pattern, in a group if it is that of a variable."""
+        return f"({self.pattern})" if self.token.variable else self.pattern
+
+
+class _Step(NamedTuple):
+    """What finds the last place of a run."""
+
+    pattern: re.Pattern[bytes]
+    """Matches the open variable before the run, the run, and the open variable after it."""
+    group: int
+    """The number of the open variable in the first reading."""
+    compared: tuple[tuple[int, int], ...]
+    """The groups to compare, in this pattern and in that of the first reading."""
+
+
+class LinePattern:
+    """The patterns of the lines of a format."""
+
+    def __init__(self, pieces: Sequence[Piece], prefix: str, *, is_ambiguous: bool) -> None:
+        """Compile the pieces; `is_ambiguous` says whether a line may have more than one reading."""
+        variables = [piece.token.variable for piece in pieces if piece.token.variable]
+        self._groups = tuple(variables.index(name) + 1 for name in dict.fromkeys(variables))
+        self._first = _compile(_first_pattern(pieces, prefix, is_shortest=is_ambiguous))
+        self._steps = tuple(_steps(pieces)) if is_ambiguous else ()
+
+    def match(self, line: bytes) -> re.Match[bytes] | None:
+        """Return the first reading of a line."""
+        return self._first.fullmatch(line)
+
+    def values(self, match: re.Match[bytes]) -> tuple[bytes, ...]:
+        """Return the values of the variables, each once, in the order in which they first occur."""
+        return tuple(map(match.__getitem__, self._groups))
+
+    def has_other_reading(self, line: bytes, match: re.Match[bytes]) -> bool:
+        """Return whether a value with a shape may also lie elsewhere in the line than in its first reading."""
+        end = len(line)
+        for step in self._steps:
+            other = step.pattern.fullmatch(line, match.start(step.group), end)
+            if other is None or any(other.span(ours) != match.span(group) for ours, group in step.compared):
+                return True
+            end = other.end(1)
+        return False
+
+
+def compile_line_pattern(
+    tokens: Sequence[Token], borders: Sequence[Border], escape: str, dialect: Dialect
+) -> LinePattern:
+    """Return the patterns of a format's lines. Raise UnicodeEncodeError if its text cannot be encoded."""
+    pieces = list(_make_pieces(tokens, borders, escape, dialect))
+    is_ambiguous = any(_is_ambiguous(segment, dialect) for segment in _split_segments(pieces, escape))
+    return LinePattern(pieces, dialect.prefix, is_ambiguous=is_ambiguous)
+
+
+def lists_after_words(tokens: Sequence[Token], escape: str, dialect: Dialect) -> Iterator[str]:
+    """Yield the upstream lists before which a word may look like an element, if text precedes the word."""
+    for segment in _split_segments(list(_make_pieces(tokens, (), escape, dialect)), escape):
+        is_after_open = False
+        for piece in segment:
+            is_after_open |= piece.is_open
+            if is_after_open and piece.token.variable in dialect.lists and _can_end_in_comma(segment, piece):
+                yield piece.token.variable
+
+
+def is_quoted(following: Token, escape: str) -> bool:
+    """Return whether a text before this token ends at a quote that cannot be in the text."""
+    return following.literal.startswith('"') and escape != "none"
+
+
+# --- the pieces ---------------------------------------------------------------------------------------------------
+
+
+def _make_pieces(
+    tokens: Sequence[Token], borders: Sequence[Border], escape: str, dialect: Dialect
+) -> Iterator[Piece]:
+    lists_beside_text = {border.list_name for border in borders}
+    lists_after_space = {border.list_name for border in borders if border.is_space_before_list}
+    literal, is_open = "", False
+    ends = [END_OF_FORMAT, END_OF_FORMAT]
+    for token, following, next_but_one in zip(tokens, [*tokens[1:], *ends], [*tokens[2:], *ends], strict=False):
+        if token.literal:
+            literal = token.literal
+            yield Piece(token, re.escape(literal))
+            continue
+        shape, is_list = dialect.shape(token.variable), token.variable in dialect.lists
+        if shape is None:
+            is_open = not is_quoted(following, escape)
+            pattern = _text_pattern(following, escape)
+            yield Piece(token, pattern, is_open=is_open, is_text=True, is_glued=bool(following.variable))
+        elif not is_list and not _ends_before(shape, following, next_but_one, dialect):
+            is_open = True
+            stop = FIRST_CHARACTERS.get(following.variable, "")
+            yield Piece(token, rf'[^\s"{stop}]*', is_open=True, is_glued=bool(following.variable))
+        elif is_list and (is_open or token.variable in lists_beside_text):
+            last_only = token.variable in lists_after_space
+            pattern = list_shape_beside_text(token.variable, literal.strip(" "), last_only=last_only)
+            if not is_open and token == tokens[-3:][0] and following.literal == " ":
+                # Only a list and text are left: whether it can be text is checked once, not at each end of the list.
+                yield Piece(END_OF_FORMAT, rf"(?={_text_pattern(END_OF_FORMAT, escape)}\Z)")
+            yield Piece(token, pattern)
+        else:
+            yield Piece(token, shape)
+
+
+def _ends_before(shape: str, following: Token, next_but_one: Token, dialect: Dialect) -> bool:
+    """Return whether a value with a shape certainly ends where the next token begins."""
+    after = (following.literal or FIRST_CHARACTERS.get(following.variable, ""))[:1]
+    if not after or not can_contain(shape, after):
+        return True
+    # As in `address:port `: no port has a colon.
+    next_shape = dialect.shape(next_but_one.variable) if next_but_one.variable else None
+    is_number = next_shape is not None and not any(re.fullmatch(next_shape, text) for text in ("a", f"1{after}1"))
+    return len(following.literal) == 1 and is_number
+
+
+def _text_pattern(following: Token, escape: str) -> str:
+    stop, quoted = FIRST_CHARACTERS.get(following.variable, ""), is_quoted(following, escape)
+    stop = stop.replace("/", "/ ")  # a host has no space; what follows it may be missing
+    if escape in {"default", "hash"}:
+        return '[^"]*+' if quoted else f'[^"{stop}]*'
+    if escape == "json":
+        return r'(?:[^"\\]++|\\.)*+' if quoted else rf'(?:[^"\\{stop}]|\\.)*'
+    return f"[^{stop}]*" if stop else ".*"
+
+
+# --- whether a line may have more than one reading ----------------------------------------------------------------------
+
+
+def _split_segments(pieces: Sequence[Piece], escape: str) -> Iterator[list[Piece]]:
+    """Yield the pieces between two quotes of the format, if the proxy escapes those in texts."""
+    segment = list[Piece]()
+    for piece in pieces:
+        if '"' in piece.token.literal and escape != "none":
+            yield segment
+            segment = []
+        else:
+            segment.append(piece)
+    yield segment
+
+
+def _is_ambiguous(segment: Sequence[Piece], dialect: Dialect) -> bool:
+    """Return whether the values of a segment with shapes may lie at more than one place.
+
+    They may if open variables stand on both sides of one, if an open word may contain the literal after it, if the
+    value after an open variable may contain the literal between them, or if a word before a list may look like an
+    element of the list.
+    """
+    is_after_open = is_after_shape = False
+    for before, piece, following in zip([None, *segment], segment, [*segment[1:], None], strict=False):
+        variable = piece.token.variable
+        if piece.is_open and (is_after_shape or not piece.is_text):
+            return True
+        if piece.is_open:
+            is_after_open = True
+        elif is_after_open and variable:
+            is_list = variable in dialect.lists
+            if is_after_shape and (variable in CHOSEN_WORDS or (is_list and _can_end_in_comma(segment, piece))):
+                return True
+            is_after_shape = True
+        elif is_after_open and before and before.is_open and following and _can_contain_literal(following, piece, dialect):
+            return True
+    return False
+
+
+def _can_end_in_comma(segment: Sequence[Piece], piece: Piece) -> bool:
+    """Return whether the word before a list may look like an element of it."""
+    words = [other for other in segment[: segment.index(piece)] if other.token.variable]
+    return bool(words) and not words[-1].is_text and re.fullmatch(words[-1].pattern, "a,") is not None
+
+
+def _can_contain_literal(piece: Piece, literal: Piece, dialect: Dialect) -> bool:
+    """Return whether a value may contain the end of the literal before it."""
+    is_list_after_space = piece.token.variable in dialect.lists and literal.token.literal == " "
+    return not piece.is_open and not is_list_after_space and can_contain(piece.pattern, literal.token.literal[-1])
+
+
+# --- the regular expressions ----------------------------------------------------------------------------------------------
+
+
+def _first_pattern(pieces: Sequence[Piece], prefix: str, *, is_shortest: bool) -> str:
+    """Return the pattern of the first reading.
+
+    An open variable is atomic with the run that follows it. So a line that does not fit costs no more than one try of
+    each place where the variable might end. The only one of a segment is taken as long as possible, which costs less.
+    """
+    pattern, is_atomic = prefix, False
+    for piece, next_but_one in zip(pieces, [*pieces[2:], None, None], strict=False):
+        group = piece.group
+        if piece.is_open or piece.is_text:
+            pattern += ")" * is_atomic + "(?>" * piece.is_open
+            is_atomic = piece.is_open
+            # Of two texts the first ends as soon as it can, or the second might never fit.
+            is_before_text = next_but_one is not None and next_but_one.is_text
+            if piece.is_open and not piece.is_glued and (is_shortest or is_before_text):
+                group = f"({piece.pattern}?)"
+        pattern += group
+    return pattern + (r"\Z)" if is_atomic else "")
+
+
+def _steps(pieces: Sequence[Piece]) -> Iterator[_Step]:
+    """Yield the steps of the last reading, from the right to the left."""
+    places = [number for number, piece in enumerate(pieces) if piece.is_open]
+    groups = {}
+    for number, piece in enumerate(pieces):
+        if piece.token.variable:
+            groups[number] = len(groups) + 1
+    for begin, end in reversed(list(pairwise([*places, len(pieces)]))):
+        part = range(begin, end)
+        following = f"(?={pieces[end].pattern}\\Z)" if end < len(pieces) else r"\Z"
+        inner = "".join(pieces[number].group for number in part)
+        variables = [number for number in part if pieces[number].token.variable]
+        compared = tuple((n, groups[number]) for n, number in enumerate(variables, 1) if not pieces[number].is_text)
+        yield _Step(_compile(f"(?>{inner}{following})(?s:.*)"), groups[begin], compared)
+
+
+def _compile(pattern: str) -> re.Pattern[bytes]:
+    return re.compile(pattern.encode(errors="surrogateescape"), re.DOTALL)
