@@ -51,13 +51,9 @@ class LogFormat:
         return bool(self._open_lists)
 
     def fits(self, line: bytes) -> bool:
-        """Return whether `parse` may return a record of the line; this costs less."""
+        """Return whether the line fits the format, in one way or in several; this costs less than `parse`."""
         is_usual = self.layout is not None and self.layout.line_pattern.fullmatch(line) is not None
         return is_usual or self._pattern.match(line) is not None
-
-    def is_ambiguous(self, line: bytes) -> bool:
-        """Return whether a line fits the format, but `parse` returns None since it can be read in two ways."""
-        return self._pattern.match(line) is not None and self.parse(line) is None
 
     def parse(self, line: bytes) -> Record | None:
         """Return the line as a record, or None if it does not fit the format, or can be read in two ways."""

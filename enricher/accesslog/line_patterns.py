@@ -122,7 +122,8 @@ def _make_pieces(
     lists_after_space = {border.list_name for border in borders if border.is_space_before_list}
     literal, is_open = "", False
     ends = [END_OF_FORMAT, END_OF_FORMAT]
-    for token, following, next_but_one in zip(tokens, [*tokens[1:], *ends], [*tokens[2:], *ends], strict=False):
+    neighbours = zip([END_OF_FORMAT, *tokens], tokens, [*tokens[1:], *ends], [*tokens[2:], *ends], strict=False)
+    for before, token, following, next_but_one in neighbours:
         if token.literal:
             literal = token.literal
             yield Piece(token, re.escape(literal))
@@ -130,7 +131,7 @@ def _make_pieces(
         shape, is_list = dialect.shape(token.variable), token.variable in dialect.lists
         if shape is None:
             is_open = not is_quoted(following, escape)
-            pattern = _text_pattern(following, escape)
+            pattern = _begin_pattern(before, token, following) + _text_pattern(following, escape)
             yield Piece(token, pattern, is_open=is_open, is_text=True, is_glued=bool(following.variable))
         elif not is_list and not _ends_before(shape, following, next_but_one, dialect):
             is_open = True
@@ -156,6 +157,13 @@ def _ends_before(shape: str, following: Token, next_but_one: Token, dialect: Dia
     next_shape = dialect.shape(next_but_one.variable) if next_but_one.variable else None
     is_number = next_shape is not None and not any(re.fullmatch(next_shape, text) for text in ("a", f"1{after}1"))
     return len(following.literal) == 1 and is_number
+
+
+def _begin_pattern(before: Token, token: Token, following: Token) -> str:
+    """Return what must hold where a path begins that follows another variable directly; the path may be missing."""
+    if not before.variable or FIRST_CHARACTERS.get(token.variable) != "/":
+        return ""
+    return rf"(?=[/\-{re.escape(following.literal[:1])}]|\Z)" if not following.variable else ""
 
 
 def _text_pattern(following: Token, escape: str) -> str:
