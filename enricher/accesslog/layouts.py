@@ -103,11 +103,12 @@ class _Pieces:
         """Return the two patterns of a text between two literals; None if its end is ambiguous."""
         if before.endswith('"') and after.startswith('"'):
             return _QUOTED_TEXT[self._escape]
-        if self._texts(number) > 1:
+        segment = self._segment(number)
+        if self._texts(number) > 1 and not all(map(self._has_fixed_spaces, segment)):
             return None
-        if self._may_have_spaces(number, self._segment(number)):
+        if self._texts(number) == 1 and self._may_have_spaces(number, segment):
             return _SPACED_TEXT, _SPACED_TEXT
-        return (WORD, WORD) if after[0] in " \n" else None
+        return (WORD, WORD) if after[0] in ' \n"' else None
 
     def _segment(self, number: int) -> range:
         return next(segment for segment in self._segments if number in segment)
@@ -115,6 +116,14 @@ class _Pieces:
     def _texts(self, number: int) -> int:
         """Return how many texts there are between the same two quotes."""
         return sum(self._is_text(other) for other in self._segment(number))
+
+    def _has_fixed_spaces(self, number: int) -> bool:
+        """Return whether the number of spaces in a usual value is fixed: in a text there are none.
+
+        If that holds for a whole segment, no other reading of it has as few spaces, so that each is the format's.
+        """
+        column = self._columns[number]
+        return self._tokens[number].variable not in self._lists and not (column and can_contain(column.pattern, " "))
 
     def is_checkable(self, number: int, pattern: str) -> bool:
         """Return whether a value may be taken up to the literal after it, and be checked later."""

@@ -36,11 +36,16 @@ class Piece(NamedTuple):
 
     token: Token
     pattern: str
-    is_open: bool = False
     is_text: bool = False
-    """Whether it is text, which may contain spaces."""
+    """Whether it may contain spaces."""
+    is_open: bool = False
+    """Whether nothing but what follows says where it ends."""
     is_glued: bool = False
     """Whether another variable follows directly, which shows where this one ends."""
+    begins_group: bool = False
+    """Whether it is atomic with what follows, up to the next such piece."""
+    has_shape: bool = False
+    """Whether the proxy itself makes or checks the value."""
 
     @property
     def group(self) -> str:
@@ -52,11 +57,13 @@ class _Step(NamedTuple):
     """What finds the last place of a run."""
 
     pattern: re.Pattern[bytes]
-    """Matches the open variable before the run, the run, and the open variable after it."""
+    """Matches the open variable before the run and the run, if the open variable after it fits as well."""
     group: int
     """The number of the open variable in the first reading."""
     compared: tuple[tuple[int, int], ...]
     """The groups to compare, in this pattern and in that of the first reading."""
+    following: int
+    """The number of the open variable after the run, if it has a shape, so that it matters where it begins; or 0."""
 
 
 class LinePattern:
@@ -81,8 +88,10 @@ class LinePattern:
         """Return whether a value with a shape may also lie elsewhere in the line than in its first reading."""
         end = len(line)
         for step in self._steps:
-            other = step.pattern.fullmatch(line, match.start(step.group), end)
+            other = step.pattern.match(line, match.start(step.group), end)
             if other is None or any(other.span(ours) != match.span(group) for ours, group in step.compared):
+                return True
+            if step.following and other.end() != match.start(step.following):
                 return True
             end = other.end(1)
         return False
@@ -129,23 +138,27 @@ def _make_pieces(
             yield Piece(token, re.escape(literal))
             continue
         shape, is_list = dialect.shape(token.variable), token.variable in dialect.lists
-        if shape is None:
-            is_open = not is_quoted(following, escape)
+        ends = is_list or shape is None or _ends_before(shape, following, next_but_one, dialect)
+        is_glued, is_after_space = bool(following.variable), before.literal.endswith((" ", "\t", '"'))
+        if shape is None or not (ends or is_after_space or not is_open):
+            # After an open variable and a literal that a word may contain, a word is no better than text.
             pattern = _begin_pattern(before, token, following) + _text_pattern(following, escape)
-            yield Piece(token, pattern, is_open=is_open, is_text=True, is_glued=bool(following.variable))
-        elif not is_list and not _ends_before(shape, following, next_but_one, dialect):
-            is_open = True
+            has_end = is_quoted(following, escape)
+            yield Piece(token, pattern, True, not has_end, is_glued, not has_end, shape is not None)
+            is_open = not has_end
+        elif not ends:
             stop = FIRST_CHARACTERS.get(following.variable, "")
-            yield Piece(token, rf'[^\s"{stop}]*', is_open=True, is_glued=bool(following.variable))
+            yield Piece(token, rf'[^\s"{stop}]*', False, True, is_glued, not is_open, has_shape=True)
+            is_open = True
         elif is_list and (is_open or token.variable in lists_beside_text):
             last_only = token.variable in lists_after_space
             pattern = list_shape_beside_text(token.variable, literal.strip(" "), last_only=last_only)
             if not is_open and token == tokens[-3:][0] and following.literal == " ":
                 # Only a list and text are left: whether it can be text is checked once, not at each end of the list.
                 yield Piece(END_OF_FORMAT, rf"(?={_text_pattern(END_OF_FORMAT, escape)}\Z)")
-            yield Piece(token, pattern)
+            yield Piece(token, pattern, has_shape=True)
         else:
-            yield Piece(token, shape)
+            yield Piece(token, shape, has_shape=True)
 
 
 def _ends_before(shape: str, following: Token, next_but_one: Token, dialect: Dialect) -> bool:
@@ -155,7 +168,9 @@ def _ends_before(shape: str, following: Token, next_but_one: Token, dialect: Dia
         return True
     # As in `address:port `: no port has a colon.
     next_shape = dialect.shape(next_but_one.variable) if next_but_one.variable else None
-    is_number = next_shape is not None and not any(re.fullmatch(next_shape, text) for text in ("a", f"1{after}1"))
+    is_number = next_shape is not None and not any(
+        re.fullmatch(next_shape, text) for text in ("a", f"1{after}1", after)
+    )
     return len(following.literal) == 1 and is_number
 
 
@@ -201,7 +216,7 @@ def _is_ambiguous(segment: Sequence[Piece], dialect: Dialect) -> bool:
     is_after_open = is_after_shape = False
     for before, piece, following in zip([None, *segment], segment, [*segment[1:], None], strict=False):
         variable = piece.token.variable
-        if piece.is_open and (is_after_shape or not piece.is_text):
+        if piece.is_open and (is_after_shape or piece.has_shape):
             return True
         if piece.is_open:
             is_after_open = True
@@ -233,26 +248,24 @@ def _can_contain_literal(piece: Piece, literal: Piece, dialect: Dialect) -> bool
 def _first_pattern(pieces: Sequence[Piece], prefix: str, *, is_shortest: bool) -> str:
     """Return the pattern of the first reading.
 
-    An open variable is atomic with the run that follows it. So a line that does not fit costs no more than one try of
+    An open variable is atomic with what follows it up to the next text. So a line that does not fit costs no more than one try of
     each place where the variable might end. The only one of a segment is taken as long as possible, which costs less.
     """
     pattern, is_atomic = prefix, False
     for piece, next_but_one in zip(pieces, [*pieces[2:], None, None], strict=False):
-        group = piece.group
-        if piece.is_open or piece.is_text:
-            pattern += ")" * is_atomic + "(?>" * piece.is_open
-            is_atomic = piece.is_open
-            # Of two texts the first ends as soon as it can, or the second might never fit.
-            is_before_text = next_but_one is not None and next_but_one.is_text
-            if piece.is_open and not piece.is_glued and (is_shortest or is_before_text):
-                group = f"({piece.pattern}?)"
-        pattern += group
+        if piece.begins_group or piece.is_text:
+            pattern += ")" * is_atomic + "(?>" * piece.begins_group
+            is_atomic = piece.begins_group
+        # Of two texts the first ends as soon as it can, or the second might never fit.
+        is_before_text = next_but_one is not None and next_but_one.is_text
+        is_short = piece.is_open and not piece.is_glued and (is_shortest or is_before_text)
+        pattern += f"({piece.pattern}?)" if is_short else piece.group
     return pattern + (r"\Z)" if is_atomic else "")
 
 
 def _steps(pieces: Sequence[Piece]) -> Iterator[_Step]:
     """Yield the steps of the last reading, from the right to the left."""
-    places = [number for number, piece in enumerate(pieces) if piece.is_open]
+    places = [number for number, piece in enumerate(pieces) if piece.begins_group]
     groups = {}
     for number, piece in enumerate(pieces):
         if piece.token.variable:
@@ -262,8 +275,9 @@ def _steps(pieces: Sequence[Piece]) -> Iterator[_Step]:
         following = f"(?={pieces[end].pattern}\\Z)" if end < len(pieces) else r"\Z"
         inner = "".join(pieces[number].group for number in part)
         variables = [number for number in part if pieces[number].token.variable]
-        compared = tuple((n, groups[number]) for n, number in enumerate(variables, 1) if not pieces[number].is_text)
-        yield _Step(_compile(f"(?>{inner}{following})(?s:.*)"), groups[begin], compared)
+        compared = tuple((n, groups[number]) for n, number in enumerate(variables, 1) if pieces[number].has_shape)
+        has_shape = end < len(pieces) and pieces[end].has_shape
+        yield _Step(_compile(f"(?>{inner}{following})"), groups[begin], compared, groups[end] if has_shape else 0)
 
 
 def _compile(pattern: str) -> re.Pattern[bytes]:

@@ -38,7 +38,7 @@ def find_borders(tokens: Sequence[Token], escape: str, dialect: Dialect) -> Iter
     seen = set[str]()
     for left, literal, right in zip(tokens, tokens[1:], tokens[2:], strict=False):
         lists = {left.variable, right.variable}.intersection(dialect.lists)
-        is_quoted = literal.literal.startswith('"') and escape != "none"
+        is_quoted = '"' in literal.literal and escape != "none"
         if not left.variable or not right.variable or is_quoted or len(lists) != 1:
             continue
         text_is_first = right.variable in dialect.lists

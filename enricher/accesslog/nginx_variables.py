@@ -116,7 +116,7 @@ _SHAPES = {
     "time_iso8601": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d",
     "is_args": r"\?",
     # Of the request line. nginx lets spaces after the protocol pass (ngx_http_parse.c).
-    "request_method": r"[\w-]++",
+    "request_method": r"[\w-]+",
     "server_protocol": r"HTTP/\d++\.\d++ *",
     "scheme": "https?",
     "https": "on",
@@ -124,7 +124,7 @@ _SHAPES = {
     "http3": "h3|hq",
     # A client chooses it, without spaces, control characters and slashes; a colon is only in an IPv6 address
     # (ngx_http_validate_host). Without a host it is the name of the server, as in the configuration.
-    "host": rf"\[{_NOT_SPACE}*+|{_NOT_SPACE_OR_COLON}++",
+    "host": rf"\[{_NOT_SPACE}*|{_NOT_SPACE_OR_COLON}+",
     "server_name": rf"(?:{_NOT_SPACE}*[^\s\"\\/,])",
     "proxy_host": rf"(?:{_NOT_SPACE}*[^\s\"\\/,])",
     "pipe": "[p.]",
@@ -135,13 +135,13 @@ _SHAPES = {
     "limit_req_status": _STATE,
     "limit_conn_status": _STATE,
     # What OpenSSL calls them. $ssl_server_name, $ssl_client_verify and the names in certificates may have spaces.
-    "ssl_protocol": r"[A-Za-z][\w.]*+",
-    "ssl_preread_protocol": r"[A-Za-z][\w.]*+",
-    "ssl_cipher": r"[\w()-]++",
-    "ssl_ciphers": r"[\w:()-]++",
-    "ssl_curve": r"[\w.-]++",
-    "ssl_curves": r"[\w:.-]++",
-    "ssl_alpn_protocol": r"[\w./-]++",
+    "ssl_protocol": r"[A-Za-z][\w.]*",
+    "ssl_preread_protocol": r"[A-Za-z][\w.]*",
+    "ssl_cipher": r"[\w()-]+",
+    "ssl_ciphers": r"[\w:()-]+",
+    "ssl_curve": r"[\w.-]+",
+    "ssl_curves": r"[\w:.-]+",
+    "ssl_alpn_protocol": r"[\w./-]+",
     "ssl_session_id": _HEXADECIMAL,
     "ssl_session_reused": "[r.]",
     "ssl_early_data": "1",
@@ -149,7 +149,7 @@ _SHAPES = {
     "ssl_client_serial": _HEXADECIMAL,
     "ssl_client_v_start": _DATE_OF_CERTIFICATE,
     "ssl_client_v_end": _DATE_OF_CERTIFICATE,
-    **dict.fromkeys(_ADDRESS_VARIABLES, r"[0-9a-fA-F.:]++|unix:"),
+    **dict.fromkeys(_ADDRESS_VARIABLES, r"[0-9a-fA-F.:]+|unix:"),
     **dict.fromkeys(_COUNT_VARIABLES, r"\d++"),
 }
 """What nginx's source guarantees of the values of its variables."""
@@ -169,7 +169,7 @@ def variable_shape(name: str) -> str | None:
     elif name in SECONDS_VARIABLES:
         pattern = r"\d++(?:\.\d++)?+"
     elif name in _NAME_VARIABLES:
-        pattern = r"[\w.-]++"
+        pattern = r"[\w.-]+"
     elif name in GRPC_STATUS_VARIABLES:
         pattern = r'[^\s"]{1,99}'  # the pod chooses it; with spaces in it, it could look like the end of another line
     elif name in _SHAPES:
@@ -183,10 +183,12 @@ def list_shape_beside_text(name: str, literal: str, *, last_only: bool) -> str:
     """Return the shape of a list that stands near text, or with `last_only` that of its last element.
 
     Text can repeat what looks like a list again and again. So that no text is costly to parse, the number of elements
-    and their characters are bounded, and the list ends before another `literal`, which it begins after.
+    and their characters are bounded, and the list ends before another `literal`, which it begins after. Only an IPv6
+    address may begin with the same bracket.
     """
-    address = f"(?!{re.escape(literal)}){ADDRESS_SHAPE}" if literal else ADDRESS_SHAPE
-    return f"(?:{_list_shape(name, address, '{0}' if last_only else '{0,500}')}|-|)"
+    not_ipv6, most = (r"(?![0-9a-fA-F:.]+\])", "{0,100}") if literal.endswith("[") else ("", "{0,500}")
+    address = f"(?!{re.escape(literal)}{not_ipv6}){ADDRESS_SHAPE}" if literal else ADDRESS_SHAPE
+    return f"(?:{_list_shape(name, address, '{0}' if last_only else most)}|-|)"
 
 
 def _list_shape(name: str, address: str, repetitions: str) -> str:
