@@ -17,7 +17,7 @@ from typing import Any
 from enricher.accesslog.columns import Layout
 from enricher.accesslog.dialect import Dialect, Token, make_record
 from enricher.accesslog.layouts import compile_layout
-from enricher.accesslog.line_patterns import FIRST_CHARACTERS, LinePattern, compile_line_pattern, lists_after_words
+from enricher.accesslog.line_patterns import FIRST_CHARACTERS, LinePattern, compile_line_pattern, is_number_after, lists_after_words
 from enricher.accesslog.list_borders import Border, find_borders, place_borders
 from enricher.accesslog.record import Record
 
@@ -126,13 +126,15 @@ def _reject_adjacent_variables(tokens: Sequence[Token], dialect: Dialect) -> Non
 
 
 def _reject_text_like_an_address(tokens: Sequence[Token], dialect: Dialect) -> None:
-    """Refuse a text that follows the upstream's address without anything that certainly ends it.
+    """Refuse what follows the upstream's address without anything that certainly ends it.
 
     A client could write another address there, which would be taken for the upstream's.
     """
     lists = {token.variable for token in tokens}.intersection(dialect.lists)
     for left, literal, right in zip(tokens, tokens[1:], tokens[2:], strict=False):
-        if left.variable not in dialect.facts.addr.variables or not right.variable or dialect.shape(right.variable):
+        if left.variable not in dialect.facts.addr.variables or not right.variable:
+            continue
+        if dialect.shape(right.variable) and (left.variable not in lists or is_number_after(literal, right, dialect)):
             continue
         # Where a list ends before a separator and a text, the other lists tell, or else there is no redirect.
         borders = (" ", ",") if len(lists) > 1 else (" ",)
@@ -141,5 +143,5 @@ def _reject_text_like_an_address(tokens: Sequence[Token], dialect: Dialect) -> N
         if not is_border and any(re.fullmatch(shape, f"10.0.0.1:80{literal.literal}{text}") for text in ("1", " 1")):
             raise LogFormatError(
                 f"character {literal.position}: {literal.literal!r} does not separate the address {left.variable} from "
-                f"the text {right.variable}, which a client chooses: put a space or quotes between them"
+                f"{right.variable}, which may have the same characters: put a space or quotes between them"
             )

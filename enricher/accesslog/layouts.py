@@ -170,5 +170,5 @@ def can_contain(pattern: str, character: str) -> bool:
 
     A value may be nothing but the character: a dash if it is missing.
     """
-    values = (f"a{character}", f"1{character}", f"{character}1")
+    values = (f"a{character}", f"1{character}", f"{character}1", f"/{character}1", f"unix:{character}1")
     return any(map(re.compile(pattern).fullmatch, values))

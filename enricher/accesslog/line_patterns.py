@@ -112,7 +112,7 @@ def lists_after_words(tokens: Sequence[Token], escape: str, dialect: Dialect) ->
         is_after_open = False
         for piece in segment:
             is_after_open |= piece.is_open
-            if is_after_open and piece.token.variable in dialect.lists and _can_end_in_comma(segment, piece):
+            if is_after_open and piece.token.variable in dialect.lists and _can_look_like_an_element(segment, piece):
                 yield piece.token.variable
 
 
@@ -135,6 +135,7 @@ def _make_pieces(
     for before, token, following, next_but_one in neighbours:
         if token.literal:
             literal = token.literal
+            is_open &= '"' not in literal or escape == "none"
             yield Piece(token, re.escape(literal))
             continue
         shape, is_list = dialect.shape(token.variable), token.variable in dialect.lists
@@ -147,8 +148,7 @@ def _make_pieces(
             yield Piece(token, pattern, True, not has_end, is_glued, not has_end, shape is not None)
             is_open = not has_end
         elif not ends:
-            stop = FIRST_CHARACTERS.get(following.variable, "")
-            yield Piece(token, rf'[^\s"{stop}]*', False, True, is_glued, not is_open, has_shape=True)
+            yield Piece(token, shape, False, True, is_glued, not is_open, has_shape=True)
             is_open = True
         elif is_list and (is_open or token.variable in lists_beside_text):
             last_only = token.variable in lists_after_space
@@ -164,14 +164,14 @@ def _make_pieces(
 def _ends_before(shape: str, following: Token, next_but_one: Token, dialect: Dialect) -> bool:
     """Return whether a value with a shape certainly ends where the next token begins."""
     after = (following.literal or FIRST_CHARACTERS.get(following.variable, ""))[:1]
-    if not after or not can_contain(shape, after):
-        return True
-    # As in `address:port `: no port has a colon.
-    next_shape = dialect.shape(next_but_one.variable) if next_but_one.variable else None
-    is_number = next_shape is not None and not any(
-        re.fullmatch(next_shape, text) for text in ("a", f"1{after}1", after)
-    )
-    return len(following.literal) == 1 and is_number
+    return not after or not can_contain(shape, after) or is_number_after(following, next_but_one, dialect)
+
+
+def is_number_after(literal: Token, token: Token, dialect: Dialect) -> bool:
+    """Return whether a value before a literal ends at the last one, as in `address:port `: no port has a colon."""
+    character = literal.literal
+    shape = dialect.shape(token.variable) if token.variable and len(character) == 1 else None
+    return shape is not None and not any(re.fullmatch(shape, text) for text in ("a", f"1{character}1", character))
 
 
 def _begin_pattern(before: Token, token: Token, following: Token) -> str:
@@ -222,7 +222,7 @@ def _is_ambiguous(segment: Sequence[Piece], dialect: Dialect) -> bool:
             is_after_open = True
         elif is_after_open and variable:
             is_list = variable in dialect.lists
-            if is_after_shape and (variable in CHOSEN_WORDS or (is_list and _can_end_in_comma(segment, piece))):
+            if is_after_shape and (variable in CHOSEN_WORDS or (is_list and _can_look_like_an_element(segment, piece))):
                 return True
             is_after_shape = True
         elif is_after_open and before and before.is_open and following and _can_contain_literal(following, piece, dialect):
@@ -230,10 +230,14 @@ def _is_ambiguous(segment: Sequence[Piece], dialect: Dialect) -> bool:
     return False
 
 
-def _can_end_in_comma(segment: Sequence[Piece], piece: Piece) -> bool:
-    """Return whether the word before a list may look like an element of it."""
-    words = [other for other in segment[: segment.index(piece)] if other.token.variable]
-    return bool(words) and not words[-1].is_text and re.fullmatch(words[-1].pattern, "a,") is not None
+def _can_look_like_an_element(segment: Sequence[Piece], piece: Piece) -> bool:
+    """Return whether what stands before a list, but for text, may look like an element of it and a separator."""
+    pieces = segment[: segment.index(piece)][-3:]
+    if len(pieces) < 2 or pieces[-2].is_text or not pieces[-1].token.literal.endswith((" ", ",")):
+        return False
+    literal = pieces[-3].token.literal if len(pieces) == 3 else ""
+    values = ["a,", ":", *([""] if literal.endswith((",", ":")) else [])]
+    return any(re.fullmatch(pieces[-2].pattern, value) for value in values)
 
 
 def _can_contain_literal(piece: Piece, literal: Piece, dialect: Dialect) -> bool:
@@ -259,8 +263,20 @@ def _first_pattern(pieces: Sequence[Piece], prefix: str, *, is_shortest: bool) -
         # Of two texts the first ends as soon as it can, or the second might never fit.
         is_before_text = next_but_one is not None and next_but_one.is_text
         is_short = piece.is_open and not piece.is_glued and (is_shortest or is_before_text)
-        pattern += f"({piece.pattern}?)" if is_short else piece.group
+        pattern += f"({_shortest(piece.pattern)})" if is_short else piece.group
     return pattern + (r"\Z)" if is_atomic else "")
+
+
+def _shortest(pattern: str) -> str:
+    """Return the pattern that matches as little as possible: a missing value first.
+
+    Quantifiers follow sets, groups, classes and dots.
+    """
+    inner = pattern.rstrip(")")
+    end, opening = pattern[len(inner) :], "(?:" * (len(pattern) - len(inner))
+    if inner.endswith("|-|") and inner.startswith(opening):
+        pattern = f"{opening}|-|{inner.removeprefix(opening).removesuffix('|-|')}{end}"
+    return re.sub(r"(?<=[\])SDW.])([*+]|\{\d+,\})\+?", r"\1?", pattern)
 
 
 def _steps(pieces: Sequence[Piece]) -> Iterator[_Step]:

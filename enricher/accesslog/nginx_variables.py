@@ -110,6 +110,7 @@ _HEXADECIMAL = r"[0-9a-fA-F]++"
 _STATE = r"[A-Z_]++"
 _DATE_OF_CERTIFICATE = r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4} GMT"
 _NOT_SPACE = r'(?:[^\s"\\/]|\\.)'
+_NOT_SPACE_OR_BRACKET = r'(?:[^\s"\\/\]]|\\.)'
 _NOT_SPACE_OR_COLON = r'(?:[^\s"\\/:]|\\.)'
 _SHAPES = {
     "time_local": r"\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}",
@@ -124,7 +125,7 @@ _SHAPES = {
     "http3": "h3|hq",
     # A client chooses it, without spaces, control characters and slashes; a colon is only in an IPv6 address
     # (ngx_http_validate_host). Without a host it is the name of the server, as in the configuration.
-    "host": rf"\[{_NOT_SPACE}*|{_NOT_SPACE_OR_COLON}+",
+    "host": rf"\[{_NOT_SPACE_OR_BRACKET}*\]|{_NOT_SPACE_OR_COLON}+",
     "server_name": rf"(?:{_NOT_SPACE}*[^\s\"\\/,])",
     "proxy_host": rf"(?:{_NOT_SPACE}*[^\s\"\\/,])",
     "pipe": "[p.]",
@@ -149,7 +150,7 @@ _SHAPES = {
     "ssl_client_serial": _HEXADECIMAL,
     "ssl_client_v_start": _DATE_OF_CERTIFICATE,
     "ssl_client_v_end": _DATE_OF_CERTIFICATE,
-    **dict.fromkeys(_ADDRESS_VARIABLES, r"[0-9a-fA-F.:]+|unix:"),
+    **dict.fromkeys(_ADDRESS_VARIABLES, r"[0-9a-fA-F.:]{2,}|unix:"),
     **dict.fromkeys(_COUNT_VARIABLES, r"\d++"),
 }
 """What nginx's source guarantees of the values of its variables."""
