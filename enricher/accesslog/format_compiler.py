@@ -17,7 +17,7 @@ from typing import Any
 from enricher.accesslog.columns import Layout
 from enricher.accesslog.dialect import Dialect, Token, make_record
 from enricher.accesslog.layouts import compile_layout
-from enricher.accesslog.line_patterns import FIRST_CHARACTERS, LinePattern, compile_line_pattern, is_number_after, lists_after_words
+from enricher.accesslog.line_patterns import FIRST_CHARACTERS, LinePattern, compile_line_pattern, is_number_after, lists_after_text
 from enricher.accesslog.list_borders import Border, find_borders, place_borders
 from enricher.accesslog.record import Record
 
@@ -97,7 +97,7 @@ def compile_tokens(text: str, escape: str, tokens: Sequence[Token], dialect: Dia
     try:
         borders = tuple(find_borders(tokens, escape, dialect))
         pattern = compile_line_pattern(tokens, borders, escape, dialect)
-        open_lists = frozenset(lists_after_words(tokens, escape, dialect)).union(border.list_name for border in borders)
+        open_lists = frozenset(lists_after_text(tokens, escape, dialect)).union(border.list_name for border in borders)
     except UnicodeEncodeError as error:
         raise LogFormatError("the format contains a character that cannot be encoded as UTF-8: remove it") from error
     return LogFormat(

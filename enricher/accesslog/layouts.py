@@ -165,10 +165,13 @@ class _Pieces:
         return True
 
 
+_ENDS = (("a", ""), ("1", ""), ("", "1"), ("/", "1"), ("unix:", "1"), ("HTTP/1.1", ""))
+
+
 def can_contain(pattern: str, character: str) -> bool:
     """Return whether a value may have this character anywhere but in a place of its own, as a date has its colons.
 
     A value may be nothing but the character: a dash if it is missing.
     """
-    values = (f"a{character}", f"1{character}", f"{character}1", f"/{character}1", f"unix:{character}1")
+    values = (character.join(ends) for ends in _ENDS)
     return any(map(re.compile(pattern).fullmatch, values))

@@ -106,14 +106,10 @@ def compile_line_pattern(
     return LinePattern(pieces, dialect.prefix, is_ambiguous=is_ambiguous)
 
 
-def lists_after_words(tokens: Sequence[Token], escape: str, dialect: Dialect) -> Iterator[str]:
-    """Yield the upstream lists before which a word may look like an element, if text precedes the word."""
+def lists_after_text(tokens: Sequence[Token], escape: str, dialect: Dialect) -> Iterator[str]:
+    """Yield the upstream lists whose first elements may be taken for text and what stands between text and list."""
     for segment in _split_segments(list(_make_pieces(tokens, (), escape, dialect)), escape):
-        is_after_open = False
-        for piece in segment:
-            is_after_open |= piece.is_open
-            if is_after_open and piece.token.variable in dialect.lists and _can_look_like_an_element(segment, piece):
-                yield piece.token.variable
+        yield from _lists_after_text(segment, dialect)
 
 
 def is_quoted(following: Token, escape: str) -> bool:
@@ -210,9 +206,11 @@ def _is_ambiguous(segment: Sequence[Piece], dialect: Dialect) -> bool:
     """Return whether the values of a segment with shapes may lie at more than one place.
 
     They may if open variables stand on both sides of one, if an open word may contain the literal after it, if the
-    value after an open variable may contain the literal between them, or if a word before a list may look like an
-    element of the list.
+    value after an open variable may contain the literal between them, or if what stands between text and a list may
+    look like a part of the list.
     """
+    if any(_lists_after_text(segment, dialect)):
+        return True
     is_after_open = is_after_shape = False
     for before, piece, following in zip([None, *segment], segment, [*segment[1:], None], strict=False):
         variable = piece.token.variable
@@ -221,8 +219,7 @@ def _is_ambiguous(segment: Sequence[Piece], dialect: Dialect) -> bool:
         if piece.is_open:
             is_after_open = True
         elif is_after_open and variable:
-            is_list = variable in dialect.lists
-            if is_after_shape and (variable in CHOSEN_WORDS or (is_list and _can_look_like_an_element(segment, piece))):
+            if is_after_shape and variable in CHOSEN_WORDS:
                 return True
             is_after_shape = True
         elif is_after_open and before and before.is_open and following and _can_contain_literal(following, piece, dialect):
@@ -230,14 +227,28 @@ def _is_ambiguous(segment: Sequence[Piece], dialect: Dialect) -> bool:
     return False
 
 
-def _can_look_like_an_element(segment: Sequence[Piece], piece: Piece) -> bool:
-    """Return whether what stands before a list, but for text, may look like an element of it and a separator."""
-    pieces = segment[: segment.index(piece)][-3:]
-    if len(pieces) < 2 or pieces[-2].is_text or not pieces[-1].token.literal.endswith((" ", ",")):
-        return False
-    literal = pieces[-3].token.literal if len(pieces) == 3 else ""
-    values = ["a,", ":", *([""] if literal.endswith((",", ":")) else [])]
-    return any(re.fullmatch(pieces[-2].pattern, value) for value in values)
+_LIST = "a, a : b, [fd00::1]:80 : 10.0.0.1:80, unix:/a:1 : -, 0.001 : a-b : 1"
+"""Elements of lists in all orders that matter."""
+
+
+def _lists_after_text(segment: Sequence[Piece], dialect: Dialect) -> Iterator[str]:
+    """Yield the lists before which a part of a list may look like what stands between it and the text before it.
+
+    Where that is only a space, the other lists tell (see list_borders.py).
+    """
+    begin = None
+    for number, piece in enumerate(segment):
+        if begin is not None and piece.token.variable in dialect.lists:
+            run = segment[begin + 1 : number]
+            if any(_can_be_in_list(run[n:]) for n in range(len(run)) if n == 0 or len(run) - n > 1):
+                yield piece.token.variable
+        if piece.begins_group:
+            begin = number
+
+
+def _can_be_in_list(run: Sequence[Piece]) -> bool:
+    pattern = "".join(f"(?:{piece.pattern})" for piece in run)
+    return pattern != r"(?:\ )" and re.search(rf"{pattern}(?=[^\s,:])", _LIST) is not None
 
 
 def _can_contain_literal(piece: Piece, literal: Piece, dialect: Dialect) -> bool:

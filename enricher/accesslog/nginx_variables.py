@@ -118,14 +118,14 @@ _SHAPES = {
     "is_args": r"\?",
     # Of the request line. nginx lets spaces after the protocol pass (ngx_http_parse.c).
     "request_method": r"[\w-]+",
-    "server_protocol": r"HTTP/\d++\.\d++ *",
+    "server_protocol": r"HTTP/\d++\.\d++[ ]*",
     "scheme": "https?",
     "https": "on",
     "http2": "h2c?",
     "http3": "h3|hq",
     # A client chooses it, without spaces, control characters and slashes; a colon is only in an IPv6 address
     # (ngx_http_validate_host). Without a host it is the name of the server, as in the configuration.
-    "host": rf"\[{_NOT_SPACE_OR_BRACKET}*\]|{_NOT_SPACE_OR_COLON}+",
+    "host": rf"\[{_NOT_SPACE_OR_BRACKET}*\]|\[{_NOT_SPACE_OR_COLON}*(?!:)|(?!\[){_NOT_SPACE_OR_COLON}+",
     "server_name": rf"(?:{_NOT_SPACE}*[^\s\"\\/,])",
     "proxy_host": rf"(?:{_NOT_SPACE}*[^\s\"\\/,])",
     "pipe": "[p.]",
@@ -212,6 +212,7 @@ def _usual_list(element: str) -> str:
 
 
 _USUAL_PATTERNS = {
+    "server_protocol": r"(HTTP/\d\.\d|-|)",
     "status": r"([1-9]\d\d)",
     "msec": r"([1-9]\d{9}\.\d{3})",
     "upstream_addr": f"({_USUAL_ADDRESS}(?:, {_USUAL_ADDRESS})*+|-)",
@@ -233,7 +234,7 @@ def variable_column(name: str, _escape: str) -> Column | None:
         return Column(_USUAL_PATTERNS.get(name, f"({_USUAL_SECONDS})"), is_text=False)
     if name in LIST_VARIABLES:
         return Column(_USUAL_PATTERNS.get(name) or _usual_list(r"\d++(?:\.\d{3})?+"))
-    return Column(f"({shape})", recurs=name not in _UNCOMMON_VARIABLES)
+    return Column(_USUAL_PATTERNS.get(name) or f"({shape})", recurs=name not in _UNCOMMON_VARIABLES)
 
 
 _SECONDS = re.compile(rb"(?:0|[1-9]\d{0,11})(?:\.\d{1,9})?")

@@ -171,6 +171,8 @@ def values_of(log_format: LogFormat, known: dict[str, Sequence[bytes]], rng: ran
             values[name] = elements[0] + b"".join(s + e for e, s in pairs) if is_tried else missing
         else:
             value = rng.choice(known[name])
+            if log_format.escape == "hash":
+                value = value.replace(b'"', b"#22")
             values[name] = missing if value == b"-" else escaped(value, escape)
     return values
 
