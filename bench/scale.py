@@ -197,7 +197,7 @@ def change(_: Path) -> None:
     from api import real_slice  # noqa: PLC0415
 
     from enricher.endpoints.history import History  # noqa: PLC0415
-    from enricher.kube.responses import parse_event  # noqa: PLC0415
+    from enricher.kube.events import EventLine, parse_event  # noqa: PLC0415
 
     history = History()
     for obj in slices(5_000, size=100):
@@ -209,7 +209,7 @@ def change(_: Path) -> None:
         endpoint["addresses"] = [f"10.9.{n // 250}.{n % 250 + 1}"]
         text = json.dumps({"type": "MODIFIED", "object": real_slice(obj, n)}).encode()
         begin = time.perf_counter_ns()
-        event = parse_event(text, "watch")
+        event = parse_event(EventLine(text, 1), "watch")
         parsed = time.perf_counter_ns()
         history.apply(event.type, event.object, 10**9 * (n + 2))
         durations.append((parsed - begin, time.perf_counter_ns() - parsed))

@@ -17,12 +17,14 @@ from pathlib import Path
 
 import aiohttp
 import orjson
-from rich.console import Console
+from rich.text import Text
 
 from demo.fake_api import FakeApi
 from demo.narrator import Narrator
 from demo.recorded import LOG_PATH, Moment, load_moments, load_services, shift_line
-from enricher.report.pod_stats import UNNAMED, PodStats
+from enricher.report.console import PipedConsole, one_line
+from enricher.report.pod_rows import UNNAMED
+from enricher.report.pod_stats import PodStats
 from enricher.report.summary_table import print_summary
 from enricher.timestamps import SECOND
 
@@ -50,7 +52,7 @@ class DemoError(Exception):
 class Demo:
     """One run, which writes everything below `folder`, a directory of its own."""
 
-    def __init__(self, folder: Path, console: Console) -> None:
+    def __init__(self, folder: Path, console: PipedConsole) -> None:
         self.console = console
         self.stats = PodStats(None)
         self.narrator = Narrator(console, lambda: time.monotonic() - self.began)
@@ -88,7 +90,7 @@ class Demo:
         command = [sys.executable, "-m", "enricher", "run", "--log-dir", str(self.folder / "pods")]
         command += ["--state-dir", str(self.folder / "state"), "--kubeconfig", str(self.folder / "kubeconfig")]
         command += ["--services", "--listen", f"127.0.0.1:{self.port}"]
-        self.console.print("$ enricher", *command[3:], style="dim", highlight=False, soft_wrap=True)
+        self.console.print(one_line(" ".join(("$ enricher", *command[3:])), style="dim"), soft_wrap=True)
         with (self.folder / "stderr").open("wb") as stderr:
             daemon = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=stderr, limit=MAX_OUTPUT_LINE)
         try:
@@ -149,12 +151,13 @@ class Demo:
     def _print_results(self, series: list[str]) -> None:
         self.console.print()
         print_summary(self.stats, self.console)
-        self.console.print(f"\n[bold]GET /metrics[/] has for {ERROR_COUNTER}:")
+        self.console.print(Text.from_markup(f"\n[bold]GET /metrics[/] has for {ERROR_COUNTER}:"))
         for line in series:
-            self.console.print(f"  {line}", highlight=False, soft_wrap=True)
+            self.console.print(one_line(f"  {line}"), soft_wrap=True)
         rows = self.stats.rows(self.stats.newest)
         errors, hidden = sum(row.errors for row in rows), sum(row.hidden or 0 for row in rows)
-        self.console.print(f"\n{self.lines_in} lines in, {self.lines_out} lines out.")
+        self.console.print()
+        self.console.print(f"{self.lines_in} lines in, {self.lines_out} lines out.")
         self.console.print(f"{errors} attempts failed, {hidden} of them without the client noticing.")
         self.console.print(
             f"Lines without a pod ({UNNAMED}) name a Service's address: no log says which of its pods answered."
@@ -189,13 +192,14 @@ def _free_port() -> int:
 
 
 def main() -> int:
-    console = Console(width=None if sys.stdout.isatty() else 140)
-    console.print(INTRODUCTION, highlight=False)
+    console = PipedConsole(width=None if sys.stdout.isatty() else 140)
+    console.print(Text.from_markup(INTRODUCTION))
     with tempfile.TemporaryDirectory(prefix="enricher-demo-") as folder:
         try:
             asyncio.run(Demo(Path(folder), console).run())
         except DemoError as error:
-            console.print(f"The demo failed: {error}", style="bold red", markup=False)
+            for line in f"The demo failed: {error}".splitlines():
+                console.print(one_line(line), style="bold red")
             return 1
         except KeyboardInterrupt:
             return 130

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from rich.console import Console
-from rich.text import Text
 
+from enricher.report.console import one_line
 from enricher.report.record_view import OutputRecord, error_code, is_failure, outcome_text, pod_text, request_text
 
 ACTION_TEXTS = {
@@ -26,7 +26,7 @@ class Narrator:
         """The pods of each EndpointSlice, by its namespace and name."""
 
     def _print(self, mark: str, style: str, text: str) -> None:
-        line = Text(f"{self._clock():5.1f} s  ").append(f"{mark:<8}", style).append(text)
+        line = one_line(f"{self._clock():5.1f} s  ", (f"{mark:<8}", style), text)
         self._console.print(line, soft_wrap=True)
 
     def print_action(self, action: dict[str, Any]) -> None:

@@ -4,8 +4,10 @@ import contextlib
 import fcntl
 import logging
 import os
+import stat
 from collections.abc import Callable, Mapping
-from typing import Any, BinaryIO, TypeVar
+from io import FileIO
+from typing import Any, TypeVar
 
 import orjson
 
@@ -13,6 +15,8 @@ from enricher.errors import ConfigurationError
 
 VERSION = 1
 """Version of the files' format. Files of another version are set aside."""
+MAX_SIZE = 128 * 1024 * 1024
+"""Largest size of a file in bytes; the history of 150,000 endpoints takes a third of it."""
 _MAX_SET_ASIDE = 3
 """Number of unusable files that are kept for inspection. Once there are that many, the last of them is overwritten."""
 
@@ -23,7 +27,7 @@ T = TypeVar("T")
 class StateFile:
     """The file `<state_dir>/<name>.json`, which holds `{"version": 1, "<name>": {…}}`.
 
-    `failures` counts the saves that failed.
+    `failures` counts the saves that failed, and the file if it could not be used.
     """
 
     def __init__(self, state_dir: str, name: str) -> None:
@@ -48,22 +52,27 @@ class StateFile:
     def load(self, parse: Callable[[dict[str, Any]], T]) -> T | None:
         """Return the saved state as parsed by `parse`, or None if there is no usable file.
 
-        `parse` raises ValueError if the state is invalid. An invalid or malformed file is set aside; one that cannot be
-        read stays in its place.
+        `parse` raises ValueError if the state is invalid. An invalid or malformed file is set aside, and so is one at
+        which the last start died: it took too much memory or time. One that cannot be read stays in its place.
         """
+        marker = self._path + ".loading"
         try:
-            with open(self._path, "rb") as file:
-                content = file.read()
+            content = _read(self._path, marker)
+            with contextlib.suppress(OSError):
+                _write(marker, b"")
+            return parse(unwrap_state(orjson.loads(content), self._name))
         except FileNotFoundError:
             return None
         except OSError as error:
             logger.warning("cannot read %s (%s): starting without it", self._path, error.strerror)
-            return None
-        try:
-            return parse(unwrap_state(orjson.loads(content), self._name))
-        except ValueError as error:
+            self.failures += 1
+        except Exception as error:  # whatever the file holds: the next start would fail in the same way
             self._set_aside(error)
-            return None
+            self.failures += 1
+        finally:
+            with contextlib.suppress(OSError):
+                os.unlink(marker)
+        return None
 
     def save(self, state: Mapping[str, Any]) -> bool:
         """Write the state, unless it is what was written last, and return whether the disk holds it.
@@ -71,14 +80,14 @@ class StateFile:
         Block until the disk has it. On a failure the previous file stays intact; failures are counted, and logged when
         their cause changes.
         """
-        content = orjson.dumps({"version": VERSION, self._name: state})
-        if content == self._saved:
-            return True
         try:
+            content = orjson.dumps({"version": VERSION, self._name: state})
+            if content == self._saved:
+                return True
             _write(self._path + ".tmp", content)
             os.replace(self._path + ".tmp", self._path)
             _sync_directory(self._directory)
-        except OSError as error:
+        except (OSError, orjson.JSONEncodeError) as error:
             self.failures += 1
             if str(error) != self._problem:
                 logger.error("cannot save %s: %s", self._path, error)  # noqa: TRY400  # the stack adds nothing
@@ -89,13 +98,14 @@ class StateFile:
         self._saved, self._problem = content, None
         return True
 
-    def _set_aside(self, reason: ValueError) -> None:
+    def _set_aside(self, reason: Exception) -> None:
         targets = [f"{self._path}.bad-{number}" for number in range(1, _MAX_SET_ASIDE + 1)]
         target = next((path for path in targets if not os.path.lexists(path)), targets[-1])
         with contextlib.suppress(OSError):
             # If this fails too, the next save replaces the file.
             os.replace(self._path, target)
-        logger.warning("%s is not usable (%s): moved to %s, starting without it", self._path, reason, target)
+        text = str(reason) if isinstance(reason, ValueError) else repr(reason)
+        logger.warning("%s is not usable (%s): moved to %s, starting without it", self._path, text, target)
 
 
 def unwrap_state(document: Any, name: str) -> dict[str, Any]:
@@ -111,13 +121,15 @@ def unwrap_state(document: Any, name: str) -> dict[str, Any]:
     raise ValueError(f"not a {name} file")
 
 
-def lock_state_dir(state_dir: str) -> BinaryIO:
+def lock_state_dir(state_dir: str) -> FileIO:
     """Lock the directory for this process and return the file that holds the lock for as long as it is open.
 
     Raise ConfigurationError if another process holds the lock or it cannot be taken.
     """
     try:
-        file = open(os.path.join(state_dir, "lock"), "wb")  # noqa: SIM115  # the caller closes it
+        # Neither a FIFO nor a link that somebody left there may hold up the start, or lead it to another file.
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        file = os.fdopen(os.open(os.path.join(state_dir, "lock"), flags, 0o644), "rb+", buffering=0)
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         raise ConfigurationError(
@@ -128,8 +140,31 @@ def lock_state_dir(state_dir: str) -> BinaryIO:
     return file
 
 
+def _read(path: str, marker: str) -> bytes:
+    """Return the content of a file.
+
+    Raise ValueError if it is not a regular one, if it is too large to be ours, or if there is a marker.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # opening a FIFO must not block
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise ValueError("not a regular file")
+        if status.st_size > MAX_SIZE:
+            raise ValueError(f"larger than {MAX_SIZE} bytes")
+        if os.path.lexists(marker):
+            raise ValueError("the last start did not survive reading it")
+        with open(descriptor, "rb", closefd=False) as file:
+            return file.read(MAX_SIZE) or b""
+    finally:
+        os.close(descriptor)
+
+
 def _write(path: str, content: bytes) -> None:
-    with open(path, "wb") as file:
+    """Write a new file in place of any that is there; a FIFO or a link is not opened."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+    with open(path, "xb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

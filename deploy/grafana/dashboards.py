@@ -390,10 +390,10 @@ HEALTH = [
         {"{{kind}}": f"sum by (kind) (increase(enricher_problems_total{{{NODE}}}[$__rate_interval]))"},
     ),
     Panel(
-        'Counted under pod="overflow"',
-        "Are there more pods than --max-series allows?",
+        "Counted together",
+        "Which namespaces have more pods, routes or kinds of errors than their share of --max-series?",
         "cps",
-        {BY_NODE: f"sum by (node) ({rate('enricher_overflowed_total', NODE)})"},
+        {"{{namespace}}": f"sum by (namespace) ({rate('enricher_overflowed_total', NODE)})"},
     ),
     table(
         "Versions",

@@ -14,8 +14,6 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from http.client import HTTPConnection, HTTPException
 from typing import Any, Literal, NamedTuple
 
-from rich.text import Text
-
 from enricher.accesslog.detection import FormatDetector
 from enricher.accesslog.format_compiler import LogFormatError
 from enricher.accesslog.profiles import DEFAULT_PROFILE
@@ -29,13 +27,15 @@ from enricher.endpoints.files import load_endpoints, load_fixed
 from enricher.endpoints.history import History
 from enricher.errors import EXIT_CONFIGURATION, ConfigurationError, EnricherError
 from enricher.kube.client import ApiClient, connect
+from enricher.kube.lists import Item, read_page
+from enricher.kube.objects import Unusable
 from enricher.kube.permissions import REVIEW_TIMEOUT, is_allowed
-from enricher.kube.responses import ApiError, get_response, read_page
+from enricher.kube.responses import ApiError, get_response
 from enricher.kube.watcher import CONFIG_MAPS, ENDPOINT_SLICES, SERVICES, Resource
 from enricher.line import Source
-from enricher.report.console import PipedConsole
+from enricher.report.console import PipedConsole, one_line
 from enricher.tailer.discovery import check_log_dir, discover
-from enricher.text import escape_bytes, printable, truncate
+from enricher.text import truncate
 
 Verdict = Literal["ok", "warning", "failed"]
 _STYLES = {"ok": "green", "warning": "yellow", "failed": "bold red"}
@@ -76,12 +76,12 @@ def check(settings: Settings, warnings: Sequence[str]) -> int:
 
 def print_results(results: Sequence[CheckResult]) -> int:
     """Print the results as a table and return the exit code."""
-    console = PipedConsole(highlight=False, soft_wrap=True)
+    console = PipedConsole(soft_wrap=True)
     width = min(SUBJECT_WIDTH, max(len(result.subject) for result in results))
     for verdict, subject, text, details in results:
-        console.print(Text.assemble((f"{verdict:7}", _STYLES[verdict]), f"  {subject:{width}}  {text}"))
+        console.print(one_line((f"{verdict:7}", _STYLES[verdict]), f"  {subject:{width}}  {text}"))
         if details:
-            console.print(Text(f"{'':7}  {'':{width}}  {details}", "dim"))
+            console.print(one_line(f"{'':7}  {'':{width}}  {details}", style="dim"))
     verdicts = [result.verdict for result in results]
     failed, warnings = verdicts.count("failed"), verdicts.count("warning")
     console.print(f"checks: {len(results)}, failed: {failed}, warnings: {warnings}")
@@ -99,8 +99,8 @@ def _check_endpoints_files(subject: str, paths: Sequence[str], load: Callable[[S
     try:
         addresses = load(paths).open_tenures
     except ConfigurationError as error:
-        return CheckResult("failed", subject, printable(str(error)))
-    text = f"addresses held by pods: {addresses}, in {printable(escape_bytes(', '.join(paths)))}"
+        return CheckResult("failed", subject, str(error))
+    text = f"addresses held by pods: {addresses}, in {', '.join(paths)}"
     return CheckResult("ok" if addresses else "warning", subject, text)
 
 
@@ -112,7 +112,7 @@ async def _check_cluster(settings: Settings, detector: FormatDetector) -> list[C
                 results += await _check_configmap(api, settings, detector, *settings.logs.controller_configmap)
             return [CheckResult("ok", "API server", await api.server_url()), *results]
     except (ConfigurationError, ApiError) as error:
-        return [CheckResult("failed", "API server", printable(str(error)))]
+        return [CheckResult("failed", "API server", str(error))]
 
 
 async def _check_permissions(api: ApiClient, settings: Settings) -> AsyncIterator[CheckResult]:
@@ -155,16 +155,18 @@ async def _check_configmap(
         async with get_response(
             api, path, params, action=action, idle_timeout=REVIEW_TIMEOUT, total_timeout=REVIEW_TIMEOUT
         ) as response:
-            configs = (await read_page(response, config_data)).items
+            items = list[Item]()
+            await read_page(response, items.append)
+        configs = [config_data(item) for item in items if not isinstance(item, Unusable)]
         formats = formats_from_config(configs[0] if configs else {}, settings.logs.profile or DEFAULT_PROFILE)
     except (ApiError, LogFormatError) as error:
-        return [CheckResult("failed", subject, printable(str(error)))]
+        return [CheckResult("failed", subject, str(error))]
     detector.default.start_with(formats, time.time_ns())
     if not configs:
         text = f"there is no ConfigMap {name} in namespace {namespace}: the default format is expected"
         return [CheckResult("warning", subject, text)]
     missing = [CheckResult("warning", "controller's log", f"the ConfigMap sets {t}") for t in missing_lines(configs[0])]
-    return [CheckResult("ok", subject, printable(truncate(formats[0].text, MAX_LINE_LENGTH))), *missing]
+    return [CheckResult("ok", subject, truncate(formats[0].text, MAX_LINE_LENGTH)), *missing]
 
 
 # --- logs -----------------------------------------------------------------------------------------------------------
@@ -175,27 +177,26 @@ def _check_logs(settings: Settings, detector: FormatDetector) -> Iterator[CheckR
         try:
             check_log_dir(settings.logs.directory)
         except ConfigurationError as error:
-            yield CheckResult("failed", "log directory", printable(str(error)))
+            yield CheckResult("failed", "log directory", str(error))
             return
     sources = discover(settings.logs.directory, settings.logs.select, settings.logs.own_pod)
     if sources:
         yield CheckResult("ok", "logs", f"to be followed: {len(sources)}")
     for selector in settings.logs.select:
         if not discover(settings.logs.directory, [selector], settings.logs.own_pod):
-            place = f" in {printable(settings.logs.directory)}" if selector.namespace else ""
-            yield CheckResult("warning", "logs", f"nothing matches {printable(selector.text)}{place} yet")
+            place = f" in {settings.logs.directory}" if selector.namespace else ""
+            yield CheckResult("warning", "logs", f"nothing matches {selector.text}{place} yet")
     for source in sources:
         yield _check_log(settings, detector, source)
 
 
 def _check_log(settings: Settings, detector: FormatDetector, source: Source) -> CheckResult:
     subject = f"{source.namespace}/{source.pod}/{source.container}" if source.container else source.path
-    subject = printable(escape_bytes(subject))
     try:
         lines = read_last_lines(source.path, settings.logs.roots)
     except OSError as error:
         text = f"{error.filename or source.path}: {error.strerror or error}"
-        return CheckResult("failed", subject, printable(escape_bytes(text)))
+        return CheckResult("failed", subject, text)
     if not lines:
         return CheckResult("warning", subject, "no lines yet")
     sample = read_sample(detector, source, lines)
@@ -225,7 +226,7 @@ def _judge_sample(subject: str, sample: LogSample, format_text: str) -> CheckRes
     if sample.misfits:
         if sample.better_profile:
             text += f"; one of the others fits the profile {sample.better_profile}"
-        example = printable(truncate(sample.last_misfit.decode("utf-8", "backslashreplace"), MAX_LINE_LENGTH))
+        example = truncate(sample.last_misfit.decode("utf-8", "backslashreplace"), MAX_LINE_LENGTH)
         return CheckResult("warning" if sample.access else "failed", subject, text, f"does not fit: {example}")
     if not sample.attempts:
         return CheckResult("warning", subject, f"{text}, but none names an upstream: nothing can be attributed")
@@ -239,18 +240,17 @@ def _check_state_dir(path: str | None) -> CheckResult:
     subject = "state directory"
     if path is None:
         return CheckResult("warning", subject, "none: a restart reads all logs again")
-    name = printable(path)
     if not os.path.lexists(path):
         return _check_future_dir(subject, path)
     try:
         with tempfile.TemporaryFile(dir=path) as file:
             file.write(b"x")
     except OSError as error:
-        return CheckResult("failed", subject, f"{name}: {error.strerror}")
+        return CheckResult("failed", subject, f"{path}: {error.strerror}")
     if _is_locked(os.path.join(path, "lock")):
-        text = f"{name} is used by another process: make sure that it is the daemon, and the only one"
+        text = f"{path} is used by another process: make sure that it is the daemon, and the only one"
         return CheckResult("warning", subject, text)
-    return CheckResult("ok", subject, f"{name} can be written")
+    return CheckResult("ok", subject, f"{path} can be written")
 
 
 def _check_future_dir(subject: str, path: str) -> CheckResult:
@@ -259,8 +259,8 @@ def _check_future_dir(subject: str, path: str) -> CheckResult:
     while not os.path.lexists(parent):
         parent = os.path.dirname(parent)
     if os.path.isdir(parent) and os.access(parent, os.W_OK | os.X_OK):
-        return CheckResult("ok", subject, f"{printable(path)} will be created")
-    text = f"{printable(path)} does not exist, and cannot be created in {printable(parent)}"
+        return CheckResult("ok", subject, f"{path} will be created")
+    text = f"{path} does not exist, and cannot be created in {parent}"
     return CheckResult("failed", subject, text)
 
 
@@ -307,7 +307,7 @@ def main(arguments: dict[str, Any]) -> int:
     except EnricherError as error:
         if arguments["print_config"]:
             raise
-        return print_results([CheckResult("failed", "configuration", printable(str(error)))])
+        return print_results([CheckResult("failed", "configuration", str(error))])
     if arguments["print_config"]:
         return print_config(resolved)
     return check(resolved.settings, configuration_warnings(resolved.settings))

@@ -1,7 +1,6 @@
 """Helpers of several commands: warnings about the configuration, endpoints, and errors in groups of tasks."""
 
 import asyncio
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from threading import Event, Thread
@@ -11,17 +10,22 @@ from enricher.config.resolve import Resolved, configuration_warnings, dump_confi
 from enricher.config.settings import ClusterSettings, Settings
 from enricher.endpoints.attribution import Histories
 from enricher.endpoints.files import load_endpoints
+from enricher.endpoints.refusals import refusal_text
 from enricher.enrich.format_check import FormatCheck
 from enricher.errors import EnricherError
+from enricher.report.terminal import print_lines, warn
 from enricher.vocabulary import Grade
 
+MAX_REFUSALS = 5
+"""Largest number of namespaces that are named because of their slices."""
 NEWS_INTERVAL = 0.5
 """Seconds between looks at what is wrong with the lines of a log that may never end."""
 
 
 def warn_about(settings: Settings) -> None:
     """Print warnings about settings that are allowed but probably a mistake."""
-    sys.stderr.writelines(f"enricher: {warning}\n" for warning in configuration_warnings(settings))
+    for warning in configuration_warnings(settings):
+        warn(warning)
 
 
 @contextmanager
@@ -62,8 +66,7 @@ def unattributed_warning(grades: Mapping[str, int], cluster: ClusterSettings) ->
 
 def print_config(resolved: Resolved) -> int:
     """Print the options of `run` as a configuration file; return the exit code."""
-    sys.stdout.writelines(f"{line}\n" for line in dump_config(RUN, resolved))
-    sys.stdout.flush()
+    print_lines(dump_config(RUN, resolved))
     return 0
 
 
@@ -79,8 +82,19 @@ def raise_first_error(group: BaseExceptionGroup[BaseException], stdout_error: ty
 def read_histories(cluster: ClusterSettings) -> Histories:
     """Return the endpoints of the given files, or else the cluster's present ones. Raise ConfigurationError."""
     if cluster.endpoints:
-        return load_endpoints(cluster.endpoints, cluster.extra_endpoints)
-    return asyncio.run(_list_cluster(cluster))
+        histories = load_endpoints(cluster.endpoints, cluster.extra_endpoints)
+    else:
+        histories = asyncio.run(_list_cluster(cluster))
+    _warn_of_refusals(histories)
+    return histories
+
+
+def _warn_of_refusals(histories: Histories) -> None:
+    news = histories.pods.refusals.take_news()
+    for namespace in list(news)[:MAX_REFUSALS]:
+        warn(refusal_text(namespace, news[namespace]))
+    if len(news) > MAX_REFUSALS:
+        warn(f"and so have those in {len(news) - MAX_REFUSALS} other namespaces")
 
 
 async def _list_cluster(cluster: ClusterSettings) -> Histories:

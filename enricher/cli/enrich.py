@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 import orjson
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from enricher.accesslog.detection import FormatDetector
 from enricher.cli.common import read_histories, report_news, unattributed_warning, warn_about
@@ -25,6 +24,7 @@ from enricher.report.console import PipedConsole
 from enricher.report.pod_stats import PodStats
 from enricher.report.service_map import MAPS, ServiceMap
 from enricher.report.summary_table import print_summary
+from enricher.report.terminal import json_encoder, print_lines, warn
 from enricher.tailer.reader import open_stdin, read_file
 from enricher.text import printable
 
@@ -54,7 +54,8 @@ def enrich(
     enricher = Enricher(detector, metrics, node=settings.output.node, pod_variable=settings.output.pod_variable)
     totals = PodStats(None) if report == "summary" else ServiceMap() if report else None
     check = FormatCheck(1, _log_format_text(settings.logs))
-    with _progress(files) as progress, report_news(check, lambda news: sys.stderr.write(f"enricher: {news}\n")):
+    encode = json_encoder(for_terminal=out.isatty())
+    with _progress(files) as progress, report_news(check, warn):
         for file in files:
             for lines in read_file(open_stdin() if file == STDIN else file, progress=progress(file)):
                 outputs = list[Output]()
@@ -63,18 +64,18 @@ def enrich(
                         continue
                     outputs.append(step)
                     if totals is None:
-                        out.write(step.data)
+                        out.write(encode(step.data))
                         continue
                     for record in step.data.splitlines():
                         totals.add(orjson.loads(record))
                 check.add(outputs)
     enricher.update_counts()
     if warning := unattributed_warning(metrics.grades, settings.cluster):
-        sys.stderr.write(f"enricher: {printable(warning)}\n")
+        warn(warning)
     if isinstance(totals, PodStats):
         print_summary(totals, PipedConsole(width=None if sys.stdout.isatty() else 160))
     elif totals and report:
-        out.writelines(f"{line}\n".encode() for line in MAPS[report](totals))
+        print_lines(MAPS[report](totals))
 
 
 def _log_format_text(logs: LogSettings) -> str:
@@ -90,11 +91,12 @@ def _progress(files: Sequence[str]) -> Iterator[Callable[[str], Callable[[int], 
     if not sys.stderr.isatty() or sum(sizes.values()) < PROGRESS_SIZE:
         yield lambda _: None
         return
-    console = Console(stderr=True)
-    with Progress("{task.description}", BarColumn(), DownloadColumn(), TimeRemainingColumn(), console=console) as bars:
+    name = TextColumn("{task.description}", markup=False)
+    console = PipedConsole(stderr=True)
+    with Progress(name, BarColumn(), DownloadColumn(), TimeRemainingColumn(), console=console) as bars:
 
         def bar(file: str) -> Callable[[int], object]:
-            task = bars.add_task(os.path.basename(file), total=sizes.get(file))
+            task = bars.add_task(printable(os.path.basename(file)), total=sizes.get(file))
             return lambda size: bars.update(task, completed=size)
 
         yield bar

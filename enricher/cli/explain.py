@@ -1,6 +1,5 @@
 """`enricher explain`: the reasons for the attribution of a line, or of an address at a given time."""
 
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +15,7 @@ from enricher.endpoints.tenure import BEGINNING, FOREVER, Tenure
 from enricher.enrich.parsed_line import attribute_line, parse_line
 from enricher.enrich.windows import error_window
 from enricher.errors import UsageError
+from enricher.report.terminal import print_lines
 from enricher.tailer.framing import Framer
 from enricher.tailer.reader import open_stdin
 from enricher.timestamps import format_rfc3339, parse_rfc3339
@@ -153,10 +153,9 @@ def main(arguments: dict[str, Any]) -> int:
     settings, subject = resolve_settings(ENRICH, arguments), arguments["subject"]
     histories = read_histories(settings.cluster)
     if arguments["at"]:
-        sys.stdout.writelines(f"{text}\n" for text in explain_address(histories, subject, arguments["at"]))
+        print_lines(explain_address(histories, subject, arguments["at"]))
     else:
         lines = open_stdin() if subject == STDIN else [subject.encode("utf-8", "surrogateescape")]
         for line in lines:
-            sys.stdout.writelines(f"{text}\n" for text in explain_line(settings, histories, line))
-    sys.stdout.flush()
+            print_lines(explain_line(settings, histories, line))
     return 0

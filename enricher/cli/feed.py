@@ -11,7 +11,8 @@ from typing import BinaryIO, Protocol
 from enricher.accesslog.detection import FormatDetector
 from enricher.cli.common import NEWS_INTERVAL, read_histories, report_news, unattributed_warning, warn_about
 from enricher.cluster.endpoint_source import FIRST_LIST_TIMEOUT, EndpointWatch
-from enricher.cluster.pod_logs import PodLog, PodLogStreamer
+from enricher.cluster.pod_logs import PodLogStreamer
+from enricher.cluster.pods import PodLog
 from enricher.config.options import STDIN
 from enricher.config.settings import OutputSettings, Settings
 from enricher.endpoints.attribution import Histories
@@ -22,7 +23,6 @@ from enricher.kube.client import connect
 from enricher.line import Line, Source
 from enricher.metrics.counters import Metrics
 from enricher.tailer.reader import open_stdin, read_file
-from enricher.text import printable
 from enricher.timestamps import SECOND
 
 logger = logging.getLogger(__name__)
@@ -162,7 +162,7 @@ class FileFeed:
                     self._check.add(outputs, lines, time.monotonic())
         enricher.update_counts()
         if warning := unattributed_warning(metrics.grades, self._settings.cluster):
-            logger.warning("%s", printable(warning))
+            logger.warning("%s", warning)
         self._done = True
 
     async def run(self, consume: LineConsumer) -> None:

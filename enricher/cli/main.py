@@ -8,15 +8,18 @@ from importlib import import_module
 
 from enricher.cli.commands import build_parser
 from enricher.errors import EXIT_CONFIGURATION, EXIT_FAILURE, EnricherError
-from enricher.text import printable
+from enricher.report.terminal import prepare_streams, report_exceptions, warn
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
+    prepare_streams()
+    if argv is None:  # this process is the program's own
+        report_exceptions()
     try:
         os.fstat(1)
     except OSError:
-        sys.stderr.write("enricher: stdout is closed\n")
+        warn("stdout is closed")
         return EXIT_CONFIGURATION
     try:
         arguments = vars(build_parser().parse_args(argv))
@@ -24,14 +27,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         command = import_module(f"enricher.cli.{arguments['command']}")
         code: int = command.main(arguments)
     except EnricherError as error:
-        sys.stderr.write(f"enricher: {printable(error)}\n")
+        warn(error)
         return error.exit_code
     except OSError as error:
         # Python must not flush into the broken pipe or the full disk once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):
             return 0  # a reader that is gone, as in `| head`, ends the work and is not a failure
-        sys.stderr.write(f"enricher: {error.filename or 'stdout'}: {error.strerror or error}\n")
+        warn(f"{error.filename or 'stdout'}: {error.strerror or error}")
         return EXIT_FAILURE
     except KeyboardInterrupt:
         return 128 + signal.SIGINT

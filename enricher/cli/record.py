@@ -25,7 +25,7 @@ from enricher.errors import ConfigurationError
 from enricher.kube.client import ApiClient, connect
 from enricher.kube.watch_status import WatchStatus
 from enricher.kube.watcher import ENDPOINT_SLICES, SERVICES, Changed, Listed, Resource, watch
-from enricher.text import printable
+from enricher.report.terminal import json_encoder, warn
 from enricher.timestamps import format_rfc3339
 
 StoredObjects = dict[tuple[str, str], dict[str, Any]]
@@ -39,7 +39,7 @@ def record_cluster(output: str | None, cluster: ClusterSettings) -> None:
     """
     if output and sys.stderr.isatty():
         replaced = ", replacing its content," if os.path.exists(output) and os.path.getsize(output) else ""
-        sys.stderr.write(f"recording to {printable(output)}{replaced} until Ctrl-C\n")
+        warn(f"recording to {output}{replaced} until Ctrl-C")
     with suppress(BrokenPipeError), _open_output(output) as write:
         asyncio.run(_run_until_signal(_record_watches(cluster, write)))
 
@@ -145,14 +145,14 @@ def _open_output(output: str | None) -> Iterator[Callable[[bytes], object]]:
         file = open(output or sys.stdout.fileno(), "ab", closefd=bool(output))  # noqa: SIM115  # closed below
     except OSError as error:
         raise ConfigurationError(f"cannot write {output or 'stdout'}: {error.strerror}") from error
-    must_truncate = bool(output)
+    must_truncate, encode = bool(output), json_encoder(for_terminal=file.isatty())
 
     def write(line: bytes) -> None:
         nonlocal must_truncate
         if must_truncate:
             file.truncate(0)
             must_truncate = False
-        file.write(line)
+        file.write(encode(line))
         file.flush()
 
     with file:

@@ -1,7 +1,6 @@
 """`enricher tail`: one short line for each request."""
 
 import asyncio
-import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -17,6 +16,7 @@ from enricher.config.options import TAIL
 from enricher.config.resolve import resolve_settings
 from enricher.errors import UsageError
 from enricher.report.record_view import OutputRecord, attempts_text, is_failure, pod_text, request_text, time_text
+from enricher.report.terminal import json_encoder
 from enricher.text import printable
 
 RED, GREEN, YELLOW, CYAN, DIM = "31", "32", "33", "36", "2"
@@ -77,7 +77,7 @@ def format_record(record: OutputRecord, *, coloured: bool = False) -> str | None
     """
     if record["kind"] != "access":
         return None
-    paint: Callable[[str, str], str] = _paint if coloured else lambda text, _: text
+    paint: Callable[[str, str], str] = _paint if coloured else lambda text, _: printable(text)
     status = record.get("status")
     status_text = "-" if status is None else printable(status)
     attempts = record.get("attempts") or ()
@@ -93,7 +93,7 @@ def format_record(record: OutputRecord, *, coloured: bool = False) -> str | None
 
 
 def _paint(text: str, colour: str) -> str:
-    return f"\033[{colour}m{text}\033[0m" if text else ""
+    return f"\033[{colour}m{printable(text)}\033[0m" if text else ""
 
 
 def _seconds_text(record: OutputRecord) -> str:
@@ -108,15 +108,20 @@ def main(arguments: dict[str, Any]) -> int:
     settings, files = resolve_settings(TAIL, arguments), arguments["files"]
     if files and settings.logs.since:
         raise UsageError("--since cannot be combined with files, which are read from their beginning")
-    logging.basicConfig(format="enricher: %(message)s")
     filters = {name: arguments[name] for name in ("errors", "pod", "service")}
     line_filter = LineFilter(**filters, namespace=settings.cluster.namespace)
     as_json = arguments["output"] == "json"
     is_coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
+    encode = json_encoder(for_terminal=sys.stdout.isatty())
+
     def print_lines(data: bytes) -> None:
-        sys.stdout.buffer.write(format_lines(data, line_filter, as_json=as_json, coloured=is_coloured))
-        sys.stdout.buffer.flush()
+        lines = format_lines(data, line_filter, as_json=as_json, coloured=is_coloured)
+        if as_json:
+            sys.stdout.buffer.write(encode(lines))
+        else:
+            sys.stdout.write(lines.decode())
+        sys.stdout.flush()
 
     feed = open_feed(settings, files, settings.logs.since)
     try:

@@ -21,17 +21,9 @@ from enricher.cli.feed import Feed, open_feed
 from enricher.config.options import STDIN, TOP
 from enricher.config.resolve import resolve_settings
 from enricher.errors import EXIT_FAILURE, UsageError
-from enricher.report.pod_stats import (
-    SORT_KEYS,
-    WINDOW_SECONDS,
-    FailedRequest,
-    PodKey,
-    PodRow,
-    PodStats,
-    hidden_text,
-    sort_rows,
-    sure_text,
-)
+from enricher.report.console import one_line
+from enricher.report.pod_rows import SORT_KEYS, UNNAMED, PodKey, PodRow, hidden_text, sort_rows, sure_text
+from enricher.report.pod_stats import WINDOW_SECONDS, FailedRequest, PodStats
 from enricher.tailer.reader import open_stdin
 from enricher.timestamps import SECOND
 
@@ -42,6 +34,8 @@ REFRESH_SECONDS = 1.0
 MAX_ROWS = 200
 """Largest number of pods in the table; a filter leads to the others."""
 COLUMNS = ("namespace", "service", "pod", "req/s", "err %", "errors", "hidden", "p50 s", "p99 s", "sure %", "grade")
+FILTER_PATTERN = rf"[\w !-~{UNNAMED}]*"
+"""The characters that the filter takes, also if they are pasted: nothing that a terminal obeys."""
 NAME_COLUMNS = 3
 """Columns at the left that are names; the others are aligned to the right."""
 
@@ -138,7 +132,7 @@ class TopApp(App[None]):
     def compose(self) -> ComposeResult:
         yield Static(id="head", markup=False)
         yield PodTable(cursor_type="row", zebra_stripes=True)
-        yield Input(placeholder="part of a namespace, service or pod", id="filter")
+        yield Input(placeholder="part of a namespace, service or pod", restrict=FILTER_PATTERN, id="filter")
         yield Static(id="of", markup=False)
         yield Static(id="failed", markup=False)
         yield Footer()
@@ -146,7 +140,7 @@ class TopApp(App[None]):
     def on_mount(self) -> None:
         table = self.query_one(PodTable)
         for name in COLUMNS:
-            table.add_column(Text(name, justify="left" if name in COLUMNS[:NAME_COLUMNS] else "right"))
+            table.add_column(one_line(name, justify="left" if name in COLUMNS[:NAME_COLUMNS] else "right"))
         table.focus()
         # By default SIGTERM would end the process with the terminal still in the view's mode.
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit, None, 128 + signal.SIGTERM)
@@ -207,11 +201,16 @@ class TopApp(App[None]):
             paused = self._paused_requests
             requests = self._stats.failed_requests(key) if paused is None else paused.get(key, [])
         title = f"{'last' if requests else 'no'} failures of {key[2]}" if key else ""
-        self.query_one("#of", Static).update(Text(title))
-        text = Text(no_wrap=True, overflow="ellipsis")
-        for request in requests:
-            text.append(f"{request.time:<13}{request.client:<16} {request.request:<32} ")
-            text.append(request.outcome, "bold red").append(f"  client saw {request.status}\n", "dim")
+        self.query_one("#of", Static).update(one_line(title))
+        lines = [
+            one_line(
+                f"{request.time:<13}{request.client:<16} {request.request:<32} ",
+                (request.outcome, "bold red"),
+                (f"  client saw {request.status}", "dim"),
+            )
+            for request in requests
+        ]
+        text = Text("\n", no_wrap=True, overflow="ellipsis").join(lines)
         self.query_one("#failed", Static).update(text)
 
     def _show_head(self) -> None:
@@ -224,7 +223,7 @@ class TopApp(App[None]):
             parts.append(f"{MAX_ROWS} of {len(self._matching_rows)} pods")
         if self._paused_requests is not None:
             parts.append("PAUSED")
-        self.query_one("#head", Static).update(Text(" · ".join(parts)))
+        self.query_one("#head", Static).update(one_line(" · ".join(parts)))
 
     def _selected_key(self) -> PodKey | None:
         """Return the pod that the user selected if the table has it, else the first one, None if there is none."""
@@ -288,8 +287,8 @@ def _cells(row: PodRow) -> list[Text]:
     numbers = [f"{row.rate:.1f}", f"{100 * row.error_share:.1f}", str(row.errors), hidden_text(row)]
     numbers += ["" if seconds is None else f"{seconds:.3f}" for seconds in (row.p50, row.p99)]
     numbers.append(sure_text(row))
-    names = [Text(name, style) for name in row.key]
-    return [*names, *(Text(text, style, justify="right") for text in (*numbers, row.grade or ""))]
+    names = [one_line(name, style=style) for name in row.key]
+    return [*names, *(one_line(text, style=style, justify="right") for text in (*numbers, row.grade or ""))]
 
 
 @contextmanager

@@ -68,6 +68,10 @@ class FormatUpdater:
         """Return the object as it is: all of it is needed."""
         return obj
 
+    def size(self, _: dict[str, Any]) -> int:
+        """Return 0, because there is only one object, whose length is bounded."""
+        return 0
+
     def apply(self, update: Listed | Changed) -> None:
         """Apply a list of the ConfigMap, or a change of it."""
         if isinstance(update, Listed):
@@ -103,9 +107,9 @@ class FormatUpdater:
 
 
 def config_data(obj: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the data of a ConfigMap; an empty mapping if the data are missing or malformed."""
+    """Return the data of a ConfigMap, without those that are not texts; an empty mapping if there are no data."""
     data = obj.get("data")
-    return data if isinstance(data, dict) else {}
+    return {key: value for key, value in data.items() if isinstance(value, str)} if isinstance(data, dict) else {}
 
 
 def missing_lines(data: Mapping[str, Any]) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from enricher.endpoints.files import dump_histories, load_endpoints
-from enricher.endpoints.history import SavedHistory
+from enricher.endpoints.saved_history import SavedHistory
 from enricher.errors import ConfigurationError
 
 logger = logging.getLogger(__name__)

@@ -4,23 +4,25 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from enricher.accesslog.detection import FormatTimeline
 from enricher.accesslog.profiles import DEFAULT_PROFILE
 from enricher.cluster.controller_config import FormatUpdater
 from enricher.cluster.endpoint_files import ChangeSignal, ReloadedFiles
+from enricher.cluster.watch_consumers import HistoryUpdater, WatchConsumer
 from enricher.config.settings import ClusterSettings, LogSettings
 from enricher.endpoints.attribution import Histories
 from enricher.endpoints.files import dump_histories, load_fixed
-from enricher.endpoints.history import MAX_CLAIMS, History, SavedHistory
-from enricher.endpoints.slices import Slice, SliceState, read_slice, service_as_slice
+from enricher.endpoints.history import History
+from enricher.endpoints.refusals import refusal_text
+from enricher.endpoints.saved_history import SavedHistory
+from enricher.endpoints.slices import service_as_slice
 from enricher.errors import ConfigurationError
 from enricher.kube.client import ApiClient
 from enricher.kube.watch_status import WatchStatus, WatchSummary
-from enricher.kube.watcher import CONFIG_MAPS, ENDPOINT_SLICES, SERVICES, Changed, Listed, Resource, watch
+from enricher.kube.watcher import CONFIG_MAPS, ENDPOINT_SLICES, SERVICES, Listed, Resource, watch
 from enricher.text import printable
 from enricher.timestamps import SECOND
 
@@ -30,6 +32,8 @@ FIRST_LIST_TIMEOUT = 15.0
 """Seconds for which the first lines wait for the first lists; after that they are written out unattributed."""
 FORGET_INTERVAL = 60.0
 """Seconds between removals of tenures that are older than the retention, and between reports of refused endpoints."""
+CLOCK_ERROR = 60 * SECOND
+"""Time (ns) by which the node's clock may have been set back since a history was saved."""
 REFUSAL_INTERVAL = 3600.0
 """Seconds after which a namespace is logged again because of its slices."""
 MAX_REFUSALS = 100
@@ -130,6 +134,9 @@ class EndpointWatch:
 
     def load_state(self, saved: SavedHistory) -> None:
         """Restore the history of pods, unless it was read from files; Services are listed again after a restart."""
+        current = saved.get("current")
+        if isinstance(current, int) and current > time.time_ns() + CLOCK_ERROR:
+            raise ValueError("it was saved at a time that is yet to come")
         if not saved.get("files"):
             self.histories.pods.load(saved)
 
@@ -167,6 +174,7 @@ class EndpointWatch:
             namespace=resource_watch.namespace,
             name=resource_watch.name,
             transform=resource_watch.consumer.transform,
+            size=resource_watch.consumer.size,
             status=resource_watch.status,
         )
         async for update in updates:
@@ -209,11 +217,12 @@ class EndpointWatch:
             all(status.synced for status in statuses),
             sum((Counter(status.restarts) for status in statuses), Counter[str]()),
             (time.time_ns() - oldest) / SECOND if oldest else None,
+            sum(status.unusable_objects for status in statuses),
         )
 
 
 class RefusalLog:
-    """Logs which namespaces have slices with endpoints that a history refuses, each at most once an hour."""
+    """Logs which namespaces have slices with endpoints that a history refuses, and why, each at most once an hour."""
 
     def __init__(self, history: History) -> None:
         self._history = history
@@ -222,44 +231,10 @@ class RefusalLog:
     def update(self, now: float) -> None:
         """Log what the history refused since the last call; `now` is in seconds."""
         self._logged_at = {name: at for name, at in self._logged_at.items() if now - at < REFUSAL_INTERVAL}
-        namespaces, self._history.refusing_namespaces = self._history.refusing_namespaces, {}
-        for namespace in namespaces:
+        for namespace, reasons in self._history.refusals.take_news().items():
             if namespace not in self._logged_at and len(self._logged_at) < MAX_REFUSALS:
                 self._logged_at[namespace] = now
-                logger.warning(
-                    "EndpointSlices in namespace %s name pods of other namespaces, or more than %d pods at one "
-                    "address: these endpoints are not used",
-                    printable(namespace),
-                    MAX_CLAIMS,
-                )
-
-
-class WatchConsumer(Protocol):
-    """A consumer of the updates of a watch."""
-
-    def transform(self, obj: dict[str, Any]) -> Any:
-        """Return the needed part of a listed object, so that the rest need not stay in memory."""
-
-    def apply(self, update: Listed | Changed) -> None:
-        """Apply a list of transformed objects, or a changed object as it is."""
-
-
-class HistoryUpdater:
-    """A consumer that applies the updates of a watch to a history; `as_slice` turns objects into EndpointSlices."""
-
-    def __init__(self, history: History, as_slice: Callable[[Slice], Slice] = lambda obj: obj) -> None:
-        self._history, self._as_slice = history, as_slice
-
-    def transform(self, obj: Slice) -> SliceState:
-        """Return the part of an object that the history needs."""
-        return read_slice(self._as_slice(obj))
-
-    def apply(self, update: Listed | Changed) -> None:
-        """Bring the history up to date."""
-        if isinstance(update, Listed):
-            self._history.replace(update.items, update.at, update.requested_at)
-        else:
-            self._history.apply(update.type, self._as_slice(update.object), update.at, update.earliest)
+                logger.warning("%s", printable(refusal_text(namespace, reasons)))
 
 
 @dataclass(slots=True)

@@ -10,12 +10,13 @@ import asyncio
 import logging
 import time
 from collections import Counter, deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
 from math import ceil
-from typing import Any, NamedTuple, Protocol
+from typing import Protocol
 
+from enricher.cluster.pods import PodLog, PodState, namespaces_to_watch, parse_pod, parse_pod_with_logs, pod_size
 from enricher.kube.backoff import backoff_delay
 from enricher.kube.client import ApiClient
 from enricher.kube.responses import ApiError, get_response
@@ -46,13 +47,6 @@ MAX_SINCE_SECONDS = 100 * 365 * 86_400
 logger = logging.getLogger(__name__)
 
 
-class PodLog(NamedTuple):
-    """A container whose log is streamed, and the node it runs on."""
-
-    source: Source
-    node: str
-
-
 class LineConsumer(Protocol):
     """A receiver of lines. It gets the lines of each log in order."""
 
@@ -61,50 +55,6 @@ class LineConsumer(Protocol):
 
     def forget(self, log: PodLog) -> None:
         """Release what is kept for a log, after its last line."""
-
-
-class PodState(NamedTuple):
-    """A pod: whether it has ended, and the logs of its selected containers that have started."""
-
-    uid: str
-    ended: bool
-    logs: Sequence[PodLog]
-
-
-def parse_pod(selectors: Sequence[Selector], pod: Mapping[str, Any]) -> PodState:
-    """Return the state of a Pod object; without the usual parts it has no containers."""
-    metadata, spec, status = (pod.get(part) or {} for part in ("metadata", "spec", "status"))
-    name, namespace, uid = (str(metadata.get(key, "")) for key in ("name", "namespace", "uid"))
-    container_statuses = status.get("containerStatuses") or ()
-    started = {container.get("name") for container in container_statuses if _has_started(container)}
-    node = str(spec.get("nodeName", ""))
-    logs = [
-        PodLog(Source(f"{namespace}/{name}/{container}", namespace, name, uid, container, profile), node)
-        for container, profile in _selected_containers(selectors, namespace, name, spec)
-        if container in started
-    ]
-    return PodState(uid, status.get("phase") in {"Succeeded", "Failed"}, logs)
-
-
-def _selected_containers(
-    selectors: Sequence[Selector], namespace: str, name: str, spec: Mapping[str, Any]
-) -> Iterator[tuple[str, str]]:
-    """Yield the names of the selected containers of a pod, each with the profile of its selector."""
-    matching = [selector for selector in selectors if selector.matches_pod(namespace, name)]
-    for container in spec.get("containers") or () if matching else ():
-        if selector := next((selector for selector in matching if selector.matches_container(container["name"])), None):
-            yield container["name"], selector.profile
-
-
-def _has_started(status: Mapping[str, Any]) -> bool:
-    """Return whether a container has ever started: before that it has no log, and a request for it is an error."""
-    return bool(status.get("restartCount")) or "waiting" not in (status.get("state") or {"waiting": {}})
-
-
-def namespaces_to_watch(selectors: Sequence[Selector]) -> list[str | None]:
-    """Return the namespaces that the selectors name, or [None], for all, if one of them is a pattern."""
-    namespaces = {selector.text.partition("/")[0] for selector in selectors}
-    return [None] if any(set("*?[") & set(namespace) for namespace in namespaces) else [*sorted(namespaces)]
 
 
 class ResumePoint:
@@ -207,9 +157,9 @@ class PodLogStreamer:
 
     async def _watch_pods(self, namespace: str | None, group: asyncio.TaskGroup) -> None:
         """Start a task in `group` for each log that appears in a namespace (None: in all)."""
-        parse = partial(parse_pod, self._selectors)
+        parse = partial(parse_pod_with_logs, self._selectors)
         status = self._statuses[namespace]
-        async for update in watch(self._api, PODS, namespace=namespace, transform=parse, status=status):
+        async for update in watch(self._api, PODS, namespace=namespace, transform=parse, size=pod_size, status=status):
             self._update_pods(namespace, update)
             for log in [log for pod in self._pods[namespace].values() if not pod.ended for log in pod.logs]:
                 if log not in self._problems:
@@ -222,7 +172,7 @@ class PodLogStreamer:
 
     def _update_pods(self, namespace: str | None, update: Listed | Changed) -> None:
         if isinstance(update, Listed):
-            self._pods[namespace] = {pod.uid: pod for pod in update.items if pod.logs}
+            self._pods[namespace] = {pod.uid: pod for pod in update.items}
         elif update.type != "BOOKMARK":
             pod = parse_pod(self._selectors, update.object)
             self._pods[namespace].pop(pod.uid, None)

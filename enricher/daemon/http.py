@@ -2,8 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+import os
+import re
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 
 import aiohttp
 import orjson
@@ -11,25 +15,25 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
 
 from enricher.config.settings import ListenAddress
+from enricher.daemon.acceptor import Acceptor
+from enricher.daemon.rendering import Pace, Rendering
 from enricher.daemon.status.model import Status
 from enricher.daemon.status.page import HEADERS, REFRESH, render
+from enricher.endpoints.slices import canonical_ip
 from enricher.errors import ConfigurationError
 from enricher.metrics.exposition import Collector
 
-MAX_CONNECTIONS = 64
-"""Largest number of open connections: Prometheus and the kubelet need a handful."""
-CONNECTION_LIFETIME = 60.0
-"""Seconds after which a connection takes no more requests; its client connects again for the next one."""
-ANSWER_TIMEOUT = 30.0
-"""Seconds after the lifetime in which a running answer must have been read."""
-AGE_INTERVAL = 5.0
-"""Seconds between checks for connections that are too old."""
 SEND_TIMEOUT = 10.0
 """Seconds in which a scrape or a page must have been read; Prometheus gives up after ten."""
-MAX_RENDERINGS = 2
-"""Largest number of scrapes and pages in progress: each holds its whole text in memory."""
+PIECE = 64 * 1024
+"""Bytes of an answer that are passed on at a time."""
+MAX_BODY = 1024
+"""Largest size of a request's body in bytes; no request needs one."""
+PROBES = frozenset(("/livez", "/readyz"))
 CONTENT_TYPE = "text/plain; version=0.0.4"
 JSON_HEADERS = HEADERS | {"Content-Type": "application/json"}
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 logger = logging.getLogger(__name__)
 
@@ -55,66 +59,31 @@ async def serve(
     runner = web.AppRunner(application, access_log=None, logger=logger, shutdown_timeout=0.2)
     await runner.setup()
     assert runner.server is not None  # noqa: S101  # setup() makes it
-    connections = _Connections(runner.server)
+    loop = asyncio.get_running_loop()
     try:
-        server = await asyncio.get_running_loop().create_server(connections, listen.host, listen.port)
+        # asyncio's own accepting takes as many connections in a row as it has been told to queue.
+        bound = await loop.create_server(runner.server, listen.host, listen.port, start_serving=False)
     except OSError as error:
         await runner.cleanup()
         address = f"{listen.host or ''}:{listen.port}"
         raise ConfigurationError(f"cannot listen on {address}: {error.strerror or error}") from error
-    closing_task = asyncio.create_task(connections.close_old())
+    acceptors = [Acceptor(socket.socket(fileno=os.dup(bound_.fileno())), runner.server) for bound_ in bound.sockets]
     try:
-        yield server.sockets[0].getsockname()[1]
+        yield bound.sockets[0].getsockname()[1]
     finally:
-        closing_task.cancel()
-        server.close()
+        for acceptor in acceptors:
+            acceptor.close()
+        bound.close()
         await runner.cleanup()
 
 
 def _is_own_error(record: logging.LogRecord) -> bool:
-    """Return whether an error is ours, and not that of a request that is not valid HTTP.
+    """Return whether an error is ours, and not that of a request that is not valid HTTP, or of a client that has gone.
 
-    The sender of such a request gets an answer, and nothing is logged: otherwise any client could fill the log with
-    tracebacks.
+    Nothing is logged of these: otherwise any client could fill the log with tracebacks.
     """
     error = record.exc_info[1] if record.exc_info else None
-    return not isinstance(error, aiohttp.http_exceptions.HttpProcessingError)
-
-
-class _Connections:
-    """Connections of a limited number and lifetime: aiohttp itself never gives up a client that sends nothing.
-
-    A new connection replaces the oldest, so that no client can keep the kubelet out.
-    """
-
-    def __init__(self, server: web.Server) -> None:
-        self._server = server
-        self._since: dict[asyncio.BaseProtocol, float] = {}
-        self._closed: set[asyncio.BaseProtocol] = set()
-        """Closed connections that the server still lists, until the loop gets to them; none is to be closed twice."""
-
-    def __call__(self) -> asyncio.BaseProtocol:
-        listed = self._server.connections
-        self._closed.intersection_update(listed)
-        open_ = [connection for connection in listed if connection not in self._closed]
-        for oldest in open_[: max(0, len(open_) + 1 - MAX_CONNECTIONS)]:
-            oldest.force_close()
-            self._closed.add(oldest)
-        handler = self._server()
-        self._since[handler] = asyncio.get_running_loop().time()
-        return handler
-
-    async def close_old(self) -> None:
-        """Close connections that are too old, until cancelled."""
-        while True:
-            await asyncio.sleep(AGE_INTERVAL)
-            now, connections = asyncio.get_running_loop().time(), self._server.connections
-            self._since = {handler: self._since.get(handler, now) for handler in connections}
-            for handler in connections:
-                if (age := now - self._since[handler]) > CONNECTION_LIFETIME + ANSWER_TIMEOUT:
-                    handler.force_close()
-                elif age > CONNECTION_LIFETIME:
-                    handler.close()
+    return not isinstance(error, aiohttp.http_exceptions.HttpProcessingError | ConnectionError)
 
 
 def _application(
@@ -125,15 +94,21 @@ def _application(
 ) -> web.Application:
     registry = CollectorRegistry(auto_describe=False)
     registry.register(collector)
+    turn, pace = asyncio.Lock(), Pace()
 
-    renderings = asyncio.Semaphore(MAX_RENDERINGS)
+    async def prepare_metrics() -> Callable[[], bytes]:
+        update_gauges()
+        return lambda: generate_latest(registry)
 
-    async def metrics(request: web.Request) -> web.StreamResponse:
-        async with renderings:
-            update_gauges()
-            # In a thread: rendering many series must not stop the reading of logs.
-            body = await asyncio.to_thread(generate_latest, registry)
-            return await _send(request, web.Response(body=body, headers={"Content-Type": CONTENT_TYPE}))
+    def answer(rendering: Rendering, headers: Mapping[str, str]) -> Handler:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            await pace.wait(request.remote or "")
+            is_compressed = "gzip" in request.headers.get("Accept-Encoding", "")
+            body = await rendering.get(compressed=is_compressed)
+            encoding = {"Content-Encoding": "gzip"} if is_compressed else {}
+            return await _send(request, body, {**headers, **encoding})
+
+        return handle
 
     async def livez(_: web.Request) -> web.Response:
         return web.Response(text="ok\n")
@@ -142,33 +117,70 @@ def _application(
         reason = problem()
         return web.Response(status=503 if reason else 200, text=f"{reason or 'ok'}\n")
 
-    application = web.Application()
-    application.add_routes([web.get("/metrics", metrics), web.get("/livez", livez), web.get("/readyz", readyz)])
+    application = web.Application(middlewares=[_check_host], client_max_size=MAX_BODY)
+    application.add_routes([web.get("/livez", livez), web.get("/readyz", readyz)])
+    metrics = answer(Rendering(prepare_metrics, turn), {"Content-Type": CONTENT_TYPE})
+    application.add_routes([web.get("/metrics", metrics)])
     if status:
-        application.add_routes(_status_routes(status, renderings))
+        # Nothing else in a query matters, and none of it appears on the page.
+        pages = [answer(Rendering(_page_of(status, refreshing=each), turn), HEADERS) for each in (False, True)]
+        as_json = answer(Rendering(_json_of(status), turn), JSON_HEADERS)
+
+        async def page(request: web.Request) -> web.StreamResponse:
+            return await pages[request.query.get("refresh") == str(REFRESH)](request)
+
+        application.add_routes([web.get("/", page), web.get("/status.json", as_json)])
     return application
 
 
-def _status_routes(status: Callable[[], Status], renderings: asyncio.Semaphore) -> list[web.RouteDef]:
-    async def page(request: web.Request) -> web.StreamResponse:
-        async with renderings:
-            # Nothing else in the query matters, and none of it appears on the page.
-            refreshing = request.query.get("refresh") == str(REFRESH)
-            body = await asyncio.to_thread(render, status(), refreshing=refreshing)
-            return await _send(request, web.Response(body=body, headers=HEADERS))
+def _page_of(status: Callable[[], Status], *, refreshing: bool) -> Callable[[], Awaitable[Callable[[], bytes]]]:
+    async def prepare() -> Callable[[], bytes]:
+        return partial(render, status(), refreshing=refreshing)
 
-    async def status_json(request: web.Request) -> web.StreamResponse:
-        async with renderings:
-            return await _send(request, web.Response(body=orjson.dumps(status()) + b"\n", headers=JSON_HEADERS))
-
-    return [web.get("/", page), web.get("/status.json", status_json)]
+    return prepare
 
 
-async def _send(request: web.Request, response: web.Response) -> web.Response:
-    """Send a response and return it once it has been read; disconnect a client that does not read it in time."""
+def _json_of(status: Callable[[], Status]) -> Callable[[], Awaitable[Callable[[], bytes]]]:
+    async def prepare() -> Callable[[], bytes]:
+        present = status()
+        return lambda: orjson.dumps(present) + b"\n"
+
+    return prepare
+
+
+@web.middleware
+async def _check_host(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse a page or metrics to a browser that was led here by a foreign name (DNS rebinding)."""
+    host = request.headers.get("Host", "")
+    if request.path in PROBES or is_own_host(host):
+        return await handler(request)
+    text = "This name is not one of a node, a pod or a Service: use an IP address or localhost.\n"
+    return web.Response(status=421, text=text)
+
+
+def is_own_host(host: str) -> bool:
+    """Return whether nobody but the operator can have made a browser use the host of a request for this port.
+
+    That is an IP address, localhost, a name without a dot, and one of a Service in the cluster.
+    """
+    name = host.rpartition(":")[0] if re.search(r":[0-9]*$", host) and not host.endswith("]") else host
+    if "." not in name or name.endswith((".svc", ".cluster.local", ".localhost")):
+        return True
+    return bool(canonical_ip(name))
+
+
+async def _send(request: web.Request, body: bytes, headers: Mapping[str, str]) -> web.StreamResponse:
+    """Send a text in pieces, as the client reads it; disconnect a client that does not read it in time.
+
+    A whole text would be copied for each client that is slow to read.
+    """
+    response = web.StreamResponse(headers={**headers, "Content-Length": str(len(body))})
     try:
         async with asyncio.timeout(SEND_TIMEOUT):
             await response.prepare(request)
+            if request.method != "HEAD":
+                for begin in range(0, len(body), PIECE):
+                    await response.write(body[begin : begin + PIECE])
             await response.write_eof()
     except TimeoutError:
         if request.transport:

@@ -5,7 +5,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 from enricher.cluster.endpoint_source import EndpointSource
@@ -16,8 +16,9 @@ from enricher.enrich.engine import Enricher, Hold, Output
 from enricher.enrich.format_check import FormatCheck
 from enricher.line import Line, Source
 from enricher.metrics.counters import Metrics
+from enricher.tailer.chunk import Chunk
 from enricher.tailer.discovery import discover
-from enricher.tailer.follower import Chunk, LogFollower
+from enricher.tailer.follower import LogFollower
 from enricher.tailer.inotify import DirectoryWatcher
 from enricher.text import escape_bytes
 from enricher.timestamps import SECOND, parse_rfc3339
@@ -30,6 +31,10 @@ MAX_POLL_INTERVAL = 16.0
 """Seconds that the interval grows to while a log is silent, so that hundreds of silent logs cost next to nothing."""
 DISCOVERY_INTERVAL = 2.0
 """Seconds between searches for new containers, if no change was reported."""
+DISCOVERY_REST = 20.0
+"""How many times as long as a search took none is made after it: a directory of any size takes 5 % of a core."""
+MAX_LOGS = 4_000
+"""Largest number of logs that are followed; each takes an open file. A node has some hundreds of containers."""
 
 
 class LogPipeline:
@@ -57,6 +62,7 @@ class LogPipeline:
         self._past_problems: Counter[str] = Counter()
         """Problems of sources that are no longer followed, by kind."""
         self._format_checks: dict[Source, FormatCheck] = {}
+        self._has_too_many = False
         self._stopping = asyncio.Event()
         self._turn = asyncio.Lock()
         """Held by the source whose chunk is enriched and written: one at a time, so that memory stays bounded."""
@@ -137,12 +143,29 @@ class LogPipeline:
         with closing(self._directories):
             async with asyncio.TaskGroup() as group:
                 while not self._stopping.is_set():
-                    for source in discover(self._settings.directory, self._settings.select, self._settings.own_pod):
-                        if source not in self._followers:
-                            follower = self._followers[source] = self._open_follower(source)
-                            group.create_task(self._follow(follower))
+                    began = time.monotonic()
+                    for source in self._discover_new():
+                        follower = self._followers[source] = self._open_follower(source)
+                        group.create_task(self._follow(follower))
                     self._start = "beginning"  # a log that appears from now on is new
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(DISCOVERY_REST * (time.monotonic() - began)):
+                            await self._stopping.wait()
                     await self._directories.wait(self._settings.directory, DISCOVERY_INTERVAL)
+
+    def _discover_new(self) -> list[Source]:
+        """Return the sources that are to be followed from now on."""
+        sources = discover(self._settings.directory, self._settings.select, self._settings.own_pod)
+        new, room = [source for source in sources if source not in self._followers], MAX_LOGS - len(self._followers)
+        if len(new) > room and not self._has_too_many:
+            self._metrics.problems["log"] += 1
+            logger.warning(
+                "the selectors match more than %d logs: the others, such as %s, are not followed until some are gone",
+                MAX_LOGS,
+                new[room].path,
+            )
+        self._has_too_many = len(new) > room
+        return new[:room]
 
     def _open_follower(self, source: Source) -> LogFollower:
         return LogFollower(

@@ -13,6 +13,7 @@ from enricher.cluster.endpoint_source import EndpointSource, EndpointWatch
 from enricher.config.settings import Settings
 from enricher.daemon.checkpoint import Checkpointer
 from enricher.daemon.http import serve
+from enricher.daemon.overflow_log import OverflowLog
 from enricher.daemon.pipeline import LogPipeline
 from enricher.daemon.status.monitor import GaugeSnapshot, StatusMonitor
 from enricher.daemon.stderr import StderrLog
@@ -119,12 +120,14 @@ class Daemon:
                 task.cancel()
 
     async def _expire_periodically(self) -> None:
+        overflow_log = OverflowLog(self._metrics.overflow)
         while True:
             await asyncio.sleep(EXPIRY_INTERVAL)
             self._pipeline.update_counts()
             tenures = self._endpoints.histories.pods.tenures()
             owners = (tenure.owner for tenure in tenures if tenure.until == FOREVER)
             self._metrics.expire({(owner.namespace, owner.pod) for owner in owners})
+            overflow_log.update(asyncio.get_running_loop().time())
 
 
 @asynccontextmanager

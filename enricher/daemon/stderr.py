@@ -9,6 +9,8 @@ from logging.handlers import QueueHandler
 from queue import Full, Queue
 from threading import Thread
 
+from enricher.report.terminal import PrintableFormatter
+
 MAX_QUEUED = 1000
 """Largest number of records that wait for a slow reader; further ones are dropped and counted."""
 CLOSE_TIMEOUT = 0.2
@@ -22,7 +24,7 @@ class StderrLog(QueueHandler):
         self.dropped = 0
         self._records: Queue[logging.LogRecord | None] = Queue(MAX_QUEUED)
         super().__init__(self._records)
-        self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        self.setFormatter(PrintableFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         # A daemon thread: it may never return from a write.
         self._thread = Thread(target=self._work, name="stderr", daemon=True)
 

@@ -8,6 +8,8 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import NamedTuple
 
+from enricher.report.terminal import json_encoder
+
 
 class _Job(NamedTuple):
     data: bytes
@@ -23,6 +25,7 @@ class StdoutWriter:
 
     def __init__(self, descriptor: int = 1) -> None:
         self._descriptor = descriptor
+        self._encode = json_encoder(for_terminal=os.isatty(descriptor))
         self._jobs = SimpleQueue[_Job | None]()
         # Not a thread of an executor: the program would wait for it at exit, and it may be stuck in a write.
         Thread(target=self._work, name="stdout", daemon=True).start()
@@ -31,7 +34,7 @@ class StdoutWriter:
         """Write `data` and return when all of it is written. Raise BrokenPipeError if stdout no longer has a reader."""
         if data:
             done = asyncio.get_running_loop().create_future()
-            self._jobs.put(_Job(data, done))
+            self._jobs.put(_Job(self._encode(data), done))
             await done
 
     def close(self) -> None:

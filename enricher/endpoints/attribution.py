@@ -13,7 +13,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from enricher.endpoints.crowds import crowd_at, slot_of
 from enricher.endpoints.history import History
+from enricher.endpoints.ports import ports_overlap
 from enricher.endpoints.slices import NO_SERVICE, Owner, Service, canonical_ip, split_address
 from enricher.endpoints.spans import Span, spans_of_port
 from enricher.endpoints.tenure import (
@@ -23,7 +25,6 @@ from enricher.endpoints.tenure import (
     Stay,
     Tenure,
     may_outlast,
-    ports_overlap,
     share_address,
 )
 from enricher.endpoints.upstream_names import service_in_upstream_name, service_of_upstream_name
@@ -68,7 +69,7 @@ class Attribution(NamedTuple):
     @property
     def depends_on_answer(self) -> bool:
         """Return whether an attempt of the same time might be attributed otherwise if it was answered, or was not."""
-        return self.explanation in {_SEEN_LATER, _BEFORE_HISTORY}
+        return self.explanation in {_SEEN_LATER, _BEFORE_HISTORY, _UNKNOWN_PORT, _FOREIGN_PORT}
 
 
 class Histories(NamedTuple):
@@ -107,8 +108,13 @@ _SHARED_BEFORE = (
     "the pod held the address for the whole time in question, but slices had named another pod there, which is too "
     "long ago to be in the history"
 )
+_CROWDED = "slices named so many pods at the address at about that time that they are not compared"
 _SOLE_MEMBER = "the address is the cluster IP of a service, and no other pod of the service could have served"
 _UNKNOWN_PORT = "no EndpointSlice names the port: on a host's address another process may use it"
+_FOREIGN_PORT = (
+    "nobody answered, no EndpointSlice names the port, and the proxy names a service of another namespace than the "
+    "pod's: such a service can be led to any address"
+)
 _SEVERAL_MEMBERS = "the address is the cluster IP of a service: any of its pods could have served"
 _REPORTED = "the log line itself names the pod"
 
@@ -126,6 +132,8 @@ def attribute(
         service = service_of_upstream_name(pods, upstream_name)
         return Attribution(Grade.UNKNOWN, service=service, explanation=_NOT_AN_IP)
     if tenures := pods.tenures_of_address(ip, port):
+        if window and not pods.is_snapshot and (crowd := crowd_during(tenures, port, window.start, window.end_latest)):
+            return _attribute_to_crowd(crowd, upstream_name)
         near = tenures if window is None or pods.is_snapshot else _tenures_near(tenures, window)
         spans = spans_of_port(near, port, pods.certain_until)
         attribution = _Attempt(pods, spans, window, answered, upstream_name).attribute()
@@ -135,6 +143,9 @@ def attribute(
             and port is not None
             and not any(ports_overlap({port}, t.ports) for t in tenures)
         ):
+            service, owner = service_of_upstream_name(pods, upstream_name), attribution.owner
+            if owner and not answered and service and service.namespace != owner.namespace:
+                return Attribution(Grade.UNKNOWN, service=service, explanation=_FOREIGN_PORT)
             attribution = attribution._replace(grade=Grade.ASSUMED, explanation=_UNKNOWN_PORT)
         if attribution.grade != Grade.UNKNOWN:
             return attribution
@@ -262,7 +273,7 @@ class _Attempt(NamedTuple):
                 return self._owned(Grade.ASSUMED, span, _NAMED_NEWCOMER)
             return self._ambiguous([previous, span], _SUCCESSION)
         is_observed = span.possible_from == span.certain_from and end < span.certain_until
-        if is_observed and self._others_are_excluded(start):
+        if is_observed and self._others_are_excluded(span, start):
             return self._owned(Grade.EXACT, span, _SEEN_LATER)
         return self._owned(Grade.ASSUMED, span, _BEFORE_HISTORY)
 
@@ -284,8 +295,9 @@ class _Attempt(NamedTuple):
             return self._choose(departed[:1], departed[1:], lambda span: self._owned(Grade.GRACE, span, _LEFT_BEFORE))
         if len(newcomers) != 1:
             return Attribution(Grade.UNKNOWN)
-        is_certain = newcomers[0].possible_from == newcomers[0].certain_from and self._others_are_excluded(start)
-        return self._owned(Grade.EXACT if is_certain else Grade.ASSUMED, newcomers[0], _SEEN_LATER)
+        newcomer = newcomers[0]
+        is_certain = newcomer.possible_from == newcomer.certain_from and self._others_are_excluded(newcomer, start)
+        return self._owned(Grade.EXACT if is_certain else Grade.ASSUMED, newcomer, _SEEN_LATER)
 
     def _attribute_without_time(self) -> Attribution:
         """Return the attribution to the present or latest holder, because without a time nothing more is certain."""
@@ -305,9 +317,9 @@ class _Attempt(NamedTuple):
         departed = [span for span in self.spans if start - GRACE_PERIOD <= span.possible_until <= start]
         return max(departed, key=lambda span: span.possible_until, default=None)
 
-    def _others_are_excluded(self, start: int) -> bool:
+    def _others_are_excluded(self, span: Span, start: int) -> bool:
         """Return whether a pod answered, and the history is complete enough to have every other pod that could have."""
-        return self.answered and self.history.complete_since <= start - GRACE_PERIOD
+        return self.answered and self.history.complete_since_at(span.tenure.ip) <= start - GRACE_PERIOD
 
     def _named(self, span: Span) -> Service | None:
         """Return the service of a span that the proxy names, if any."""
@@ -330,6 +342,28 @@ class _Attempt(NamedTuple):
         # No news will tell apart pods that are named at one time; a pod that left or came during the time may be late.
         may_change = sum(span.certain_from <= start and end < span.certain_until for span in spans) < 2
         return Attribution(Grade.AMBIGUOUS, None, service, owners, may_change, explanation, service)
+
+
+def crowd_during(tenures: list[Tenure], port: int | None, start: int, end: int) -> list[Tenure]:
+    """Return the tenures that may matter to attempts in a time (ns), if they are a crowd; else none."""
+    begin, end = slot_of(start, end)
+    return crowd_at(tenures, port, (begin - LINGER, end), (begin - GRACE_PERIOD, end + WATCH_LAG))
+
+
+def _attribute_to_crowd(crowd: list[Tenure], upstream_name: str) -> Attribution:
+    """Return the attribution to the only pod of a crowd that is or was in the service that the proxy names, if any."""
+    services = {
+        tenure: service
+        for tenure in crowd
+        if (service := service_in_upstream_name(upstream_name, tenure, tenure.since_earliest, tenure.until_latest))
+    }
+    owners = tuple(dict.fromkeys(tenure.owner for tenure in services or crowd))
+    service = next(iter(services.values())) if len(set(services.values())) == 1 else None
+    if len(owners) == 1:
+        return Attribution(Grade.ASSUMED, owners[0], service, explanation=_SHARED, main_service=service)
+    return Attribution(
+        Grade.AMBIGUOUS, None, service, owners[:MAX_CANDIDATES], explanation=_CROWDED, main_service=service
+    )
 
 
 def _tenures_near(tenures: list[Tenure], window: Window) -> list[Tenure]:

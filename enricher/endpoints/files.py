@@ -19,8 +19,19 @@ from typing import Any, NamedTuple
 import orjson
 
 from enricher.endpoints.attribution import Histories
-from enricher.endpoints.history import History, SavedHistory
-from enricher.endpoints.slices import SERVICE_LABEL, read_slice, service_as_slice, split_address
+from enricher.endpoints.history import History
+from enricher.endpoints.saved_history import SavedHistory
+from enricher.endpoints.slices import (
+    MAX_NAME,
+    NO_SERVICE,
+    Endpoint,
+    Owner,
+    Service,
+    SliceState,
+    read_slice,
+    service_as_slice,
+    split_address,
+)
 from enricher.endpoints.tenure import BEGINNING
 from enricher.errors import ConfigurationError
 from enricher.state_file import unwrap_state
@@ -224,25 +235,26 @@ def _load_fixed_addresses(histories: Histories, text: bytes) -> None:
     if addresses.keys() & {"apiVersion", "items", "history", "object"}:
         raise ValueError("expected a YAML map of addresses to names, not objects of Kubernetes")
     for address, name in addresses.items():
-        histories.pods.apply("ADDED", _fixed_address_slice(str(address), name), BEGINNING, BEGINNING)
+        histories.pods.update(_fixed_address_slice(str(address), name), BEGINNING, BEGINNING)
 
 
-def _fixed_address_slice(address: str, name: object) -> dict[str, Any]:
-    """Return a slice that assigns a fixed address to its owner. Raise ValueError if one of them is malformed."""
+def _fixed_address_slice(address: str, name: object) -> SliceState:
+    """Return a slice that assigns a fixed address to its owner. Raise ValueError if one of them is malformed.
+
+    The owner need not be a pod, so its names are free.
+    """
     ip, port = split_address(address)
-    names = name if isinstance(name, dict) else {"pod": name}
+    names: dict[str, Any] = name if isinstance(name, dict) else {"pod": name}
     if not ip or (port or 0) > 65535:
         raise ValueError(f"{json.dumps(address)}: expected an address, IP or IP:PORT")
     if unexpected := set(names) - {"pod", "namespace", "node", "service"}:
         raise ValueError(f"{json.dumps(address)}: {unexpected.pop()!r} is not one of pod, namespace, node, service")
     if "pod" not in names or not all(isinstance(value, str) for value in names.values()):
         raise ValueError(f"{json.dumps(address)}: expected a name, or a map of names that includes pod")
-    "".join(map(str, names.values())).encode()  # raises UnicodeEncodeError, a ValueError, for a lone surrogate
+    if any(len(value) > MAX_NAME or not value.isprintable() for value in names.values()):
+        raise ValueError(f"{json.dumps(address)}: expected names of at most {MAX_NAME} printable characters")
     namespace = names.get("namespace", "")
-    labels = {SERVICE_LABEL: names["service"]} if "service" in names else {}
-    target = {"kind": "Pod", "name": names["pod"], "namespace": namespace}
-    return {
-        "metadata": {"name": address, "namespace": namespace, "labels": labels},
-        "endpoints": [{"addresses": [ip], "targetRef": target, "nodeName": names.get("node", "")}],
-        "ports": [{"port": port}],
-    }
+    owner = Owner(namespace, names["pod"], "", names.get("node", ""))
+    service = Service(namespace, names["service"]) if names.get("service") else NO_SERVICE
+    endpoint = Endpoint(ip, owner, ready=True, terminating=False)
+    return SliceState((namespace, address), service, (endpoint,), ports=((port, ""),))

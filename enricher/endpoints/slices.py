@@ -1,14 +1,20 @@
 """Endpoints of EndpointSlices (discovery.k8s.io/v1). Pure: parsed JSON in, data out.
 
-Fields that are missing or malformed are left out; they never raise an error.
+Anybody may write slices into a namespace of their own, and the API checks little of what is in them. So an endpoint
+counts only if its names are such as Kubernetes gives to the objects themselves. Fields that are missing or of another
+type are left out; nothing raises an error.
 """
 
 import ipaddress
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
+
+from enricher.endpoints.ports import PortPairs
+from enricher.endpoints.refusals import Refusal
 
 Slice = dict[str, Any]
 """An EndpointSlice as parsed JSON."""
@@ -17,6 +23,17 @@ SERVICE_LABEL = "kubernetes.io/service-name"
 """The label of a slice that names its service."""
 
 
+MAX_NAME = 253
+"""Largest number of characters of the name of a pod, namespace or node."""
+MAX_UID = 128
+"""Largest number of characters of a uid, which has 36 wherever Kubernetes makes it."""
+MAX_LABEL = 63
+"""Largest number of characters of a service's and a port's name, and of a zone."""
+MAX_SLICE_PORTS = 100
+"""Largest number of ports of a slice, as the API documents it; further ones are left out."""
+_SUBDOMAIN = re.compile(r"[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?")
+_LABEL = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?")
+_UID = re.compile(r"[!-~]+")
 _BYTE = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4 = re.compile(rf"{_BYTE}\.{_BYTE}\.{_BYTE}\.{_BYTE}")
 
@@ -44,11 +61,10 @@ IDENTITY = slice(3)
 
 
 class Endpoint(NamedTuple):
-    """One address of a slice, with the slice's ports as (number, name); the number None stands for all ports."""
+    """One address of a slice."""
 
     ip: str
     owner: Owner
-    ports: tuple[tuple[int | None, str], ...]
     ready: bool
     terminating: bool
 
@@ -59,15 +75,20 @@ class SliceState(NamedTuple):
     key: tuple[str, str]
     service: Service
     endpoints: tuple[Endpoint, ...]
-    foreign: int = 0
-    """Number of endpoints that name a pod of another namespace, which is not believed."""
+    ports: PortPairs = ()
+    """The ports of all endpoints; none stands for all ports."""
+    refused: tuple[tuple[Refusal, int], ...] = ()
+    """Why endpoints were left out, or their pods, and how many."""
 
 
 def read_slice(obj: Slice) -> SliceState:
     """Return the part of a slice that a history needs."""
-    key, foreign = slice_key(obj), list[Slice]()
-    endpoints = tuple(_slice_endpoints(obj, key[0], foreign))
-    return SliceState(key, slice_service(obj) or NO_SERVICE, endpoints, len(foreign))
+    key, service, refused = slice_key(obj), slice_service(obj) or NO_SERVICE, Counter[Refusal]()
+    endpoints = tuple(_slice_endpoints(obj, key[0], refused))
+    if not _is_name(key[0], _SUBDOMAIN, MAX_NAME) or not _is_name(service.name, _SUBDOMAIN, MAX_LABEL):
+        refused = Counter({Refusal.MALFORMED: len(endpoints) + refused.total()})
+        service, endpoints = NO_SERVICE, ()
+    return SliceState(key, service, endpoints, _slice_ports(obj), tuple((+refused).items()))
 
 
 def slice_key(obj: Slice) -> tuple[str, str]:
@@ -83,19 +104,24 @@ def slice_service(obj: Slice) -> Service | None:
     return Service(_text(metadata.get("namespace")), name) if name else None
 
 
-def _slice_endpoints(obj: Slice, namespace: str, foreign: list[Slice]) -> Iterator[Endpoint]:
-    """Yield the endpoints of a slice, one for each address; add those that name a foreign pod to `foreign`.
+def _slice_ports(obj: Slice) -> PortPairs:
+    """Return the ports of a slice; those are left out that have an impossible number."""
+    ports = list[tuple[int | None, str]]()
+    for port in _mappings(obj.get("ports"))[:MAX_SLICE_PORTS]:
+        number, name = port.get("port"), _text(port.get("name"))
+        if number is None or (type(number) is int and 0 < number <= 65535):
+            ports.append((number, name if _is_name(name, _LABEL, MAX_LABEL) else ""))
+    return tuple(ports)
 
-    Anybody may write slices into a namespace of their own, and name the pods of others there; Kubernetes never does
-    so. Such an endpoint counts as one without a pod.
 
-    The API documentation calls the addresses of one endpoint interchangeable. Addresses that are not IPs
-    (`addressType: FQDN`) never appear in a log and are left out.
+def _slice_endpoints(obj: Slice, namespace: str, refused: Counter[Refusal]) -> Iterator[Endpoint]:
+    """Yield the endpoints of a slice with their first addresses; count the others.
+
+    Anybody may name the pods of others in slices of their own; Kubernetes never does so. Such an endpoint counts as one
+    without a pod. kube-proxy and the API's documentation give no meaning to an endpoint's further addresses. Addresses
+    that are not IPs (`addressType: FQDN`) never appear in a log and are left out.
     """
-    ports = tuple(
-        (number if isinstance(number := port.get("port"), int) else None, _text(port.get("name")))
-        for port in _mappings(obj.get("ports"))
-    )
+    family = obj.get("addressType")
     for endpoint in _mappings(obj.get("endpoints")):
         target, conditions, addresses = map(endpoint.get, ("targetRef", "conditions", "addresses"))
         identity: tuple[object, ...] = namespace, "", ""
@@ -104,19 +130,21 @@ def _slice_endpoints(obj: Slice, namespace: str, foreign: list[Slice]) -> Iterat
             if namespace in {pod_namespace, ""}:
                 identity = pod_namespace, target.get("name"), target.get("uid")
             else:
-                foreign.append(endpoint)
-        owner = *identity, endpoint.get("nodeName"), endpoint.get("zone")
+                refused[Refusal.FOREIGN_POD] += 1
         # As the API documents it, a missing `ready` counts as ready, a missing `terminating` as not terminating.
         ready, terminating = True, False
         if isinstance(conditions, dict):
             ready, terminating = conditions.get("ready") is not False, conditions.get("terminating") is True
-        for address in addresses if isinstance(addresses, list) else ():
-            try:
-                parsed_endpoint = _make_endpoint(address, ports, ready, terminating, *owner)
-            except TypeError:  # a malformed value cannot be hashed for the cache
-                parsed_endpoint = _make_endpoint(_text(address), ports, ready, terminating, *map(_text, owner))
-            if parsed_endpoint:
-                yield parsed_endpoint
+        texts = [_text(value) for value in (*identity, endpoint.get("nodeName"), endpoint.get("zone"))]
+        if max(map(len, texts)) > MAX_NAME or not (owner := _make_owner(*texts)):
+            refused[Refusal.MALFORMED] += 1
+        elif isinstance(addresses, list) and addresses:
+            refused[Refusal.FURTHER_ADDRESS] += len(addresses) - 1
+            ip = canonical_ip(_text(addresses[0]))
+            if ip and family == ("IPv4" if ":" in ip else "IPv6"):
+                refused[Refusal.MALFORMED] += 1
+            elif ip:
+                yield Endpoint(ip, owner, ready, terminating)
 
 
 def service_as_slice(obj: Slice) -> Slice:
@@ -126,29 +154,39 @@ def service_as_slice(obj: Slice) -> Slice:
     labels = {SERVICE_LABEL: metadata.get("name")}
     return {
         "metadata": {**metadata, "labels": labels},
-        "endpoints": [{"addresses": addresses}],
+        "endpoints": [{"addresses": [address]} for address in addresses],
         "ports": spec.get("ports"),
     }
 
 
 @lru_cache(maxsize=1 << 12)  # a whole slice arrives again each time one of its endpoints changes
-def _make_endpoint(
-    address: object, ports: tuple[tuple[int | None, str], ...], ready: bool, terminating: bool, *owner_fields: object
-) -> Endpoint | None:
-    """Return the endpoint, or None if the address is not an IP."""
-    namespace, pod, uid, node, zone = map(_text, owner_fields)
+def _make_owner(namespace: str, pod: str, uid: str, node: str, zone: str) -> Owner | None:
+    """Return the owner, or None if one of the names is not one that Kubernetes would take; they may be empty."""
+    subdomains = all(_is_name(name, _SUBDOMAIN, MAX_NAME) for name in (namespace, pod, node))
+    if not (subdomains and _is_name(uid, _UID, MAX_UID) and _is_name(zone, _LABEL, MAX_LABEL)):
+        return None
     # The pods of a node share one string: a cluster has many more pods than nodes.
-    owner = Owner(sys.intern(namespace), pod, uid, sys.intern(node), sys.intern(zone))
-    ip = canonical_ip(_text(address))
-    return Endpoint(ip, owner, ports, ready, terminating) if ip else None
+    return Owner(sys.intern(namespace), pod, uid, sys.intern(node), sys.intern(zone))
 
 
-@lru_cache(maxsize=1 << 12)
+def _is_name(text: str, pattern: re.Pattern[str], longest: int) -> bool:
+    return not text or (len(text) <= longest and pattern.fullmatch(text) is not None)
+
+
+MAX_ADDRESS = 128
+"""Largest number of characters of an IP, with the name of an interface, and a port; a longer text is not one."""
+
+
 def canonical_ip(text: str) -> str:
     """Return an IP in Python's spelling, so that all spellings are one key; "" if it is not an IP.
 
     IPv6 is compressed. IPv4 is written as such, also where a dual-stack socket spells it `::ffff:10.0.0.1`.
     """
+    return _canonical_ip(text) if len(text) <= MAX_ADDRESS else ""
+
+
+@lru_cache(maxsize=1 << 12)
+def _canonical_ip(text: str) -> str:
     if _IPV4.fullmatch(text):
         return text  # there is no other spelling, and this is much faster than to parse it
     try:
@@ -158,12 +196,16 @@ def canonical_ip(text: str) -> str:
         return ""
 
 
-@lru_cache(maxsize=1 << 14)
 def split_address(addr: str) -> tuple[str, int | None]:
     """Split an address in nginx's spelling, `10.244.0.60:10000` or `[fd00::1]:8080`, into IP and port.
 
     Return ("", None) for names and unix sockets.
     """
+    return _split_address(addr) if len(addr) <= MAX_ADDRESS else ("", None)
+
+
+@lru_cache(maxsize=1 << 14)
+def _split_address(addr: str) -> tuple[str, int | None]:
     host, colon, port = addr.rpartition(":")
     if not colon or not port.isdecimal() or len(port) > 5:
         return canonical_ip(addr.strip("[]")), None

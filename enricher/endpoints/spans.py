@@ -6,7 +6,8 @@ from collections import defaultdict
 from heapq import heappop, heappush
 from typing import NamedTuple
 
-from enricher.endpoints.tenure import FOREVER, Tenure, ports_overlap
+from enricher.endpoints.ports import ports_overlap
+from enricher.endpoints.tenure import FOREVER, Tenure
 
 
 class Span(NamedTuple):

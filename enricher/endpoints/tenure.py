@@ -1,10 +1,9 @@
 """One pod's holding of one address, and how well its beginning and its end are known. Pure."""
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from enricher.endpoints.ports import NO_PORTS, PortSet, ports_overlap, unite_ports
 from enricher.endpoints.slices import Owner, Service
 from enricher.timestamps import SECOND
 
@@ -40,10 +39,6 @@ class Stay(NamedTuple):
         return self.since <= end and start < self.until
 
 
-Ports = Mapping[int | None, str]
-"""The names of ports by their numbers; the number None stands for all ports."""
-
-
 @dataclass(slots=True, eq=False)
 class Tenure:
     """One pod's holding of one address, with times in ns since the epoch.
@@ -65,7 +60,10 @@ class Tenure:
     """When (ns) the pod was ready, then not ready, then ready again, and so on."""
     shared_until: int = BEGINNING
     """Until when (ns) another pod that is no longer in the history was claimed to hold the address too."""
-    ports: Ports = field(default_factory=dict)
+    ports: PortSet = NO_PORTS
+    """The ports of the slices that name the pod, and those that they lately named."""
+    slice_ports: tuple[PortSet, ...] = ()
+    """The ports of each slice that names the pod now."""
     services: dict[Service, Stay] = field(default_factory=dict)
     """The pod's latest stay in each service; a service whose slices no longer name it is kept, with 0 slices."""
     past_stays: tuple[tuple[Service, Stay], ...] = ()
@@ -79,7 +77,7 @@ class Tenure:
     @property
     def slice_count(self) -> int:
         """Return how many slices name the pod at the address now."""
-        return sum(stay.slices for stay in self.services.values())
+        return len(self.slice_ports)
 
     @property
     def is_ready(self) -> bool:
@@ -123,6 +121,20 @@ class Tenure:
         slices, since, _ = self.services[service]
         self.services[service] = Stay(slices - 1, since, FOREVER if slices > 1 else at)
 
+    def set_ports(self, old: PortSet | None, new: PortSet | None) -> None:
+        """Account for a slice that has other ports than before, or that names the pod only now, or no longer.
+
+        The last slice leaves its ports behind.
+        """
+        sets = list(self.slice_ports)
+        if old is not None:
+            sets.remove(old)
+        if new is not None:
+            sets.append(new)
+        self.slice_ports = tuple(sets)
+        if sets:
+            self.ports = unite_ports(self.ports, sets)
+
     def stays(self) -> list[tuple[Service, Stay]]:
         """Return the pod's stays in services."""
         return [*self.services.items(), *self.past_stays]
@@ -142,12 +154,6 @@ class Tenure:
             return {service for service, stay in stays if stay.until == left}
         first = min((stay.since for _, stay in stays), default=None)
         return {service for service, stay in stays if stay.since == first}
-
-
-def ports_overlap(ports: Iterable[int | None], others: Iterable[int | None]) -> bool:
-    """Return whether two sets of ports have one in common; an empty set or the port None stands for all."""
-    ours, theirs = set(ports), set(others)
-    return not ours or not theirs or None in ours | theirs or bool(ours & theirs)
 
 
 def share_address(tenure: Tenure, other: Tenure) -> bool:
@@ -179,34 +185,3 @@ def may_outlast(tenure: Tenure, other: Tenure) -> bool:
     is_foreign = tenure.owner.namespace != other.owner.namespace
     shortest = 0 if is_foreign else TAKEOVER_OVERLAP
     return other.since + shortest < tenure.until_latest <= other.until_latest and share_address(tenure, other)
-
-
-@lru_cache(maxsize=4096)
-def intern_ports(ports: tuple[tuple[int | None, str], ...]) -> Ports:
-    """Return one shared mapping for equal ports: most of a cluster's pods have one of a few sets of ports."""
-    return dict(ports)
-
-
-def dump_tenure(tenure: Tenure) -> list[Any]:
-    """Return a tenure as a row of JSON values."""
-    t = tenure
-    times = [t.since, t.since_earliest, t.until, t.until_latest, t.terminating_since, t.ready_since, t.shared_until]
-    services, past = ([[*service, *stay] for service, stay in stays] for stays in (t.services.items(), t.past_stays))
-    return [t.ip, list(t.owner), times, list(t.ports.items()), services, past, list(t.ready_changes)]
-
-
-def load_tenure(row: list[Any]) -> Tenure:
-    """Return the tenure of a row that `dump_tenure` wrote. Raise TypeError or ValueError for any other row."""
-    ip, owner, times, ports, services, past, ready_changes = row
-    since, earliest, until, latest, terminating, ready, shared = map(int, times)
-    changes = tuple(map(int, ready_changes))
-    tenure = Tenure(ip, Owner(*owner), since, earliest, until, latest, terminating, ready, changes, shared)
-    tenure.ports = intern_ports(tuple((port, name) for port, name in ports))
-    tenure.services = dict(map(_load_stay, services))
-    tenure.past_stays = tuple(map(_load_stay, past))
-    return tenure
-
-
-def _load_stay(row: list[Any]) -> tuple[Service, Stay]:
-    namespace, name, *stay = row
-    return Service(namespace, name), Stay(*map(int, stay))

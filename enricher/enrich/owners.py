@@ -144,8 +144,8 @@ class Owners:
         for cached in in_period:
             if answered in cached.answered or not cached.attribution.depends_on_answer:
                 return cached
-        histories, (ip, _) = self._histories, split_address(addr)
-        period = stable_period(histories, ip, begin, end) if ip and window else ALWAYS
+        histories, (ip, port) = self._histories, split_address(addr)
+        period = stable_period(histories, ip, port, begin, end) if ip and window else ALWAYS
         if period is None:
             return None
         attribution = attribute(histories, addr, window, answered=answered, upstream_name=upstream_name)
@@ -283,7 +283,7 @@ class Owners:
             return cached
         histories, ip = self._histories, canonical_ip(addr)
         client = attribute_client(histories, addr, window)
-        period = stable_period(histories, ip, begin, end) if ip and window else ALWAYS
+        period = stable_period(histories, ip, None, begin, end) if ip and window else ALWAYS
         cached = CachedClient(*(period or (FOREVER, BEGINNING)))
         if client:
             cached = cached._replace(service=client.service, json=client_fragment(client))

@@ -1,8 +1,11 @@
 """An endless watch of one Kubernetes resource that survives every fault, as client-go's reflector does.
 
 Three generators build on one another: `watch` never ends and decides how to go on after a failure;
-`_WatchSession.list_and_watch` lists if it must and reads one watch connection to its end; `responses.read_lines` splits
+`_WatchSession.list_and_watch` lists if it must and reads one watch connection to its end; `events.read_lines` splits
 the chunks of that connection into lines.
+
+Anybody may write objects. Whatever one contains, and however many there are, it costs the others nothing: an object
+that cannot be used is left out, as if it were deleted, and a list is bounded.
 Source of the protocol: https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
 """
 
@@ -12,17 +15,30 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 from enricher.kube.backoff import backoff_delay
 from enricher.kube.client import ApiClient
-from enricher.kube.responses import ApiError, Page, get_response, parse_event, read_lines, read_page
+from enricher.kube.events import Event, parse_event, read_lines
+from enricher.kube.fair_list import FairList
+from enricher.kube.lists import Item, Page, read_page
+from enricher.kube.objects import Unusable, as_mapping, as_text
+from enricher.kube.responses import ApiError, get_response
+from enricher.kube.resume_point import RESUME_FAILURE_WEIGHTS, ROUTINE_ENDS, ResumePoint
 from enricher.kube.watch_status import TOLERATED_GAP, WatchStatus
 
 CATCH_UP_TIME = 2.0
 """Seconds during which a new connection may still bring events from before it was opened."""
 LIST_TIMEOUT = 120.0
-"""Longest time for a list, in seconds; the API server itself gives up after 60."""
+"""Longest time for a list, or a page of one, in seconds; the API server itself gives up after 60."""
+MAX_PAGES = 1000
+"""Largest number of pages of one list. A server that makes pages gives them hundreds of objects."""
+LIST_LIMIT = 80 << 20
+"""Largest estimated size of the items of one list, in bytes, which are in memory beside the consumer's present state.
+
+It is enough for 150,000 endpoints, the largest supported cluster, and leaves the daemon below the limit of its pod.
+"""
 
 
 class Resource(NamedTuple):
@@ -96,57 +112,6 @@ class WatchTiming:
     """A connection that lasted this long is replaced without a delay."""
 
 
-ROUTINE_ENDS = frozenset({"closed", "gone", "silence"})
-"""Reasons for which every watch ends now and then. One is not logged unless the next follows before any event."""
-RESUME_FAILURE_WEIGHTS = {"silence": 3, "garbage": 3, "oversized": 3, "closed": 1}
-"""How strongly each end of a connection suggests that the watch cannot be resumed from its version."""
-RELIST_THRESHOLD = 5
-"""Relist once the weighted count of failures since the last event reaches this.
-
-That is two serious failures, or a handful of connections that just ended.
-"""
-
-
-@dataclass(slots=True)
-class _ResumePoint:
-    """The version from which the watch goes on, and how the attempts to do so have failed."""
-
-    version: str = "0"
-    """The resourceVersion to resume from; "0" lists from the server's cache, "" from etcd."""
-    listed: bool = False
-    """Whether the consumer has the state as of `version`."""
-    failures: int = 0
-    """Failures in a row, without an event between them."""
-    resume_failures: int = 0
-    """The same failures, weighted by RESUME_FAILURE_WEIGHTS."""
-    unconfirmed: bool = False
-    """Whether a connection alone does not prove that the watch is in sync: it must last, or bring an event."""
-    stale_server: bool = False
-    """Whether not even a lasting connection is proof: the server may have been restored to a state before our version,
-    and sends nothing until it has caught up.
-    """
-
-    def advance(self, version: str) -> None:
-        """Move on to `version` after an event, which clears all failures."""
-        self.version = version
-        self.failures = self.resume_failures = 0
-        self.unconfirmed = self.stale_server = False
-
-    def record_failure(self, error: ApiError, *, stable: bool) -> None:
-        """Decide from where to go on after `error`; `stable` says whether the connection had lasted."""
-        if error.reason == "gone":
-            # Never go back in time: the list must not be older than what the consumer has seen. It comes from etcd only
-            # if the server cannot do that either.
-            self.version = self.version if self.listed else ""
-            self.listed = False
-        self.failures = 0 if stable else self.failures + 1
-        self.resume_failures += RESUME_FAILURE_WEIGHTS.get(error.reason, 0)
-        if self.resume_failures >= RELIST_THRESHOLD:
-            # Either an event cannot be read, or the server was restored from a backup, its versions are behind ours,
-            # and it sends nothing, not even an error, until it has caught up. A list gets past both.
-            self.listed, self.resume_failures = False, 0
-
-
 async def watch(
     api: ApiClient,
     resource: Resource = ENDPOINT_SLICES,
@@ -155,6 +120,7 @@ async def watch(
     namespace: str | None = None,
     name: str | None = None,
     transform: Callable[[dict[str, Any]], Any] = lambda obj: obj,
+    size: Callable[[Any], int] = lambda _: 0,
     timing: WatchTiming = WatchTiming(),
     time_ns: Callable[[], int] = time.time_ns,
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
@@ -168,10 +134,13 @@ async def watch(
     unless the previous connection had lasted.
 
     `transform` is applied to each item of a list as it arrives, so that a consumer that needs a part of each object
-    does not hold all of them in memory. `status` is kept up to date. `rng` returns floats in [0, 1).
+    does not hold all of them in memory; None is left out. `size` estimates the bytes that its result takes. If a list
+    takes more than LIST_LIMIT, the namespaces with the most lose the rest.
+
+    `status` is kept up to date. `rng` returns floats in [0, 1).
     """
     status.resource = resource.plural
-    session = _WatchSession(api, resource, namespace, name, transform, status, timing, time_ns, rng)
+    session = _WatchSession(api, resource, namespace, name, transform, size, status, timing, time_ns, rng)
     while True:
         started_at = time_ns()
         try:
@@ -191,11 +160,12 @@ class _WatchSession:
     namespace: str | None
     name: str | None
     transform: Callable[[dict[str, Any]], Any]
+    size: Callable[[Any], int]
     status: WatchStatus
     timing: WatchTiming
     time_ns: Callable[[], int]
     rng: Callable[[], float]
-    resume_point: _ResumePoint = field(default_factory=_ResumePoint)
+    resume_point: ResumePoint = field(default_factory=ResumePoint)
     complete_until: int = 0
     """The time (ns) before which no event is missing."""
 
@@ -239,25 +209,40 @@ class _WatchSession:
         The list comes in one piece, which version "0" asks for, or in pages if the server insists.
         """
         params = {"resourceVersion": self.resume_point.version}
-        items, at, requested_at = list[Any](), 0, self.time_ns()
-        while True:
-            began_at, page = await self._fetch_page(params | self._field_selector())
-            items += page.items
+        items, at, requested_at = FairList[Any](LIST_LIMIT, self.size), 0, self.time_ns()
+        for _ in range(MAX_PAGES):
+            began_at, page = await self._fetch_page(params | self._field_selector(), partial(self._take, items))
             at = at or began_at
             if not page.continue_token:
-                return Listed(items, at, requested_at), page.version
+                self._report_dropped(items)
+                return Listed([*items], at, requested_at), page.version
+            if page.continue_token == params.get("continue"):
+                raise ApiError("garbage", "the API server continues a list where it began")
             params = {"continue": page.continue_token}
+        raise ApiError("oversized", f"the API server sent a list of more than {MAX_PAGES} pages")
+
+    def _take(self, items: FairList[Any], item: Item) -> None:
+        """Add an item of a list to `items`."""
+        if isinstance(item, Unusable):
+            self.status.count_unusable(item, self.time_ns())
+        elif (transformed := self.transform(item)) is not None:
+            items.add(as_text(as_mapping(item.get("metadata")).get("namespace")), transformed)
+
+    def _report_dropped(self, items: FairList[Any]) -> None:
+        for namespace, number in items.dropped.items():
+            reason = "all of them take too much memory, and its own more than those of others"
+            self.status.count_unusable(Unusable(namespace, "", "", reason), self.time_ns(), number)
 
     def _field_selector(self) -> dict[str, str]:
         return {"fieldSelector": f"metadata.name={self.name}"} if self.name else {}
 
-    async def _fetch_page(self, params: dict[str, str]) -> tuple[int, Page[Any]]:
-        """Return a page and when it began to arrive (ns)."""
+    async def _fetch_page(self, params: dict[str, str], take: Callable[[Item], object]) -> tuple[int, Page]:
+        """Pass the items of a page to `take`; return the page and when it began to arrive (ns)."""
         path, action = self.resource.path(self.namespace), f"list {self.resource.describe(self.namespace, self.name)}"
         async with get_response(
             self.api, path, params, action=action, idle_timeout=self._idle_timeout(), total_timeout=LIST_TIMEOUT
         ) as response:
-            return self.time_ns(), await read_page(response, self.transform)
+            return self.time_ns(), await read_page(response, take)
 
     async def _watch(self) -> AsyncGenerator[Changed, None]:
         """Yield the events of one watch connection. Raise ApiError unless the server ends it in order."""
@@ -275,8 +260,11 @@ class _WatchSession:
         ):
             connected_at, gap_since = self.time_ns(), self.complete_until
             with self._mark_synced_after(connected_at):
-                async for line, at in lines:
-                    event = parse_event(line, action)
+                async for line in lines:
+                    event, at = parse_event(line, action), line.at
+                    if isinstance(event, Unusable):
+                        self.status.count_unusable(event, at)
+                        event = Event("DELETED", event.as_object(), event.version)
                     caught_up = event.type == "BOOKMARK" or at - connected_at >= CATCH_UP_TIME * 1e9
                     self.status.last_event_at = at
                     yield Changed(event.type, event.object, at, at if caught_up else min(gap_since, at))

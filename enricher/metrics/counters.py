@@ -7,12 +7,15 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
+from typing import TypeVar
 
 from enricher.accesslog.record import Attempt, ErrorLabels
 from enricher.endpoints.attribution import Attribution
 from enricher.endpoints.slices import NO_SERVICE, Service
+from enricher.fair_share import OVERFLOW
 from enricher.kube.watch_status import WatchSummary
-from enricher.metrics.bounded import BoundedTable
+from enricher.metrics.bounded import BoundedTable, Group, Key, Overflow, Series
+from enricher.metrics.pods import PodKey, PodTable
 from enricher.timestamps import SECOND
 from enricher.vocabulary import SURE_GRADES, Grade, Outcome
 
@@ -21,43 +24,25 @@ BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _BUCKETS_NS = [int(bound * SECOND) for bound in BUCKETS]
 EXPIRY = 3600 * SECOND
 """Ns for which a series is kept after its pod was last seen, in a slice or in a log line."""
-OVERFLOW = "overflow"
-"""Name that stands for the pods, routes or services beyond the limit, which are counted together."""
 OVERFLOW_SERVICE = Service("", OVERFLOW)
 """Service under which the services beyond the limit are counted together."""
-PROBLEMS = ("log", "missed_file", "truncation", "endpoints", "state", "own_log")
+PROBLEMS = ("log", "missed_file", "truncation", "endpoints", "object", "state", "own_log")
 """Kinds of recovered errors; each has its series from the start, since a rate needs the 0 before the first."""
 MAX_EDGES = 10_000
 """Largest number of pairs of services that are counted separately."""
-_COUNTED_CODES = re.compile(r"[1-5][0-9][0-9]|[A-Z_]*")
-"""Codes that have series of their own: a status of HTTP, the name of one of gRPC, and nothing."""
+_COUNTED_CODES = re.compile(r"(?:[1-5][0-9][0-9])?")
+"""Codes that have series of their own: a status of HTTP, and nothing."""
 OTHER_CODE = "other"
 """Code under which requests with any other status are counted."""
 
-PodKey = tuple[str, str, str, str]
-"""Namespace, service, pod and node."""
+ServiceKey = tuple[str, str]
+"""Namespace and service."""
 EdgeKey = tuple[str, str, str, str]
 """Namespace and service of the client, then of the service that it called."""
 RequestKey = tuple[str, str, str, str, str]
 """Namespace, service, route, code and reason."""
-
-
-@dataclass(slots=True)
-class PodSeries:
-    """Counters of one pod as a member of one service."""
-
-    requests: int = 0
-    guesses: int = 0
-    """Requests whose attribution is not sure, see enricher.vocabulary.SURE_GRADES."""
-    errors: Counter[ErrorLabels] = field(default_factory=Counter)
-    failures: Counter[str] = field(default_factory=Counter)
-    """Attempts that a log gives a reason for, by reason."""
-    seconds: float = 0.0
-    """Sum of the response times of `timed_attempts`."""
-    timed_attempts: int = 0
-    """Attempts whose response time is known."""
-    last_seen: int = 0
-    """When the pod was last seen (ns)."""
+K = TypeVar("K", bound=Key)
+S = TypeVar("S", bound=Series)
 
 
 @dataclass(slots=True)
@@ -72,6 +57,8 @@ class ServiceSeries:
     """Attempts whose response time is known, by bucket; the last one has no bound."""
     time: int = 0
     """Sum of their response times (ns)."""
+    last_seen: int = field(default=0, compare=False)
+    """When the last attempt was counted (ns)."""
 
 
 @dataclass(slots=True)
@@ -104,7 +91,8 @@ class Gauges:
     watch: WatchSummary | None = None
     problems: dict[str, int] = field(default_factory=dict)
     """Recovered errors that Metrics does not count, by kind."""
-    refused_endpoints: int = 0
+    refused_endpoints: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """Endpoints of slices that are not used, by namespace and reason."""
 
 
 class Metrics:
@@ -113,14 +101,21 @@ class Metrics:
     def __init__(self, clock: Callable[[], int] = time.time_ns, *, max_series: float = inf) -> None:
         """Count at most `max_series` pods (as members of services) separately, and as many series of requests.
 
-        `clock` returns ns since the epoch.
+        A quarter as many services have series of their own. `clock` returns ns since the epoch.
         """
         self._clock = clock
-        self.pods = BoundedTable[PodKey, PodSeries](max_series, PodSeries, _shared_pods)
-        self.services: dict[tuple[str, str], ServiceSeries] = {}
+        self._namespaces = set[str]()
+        """The namespaces that are known to have pods. All others share one group in the tables."""
+        self.overflow = Overflow()
+        self.pods = PodTable(max_series, self.overflow)
+        self.services = BoundedTable[ServiceKey, ServiceSeries](
+            max_series / 4, ServiceSeries, _shared_services, self.overflow
+        )
         """Counters by namespace and service; there are no services but those of `pods`."""
-        self.edges = BoundedTable[EdgeKey, Edge](MAX_EDGES, Edge, _shared_edges)
-        self.requests = BoundedTable[RequestKey, RequestSeries](max_series, RequestSeries, _shared_requests)
+        self.edges = BoundedTable[EdgeKey, Edge](MAX_EDGES, Edge, _shared_edges, self.overflow)
+        self.requests = BoundedTable[RequestKey, RequestSeries](
+            max_series, RequestSeries, _shared_requests, self.overflow
+        )
         self.lines: Counter[str] = Counter()
         """Lines by LineKind."""
         self.grades: Counter[str] = Counter(dict.fromkeys(Grade, 0))
@@ -129,8 +124,6 @@ class Metrics:
         """Attempts for which no pod could be named, by grade."""
         self.bytes_read = 0
         self.bytes_written = 0
-        self.overflowed = 0
-        """Attempts, failures and requests that were counted under OVERFLOW, as a pod or as a route."""
         self.problems = Counter(dict.fromkeys(PROBLEMS, 0))
         """Recovered errors, by kind."""
 
@@ -161,12 +154,13 @@ class Metrics:
         self.grades[attribution.grade] += len(times)
         if attribution.owner is None:
             self.unresolved[attribution.grade] += len(times)
-        key, series = self._series(attribution, len(times))
+        key, group = self._pod(attribution, len(times))
+        series = self.pods[key]
         series.requests += len(times)
         series.guesses += len(times) if attribution.grade not in SURE_GRADES else 0
         for error, number in errors.items():
-            series.errors[error] += number
-        service = self.services.setdefault(key[:2], ServiceSeries())
+            self.pods.count_error(key, group, error, number)
+        service = self._find(self.services, key[:2], group, 0 if key[2] == OVERFLOW else len(times))
         service.attempts[attribution.grade] += len(times)
         if errors:
             service.failed[attribution.grade] += sum(errors.values())
@@ -179,11 +173,12 @@ class Metrics:
 
     def count_failure(self, attribution: Attribution, reason: str) -> None:
         """Count one attempt that a log gives a reason for."""
-        self._series(attribution)[1].failures[reason] += 1
+        self.pods.count_failure(*self._pod(attribution), reason)
 
     def count_edge(self, client: Service | None, service: Service | None, *, failed: bool, requests: int = 1) -> None:
         """Count requests of pods of the service `client`, all failed or none."""
-        _, edge = self.edges.find((*(client or NO_SERVICE), *(service or NO_SERVICE)), self._clock())
+        client, service = client or NO_SERVICE, service or NO_SERVICE
+        edge = self._find(self.edges, (*client, *service), self.group(client.namespace), requests)
         edge.requests += requests
         edge.errors += requests * failed
 
@@ -195,21 +190,38 @@ class Metrics:
         `service` is the one that the line names, `code` the status that the client got (empty if the log does not have
         it) and `reason` why no pod was tried; it is empty if one was, or if that is not a failure.
         """
-        counted_code = code if _COUNTED_CODES.fullmatch(code) else OTHER_CODE
-        key, series = self.requests.find((*(service or NO_SERVICE), route, counted_code, reason), self._clock())
-        series.requests += requests
-        if self.requests.is_shared(key):
-            self.overflowed += requests
+        service, counted_code = service or NO_SERVICE, code if _COUNTED_CODES.fullmatch(code) else OTHER_CODE
+        key = (*service, route, counted_code, reason)
+        self._find(self.requests, key, self.group(service.namespace), requests).requests += requests
 
     def errors_by_pod(self) -> dict[PodKey, int]:
         """Return the number of failed attempts of each pod that had any."""
-        return {key: series.errors.total() for key, series in self.pods.items() if series.errors}
+        return {key: series.failed for key, series in self.pods.items() if series.failed}
 
-    def _series(self, attribution: Attribution, attempts: int = 1) -> tuple[PodKey, PodSeries]:
-        key, series = self.pods.find(_pod_key(attribution), self._clock())
-        if self.pods.is_shared(key):
-            self.overflowed += attempts
-        return key, series
+    def _pod(self, attribution: Attribution, attempts: int = 1) -> tuple[PodKey, Group]:
+        """Return the key of the series that attempts are counted under, and the group of their namespace."""
+        owner, key = attribution.owner, _pod_key(attribution)
+        share = None
+        if owner and attribution.grade == Grade.REPORTED and not (owner.uid or owner.node):
+            share = self.pods.named_by_lines
+        elif owner:
+            self._namespaces.add(owner.namespace)
+        group = self.group(key[0])
+        found, _ = self.pods.find(key, group, self._clock(), share)
+        if found != key:
+            self.overflow.count(group, attempts)
+        return found, group
+
+    def _find(self, table: BoundedTable[K, S], key: K, group: Group, number: int) -> S:
+        """Return the series under which a number of things with a key is to be counted."""
+        found, series = table.find(key, group, self._clock())
+        if found != key:
+            self.overflow.count(group, number)
+        return series
+
+    def group(self, namespace: str) -> Group:
+        """Return the group that shares the series of a namespace; None for all that are not known to have pods."""
+        return namespace if namespace in self._namespaces else None
 
     def expire(self, live_pods: set[tuple[str, str]]) -> None:
         """Drop the series of pods that are not among `live_pods` (namespace, pod) and were not seen for EXPIRY.
@@ -217,14 +229,16 @@ class Metrics:
         Drop those of requests and of edges for which none was counted for EXPIRY.
         """
         now = self._clock()
-        for key, series in self.pods.items():
+        for key in self.pods:
             if (key[0], key[2]) in live_pods:
-                series.last_seen = now
-        for table in (self.pods, self.edges, self.requests):
+                self.pods.touch(key, now)
+        self.pods.expire(now - EXPIRY)
+        for service in {key[:2] for key in self.pods if self.pods[key].last_seen == now} & self.services.keys():
+            self.services.touch(service, now)
+        for table in (self.services, self.edges, self.requests):
             table.expire(now - EXPIRY)
-        services = {(namespace, service) for namespace, service, _, _ in self.pods}
-        for service in self.services.keys() - services:
-            del self.services[service]
+        self._namespaces.intersection_update(key[0] for key in self.pods)
+        self._namespaces.update(namespace for namespace, _ in live_pods)
 
 
 def _add_to_buckets(buckets: list[int], sorted_times: Sequence[int]) -> None:
@@ -239,17 +253,27 @@ def _add_to_buckets(buckets: list[int], sorted_times: Sequence[int]) -> None:
     buckets[-1] += len(sorted_times) - counted
 
 
-def _shared_pods(key: PodKey) -> tuple[PodKey, PodKey]:
-    return (*key[:2], OVERFLOW, ""), (*OVERFLOW_SERVICE, OVERFLOW, "")
+def _shared_services(key: ServiceKey) -> tuple[ServiceKey, ...]:
+    return (key[0], OVERFLOW), OVERFLOW_SERVICE
 
 
-def _shared_edges(key: EdgeKey) -> tuple[EdgeKey, EdgeKey]:
-    return (*OVERFLOW_SERVICE, *key[2:]), (*OVERFLOW_SERVICE, *OVERFLOW_SERVICE)
+def _shared_edges(key: EdgeKey) -> tuple[EdgeKey, ...]:
+    _, _, namespace, service = key
+    return (
+        (*OVERFLOW_SERVICE, namespace, service),
+        (*OVERFLOW_SERVICE, namespace, OVERFLOW),
+        (*OVERFLOW_SERVICE, *OVERFLOW_SERVICE),
+    )
 
 
-def _shared_requests(key: RequestKey) -> tuple[RequestKey, RequestKey]:
+def _shared_requests(key: RequestKey) -> tuple[RequestKey, ...]:
     namespace, service, _, code, reason = key
-    return (namespace, service, OVERFLOW, code, reason), (*OVERFLOW_SERVICE, OVERFLOW, code, reason)
+    code_class = f"{code[0]}xx" if code[:1].isdigit() else code
+    return (
+        (namespace, service, OVERFLOW, code, reason),
+        (namespace, OVERFLOW, OVERFLOW, code_class, reason),
+        (*OVERFLOW_SERVICE, OVERFLOW, code_class, reason),
+    )
 
 
 def _pod_key(attribution: Attribution) -> PodKey:

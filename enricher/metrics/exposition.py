@@ -23,12 +23,11 @@ from enricher.metrics.counters import (
     EdgeKey,
     Gauges,
     Metrics,
-    PodKey,
-    PodSeries,
     RequestKey,
     RequestSeries,
     ServiceSeries,
 )
+from enricher.metrics.pods import PodKey, PodSeries
 from enricher.timestamps import SECOND
 
 SERVICE_LABELS = ("namespace", "service")
@@ -66,30 +65,38 @@ class Collector:
         return family
 
     def _upstreams(self, pods: list[tuple[PodKey, PodSeries]]) -> Iterator[Metric]:
-        requests = CounterMetricFamily("ingress_upstream_requests", "Attempts made at a pod.", labels=POD_LABELS)
-        errors = CounterMetricFamily(
+        """Yield the families of pods one by one, since each may have hundreds of thousands of samples."""
+        family = CounterMetricFamily("ingress_upstream_requests", "Attempts made at a pod.", labels=POD_LABELS)
+        for key, series in pods:
+            if series.requests:  # else only the error log names the pod
+                family.add_metric(key, series.requests)
+        yield family
+        family = CounterMetricFamily(
             "ingress_upstream_errors",
             "Attempts that ended with a 5xx, or with a gRPC status other than OK; "
             'outcome="hidden" means that the client got a good answer all the same.',
             labels=(*POD_LABELS, *ErrorLabels._fields),
         )
-        failures = CounterMetricFamily(
+        for key, series in pods:
+            for error, count in _items(series.errors):
+                family.add_metric((*key, *error), count)
+        yield family
+        family = CounterMetricFamily(
             "ingress_upstream_failures",
             "Attempts that the proxy could not complete, by the reason in its log.",
             labels=(*POD_LABELS, "reason"),
         )
-        seconds = SummaryMetricFamily(
+        for key, series in pods:
+            for reason, count in _items(series.failures):
+                family.add_metric((*key, reason), count)
+        yield family
+        summary = SummaryMetricFamily(
             "ingress_upstream_pod_response_seconds", "Response times of attempts, by pod.", labels=POD_LABELS
         )
         for key, series in pods:
-            if series.requests:  # else only the error log names the pod
-                requests.add_metric(key, series.requests)
-                seconds.add_metric(key, series.timed_attempts, series.seconds)
-            for error, count in _items(series.errors):
-                errors.add_metric((*key, *error), count)
-            for reason, count in _items(series.failures):
-                failures.add_metric((*key, reason), count)
-        yield from (requests, errors, failures, seconds)
+            if series.requests:
+                summary.add_metric(key, series.timed_attempts, series.seconds)
+        yield summary
 
     def _services(self, services: list[tuple[tuple[str, str], ServiceSeries]]) -> Iterator[Metric]:
         seconds = HistogramMetricFamily(
@@ -137,10 +144,17 @@ class Collector:
             "grade",
             _items(metrics.unresolved),
         )
-        yield CounterMetricFamily(
+        yield _counter(
             "enricher_overflowed",
-            'Attempts, failures and requests counted under pod="overflow" or route="overflow".',
-            value=metrics.overflowed,
+            'Attempts, failures and requests counted under "overflow" or with less detail, by namespace.',
+            "namespace",
+            _with_zero(metrics.overflow.counted),
+        )
+        yield _counter(
+            "enricher_dropped_series",
+            "Series dropped before they expired, to make room for others, by namespace.",
+            "namespace",
+            _with_zero(metrics.overflow.dropped),
         )
         yield CounterMetricFamily("enricher_read_bytes", "Bytes read from logs.", value=metrics.bytes_read)
         yield CounterMetricFamily("enricher_written_bytes", "Bytes written to stdout.", value=metrics.bytes_written)
@@ -149,11 +163,11 @@ class Collector:
         yield InfoMetricFamily("enricher_build", "Build information.", value={"version": __version__})
         yield GaugeMetricFamily("enricher_sources", "Containers whose logs are followed.", value=gauges.sources)
         yield GaugeMetricFamily("enricher_endpoints", "Addresses that pods hold now.", value=gauges.endpoints)
-        yield CounterMetricFamily(
-            "enricher_refused_endpoints",
-            "Endpoints of slices that name a pod of another namespace, or too many pods at one address.",
-            value=gauges.refused_endpoints,
-        )
+        text = "Endpoints of slices that are not used, or not with their pods, by the slices' namespace and the reason."
+        refused = CounterMetricFamily("enricher_refused_endpoints", text, labels=("namespace", "reason"))
+        for key, number in gauges.refused_endpoints.items():
+            refused.add_metric(key, number)
+        yield refused
         yield GaugeMetricFamily(
             "enricher_lag_bytes", "Bytes of the logs that are not read yet.", value=gauges.lag_bytes
         )
@@ -181,6 +195,11 @@ class Collector:
 def _items(live: Mapping[K, V]) -> list[tuple[K, V]]:
     """Return the items of a dict that the loop's thread may change at any moment: copying it is one atomic step."""
     return list(dict(live).items())
+
+
+def _with_zero(by_namespace: Mapping[str, int]) -> Iterable[tuple[str, int]]:
+    """Return the items, with one of no namespace from the start."""
+    return ({"": 0} | dict(by_namespace)).items()
 
 
 def _counter(name: str, text: str, label: str, values: Iterable[tuple[str, int]]) -> Metric:

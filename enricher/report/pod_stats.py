@@ -5,10 +5,11 @@ so the memory for a pod is bounded by the length of the window and the number of
 """
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from enricher.fair_share import OVERFLOW, FairShare
+from enricher.report.pod_rows import UNNAMED, PodKey, PodRow
 from enricher.report.record_view import (
     OutputRecord,
     client_text,
@@ -23,21 +24,15 @@ from enricher.text import printable
 from enricher.timestamps import SECOND, parse_rfc3339
 from enricher.vocabulary import SURE_GRADES, Grade, LineKind, Outcome
 
-UNNAMED = "—"
-"""Stands for the namespace, service or pod of an attempt that names none."""
 WINDOW_SECONDS = 60
 """Seconds that `enricher top` looks back."""
 MAX_FAILED_REQUESTS = 50
 """Number of failed requests that are stored for each pod, the latest ones: more than fit on a screen."""
+MAX_PODS = 10_000
+"""Largest number of rows, in fair shares of the namespaces. All other attempts are in one row more."""
 _GRADES = tuple(Grade)
 _RANKS = {str(grade): rank for rank, grade in enumerate(_GRADES)}
 """The positions of the grades in their order, from the surest to the least sure."""
-
-PodKey = tuple[str, str, str]
-"""Namespace, service and pod, fit for a terminal; UNNAMED in place of a missing one.
-
-Requests that no pod was tried for have a row for each service and reason: its pod is UNNAMED with the reason.
-"""
 
 
 @dataclass(slots=True)
@@ -83,62 +78,6 @@ class FailedRequest(NamedTuple):
     """The status that the client got."""
 
 
-class PodRow(NamedTuple):
-    """The statistics of one pod over `seconds`. Percentiles are in seconds, None if no attempt has a time.
-
-    A row of requests that no pod was tried for has errors, but no attempts.
-    """
-
-    key: PodKey
-    seconds: float
-    attempts: int
-    errors_by_code: Counter[str]
-    hidden: int | None
-    """Errors after which the client got a good answer all the same; None if the log does not tell."""
-    p50: float | None
-    p99: float | None
-    sure: int
-    """Attempts whose attribution is not a guess: it is exact or reported."""
-    grade: Grade | None
-    """The least sure grade of the attempts; None if there are none."""
-    errors_after_redirect: int = 0
-    """Errors after an internal redirect: an error page's pod may only repeat the status of the pod before it."""
-
-    @property
-    def errors(self) -> int:
-        return self.errors_by_code.total()
-
-    @property
-    def error_share(self) -> float:
-        """Return the errors' share of the attempts, or of the requests that no pod was tried for, from 0 to 1."""
-        return self.errors / self.tried if self.tried else 0.0
-
-    @property
-    def sure_percent(self) -> int | None:
-        """Return the share of attempts that are no guesses, rounded down; None if there are no attempts."""
-        return 100 * self.sure // self.attempts if self.attempts else None
-
-    @property
-    def rate(self) -> float:
-        """Return the attempts per second, or the requests that no pod was tried for."""
-        return self.tried / self.seconds
-
-    @property
-    def tried(self) -> int:
-        """Return the number of attempts, or of the requests that no pod was tried for."""
-        return self.attempts or self.errors
-
-
-SORT_KEYS: dict[str, Callable[[PodRow], float]] = {
-    "errors": lambda row: row.errors - row.errors_after_redirect,
-    "error share": lambda row: row.error_share,
-    "hidden": lambda row: row.hidden or 0,
-    "requests": lambda row: row.tried,
-    "p99": lambda row: row.p99 or 0.0,
-}
-"""The values that rows can be sorted by, the largest first, under the names in `enricher top`."""
-
-
 class PodStats:
     """Adds up output records, by pod.
 
@@ -151,6 +90,7 @@ class PodStats:
         self._window, self._window_is_covered, self._namespace = window, window_is_covered, namespace
         self._counts: defaultdict[PodKey, dict[int, AttemptCounts]] = defaultdict(dict)
         """By pod, then by the second in which the attempts ended (0 without a window)."""
+        self._share = FairShare[PodKey, str](MAX_PODS)
         self._failed_requests: dict[PodKey, deque[FailedRequest]] = {}
         self._first: int | None = None
         """Time of the oldest record (ns)."""
@@ -177,7 +117,7 @@ class PodStats:
         for attempt in attempts:
             if self._namespace not in {None, attempt.get("namespace")}:
                 continue
-            key = _pod_key(attempt)
+            key = self._place(_pod_key(attempt))
             counts = self._counts[key].setdefault(second, AttemptCounts())
             counts.attempts += 1
             self.grades[attempt["attribution"]] += 1
@@ -196,11 +136,30 @@ class PodStats:
         """Add a request that failed and that no pod was tried for."""
         if self._namespace in {None, record.get("namespace")}:
             namespace, service, _ = _pod_key(record)
-            key = namespace, service, f"{UNNAMED} {printable(record['reason'])}"
+            key = self._place((namespace, service, f"{UNNAMED} {printable(record['reason'])}"))
             counts = self._counts[key].setdefault(second, AttemptCounts())
             counts.errors[printable(record.get("status", "-"))] += 1
             counts.tries_are_logged = True
             self._add_failed_request(key, record, untried_text(record))
+
+    def _place(self, key: PodKey) -> PodKey:
+        """Return the key of the row for a pod, which is that of all further pods if it has no place."""
+        if key in self._share:
+            self._share.touch(key)
+            return key
+        if self._share.is_full(key):
+            replaced = self._share.replaceable(key, key[0])
+            if replaced is None:
+                return UNNAMED, UNNAMED, OVERFLOW
+            self._drop(replaced)
+        self._share.add(key, key[0])
+        return key
+
+    def _drop(self, key: PodKey) -> None:
+        self._counts.pop(key, None)
+        self._failed_requests.pop(key, None)
+        if key in self._share:
+            self._share.remove(key)
 
     def _add_failed_request(self, key: PodKey, record: OutputRecord, outcome: str) -> None:
         status = record.get("status")
@@ -228,8 +187,7 @@ class PodStats:
             for second in [second for second in by_second if second > end]:
                 by_second.setdefault(end, AttemptCounts()).add(by_second.pop(second))
             if not by_second:
-                del self._counts[key]
-                self._failed_requests.pop(key, None)
+                self._drop(key)
 
     def rows(self, now: int) -> list[PodRow]:
         """Return one row for each pod with an attempt within the window that ends at `now` (ns), in any order."""
@@ -248,23 +206,6 @@ class PodStats:
         end = now if self._window else self.newest
         elapsed = max(1.0, (end - (self._first or end)) / SECOND)
         return min(elapsed, self._window or elapsed)
-
-
-def sort_rows(rows: Sequence[PodRow], sort_key: str, filter_text: str) -> list[PodRow]:
-    """Return the rows with `filter_text` in a name, sorted by one of SORT_KEYS, the worst first."""
-    value = SORT_KEYS[sort_key]
-    matching = [row for row in rows if filter_text in "/".join(row.key)]
-    return sorted(matching, key=lambda row: (-value(row), -row.errors, -row.attempts, row.key))
-
-
-def sure_text(row: PodRow) -> str:
-    """Return the share of attempts that are no guesses; empty if there are none."""
-    return "" if row.sure_percent is None else str(row.sure_percent)
-
-
-def hidden_text(row: PodRow) -> str:
-    """Return how many errors clients did not see; `?` if the log does not tell."""
-    return "?" if row.hidden is None else str(row.hidden)
 
 
 def _pod_key(attempt: OutputRecord) -> PodKey:

@@ -51,7 +51,7 @@ def time_text(record: OutputRecord) -> str:
     """
     time, _, fraction = str(record.get("time") or "")[11:].rstrip("Z").partition(".")
     digits = fraction[:3].partition("+")[0].partition("-")[0]
-    return f"{time[:8]}.{digits:0<3}" if time else ""
+    return printable(f"{time[:8]}.{digits:0<3}") if time else ""
 
 
 def request_text(record: OutputRecord) -> str:

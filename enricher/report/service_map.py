@@ -4,12 +4,18 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from enricher.fair_share import OVERFLOW, FairShare
 from enricher.report.record_view import OutputRecord, error_code
+from enricher.text import printable
 
 OUTSIDE = "outside"
 """The caller of requests whose client is not a pod."""
-_MERMAID_SPECIALS = re.compile(r'["#&<>\x00-\x1f]')
-"""Characters that would end a quoted text in Mermaid, or that it would interpret as HTML."""
+MAX_CALLS = 10_000
+"""Largest number of callers with their callees, in fair shares of the callees' namespaces; others are one more."""
+_MERMAID_SPECIALS = re.compile(r"[^\w ./,:;()\[\]+-]|:(?=fa-)")
+"""Characters that may mean something in a quoted text of Mermaid's: its end, HTML, Markdown, a formula, a line break, a
+directive to the renderer, or an icon (`fa:fa-car`).
+"""
 
 
 @dataclass(slots=True)
@@ -25,16 +31,31 @@ class ServiceMap:
 
     def __init__(self) -> None:
         self.calls: dict[tuple[str, str], Calls] = {}
+        self._share = FairShare[tuple[str, str], str](MAX_CALLS)
 
     def add(self, record: OutputRecord) -> None:
         """Add one output line, parsed. One without an upstream is not a call."""
         if not record.get("attempts"):
             return
         last = record["attempts"][-1]
-        key = _node_name(record, "client_") or OUTSIDE, _node_name(record, "") or str(last["addr"])
-        calls = self.calls.setdefault(key, Calls())
+        caller, callee = _node_name(record, "client_") or OUTSIDE, _node_name(record, "") or str(last["addr"])
+        key = printable(caller), printable(callee)
+        calls = self.calls.setdefault(self._place(key, str(record.get("namespace") or "")), Calls())
         calls.requests += 1
         calls.errors += bool(error_code(last))
+
+    def _place(self, key: tuple[str, str], namespace: str) -> tuple[str, str]:
+        """Return the key under which calls are counted, which is that of all others if they have no place."""
+        if key in self._share:
+            return key
+        if self._share.is_full(key):
+            replaced = self._share.replaceable(key, namespace)
+            if replaced is None:
+                return OVERFLOW, OVERFLOW
+            self._share.remove(replaced)
+            del self.calls[replaced]
+        self._share.add(key, namespace)
+        return key
 
     def _edges(self) -> Iterator[tuple[str, str, str, bool]]:
         """Yield caller, callee, label and whether calls failed, in the order of the names."""
@@ -79,7 +100,8 @@ def _node_name(record: OutputRecord, prefix: str) -> str:
 
 
 def _dot_string(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    r"""Return a text in quotes. Graphviz replaces `\N` and the like in it, and HTML's `&…;`."""
+    return '"' + text.replace("&", "&amp;").replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _mermaid_string(text: str) -> str:

@@ -5,8 +5,11 @@ from collections import Counter
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from enricher.report.pod_stats import PodStats, hidden_text, sure_text
+from enricher.report.console import one_line
+from enricher.report.pod_rows import hidden_text, sure_text
+from enricher.report.pod_stats import PodStats
 
 MAX_TABLE_WIDTH = 1000
 """Width up to which the table may exceed that of the console, so that names are not folded and can be copied."""
@@ -29,14 +32,15 @@ def print_summary(stats: PodStats, console: Console) -> None:
         codes = " ".join(f"{code}:{count}" for code, count in sorted(row.errors_by_code.items()))
         times = ["" if seconds is None else f"{seconds:.3f}" for seconds in (row.p50, row.p99)]
         numbers = [str(row.attempts), str(row.errors), codes, hidden_text(row), *times, sure_text(row)]
-        table.add_row(*row.key, *numbers, style="red" if row.errors else None)
+        table.add_row(*map(one_line, (*row.key, *numbers)), style="red" if row.errors else None)
     if rows:
         width = console.measure(table, options=console.options.update(max_width=MAX_TABLE_WIDTH)).maximum
         console.width = max(console.width, width)
         console.print(table)
-    console.print(_totals("lines", stats.lines), _totals("attempts", stats.grades), sep="\n", highlight=False)
+    console.print(_totals("lines", stats.lines))
+    console.print(_totals("attempts", stats.grades))
 
 
-def _totals(noun: str, counts: Counter[str]) -> str:
+def _totals(noun: str, counts: Counter[str]) -> Text:
     parts = ", ".join(f"{count} {name}" for name, count in counts.most_common())
-    return f"{counts.total()} {noun}" + (f": {parts}" if parts else "")
+    return one_line(f"{counts.total()} {noun}" + (f": {parts}" if parts else ""))

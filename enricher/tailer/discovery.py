@@ -3,11 +3,18 @@
 import glob
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from itertools import islice
 
 from enricher.errors import ConfigurationError
 from enricher.line import Source
 from enricher.tailer.file_names import is_rotated
 from enricher.tailer.selector import Selector
+
+MAX_MATCHES = 20_000
+"""Largest number of files of a selector that are looked at: each takes some microseconds, time and again."""
+MAX_LINKS = 40
+"""Largest number of links in a row; Linux follows no more either."""
 
 
 def check_log_dir(log_dir: str) -> None:
@@ -51,7 +58,7 @@ def _find_containers(log_dir: str, selectors: list[Selector], own_pod: tuple[str
 
 def _find_plain_files(pattern: str, own_pod: tuple[str, str] | None) -> Iterator[str]:
     own_directory = f"/{own_pod[0]}_{own_pod[1]}_" if own_pod else None
-    for path in glob.iglob(pattern):
+    for path in islice(glob.iglob(pattern), MAX_MATCHES):
         # A rotated file is part of another log, unless the user named exactly this file.
         if (path != pattern and is_rotated(os.path.basename(path))) or not os.path.isfile(path):
             continue
@@ -62,18 +69,26 @@ def _find_plain_files(pattern: str, own_pod: tuple[str, str] | None) -> Iterator
 def _resolve_links(path: str) -> Iterator[str]:
     """Yield the path, then the target of its link, then that target's, to the last one.
 
-    The path is an existing file, so that its links cannot form a loop.
+    The links may be replaced meanwhile, even by a circle.
     """
     yield path
-    while os.path.islink(path):
-        path = os.path.join(os.path.dirname(path), os.readlink(path))
-        yield path
+    with suppress(OSError):  # it is not a link
+        for _ in range(MAX_LINKS):
+            path = os.path.join(os.path.dirname(path), os.readlink(path))
+            yield path
 
 
 def _list_subdirectories(directory: str) -> list[str]:
     """Return the names of the subdirectories; an empty list if the directory cannot be read."""
     try:
         with os.scandir(directory) as entries:
-            return [entry.name for entry in entries if entry.is_dir()]
+            return [entry.name for entry in entries if _is_directory(entry)]
     except OSError:
         return []
+
+
+def _is_directory(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link in a circle, for instance
+        return False

@@ -3,13 +3,14 @@
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from enricher.line import Line, Source
+from enricher.tailer.chunk import Chunk
 from enricher.tailer.file_names import LogName, total_size
 from enricher.tailer.framing import MAX_LINE, Framer, Framing
-from enricher.tailer.plain_or_gzip import CorruptGzipError, LogFile, RefusedError
+from enricher.tailer.gzip_reader import CorruptGzipError
+from enricher.tailer.plain_or_gzip import LogFile, is_lasting
 from enricher.tailer.position import FileIdentity, Position
 from enricher.tailer.rotation import RotatedLog
 
@@ -27,25 +28,12 @@ _READS_PER_CALL = 16
 """Reads without a complete line after which `read` returns, so that a very long line does not hold up the caller."""
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """Some lines of one file, and the number of bytes they were read from.
-
-    `lines` may be empty; then the caller just reads on.
-    """
-
-    lines: Sequence[Line]
-    size: int
-    start: Position
-    end: Position
-
-
 class LogFollower:
     """A follower of one source's log, which returns every line once and in order.
 
-    For the caller's log and metrics, `problem` describes in one line what prevents reading, or is None. `missed_files`
-    counts the files that were gone or corrupt before they had been read to their end. `truncations` counts how often
-    content was replaced in place.
+    For the caller's log and metrics, `problem` describes in one line what prevents reading, or which file was passed
+    over, or is None. `missed_files` counts the files that were gone or corrupt before they had been read to their end.
+    `truncations` counts how often content was replaced in place.
     """
 
     def __init__(
@@ -69,7 +57,7 @@ class LogFollower:
         self.problem: str | None = None
         self.missed_files = 0
         self.truncations = 0
-        self._log = RotatedLog(source.path, roots)
+        self._log = RotatedLog(source.path, roots, clock)
         self._clock = clock
         self._chunk_size = chunk_size
         self._max_line = max_line
@@ -101,11 +89,13 @@ class LogFollower:
         Errors of files are reported in `problem`, not raised.
         """
         self.problem = None
+        chunk = None
         try:
-            return self._read()
+            chunk = self._read()
         except OSError as error:
             self._report(error)
-            return None
+        self.problem = self.problem or self._log.problem
+        return chunk
 
     def retry_in(self) -> float | None:
         """Return the seconds after which `read` should be called even without a change, or None if it need not be.
@@ -195,12 +185,14 @@ class LogFollower:
                 return self._handle_replacement(file)
             if file.is_shorter(self._offset):
                 return self._handle_truncation(file)
+            if not file.approach(self._offset):
+                return []
             data = file.read(self._offset, self._chunk_size)
-        except CorruptGzipError as error:
-            self._report(error)
-            self.missed_files += 1
-            return self._finish_file(file)
-        except OSError:
+        except OSError as error:
+            if isinstance(error, CorruptGzipError) or (is_lasting(error) and self._successors(file)):
+                self._report(error)
+                self.missed_files += 1
+                return self._finish_file(file)
             self.close()
             raise
         if not data:
@@ -272,7 +264,7 @@ class LogFollower:
         """
         files = self._log.list_files()
         if not self._position:
-            candidates = files[-1:] if self._from_end else files
+            candidates = files[::-1] if self._from_end else files
             self._from_end = self._from_end and bool(files)
             return self._open_first_of(candidates, files)
         if not self._exhausted and (index := self._log.find(files, self._position)) is not None:
@@ -289,18 +281,21 @@ class LogFollower:
         return lines
 
     def _open_first_of(self, candidates: list[LogName], files: list[LogName]) -> Sequence[Line] | None:
-        """Open the first of the candidates that can be opened and is not empty."""
+        """Open the first of the candidates that can be opened and is not empty; count those passed over as missed."""
+        passed_over = 0
         for name in candidates:
             try:
                 file = self._log.open(name)
-            except RefusedError as error:
-                self._report(error)
-            except FileNotFoundError as error:
-                if not os.path.islink(name.path):
+            except OSError as error:
+                if isinstance(error, FileNotFoundError) and not os.path.islink(name.path):
                     return []  # it was renamed just now
+                if not is_lasting(error):
+                    raise
                 self._report(error)
+                passed_over += not self._identity.is_at(name)  # that one is counted as the position's file
             else:
                 if file.head or self._from_end:
+                    self.missed_files += passed_over
                     return self._start_file(file, files, files.index(name))
                 # An empty file could not be recognised later, and has nothing to read.
                 if file.is_corrupt:
@@ -311,17 +306,18 @@ class LogFollower:
     def _start_file(self, file: LogFile, files: list[LogName], index: int) -> Sequence[Line]:
         lines = self._end_previous_file(files, files[index].restart_count) if self._position else []
         self._offset = 0
+        is_past = self._from_end and file.gzipped
         if self._from_end:
             self._skip_history(file)
         self._identity = FileIdentity.from_listing(files, index)
         self._file, self._exhausted = file, False
         self._update_identity()
-        return lines
+        return self._finish_file(file) if is_past else lines
 
     def _skip_history(self, file: LogFile) -> None:
         try:
-            self._offset = file.last_line_start()
-            self._framer.detect(file.read(0, min(self._offset, _FIRST_LINE_REACH)))
+            self._offset = 0 if file.gzipped else file.last_line_start()
+            self._framer.detect(file.head if file.gzipped else file.read(0, min(self._offset, _FIRST_LINE_REACH)))
         except OSError:
             file.close()
             raise

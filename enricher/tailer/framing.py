@@ -20,17 +20,20 @@ MAX_LINE = 1024 * 1024
 _MAX_FRAME_OVERHEAD = 128 * 1024
 """Bytes that a frame may add to a text: Docker's 16 KiB become 96 KiB if every byte is written as `\\u00XX`."""
 
-_STAMP = rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d))"
+_STAMP = rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d))"
 _CRI_HEAD = _STAMP + rb" (stdout|stderr) ([PF])(?::[^ \n]*)? "
 _CRI_LINE = re.compile(_CRI_HEAD)
 _CRI_LINES = re.compile(rb"^(?:" + _CRI_HEAD + rb"(.*)|(.*))$", re.MULTILINE)
 _DOCKER_LINES = re.compile(
-    rb'\{"log":"((?:[^"\\\x00-\x1f]++|\\(?!n").)*+)\\n","stream":"(stdout|stderr)",'
-    rb'"time":"' + _STAMP + rb'"\}\n'
+    rb'^\{"log":"((?:[^"\\\x00-\x1f]++|\\(?!n").)*+)\\n","stream":"(stdout|stderr)",'
+    rb'"time":"' + _STAMP + rb'"\}\n',
+    re.MULTILINE,
 )
 """Lines of Docker's json-file driver, each of which ends a line of the log."""
 _FRAGMENT = re.compile(rb" std(?:out|err) P")
+_KINDS = frozenset(("", "cri", "docker", "plain"))
 _STREAMS = {b"stdout": "stdout", b"stderr": "stderr"}
+_STAMP_ALONE = re.compile(_STAMP)
 
 
 class PartialLine(NamedTuple):
@@ -64,12 +67,22 @@ class Framing(NamedTuple):
 
     @classmethod
     def load(cls, saved: dict[str, Any]) -> "Framing":
-        """Return the framing that `dump` saved; raise KeyError, TypeError or ValueError for other values."""
+        """Return the framing that `dump` saved; raise KeyError, TypeError, AttributeError or ValueError for others."""
         partial_lines = {
-            str(stream): PartialLine(stamp.encode("latin-1"), b64decode(text), int(cut))
+            stream: PartialLine(stamp.encode("latin-1"), b64decode(text, validate=True), cut)
             for stream, (stamp, text, cut) in saved["parts"].items()
         }
-        return cls(str(saved["kind"]), tuple(partial_lines.items()))
+        are_partial_lines = all(
+            stream in _STREAMS.values()
+            and _STAMP_ALONE.fullmatch(partial.stamp)
+            and len(partial.text) <= MAX_LINE
+            and type(partial.cut) is int
+            and 0 <= partial.cut < 1 << 63
+            for stream, partial in partial_lines.items()
+        )
+        if saved["kind"] not in _KINDS or not are_partial_lines:
+            raise ValueError("not the state of a framing")
+        return cls(saved["kind"], tuple(partial_lines.items()))
 
 
 def detect_kind(line: bytes) -> str:
@@ -253,7 +266,7 @@ def _parse_docker(raw: bytes) -> tuple[bytes, str, bytes] | None:
         return None
     try:
         entry = orjson.loads(raw)
-        text, stream, stamp = entry["log"], entry["stream"], entry["time"]
-        return (stamp.encode(), stream, text.encode()) if stream in _STREAMS.values() else None
+        text, stream, stamp = entry["log"].encode(), entry["stream"], entry["time"].encode()
+        return (stamp, stream, text) if stream in _STREAMS.values() and _STAMP_ALONE.fullmatch(stamp) else None
     except (ValueError, KeyError, AttributeError, TypeError):
         return None

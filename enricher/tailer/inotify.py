@@ -11,6 +11,9 @@ import logging
 import os
 import struct
 from collections import defaultdict
+from itertools import islice
+
+from enricher.tailer.file_names import MAX_ENTRIES
 
 POLL_INTERVAL = 0.25
 """Seconds between polls of a directory that inotify does not watch."""
@@ -128,7 +131,7 @@ class DirectoryWatcher:
             asyncio.get_running_loop().add_reader(self._fd, self._on_readable)
 
     def _handle_events(self, events: bytes) -> None:
-        offset = 0
+        offset, appeared = 0, set[str]()
         while offset < len(events):
             descriptor, mask, _cookie, length = _HEADER.unpack_from(events, offset)
             offset += _HEADER.size + length
@@ -139,15 +142,18 @@ class DirectoryWatcher:
                 if mask & (_IGNORED | _MOVE_SELF):
                     self._is_watched[path] = False  # deleted or renamed; it may come back
                 elif mask & _APPEARED:
-                    self._add_watches(path)
+                    appeared.add(path)
                 self._changed[path].set()
+        # Once for all events, however many: the directory is listed each time.
+        for path in appeared:
+            self._add_watches(path)
 
 
 def _directories(path: str) -> set[str]:
     """Return the directories in which files of this path are written."""
     try:
         with os.scandir(path) as entries:
-            links = [entry.path for entry in entries if entry.is_symlink()]
+            links = [entry.path for entry in islice(entries, MAX_ENTRIES) if entry.is_symlink()]
         return {path, *(os.path.dirname(os.path.realpath(link)) for link in links)}
     except NotADirectoryError:
         return {os.path.dirname(path), os.path.dirname(os.path.realpath(path))}

@@ -1,10 +1,11 @@
 """One open log file, plain or gzipped: whether it may be read, which file it is, and its bytes from an offset."""
 
-import gzip
+import errno
 import os
 import stat
-import zlib
 from collections.abc import Sequence
+
+from enricher.tailer.gzip_reader import CorruptGzipError, GzipReader
 
 HEAD_SIZE = 1024
 """Bytes that make a fingerprint. The first line's nanosecond stamp, or its time and request, make them distinct."""
@@ -14,8 +15,17 @@ class RefusedError(OSError):
     """A file that may not be read: not a regular one, outside the allowed directories, or our own output."""
 
 
-class CorruptGzipError(OSError):
-    """A gzipped file whose rest cannot be decompressed."""
+_FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENXIO, errno.ENODEV, errno.ENAMETOOLONG})
+_BROKEN = frozenset({errno.EIO, errno.EUCLEAN, errno.EBADMSG})
+_LASTING = _FORBIDDEN | _BROKEN
+"""Errors of files that cannot be opened or read, however often one tries; all others may pass."""
+_SKIPPED_AT_ONCE = 1024 * 1024
+"""Decompressed bytes that are skipped before other logs get their turns."""
+
+
+def is_lasting(error: OSError) -> bool:
+    """Return whether a file that could not be opened will not be readable later under its name either."""
+    return isinstance(error, RefusedError | FileNotFoundError | NotADirectoryError) or error.errno in _LASTING
 
 
 class LogFile:
@@ -34,7 +44,7 @@ class LogFile:
         self._fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
         try:
             self._check_allowed(roots)
-            self._gzip = gzip.GzipFile(fileobj=os.fdopen(self._fd, "rb", closefd=False)) if gzipped else None
+            self._gzip = GzipReader(self._fd, path) if gzipped else None
             status = self.stat()
             self.device_and_inode = (status.st_dev, status.st_ino)
             self._read_head()
@@ -58,14 +68,34 @@ class LogFile:
 
     def read(self, offset: int, size: int) -> bytes:
         """Return up to `size` bytes, none at the end; raise CorruptGzipError or OSError."""
-        data = self._read_gzip(self._gzip, offset, size) if self._gzip else os.pread(self._fd, size, offset)
+        if self._gzip:
+            while not self.approach(offset):
+                pass
+            data = self._gzip.read(size)
+        else:
+            data = os.pread(self._fd, size, offset)
         if offset <= len(self.head) < HEAD_SIZE:
             self.head = (self.head[:offset] + data)[:HEAD_SIZE]
         return data
 
+    def approach(self, offset: int) -> bool:
+        """Go on towards an offset, which may take long in a gzipped file; return whether it has been reached.
+
+        An offset beyond the end counts as reached there. Raise CorruptGzipError or OSError.
+        """
+        if not self._gzip or self._gzip.offset == offset:
+            return True
+        if self._gzip.offset > offset:
+            self._gzip.rewind()
+        limit = min(offset, self._gzip.offset + _SKIPPED_AT_ONCE)
+        while self._gzip.offset < limit:
+            if not self._gzip.read(limit - self._gzip.offset):
+                return True
+        return self._gzip.offset == offset
+
     def unread_bytes(self, offset: int) -> int:
         """Return the number of bytes between the offset and the end; for a gzipped file, of compressed ones."""
-        bytes_read = os.lseek(self._fd, 0, os.SEEK_CUR) if self.gzipped else offset
+        bytes_read = self._gzip.compressed_offset if self._gzip else offset
         return max(0, self.stat().st_size - bytes_read)
 
     def is_replaced(self) -> bool:
@@ -77,29 +107,16 @@ class LogFile:
         return not self.gzipped and self.stat().st_size < offset
 
     def last_line_start(self, reach: int = 64 * 1024) -> int:
-        """Return the offset after the last newline, so that a line that is being written is read as a whole.
+        """Return the offset after the last newline of a plain file, so that a line being written is read as a whole.
 
         If there is no newline in the last `reach` bytes, return the end of the file, or 0 in a file that is no longer.
         """
-        if self.gzipped:
-            size = 0
-            while data := self.read(size, 64 * 1024):
-                size += len(data)
-            return size
         size = self.stat().st_size
         begin = max(0, size - reach)
         newline = os.pread(self._fd, size - begin, begin).rfind(b"\n")
         if newline >= 0:
             return begin + newline + 1
         return size if begin else 0
-
-    def _read_gzip(self, file: gzip.GzipFile, offset: int, size: int) -> bytes:
-        try:
-            if file.tell() != offset:
-                file.seek(offset)
-            return file.read1(size)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise CorruptGzipError(0, str(error), self.path) from error
 
     def _read_head(self) -> None:
         try:

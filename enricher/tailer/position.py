@@ -1,13 +1,20 @@
 """A position in a log that can be found again after rotation, compression and restarts."""
 
 import hashlib
+import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from enricher.tailer.file_names import LogName, SortKey
+from enricher.tailer.file_names import LogName, SortKey, is_before_run_end, parse_sort_key
 from enricher.tailer.framing import Framing
 from enricher.tailer.plain_or_gzip import HEAD_SIZE, LogFile
+
+MAX_LINES_WRITTEN = 2 * 1024 * 1024
+"""Largest number of lines of one chunk: a saved position with more would have lines skipped that were never read."""
+_DIGEST_SIZE = 16
+_DIGEST = re.compile(f"[0-9a-f]{{{2 * _DIGEST_SIZE}}}|")
 
 
 @dataclass(slots=True)
@@ -37,9 +44,19 @@ class FileIdentity:
     def update(self, file: LogFile) -> None:
         """Update the identity from the open file."""
         self.device, self.inode = file.device_and_inode
-        self.mtime = file.stat().st_mtime_ns
+        status = file.stat()
+        # Anybody who may write a file may date it, into a future that never comes, or beyond any number of 64 bits.
+        self.mtime = max(0, min(status.st_mtime_ns, status.st_ctime_ns))
         if self.length != len(file.head) or not self.digest:
             self.length, self.digest = len(file.head), _digest(file.head)
+
+    def is_at(self, name: LogName) -> bool:
+        """Return whether the file has this name now, by its inode."""
+        try:
+            status = os.stat(name.path)
+        except OSError:
+            return False
+        return (status.st_dev, status.st_ino) == (self.device, self.inode)
 
     def could_be(self, name: LogName) -> bool:
         """Return whether the file may have this name by now.
@@ -103,17 +120,20 @@ class Position(NamedTuple):
         """Return the position that `dump` saved, or None if these are not values that it can have written."""
         try:
             length, digest = saved["head"]
-            numbers = [int(saved[name]) for name in ("run", "device", "inode", "mtime", "offset", "skip")]
-            if min(numbers) < 0 or max(numbers) >= 1 << 64:
-                return None
+            numbers = [saved[name] for name in ("run", "device", "inode", "mtime", "offset", "skip")]
             restart_count, device, inode, mtime, offset, lines_written = numbers
-            key_restart_count, kind, date, number = saved["after"]
-            predecessor = (int(key_restart_count), int(kind), str(date), int(number))
-            file = FileIdentity(restart_count, predecessor, device, inode, int(length), str(digest), mtime)
-            return cls(file, offset, Framing.load(saved["framing"]), lines_written, bool(saved["left"]))
+            framing, predecessor = Framing.load(saved["framing"]), parse_sort_key(saved["after"])
+            if not all(type(value) is int and 0 <= value < 1 << 64 for value in (*numbers, length)):
+                return None
+            if not _DIGEST.fullmatch(digest) or length > HEAD_SIZE or lines_written > MAX_LINES_WRITTEN:
+                return None
+            if not is_before_run_end(predecessor, restart_count):
+                return None
+            file = FileIdentity(restart_count, predecessor, device, inode, length, digest, mtime)
+            return cls(file, offset, framing, lines_written, saved["left"] is True)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
             return None
 
 
 def _digest(head: bytes) -> str:
-    return hashlib.blake2b(head, digest_size=16).hexdigest()
+    return hashlib.blake2b(head, digest_size=_DIGEST_SIZE).hexdigest()

@@ -2,15 +2,33 @@
 
 import logging
 import os
+import time
 
 import pytest
 
 from enricher import state_file as module
-from enricher.daemon.checkpoint import POSITION_RETENTION, usable_positions
+from enricher.daemon.checkpoint import POSITION_RETENTION, Checkpointer, usable_positions
 from enricher.errors import ConfigurationError
 from enricher.state_file import StateFile
+from enricher.tailer.framing import Framing
+from enricher.tailer.position import FileIdentity, Position
 
-POSITIONS = {"/var/log/pods/a": {"offset": 1}}
+
+def position(offset: int = 1, mtime: int = 0) -> dict:
+    return Position(FileIdentity(mtime=mtime), offset, Framing("cri")).dump()
+
+
+POSITIONS = {"/var/log/pods/a": position(mtime=time.time_ns())}
+
+
+class NoEndpoints:
+    """A source of endpoints of which nothing is saved."""
+
+    def dump_state(self) -> dict:
+        return {}
+
+    def load_state(self, _saved: dict) -> None:
+        pass
 
 
 class Checkpoints(StateFile):
@@ -18,9 +36,10 @@ class Checkpoints(StateFile):
 
     def __init__(self, state_dir: str) -> None:
         super().__init__(state_dir, "positions")
+        self.directory = state_dir
 
     def load(self) -> dict:
-        return super().load(lambda saved: usable_positions(saved, 0)) or {}
+        return Checkpointer(self.directory).load(NoEndpoints()) or {}
 
 
 def test_what_is_saved_is_loaded(tmp_path):
@@ -72,7 +91,7 @@ def test_the_files_set_aside_are_few(tmp_path):
 
 def test_a_crash_at_any_step_leaves_the_old_or_the_new_positions(tmp_path, monkeypatch):
     Checkpoints(str(tmp_path)).save(POSITIONS)
-    new = {"/b": {"offset": 2}}
+    new = {"/b": position(2)}
 
     class Crash(BaseException):
         pass
@@ -137,14 +156,42 @@ def test_at_run_time_it_is_counted_and_said_once(tmp_path, caplog):
 
 
 def test_an_unreadable_file_is_no_position(tmp_path, caplog):
-    (tmp_path / "positions.json").mkdir()
+    (tmp_path / "positions.json").symlink_to("positions.json")
     assert Checkpoints(str(tmp_path)).load() == {}
     assert "cannot read" in caplog.text
 
 
 def test_positions_of_logs_that_are_long_gone_are_not_kept(tmp_path):
     there, now = str(tmp_path), 10 * POSITION_RETENTION
-    old, young = {"mtime": now - POSITION_RETENTION}, {"mtime": now - POSITION_RETENTION + 1}
-    saved = {there: old, "/gone": old, "/just/gone": young, "/no/idea": {}, "/odd": {"mtime": "x"}}
+    old, young = position(mtime=now - POSITION_RETENTION), position(mtime=now - POSITION_RETENTION + 1)
+    saved = {there: old, "/gone": old, "/just/gone": young, "/no/idea": {}}
     assert usable_positions(saved, now).keys() == saved.keys() - {"/gone"}
     assert usable_positions(saved, now)[there] == old
+
+
+def test_malformed_positions_cost_the_others_nothing(tmp_path, caplog):
+    good = {"/a": position(mtime=time.time_ns()), "/d": {}}
+    bad = {"/b\x1b[2J": {"mtime": "x"}, "/c": position() | {"offset": None}}
+    StateFile(str(tmp_path), "positions").save(good | bad)
+    checkpointer = Checkpointer(str(tmp_path))
+    assert checkpointer.load(NoEndpoints()) == good
+    assert caplog.messages == [
+        "2 positions are malformed, such as that of /b\\x1b[2J: these logs are read from their beginning"
+    ]
+    assert checkpointer.failures == 2
+
+
+def test_a_time_that_is_yet_to_come_is_now():
+    saved = {"/a": position(mtime=10**19)}
+    assert usable_positions(saved, 5) == {"/a": position(mtime=5)}
+
+
+def test_logs_are_read_from_their_beginning_if_their_positions_are_lost(tmp_path):
+    """Even if new logs are read from their end: how far these were read is unknown."""
+
+    checkpointer = Checkpointer(str(tmp_path))
+    assert checkpointer.load(NoEndpoints()) is None
+    (tmp_path / "positions.json").write_text("foreign")
+    checkpointer = Checkpointer(str(tmp_path))
+    assert checkpointer.load(NoEndpoints()) == {}
+    assert checkpointer.failures == 1

@@ -1,13 +1,14 @@
 """Errors per minute of the last hour, for the status page. Pure."""
 
-from collections.abc import Hashable, Mapping
-from heapq import nlargest
+from collections.abc import Callable, Hashable, Mapping
 from typing import Generic, TypeVar
+
+from enricher.fair_share import take_turns
 
 MINUTES = 60
 """Number of minutes that are remembered, including the running one."""
 MAX_KEYS = 100
-"""Largest number of keys that are remembered: those with the most errors in these minutes."""
+"""Largest number of keys that are remembered: those with the most errors in these minutes, of each group in turn."""
 
 K = TypeVar("K", bound=Hashable)
 
@@ -18,7 +19,9 @@ class ErrorRates(Generic[K]):
     All times are seconds of one monotonic clock, and a minute is a minute of that clock.
     """
 
-    def __init__(self, now: float) -> None:
+    def __init__(self, now: float, group: Callable[[K], object] = lambda _: None) -> None:
+        """Begin at `now`. No group of keys, as `group` returns it, takes the room of another."""
+        self._group = group
         self._minute = int(now // 60)
         self._totals: dict[K, int] = {}
         self._minutes: dict[K, list[int]] = {}
@@ -33,11 +36,12 @@ class ErrorRates(Generic[K]):
         self._totals = dict(totals)
         for key, minutes in self._minutes.items():
             minutes[-1] += new.pop(key, 0)
-        for key in nlargest(MAX_KEYS, new, key=new.__getitem__):
+        for key in take_turns(sorted(new, key=new.__getitem__, reverse=True), self._group)[:MAX_KEYS]:
             self._minutes[key] = [0] * (MINUTES - 1) + [new[key]]
         self._advance(int(now // 60))
         if len(self._minutes) > MAX_KEYS:
-            self._minutes = {key: self._minutes[key] for key in self._keys_worst_first()[:MAX_KEYS]}
+            remembered = take_turns(self._keys_worst_first(), self._group)[:MAX_KEYS]
+            self._minutes = {key: self._minutes[key] for key in remembered}
 
     def worst_first(self) -> dict[K, tuple[int, ...]]:
         """Return the errors of each of the last MINUTES minutes, the running one last, for keys that had any."""

@@ -22,7 +22,8 @@ PROBLEM_MEANINGS = {
     "missed_file": "a file was deleted before it was read to its end",
     "truncation": "content was replaced in place",
     "endpoints": "a new version of an endpoints file was broken",
-    "state": "a checkpoint could not be saved",
+    "object": "an object of the API was left out: it cannot be used, or its namespace has too many",
+    "state": "a checkpoint could not be saved, or not be used",
     "own_log": "a line of our own log was dropped",
 }
 REASON_MEANINGS: dict[str, str] = {

@@ -1,18 +1,22 @@
 """The data of the status page; docs/status-page.md describes each field. Pure."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from enricher.accesslog.record import ErrorLabels
+from enricher.fair_share import take_turns
 from enricher.timestamps import SECOND, format_rfc3339
 from enricher.vocabulary import Outcome
 
 MAX_SOURCES = 100
 """Largest number of sources that are listed: those that are furthest behind."""
 MAX_UNTRIED = 100
-"""Largest number of services and reasons that are listed for requests that no pod was tried for: the latest ones."""
+"""Largest number of services and reasons that are listed for requests that no pod was tried for.
+
+They are the latest ones, of each namespace in turn.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,16 +194,26 @@ def _hidden(outcomes: Counter[str]) -> int | None:
     return None if outcomes[Outcome.UNKNOWN] and not hidden else hidden
 
 
-def untried_requests(requests: Mapping[tuple[str, str, str, str, str], RequestCounts]) -> tuple[UntriedRequests, ...]:
-    """Return the requests with a reason, the latest first; a key is (namespace, service, route, code, reason)."""
+def untried_requests(
+    requests: Mapping[tuple[str, str, str, str, str], RequestCounts], group: Callable[[str], object] = str
+) -> tuple[UntriedRequests, ...]:
+    """Return the requests with a reason, the latest first; a key is (namespace, service, route, code, reason).
+
+    `group` returns the group of a namespace; none takes the room of another.
+    """
     totals: dict[tuple[str, str, str], tuple[int, int]] = {}
     for (namespace, service, _, _, reason), series in requests.items():
         if reason:
             number, last = totals.get((namespace, service, reason), (0, 0))
             totals[namespace, service, reason] = number + series.requests, max(last, series.last_seen)
-    latest = sorted(totals.items(), key=lambda item: (-item[1][1], item[0]))[:MAX_UNTRIED]
+
+    def by_age(key: tuple[str, str, str]) -> tuple[int, tuple[str, str, str]]:
+        return -totals[key][1], key
+
+    listed = take_turns(sorted(totals, key=by_age), lambda key: group(key[0]))[:MAX_UNTRIED]
     return tuple(
-        UntriedRequests(*key, number, format_rfc3339(last // SECOND * SECOND)) for key, (number, last) in latest
+        UntriedRequests(*key, totals[key][0], format_rfc3339(totals[key][1] // SECOND * SECOND))
+        for key in sorted(listed, key=by_age)
     )
 
 

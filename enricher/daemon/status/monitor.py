@@ -12,7 +12,8 @@ from enricher.daemon.status.error_rates import ErrorRates
 from enricher.daemon.status.model import Status, Watch, failing_pods, furthest_behind, untried_requests
 from enricher.daemon.stderr import StderrLog
 from enricher.kube.watch_status import WatchSummary
-from enricher.metrics.counters import Gauges, Metrics, PodKey
+from enricher.metrics.counters import Gauges, Metrics
+from enricher.metrics.pods import PodKey
 from enricher.text import escape_bytes
 from enricher.timestamps import SECOND, format_rfc3339
 
@@ -38,16 +39,18 @@ class GaugeSnapshot:
         """Take a new snapshot, and bring the metrics up to date."""
         self._pipeline.update_counts()
         lag_bytes, lag_seconds = self._pipeline.lag()
+        watch = self._endpoints.watch_summary()
         self.gauges = Gauges(
             sources=self._pipeline.source_count,
             endpoints=self._endpoints.histories.pods.open_tenures,
-            refused_endpoints=self._endpoints.histories.pods.refused_endpoints,
+            refused_endpoints=self._endpoints.histories.pods.refusals.snapshot(),
             lag_bytes=lag_bytes,
             lag_seconds=lag_seconds,
-            watch=self._endpoints.watch_summary(),
+            watch=watch,
             problems=self._pipeline.problems()
             | {
                 "endpoints": self._endpoints.reload_failures,
+                "object": watch.unusable_objects if watch else 0,
                 "state": self._checkpointer.failures if self._checkpointer else 0,
                 "own_log": self._own_log.dropped,
             },
@@ -63,7 +66,7 @@ class StatusMonitor:
         self._node, self._snapshot = node, snapshot
         self._pipeline, self._endpoints, self._metrics = pipeline, endpoints, metrics
         self._started = _now_text()
-        self._error_rates: ErrorRates[PodKey] = ErrorRates(time.monotonic())
+        self._error_rates: ErrorRates[PodKey] = ErrorRates(time.monotonic(), lambda key: metrics.group(key[0]))
 
     async def run(self) -> None:
         """Sample the counters at the end of each minute until cancelled."""
@@ -98,7 +101,7 @@ class StatusMonitor:
             attributions={str(grade): attempts for grade, attempts in metrics.grades.items()},
             problems=dict(problems),
             failing=failing_pods(self._error_rates.worst_first(), metrics.pods),
-            untried=untried_requests(metrics.requests),
+            untried=untried_requests(metrics.requests, metrics.group),
         )
 
 

@@ -101,3 +101,15 @@ def test_a_link_that_leads_somewhere_is_not(tmp_path: Path, line: str) -> None:
     (tmp_path / "other.md").write_text("# Other\n\n## F5's `nginx`, a & b\n\n## Twice\n\n## Twice\n\n```\n# no\n```\n")
     (tmp_path / "a.md").write_text(f"# A\n\n{line}\n")
     assert broken(tmp_path / "a.md", tmp_path) == []
+
+
+TESTS = re.compile(r"`(?:tests/)?((?:\w+/)+test_\w+\.py)`")
+
+
+@pytest.mark.parametrize(
+    "document", [ROOT / "SECURITY.md", ROOT / "docs" / "reliability.md"], ids=lambda path: path.name
+)
+def test_tests_that_a_document_names_exist(document: Path) -> None:
+    names = TESTS.findall(document.read_text("utf-8"))
+    assert len(names) > 10
+    assert [name for name in names if not (ROOT / "tests" / name).is_file()] == []

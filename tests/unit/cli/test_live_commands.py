@@ -34,7 +34,7 @@ async def tail(server, tmp_path, *arguments, stdout=asyncio.subprocess.PIPE):
 
 async def test_lines_come_as_they_are_written_and_survive_a_break(tmp_path):
     async with FakeLogApi() as server:
-        server.apply("ADDED", slice_of("a", {"10.0.0.1": "pod-1", "10.0.0.2": "pod-2"}))
+        server.apply("ADDED", slice_of("a", {"10.0.0.1": "pod-1", "10.0.0.2": "pod-2"}, port=8080))
         server.pod(POD, node="node-7")
         server.write(POD, LINE % (1, 1))
         async with tail(server, tmp_path, "-o", "json", "--since", "10m") as process:
@@ -95,7 +95,7 @@ async def test_who_may_not_list_pods_is_told_so(tmp_path):
 async def test_addresses_outside_the_cluster_are_named_beside_its_own(tmp_path):
     (path := tmp_path / "extra.yaml").write_text("10.0.0.2: vm-1")
     async with FakeLogApi() as server:
-        server.apply("ADDED", slice_of("a", {"10.0.0.1": "pod-1"}))
+        server.apply("ADDED", slice_of("a", {"10.0.0.1": "pod-1"}, port=8080))
         server.pod(POD)
         server.write(POD, LINE % (1, 1))
         async with tail(server, tmp_path, "-o", "json", "--since", "10m", "--extra-endpoints", str(path)) as process:

@@ -99,7 +99,7 @@ def test_names_with_quotes_are_escaped(drawn):
     (call,) = (line for line in drawn("dot", LINES[0], endpoints=endpoints).splitlines() if "label" in line)
     assert call == r'  "edge/\"]; x -> y" -> "shop/a\"b\\" [label="1"];'
     (call,) = (line for line in drawn("mermaid", LINES[0], endpoints=endpoints).splitlines() if "-->" in line)
-    assert call == r'  n0["edge/#34;]; x -#62; y"] -->|"1"| n1["shop/a#34;b\"]'
+    assert call == r'  n0["edge/#34;]; x -#62; y"] -->|"1"| n1["shop/a#34;b#92;"]'
 
 
 def record(pod, client="x", status=200, **more):
@@ -153,3 +153,42 @@ def test_another_language(capsys):
     assert "svg" in err
     assert "dot" in err
     assert "mermaid" in err
+
+
+@pytest.mark.parametrize(
+    ("name", "drawn_name"),
+    [
+        ("%%{init: {'theme': 'dark'}}%%", "#37;#37;#123;init: #123;#39;theme#39;: #39;dark#39;#125;#125;#37;#37;"),
+        ("`**bold**`", "#96;#42;#42;bold#42;#42;#96;"),
+        ("$$x^2$$", "#36;#36;x#94;2#36;#36;"),
+        ("fa:fa-ban", "fa#58;fa-ban"),
+        (r"a\nb", "a#92;nb"),
+        ("a\nb", "a#92;nb"),
+        ("a\u202eb", "a#92;u202eb"),
+        ("<br>&amp;#35;", "#60;br#62;#38;amp;#35;35;"),
+        ("10.0.0.1:8080", "10.0.0.1:8080"),
+        ("[fd00::1]:80", "[fd00::1]:80"),
+        ("größe", "größe"),
+    ],
+)
+def test_nothing_in_a_name_means_anything_to_mermaid(name, drawn_name):
+    table = ServiceMap()
+    table.add(record(name))
+    assert f'  n0["x"] -->|"1"| n1["{drawn_name}"]' in table.mermaid()
+
+
+@pytest.mark.parametrize(
+    ("name", "drawn_name"),
+    [
+        ("pay&#45;1", "pay&amp;#45;1"),
+        (r"\N\G\l", r"\\N\\G\\l"),
+        ("a\nb", r"a\\nb"),
+        ("\\", r"\\"),
+        ("<b>x</b>", "<b>x</b>"),
+    ],
+)
+def test_nothing_in_a_name_means_anything_to_graphviz(name, drawn_name):
+    """Only a text without quotes may be HTML."""
+    table = ServiceMap()
+    table.add(record(name))
+    assert f'  "x" -> "{drawn_name}" [label="1"];' in table.dot()

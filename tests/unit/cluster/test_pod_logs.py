@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from demo.fake_api import status, stream
-from enricher.cluster.pod_logs import PodLogStreamer, ResumePoint, namespaces_to_watch, parse_pod
+from enricher.cluster.pod_logs import PodLogStreamer, ResumePoint
+from enricher.cluster.pods import namespaces_to_watch, parse_pod
 from enricher.kube.client import connect
 from enricher.tailer.selector import Selector
 from enricher.timestamps import SECOND

@@ -5,7 +5,8 @@ import logging
 import pytest
 
 from enricher.cluster.endpoint_source import MAX_REFUSALS, REFUSAL_INTERVAL, RefusalLog
-from enricher.endpoints.history import MAX_CLAIMS, MAX_REFUSING, History
+from enricher.endpoints.history import MAX_CLAIMS, History
+from enricher.endpoints.refusals import MAX_NAMESPACES, OTHER_NAMESPACES
 from tests.unit.endpoints.timeline import pod, slice_
 
 
@@ -36,11 +37,11 @@ def refused(caplog):
 
 def test_a_namespace_is_named_once_an_hour(refused):
     [text] = refused(0, claims("tenant"), claims("tenant"))
-    assert text.startswith("EndpointSlices in namespace tenant name pods of other namespaces, or more than 100 pods")
+    assert text == "EndpointSlices in namespace tenant have pods of other namespaces: these endpoints are not used"
     assert refused(60, claims("tenant")) == []
     assert refused(REFUSAL_INTERVAL, claims("tenant")) == [text]
     assert refused(2 * REFUSAL_INTERVAL) == []
-    assert refused.history.refused_endpoints == 4
+    assert dict(refused.history.refusals.counts) == {("tenant", "foreign_pod"): 4}
 
 
 def test_too_many_pods_at_one_address(refused):
@@ -49,12 +50,25 @@ def test_too_many_pods_at_one_address(refused):
 
 
 def test_what_is_logged_and_kept_has_a_limit(refused):
-    assert len(refused(0, *(claims(f"tenant-{n}") for n in range(2 * MAX_REFUSING)))) == MAX_REFUSALS
-    assert refused(1, *(claims(f"tenant-{n}") for n in range(2 * MAX_REFUSING))) == []
-    for n in range(2 * MAX_REFUSING):
-        refused.history.apply("MODIFIED", claims(f"tenant-{n}"), 10**18)
-    assert len(refused.history.refusing_namespaces) == MAX_REFUSING
+    assert len(refused(0, *(claims(f"tenant-{n}") for n in range(2 * MAX_NAMESPACES)))) == MAX_REFUSALS
+    assert refused(1, *(claims(f"tenant-{n}") for n in range(2 * MAX_NAMESPACES))) == []
+    counts = refused.history.refusals.counts
+    assert len(counts) == MAX_NAMESPACES + 1
+    assert counts[OTHER_NAMESPACES, "foreign_pod"] == 2 * MAX_NAMESPACES
+    assert counts["tenant-0", "foreign_pod"] == 2
 
 
 def test_a_name_cannot_move_the_cursor(refused):
     assert "\x1b" not in refused(0, claims("tenant\x1b[2J"))[0]
+
+
+def test_each_reason_is_named(refused):
+    several = claims("shop")
+    several["endpoints"][0]["addresses"].append("10.0.0.2")
+    malformed = claims("shop")
+    malformed["endpoints"][0]["nodeName"] = "a b"
+    [text] = refused(0, several, malformed)
+    assert text == (
+        "EndpointSlices in namespace shop have several addresses of one endpoint, names that are malformed, or "
+        "addresses that are not of the slice's type: these endpoints are not used"
+    )

@@ -76,3 +76,12 @@ def test_it_holds_what_a_list_of_all_errors_would(steps):
         assert actual.get(key, NOTHING) == tuple(expected)
     sums = [sum(minutes) for minutes in actual.values()]
     assert sums == sorted(sums, reverse=True)
+
+
+def test_no_group_takes_the_room_of_another():
+    recent = ErrorRates(0.0, lambda key: key[0])
+    recent.sample({("shop", 1): 1}, now=1.0)
+    recent.sample({("shop", 1): 1} | {("evil", n): 100 for n in range(MAX_KEYS)} | {("other", 1): 2}, now=2.0)
+    remembered = recent.worst_first()
+    assert len(remembered) == MAX_KEYS
+    assert list(remembered)[-2:] == [("other", 1), ("shop", 1)]

@@ -1,14 +1,17 @@
 """The HTTP port: what it answers, to whom, and that nobody can hold it."""
 
 import asyncio
+import gc
+import gzip
 import socket
 
 import aiohttp
 import pytest
 
 from enricher.config.settings import ListenAddress
+from enricher.daemon import acceptor, rendering
 from enricher.daemon import http as module
-from enricher.daemon.http import serve
+from enricher.daemon.http import is_own_host, serve
 from enricher.errors import ConfigurationError
 from enricher.metrics.counters import Gauges, Metrics
 from enricher.metrics.exposition import Collector
@@ -67,9 +70,9 @@ async def test_what_is_no_http_is_told_to_who_sent_it_and_is_not_in_the_log(capl
 
 
 async def test_connections_that_say_nothing_are_ended(monkeypatch):
-    monkeypatch.setattr(module, "CONNECTION_LIFETIME", 0.05)
-    monkeypatch.setattr(module, "ANSWER_TIMEOUT", 0.05)
-    monkeypatch.setattr(module, "AGE_INTERVAL", 0.01)
+    monkeypatch.setattr(acceptor, "CONNECTION_LIFETIME", 0.05)
+    monkeypatch.setattr(acceptor, "ANSWER_TIMEOUT", 0.05)
+    monkeypatch.setattr(acceptor, "AGE_INTERVAL", 0.01)
     async with serve(HERE, collector(), lambda: None) as port:
         for request_head in (b"", b"GET /metrics HTTP/1.1\r\nHost: x\r\nX: "):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -79,7 +82,7 @@ async def test_connections_that_say_nothing_are_ended(monkeypatch):
 
 
 async def test_one_connection_too_many_takes_the_place_of_the_oldest(monkeypatch):
-    monkeypatch.setattr(module, "MAX_CONNECTIONS", 3)
+    monkeypatch.setattr(acceptor, "MAX_SILENT", 3)
     async with serve(HERE, collector(), lambda: None) as port:
         held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
         assert await get(port, "/livez") == (200, "ok\n")
@@ -90,7 +93,7 @@ async def test_one_connection_too_many_takes_the_place_of_the_oldest(monkeypatch
 
 async def test_many_connections_at_once_do_not_get_past_the_limit(monkeypatch):
     """The loop accepts a hundred at a time, and knows of them only afterwards."""
-    monkeypatch.setattr(module, "MAX_CONNECTIONS", 8)
+    monkeypatch.setattr(acceptor, "MAX_SILENT", 8)
     async with serve(HERE, collector(), lambda: None) as port:
         clients = []
         for _ in range(300):
@@ -116,28 +119,23 @@ def _is_closed(client: socket.socket) -> bool:
         return True
 
 
+def open_transports():
+    """Return the transports of all connections in this process."""
+    return [obj for obj in gc.get_objects() if isinstance(obj, asyncio.WriteTransport) and not obj.is_closing()]
+
+
 async def test_clients_that_do_not_read_hold_up_neither_probes_nor_memory(monkeypatch):
     metrics = Metrics()
     metrics.lines.update({f"{n}-{'x' * 3000}": n for n in range(3000)})  # more than a socket takes unread
     monkeypatch.setattr(module, "SEND_TIMEOUT", 0.1)
-    held = most_held = 0
-    render, send = module.generate_latest, module._send
+    render, rendered = module.generate_latest, []
 
     def count_rendered(registry):
-        nonlocal held, most_held
-        held += 1
-        most_held = max(most_held, held)
+        rendered.append(1)
         return render(registry)
 
-    async def count_sent(request, response):
-        nonlocal held
-        try:
-            return await send(request, response)
-        finally:
-            held -= 1
-
     monkeypatch.setattr(module, "generate_latest", count_rendered)
-    monkeypatch.setattr(module, "_send", count_sent)
+    monkeypatch.setattr(rendering, "PEER_INTERVAL", 0)
     async with serve(HERE, Collector(metrics, Gauges), lambda: None) as port:
         writers = []
         for _ in range(10):
@@ -146,7 +144,9 @@ async def test_clients_that_do_not_read_hold_up_neither_probes_nor_memory(monkey
             writers.append(writer)
         assert await get(port, "/livez") == (200, "ok\n")
         assert (await get(port, "/metrics"))[0] == 200
-        assert most_held == module.MAX_RENDERINGS
+        assert len(rendered) == 1
+        unread = [transport.get_write_buffer_size() for transport in open_transports()]
+        assert sum(unread) < len(unread) * 4 * module.PIECE
         for writer in writers:
             writer.transport.abort()
 
@@ -160,3 +160,72 @@ async def test_a_client_that_reads_nothing_holds_up_nobody():
         await writer.drain()
         assert await get(port, "/livez") == (200, "ok\n")
         writer.transport.abort()
+
+
+async def test_a_rendering_is_shared_and_compressed(monkeypatch):
+    metrics, renderings = Metrics(), []
+    monkeypatch.setattr(rendering, "PEER_INTERVAL", 0)
+    render = module.generate_latest
+    monkeypatch.setattr(module, "generate_latest", lambda registry: renderings.append(1) or render(registry))
+    async with serve(HERE, Collector(metrics, Gauges), lambda: None) as port:
+        answers = await asyncio.gather(*(get(port, "/metrics") for _ in range(20)))
+        assert {status for status, _ in answers} == {200}
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /metrics HTTP/1.0\r\nHost: 127.0.0.1\r\nAccept-Encoding: gzip\r\n\r\n")
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+        writer.close()
+        assert b"Content-Encoding: gzip" in head
+        assert gzip.decompress(body).decode() == answers[0][1]
+    assert len(renderings) == 1
+
+
+async def test_it_is_rendered_anew_after_a_while(monkeypatch):
+    metrics = Metrics()
+    monkeypatch.setattr(rendering, "KEEP", 0.0)
+    monkeypatch.setattr(rendering, "SHARE", 0)
+    monkeypatch.setattr(rendering, "PEER_INTERVAL", 0)
+    async with serve(HERE, Collector(metrics, Gauges), lambda: None) as port:
+        await get(port, "/metrics")
+        metrics.count_line("access")
+        assert 'enricher_lines_total{result="access"} 1.0' in (await get(port, "/metrics"))[1]
+
+
+async def test_a_peer_with_many_requests_waits_and_the_probes_do_not():
+    async with serve(HERE, collector(), lambda: None) as port:
+        scrapes = [asyncio.create_task(get(port, "/metrics")) for _ in range(40)]
+        await get(port, "/metrics")
+        assert await get(port, "/livez") == (200, "ok\n")
+        assert sum(scrape.done() for scrape in scrapes) < 40
+        for scrape in scrapes:
+            scrape.cancel()
+
+
+OWN = "10.0.0.7:9464 [fd00::7]:9464 [fd00::7] localhost:9464 127.0.0.1 e:9464 node-1 e.ns.svc e.svc.cluster.local"
+FOREIGN = "evil.example:9464 evil.example svc.evil.example x.svc.evil.example 10.244.0.7.evil.example 1.2.3.4.5"
+
+
+@pytest.mark.parametrize(
+    ("host", "is_own"), [("", True), *((h, True) for h in OWN.split()), *((h, False) for h in FOREIGN.split())]
+)
+def test_the_hosts_that_a_browser_may_use(host, is_own):
+    assert is_own_host(host) is is_own
+
+
+async def test_a_foreign_name_gets_no_page_but_probes():
+    async with serve(HERE, collector(), lambda: None) as port:
+        for path, expected in (("/metrics", b" 421 "), ("/livez", b" 200 ")):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET %b HTTP/1.0\r\nHost: evil.example:%d\r\n\r\n" % (path.encode(), port))
+            assert expected in (await reader.read()).partition(b"\r\n")[0]
+            writer.close()
+
+
+async def test_a_request_is_never_lost_to_connections_that_say_nothing(monkeypatch):
+    monkeypatch.setattr(acceptor, "MAX_SILENT", 4)
+    async with serve(HERE, collector(), lambda: None) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /livez HTTP/1.0\r\n\r\n")
+        silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(50)]
+        assert b" 200 " in await asyncio.wait_for(reader.read(), 5)
+        for _, other in [(reader, writer), *silent]:
+            other.close()

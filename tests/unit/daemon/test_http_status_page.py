@@ -2,13 +2,13 @@
 
 import asyncio
 import json
-import threading
 
 import aiohttp
 import pytest
 
 from enricher.config.settings import ListenAddress
 from enricher.daemon import http as module
+from enricher.daemon import rendering
 from enricher.daemon.http import serve
 from enricher.metrics.counters import Gauges, Metrics
 from enricher.metrics.exposition import Collector
@@ -101,20 +101,11 @@ async def test_what_can_not_be_told_harms_nothing_else():
         assert (await ask(port, "/metrics"))[0] == 200
 
 
-async def test_so_many_pages_at_a_time(monkeypatch):
-    at_a_time, most = 0, 0
-
-    def slowly(*_, **__):
-        nonlocal at_a_time, most
-        at_a_time += 1
-        most = max(most, at_a_time)
-        started.wait()
-        at_a_time -= 1
-        return b"x"
-
-    started = threading.Barrier(module.MAX_RENDERINGS, timeout=5)
-    monkeypatch.setattr(module, "render", slowly)
+async def test_one_page_at_a_time_for_all_who_ask(monkeypatch):
+    rendered = []
+    monkeypatch.setattr(rendering, "PEER_INTERVAL", 0)
+    monkeypatch.setattr(module, "render", lambda *_, **__: rendered.append(1) or b"x")
     async with here() as port:
-        answers = await asyncio.gather(*(ask(port, "/") for _ in range(3 * module.MAX_RENDERINGS)))
-        assert [status for status, _, _ in answers] == [200] * (3 * module.MAX_RENDERINGS)
-        assert most == module.MAX_RENDERINGS
+        answers = await asyncio.gather(*(ask(port, "/") for _ in range(6)))
+        assert [status for status, _, _ in answers] == [200] * 6
+        assert len(rendered) == 1

@@ -6,7 +6,10 @@ from types import SimpleNamespace
 
 from enricher.accesslog.record import ErrorLabels
 from enricher.daemon.status import monitor
-from enricher.metrics.counters import Gauges, Metrics, PodSeries
+from enricher.metrics.counters import Gauges, Metrics
+from enricher.metrics.pods import PodSeries
+
+KEY = ("shop", "web", "web-1", "node-1")
 
 
 async def test_each_minutes_errors_stay_in_their_minute(monkeypatch):
@@ -14,13 +17,13 @@ async def test_each_minutes_errors_stay_in_their_minute(monkeypatch):
     monkeypatch.setattr(monitor, "SAMPLE_INTERVAL", 0.001)
     monkeypatch.setattr(monitor, "time", SimpleNamespace(monotonic=lambda: clock[0], time_ns=time.time_ns))
     metrics = Metrics()
-    series = metrics.pods["shop", "web", "web-1", "node-1"] = PodSeries()
+    metrics.pods[KEY] = PodSeries()
 
     def count():
         """What the lines of a minute that has just ended amount to."""
         looked.append(clock[0])
         if len(looked) <= 3:
-            series.errors[ErrorLabels("502", "false", "proxy")] += len(looked)
+            metrics.pods.count_error(KEY, None, ErrorLabels("502", "false", "proxy"), len(looked))
             clock[0] += 60
         else:
             enough.set()

@@ -26,7 +26,8 @@ from enricher.daemon.status.model import (
 from enricher.daemon.status.page import HEADERS, MAX_CODES, MAX_TEXT, render, sparkline
 from enricher.endpoints.attribution import Attribution
 from enricher.endpoints.slices import Owner, Service
-from enricher.metrics.counters import Metrics, PodSeries
+from enricher.metrics.counters import Metrics
+from enricher.metrics.pods import PodSeries
 from enricher.timestamps import SECOND
 from tests.support.statuses import FAILING, OUT_OF_SYNC, POD, QUIET, UNTRIED
 
@@ -132,6 +133,17 @@ def test_untried_requests_are_added_up_by_service_and_reason():
     for n in range(2 * MAX_UNTRIED):
         metrics.count_requests(Service("shop", f"s-{n}"), "503", reason="not_tried")
     assert len(untried_requests(metrics.requests)) == MAX_UNTRIED
+
+
+def test_untried_requests_of_one_namespace_leave_room_for_others():
+    metrics = Metrics(partial(next, count(0, SECOND)))
+    metrics.count_requests(Service("shop", "down"), "503", reason="no_endpoints")
+    for n in range(2 * MAX_UNTRIED):
+        metrics.count_requests(Service("evil", f"s-{n}"), "503", reason="not_tried")
+    listed = untried_requests(metrics.requests)
+    assert len(listed) == MAX_UNTRIED
+    assert [item.service for item in listed[:2]] == [f"s-{2 * MAX_UNTRIED - 1}", f"s-{2 * MAX_UNTRIED - 2}"]
+    assert listed[-1].service == "down"
 
 
 def test_rows_that_rest_on_no_guess_have_no_mark():

@@ -6,7 +6,8 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from enricher.endpoints.attribution import Histories, Window, attribute
+from enricher.endpoints.attribution import Histories, Window, attribute, crowd_during
+from enricher.endpoints.crowds import MAX_HOLDERS
 from enricher.endpoints.history import History
 from enricher.endpoints.periods import stable_period
 from enricher.endpoints.slices import service_as_slice
@@ -44,6 +45,13 @@ def slice_of(
     }
 
 
+def crowd(pods: int) -> dict:
+    slice_ = slice_of("p0", "x", namespace="evil")
+    [endpoint] = slice_["endpoints"]
+    names = [endpoint["targetRef"] | {"name": f"e{n}", "uid": f"e{n}"} for n in range(pods)]
+    return slice_ | {"endpoints": [endpoint | {"targetRef": name} for name in names]}
+
+
 def cluster_ip(service: str) -> dict:
     return service_as_slice({"metadata": {"name": service, "namespace": "shop"}, "spec": {"clusterIP": VIP}})
 
@@ -56,6 +64,7 @@ def make_histories(rng: random.Random) -> Histories:
     services = History()
     at = NOW - rng.choice((3000, 100, 40)) * SECOND
     pods.replace([], at)
+    is_crowded = rng.random() < 0.3
     for _ in range(rng.randint(1, 9)):
         at += rng.choice((1, SECOND // 2, 4 * SECOND, 6 * SECOND, 40 * SECOND))
         pod = slice_of(
@@ -67,6 +76,8 @@ def make_histories(rng: random.Random) -> Histories:
             ready=rng.random() < 0.8,
         )
         pods.apply(rng.choice(("ADDED", "ADDED", "DELETED")), pod, at, at - rng.choice((0, SECOND)))
+        if is_crowded and rng.random() < 0.3:
+            pods.apply(rng.choice(("ADDED", "DELETED")), crowd(rng.randint(10, 30)), at, at)
         if rng.random() < 0.5:
             services.apply(rng.choice(("ADDED", "DELETED")), cluster_ip(rng.choice(("web", "api"))), at + SECOND)
         if rng.random() < 0.3:
@@ -82,6 +93,8 @@ def test_all_attempts_in_a_period_have_one_attribution() -> None:
     attempts_in_periods()
     assert exercised[IP] > 100
     assert exercised[VIP] > 50
+    assert exercised["crowd"] > 20
+    assert exercised["near a crowd"] > exercised["crowd"] + 5
 
 
 @settings(max_examples=1000, deadline=None)
@@ -100,10 +113,13 @@ def attempts_in_periods(seed: int) -> None:
     around = rng.choice([*turning, NOW]) + rng.choice((-31, -6, -1, 0, 1, 6, 31)) * SECOND + rng.randint(-2, 2)
     begin = min(around, NOW + 100 * SECOND)
     end = begin + rng.choice((0, 1, SECOND, 3 * SECOND))
-    period = stable_period(histories, ip, begin, end)
+    period = stable_period(histories, ip, 80, begin, end)
     if period is None:
         return
     exercised[ip] += 1
+    tenures = histories.pods.tenures_of_address(ip, 80)
+    exercised["crowd"] += bool(crowd_during(tenures, 80, begin, end))
+    exercised["near a crowd"] += len(tenures) > MAX_HOLDERS
     name = rng.choice(("shop-web-80", "bank-web-80", ""))
     low, high = max(period[0] + 1, begin - 100 * SECOND), min(period[1] - 1, end + 100 * SECOND)
     assert low <= begin <= end <= high
@@ -120,9 +136,9 @@ def test_an_attempt_across_a_change_has_no_period() -> None:
     pods.replace([], NOW - 1000 * SECOND)
     pods.apply("ADDED", slice_of("old"), NOW - 500 * SECOND)
     histories = Histories(pods, History())
-    assert stable_period(histories, IP, NOW - 501 * SECOND, NOW) is None
-    assert stable_period(histories, IP, NOW - 500 * SECOND, NOW) is None
-    period = stable_period(histories, IP, NOW - 100 * SECOND, NOW)
+    assert stable_period(histories, IP, 80, NOW - 501 * SECOND, NOW) is None
+    assert stable_period(histories, IP, 80, NOW - 500 * SECOND, NOW) is None
+    period = stable_period(histories, IP, 80, NOW - 100 * SECOND, NOW)
     assert period is not None
     assert period[0] == NOW - 470 * SECOND
     assert period[1] > NOW + 10**6 * SECOND

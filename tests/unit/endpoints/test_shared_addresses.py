@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from enricher.endpoints.attribution import MAX_CANDIDATES
 from enricher.endpoints.history import MAX_CLAIMS, History
+from enricher.endpoints.refusals import Refusal
 from enricher.endpoints.slices import Owner, read_slice
 from enricher.endpoints.spans import spans_of_port
 from enricher.endpoints.tenure import FOREVER, Tenure, share_address
@@ -128,7 +129,7 @@ def test_a_flood_of_pods_at_one_address():
     flood = in_namespace("evil", slice_("e", *(pod("10.0.0.1", f"e{n}") for n in range(1000)), service="x"))
     t.put(10, flood)
     assert len(t.history.tenures_of_ip("10.0.0.1")) == 1 + MAX_CLAIMS
-    assert t.history.refused_endpoints == 1000 - MAX_CLAIMS
+    assert t.history.refusals.counts == {("evil", Refusal.CROWDED_ADDRESS): 1000 - MAX_CLAIMS}
     assert summary(t.answered(20, name="shop-web-8080")) == ("assumed", "web")
     assert len(t.answered(20).candidates) == MAX_CANDIDATES
     t.put(30, flood)
@@ -195,9 +196,9 @@ def test_a_slice_names_no_pod_of_another_namespace():
     t.put(0, slice_("a", pod("10.0.0.1", "web")))
     foreign = slice_("e", pod("10.0.0.1", "web", terminating=True, node="node-9"), service="x", port=22)
     foreign["metadata"]["namespace"] = "evil"
-    assert read_slice(foreign).foreign == 1
+    assert read_slice(foreign).refused == ((Refusal.FOREIGN_POD, 1),)
     t.put(10, foreign)
-    assert t.history.refused_endpoints == 1
+    assert t.history.refusals.counts == {("evil", Refusal.FOREIGN_POD): 1}
     assert [(each.owner.namespace, each.owner.pod) for each in t.history.tenures()] == [("shop", "web"), ("evil", "")]
     web = t.history.tenures_of_ip("10.0.0.1")[0]
     assert (web.owner.node, web.terminating_since, dict(web.ports)) == ("node-1", FOREVER, {8080: ""})

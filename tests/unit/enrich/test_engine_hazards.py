@@ -215,7 +215,7 @@ def test_what_overflows_is_counted_alike(max_series: int) -> None:
         enricher = make(FormatDetector(INGRESS), metrics)
         enrich_all(enricher, make_histories(), framed(lines))
         enricher.update_counts()
-        assert metrics.overflowed > 0
+        assert metrics.overflow.counted.total() > 0
         assert len(metrics.pods) == max_series + 1
         errors = sum(series.errors.total() for series in metrics.pods.values())
         totals.append((sum(series.requests for series in metrics.pods.values()), errors))

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from demo.fake_api import GONE, FakeApi, event_line, hang, list_body, slice_of, status, stream
-from enricher.kube import responses, watcher
+from enricher.kube import events, watcher
 from enricher.kube.client import connect
 from enricher.kube.watch_status import WatchStatus
 from enricher.kube.watcher import Changed, Listed, Resource, WatchTiming, watch
@@ -538,7 +538,7 @@ async def test_garbage_at_the_same_place_again_is_got_past_by_a_list(open_bench)
         assert bench.lists == ["0", "2"]
 
 
-@pytest.mark.parametrize("body", [b"", b"nonsense", b"{}", b'{"items": [1], "metadata": {"resourceVersion": "1"}}'])
+@pytest.mark.parametrize("body", [b"", b"nonsense", b"{}", b'{"items": 1, "metadata": {"resourceVersion": "1"}}'])
 async def test_a_garbage_list(open_bench, body):
     server = FakeApi()
     server.fail(stream(body))
@@ -585,8 +585,8 @@ async def test_a_slice_of_a_thousand_endpoints_with_long_names(open_bench):
         assert len((await bench.next()).object["endpoints"]) == 1000
 
 
-async def test_an_enormous_line_is_got_past_by_a_list(open_bench, monkeypatch):
-    monkeypatch.setattr(responses, "LINE_LIMIT", 100_000)
+async def test_a_line_without_end_is_got_past_by_a_list(open_bench, monkeypatch):
+    monkeypatch.setattr(events, "LINE_LIMIT", 100_000)
     async with open_bench() as bench:
         await bench.started()
         bench.server.apply("ADDED", thousand("a"))
@@ -594,11 +594,24 @@ async def test_an_enormous_line_is_got_past_by_a_list(open_bench, monkeypatch):
         assert bench.status.restarts["oversized"] == 2
 
 
-async def test_an_enormous_list_is_not_read(open_bench, monkeypatch):
-    monkeypatch.setattr(responses, "LIST_LIMIT", 10)
+async def test_a_line_that_trickles_is_given_up(open_bench):
     async with open_bench() as bench:
-        await bench.until(lambda: bench.status.restarts.get("oversized", 0) > 2)
-        assert bench.idle
+        await bench.started()
+
+        async def trickle(request: web.Request) -> web.StreamResponse:
+            response = web.StreamResponse()
+            await response.prepare(request)
+            for byte in event_line("ADDED", slice_of("a", {})):
+                await response.write(bytes([byte]))
+                await bench.until(lambda: bench.status.restarts.get("closed"))
+                bench.now += 1_000_000_000
+                await asyncio.sleep(0.001)
+            return response
+
+        bench.server.fail(trickle)
+        bench.server.drop()
+        await bench.until(lambda: bench.status.restarts.get("silence"))
+        assert "60 s for one watch event" in bench.status.problem
 
 
 async def test_a_slow_stream_is_put_together(open_bench):

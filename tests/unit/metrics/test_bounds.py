@@ -52,13 +52,13 @@ def test_as_many_series_as_allowed():
     metrics = Metrics(max_series=2)
     for pod in ("web-1", "web-2"):
         metrics.count_attempt(attributed(pod), attempt(), retried=False, origin="")
-    assert (OVERFLOW in metrics.pods, metrics.overflowed) == (False, 0)
+    assert (OVERFLOW in metrics.pods, metrics.overflow.counted.total()) == (False, 0)
     metrics.count_attempts(attributed("web-3"), [None, None], {})
-    assert (metrics.pods[OVERFLOW].requests, metrics.overflowed) == (2, 2)
+    assert (metrics.pods[OVERFLOW].requests, metrics.overflow.counted.total()) == (2, 2)
     metrics.count_failure(attributed("web-4"), "refused")
-    assert metrics.overflowed == 3
+    assert metrics.overflow.counted.total() == 3
     metrics.count_attempt(attributed("web-1"), attempt(), retried=False, origin="")
-    assert (metrics.pods["shop", "web", "web-1", "node-1"].requests, metrics.overflowed) == (2, 3)
+    assert (metrics.pods["shop", "web", "web-1", "node-1"].requests, metrics.overflow.counted.total()) == (2, 3)
 
 
 def test_shared_series_take_no_room_of_others():
@@ -66,13 +66,16 @@ def test_shared_series_take_no_room_of_others():
     metrics = Metrics(lambda: now, max_series=2)
     for pod in ("web-1", "web-2", "web-3"):
         metrics.count_attempt(attributed(pod), attempt(), retried=False, origin="")
-    now = EXPIRY + 1
-    metrics.count_attempt(attributed("web-3"), attempt(), retried=False, origin="")
+    assert [key[2] for key in metrics.pods] == ["web-1", "web-2", "overflow"]
+    now += EXPIRY + 1
+    metrics.count_failure(attributed("web-1"), "refused")
     metrics.expire({("shop", "web-2")})
-    metrics.count_attempt(attributed("web-4"), attempt(), retried=False, origin="")
-    metrics.count_attempt(attributed("web-5"), attempt(), retried=False, origin="")
-    requests = {key[2]: series.requests for key, series in metrics.pods.items()}
-    assert requests == {"web-2": 1, "overflow": 3, "web-4": 1}
+    assert [key[2] for key in metrics.pods] == ["web-1", "web-2"]
+    now += EXPIRY + 1
+    metrics.expire({("shop", "web-2")})
+    for pod in ("web-4", "web-5"):
+        metrics.count_attempt(attributed(pod), attempt(), retried=False, origin="")
+    assert [key[2] for key in metrics.pods] == ["web-2", "web-4", "overflow"]
 
 
 @given(st.lists(st.none() | st.sampled_from(BUCKETS) | st.floats(0, 12), max_size=30))
@@ -101,5 +104,5 @@ def test_as_many_pairs_of_services_as_allowed(monkeypatch):
     assert shared == {
         ("", "overflow", "shop", "web"): (2, 2),
         ("", "overflow", "", ""): (1, 0),
-        ("", "overflow", "", "overflow"): (1, 0),
+        ("", "overflow", "shop", "overflow"): (1, 0),
     }

@@ -161,7 +161,7 @@ def test_no_more_series_than_the_cap():
     for n in range(100):
         metrics.count_attempt(attributed(f"web-{n}"), attempt(502), retried=False, origin="pod")
     assert len(metrics.pods) <= 11
-    assert metrics.overflowed == 90
+    assert metrics.overflow.counted.total() == 90
     assert metrics.pods["shop", "web", "overflow", ""].requests == 90
     actual = rendered(metrics)
     assert sum(v for (n, _), v in actual.items() if n == "ingress_upstream_requests_total") == 100
@@ -218,6 +218,8 @@ def test_all_is_0_before_anything_is_counted():
         assert ("enricher_unresolved_attempts_total", labels(grade=grade)) in actual
     for grade in Grade:
         assert ("enricher_attributions_total", labels(grade=grade)) in actual
+    for name in ("enricher_overflowed_total", "enricher_dropped_series_total"):
+        assert (name, labels(namespace="")) in actual
 
 
 def test_attempts_without_a_pod_are_unresolved():
@@ -241,12 +243,14 @@ def test_lines_and_failures_are_counted_one_by_one():
 
 
 def test_gauges():
-    gauges = Gauges(2, 3, 4, 5.5, watch=WatchSummary(True, Counter(gone=2), 7.5), refused_endpoints=6)
+    gauges = Gauges(
+        2, 3, 4, 5.5, watch=WatchSummary(True, Counter(gone=2), 7.5), refused_endpoints={("tenant", "malformed"): 6}
+    )
     actual = rendered(Metrics(), gauges)
+    assert actual["enricher_refused_endpoints_total", labels(namespace="tenant", reason="malformed")] == 6
     own = {name: value for (name, _), value in actual.items()}
     assert own["enricher_sources"] == 2
     assert own["enricher_endpoints"] == 3
-    assert own["enricher_refused_endpoints_total"] == 6
     assert own["enricher_lag_bytes"] == 4
     assert own["enricher_lag_seconds"] == 5.5
     assert own["enricher_watch_synced"] == 1

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from enricher.report.pod_stats import MAX_FAILED_REQUESTS, SORT_KEYS, UNNAMED, PodStats, sort_rows
+from enricher.report.pod_rows import SORT_KEYS, UNNAMED, sort_rows
+from enricher.report.pod_stats import MAX_FAILED_REQUESTS, PodStats
 from enricher.report.summary_table import print_summary
 from enricher.timestamps import SECOND, format_rfc3339
 

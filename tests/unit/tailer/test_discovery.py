@@ -93,3 +93,35 @@ def test_thousands_of_directories_are_cheap(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "stat", lambda *_args, **_kwargs: pytest.fail("one stat per directory"))
     assert discover(str(tmp_path), CONTROLLERS) == []
     assert calls == [str(tmp_path)]
+
+
+@pytest.mark.parametrize("target", ["circle", "/", "gone", "/dev/zero"])
+@pytest.mark.parametrize("place", ["circle", "ingress-nginx_ingress-nginx-controller-abc_uid1/circle"])
+def test_links_that_lead_nowhere_hide_no_log(log_dir, place, target):
+    (log_dir / place).symlink_to(target)
+    assert discovered(log_dir, "*/*ingress-nginx-controller*/controller") == [
+        "ingress-nginx/ingress-nginx-controller-abc/controller"
+    ]
+
+
+def test_a_link_that_becomes_a_circle_while_it_is_followed(tmp_path, monkeypatch):
+    """It was a file when it was found."""
+    monkeypatch.setattr("os.path.isfile", lambda _: True)
+    (tmp_path / "a.log").symlink_to(tmp_path / "b.log")
+    (tmp_path / "b.log").symlink_to(tmp_path / "a.log")
+    (tmp_path / "c.log").symlink_to(tmp_path / "gone")
+    selectors = [Selector.parse(f"{tmp_path}/*.log")]
+    assert len(discover(str(tmp_path), selectors, ("enricher", "enricher-xyz"))) == 3
+
+
+def test_names_of_any_bytes(tmp_path):
+    for name in (b"ns_pod_\xff", b"n\ns_pod_\x1b[2J", b"_pod_", b"a_\xe2\x80\xae_b", b"__"):
+        os.makedirs(os.path.join(os.fsencode(tmp_path), name, b"controller"))
+    assert len(discover(str(tmp_path), [Selector.parse("*/*/controller")])) == 5
+
+
+def test_of_very_many_files_some_are_found(tmp_path, monkeypatch):
+    monkeypatch.setattr("enricher.tailer.discovery.MAX_MATCHES", 10)
+    for n in range(20):
+        (tmp_path / f"{n}.log").touch()
+    assert len(discover(str(tmp_path), [Selector.parse(f"{tmp_path}/*.log")])) == 10

@@ -128,6 +128,24 @@ def test_what_is_not_dockers_json_is_passed_on_whole(line):
     assert Framer().feed(docker("good\n") + line + b"\n")[1] == Line(line)
 
 
+@pytest.mark.parametrize("damaged", [b"~" + docker("text\n"), docker("a\n").strip() + docker("b\n"), docker("c\n")[1:]])
+def test_a_line_with_something_beside_dockers_json_is_passed_on_whole(damaged):
+    good = docker("good\n")
+    for data in (damaged, good + damaged, good + damaged + good):
+        framer = Framer()
+        framer.feed(good)
+        assert Line(damaged.removesuffix(b"\n")) in list(framer.feed(data))
+
+
+@pytest.mark.parametrize("damaged", [b"~" + T1 + b" stdout F text\n", T1 + b"  stdout F text\n", T1 + b" stdout F\n"])
+def test_a_line_with_a_damaged_head_is_passed_on_whole(damaged):
+    good = T1 + b" stdout F good\n"
+    for data in (damaged, good + damaged, good + damaged + good):
+        framer = Framer()
+        framer.feed(good)
+        assert Line(damaged.removesuffix(b"\n")) in list(framer.feed(data))
+
+
 def test_nuls_carriage_returns_and_invalid_utf8_pass():
     text = b"\0\r\xff\xfe\xc0\xaf\x0b\x85"
     assert Framer().feed(T1 + b" stdout F " + text + b"\n") == [Line(text, T1, "stdout")]

@@ -287,7 +287,7 @@ def test_from_the_beginning_and_from_the_end(container):
 
 
 def test_from_the_end_of_a_log_whose_first_line_is_long(container):
-    first = '{"log":"%s\\n","stream":"stdout","time":"T"}\n' % ("x" * 5000)
+    first = '{"log":"%s\\n","stream":"stdout","time":"2026-11-22T23:18:31Z"}\n' % ("x" * 5000)
     container.write_raw(first.encode())
     reading = Reading(container.directory, start="end")
     assert reading.read() == []

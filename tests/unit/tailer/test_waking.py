@@ -196,3 +196,17 @@ def test_a_busy_log_wakes_its_reader_in_batches(tmp_path):
         assert 1 <= wakes <= 0.2 / inotify.GATHER_TIME + 1
 
     run(scenario)
+
+
+def test_a_directory_is_listed_once_however_many_files_appear(tmp_path, monkeypatch):
+    async def scenario(watcher: DirectoryWatcher) -> None:
+        watcher.watch(str(tmp_path))
+        listed = list[str]()
+        real = inotify._directories
+        monkeypatch.setattr(inotify, "_directories", lambda path: listed.append(path) or real(path))
+        for n in range(500):
+            (tmp_path / f"{n}.log").touch()
+        assert await watcher.wait(str(tmp_path), LONG)
+        assert len(listed) == 1
+
+    run(scenario)
