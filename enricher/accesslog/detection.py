@@ -36,9 +36,7 @@ other than the default.
 """
 
 MISFIT = "the line does not fit the log format"
-AMBIGUOUS = (
-    "the line fits the log format in more than one way: put quotes around the variables that may contain spaces"
-)
+AMBIGUOUS = "the line fits the log format in more than one way: put quotes around the variables that may contain spaces"
 """What `parse_error` says."""
 
 _BACKSLASHES = {

@@ -127,12 +127,24 @@ _OWN_WORDS = (
     *("request_duration", "request_tx_duration", "response_duration", "response_tx_duration", "roundtrip_duration"),
     *("downstream_handshake_duration", "upstream_connection_pool_ready_duration", "bytes_retransmitted"),
     *("packets_retransmitted", "upstream_wire_bytes_sent", "upstream_wire_bytes_received", "response_headers_bytes"),
-    *("upstream_header_bytes_sent", "upstream_header_bytes_received", "downstream_wire_bytes_sent", "filter_chain_name"),
+    *(
+        "upstream_header_bytes_sent",
+        "upstream_header_bytes_received",
+        "downstream_wire_bytes_sent",
+        "filter_chain_name",
+    ),
     *("downstream_wire_bytes_received", "downstream_header_bytes_sent", "downstream_header_bytes_received"),
     *("request_headers_bytes", "response_trailers_bytes", "downstream_tls_cipher", "downstream_tls_version"),
     *("downstream_tls_session_id", "downstream_peer_fingerprint_256", "downstream_peer_fingerprint_1"),
     *("downstream_peer_serial", "upstream_tls_cipher", "upstream_tls_version", "upstream_tls_session_id"),
-    *("connection_retries", "upstream_peer_serial", "response_flags_long", "ja3_fingerprint", "tls_ja3_fingerprint"),
+    *(
+        "filter_chain_name",
+        "connection_retries",
+        "upstream_peer_serial",
+        "response_flags_long",
+        "ja3_fingerprint",
+        "tls_ja3_fingerprint",
+    ),
 )
 """What Envoy itself makes, without spaces; written out as it is."""
 _TYPES = {

@@ -17,8 +17,9 @@ from typing import Any
 from enricher.accesslog.columns import Layout
 from enricher.accesslog.dialect import Dialect, Token, make_record
 from enricher.accesslog.layouts import compile_layout
-from enricher.accesslog.line_patterns import FIRST_CHARACTERS, LinePattern, compile_line_pattern, is_number_after, lists_after_text
+from enricher.accesslog.line_patterns import LinePattern, compile_line_pattern, lists_after_text
 from enricher.accesslog.list_borders import Border, find_borders, place_borders
+from enricher.accesslog.pieces import FIRST_CHARACTERS, is_number_after
 from enricher.accesslog.record import Record
 
 
@@ -63,8 +64,8 @@ class LogFormat:
             if match is None or self._pattern.has_other_reading(line, match):
                 return None
             raw = dict(zip(self.names, self._pattern.values(match), strict=True))
-        if self._borders and not place_borders(raw, self._lists, self._borders):
-            return None
+            if self._borders and not place_borders(raw, self._lists, self._borders):
+                return None
         return make_record(self.dialect.facts, raw, {name: convert(raw[name]) for name, convert in self._converters})
 
     def _read_usual(self, line: bytes) -> dict[str, bytes] | None:
@@ -73,14 +74,15 @@ class LogFormat:
         if match is None:
             return None
         raw = dict(zip(self.names, match.groups(b""), strict=True))
-        is_doubtful = self.has_borders and self.needs_closer_look([raw[name] for name in self._lists])
-        return None if is_doubtful else raw
+        return None if self.needs_closer_look([raw[name] for name in self._lists]) else raw
 
     def needs_closer_look(self, lists: Sequence[bytes]) -> bool:
         """Return whether the raw upstream lists of a usual line do not tell by their lengths where they end."""
+        if not self._open_lists:
+            return False
         numbers = {elements.count(b",") for elements in lists}
         is_alone = len(lists) == 1 or self._open_lists.issuperset(self._lists)
-        return self.has_borders and (len(numbers) > 1 or (is_alone and numbers != {0}))
+        return len(numbers) > 1 or (is_alone and numbers != {0})
 
 
 def compile_tokens(text: str, escape: str, tokens: Sequence[Token], dialect: Dialect) -> LogFormat:

@@ -18,39 +18,10 @@ from typing import NamedTuple
 from enricher.accesslog.dialect import Dialect, Token
 from enricher.accesslog.layouts import can_contain
 from enricher.accesslog.list_borders import Border
-from enricher.accesslog.nginx_variables import list_shape_beside_text
+from enricher.accesslog.pieces import Piece, make_pieces
 
-END_OF_FORMAT = Token("", "", 0)
-FIRST_CHARACTERS = {"request_uri": "/", "uri": "/", "document_uri": "/", "is_args": "?", "args": "?"}
-"""What the values of these variables begin with.
-
-One text may follow another directly, as in `$host$request_uri`, if the second is one of these variables: the first ends
-where the second must begin.
-"""
 CHOSEN_WORDS = frozenset({"request_uri", "request_path"})
 """Variables that a client chooses, although they have a shape: they have no spaces."""
-
-
-class Piece(NamedTuple):
-    """The pattern of one token of a format."""
-
-    token: Token
-    pattern: str
-    is_text: bool = False
-    """Whether it may contain spaces."""
-    is_open: bool = False
-    """Whether nothing but what follows says where it ends."""
-    is_glued: bool = False
-    """Whether another variable follows directly, which shows where this one ends."""
-    begins_group: bool = False
-    """Whether it is atomic with what follows, up to the next such piece."""
-    has_shape: bool = False
-    """Whether the proxy itself makes or checks the value."""
-
-    @property
-    def group(self) -> str:
-        """Return the pattern, in a group if it is that of a variable."""
-        return f"({self.pattern})" if self.token.variable else self.pattern
 
 
 class _Step(NamedTuple):
@@ -101,93 +72,18 @@ def compile_line_pattern(
     tokens: Sequence[Token], borders: Sequence[Border], escape: str, dialect: Dialect
 ) -> LinePattern:
     """Return the patterns of a format's lines. Raise UnicodeEncodeError if its text cannot be encoded."""
-    pieces = list(_make_pieces(tokens, borders, escape, dialect))
+    pieces = list(make_pieces(tokens, borders, escape, dialect))
     is_ambiguous = any(_is_ambiguous(segment, dialect) for segment in _split_segments(pieces, escape))
     return LinePattern(pieces, dialect.prefix, is_ambiguous=is_ambiguous)
 
 
 def lists_after_text(tokens: Sequence[Token], escape: str, dialect: Dialect) -> Iterator[str]:
     """Yield the upstream lists whose first elements may be taken for text and what stands between text and list."""
-    for segment in _split_segments(list(_make_pieces(tokens, (), escape, dialect)), escape):
+    for segment in _split_segments(list(make_pieces(tokens, (), escape, dialect)), escape):
         yield from _lists_after_text(segment, dialect)
 
 
-def is_quoted(following: Token, escape: str) -> bool:
-    """Return whether a text before this token ends at a quote that cannot be in the text."""
-    return following.literal.startswith('"') and escape != "none"
-
-
-# --- the pieces ---------------------------------------------------------------------------------------------------
-
-
-def _make_pieces(
-    tokens: Sequence[Token], borders: Sequence[Border], escape: str, dialect: Dialect
-) -> Iterator[Piece]:
-    lists_beside_text = {border.list_name for border in borders}
-    lists_after_space = {border.list_name for border in borders if border.is_space_before_list}
-    literal, is_open = "", False
-    ends = [END_OF_FORMAT, END_OF_FORMAT]
-    neighbours = zip([END_OF_FORMAT, *tokens], tokens, [*tokens[1:], *ends], [*tokens[2:], *ends], strict=False)
-    for before, token, following, next_but_one in neighbours:
-        if token.literal:
-            literal = token.literal
-            is_open &= '"' not in literal or escape == "none"
-            yield Piece(token, re.escape(literal))
-            continue
-        shape, is_list = dialect.shape(token.variable), token.variable in dialect.lists
-        ends = is_list or shape is None or _ends_before(shape, following, next_but_one, dialect)
-        is_glued, is_after_space = bool(following.variable), before.literal.endswith((" ", "\t", '"'))
-        if shape is None or not (ends or is_after_space or not is_open):
-            # After an open variable and a literal that a word may contain, a word is no better than text.
-            pattern = _begin_pattern(before, token, following) + _text_pattern(following, escape)
-            has_end = is_quoted(following, escape)
-            yield Piece(token, pattern, True, not has_end, is_glued, not has_end, shape is not None)
-            is_open = not has_end
-        elif not ends:
-            yield Piece(token, shape, False, True, is_glued, not is_open, has_shape=True)
-            is_open = True
-        elif is_list and (is_open or token.variable in lists_beside_text):
-            last_only = token.variable in lists_after_space
-            pattern = list_shape_beside_text(token.variable, literal.strip(" "), last_only=last_only)
-            if not is_open and token == tokens[-3:][0] and following.literal == " ":
-                # Only a list and text are left: whether it can be text is checked once, not at each end of the list.
-                yield Piece(END_OF_FORMAT, rf"(?={_text_pattern(END_OF_FORMAT, escape)}\Z)")
-            yield Piece(token, pattern, has_shape=True)
-        else:
-            yield Piece(token, shape, has_shape=True)
-
-
-def _ends_before(shape: str, following: Token, next_but_one: Token, dialect: Dialect) -> bool:
-    """Return whether a value with a shape certainly ends where the next token begins."""
-    after = (following.literal or FIRST_CHARACTERS.get(following.variable, ""))[:1]
-    return not after or not can_contain(shape, after) or is_number_after(following, next_but_one, dialect)
-
-
-def is_number_after(literal: Token, token: Token, dialect: Dialect) -> bool:
-    """Return whether a value before a literal ends at the last one, as in `address:port `: no port has a colon."""
-    character = literal.literal
-    shape = dialect.shape(token.variable) if token.variable and len(character) == 1 else None
-    return shape is not None and not any(re.fullmatch(shape, text) for text in ("a", f"1{character}1", character))
-
-
-def _begin_pattern(before: Token, token: Token, following: Token) -> str:
-    """Return what must hold where a path begins that follows another variable directly; the path may be missing."""
-    if not before.variable or FIRST_CHARACTERS.get(token.variable) != "/":
-        return ""
-    return rf"(?=[/\-{re.escape(following.literal[:1])}]|\Z)" if not following.variable else ""
-
-
-def _text_pattern(following: Token, escape: str) -> str:
-    stop, quoted = FIRST_CHARACTERS.get(following.variable, ""), is_quoted(following, escape)
-    stop = stop.replace("/", "/ ")  # a host has no space; what follows it may be missing
-    if escape in {"default", "hash"}:
-        return '[^"]*+' if quoted else f'[^"{stop}]*'
-    if escape == "json":
-        return r'(?:[^"\\]++|\\.)*+' if quoted else rf'(?:[^"\\{stop}]|\\.)*'
-    return f"[^{stop}]*" if stop else ".*"
-
-
-# --- whether a line may have more than one reading ----------------------------------------------------------------------
+# --- whether a line may have more than one reading ------------------------------------------------------------------
 
 
 def _split_segments(pieces: Sequence[Piece], escape: str) -> Iterator[list[Piece]]:
@@ -222,7 +118,13 @@ def _is_ambiguous(segment: Sequence[Piece], dialect: Dialect) -> bool:
             if is_after_shape and variable in CHOSEN_WORDS:
                 return True
             is_after_shape = True
-        elif is_after_open and before and before.is_open and following and _can_contain_literal(following, piece, dialect):
+        elif (
+            is_after_open
+            and before
+            and before.is_open
+            and following
+            and _can_contain_literal(following, piece, dialect)
+        ):
             return True
     return False
 
@@ -257,14 +159,15 @@ def _can_contain_literal(piece: Piece, literal: Piece, dialect: Dialect) -> bool
     return not piece.is_open and not is_list_after_space and can_contain(piece.pattern, literal.token.literal[-1])
 
 
-# --- the regular expressions ----------------------------------------------------------------------------------------------
+# --- the regular expressions ----------------------------------------------------------------------------------------
 
 
 def _first_pattern(pieces: Sequence[Piece], prefix: str, *, is_shortest: bool) -> str:
     """Return the pattern of the first reading.
 
-    An open variable is atomic with what follows it up to the next text. So a line that does not fit costs no more than one try of
-    each place where the variable might end. The only one of a segment is taken as long as possible, which costs less.
+    An open variable is atomic with what follows it up to the next text. So a line that does not fit costs no more than
+    one try of each place where the variable might end. The only one of a segment is taken as long as possible, which
+    costs less.
     """
     pattern, is_atomic = prefix, False
     for piece, next_but_one in zip(pieces, [*pieces[2:], None, None], strict=False):
@@ -293,7 +196,7 @@ def _shortest(pattern: str) -> str:
 def _steps(pieces: Sequence[Piece]) -> Iterator[_Step]:
     """Yield the steps of the last reading, from the right to the left."""
     places = [number for number, piece in enumerate(pieces) if piece.begins_group]
-    groups = {}
+    groups = dict[int, int]()
     for number, piece in enumerate(pieces):
         if piece.token.variable:
             groups[number] = len(groups) + 1

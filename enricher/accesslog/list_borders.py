@@ -56,10 +56,12 @@ def place_borders(raw: dict[str, bytes], lists: Sequence[str], borders: Sequence
         if border.is_space_before_list:
             _extend_list(raw, border)
     longest = min(len(LIST_SEPARATOR.findall(raw[name])) for name in lists)
-    shortest = max(_fewest_separators(raw, name, borders) for name in lists)
+    is_certain = not {border.list_name for border in borders}.issuperset(lists) or (
+        max(_fewest_separators(raw, name, borders) for name in lists) >= longest
+    )
     for border in borders:
         _shorten_list(raw, border, longest)
-    return shortest >= longest
+    return is_certain
 
 
 def _fewest_separators(raw: Mapping[str, bytes], name: str, borders: Sequence[Border]) -> int:
@@ -86,8 +88,7 @@ def _extend_list(raw: dict[str, bytes], border: Border) -> None:
 def _list_bounds(
     elements: bytes, separators: Sequence[re.Match[bytes]], border: Border, number: int
 ) -> tuple[int, int] | None:
-    """Return where a list would begin and end with this number of its separators; None if the text cannot have the rest.
-    """
+    """Return where a list of this many separators begins and ends; None if the text cannot have the rest."""
     if border.text_is_first:
         begin = separators[len(separators) - number - 1].end()
         return (begin, len(elements)) if elements.endswith(border.literal, 0, begin) else None

@@ -150,7 +150,7 @@ _SHAPES = {
     "ssl_client_serial": _HEXADECIMAL,
     "ssl_client_v_start": _DATE_OF_CERTIFICATE,
     "ssl_client_v_end": _DATE_OF_CERTIFICATE,
-    **dict.fromkeys(_ADDRESS_VARIABLES, r"[0-9a-fA-F.:]{2,}|unix:"),
+    **dict.fromkeys(_ADDRESS_VARIABLES, r"[0-9a-fA-F.:]{2,45}|unix:"),
     **dict.fromkeys(_COUNT_VARIABLES, r"\d++"),
 }
 """What nginx's source guarantees of the values of its variables."""
@@ -183,13 +183,13 @@ def variable_shape(name: str) -> str | None:
 def list_shape_beside_text(name: str, literal: str, *, last_only: bool) -> str:
     """Return the shape of a list that stands near text, or with `last_only` that of its last element.
 
-    Text can repeat what looks like a list again and again. So that no text is costly to parse, the number of elements
-    and their characters are bounded, and the list ends before another `literal`, which it begins after. Only an IPv6
-    address may begin with the same bracket.
+    Text can repeat what looks like a list again and again. So that no text is costly to parse, a list has at most 51
+    elements, and it ends before another `literal`, which it begins after. Only an IPv6 address may begin with the same
+    bracket.
     """
-    not_ipv6, most = (r"(?![0-9a-fA-F:.]+\])", "{0,100}") if literal.endswith("[") else ("", "{0,500}")
+    not_ipv6 = r"(?![0-9a-fA-F:.]+\])" if literal.endswith("[") else ""
     address = f"(?!{re.escape(literal)}{not_ipv6}){ADDRESS_SHAPE}" if literal else ADDRESS_SHAPE
-    return f"(?:{_list_shape(name, address, '{0}' if last_only else most)}|-|)"
+    return f"(?:{_list_shape(name, address, '{0}' if last_only else '{0,50}')}|-|)"
 
 
 def _list_shape(name: str, address: str, repetitions: str) -> str:

@@ -237,8 +237,9 @@ class AttributedColumns:
 
     def needs_parsing(self, row: int) -> bool:
         """Return whether only the format itself can parse a line, since a list may go on in the text beside it."""
-        is_text = isinstance(self.log_format, LogFormat)
-        return is_text and self.log_format.needs_closer_look([self.columns.raw[n][row] for n in self.facts.lists])
+        if not isinstance(self.log_format, LogFormat):
+            return False
+        return self.log_format.needs_closer_look([self.columns.raw[place][row] for place in self.facts.lists])
 
     def record(self, row: int, fields: dict[str, Any]) -> Record:
         """Return the record of a line with these values."""
