@@ -212,6 +212,8 @@ def _usual_list(element: str) -> str:
 
 
 _USUAL_PATTERNS = {
+    **dict.fromkeys(_ADDRESS_VARIABLES, r"([0-9a-fA-F.:]{2,45}+|unix:|-|)"),
+    **dict.fromkeys(_NAME_VARIABLES, r"([\w.-]++|-|)"),
     "server_protocol": r"(HTTP/\d\.\d|-|)",
     "status": r"([1-9]\d\d)",
     "msec": r"([1-9]\d{9}\.\d{3})",
