@@ -6,7 +6,7 @@ the format itself, which gives the same values.
 
 A line is usual if it can be read in only one way, and if its numbers are written as JSON writes them. No value contains
 a quote that the format does not have, so the quotes of the line are those of the format. Between two of them there is
-at most one text that may contain spaces.
+at most one text that may contain spaces; if there are several texts, none has a space, so the spaces are the format's.
 """
 
 import re

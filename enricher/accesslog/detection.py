@@ -14,6 +14,7 @@ from itertools import islice, tee
 from typing import NamedTuple
 
 from enricher.accesslog.error_log import is_other_line, parse_error_line
+from enricher.accesslog.format_compiler import LogFormat
 from enricher.accesslog.profiles import DEFAULT_PROFILE, PROFILES, Format, Formats, profile_formats, text_and_escape
 from enricher.accesslog.record import Record
 from enricher.accesslog.request_ids import ends_with_id, have_a_field_more, id_with_more
@@ -35,6 +36,10 @@ RECHECKED_LINES = 5
 """Number of lines of each chunk that are examined after the first DETECTION_LINES, or after a decision for a profile
 other than the default.
 """
+
+MISFIT = "the line does not fit the log format"
+AMBIGUOUS = "the line fits the log format in more than one way: put quotes around the variables that may contain spaces"
+"""What `parse_error` says."""
 
 _BACKSLASHES = {
     "default": re.compile(rb"(?:[^\\]|\\x[0-9A-F]{2})*+", re.DOTALL),
@@ -131,6 +136,11 @@ class FormatTimeline:
         if first is None or self.exclusive or len(formats) == 1:
             return first
         return first if all(record.attempts == first[1].attempts for _, record in readings) else None
+
+    def explain(self, line: bytes, at: int | None) -> str:
+        """Return why `parse` returns None for a line written at a time (ns)."""
+        formats = [log_format for log_format in self.formats_at(at) if isinstance(log_format, LogFormat)]
+        return AMBIGUOUS if any(log_format.fits(line) for log_format in formats) else MISFIT
 
 
 def _can_be_escaped_by(log_format: Format, formats: Formats, line: bytes) -> bool:

@@ -19,6 +19,7 @@ from enricher.accesslog.json_format import JsonFormat
 from enricher.accesslog.record import parse_status
 from enricher.accesslog.values import (
     ADDRESS,
+    CLIENT_ADDRESS,
     INTEGER,
     MILLISECONDS,
     TEXT,
@@ -132,8 +133,25 @@ _ADDRESSES = (
 
 A host's name is its address, unless Envoy found it by DNS.
 """
+_OWN_WORDS = (
+    *("access_log_type", "connection_id", "connection_retries", "filter_chain_name", "hostname", "stream_id"),
+    *("response_flags_long", "upstream_connection_id", "upstream_protocol", "virtual_cluster_name"),
+    *("downstream_remote_port", "downstream_direct_remote_port", "downstream_local_port", "upstream_local_port"),
+    *("downstream_local_address_without_port", "upstream_local_address_without_port"),
+    *("request_duration", "request_tx_duration", "response_duration", "response_tx_duration", "roundtrip_duration"),
+    *("downstream_handshake_duration", "upstream_connection_pool_ready_duration"),
+    *("bytes_retransmitted", "packets_retransmitted", "upstream_wire_bytes_sent", "upstream_wire_bytes_received"),
+    *("upstream_header_bytes_sent", "upstream_header_bytes_received", "downstream_wire_bytes_sent"),
+    *("downstream_wire_bytes_received", "downstream_header_bytes_sent", "downstream_header_bytes_received"),
+    *("request_headers_bytes", "response_headers_bytes", "response_trailers_bytes"),
+    *("downstream_tls_cipher", "downstream_tls_version", "downstream_tls_session_id", "downstream_peer_serial"),
+    *("downstream_peer_fingerprint_256", "downstream_peer_fingerprint_1", "upstream_peer_serial"),
+    *("upstream_tls_cipher", "upstream_tls_version", "upstream_tls_session_id"),
+    *("ja3_fingerprint", "tls_ja3_fingerprint"),
+)
+"""What Envoy itself makes, without spaces; written out as it is."""
 _TYPES = {
-    **dict.fromkeys((*_ADDRESSES[1:], "access_log_type", "stream_id"), WORD),
+    **dict.fromkeys(_ADDRESSES[1:], WORD),
     "upstream_remote_port": INTEGER,
     "status": INTEGER,
     "bytes_received": INTEGER,
@@ -141,21 +159,22 @@ _TYPES = {
     "upstream_attempts": INTEGER,
     "request_time": MILLISECONDS,
     "upstream_service_time": MILLISECONDS,
-    "start_time": ValueType(WORD.shape, unescape, r'([^\s"\]]*)'),
+    "start_time": ValueType(r'[^\s"\]]*', unescape),
     "request_method": WORD,
     "server_protocol": WORD,
     "response_flags": WORD,
     "upstream_addr": ADDRESS,
     "upstream_cluster": WORD,
     "upstream_local_address": WORD,
-    "remote_addr": WORD,
-    "realip_remote_addr": WORD,
-    "server_addr": WORD,
+    "remote_addr": CLIENT_ADDRESS,
+    "realip_remote_addr": CLIENT_ADDRESS,
+    "server_addr": CLIENT_ADDRESS,
     "grpc_status": WORD,
     "route_name": WORD,
     "response_code_details": WORD,
     "connection_termination_details": WORD,
     "scheme": WORD,
+    **dict.fromkeys(_OWN_WORDS, WORD),
     "request_uri": ValueType(r"\S*", TEXT.convert, r'([^\s"]*)'),
 }
 _MARKS = frozenset({"start_time", "response_flags", "upstream_addr"})

@@ -8,6 +8,7 @@ its address; `%si:%sp` is the address. In a client's text, what could be mistake
 import re
 from collections.abc import Iterator
 
+from enricher.accesslog.columns import WORD_OR_NOTHING
 from enricher.accesslog.dialect import Fact, Facts, Token
 from enricher.accesslog.escaping import unescape
 from enricher.accesslog.format_compiler import LogFormat, LogFormatError, compile_tokens
@@ -21,6 +22,7 @@ from enricher.accesslog.haproxy_servers import (
 from enricher.accesslog.record import Attempt, parse_integer, parse_status
 from enricher.accesslog.values import (
     ADDRESS,
+    CLIENT_ADDRESS,
     INTEGER,
     MILLISECONDS,
     PREFIXED_INTEGER,
@@ -90,6 +92,11 @@ _DATE = ValueType(r"\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d(?:\.\d{3})?(?: [+-]\
 _SERVER = ValueType(r"[\w.:<>~-]*", unescape)
 """The characters that HAProxy allows in names, and those of its own `<NOSRV>`."""
 _HEADERS = ValueType(r"\{[^{}]*\}", unescape, r'(\{[^{}"]*\})')
+_OWN_WORDS = (
+    *("sslc", "sslv", "fi", "fp", "bi", "bp", "pid", "rt", "lc", "ms", "src", "dst", "src_port", "dst_port"),
+    *("ssl_fc_cipher", "ssl_fc_protocol", "ssl_fc_is_resumed", "fc_http_major", "th", "ti", "tq", "tu"),
+)
+"""What HAProxy itself makes, without spaces; written out as it is."""
 _TYPES = {
     "request_date": _DATE,
     "accept_date": _DATE,
@@ -113,15 +120,21 @@ _TYPES = {
     "time_data": MILLISECONDS,
     "time_total": MILLISECONDS,
     "request_time": MILLISECONDS,
-    "remote_addr": WORD,
+    "remote_addr": CLIENT_ADDRESS,
     "upstream_addr": ADDRESS,
     "upstream_port": INTEGER,
-    "frontend_name": WORD,
+    "frontend_name": ValueType(r"[\w.:~-]*", unescape, WORD_OR_NOTHING),
     "backend_name": _SERVER,
     "server_name": _SERVER,
     "request_cookie": WORD,
     "response_cookie": WORD,
-    "termination_state": WORD,
+    "termination_state": ValueType(r"[\w-]*", unescape, WORD_OR_NOTHING),
+    # A request line is cut at its spaces, and a space is not escaped.
+    "request_method": WORD,
+    "request_uri": WORD,
+    "request_path": WORD,
+    "args": WORD,
+    **dict.fromkeys(_OWN_WORDS, WORD),
     "unique_id": WORD,
     "server_protocol": WORD,
     "hostname": WORD,

@@ -103,11 +103,12 @@ class _Pieces:
         """Return the two patterns of a text between two literals; None if its end is ambiguous."""
         if before.endswith('"') and after.startswith('"'):
             return _QUOTED_TEXT[self._escape]
-        if self._texts(number) > 1:
+        segment = self._segment(number)
+        if self._texts(number) > 1 and not all(map(self._has_fixed_spaces, segment)):
             return None
-        if self._may_have_spaces(number, self._segment(number)):
+        if self._texts(number) == 1 and self._may_have_spaces(number, segment):
             return _SPACED_TEXT, _SPACED_TEXT
-        return (WORD, WORD) if after[0] in " \n" else None
+        return (WORD, WORD) if after[0] in ' \n"' else None
 
     def _segment(self, number: int) -> range:
         return next(segment for segment in self._segments if number in segment)
@@ -116,10 +117,18 @@ class _Pieces:
         """Return how many texts there are between the same two quotes."""
         return sum(self._is_text(other) for other in self._segment(number))
 
+    def _has_fixed_spaces(self, number: int) -> bool:
+        """Return whether the number of spaces in a usual value is fixed: in a text there are none.
+
+        If that holds for a whole segment, no other reading of it has as few spaces, so that each is the format's.
+        """
+        column = self._columns[number]
+        return self._tokens[number].variable not in self._lists and not (column and can_contain(column.pattern, " "))
+
     def is_checkable(self, number: int, pattern: str) -> bool:
         """Return whether a value may be taken up to the literal after it, and be checked later."""
         column, after = self._columns[number], self._literal(number + 1)
-        if self._tokens[number].variable in self._lists or _can_contain(Column(pattern), after[0]):
+        if self._tokens[number].variable in self._lists or can_contain(pattern, after[0]):
             return False
         return pattern in {WORD, WORD_OR_NOTHING} or (column is not None and column.recurs)
 
@@ -132,15 +141,15 @@ class _Pieces:
 
     def _ends_before(self, number: int, column: Column, after: str) -> bool:
         """Return whether a value with a shape certainly ends where the literal after it begins."""
-        if self._tokens[number].variable in self._lists or not _can_contain(column, after[0]):
+        if self._tokens[number].variable in self._lists or not can_contain(column.pattern, after[0]):
             return True
         following = self._columns[number + 2] if number + 2 < len(self._tokens) else None
         # As in `address:port `: no port has a colon, and no address a space.
         return (
             following is not None
             and len(after) == 1
-            and not _can_contain(following, after)
-            and not _can_contain(column, self._literal(number + 3)[:1] or " ")
+            and not can_contain(following.pattern, after)
+            and not can_contain(column.pattern, self._literal(number + 3)[:1] or " ")
         )
 
     def _may_have_spaces(self, number: int, segment: Sequence[int]) -> bool:
@@ -151,12 +160,18 @@ class _Pieces:
                 continue
             if self._tokens[other].variable in self._lists:
                 return False
-            if other > number and _can_contain(column, self._literal(other - 1)[-1]):
+            if other > number and can_contain(column.pattern, self._literal(other - 1)[-1]):
                 return False
         return True
 
 
-def _can_contain(column: Column, character: str) -> bool:
-    """Return whether a value may have this character anywhere but in a place of its own, as a date has its colons."""
-    pattern = re.compile(column.pattern)
-    return any(pattern.fullmatch(value) for value in (character, f"a{character}", f"1{character}", f"{character}1"))
+_ENDS = (("a", ""), ("1", ""), ("", "1"), ("/", "1"), ("unix:", "1"), ("HTTP/1.1", ""))
+
+
+def can_contain(pattern: str, character: str) -> bool:
+    """Return whether a value may have this character anywhere but in a place of its own, as a date has its colons.
+
+    A value may be nothing but the character: a dash if it is missing.
+    """
+    values = (character.join(ends) for ends in _ENDS)
+    return any(map(re.compile(pattern).fullmatch, values))

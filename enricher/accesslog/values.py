@@ -75,6 +75,10 @@ def nanoseconds_as_json(column: Sequence[bytes]) -> Sequence[bytes]:
 TEXT = ValueType(None, unescape)
 WORD = ValueType(r'[^\s"]*', unescape)
 """Something without a space or a quote, of which no client can add more."""
+CLIENT_ADDRESS = ValueType(
+    r'(?:[0-9a-fA-F.:]+|\[[0-9a-fA-F.:]+\](?::\d+)?|(?:unix:|envoy://|[/@])[^\s"]*|-|)', unescape, r'([^\s"]*)'
+)
+"""An address of a connection: an IP address, also with its port, or a socket's path."""
 USUAL_INTEGER = r"(0|[1-9]\d{0,17}+)"
 """A number as JSON has it, which fits into 64 bits."""
 ADDRESS = ValueType(ADDRESS_SHAPE + "|", unescape)

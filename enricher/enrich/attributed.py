@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 from enricher.accesslog.columns import Columns
 from enricher.accesslog.dialect import make_record
 from enricher.accesslog.escaping import decode_text
+from enricher.accesslog.format_compiler import LogFormat
 from enricher.accesslog.profiles import Format
 from enricher.accesslog.record import Record
 from enricher.endpoints.attribution import Window
@@ -251,9 +252,9 @@ class AttributedColumns:
 
     def needs_parsing(self, row: int) -> bool:
         """Return whether only the format itself can parse a line, since a list may go on in the text beside it."""
-        lists = [self.columns.raw[place] for place in self.facts.lists] if self.log_format.has_borders else []
-        separators = {column[row].count(b",") for column in lists}
-        return len(separators) > 1 or (len(lists) == 1 and separators != {0})
+        if not isinstance(self.log_format, LogFormat):
+            return False
+        return self.log_format.needs_closer_look([self.columns.raw[place][row] for place in self.facts.lists])
 
     def record(self, row: int, fields: dict[str, Any]) -> Record:
         """Return the record of a line with these values."""

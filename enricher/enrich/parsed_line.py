@@ -30,6 +30,8 @@ class ParsedLine(NamedTuple):
     windows: Sequence[Window | None] = ()
     """When each of the record's attempts took place."""
     error: ErrorLine | None = None
+    misfit: str = ""
+    """Why the line has no record, if it should have one."""
 
 
 def parse_line(formats: FormatTimeline, line: Line) -> ParsedLine:
@@ -40,8 +42,9 @@ def parse_line(formats: FormatTimeline, line: Line) -> ParsedLine:
         return ParsedLine(line, at, LineKind.ACCESS, record, log_format, attempt_windows(record, at))
     if error := parse_error_line(line.text):
         return ParsedLine(line, at, LineKind.ERROR, error=error)
-    is_other = line.stream == "stderr" or is_other_line(line.text)
-    return ParsedLine(line, at, LineKind.OTHER if is_other else LineKind.PARSE_ERROR)
+    if line.stream == "stderr" or is_other_line(line.text):
+        return ParsedLine(line, at, LineKind.OTHER)
+    return ParsedLine(line, at, LineKind.PARSE_ERROR, misfit=formats.explain(line.text, at))
 
 
 def attribute_line(histories: Histories, parsed: ParsedLine, pod_variable: str) -> list[Attribution]:

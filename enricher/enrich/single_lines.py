@@ -144,8 +144,8 @@ class SingleLines:
             if error.reason and owner:
                 out["reason"] = error.reason
                 tools.counts.count_failure(owner.attribution, error.reason)
-        elif parsed.kind is LineKind.PARSE_ERROR:
-            out["parse_error"] = "the line does not fit the log format"
+        elif parsed.misfit:
+            out["parse_error"] = parsed.misfit
         if owner:
             out |= attribution_fields(owner.attribution)
         if line.cut:

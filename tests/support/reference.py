@@ -197,7 +197,7 @@ class ReferenceEnricher:
         if parsed.error:
             out |= self.error_fields(parsed.error, attributions)
         if parsed.kind is LineKind.PARSE_ERROR:
-            out["parse_error"] = "the line does not fit the log format"
+            out["parse_error"] = parsed.misfit
         if record:
             out |= self.request_fields(parsed, record, attributions, histories)
         elif attributions:
@@ -326,8 +326,9 @@ def parse_line(formats: FormatTimeline, line: Line) -> ParsedLine:
         return ParsedLine(line, at, LineKind.ACCESS, record, log_format, attempt_windows(record, at))
     if error := parse_error_line(line.text):
         return ParsedLine(line, at, LineKind.ERROR, error=error)
-    is_other = line.stream == "stderr" or is_other_line(line.text)
-    return ParsedLine(line, at, LineKind.OTHER if is_other else LineKind.PARSE_ERROR)
+    if line.stream == "stderr" or is_other_line(line.text):
+        return ParsedLine(line, at, LineKind.OTHER)
+    return ParsedLine(line, at, LineKind.PARSE_ERROR, misfit=formats.explain(line.text, at))
 
 
 def line_time(line: Line, record: Record | None) -> str | None:

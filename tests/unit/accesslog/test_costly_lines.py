@@ -14,7 +14,8 @@ UNITS = [
     *(b"a, ", b"a : ", b": ", b" : ", b"1, ", b"1 ", b"200 : ", b"200, ", b"- ", b" ", b"a", b", ", b"[", b"] [", b'"'),
     *(b'" "', b"\\", b'\\"', b"\\x22", b"/", b"?", b'","', b'" 200 1 "', b"\t", b"1 1, ", b"a, a a : a ", b"1.0 "),
     *(b" [22/Nov/2026:23:18:31 +0000]", b"1.1.1.1:80 5 0.1 200 ", b" up=a, ", b" up=a st=1 ", b" up:a, ", b"\tup:a, "),
-    *(b"up:a, ", b"up=a, ", b"up:1, "),
+    *(b"up:a, ", b"up=a, ", b"up:1, ", b"a-", b"-", b" a-a-", b"[::1]:80, ", b"[[::1]:80, ", b"a|", b" 1.1.1.1 ", b":"),
+    *(b" HTTP/1.1", b"HTTP/1.1 ", b"a:1.1.1.1 ", b" 1 - ", b"a - 1, ", b"TLSv1.3/A ", b"a/", b"|", b"-|", b"1:"),
 ]
 FORMATS = [
     INGRESS_NGINX,
@@ -27,8 +28,18 @@ FORMATS = [
     "$time_iso8601\tua:$http_user_agent\tup:$upstream_addr\tst:$upstream_status\tid:$req_id",
     "$time_iso8601 $scheme://$host$request_uri $status $upstream_addr",
     "$remote_user $http_user_agent $req_id $upstream_addr $upstream_response_time",
+    '$http_host $request_time $remote_user [$time_local] "$request" $status $upstream_addr $upstream_status',
+    "$http_user_agent $host $upstream_addr $req_id",
+    "$http_user_agent|$host|$request_method|$req_id|$upstream_addr|$upstream_status|$http_host",
+    "$req_id $namespace-$ingress_name-$status $http_user_agent $upstream_addr/$upstream_status $request",
+    "$req_id [$upstream_addr] $upstream_status $request_length - $host",
+    "$req_id $server_protocol $http_user_agent $ssl_protocol/$ssl_cipher $host $upstream_addr",
+    "escape=none $req_id $proxy_host:$remote_addr $http_user_agent [$upstream_addr $upstream_status] $host-$request",
+    "$scheme://$host$request_uri|$status|$upstream_addr",
+    "$req_id $namespace-$service_port $http_user_agent $upstream_addr",
+    "$http_user_agent $server_name:$remote_addr:$server_port $upstream_addr",
 ]
-TEXTS = ("remote_user", "request", "http_user_agent", "req_id", "host", "request_uri")
+TEXTS = ("remote_user", "request", "http_user_agent", "req_id", "host", "request_uri", "namespace", "server_name")
 
 
 def seconds(work, line):

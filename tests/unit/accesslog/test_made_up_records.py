@@ -2,6 +2,7 @@
 
 import pytest
 
+from enricher.accesslog.detection import AMBIGUOUS, FormatTimeline
 from enricher.accesslog.nginx import compile_format
 
 BRACKETS = (
@@ -47,13 +48,20 @@ def test_a_record_within_a_record(format_, honest, forged):
 @pytest.mark.parametrize(
     ("format_", "line", "addrs"),
     [
-        ("$status $upstream_addr $http_user_agent", "200 10.0.0.1:80 : 10.0.0.2:80 x", ["10.0.0.1:80"]),
+        ("$status $upstream_addr $http_user_agent", "200 10.0.0.1:80 : 10.0.0.2:80 x", None),
         ("$status $upstream_addr $http_user_agent", "200 10.0.0.1:80, 10.0.0.2:80 x", ["10.0.0.1:80", "10.0.0.2:80"]),
-        ("$http_user_agent $upstream_addr $status", "x 10.0.0.2:80, 10.0.0.1:80 200", ["10.0.0.1:80"]),
+        ("$http_user_agent $upstream_addr $status", "x 10.0.0.2:80, 10.0.0.1:80 200", None),
+        ("$http_user_agent $upstream_addr $status", "a x, 10.0.0.1:80 200", None),
+        ("$http_x $host $upstream_addr", "a b [c, 10.0.0.1:80", None),
+        ("$http_x $host $upstream_addr", "a b c, 10.0.0.1:80", None),
+        ("$http_x $host $upstream_addr", "a b 10.0.0.2:80, 10.0.0.1:80", ["10.0.0.2:80", "10.0.0.1:80"]),
+        ("$http_x $host $upstream_addr", "a c, 10.0.0.1:80", ["10.0.0.1:80"]),
     ],
 )
 def test_a_list_without_another_to_compare_it_with(format_, line, addrs):
-    assert [a.addr for a in compile_format(format_).parse(line.encode()).attempts] == addrs
+    record = compile_format(format_).parse(line.encode())
+    assert (record and [attempt.addr for attempt in record.attempts]) == addrs
+    assert FormatTimeline((compile_format(format_),)).explain(line.encode(), None) == AMBIGUOUS
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ MADE_BY_NGINX = {
 FROM_A_CLIENT = {
     **dict.fromkeys(("remote_user", "http_referer", "http_user_agent", "req_id", "args"), st.none() | text),
     "request": text,
-    "host": text.map(lambda host: host.replace(b"/", b"").replace(b" ", b"")),  # nginx refuses others
+    "host": text.map(lambda host: re.sub(rb"[\0- /\x7f]|:.*", b"", host, flags=re.DOTALL)),  # nginx refuses others
     "request_uri": text.map(lambda uri: b"/" + uri),
     "uri": text.map(lambda uri: b"/" + uri.replace(b"?", b"")),
 }

@@ -82,7 +82,7 @@ def test_formats_that_came_and_went_leave_nothing() -> None:
 
 def test_the_same_formats_have_columns_whether_or_not_json_is_made() -> None:
     """An IPv6 address after a bracket looks like the bracket, where text stands beside the list."""
-    texts = (INGRESS_NGINX, "$host - $namespace [$upstream_addr $upstream_status")
+    texts = (INGRESS_NGINX, "$http_host - $namespace [$upstream_addr $upstream_status")
     for count_only in (True, False):
         layouts = Layouts("", count_only=count_only)
         assert [len(layouts.of(compile_format(text))) for text in texts] == [1, 0]
