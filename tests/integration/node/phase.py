@@ -100,6 +100,13 @@ class Phase:
         return sum(burst.out for burst in timed) / sum(burst.cpu for burst in timed) if timed else 0.0
 
     @property
+    def net_speed(self) -> float:
+        """The same without what the daemon uses between the bursts, too: where it has to wait, that is much of it."""
+        timed = [burst for burst in self.bursts if burst.cpu]
+        cpu = sum(burst.cpu - self.cpu_between * burst.seconds for burst in timed)
+        return sum(burst.out for burst in timed) / cpu if cpu > 0 else 0.0
+
+    @property
     def exact(self) -> float:
         """The share of `exact` among the attempts."""
         exact = sum(count for (_, grade), count in self.grades.items() if grade == "exact")
@@ -151,7 +158,7 @@ class Phase:
                 f"{self.name}:",
                 f"{len(self.answers)} requests, {len(self.bursts)} bursts of {LINES} lines, {finished} out in time; "
                 f"{len(self.replaced)} pods replaced",
-                f"{self.speed:.0f} lines per CPU-second, by burst {by_burst}; "
+                f"{self.speed:.0f} lines per CPU-second ({self.net_speed:.0f} net), by burst {by_burst}; "
                 f"{median(b.seconds for b in self.bursts):.2f} s for a burst as a rule, "
                 f"{max(b.seconds for b in self.bursts):.2f} s at most; "
                 f"{self.cpu_between:.0%} of a CPU between the bursts",

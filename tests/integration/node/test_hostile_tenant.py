@@ -195,7 +195,10 @@ def test_nobody_can_harm_a_neighbour(
             hostile = soak.run("hostile", quiet.after)
         print(hostile.table())
         print(f"the API answered the tenant with {dict(soak.tenant.answers)}; other lines: {dict(ledger.others)}")
-        print(f"{hostile.speed / quiet.speed:.1%} of the lines per CPU-second")
+        net = hostile.net_speed / quiet.net_speed
+        print(
+            f"{hostile.speed / quiet.speed:.1%} of the lines per CPU-second, {net:.1%} net of what goes on all the time"
+        )
     harm = {phase.name: phase.harm() for phase in (quiet, hostile)}
     assert harm == {"quiet": {}, "hostile": {}}
     assert hostile.alerts_of("default") == quiet.alerts_of("default")
