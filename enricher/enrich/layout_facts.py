@@ -5,7 +5,7 @@ from functools import lru_cache, partial
 from typing import Any
 
 from enricher.accesslog.columns import Columns, Layout, Memo
-from enricher.accesslog.dialect import Fact
+from enricher.accesslog.dialect import Fact, Facts
 from enricher.accesslog.record import Attempt, ErrorLabels, RequestTime
 from enricher.enrich.error_correlation import error_origin
 from enricher.enrich.output import attempt_particulars, dump_integer, dump_response_time, dump_seconds, dump_time
@@ -129,7 +129,7 @@ def _request_fact(layout: Layout) -> Fact:
     facts = layout.dialect.facts
     status, route = facts.status, facts.route
     if not any(name in layout.names for name in status.variables):
-        status = Fact(facts.outcome.variables, lambda *raw: _status_of(facts.outcome.derive(*raw)))
+        status = _status_of_attempt(facts)
     width = len(status.variables)
 
     def derive(*raw: bytes) -> RequestLabels:
@@ -138,8 +138,15 @@ def _request_fact(layout: Layout) -> Fact:
     return Fact((*status.variables, *route.variables), derive)
 
 
-def _status_of(attempt: Attempt | None) -> int | None:
-    return attempt.status if attempt else None
+def _status_of_attempt(facts: Facts) -> Fact:
+    """Return the status of a line's only attempt as a fact; None without an attempt, whatever else the line has."""
+    width = len(facts.outcome.variables)
+
+    def derive(*raw: bytes) -> int | None:
+        attempt: Attempt | None = facts.outcome.derive(*raw[:width])
+        return attempt.status if attempt and facts.addr.derive(*raw[width:]) else None
+
+    return Fact((*facts.outcome.variables, *facts.addr.variables), derive)
 
 
 class LayoutFacts:

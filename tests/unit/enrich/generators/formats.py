@@ -112,6 +112,7 @@ NGINX_NAMES = (
     *("upstream_response_length", "upstream_header_time", "req_id", "http_user_agent", "connection", "host", "pod"),
     *("upstream_trailer_grpc_status", "upstream_http_x_pod", "namespace", "upstream_connect_time", "request_length"),
     *("request_method", "request_uri", "server_protocol", "upstream_bytes_sent", "ingress_name", "session_time"),
+    *("uri", "args", "http_host", "server_name", "ssl_protocol", "ssl_cipher", "request_id", "pipe", "hostname", "pid"),
 )
 ENVOY_OPERATORS = (
     *("START_TIME", "RESPONSE_CODE", "RESPONSE_FLAGS", "DURATION", "RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)", "PROTOCOL"),

@@ -93,6 +93,12 @@ _VALUES: dict[str, Callable[[Request, str], bytes]] = {
     "upstream_http_x_pod": lambda request, escape: escape_text(request.pod.encode(), escape),
     "scheme": lambda request, _: b"https",
     "namespace": lambda request, _: request.rng.choice((b"shop", b"-", b"")),
+    "ssl_protocol": lambda request, _: request.rng.choice((b"TLSv1.3", b"-")),
+    "ssl_cipher": lambda request, _: request.rng.choice((b"TLS_AES_128_GCM_SHA256", b"-")),
+    "server_name": lambda request, _: request.rng.choice((b"_", b"shop.example", b"*.example")),
+    "request_id": lambda request, _: b"%032x" % request.rng.getrandbits(128),
+    "hostname": lambda request, _: b"gateway-7c9d8f6b5-x2x4z",
+    "pipe": lambda request, _: request.rng.choice((b"p", b".")),
 }
 _NUMBERS = frozenset(("bytes_sent", "body_bytes_sent", "request_length", "connection", "bytes_received", "pid"))
 _LISTS = frozenset(
