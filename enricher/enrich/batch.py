@@ -39,7 +39,8 @@ class Layouts:
                 self._layouts.clear()  # a controller's format has changed many times
             layout = None if isinstance(log_format, JsonFormat) else log_format.layout
             if layout and self._count_only and isinstance(log_format, LogFormat):
-                only = log_format.dialect.facts.variables | {self._pod_variable}
+                # All lists show how many attempts there were.
+                only = log_format.dialect.facts.variables.union(log_format.dialect.lists, {self._pod_variable})
                 layout = compile_layout(
                     log_format.tokens,
                     log_format.escape,
