@@ -1,6 +1,7 @@
 """State that outlives a restart: versioned JSON files, written atomically and validated when they are read."""
 
 import contextlib
+import hashlib
 import fcntl
 import logging
 import os
@@ -34,6 +35,7 @@ class StateFile:
         self._directory, self._name = state_dir, name
         self._path = os.path.join(state_dir, f"{name}.json")
         self._saved = b""
+        """The digest of what was written last."""
         self._problem: str | None = None
         self.failures = 0
 
@@ -82,7 +84,8 @@ class StateFile:
         """
         try:
             content = orjson.dumps({"version": VERSION, self._name: state})
-            if content == self._saved:
+            digest = hashlib.sha256(content).digest()
+            if digest == self._saved:
                 return True
             _write(self._path + ".tmp", content)
             os.replace(self._path + ".tmp", self._path)
@@ -95,7 +98,7 @@ class StateFile:
             return False
         if self._problem:
             logger.info("saving %s works again", self._path)
-        self._saved, self._problem = content, None
+        self._saved, self._problem = digest, None
         return True
 
     def _set_aside(self, reason: Exception) -> None:

@@ -12,11 +12,11 @@ from enricher.endpoints.slices import MAX_AT_ADDRESS_OF_NAMESPACE
 from enricher.endpoints.tenure import BEGINNING, FOREVER, LINGER, Tenure, may_outlast, overlap
 from enricher.timestamps import SECOND
 
-MAX_ENDED = 50_000
-"""Largest number of ended tenures that are kept. Each takes a KiB. There may be room for fewer, see `Budget`."""
+MAX_ENDED = 25_000
+"""Largest number of ended tenures that are kept. Each takes 1 to 2 KiB. There may be room for fewer, see `Budget`."""
 MAX_ENDED_AT_ADDRESS = 128
 """Largest number of ended tenures that are kept at one address; the work for an attempt there grows with them."""
-MAX_INCOMPLETE = 50_000
+MAX_INCOMPLETE = 25_000
 """Largest number of addresses of which it is known that they have lost tenures before their time.
 
 If there are more, the namespace with most of them loses its oldest: its pods come and go faster than pods can.

@@ -72,10 +72,11 @@ def dump_history(
     def number_of(ports: PortSet) -> int:
         return port_numbers.setdefault(ports, len(port_numbers))
 
-    rows = bytearray()
+    rows = bytearray(b"[")
     for tenure in tenures:
         tenure_numbers[tenure] = len(tenure_numbers)
-        rows += b"," + orjson.dumps(_dump_tenure(tenure, number_of(tenure.ports)))
+        rows += orjson.dumps(_dump_tenure(tenure, number_of(tenure.ports))) + b","
+    rows[max(1, len(rows) - 1) :] = b"]"  # in place of the last comma
     slice_rows = [
         [*key, *service, number_of(ports), [tenure_numbers[tenure] for tenure in slice_tenures]]
         for key, (service, ports, slice_tenures) in slices.items()
@@ -84,7 +85,7 @@ def dump_history(
         "current": complete_until,
         "began": complete_since,
         "ports": [list(map(list, ports.items())) for ports in port_numbers],
-        "tenures": orjson.Fragment(b"[%b]" % bytes(rows[1:])),
+        "tenures": orjson.Fragment(bytes(rows)),
         "slices": slice_rows,
     }
 
