@@ -54,8 +54,9 @@ def row_bounds(columns: Columns, facts: LayoutFacts, row: int, attempt_times: Se
     ends = request_end(named, uncertainty, at)
     if ends is None:
         return None
-    duration = facts.durations.at(columns, row) if facts.has_duration else MAX_REQUEST_TIME
-    longest = max(duration or 0, sum(time or 0 for time in attempt_times))
+    longest = sum(time or 0 for time in attempt_times)
+    duration = facts.durations.at(columns, row) if facts.has_duration else None
+    longest = longest + MAX_REQUEST_TIME if duration is None else max(longest, duration)
     return ends[0] - longest - (1 + len(attempt_times)) * CLOCK_TOLERANCE, ends[1]
 
 
