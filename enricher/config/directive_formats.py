@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from enricher.config.kept_format import KeptFormat
 
-_COMMENT = re.compile(r"""('[^'\n]*'|"[^"\n]*")|(?<![^\s;{}])#[^\n]*""")
+_COMMENT = re.compile(r"""('(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*")|(?<![^\s;{}])#[^\n]*""")
 """Quoted text of a line, or a comment of nginx.conf."""
 _START = r"(?:^|(?<=[;{}]))[ \t]*"
 """The beginning of a directive of nginx.conf."""

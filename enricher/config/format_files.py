@@ -8,7 +8,7 @@ from typing import NamedTuple
 from enricher.accesslog.format_compiler import LogFormatError
 from enricher.accesslog.profiles import DEFAULT_PROFILE, PROFILES, Formats
 from enricher.config.directive_formats import find_directives, is_nginx_conf
-from enricher.config.document_formats import MENTIONS_LOGS, describe_documents, find_in_documents
+from enricher.config.document_formats import describe_documents, find_in_documents, used_providers
 from enricher.config.kept_format import KeptFormat, is_nginx, join_lines, language_of
 from enricher.documents import Document, is_json, read_documents, to_utf8
 from enricher.errors import ConfigurationError, UsageError
@@ -19,7 +19,9 @@ MAX_NAMED = 4
 
 _ARGUMENTS = re.compile(r"\s*(?:escape=\w+\s+)?(?:'[^'\n]*'\s*)+;?\s*")
 """The arguments of a log_format directive that was copied without its name."""
-_OBJECT_KEYS = re.compile(r"^\s*[\"']?(?:kind|apiVersion)[\"']?\s*:", re.MULTILINE)
+_KEY = re.compile(r"(?im)^\s*[\"']?[\w-]*(?:log-?_?format|format-?_?log|accesslog|apiVersion)[\w-]*[\"']?:")
+"""A key of YAML that shows that a text is configuration."""
+_DESCRIBED = re.compile(r"Name:  ")
 _ADVICE = (
     "give the format itself, or the file of the proxy's configuration that sets it; a proxy that nothing sets a format "
     "for has its default, which needs no option"
@@ -78,12 +80,12 @@ def read_log_format(path: str, profile: str | None) -> GivenFormat:
 
 
 def _documents(content: bytes, text: str) -> Sequence[Document]:
-    """Return the documents of a file of YAML or JSON that may set a log format; none for any other file."""
-    if not (MENTIONS_LOGS.search(text) or _OBJECT_KEYS.search(text)):
-        return ()
+    """Return the objects of a file of YAML or JSON; none for any other file. Raise UsageError if it is malformed."""
     try:
         documents = read_documents(content)
-    except ValueError:
+    except ValueError as error:
+        if _KEY.search(text) and not find_directives(text):
+            raise UsageError(f"it cannot be read as YAML: {printable(error)}") from error
         return ()
     return [document for document in documents if isinstance(document.value, dict)]
 
@@ -135,19 +137,24 @@ def _note(chosen: KeptFormat, formats: Sequence[KeptFormat]) -> str:
 
 def _refuse_configuration(text: str, documents: Sequence[Document]) -> None:
     """Raise UsageError if a text without a format is configuration and not a bare format."""
-    if documents and (_OBJECT_KEYS.search(text) or (not is_json(text.encode()) and not language_of(text))):
-        providers = re.findall(r"accessLogging:[\s\S]*?providers:\s*- name: *(\S+)", text)
-        if providers:
-            raise UsageError(
-                f"it names Istio's provider {printable(providers[0])} and does not hold its format: give the "
-                "configuration of the mesh (kubectl get configmap istio -n istio-system -o yaml)"
-            )
-        raise UsageError(f"there is no log format in it ({printable(describe_documents(documents))}): {_ADVICE}")
+    objects = describe_documents(documents)
+    # A format may look like YAML that has one key in each line, or be JSON.
+    values = [value for document in documents for value in document.value.values()]
+    is_format = language_of(text) and (is_json(text.encode()) or all(isinstance(value, str) for value in values))
+    if providers := used_providers(documents):
+        raise UsageError(
+            f"it names Istio's provider {printable(providers[0])} but does not hold its format: give the mesh's "
+            "configuration (kubectl get configmap -n istio-system istio -o yaml)"
+        )
+    if objects or (documents and not is_format):
+        raise UsageError(f"there is no log format in {printable(objects) or 'it'}: {_ADVICE}")
     if is_nginx_conf(text):
         raise UsageError(
             "there is no log_format in it: give the file that holds the directive, or the output of nginx -T, which "
             "has all included files; without the directive the format is nginx's own, which needs no option"
         )
+    if _DESCRIBED.match(text):
+        raise UsageError("it is the output of kubectl describe: give that of kubectl get … -o yaml")
 
 
 def _as_one_line(text: str) -> str:

@@ -24,9 +24,11 @@ class KeptFormat(NamedTuple):
 _LANGUAGES = {
     "envoy": re.compile(r"%[A-Z][A-Z0-9_]*(?:\([^)]*\))?(?::\d+)?%"),
     "nginx": re.compile(r"\$(?:\{\w+\}|[a-z]\w*)"),
-    "haproxy": re.compile(r"%(?:\{[+-]|\[|[a-zA-Z]{1,3}\b)"),
+    "haproxy": re.compile(
+        r"%(?:\{[+-][^}]*\})?(?:\[|(?:ci|cp|ft|tr|trg|ST|tsc?|TR|T[acrtw]|H[MPQUV]|hrl?|hsl?|s[ip]|[abfsr]c|[bs]q)\b)"
+    ),
 }
-"""A variable in the language of each proxy; the first that is found decides."""
+"""A variable in the language of each proxy; the first that is found decides. Apache has some of HAProxy's names."""
 
 
 def language_of(text: str) -> str:

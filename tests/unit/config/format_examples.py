@@ -2,6 +2,8 @@
 
 import textwrap
 
+from enricher.accesslog.nginx import INGRESS_NGINX
+
 NGINX = '$remote_addr [$time_local] "$request" $status $upstream_addr $upstream_status $request_time'
 LINES = '$remote_addr [$time_local] "$request"\n$status $upstream_addr $upstream_status\n$request_time'
 JSON = '{"at": "$time_iso8601", "code": "$status", "to": "$upstream_addr", "took": "$request_time"}'
@@ -518,5 +520,110 @@ FILES = {
         """,
         "haproxy",
         HAPROXY,
+    ),
+    "nginx.conf with a quote in the format": (
+        r"""
+        log_format odd 'it\'s # $status $upstream_addr';  # it's all
+        """,
+        None,
+        "it's # $status $upstream_addr",
+    ),
+    "only the escaping of ingress-nginx": (
+        """
+        kind: ConfigMap
+        apiVersion: v1
+        metadata: {name: ingress-nginx-controller}
+        data:
+          log-format-escape-json: "true"
+        """,
+        "ingress-nginx",
+        f"escape=json {INGRESS_NGINX}",
+    ),
+    "helm get values": (
+        """
+        USER-SUPPLIED VALUES:
+        controller:
+          config:
+            log-format-upstream: $status $upstream_addr
+        """,
+        "ingress-nginx",
+        "$status $upstream_addr",
+    ),
+    "kustomize's literals": (
+        """
+        configMapGenerator:
+        - name: ingress-nginx-controller
+          literals:
+          - log-format-escape-json=true
+          - log-format-upstream=$status $upstream_addr "$args"
+        """,
+        "ingress-nginx",
+        'escape=json $status $upstream_addr "$args"',
+    ),
+    "a JSON patch": (
+        """
+        - op: add
+          path: /data/log-format-upstream
+          value: $status $upstream_addr
+        """,
+        "ingress-nginx",
+        "$status $upstream_addr",
+    ),
+    "Argo CD's parameters": (
+        """
+        spec:
+          source:
+            helm:
+              parameters:
+              - {name: controller.config.log-format-upstream, value: $status $upstream_addr}
+        """,
+        "ingress-nginx",
+        "$status $upstream_addr",
+    ),
+    "the data alone": ('{"log-format-upstream": "$status $upstream_addr"}', "ingress-nginx", "$status $upstream_addr"),
+    "EnvoyProxy with a collector": (
+        f"""
+        apiVersion: gateway.envoyproxy.io/v1alpha1
+        kind: EnvoyProxy
+        metadata: {{name: edge, namespace: gateways}}
+        spec:
+          telemetry:
+            accessLog:
+              settings:
+              - format: {{type: Text, text: '%UPSTREAM_HOST% %RESPONSE_CODE%'}}
+                sinks: [{{type: OpenTelemetry}}]
+              - format: {{type: Text, text: '{ENVOY}'}}
+                sinks: [{{type: File}}]
+        """,
+        "envoy",
+        ENVOY,
+    ),
+    "a list of ConfigMaps with dashboards": (
+        """
+        apiVersion: v1
+        kind: List
+        items:
+        - apiVersion: v1
+          kind: ConfigMap
+          metadata: {name: dashboards}
+          data:
+            access.json: |
+              {"title": "access log", "panels": [{"expr": "rate($log_format)"}]}
+            app.yaml: |
+              log: {format: json, level: info}
+              accessLog: {enabled: true}
+            httpd.conf: |
+              LogFormat "%h %l %u %t" common
+            log-format: '%h %l %u %t %>s %b'
+        - apiVersion: v1
+          kind: ConfigMap
+          metadata: {name: traefik}
+          data:
+            traefik.yml: |
+              log: {format: common}
+              accessLog: {format: json}
+        """,
+        "traefik",
+        "json",
     ),
 }
