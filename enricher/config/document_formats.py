@@ -12,7 +12,7 @@ from typing import Any
 from enricher.config.directive_formats import find_directives
 from enricher.config.format_keys import Place, formats_of_map, plain_key, scalar_text, traefik_format
 from enricher.config.kept_format import KeptFormat
-from enricher.documents import Document, read_documents
+from enricher.documents import Document, read_json_or_yaml
 
 _MENTIONS_LOGS = re.compile(r"(?i)log[\w-]*format|format[\w-]*log|access[\w-]*log|\blogs:|\boption\s+\w*log\b")
 """Marks of a text that may hold a log format: others are not parsed."""
@@ -89,7 +89,7 @@ def _formats_of_text(text: str, place: Place, used: set[str]) -> Iterator[KeptFo
         yield from (item._replace(place=f"{place}: {item.place}") for item in directives)
         return
     try:
-        documents = read_documents(text.encode())
+        documents = read_json_or_yaml(text.encode())
     except ValueError:
         return
     for document in documents:

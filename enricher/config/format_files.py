@@ -10,7 +10,7 @@ from enricher.accesslog.profiles import DEFAULT_PROFILE, PROFILES, Formats
 from enricher.config.directive_formats import find_directives, is_nginx_conf
 from enricher.config.document_formats import describe_documents, find_in_documents, used_providers
 from enricher.config.kept_format import KeptFormat, is_nginx, join_lines, language_of
-from enricher.documents import Document, is_json, read_documents, to_utf8
+from enricher.documents import Document, is_json, read_json_or_yaml, to_utf8
 from enricher.errors import ConfigurationError, UsageError
 from enricher.text import printable
 
@@ -82,7 +82,7 @@ def read_log_format(path: str, profile: str | None) -> GivenFormat:
 def _documents(content: bytes, text: str) -> Sequence[Document]:
     """Return the objects of a file of YAML or JSON; none for any other file. Raise UsageError if it is malformed."""
     try:
-        documents = read_documents(content)
+        documents = read_json_or_yaml(content)
     except ValueError as error:
         if _KEY.search(text) and not find_directives(text):
             raise UsageError(f"it cannot be read as YAML: {printable(error)}") from error

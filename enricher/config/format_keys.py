@@ -12,7 +12,7 @@ from enricher.config.kept_format import KeptFormat, join_lines, language_of
 
 _LOG_FORMAT_KEY = re.compile(r".*log.*format(?:upstream|stream|string|tcp)?|.*format.*log")
 """Keys of formats, as `plain_key` returns them: log-format-upstream, accessLogFormat, http-log-format, …"""
-_SESSION_KEY = re.compile(r".*(?:stream|tcp|auth|error).*")
+_SESSION_KEY = re.compile(r".*(?:(?<!up)stream|tcp|auth|error).*")
 """Keys of formats of TCP and UDP sessions, of questions to an authentication service, and of errors."""
 _MAX_VALUES = 10_000
 """Values of an object that is a format of Envoy; usual ones have some 30."""

@@ -90,6 +90,19 @@ def test_requests_come_before_sessions(settings_of):
     )
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_sessions_of_every_controller(settings_of, order):
+    for request_key, session_key in (
+        ("log-format-upstream", "log-format-stream"),
+        ("log-format", "stream-log-format"),
+    ):
+        lines = [f"{request_key}: $status", f"{session_key}: $upstream_addr $session_time"]
+        assert settings_of("\n".join(lines[::order])).logs.formats[0].text == "$status"
+    for request_key, session_key in (("http-log-format", "tcp-log-format"), ("log-format", "auth-log-format")):
+        lines = [f"{request_key}: '%ST'", f"{session_key}: '%ci %si:%sp'"]
+        assert settings_of("\n".join(lines[::order])).logs.formats[0].text == "%ST"
+
+
 def test_a_profile_chooses(settings_of):
     for profile, name in (("envoy", "status"), ("haproxy", "remote_addr"), (None, "status")):
         settings = settings_of(ISTIO_AND_HAPROXY, profile)
