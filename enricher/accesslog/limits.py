@@ -91,7 +91,8 @@ def _limits(log_format: Format, names: Collection[str]) -> Iterator[str]:
         return not any(name in names for name in fact.variables)
 
     if lacks(facts.addr):
-        yield f"the log format does not name the upstream ({spellings.addr}): no line can be attributed"
+        advice = ": choose the format json" if spellings is _TRAEFIK else ""
+        yield f"the log format does not name the upstream ({spellings.addr}): no line can be attributed{advice}"
         return
     if spellings is _HAPROXY and "upstream_addr" not in names:
         yield (
