@@ -65,7 +65,7 @@ PROFILES = {
     "traefik": Profile(("*/*traefik*/*traefik*",), ("json", "common", "genericCLF"), traefik.compile_format),
     "haproxy": Profile(
         ("*/*haproxy*/*haproxy*",),
-        (haproxy.HTTPLOG_ADDRESSED, haproxy.HTTPLOG),
+        (haproxy.HTTPLOG_ADDRESSED, haproxy.HTTPLOG, haproxy.HTTPSLOG_ADDRESSED, haproxy.HTTPSLOG, haproxy.CLF),
         haproxy.compile_format,
     ),
 }
