@@ -626,4 +626,22 @@ FILES = {
         "traefik",
         "json",
     ),
+    "haproxy.cfg with an option": (
+        """
+        defaults
+            mode http
+            option  httpslog   # with TLS
+        frontend web
+            no option tcplog
+        """,
+        "haproxy",
+        "httpslog",
+    ),
+    "haproxy.cfg with CLF": ("listen web\n  option httplog clf\n  option dontlognull\n", "haproxy", "httplog clf"),
+    "haproxy.cfg with sessions too": (
+        "frontend tcp\n  option tcplog\nfrontend web\n  option httplog\n",
+        "haproxy",
+        "httplog",
+    ),
+    "Traefik's generic format": ("accessLog:\n  format: genericCLF\n", "traefik", "genericCLF"),
 }
