@@ -23,7 +23,7 @@ from enricher.accesslog.escaping import unescape
 STAMP = r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)) stdout F "
 """Matches what precedes the text of a line that the runtime framed; see `Block` in enricher/line.py."""
 NEEDS_ESCAPING = {
-    "hash": re.compile(rb'[\\#"\x00-\x1f\x7f-\xff]'),
+    **dict.fromkeys(("hash", "hash and backslash"), re.compile(rb'[\\#"\x00-\x1f\x7f-\xff]')),
     **dict.fromkeys(("default", "json", "none"), re.compile(rb'[\\"\x00-\x1f\x7f-\xff]')),
 }
 """For each way to escape, what a proxy may have escaped or JSON must escape."""

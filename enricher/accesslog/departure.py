@@ -117,7 +117,9 @@ def _ends(log_format: LogFormat, token: Token, following: str, line: bytes, begi
         return (match.end(),) if match else ()
     is_quoted = following.startswith('"')
     is_raw = log_format.escape == "none" and not is_quoted
-    match = (_RAW_TEXT if is_raw else _JSON_TEXT if log_format.escape == "json" else _TEXT).match(line, begin)
+    match = (
+        _RAW_TEXT if is_raw else _JSON_TEXT if log_format.escape in {"json", "hash and backslash"} else _TEXT
+    ).match(line, begin)
     stop = match.end() if match else begin
     if not following or (is_quoted and stop < len(line)):
         return (stop,)

@@ -15,7 +15,15 @@ from typing import NamedTuple
 
 from enricher.accesslog.error_log import is_other_line, parse_error_line
 from enricher.accesslog.format_compiler import LogFormat
-from enricher.accesslog.profiles import DEFAULT_PROFILE, PROFILES, Format, Formats, profile_formats, text_and_escape
+from enricher.accesslog.profiles import (
+    DEFAULT_PROFILE,
+    PROFILES,
+    Format,
+    Formats,
+    profile_formats,
+    shape_of_lines,
+    text_and_escape,
+)
 from enricher.accesslog.record import Record
 from enricher.accesslog.request_ids import ends_with_id, have_a_field_more, id_with_more
 from enricher.timestamps import SECOND
@@ -247,10 +255,10 @@ def _profile_timeline(profile: str) -> FormatTimeline:
 def detect_profile(line: bytes) -> str | None:
     """Return the only profile whose proxy can have written the line, or None.
 
-    Of two profiles that share the line's format, it is the first.
+    Of two profiles whose formats the line does not tell apart, it is the first.
     """
     profiles: dict[tuple[str, str], str] = {}
     for profile in PROFILES:
         if reading := _profile_timeline(profile).parse(line, None):
-            profiles.setdefault(text_and_escape(reading[0]), profile)
+            profiles.setdefault(shape_of_lines(reading[0]), profile)
     return next(iter(profiles.values())) if len(profiles) == 1 else None

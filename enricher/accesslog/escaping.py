@@ -7,6 +7,7 @@ MISSING = frozenset({b"", b"-"})
 _ESCAPED_BYTE = re.compile(rb"\\x([0-9A-Fa-f]{2})")
 _ESCAPED_JSON = re.compile(rb'\\(?:(["\\/])|([bfnrt])|u00([0-9A-Fa-f]{2}))')
 _HASHED_BYTE = re.compile(rb"#([0-9A-F]{2})")
+_HASHED_OR_ESCAPED_BYTE = re.compile(rb'#([0-9A-F]{2})|\\(["\\\]])')
 _CONTROL_CHARACTERS = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 
 
@@ -21,7 +22,9 @@ def decode_name(raw: bytes) -> str:
 
 
 def unescape(raw: bytes, escape: str) -> str:
-    r"""Return the text that nginx (or, with `hash`, HAProxy) escaped. Bytes that are not UTF-8 become `\xXX`."""
+    r"""Return the text that nginx (or, with `hash…`, HAProxy) escaped. Bytes that are not UTF-8 become `\xXX`."""
+    if escape == "hash and backslash":
+        return decode_text(_HASHED_OR_ESCAPED_BYTE.sub(lambda match: match[2] or bytes([int(match[1], 16)]), raw))
     if escape == "hash":
         return decode_text(_HASHED_BYTE.sub(lambda match: bytes([int(match[1], 16)]), raw))
     if b"\\" not in raw or escape == "none":

@@ -9,9 +9,8 @@ shape, what a client may have chosen (a user name, a header, the request) as tex
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
 from enricher.accesslog.columns import Layout
@@ -87,6 +86,7 @@ class LogFormat:
 
 def compile_tokens(text: str, escape: str, tokens: Sequence[Token], dialect: Dialect) -> LogFormat:
     """Return the parser for a format that was split into tokens. Raise LogFormatError if it cannot be compiled."""
+    tokens = list(_join_glued(tokens, dialect))
     names = tuple(dict.fromkeys(token.variable for token in tokens if token.variable))
     if any("\n" in token.literal for token in tokens):
         raise LogFormatError("the format contains a line break: remove it, so that each request is one line")
@@ -94,7 +94,6 @@ def compile_tokens(text: str, escape: str, tokens: Sequence[Token], dialect: Dia
         word = re.fullmatch(r"\s*(\w+)\s*", text)
         hint = f": {word[1]} is the name of a format; give the format itself" if word else ""
         raise LogFormatError(f"the format contains no variable{hint}")
-    _reject_adjacent_variables(tokens, dialect)
     _reject_text_like_an_address(tokens, dialect)
     try:
         borders = tuple(find_borders(tokens, escape, dialect))
@@ -117,14 +116,31 @@ def compile_tokens(text: str, escape: str, tokens: Sequence[Token], dialect: Dia
     )
 
 
-def _reject_adjacent_variables(tokens: Sequence[Token], dialect: Dialect) -> None:
-    for left, right in pairwise(tokens):
+def _join_glued(tokens: Sequence[Token], dialect: Dialect) -> Iterator[Token]:
+    """Yield tokens with two adjacent variables as one text, if no line shows where the first ends and neither matters.
+
+    Raise LogFormatError if one of them does.
+    """
+    essential = {*dialect.essential, *dialect.facts.variables, *dialect.lists}
+    names = {token.variable for token in tokens}
+    left = Token("", "", 0)
+    for right in tokens:
         is_separable = right.variable in FIRST_CHARACTERS and left.variable not in dialect.lists
         if left.variable and right.variable and not is_separable:
-            raise LogFormatError(
-                f"character {right.position}: nothing separates ${left.variable} from ${right.variable}: "
-                "put text between them"
-            )
+            joined = f"{left.variable}_{right.variable}"
+            is_known = joined in names or joined in essential or dialect.shape(joined) is not None
+            if is_known or not essential.isdisjoint((left.variable, right.variable)):
+                raise LogFormatError(
+                    f"character {right.position}: nothing separates ${left.variable} from ${right.variable}: "
+                    "put text between them"
+                )
+            left = left._replace(variable=joined)
+        else:
+            if left.variable or left.literal:
+                yield left
+            left = right
+    if left.variable or left.literal:
+        yield left
 
 
 def _reject_text_like_an_address(tokens: Sequence[Token], dialect: Dialect) -> None:

@@ -5,13 +5,14 @@ its address; `%si:%sp` is the address. In a client's text, what could be mistake
 `#XX`. The time of a line has no zone, unless it is `%T` or `%Ts`.
 """
 
-import re
-from collections.abc import Iterator
+from collections.abc import Sequence
+from typing import Any
 
 from enricher.accesslog.columns import WORD_OR_NOTHING
-from enricher.accesslog.dialect import Fact, Facts, Token
+from enricher.accesslog.dialect import Dialect, Fact, Facts, Token, end_after
 from enricher.accesslog.escaping import unescape
-from enricher.accesslog.format_compiler import LogFormat, LogFormatError, compile_tokens
+from enricher.accesslog.format_compiler import LogFormat, compile_tokens
+from enricher.accesslog.haproxy_language import cut_off, split_tokens, text_up_to, vary_headers
 from enricher.accesslog.haproxy_servers import (
     parse_address,
     parse_ip_and_port,
@@ -39,67 +40,53 @@ HTTPLOG = "%ci:%cp [%tr] %ft %b/%s %TR/%Tw/%Tc/%Tr/%Ta %ST %B %CC %CS %tsc %ac/%
 """The format of `option httplog`."""
 HTTPLOG_ADDRESSED = HTTPLOG.replace("%b/%s", "%b/%s %si:%sp")
 """The same with the server's address, which is not at the end, where HAProxy cuts long lines off."""
-
-_VARIABLE = re.compile(r"%(?:\{([^}]*)\})?(?:\[([^\]]*)\]|([A-Za-z]+)|%)")
-_NAMES = {
-    "ci": "remote_addr",
-    "cp": "remote_port",
-    "ft": "frontend_name",
-    "f": "frontend_name",
-    "b": "backend_name",
-    "s": "server_name",
-    "tr": "request_date",
-    "t": "accept_date",
-    "T": "time_gmt",
-    "Ts": "timestamp",
-    "TR": "time_request",
-    "Tw": "time_queued",
-    "Tc": "time_connect",
-    "Tr": "time_response",
-    "Td": "time_data",
-    "Ta": "request_time",
-    "Tt": "time_total",
-    "ST": "status",
-    "B": "bytes_sent",
-    "U": "bytes_received",
-    "CC": "request_cookie",
-    "CS": "response_cookie",
-    "ts": "termination_state",
-    "tsc": "termination_state",
-    "ac": "actconn",
-    "fc": "feconn",
-    "bc": "beconn",
-    "sc": "srv_conn",
-    "rc": "retries",
-    "sq": "srv_queue",
-    "bq": "backend_queue",
-    "hr": "request_headers",
-    "hs": "response_headers",
-    "captured": "captured_headers",
-    "r": "request",
-    "HM": "request_method",
-    "HU": "request_uri",
-    "HP": "request_path",
-    "HQ": "args",
-    "HV": "server_protocol",
-    "ID": "unique_id",
-    "H": "hostname",
-    "si": "upstream_addr",
-    "sp": "upstream_port",
+_OF_TLS = " %[fc_err]/%[ssl_fc_err,hex]/%[ssl_c_err]/%[ssl_c_ca_err]/%[ssl_fc_is_resumed] %[ssl_fc_sni]/%sslv/%sslc"
+HTTPSLOG = HTTPLOG + _OF_TLS
+"""The format of `option httpslog`."""
+HTTPSLOG_ADDRESSED = HTTPLOG_ADDRESSED + _OF_TLS
+CLF = (
+    '%{+Q}o %{-Q}ci - - [%trg] %r %ST %B "" "" %cp %ms %ft %b %s %TR %Tw %Tc %Tr %Ta %tsc %ac %fc %bc %sc %rc %sq %bq '
+    "%CC %CS %hrl %hsl"
+)
+"""The format of `option httplog clf`."""
+_TCPLOG = "%ci:%cp [%t] %ft %b/%s %Tw/%Tc/%Tt %B %ts %ac/%fc/%bc/%sc/%rc %sq/%bq"
+_TCPLOG_CLF = (
+    '%{+Q}o %{-Q}ci - - [%T] "TCP " 000 %B "" "" %cp %ms %ft %b %s %Th %Tw %Tc %Tt %U %ts-- %ac %fc %bc %sc %rc %sq '
+    '%bq "" "" '
+)
+BUILT_IN = {
+    "httplog": HTTPLOG,
+    "httpslog": HTTPSLOG,
+    "httplog clf": CLF,
+    "tcplog": _TCPLOG,
+    "tcplog clf": _TCPLOG_CLF,
 }
-"""What nginx has as well is written out under nginx's name, the rest under the name in HAProxy's manual."""
+"""HAProxy's own formats, by the names of their options."""
+
+
+def _convert_quoted(raw: bytes, escape: str) -> Any:
+    return INTEGER.convert(raw.strip(b'"'), escape)
+
+
 _DATE = ValueType(r"\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d(?:\.\d{3})?(?: [+-]\d{4})?", unescape)
 _SERVER = ValueType(r"[\w.:<>~-]*", unescape)
 """The characters that HAProxy allows in names, and those of its own `<NOSRV>`."""
 _HEADERS = ValueType(r"\{[^{}]*\}", unescape, r'(\{[^{}"]*\})')
+_HEADER_LIST = ValueType(r'"[^"]*"(?: "[^"]*")*|', unescape, "()")
+"""Headers in quotes, which columns do not have: they would have to be escaped."""
+_NUMBER_OR_PLACEHOLDER = ValueType(r'\d+|-||"-"', _convert_quoted, USUAL_INTEGER, is_text=False)
+"""A port, for which a `-` is put in quotes."""
 _OWN_WORDS = (
-    *("sslc", "sslv", "fi", "fp", "bi", "bp", "pid", "rt", "lc", "ms", "src", "dst", "src_port", "dst_port"),
+    *("fi", "fp", "bi", "bp", "pid", "rt", "lc", "ms", "src", "dst", "src_port", "dst_port"),
     *("ssl_fc_cipher", "ssl_fc_protocol", "ssl_fc_is_resumed", "fc_http_major", "th", "ti", "tq", "tu"),
 )
 """What HAProxy itself makes, without spaces; written out as it is."""
 _TYPES = {
     "request_date": _DATE,
+    "request_date_gmt": _DATE,
+    "request_date_local": _DATE,
     "accept_date": _DATE,
+    "time_local": _DATE,
     "time_gmt": _DATE,
     "timestamp": INTEGER,
     "remote_port": INTEGER,
@@ -122,7 +109,7 @@ _TYPES = {
     "request_time": MILLISECONDS,
     "remote_addr": CLIENT_ADDRESS,
     "upstream_addr": ADDRESS,
-    "upstream_port": INTEGER,
+    "upstream_port": _NUMBER_OR_PLACEHOLDER,
     "frontend_name": ValueType(r"[\w.:~-]*", unescape, WORD_OR_NOTHING),
     "backend_name": _SERVER,
     "server_name": _SERVER,
@@ -141,6 +128,12 @@ _TYPES = {
     "request_headers": _HEADERS,
     "response_headers": _HEADERS,
     "captured_headers": _HEADERS,
+    **dict.fromkeys(("request_header_list", "response_header_list", "captured_header_list"), _HEADER_LIST),
+    **dict.fromkeys(("fc_err", "ssl_c_err", "ssl_c_ca_err", "ssl_fc_is_resumed"), ValueType(r"\d+|-|", unescape)),
+    "ssl_fc_err_hex": ValueType("[0-9A-F]+|-|", unescape),
+    # As OpenSSL calls them.
+    "sslv": ValueType(r"[\w.-]*", unescape),
+    "sslc": ValueType(r"[\w()-]*", unescape),
 }
 _SYSLOG_PREFIX = r"(?:(?:<\d{1,3}>)?(?:[\w.:+-]++ ++){0,6}[\w./-]*+\[\d+\]: )?"
 """What stands before a line in rsyslog's files, or if HAProxy itself logs in a syslog format."""
@@ -163,51 +156,35 @@ connecting (C), waiting for the header (H), or in the data (D, L).
 
 
 def compile_format(text: str) -> tuple[LogFormat, ...]:
-    """Compile a `log-format` to the formats that its lines can have. Raise LogFormatError if it cannot be compiled.
+    """Compile a `log-format`, or one of HAProxy's own by the name of its option, to the formats its lines can have.
 
-    A line with captured headers does not show whether they are `%hr` or `%hs` if it has only one of these, and a line
-    without has neither. HAProxy cuts long lines off, so each format also comes without the quote at its end.
+    HAProxy leaves out headers where none are captured, and cuts long lines off: each format also comes without what
+    follows the request, if that does not matter. Raise LogFormatError if the format cannot be compiled.
     """
-    text = text.strip("\r\n").replace("%si:%sp", "%upstream")
-    dialect = HAPROXY_WITH_PORTS if any(match[3] == "si" for match in _VARIABLE.finditer(text)) else HAPROXY
-    variants = [text]
-    if "%hr %hs " in text:
-        variants += [text.replace("%hr %hs ", "%captured "), text.replace("%hr %hs ", "")]
-    elif captured := next((variable for variable in ("%hr ", "%hs ") if variable in text), ""):
-        variants.append(text.replace(captured, ""))
-    token_lists = [list(_split_tokens(variant)) for variant in variants]
-    token_lists += [tokens[:-1] for tokens in token_lists if tokens and tokens[-1].literal == '"']
-    return tuple(compile_tokens(text, "hash", tokens, dialect) for tokens in token_lists)
+    text = text.strip("\r\n")
+    text = BUILT_IN.get(" ".join(text.removeprefix("option ").split()), text)
+    tokens, escape = split_tokens(text)
+    tokens, dialect = _choose_dialect(tokens)
+    variants = [(text, variant) for variant in vary_headers(tokens)]
+    cuts = [cut for _, variant in variants if (cut := cut_off(variant, dialect.essential))]
+    variants += [(text_up_to(text, cut[-1]), cut) for cut in cuts]
+    return tuple(compile_tokens(part, escape, variant, dialect) for part, variant in variants)
 
 
-def _split_tokens(text: str) -> Iterator[Token]:
-    text = text.replace("\\ ", " ")
-    literal, begin, end = "", 1, 0
-    for match in _VARIABLE.finditer(text):
-        literal += text[end : match.start()]
-        end = match.end()
-        if match[2] is None and match[3] is None:
-            literal += "%"
-            continue
-        if match[3] == "o":
-            raise LogFormatError(
-                f"character {match.start() + 1}: {match[0]} is not supported: give each variable its own flags"
-            )
-        quote = '"' if "+Q" in (match[1] or "") else ""
-        if literal + quote:
-            yield Token("", literal + quote, begin)
-        yield Token(_variable_name(match), "", match.start() + 1)
-        literal, begin = quote, end + 1
-    literal += text[end:]
-    if literal:
-        yield Token("", literal, begin)
-
-
-def _variable_name(match: re.Match[str]) -> str:
-    """Return the name of the variable that a match of _VARIABLE stands for."""
-    if match[3] == "upstream":
-        return "upstream_addr"
-    return _NAMES.get(match[3] or "") or re.sub(r"\W+", "_", match[2] or match[3]).strip("_").lower()
+def _choose_dialect(tokens: Sequence[Token]) -> tuple[list[Token], Dialect]:
+    """Return the tokens with `%si:%sp` as one variable, and the dialect of their lines."""
+    joined = list[Token]()
+    for token in tokens:
+        last_two = [each.variable or each.literal for each in joined[-2:]]
+        if token.variable == "upstream_port" and last_two == ["upstream_addr", ":"]:
+            del joined[-1]
+        else:
+            joined.append(token)
+    names = {token.variable for token in joined}
+    is_apart = "upstream_addr" in names and ("upstream_port" in names or len(joined) == len(tokens))
+    has_start = "request_date_gmt" in names and names.isdisjoint({"timestamp", "time_gmt"})
+    dialects = (HAPROXY_WITH_PORTS, HAPROXY_STARTS_WITH_PORTS) if is_apart else (HAPROXY, HAPROXY_STARTS)
+    return joined, dialects[has_start]
 
 
 def _parse_duration(raw: bytes) -> int | None:
@@ -250,6 +227,10 @@ def _request_end(raw_timestamp: bytes, time_gmt: bytes) -> tuple[int | None, int
     return parse_time_local(time_gmt) if timestamp is None else timestamp, SECOND
 
 
+def _end_after_start(request_date: bytes, request_time: bytes) -> tuple[int | None, int]:
+    return end_after(parse_time_local(request_date), _parse_duration(request_time), SECOND)
+
+
 def _parse_timestamp(raw: bytes) -> int | None:
     timestamp = parse_integer(raw, max_digits=11)
     return None if timestamp is None else timestamp * SECOND
@@ -290,3 +271,17 @@ HAPROXY_WITH_PORTS = HAPROXY._replace(
     essential=frozenset({*HAPROXY.essential, "upstream_port"}),
 )
 """The lines of a format with `%si` alone, or with `%sp` in another place."""
+
+
+def _with_starts(dialect: Dialect) -> Dialect:
+    """Return a dialect of lines whose only time with a zone is that of the request's beginning."""
+    facts = dialect.facts._replace(
+        end=Fact(("request_date_gmt", "request_time"), _end_after_start),
+        clocks=(("request_date_gmt", parse_time_local),),
+        clock_is_start=True,
+    )
+    return dialect._replace(facts=facts, essential=frozenset({*dialect.essential, "request_date_gmt"}))
+
+
+HAPROXY_STARTS, HAPROXY_STARTS_WITH_PORTS = _with_starts(HAPROXY), _with_starts(HAPROXY_WITH_PORTS)
+DIALECTS = (HAPROXY, HAPROXY_WITH_PORTS, HAPROXY_STARTS, HAPROXY_STARTS_WITH_PORTS)

@@ -6,7 +6,9 @@ from collections.abc import Collection, Iterator, Sequence
 from enricher.accesslog.columns import WORD, WORD_OR_NOTHING, Check, Layout, OutputField
 from enricher.accesslog.dialect import Column, Dialect, Token
 
-_QUOTED_TEXT = {"json": (r'([^"\\]*+(?:\\.[^"\\]*+)*+)', r'([^"\\\n]*+(?:\\.[^"\\\n]*+)*+)')}
+_QUOTED_TEXT = dict.fromkeys(
+    ("json", "hash and backslash"), (r'([^"\\]*+(?:\\.[^"\\]*+)*+)', r'([^"\\\n]*+(?:\\.[^"\\\n]*+)*+)')
+)
 _QUOTED_TEXT |= dict.fromkeys(("default", "hash", "none"), (r'([^"]*+)', r'([^"\n]*+)'))
 """Patterns of text between quotes: one that may continue in the next line, and one that may not."""
 _SPACED_TEXT = r'(-|[^"\n]*)'

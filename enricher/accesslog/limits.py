@@ -48,7 +48,7 @@ _ENVOY = _Spellings(
 _HAPROXY = _Spellings(
     addr="%si:%sp",
     status="%ST",
-    clock="%T or %Ts",
+    clock="%trg, %T or %Ts",
     duration="%Ta",
     response_time=("request_time", "time_response", "%Tr"),
     attempts=("retries", "add %rc"),
@@ -59,7 +59,7 @@ _SPELLINGS = {
     nginx.NGINX_SESSIONS: _NGINX._replace(duration="$session_time", response_time=()),
     envoy.ENVOY: _ENVOY,
     envoy.ENVOY_WITH_PORTS: _ENVOY,
-    **dict.fromkeys((haproxy.HAPROXY, haproxy.HAPROXY_WITH_PORTS), _HAPROXY),
+    **dict.fromkeys(haproxy.DIALECTS, _HAPROXY),
     traefik.TRAEFIK_COMMON: _TRAEFIK,
     traefik.TRAEFIK_JSON: _TRAEFIK,
 }
@@ -91,7 +91,8 @@ def _limits(log_format: Format, names: Collection[str]) -> Iterator[str]:
         return not any(name in names for name in fact.variables)
 
     if lacks(facts.addr):
-        yield f"the log format does not name the upstream ({spellings.addr}): no line can be attributed"
+        advice = ": choose the format json" if spellings is _TRAEFIK else ""
+        yield f"the log format does not name the upstream ({spellings.addr}): no line can be attributed{advice}"
         return
     if spellings is _HAPROXY and "upstream_addr" not in names:
         yield (

@@ -105,7 +105,8 @@ What the pod sent precedes what nginx sent.
 _NEVER_MISSING = frozenset({"time_local", "time_iso8601", "msec"})
 """Variables that always have a value."""
 _NUMBER = r"(?:\d++(?:\.\d++)?+|-)"
-ADDRESS_SHAPE = r"""[^\s,":'|;=<>(){}&][^\s,"'|;=<>(){}&]*"""
+ADDRESS_SHAPE = r"""(?:\[[0-9a-zA-Z:.%]+\]|[^\s,":'|;=<>(){}&\[\]])[^\s,"'|;=<>(){}&\[\]]*"""
+"""An address, or the name of a group of upstreams. Brackets are only around an IPv6 address."""
 _HEXADECIMAL = r"[0-9a-fA-F]++"
 _STATE = r"[A-Z_]++"
 _DATE_OF_CERTIFICATE = r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4} GMT"

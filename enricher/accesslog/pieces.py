@@ -111,7 +111,7 @@ def _text_pattern(following: Token, escape: str) -> str:
     stop = stop.replace("/", "/ ")  # a host has no space; what follows it may be missing
     if escape in {"default", "hash"}:
         return '[^"]*+' if quoted else f'[^"{stop}]*'
-    if escape == "json":
+    if escape in {"json", "hash and backslash"}:
         return r'(?:[^"\\]++|\\.)*+' if quoted else rf'(?:[^"\\{stop}]|\\.)*'
     return f"[^{stop}]*" if stop else ".*"
 

@@ -62,10 +62,10 @@ PROFILES = {
         (envoy.DETAILED, envoy.ISTIO, envoy.DEFAULT, envoy.GATEWAY),
         _compile_envoy,
     ),
-    "traefik": Profile(("*/*traefik*/*traefik*",), ("json", "common"), traefik.compile_format),
+    "traefik": Profile(("*/*traefik*/*traefik*",), ("json", "common", "genericCLF"), traefik.compile_format),
     "haproxy": Profile(
         ("*/*haproxy*/*haproxy*",),
-        (haproxy.HTTPLOG_ADDRESSED, haproxy.HTTPLOG),
+        (haproxy.HTTPLOG_ADDRESSED, haproxy.HTTPLOG, haproxy.HTTPSLOG_ADDRESSED, haproxy.HTTPSLOG, haproxy.CLF),
         haproxy.compile_format,
     ),
 }
@@ -82,3 +82,8 @@ def profile_formats(profile: str) -> Formats:
 def text_and_escape(log_format: Format) -> tuple[str, str]:
     """Return what makes two formats the same."""
     return log_format.text, getattr(log_format, "escape", "")
+
+
+def shape_of_lines(log_format: Format) -> tuple[str, str]:
+    """Return what two formats have in common if their lines do not show which of them it is."""
+    return (COMBINED, "default") if log_format.text == traefik.GENERIC else text_and_escape(log_format)

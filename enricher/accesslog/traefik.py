@@ -1,8 +1,8 @@
-"""Traefik's access log: the common log format and JSON. Pure.
+"""Traefik's access log: its common log formats and JSON. Pure.
 
-Source: https://doc.traefik.io/traefik/observe/logs-and-access-logs/ and pkg/middlewares/accesslog there. Both formats
-name the server of the last attempt; only JSON has the number of attempts. Traefik escapes the quotes in a text but not
-its backslashes, so texts are read as if they were not escaped at all.
+Source: https://doc.traefik.io/traefik/observe/logs-and-access-logs/ and pkg/middlewares/accesslog there. `common` and
+`json` name the server of the last attempt, `genericCLF` names none; only JSON has the number of attempts. Traefik
+escapes the quotes in a text but not its backslashes, so texts are read as if they were not escaped at all.
 """
 
 import re
@@ -29,10 +29,12 @@ from enricher.accesslog.values import (
 )
 from enricher.timestamps import MILLISECOND, SECOND, parse_rfc3339, parse_time_local
 
-COMMON = (
+GENERIC = (
     '{remote_addr} - {remote_user} [{time_local}] "{request_method} {request_uri} {server_protocol}" {status} '
-    "{body_bytes_sent} {http_referer} {http_user_agent} {request_number} {router_name} {upstream_url} {request_time}ms"
+    "{body_bytes_sent} {http_referer} {http_user_agent}"
 )
+"""`genericCLF` of Traefik 3: nginx's `combined`, which names no upstream."""
+COMMON = f"{GENERIC} {{request_number}} {{router_name}} {{upstream_url}} {{request_time}}ms"
 KEYS = {
     "StartUTC": "start_time",
     "ClientHost": "remote_addr",
@@ -134,13 +136,13 @@ _JSON_TYPES = {
 
 
 def compile_format(text: str) -> tuple[LogFormat | JsonFormat]:
-    """Compile `common` or `json`, the only formats that Traefik has. Raise LogFormatError for any other text."""
+    """Compile one of the formats that Traefik has, given by its name. Raise LogFormatError for any other text."""
     text = text.strip()
-    if text == "common":
-        return (compile_tokens(COMMON, "none", list(_split_tokens(COMMON)), TRAEFIK_COMMON),)
+    if common := {"common": COMMON, "genericCLF": GENERIC}.get(text):
+        return (compile_tokens(common, "none", list(_split_tokens(common)), TRAEFIK_COMMON),)
     if text == "json":
         return (JsonFormat(text, KEYS, (_MARKS,), TRAEFIK_JSON, _SUBSTITUTES, frozenset({"upstream_url"})),)
-    raise LogFormatError(f"{text!r} is not a format of Traefik: choose common or json")
+    raise LogFormatError(f"{text!r} is not a format of Traefik: choose common, genericCLF or json")
 
 
 def _split_tokens(text: str) -> Iterator[Token]:
@@ -150,7 +152,8 @@ def _split_tokens(text: str) -> Iterator[Token]:
             yield Token("", text[end : match.start()], end + 1)
         yield Token(match[1], "", match.start() + 1)
         end = match.end()
-    yield Token("", text[end:], end + 1)
+    if text[end:]:
+        yield Token("", text[end:], end + 1)
 
 
 def _parse_address(url: bytes, addr: bytes = b"") -> str:

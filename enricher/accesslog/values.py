@@ -13,7 +13,7 @@ import orjson
 from enricher.accesslog.columns import Memo
 from enricher.accesslog.dialect import Column, Dialect, Facts
 from enricher.accesslog.escaping import MISSING, decode_text, unescape
-from enricher.accesslog.nginx_variables import ADDRESS_SHAPE, Seconds, convert_integer
+from enricher.accesslog.nginx_variables import Seconds, convert_integer
 from enricher.accesslog.record import parse_integer
 from enricher.timestamps import MILLISECOND
 
@@ -81,7 +81,7 @@ CLIENT_ADDRESS = ValueType(
 """An address of a connection: an IP address, also with its port, or a socket's path."""
 USUAL_INTEGER = r"(0|[1-9]\d{0,17}+)"
 """A number as JSON has it, which fits into 64 bits."""
-ADDRESS = ValueType(ADDRESS_SHAPE + "|", unescape)
+ADDRESS = ValueType(r"""[^\s,":'|;=<>(){}&][^\s,"'|;=<>(){}&]*|""", unescape)
 """An upstream's address, whose end is certain before what often separates values."""
 INTEGER = ValueType(r"\d+|-|", convert_integer, USUAL_INTEGER, is_text=False)
 PREFIXED_INTEGER = ValueType(r"\+?\d+|-|", _convert_prefixed_integer, rf"\+?{USUAL_INTEGER}", is_text=False)

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from threading import Event, Thread
 
 from enricher.config.options import RUN
-from enricher.config.resolve import Resolved, configuration_warnings, dump_config
+from enricher.config.print_config import dump_config
+from enricher.config.resolve import Resolved, configuration_warnings
 from enricher.config.settings import ClusterSettings, Settings
 from enricher.endpoints.attribution import Histories
 from enricher.endpoints.files import load_endpoints, shortage_of

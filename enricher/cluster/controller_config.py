@@ -11,6 +11,7 @@ from typing import Any
 from enricher.accesslog.detection import FormatTimeline
 from enricher.accesslog.format_compiler import LogFormatError
 from enricher.accesslog.profiles import PROFILES, Formats, profile_formats
+from enricher.config.kept_format import join_lines
 from enricher.kube.watcher import Changed, Listed
 from enricher.text import printable
 
@@ -141,8 +142,7 @@ def formats_from_config(data: Mapping[str, Any], profile: str) -> Formats:
         escape = next((escape for key, escape in _ESCAPE_KEYS.items() if data.get(key) in _TRUE), "")
     else:
         escape = str(data.get(_ESCAPING_KEY) or "")
-        # F5's controller makes each line an argument of its own, which nginx joins.
-        text = " ".join(text.splitlines()) if isinstance(text, str) else text
+        text = join_lines(text) if isinstance(text, str) else text
     if not isinstance(text, str) or not text.strip():
         default = profile_formats(profile)
         return default if not escape else PROFILES[profile].compile(f"escape={escape} {default[-1].text}")

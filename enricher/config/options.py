@@ -9,13 +9,11 @@ import argparse
 import re
 from collections.abc import Callable, Sequence
 from operator import attrgetter
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from enricher.accesslog.format_compiler import LogFormatError
-from enricher.accesslog.profiles import PROFILES, Formats
+from enricher.accesslog.profiles import PROFILES
 from enricher.config.settings import ListenAddress, Settings
-from enricher.errors import ConfigurationError, UsageError
+from enricher.errors import UsageError
 from enricher.tailer.selector import Selector
 
 STDIN = "-"
@@ -111,24 +109,6 @@ def parse_variable(text: str) -> str:
     return match[1] or match[2]
 
 
-def read_log_format(path: str) -> str:
-    """Return the text of a file that holds a log format. Raise ConfigurationError if it cannot be read."""
-    try:
-        return Path(path).read_text()
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else None
-        raise ConfigurationError(f"cannot read the log format from {path}: {reason or error}") from error
-
-
-def compile_log_format(text: str, profile: str) -> Formats:
-    """Compile a log format in the language of a profile's proxy. Raise UsageError if it is invalid."""
-    try:
-        return PROFILES[profile].compile(text)
-    except LogFormatError as error:
-        language = "an nginx log_format" if "nginx" in profile else f"a log format of {profile}"
-        raise UsageError(f"not {language}: {error}") from error
-
-
 # --- the table --------------------------------------------------------------------------------------------------------
 
 
@@ -196,7 +176,11 @@ LOG_FORMAT = Option(
     str,
 )
 LOG_FORMAT_FILE = Option(
-    "--log-format-file", "logs.formats", "FILE", "a file that holds the log format", read_log_format
+    "--log-format-file",
+    "logs.formats",
+    "FILE",
+    "a file that holds the log format, or the configuration that sets it: nginx.conf, haproxy.cfg, Helm values, a "
+    "ConfigMap or another object in YAML or JSON",
 )
 CONTROLLER_CONFIGMAP = Option(
     "--controller-configmap",

@@ -3,12 +3,13 @@
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 from enricher.accesslog.limits import common_limits
-from enricher.accesslog.profiles import DEFAULT_PROFILE
 from enricher.config import file as config_file
+from enricher.config.format_files import compile_log_format, read_log_format
 from enricher.config.options import (
     ALL_OPTIONS,
     CLUSTER,
@@ -22,8 +23,6 @@ from enricher.config.options import (
     PROFILE,
     SELECT,
     Option,
-    compile_log_format,
-    default_text,
 )
 from enricher.config.settings import Settings, default_selectors
 from enricher.errors import ConfigurationError, EnricherError, UsageError
@@ -100,7 +99,10 @@ def resolve(options: Sequence[Option], flags: Mapping[str, Any], environ: Mappin
         parsed["logs.own_pod"] = environ.get("POD_NAMESPACE", ""), environ["POD_NAME"]
     # In the order of the table: a log format is compiled for the profile, which comes before it.
     for option in filter(values.__contains__, options):
-        parsed[option.setting] = _parse(values[option], parsed.get(PROFILE.setting) or DEFAULT_PROFILE)
+        if option is LOG_FORMAT_FILE:
+            parsed.update(_read_format_file(values[option], parsed.get(PROFILE.setting)))
+        else:
+            parsed[option.setting] = _parse(values[option], parsed.get(PROFILE.setting))
     if SELECT.setting not in parsed and (profile := parsed.get(PROFILE.setting)):
         parsed[SELECT.setting] = default_selectors(profile)
     settings = _group_settings(parsed)
@@ -211,18 +213,36 @@ def _unknown_key(path: str, entry: config_file.Entry, by_key: Mapping[str, Optio
 # --- values and what they exclude -------------------------------------------------------------------------------------
 
 
-def _parse(value: OptionValue, profile: str) -> Any:
+def _parse(value: OptionValue, profile: str | None) -> Any:
     """Parse an option's texts; a log format is compiled in the language of `profile`."""
     option, parsed = value.option, []
     for index, text in enumerate(value.texts):
-        try:
-            result = option.parse(text)
-            parsed.append(compile_log_format(result, profile) if option.setting == LOG_FORMAT.setting else result)
-        except UsageError as error:
-            raise _error(f"{value.place_of(index)} {text!r}: {error}", value) from error
-        except ConfigurationError as error:
-            raise ConfigurationError(f"{value.place_of(index)}: {error}") from error
+        with _naming(value, index):
+            parsed.append(compile_log_format(text, profile) if option is LOG_FORMAT else option.parse(text))
     return tuple(parsed) if option.repeatable else parsed[0]
+
+
+def _read_format_file(value: OptionValue, profile: str | None) -> dict[str, Any]:
+    """Return the settings that a file with a log format gives: the format, and the proxy that its place shows."""
+    with _naming(value, 0):
+        given = read_log_format(value.option.parse(value.texts[0]), profile)
+    settings: dict[str, Any] = {LOG_FORMAT.setting: given.formats}
+    if given.note:
+        settings["logs.format_note"] = f"{value.place_of(0)} {value.texts[0]!r}: {given.note}"
+    if given.profile:
+        settings[PROFILE.setting] = given.profile
+    return settings
+
+
+@contextmanager
+def _naming(value: OptionValue, index: int) -> Iterator[None]:
+    """Add to an error the place and the text of a value."""
+    try:
+        yield
+    except UsageError as error:
+        raise _error(f"{value.place_of(index)} {value.texts[index]!r}: {error}", value) from error
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{value.place_of(index)}: {error}") from error
 
 
 def _error(message: str, *values: OptionValue) -> EnricherError:
@@ -274,6 +294,7 @@ def _refuse_contradictions(settings: Settings, values: Mapping[Option, OptionVal
 def configuration_warnings(settings: Settings) -> list[str]:
     """Return warnings about what is allowed but probably a mistake."""
     warnings = [f"the variable {name} does not belong to any option: it is ignored" for name in unknown_variables()]
+    warnings += filter(None, [settings.logs.format_note])
     return warnings + list(common_limits(settings.logs.formats or ()))
 
 
@@ -287,34 +308,3 @@ def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
         for name in environ
         if name.startswith("ENRICHER_") and name not in options and not service_variable.fullmatch(name)
     )
-
-
-# --- --print-config ---------------------------------------------------------------------------------------------------
-
-
-def dump_config(options: Sequence[Option], resolved: Resolved) -> Iterator[str]:
-    """Yield the lines of a configuration file with the same settings, each with its origin as a comment."""
-    return config_file.write((option.key, *_value_and_origin(option, resolved)) for option in options)
-
-
-def _value_and_origin(option: Option, resolved: Resolved) -> tuple[Any, str]:
-    """Return an option's value as a file holds it, or None if there is none, and where it was set."""
-    if option_value := resolved.values.get(option):
-        values = [_file_value(option, text) for text in option_value.texts]
-        return values if option.repeatable else values[0], option_value.origin
-    if option.setting == LOG_FORMAT.setting:
-        return None, "default"
-    value, profile = option.value_in(resolved.settings), resolved.settings.logs.profile
-    if option is SELECT:
-        return [selector.text for selector in value], f"default of the profile {profile}" if profile else "default"
-    text = default_text(value) or ("false" if option.value_type == "switch" else "")
-    return _file_value(option, text) if text else None, "default"
-
-
-def _file_value(option: Option, text: str) -> str | float | bool:
-    if option.value_type == "switch":
-        return text == "true"
-    if option.value_type == "number":
-        number = float(text)
-        return int(number) if number.is_integer() else number
-    return text

@@ -41,6 +41,8 @@ class LogSettings:
     """Name of the proxy's profile; None: it is detected from the first lines of each log."""
     formats: Formats | None = None
     """The log format that the user gave, compiled; None: that of the profile."""
+    format_note: str = ""
+    """Which of several formats of a file was taken, for a warning; empty if there was nothing to choose."""
     controller_configmap: tuple[str, str] | None = None
     """Namespace and name of the controller's ConfigMap, whose log format is followed."""
     start: Start = "beginning"

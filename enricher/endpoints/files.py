@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from enricher.documents import Document, is_json, read_documents, to_utf8
 from enricher.endpoints.attribution import Histories
-from enricher.endpoints.documents import Document, is_json, read_documents, to_utf8
 from enricher.endpoints.history import History
 from enricher.endpoints.listed_objects import (
     LIST_COMMAND,

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import orjson
 import pytest
 
+from enricher.accesslog.nginx import INGRESS_NGINX
 from enricher.cli.commands import build_parser
 from enricher.cli.main import main
 from enricher.endpoints.files import load_endpoints
@@ -160,6 +161,9 @@ def laid_out(tmp_path_factory: pytest.TempPathFactory, line: str) -> Path:
     ]
     (folder / "endpoints.json").write_bytes(orjson.dumps({"kind": "List", "items": [*slices.values(), *services]}))
     (folder / "services.json").write_bytes(orjson.dumps({"kind": "List", "items": services}))
+
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "data": {"log-format-upstream": INGRESS_NGINX}}
+    (folder / "config.yaml").write_bytes(orjson.dumps(config))
 
     # nginx without Kubernetes: the README says what is in its two files.
     for name, text in re.findall(r"^    # (nginx\.conf|backends\.yaml) +(.*)$", DOCUMENTS[0].read_text(), re.MULTILINE):

@@ -12,7 +12,7 @@ from enricher.accesslog import nginx
 from enricher.accesslog.detection import detect_profile
 from enricher.accesslog.diagnosis import GIVE_FORMAT, MAX_TEXT, MIN_FIELDS, diagnose
 from enricher.accesslog.format_compiler import LogFormat
-from enricher.accesslog.profiles import DEFAULT_PROFILE, PROFILES, profile_formats
+from enricher.accesslog.profiles import DEFAULT_PROFILE, PROFILES, profile_formats, shape_of_lines
 from enricher.text import printable
 
 DEFAULT = profile_formats(DEFAULT_PROFILE)
@@ -69,7 +69,7 @@ def is_known(line: bytes) -> bool:
 
 
 def assert_names(fault: str, log_format: LogFormat, line: bytes) -> None:
-    names = [profile for profile, other in KNOWN if other.text == log_format.text]
+    names = [profile for profile, other in KNOWN if shape_of_lines(other) == shape_of_lines(log_format)]
     assert any(f"the log format of the profile {name}" in fault for name in names), (line, fault)
 
 

@@ -67,7 +67,7 @@ def test_envoy(text, expected):
 
 
 def test_haproxy_and_traefik():
-    assert limits(haproxy.HTTPLOG_ADDRESSED, haproxy.compile_format) == ["has no time (%T or %Ts)"]
+    assert limits(haproxy.HTTPLOG_ADDRESSED, haproxy.compile_format) == ["has no time (%trg, %T or %Ts)"]
     assert limits(f"%Ts {haproxy.HTTPLOG_ADDRESSED}", haproxy.compile_format) == []
     assert limits(f"%Ts {haproxy.HTTPLOG}", haproxy.compile_format) == [
         "has the names of servers, but not their addresses"

@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 from enricher.accesslog import envoy, haproxy
 from enricher.accesslog.detection import FormatTimeline, detect_profile
 from enricher.accesslog.nginx import INGRESS_NGINX
-from enricher.accesslog.profiles import PROFILES, UPSTREAMS, UPSTREAMS_GRPC, profile_formats
+from enricher.accesslog.profiles import (
+    COMBINED,
+    PROFILES,
+    UPSTREAMS,
+    UPSTREAMS_GRPC,
+    profile_formats,
+    shape_of_lines,
+)
 from enricher.accesslog.record import Attempt, Record
 
 RECORDED = Path(__file__).parents[2] / "integration" / "proxies" / "recorded"
@@ -637,10 +644,10 @@ INGRESS = (
 
 @pytest.mark.parametrize("name", LOGS)
 def test_a_line_fits_no_other_proxys_formats(name):
-    shared = {UPSTREAMS, UPSTREAMS_GRPC}
+    shared = {UPSTREAMS, UPSTREAMS_GRPC, COMBINED}
     for line in lines_of(name):
         fit = {
-            (profile, format_.text)
+            (profile, shape_of_lines(format_)[0])
             for profile in PROFILES
             for format_ in profile_formats(profile)
             if format_.parse(line)

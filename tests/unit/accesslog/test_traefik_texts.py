@@ -2,9 +2,9 @@
 
 import pytest
 
-from enricher.accesslog.profiles import profile_formats
+from enricher.accesslog.traefik import compile_format
 
-(COMMON,) = (log_format for log_format in profile_formats("traefik") if log_format.text != "json")
+(COMMON,) = compile_format("common")
 LINE = '192.0.2.7 - - [22/Nov/2026:23:18:31 +0000] "GET / HTTP/1.1" 200 5 "{}" "{}" 12 "web@k" "http://10.0.0.1:80" 3ms'
 
 

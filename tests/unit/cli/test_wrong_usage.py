@@ -115,7 +115,12 @@ def test_a_port_that_is_taken(refused, tmp_path, endpoints):
 
 @pytest.mark.parametrize(
     ("content", "status", "message"),
-    [(None, 3, "No such file"), (b"", 2, "no variable"), (b"\xff", 3, "decode"), (b"a $", 2, "character 3")],
+    [
+        (None, 3, "No such file"),
+        (b"", 2, "no variable"),
+        (b"\xff", 3, "not a text"),
+        (b"a $", 2, "character 3"),
+    ],
 )
 def test_a_broken_format_file(refused, tmp_path, endpoints, content, status, message):
     path = tmp_path / "format"

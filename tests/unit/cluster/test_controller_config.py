@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from enricher.accesslog.detection import FormatDetector
-from enricher.cluster.controller_config import FormatUpdater, missing_lines
+from enricher.cluster.controller_config import FormatUpdater, formats_from_config, missing_lines
 from enricher.kube.watcher import Changed, Listed
 
 ACCESS = "which keeps access lines out of the container's log: remove it"
@@ -63,3 +63,9 @@ def test_each_is_said_once_and_again_when_it_comes_back(caplog):
     assert change(disable_access_log="true", enable_syslog="true") != [text]
     assert change() == []
     assert change(disable_access_log="true") == [text]
+
+
+def test_f5s_format_over_several_lines():
+    data = {"log-format": '$remote_addr\n\n  "$request"\n$status $upstream_addr\n', "log-format-escaping": "json"}
+    (log_format,) = formats_from_config(data, "nginx-ingress")
+    assert (log_format.text, log_format.escape) == ('$remote_addr   "$request" $status $upstream_addr', "json")

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from enricher.cli.main import main
 from enricher.config.options import CLUSTER, CONFIG, ENDPOINTS, RUN
-from enricher.config.resolve import dump_config, resolve
+from enricher.config.print_config import dump_config
+from enricher.config.resolve import resolve
 from enricher.errors import EnricherError
 
 TEXT = st.text(min_size=1).filter(lambda text: text.strip())

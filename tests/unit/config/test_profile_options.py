@@ -249,7 +249,7 @@ def test_a_profile_before_what_selects_nothing(refused, rest):
         ("haproxy", "", "not a log format of haproxy"),
         ("haproxy", "words only", "not a log format of haproxy: the format contains no variable"),
         ("haproxy", "%ci%ST", "character 4"),
-        ("traefik", "{status}", "choose common or json"),
+        ("traefik", "{status}", "choose common, genericCLF or json"),
         ("nginx", "%ci", "not an nginx log_format"),
         ("ingress-nginx", "%ci", "not an nginx log_format"),
         ("nginx-ingress", "$status $", "character 9"),

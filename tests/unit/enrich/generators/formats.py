@@ -75,7 +75,7 @@ def writer(log_format: Format) -> Writer:
     values = {
         **dict.fromkeys(map(id, (nginx.NGINX, nginx.NGINX_CLIENT_STATUS, nginx.NGINX_SESSIONS)), nginx_value),
         **dict.fromkeys(map(id, (envoy.ENVOY, envoy.ENVOY_WITH_PORTS)), envoy_value),
-        **dict.fromkeys(map(id, (haproxy.HAPROXY, haproxy.HAPROXY_WITH_PORTS)), haproxy_value),
+        **dict.fromkeys(map(id, haproxy.DIALECTS), haproxy_value),
         id(traefik.TRAEFIK_COMMON): traefik_value,
     }[id(log_format.dialect)]
     escape = {id(traefik.TRAEFIK_COMMON): "quotes"}.get(id(log_format.dialect), log_format.escape)

@@ -3,7 +3,7 @@
 import codecs
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import orjson
@@ -52,13 +52,25 @@ def is_json(text: bytes) -> bool:
     return text.lstrip().startswith((b"{", b"["))
 
 
+def read_json_or_yaml(text: bytes) -> list[Document]:
+    """Return the documents of a text as `read_documents` does, also of YAML that begins as JSON does: `{a: b}`."""
+    try:
+        return read_documents(text)
+    except ValueError:
+        return _read(text, _yaml_documents)
+
+
 def read_documents(text: bytes) -> list[Document]:
     """Return the documents of a text in UTF-8; the items of JSON arrays count as documents.
 
     JSON may be one document, one a line, or one after the other. Raise ValueError if the text is malformed.
     """
+    return _read(text, _json_documents if is_json(text) else _yaml_documents)
+
+
+def _read(text: bytes, read: Callable[[bytes], Iterator[Document]]) -> list[Document]:
     try:
-        documents = list(_json_documents(text) if is_json(text) else _yaml_documents(text))
+        documents = list(read(text))
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
     return [Document(line, item) for line, value in documents for item in (value if type(value) is list else [value])]
