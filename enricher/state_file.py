@@ -1,8 +1,8 @@
 """State that outlives a restart: versioned JSON files, written atomically and validated when they are read."""
 
 import contextlib
-import hashlib
 import fcntl
+import hashlib
 import logging
 import os
 import stat
