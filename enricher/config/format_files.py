@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
+
+import orjson
 
 from enricher.accesslog.format_compiler import LogFormatError
 from enricher.accesslog.profiles import DEFAULT_PROFILE, PROFILES, Formats
@@ -14,6 +15,8 @@ from enricher.documents import Document, is_json, read_json_or_yaml, to_utf8
 from enricher.errors import ConfigurationError, UsageError
 from enricher.text import printable
 
+MAX_SIZE = 32 * 1024 * 1024
+"""Largest number of bytes of a file: all ConfigMaps of a cluster are smaller, a log given by mistake is not."""
 MAX_NAMED = 4
 """Largest number of formats that are named because they are not used."""
 
@@ -66,13 +69,17 @@ def read_log_format(path: str, profile: str | None) -> GivenFormat:
     Raise ConfigurationError if the file cannot be read, UsageError if it holds no format that can be used.
     """
     try:
-        content = to_utf8(Path(path).read_bytes())
+        with open(path, "rb") as file:
+            content = file.read(MAX_SIZE + 1)
+        if len(content) > MAX_SIZE:
+            raise ConfigurationError(f"cannot read the log format from {path}: it is larger than {MAX_SIZE >> 20} MiB")
+        content = to_utf8(content)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else None
         raise ConfigurationError(f"cannot read the log format from {path}: {reason or error}") from error
     text = content.decode()
     documents = _documents(content, text)
-    kept = find_in_documents(documents) or find_directives(text)
+    kept = find_in_documents(documents) or find_directives(text) or _format_strings(text, documents)
     if not kept:
         _refuse_configuration(text, documents)
         return GivenFormat(compile_log_format(text, profile), profile)
@@ -84,10 +91,18 @@ def _documents(content: bytes, text: str) -> Sequence[Document]:
     try:
         documents = read_json_or_yaml(content)
     except ValueError as error:
-        if _KEY.search(text) and not find_directives(text):
+        if "\n" in text.strip() and _KEY.search(text) and not find_directives(text):
             raise UsageError(f"it cannot be read as YAML: {printable(error)}") from error
         return ()
     return [document for document in documents if isinstance(document.value, dict)]
+
+
+def _format_strings(text: str, documents: Sequence[Document]) -> Sequence[KeptFormat]:
+    """Return the format that is an object of Envoy's format strings, alone in a file."""
+    if len(documents) != 1 or not all(isinstance(value, str) for value in documents[0].value.values()):
+        return ()
+    text = text if is_json(text.encode()) else orjson.dumps(documents[0].value, option=orjson.OPT_NON_STR_KEYS).decode()
+    return [KeptFormat("the object of format strings", text, "envoy")] if language_of(text) == "envoy" else ()
 
 
 def _choose(kept: Sequence[KeptFormat], profile: str | None) -> GivenFormat:

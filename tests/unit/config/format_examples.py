@@ -644,4 +644,33 @@ FILES = {
         "httplog",
     ),
     "Traefik's generic format": ("accessLog:\n  format: genericCLF\n", "traefik", "genericCLF"),
+    "Istio's default provider": (
+        f"""
+        meshConfig:
+          defaultProviders: {{accessLogging: [text]}}
+          extensionProviders:
+          - name: collector
+            envoyOtelAls: {{logFormat: {{text: '%UPSTREAM_HOST% %RESPONSE_CODE%'}}}}
+          - name: text
+            envoyFileAccessLog: {{path: /dev/stdout, logFormat: {{text: '{ENVOY}'}}}}
+        """,
+        "envoy",
+        ENVOY,
+    ),
+    "Envoy's format strings alone": (
+        "at: '%START_TIME%'\ncode: '%RESPONSE_CODE%'\nto: '%UPSTREAM_HOST%'\n",
+        "envoy",
+        ENVOY_JSON,
+    ),
+    "the same in JSON": (ENVOY_JSON, "envoy", ENVOY_JSON),
+    "a mesh of one line": (
+        "data:\n  mesh: \"accessLogFormat: '%RESPONSE_CODE% %UPSTREAM_HOST%'\"\n",
+        "envoy",
+        "%RESPONSE_CODE% %UPSTREAM_HOST%",
+    ),
+    "a format with a word and a colon before it": (
+        'accesslog: "$request" $status $upstream_addr\n',
+        None,
+        'accesslog: "$request" $status $upstream_addr',
+    ),
 }

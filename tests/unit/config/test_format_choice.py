@@ -157,7 +157,7 @@ def test_two_keys_with_one_format_are_one(settings_of):
         ),
         ("http { log_format a '$'; }", "log_format a in line 1: not an nginx log_format: character 1: "),
         ("%RESPONSE_CODE% %UPSTREAM_HOST%", "it looks like one of envoy: give --profile envoy"),
-        ('{"code": "%RESPONSE_CODE%"}', "it looks like one of envoy: give --profile envoy"),
+        ('{"code": "%RESPONSE_CODE%", "a": {}}', "it looks like one of envoy: give --profile envoy"),
         ("%ci:%cp %si:%sp %ST", "it looks like one of haproxy: give --profile haproxy"),
         ("words", "the format contains no variable"),
     ],
