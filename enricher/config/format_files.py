@@ -1,7 +1,9 @@
 """Log formats as users give them: a text, or a file that holds the text or the configuration that sets it."""
 
 import re
+import tomllib
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 import orjson
@@ -24,6 +26,10 @@ _ARGUMENTS = re.compile(r"\s*(?:escape=\w+\s+)?(?:'[^'\n]*'\s*)+;?\s*")
 """The arguments of a log_format directive that was copied without its name."""
 _KEY = re.compile(r"(?im)^\s*[\"']?[\w-]*(?:log-?_?format|format-?_?log|accesslog|apiVersion)[\w-]*[\"']?:")
 """A key of YAML that shows that a text is configuration."""
+_TABLE = re.compile(r"(?m)^\s*\[accessLog\]\s*(?:#.*)?$")
+"""The beginning of a table of TOML."""
+_OBJECT = re.compile(r"(?im)^\s*[\"']?([\w-]*log-?_?format[\w-]*)[\"']?:\s*\{")
+"""A format that YAML reads as an object, since it begins with a brace."""
 _DESCRIBED = re.compile(r"Name:  ")
 _ADVICE = (
     "give the format itself, or the file of the proxy's configuration that sets it; a proxy that nothing sets a format "
@@ -87,7 +93,10 @@ def read_log_format(path: str, profile: str | None) -> GivenFormat:
 
 
 def _documents(content: bytes, text: str) -> Sequence[Document]:
-    """Return the objects of a file of YAML or JSON; none for any other file. Raise UsageError if it is malformed."""
+    """Return the objects of a file of YAML, JSON or TOML; none for any other file. Raise UsageError if malformed."""
+    if _TABLE.search(text):  # Traefik's
+        with suppress(tomllib.TOMLDecodeError):
+            return [Document(1, tomllib.loads(text))]
     try:
         documents = read_json_or_yaml(content)
     except ValueError as error:
@@ -161,6 +170,8 @@ def _refuse_configuration(text: str, documents: Sequence[Document]) -> None:
             f"it names Istio's provider {printable(providers[0])} but does not hold its format: give the mesh's "
             "configuration (kubectl get configmap -n istio-system istio -o yaml)"
         )
+    if documents and "$" in text and (unquoted := _OBJECT.search(text)):
+        raise UsageError(f"{unquoted[1]} is an object: put the format in quotes, since it begins with a brace")
     if objects or (documents and not is_format):
         raise UsageError(f"there is no log format in {printable(objects) or 'it'}: {_ADVICE}")
     if is_nginx_conf(text):

@@ -427,6 +427,8 @@ FILES = {
     ),
     "Traefik's values without a format": ("logs:\n  access:\n    enabled: true\n", "traefik", "common"),
     "traefik.yml": ("accessLog:\n  filePath: /var/log/access.log\n  format: json\n", "traefik", "json"),
+    "traefik.toml": ('[entryPoints]\n[accessLog] # all\n  format = "json"\n  [accessLog.fields]\n', "traefik", "json"),
+    "traefik.toml without a format": ('[accessLog]\nfilePath = "/x"\n', "traefik", "common"),
     "traefik.yml without a format": ("entryPoints: {}\naccessLog: {}\n", "traefik", "common"),
     "Traefik's flags": (
         """

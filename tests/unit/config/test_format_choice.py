@@ -137,6 +137,10 @@ def test_two_keys_with_one_format_are_one(settings_of):
             "there is no log format in Pod: ",
         ),
         ("controller:\n  config:\n    hsts: $false\n", "there is no log format in it: "),
+        (
+            'config:\n  log-format-upstream: {"a": "$status"}\n',
+            "log-format-upstream is an object: put the format in",
+        ),
         ("controller:\n  replicas: 2\n", "which needs no option"),
         (
             "kind: Telemetry\napiVersion: telemetry.istio.io/v1\nmetadata: {name: mesh}\n"
