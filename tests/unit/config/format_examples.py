@@ -675,4 +675,14 @@ FILES = {
         None,
         'accesslog: "$request" $status $upstream_addr',
     ),
+    "Istio's text that looks like JSON": (
+        """
+        meshConfig:
+          accessLogEncoding: TEXT
+          accessLogFormat: |
+            {"code": %RESPONSE_CODE%, "to": "%UPSTREAM_HOST%", "took": %DURATION%}
+        """,
+        "envoy",
+        '{"code": %RESPONSE_CODE%, "to": "%UPSTREAM_HOST%", "took": %DURATION%}',
+    ),
 }
