@@ -5,13 +5,16 @@ that was asked last, and never those before it (`%UPSTREAM_HOSTS_ATTEMPTED%` of 
 A line's time is that of the request's beginning. Text is not escaped.
 """
 
-import re
 from collections.abc import Collection, Iterator
+from typing import Any
 
 import orjson
 
-from enricher.accesslog.dialect import Dialect, Fact, Facts, Token, end_after
+from enricher.accesslog.dialect import Dialect, Fact, Facts, end_after
+from enricher.accesslog.envoy_language import split_tokens
 from enricher.accesslog.envoy_outcomes import parse_outcome, parse_response_time
+from enricher.accesslog.envoy_times import SHAPE as TIME_SHAPE
+from enricher.accesslog.envoy_times import parse_start_and_precision, parse_start_time
 from enricher.accesslog.envoy_upstreams import join_port, parse_address, parse_upstream_name
 from enricher.accesslog.escaping import decode_name, unescape
 from enricher.accesslog.format_compiler import LogFormat, LogFormatError, compile_tokens
@@ -94,34 +97,6 @@ GATEWAY = orjson.dumps(
 ).decode()
 """Envoy Gateway's default, Istio's with `accessLogEncoding: JSON`, and Contour's with `accesslog-format: json`."""
 
-_OPERATOR = re.compile(r"%(?:([A-Z_]+)(?:\((.*?)\))?(?::\d+)?%|%)")
-_HEADER_VARIABLES = {
-    "REQ(:METHOD)": "request_method",
-    "REQ(:PATH)": "request_uri",
-    "REQ(X-ENVOY-ORIGINAL-PATH?:PATH)": "request_uri",
-    "REQ(:AUTHORITY)": "host",
-    "REQ(:SCHEME)": "scheme",
-    "RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)": "upstream_service_time",
-    "RESP(GRPC-STATUS)": "grpc_status",
-    "TRAILER(GRPC-STATUS)": "grpc_status",
-}
-_OPERATOR_VARIABLES = {
-    "PROTOCOL": "server_protocol",
-    "RESPONSE_CODE": "status",
-    "BYTES_SENT": "body_bytes_sent",
-    "DURATION": "request_time",
-    "UPSTREAM_HOST": "upstream_addr",
-    "UPSTREAM_CLUSTER_RAW": "upstream_cluster",
-    "DOWNSTREAM_REMOTE_ADDRESS": "remote_addr",
-    "DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT": "remote_addr",
-    "DOWNSTREAM_DIRECT_REMOTE_ADDRESS": "realip_remote_addr",
-    "DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT": "realip_remote_addr",
-    "DOWNSTREAM_LOCAL_ADDRESS": "server_addr",
-    "REQUESTED_SERVER_NAME": "ssl_server_name",
-    "GRPC_STATUS_NUMBER": "grpc_status",
-    "UPSTREAM_REQUEST_ATTEMPT_COUNT": "upstream_attempts",
-}
-"""What nginx has as well is written out under nginx's name, so that one query fits all; the rest under Envoy's own."""
 _ADDRESSES = (
     "upstream_addr",
     "upstream_remote_address",
@@ -187,76 +162,66 @@ Envoy leaves out what has no value if the format has `omit_empty_values`.
 def compile_format(text: str) -> LogFormat | JsonFormat:
     """Compile a format string, or a JSON object of format strings. Raise LogFormatError if it cannot be compiled."""
     text = text.strip("\r\n").removesuffix("\\n")
-    if text.lstrip().startswith("{"):
-        return _compile_json(text)
-    tokens = list(_split_tokens(text))
-    name, dialect = _choose_address({token.variable for token in tokens})
+    if not text.lstrip().startswith("{"):
+        return _compile_text(text)
+    try:
+        format_strings = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        if any(token.variable for token in split_tokens(text)):
+            return _compile_text(text)  # an object in a text format, with numbers that are not in quotes
+        raise LogFormatError(f"the JSON object of format strings is not valid: {error}") from error
+    return _compile_json(text, format_strings)
+
+
+def _compile_text(text: str) -> LogFormat:
+    tokens = list(split_tokens(text))
+    name, dialect = _choose_address({token.variable for token in tokens}, text)
     tokens = [token._replace(variable="upstream_addr") if token.variable == name else token for token in tokens]
     return compile_tokens(text, "none", tokens, dialect)
 
 
-def _compile_json(text: str) -> JsonFormat:
-    try:
-        format_strings = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise LogFormatError(f"the JSON object of format strings is not valid: {error}") from error
-    names = {}
-    for key, format_string in format_strings.items():
-        tokens = list(_split_tokens(format_string)) if isinstance(format_string, str) else []
-        if len(tokens) == 1 and tokens[0].variable:
-            names[key] = tokens[0].variable
-    if "status" not in names.values():
-        raise LogFormatError("the format has no %RESPONSE_CODE%: add it")
-    address, dialect = _choose_address(names.values())
+def _compile_json(text: str, format_strings: dict[str, Any]) -> JsonFormat:
+    names = dict(_variables_in(format_strings))
+    if not names:
+        raise LogFormatError("the format has no operator, such as %RESPONSE_CODE%: add one")
+    address, dialect = _choose_address(names.values(), text)
     names = {key: "upstream_addr" if name == address else name for key, name in names.items()}
-    marks = _MARKS.intersection(names.values()) or frozenset({"status"})
-    return JsonFormat(text, names, (frozenset({"status"}), marks), dialect)
+    status = frozenset({"status"}) if "status" in names.values() else frozenset(names.values())
+    marks = _MARKS.intersection(names.values()) or status
+    try:
+        as_text = None if text == GATEWAY else _compile_text(text)
+    except LogFormatError:
+        as_text = None
+    return JsonFormat(text, names, (status, marks), dialect, as_text=as_text)
 
 
-def _choose_address(names: Collection[str]) -> tuple[str, Dialect]:
+def _variables_in(format_strings: dict[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the path to each operator that stands alone in an object of format strings, and its variable."""
+    for key, value in format_strings.items():
+        if isinstance(value, dict):
+            yield from _variables_in(value, f"{path}{key}.")
+        tokens = list(split_tokens(value)) if isinstance(value, str) else []
+        if len(tokens) == 1 and tokens[0].variable:
+            yield f"{path}{key}", tokens[0].variable
+
+
+def _choose_address(names: Collection[str], text: str) -> tuple[str, Dialect]:
     """Return which of the variables of a format has the upstream's address, and the dialect of the format."""
     name = next((name for name in _ADDRESSES if name in names), "upstream_addr")
     has_port_beside = name.endswith("_without_port") and "upstream_remote_port" in names
+    if "%START_TIME(" in text:
+        return name, ENVOY_OWN_TIMES_WITH_PORTS if has_port_beside else ENVOY_OWN_TIMES
     return name, ENVOY_WITH_PORTS if has_port_beside else ENVOY
-
-
-def _split_tokens(text: str) -> Iterator[Token]:
-    literal, begin, end = "", 1, 0
-    for match in _OPERATOR.finditer(text):
-        literal += text[end : match.start()]
-        end = match.end()
-        if match[1] is None:
-            literal += "%"
-            continue
-        if literal:
-            yield Token("", literal, begin)
-        yield Token(_variable_name(match[1], match[2] or ""), "", match.start() + 1)
-        literal, begin = "", end + 1
-    literal += text[end:]
-    if "%" in text[end:]:
-        raise LogFormatError(f"character {text.index('%', end) + 1}: expected an operator such as %START_TIME%")
-    if literal:
-        yield Token("", literal, begin)
-
-
-def _variable_name(operator: str, argument: str) -> str:
-    """Return the name of the variable that an operator stands for."""
-    if operator in {"REQ", "RESP", "TRAILER"}:
-        if variable := _HEADER_VARIABLES.get(f"{operator}({argument.upper()})"):
-            return variable
-        prefix = {"REQ": "http", "RESP": "sent_http", "TRAILER": "sent_trailer"}[operator]
-        return f"{prefix}_{_snake_case(argument)}"
-    name = _OPERATOR_VARIABLES.get(operator, operator.lower())
-    return name if not argument or name in {"start_time", "grpc_status"} else f"{name}_{_snake_case(argument)}"
-
-
-def _snake_case(text: str) -> str:
-    return re.sub(r"\W+", "_", text.lower()).strip("_")
 
 
 def _parse_end(start_time: bytes, request_time: bytes) -> tuple[int | None, int]:
     """Return when the request ended, and how much later it may have been, in ns: both values are cut to ms."""
     return end_after(parse_rfc3339(start_time), parse_milliseconds(request_time), 2 * MILLISECOND)
+
+
+def _parse_own_end(start_time: bytes, request_time: bytes) -> tuple[int | None, int]:
+    start, precision = parse_start_and_precision(start_time)
+    return end_after(start, parse_milliseconds(request_time), precision + MILLISECOND)
 
 
 FACTS = Facts(
@@ -300,3 +265,16 @@ ENVOY = make_dialect(
 )
 ENVOY_WITH_PORTS = ENVOY._replace(facts=FACTS._replace(addr=Fact(("upstream_addr", "upstream_remote_port"), join_port)))
 """Envoy's lines with an upstream's IP in one place and its port in another."""
+
+
+def _with_own_times(dialect: Dialect) -> Dialect:
+    """Return a dialect whose `%START_TIME(…)%` has a format of its own."""
+    types = {**_TYPES, "start_time": ValueType(TIME_SHAPE, unescape, r'([^\s"\]]*)')}
+    facts = dialect.facts._replace(
+        end=Fact(("start_time", "request_time"), _parse_own_end), clocks=(("start_time", parse_start_time),)
+    )
+    return make_dialect(types, facts=facts, essential=frozenset(dialect.essential))
+
+
+ENVOY_OWN_TIMES, ENVOY_OWN_TIMES_WITH_PORTS = _with_own_times(ENVOY), _with_own_times(ENVOY_WITH_PORTS)
+DIALECTS = (ENVOY, ENVOY_WITH_PORTS, ENVOY_OWN_TIMES, ENVOY_OWN_TIMES_WITH_PORTS)

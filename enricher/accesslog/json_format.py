@@ -2,10 +2,13 @@
 
 from collections.abc import Collection, Container, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
 import orjson
 
 from enricher.accesslog.dialect import Dialect, make_record
+from enricher.accesslog.format_compiler import LogFormat
 from enricher.accesslog.record import Record
 
 
@@ -24,10 +27,19 @@ class JsonFormat:
     objects: frozenset[str] = frozenset()
     """The variables whose value may be an object, in whatever spelling of JSON."""
 
+    as_text: LogFormat | None = field(default=None, repr=False)
+    """The same format as text, if the proxy may have written it as text: with quotes in values that are not escaped."""
+
     @property
     def names(self) -> tuple[str, ...]:
         """Return the variables of the format."""
         return tuple(dict.fromkeys((*self.keys.values(), *(name for name, _ in self.substitutes.values()))))
+
+    @cached_property
+    def _paths(self) -> frozenset[str]:
+        """The paths to objects that hold variables."""
+        dots = ((key, end) for key in self.keys for end, character in enumerate(key) if character == ".")
+        return frozenset(key[:end] for key, end in dots)
 
     has_borders = False
     """Whether an upstream list stands beside text, as in LogFormat."""
@@ -40,11 +52,19 @@ class JsonFormat:
         """Return the line as a record, or None if it does not fit the format."""
         if not line.startswith(b"{"):
             return None
+        if self.as_text is None or not self.as_text.fits(line):
+            return self._parse_object(line)
+        # In text a client may have written a quote and other keys, which JSON would take for the proxy's.
+        record, as_object = self.as_text.parse(line), self._parse_object(line)
+        return as_object if record and as_object and record.attempts == as_object.attempts else record
+
+    def _parse_object(self, line: bytes) -> Record | None:
         try:
             values = orjson.loads(line)
         except orjson.JSONDecodeError:
             return None
         try:
+            values = _flatten(values, self._paths)
             keys = self.keys_of({key for key, value in values.items() if value is not None})
             raw = {name: _raw_text(values[key]) for key, name in keys.items() if key in values}
             if not self.is_complete(raw):
@@ -64,6 +84,19 @@ class JsonFormat:
     def is_complete(self, names: Collection[str]) -> bool:
         """Return whether a line with values for these variables has the format."""
         return not any(alternatives.isdisjoint(names) for alternatives in self.required)
+
+
+def _flatten(values: dict[str, Any], paths: Collection[str], path: str = "") -> dict[str, Any]:
+    """Return values in which those of the objects at some paths stand under the paths to them."""
+    if not paths:
+        return values
+    flat = dict[str, Any]()
+    for key, value in values.items():
+        if isinstance(value, dict) and f"{path}{key}" in paths:
+            flat.update(_flatten(value, paths, f"{path}{key}."))
+        else:
+            flat[f"{path}{key}"] = value
+    return flat
 
 
 def _raw_text(value: object) -> bytes:

@@ -1,9 +1,12 @@
 """Log formats as users give them: a text, or a file that holds the text or the configuration that sets it."""
 
 import re
+import tomllib
 from collections.abc import Sequence
-from pathlib import Path
+from contextlib import suppress
 from typing import NamedTuple
+
+import orjson
 
 from enricher.accesslog.format_compiler import LogFormatError
 from enricher.accesslog.profiles import DEFAULT_PROFILE, PROFILES, Formats
@@ -14,6 +17,8 @@ from enricher.documents import Document, is_json, read_json_or_yaml, to_utf8
 from enricher.errors import ConfigurationError, UsageError
 from enricher.text import printable
 
+MAX_SIZE = 32 * 1024 * 1024
+"""Largest number of bytes of a file: all ConfigMaps of a cluster are smaller, a log given by mistake is not."""
 MAX_NAMED = 4
 """Largest number of formats that are named because they are not used."""
 
@@ -21,6 +26,10 @@ _ARGUMENTS = re.compile(r"\s*(?:escape=\w+\s+)?(?:'[^'\n]*'\s*)+;?\s*")
 """The arguments of a log_format directive that was copied without its name."""
 _KEY = re.compile(r"(?im)^\s*[\"']?[\w-]*(?:log-?_?format|format-?_?log|accesslog|apiVersion)[\w-]*[\"']?:")
 """A key of YAML that shows that a text is configuration."""
+_TABLE = re.compile(r"(?m)^\s*\[accessLog\]\s*(?:#.*)?$")
+"""The beginning of a table of TOML."""
+_OBJECT = re.compile(r"(?im)^\s*[\"']?([\w-]*log-?_?format[\w-]*)[\"']?:\s*\{")
+"""A format that YAML reads as an object, since it begins with a brace."""
 _DESCRIBED = re.compile(r"Name:  ")
 _ADVICE = (
     "give the format itself, or the file of the proxy's configuration that sets it; a proxy that nothing sets a format "
@@ -66,13 +75,17 @@ def read_log_format(path: str, profile: str | None) -> GivenFormat:
     Raise ConfigurationError if the file cannot be read, UsageError if it holds no format that can be used.
     """
     try:
-        content = to_utf8(Path(path).read_bytes())
+        with open(path, "rb") as file:
+            content = file.read(MAX_SIZE + 1)
+        if len(content) > MAX_SIZE:
+            raise ConfigurationError(f"cannot read the log format from {path}: it is larger than {MAX_SIZE >> 20} MiB")
+        content = to_utf8(content)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else None
         raise ConfigurationError(f"cannot read the log format from {path}: {reason or error}") from error
     text = content.decode()
     documents = _documents(content, text)
-    kept = find_in_documents(documents) or find_directives(text)
+    kept = find_in_documents(documents) or find_directives(text) or _format_strings(text, documents)
     if not kept:
         _refuse_configuration(text, documents)
         return GivenFormat(compile_log_format(text, profile), profile)
@@ -80,14 +93,25 @@ def read_log_format(path: str, profile: str | None) -> GivenFormat:
 
 
 def _documents(content: bytes, text: str) -> Sequence[Document]:
-    """Return the objects of a file of YAML or JSON; none for any other file. Raise UsageError if it is malformed."""
+    """Return the objects of a file of YAML, JSON or TOML; none for any other file. Raise UsageError if malformed."""
+    if _TABLE.search(text):  # Traefik's
+        with suppress(tomllib.TOMLDecodeError):
+            return [Document(1, tomllib.loads(text))]
     try:
         documents = read_json_or_yaml(content)
     except ValueError as error:
-        if _KEY.search(text) and not find_directives(text):
+        if "\n" in text.strip() and _KEY.search(text) and not find_directives(text):
             raise UsageError(f"it cannot be read as YAML: {printable(error)}") from error
         return ()
     return [document for document in documents if isinstance(document.value, dict)]
+
+
+def _format_strings(text: str, documents: Sequence[Document]) -> Sequence[KeptFormat]:
+    """Return the format that is an object of Envoy's format strings, alone in a file."""
+    if len(documents) != 1 or not all(isinstance(value, str) for value in documents[0].value.values()):
+        return ()
+    text = text if is_json(text.encode()) else orjson.dumps(documents[0].value, option=orjson.OPT_NON_STR_KEYS).decode()
+    return [KeptFormat("the object of format strings", text, "envoy")] if language_of(text) == "envoy" else ()
 
 
 def _choose(kept: Sequence[KeptFormat], profile: str | None) -> GivenFormat:
@@ -146,6 +170,8 @@ def _refuse_configuration(text: str, documents: Sequence[Document]) -> None:
             f"it names Istio's provider {printable(providers[0])} but does not hold its format: give the mesh's "
             "configuration (kubectl get configmap -n istio-system istio -o yaml)"
         )
+    if documents and "$" in text and (unquoted := _OBJECT.search(text)):
+        raise UsageError(f"{unquoted[1]} is an object: put the format in quotes, since it begins with a brace")
     if objects or (documents and not is_format):
         raise UsageError(f"there is no log format in {printable(objects) or 'it'}: {_ADVICE}")
     if is_nginx_conf(text):

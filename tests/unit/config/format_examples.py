@@ -427,6 +427,8 @@ FILES = {
     ),
     "Traefik's values without a format": ("logs:\n  access:\n    enabled: true\n", "traefik", "common"),
     "traefik.yml": ("accessLog:\n  filePath: /var/log/access.log\n  format: json\n", "traefik", "json"),
+    "traefik.toml": ('[entryPoints]\n[accessLog] # all\n  format = "json"\n  [accessLog.fields]\n', "traefik", "json"),
+    "traefik.toml without a format": ('[accessLog]\nfilePath = "/x"\n', "traefik", "common"),
     "traefik.yml without a format": ("entryPoints: {}\naccessLog: {}\n", "traefik", "common"),
     "Traefik's flags": (
         """
@@ -644,4 +646,43 @@ FILES = {
         "httplog",
     ),
     "Traefik's generic format": ("accessLog:\n  format: genericCLF\n", "traefik", "genericCLF"),
+    "Istio's default provider": (
+        f"""
+        meshConfig:
+          defaultProviders: {{accessLogging: [text]}}
+          extensionProviders:
+          - name: collector
+            envoyOtelAls: {{logFormat: {{text: '%UPSTREAM_HOST% %RESPONSE_CODE%'}}}}
+          - name: text
+            envoyFileAccessLog: {{path: /dev/stdout, logFormat: {{text: '{ENVOY}'}}}}
+        """,
+        "envoy",
+        ENVOY,
+    ),
+    "Envoy's format strings alone": (
+        "at: '%START_TIME%'\ncode: '%RESPONSE_CODE%'\nto: '%UPSTREAM_HOST%'\n",
+        "envoy",
+        ENVOY_JSON,
+    ),
+    "the same in JSON": (ENVOY_JSON, "envoy", ENVOY_JSON),
+    "a mesh of one line": (
+        "data:\n  mesh: \"accessLogFormat: '%RESPONSE_CODE% %UPSTREAM_HOST%'\"\n",
+        "envoy",
+        "%RESPONSE_CODE% %UPSTREAM_HOST%",
+    ),
+    "a format with a word and a colon before it": (
+        'accesslog: "$request" $status $upstream_addr\n',
+        None,
+        'accesslog: "$request" $status $upstream_addr',
+    ),
+    "Istio's text that looks like JSON": (
+        """
+        meshConfig:
+          accessLogEncoding: TEXT
+          accessLogFormat: |
+            {"code": %RESPONSE_CODE%, "to": "%UPSTREAM_HOST%", "took": %DURATION%}
+        """,
+        "envoy",
+        '{"code": %RESPONSE_CODE%, "to": "%UPSTREAM_HOST%", "took": %DURATION%}',
+    ),
 }

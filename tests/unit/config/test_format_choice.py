@@ -137,6 +137,10 @@ def test_two_keys_with_one_format_are_one(settings_of):
             "there is no log format in Pod: ",
         ),
         ("controller:\n  config:\n    hsts: $false\n", "there is no log format in it: "),
+        (
+            'config:\n  log-format-upstream: {"a": "$status"}\n',
+            "log-format-upstream is an object: put the format in",
+        ),
         ("controller:\n  replicas: 2\n", "which needs no option"),
         (
             "kind: Telemetry\napiVersion: telemetry.istio.io/v1\nmetadata: {name: mesh}\n"
@@ -157,7 +161,7 @@ def test_two_keys_with_one_format_are_one(settings_of):
         ),
         ("http { log_format a '$'; }", "log_format a in line 1: not an nginx log_format: character 1: "),
         ("%RESPONSE_CODE% %UPSTREAM_HOST%", "it looks like one of envoy: give --profile envoy"),
-        ('{"code": "%RESPONSE_CODE%"}', "it looks like one of envoy: give --profile envoy"),
+        ('{"code": "%RESPONSE_CODE%", "a": {}}', "it looks like one of envoy: give --profile envoy"),
         ("%ci:%cp %si:%sp %ST", "it looks like one of haproxy: give --profile haproxy"),
         ("words", "the format contains no variable"),
     ],

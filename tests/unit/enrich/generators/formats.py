@@ -74,7 +74,7 @@ def writer(log_format: Format) -> Writer:
         return lambda request: dump_odd(make(log_format, request), request)
     values = {
         **dict.fromkeys(map(id, (nginx.NGINX, nginx.NGINX_CLIENT_STATUS, nginx.NGINX_SESSIONS)), nginx_value),
-        **dict.fromkeys(map(id, (envoy.ENVOY, envoy.ENVOY_WITH_PORTS)), envoy_value),
+        **dict.fromkeys(map(id, envoy.DIALECTS), envoy_value),
         **dict.fromkeys(map(id, haproxy.DIALECTS), haproxy_value),
         id(traefik.TRAEFIK_COMMON): traefik_value,
     }[id(log_format.dialect)]
