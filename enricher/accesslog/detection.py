@@ -13,8 +13,9 @@ from functools import cache
 from itertools import islice, tee
 from typing import NamedTuple
 
-from enricher.accesslog.error_log import is_other_line, parse_error_line
+from enricher.accesslog.error_log import parse_error_line
 from enricher.accesslog.format_compiler import LogFormat
+from enricher.accesslog.own_lines import is_other_line
 from enricher.accesslog.profiles import DEFAULT_PROFILE, PROFILES, Format, Formats, profile_formats, text_and_escape
 from enricher.accesslog.record import Record
 from enricher.accesslog.request_ids import ends_with_id, have_a_field_more, id_with_more
@@ -210,7 +211,7 @@ class FormatDetector:
         votes = Counter[str]()
         for line in islice(lines, DETECTION_LINES):
             examined += 1
-            if is_other_line(line) or parse_error_line(line):
+            if parse_error_line(line) or is_other_line(line, self.default.formats_at(None)):
                 continue
             if self.default.parse(line, None):
                 votes[""] += 1
