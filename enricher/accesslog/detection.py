@@ -232,6 +232,11 @@ class FormatDetector:
         timelines = [self.default, *(map(_profile_timeline, PROFILES) if self._detects else ())]
         return any(timeline.parse(line, None) for timeline in timelines)
 
+    def possible_formats(self) -> Formats:
+        """Return the default formats and, if formats are detected, those of all profiles."""
+        detected = (log_format for name in PROFILES for log_format in profile_formats(name)) if self._detects else ()
+        return tuple(dict.fromkeys((*self.default.formats_at(None), *detected)))
+
     def forget(self, source: Hashable) -> None:
         """Drop the state of a source that is gone."""
         self._detected.pop(source, None)

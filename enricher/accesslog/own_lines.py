@@ -89,7 +89,7 @@ _HEAD = re.compile(
     # The banners of ingress-nginx and of F5's controller.
     rb"|NGINX Ingress controller$|(?:Starting )?NGINX (?:Ingress Controller|Plus|Gateway Fabric)\b"
     # More of what was written before: stack traces and banners are indented.
-    rb"|[ \t]+(?=\S)"
+    rb"|(?:\t+| {2,})(?=\S)| - (?:Checking|Health check) "
     % {
         b"level": _LEVEL,
         b"shouted": _SHOUTED_LEVEL,
@@ -162,6 +162,8 @@ def _is_own_object(text: bytes, formats: Sequence[LogFormat | JsonFormat]) -> bo
     fields = {name.lower(): value for name, value in fields.items()}
     if _is_about_a_request(fields) or fields.get("msg") == "":  # Traefik's access lines have an empty message
         return False
+    if any(_begins_as_access_line(value.encode(), formats) for value in fields.values() if isinstance(value, str)):
+        return False  # what a tool puts around each line may have a level
     level = next((fields[key] for key in _LEVEL_KEYS if key in fields), None)
     has_level = isinstance(level, int) or (isinstance(level, str) and _LEVEL_ALONE.fullmatch(level) is not None)
     has_message = any(fields.get(key) for key in _MESSAGE_KEYS)

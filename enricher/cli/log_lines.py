@@ -48,7 +48,7 @@ def fit_with(detector: FormatDetector) -> FitOf:
     def fit_of(text: bytes) -> Fit:
         if detector.fits(text) or parse_error_line(text):
             return Fit.REQUEST
-        return Fit.OTHER if is_other_line(text, detector.default.formats_at(None)) else Fit.NOTHING
+        return Fit.OTHER if is_other_line(text, detector.possible_formats()) else Fit.NOTHING
 
     return fit_of
 

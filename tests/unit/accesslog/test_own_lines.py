@@ -140,6 +140,12 @@ def test_traefiks_lines_with_dropped_fields_are_about_requests(key):
     assert kind_of(profile_formats("traefik"), line) in {LineKind.ACCESS, LineKind.PARSE_ERROR}
 
 
+@pytest.mark.parametrize("name", ACCESS_LINES)
+def test_an_access_line_in_a_record_with_a_level_is_none_of_a_proxys_own(name):
+    line = orjson.dumps({"severity": "INFO", "time": "x", "message": ACCESS_LINES[name][0].decode()})
+    assert kind_of(profile_formats(profile_of(name)), line) is LineKind.PARSE_ERROR
+
+
 @pytest.mark.parametrize(
     "line",
     [
