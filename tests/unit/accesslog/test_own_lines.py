@@ -140,6 +140,14 @@ def test_traefiks_lines_with_dropped_fields_are_about_requests(key):
     assert kind_of(profile_formats("traefik"), line) in {LineKind.ACCESS, LineKind.PARSE_ERROR}
 
 
+def test_a_line_of_json_with_one_of_a_formats_marks_is_about_a_request():
+    json = envoy.compile_format(
+        '{"code":"%RESPONSE_CODE%","flags":"%RESPONSE_FLAGS%","level":"%REQ(X-A)%","msg":"%PATH%"}'
+    )
+    assert kind_of((json,), b'{"level":"info","msg":"started"}') is LineKind.OTHER
+    assert kind_of((json,), b'{"flags":"UF","level":"info","msg":"started"}') is LineKind.PARSE_ERROR
+
+
 @pytest.mark.parametrize("name", ACCESS_LINES)
 def test_an_access_line_in_a_record_with_a_level_is_none_of_a_proxys_own(name):
     line = orjson.dumps({"severity": "INFO", "time": "x", "message": ACCESS_LINES[name][0].decode()})
