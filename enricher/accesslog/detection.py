@@ -13,8 +13,9 @@ from functools import cache
 from itertools import islice, tee
 from typing import NamedTuple
 
-from enricher.accesslog.error_log import is_other_line, parse_error_line
+from enricher.accesslog.error_log import parse_error_line
 from enricher.accesslog.format_compiler import LogFormat
+from enricher.accesslog.own_lines import is_other_line
 from enricher.accesslog.profiles import (
     DEFAULT_PROFILE,
     PROFILES,
@@ -218,7 +219,7 @@ class FormatDetector:
         votes = Counter[str]()
         for line in islice(lines, DETECTION_LINES):
             examined += 1
-            if is_other_line(line) or parse_error_line(line):
+            if parse_error_line(line) or is_other_line(line, self.default.formats_at(None)):
                 continue
             if self.default.parse(line, None):
                 votes[""] += 1
@@ -238,6 +239,11 @@ class FormatDetector:
         """Return whether a line fits the default formats or, if formats are detected, those of any profile."""
         timelines = [self.default, *(map(_profile_timeline, PROFILES) if self._detects else ())]
         return any(timeline.parse(line, None) for timeline in timelines)
+
+    def possible_formats(self) -> Formats:
+        """Return the default formats and, if formats are detected, those of all profiles."""
+        detected = (log_format for name in PROFILES for log_format in profile_formats(name)) if self._detects else ()
+        return tuple(dict.fromkeys((*self.default.formats_at(None), *detected)))
 
     def forget(self, source: Hashable) -> None:
         """Drop the state of a source that is gone."""

@@ -1,4 +1,4 @@
-"""nginx's error log, and the other lines that share the streams of a proxy. Pure.
+"""nginx's error log. Pure.
 
 An error line ends with its context: `… while connecting to upstream, client: …, server: …, request: "…",
 upstream: "http://10.244.0.60:10000/", host: "…", referrer: "…"`. Clients write much of that, and nginx prints it
@@ -25,14 +25,6 @@ _REQUEST_END = re.compile(rb" HTTP/\d(?:\.\d)?\s*")
 _SESSION = re.compile(rb", bytes from/to client:\d+/\d+, bytes from/to upstream:\d+/\d+")
 """What follows these values in the line of a TCP or UDP session."""
 _UPSTREAM = re.compile(rb'(?:[\w.+-]+://)?(unix:[^"]*?(?=:/|:?$)|\[[0-9a-fA-F:.]+\]:\d+|[^/\s\[]+):?(?:/.*)?')
-
-_OTHER_LINE = re.compile(
-    rb"|[IWEF]\d{4} \d\d:\d\d:\d\d\.\d+ +\d+ \S+:\d+\].*"  # klog: the controller's own log
-    rb"|(?:\[[^\]]*\] )?\[[^\]]+\] (?:TCP|UDP) .*"  # ingress-nginx's log-format-stream
-    rb"|-+|NGINX Ingress controller|  (?:Release|Build|Repository|nginx version): .*"  # its banner
-    rb"|\d{4}/\d\d/\d\d \d\d:\d\d:\d\d .*",  # other lines of nginx or of Go's log package
-    re.DOTALL,
-)
 
 _REASON_PATTERNS = (
     (Reason.NO_LIVE_UPSTREAMS, re.compile(rb"no live upstreams")),
@@ -122,8 +114,3 @@ def _has_own_request_end(values: dict[bytes, bytes]) -> bool:
         _REQUEST_END.fullmatch(request, max(0, request.rfind(b" "))) is not None
         and _REQUEST_END.search(values[b"referrer"]) is None
     )
-
-
-def is_other_line(line: bytes) -> bool:
-    """Return whether the line is known to accompany access lines: the controller's log, its banner, a TCP session."""
-    return _OTHER_LINE.fullmatch(line) is not None

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO
 
 from enricher.accesslog.detection import FormatDetector
-from enricher.accesslog.error_log import is_other_line, parse_error_line
+from enricher.accesslog.error_log import parse_error_line
+from enricher.accesslog.own_lines import is_other_line
 from enricher.config.options import STDIN
 from enricher.endpoints.attribution import Histories
 from enricher.enrich.engine import Enricher, Output
@@ -47,7 +48,7 @@ def fit_with(detector: FormatDetector) -> FitOf:
     def fit_of(text: bytes) -> Fit:
         if detector.fits(text) or parse_error_line(text):
             return Fit.REQUEST
-        return Fit.OTHER if is_other_line(text) else Fit.NOTHING
+        return Fit.OTHER if is_other_line(text, detector.possible_formats()) else Fit.NOTHING
 
     return fit_of
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from itertools import islice
 
 from enricher.accesslog.diagnosis import diagnose_any
-from enricher.accesslog.error_log import is_other_line, parse_error_line
+from enricher.accesslog.error_log import parse_error_line
+from enricher.accesslog.own_lines import is_other_line
 from enricher.accesslog.profiles import Formats
 from enricher.accesslog.request_ids import id_with_more
 from enricher.enrich.engine import Output
@@ -204,7 +205,7 @@ def _first_and_last_misfit(outputs: Sequence[Output], lines: Sequence[Line], for
 
 def _is_misfit(line: Line, formats: Formats) -> bool:
     """Return whether a line is probably a misfit, without knowing what was made of it."""
-    if line.stream == "stderr" or is_other_line(line.text) or parse_error_line(line.text):
+    if line.stream == "stderr" or parse_error_line(line.text) or is_other_line(line.text, formats):
         return False
     records = ((log_format, log_format.parse(line.text)) for log_format in formats)
     return not any(record and not id_with_more(log_format, record)[1] for log_format, record in records)

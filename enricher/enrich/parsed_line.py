@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from enricher.accesslog.detection import FormatTimeline
-from enricher.accesslog.error_log import ErrorLine, is_other_line, parse_error_line
+from enricher.accesslog.error_log import ErrorLine, parse_error_line
+from enricher.accesslog.own_lines import is_other_line
 from enricher.accesslog.profiles import Format
 from enricher.accesslog.record import Record
 from enricher.endpoints.attribution import Attribution, Histories, Window, attribute, prefer_reported_pod
@@ -42,7 +43,7 @@ def parse_line(formats: FormatTimeline, line: Line) -> ParsedLine:
         return ParsedLine(line, at, LineKind.ACCESS, record, log_format, attempt_windows(record, at))
     if error := parse_error_line(line.text):
         return ParsedLine(line, at, LineKind.ERROR, error=error)
-    if line.stream == "stderr" or is_other_line(line.text):
+    if line.stream == "stderr" or is_other_line(line.text, formats.formats_at(at)):
         return ParsedLine(line, at, LineKind.OTHER)
     return ParsedLine(line, at, LineKind.PARSE_ERROR, misfit=formats.explain(line.text, at))
 

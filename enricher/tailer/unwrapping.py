@@ -38,6 +38,10 @@ class Fit(IntEnum):
 
 FitOf = Callable[[bytes], Fit]
 Wrappers = tuple[Wrapper, ...]
+Score = tuple[int, int]
+"""How many lines are requests, and how many fit at all. Only requests show that nothing is left around a line: what is
+left may look like the beginning of another program's message.
+"""
 
 
 class SourcedLines(NamedTuple):
@@ -64,9 +68,9 @@ def detect_wrappers(texts: Iterable[bytes], fit_of: FitOf) -> Wrappers | None:
     return _search(misfits, len(misfits), fit_of, MAX_DEPTH)[1] or None
 
 
-def _search(lines: list[Unwrapped], total: int, fit_of: FitOf, depth: int) -> tuple[int, Wrappers]:
-    """Return the wrappers that are convincing on these lines, and how many lines fit without them."""
-    best: tuple[int, Wrappers] = (0, ())
+def _search(lines: list[Unwrapped], total: int, fit_of: FitOf, depth: int) -> tuple[Score, Wrappers]:
+    """Return the wrappers that are convincing on these lines, and how well the lines fit without them."""
+    best: tuple[Score, Wrappers] = ((0, 0), ())
     for wrapper in WRAPPERS:
         inner = [
             unwrapped.inside(line)
@@ -76,24 +80,24 @@ def _search(lines: list[Unwrapped], total: int, fit_of: FitOf, depth: int) -> tu
         if 2 * len(inner) <= total:
             continue
         score, rest = _score(inner, total, fit_of), Wrappers()
-        if not score and depth > 1:
-            score, rest = _search(inner, total, fit_of, depth - 1)
+        if not score[0] and depth > 1:
+            score, rest = max((score, rest), _search(inner, total, fit_of, depth - 1), key=lambda found: found[0])
         if score > best[0]:
             best = score, (wrapper, *rest)
     return best
 
 
-def _score(lines: list[Unwrapped], total: int, fit_of: FitOf) -> int:
-    """Return how many of the unwrapped lines fit, blank ones included; 0 if these are too few of the total."""
+def _score(lines: list[Unwrapped], total: int, fit_of: FitOf) -> Score:
+    """Return how well the unwrapped lines fit, blank ones included; nothing if too few of the total do."""
     fits = [(line, fit_of(line.text) if line.text.strip() else None) for line in lines]
-    score = sum(fit is not Fit.NOTHING for _, fit in fits)
-    if 2 * score > total and any(fit for _, fit in fits):
+    score = sum(fit is Fit.REQUEST for _, fit in fits), sum(fit is not Fit.NOTHING for _, fit in fits)
+    if 2 * score[1] > total and any(fit for _, fit in fits):
         return score
     if 10 * len(lines) < 9 * total:
-        return 0
+        return 0, 0
     requests = Counter((line.pod, line.container) for line, fit in fits if fit is Fit.REQUEST and line.pod)
     named = Counter((line.pod, line.container) for line in lines)
-    return score if any(1 < named[name] < 2 * number for name, number in requests.items()) else 0
+    return score if any(1 < named[name] < 2 * number for name, number in requests.items()) else (0, 0)
 
 
 class Unwrapper:

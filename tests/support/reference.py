@@ -12,8 +12,9 @@ from typing import Any
 import orjson
 
 from enricher.accesslog.detection import FormatDetector, FormatTimeline
-from enricher.accesslog.error_log import ErrorLine, is_other_line, parse_error_line
+from enricher.accesslog.error_log import ErrorLine, parse_error_line
 from enricher.accesslog.nginx_variables import Seconds
+from enricher.accesslog.own_lines import is_other_line
 from enricher.accesslog.record import Record, RequestTime
 from enricher.endpoints.attribution import (
     Attribution,
@@ -326,7 +327,7 @@ def parse_line(formats: FormatTimeline, line: Line) -> ParsedLine:
         return ParsedLine(line, at, LineKind.ACCESS, record, log_format, attempt_windows(record, at))
     if error := parse_error_line(line.text):
         return ParsedLine(line, at, LineKind.ERROR, error=error)
-    if line.stream == "stderr" or is_other_line(line.text):
+    if line.stream == "stderr" or is_other_line(line.text, formats.formats_at(at)):
         return ParsedLine(line, at, LineKind.OTHER)
     return ParsedLine(line, at, LineKind.PARSE_ERROR, misfit=formats.explain(line.text, at))
 

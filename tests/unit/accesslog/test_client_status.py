@@ -2,8 +2,8 @@
 
 import pytest
 
-from enricher.accesslog.error_log import is_other_line
 from enricher.accesslog.nginx import NGINX, NGINX_CLIENT_STATUS, NGINX_SESSIONS, compile_format
+from enricher.accesslog.own_lines import is_other_line
 from enricher.accesslog.record import Attempt, ErrorLabels
 from enricher.enrich.error_correlation import error_origin
 

@@ -1,11 +1,14 @@
 """No text, whoever wrote it, is costly to read: the time to read a line grows with its length, not with its square."""
 
 import time
+from functools import partial
 
 import pytest
 
-from enricher.accesslog.error_log import is_other_line, parse_error_line
+from enricher.accesslog.error_log import parse_error_line
 from enricher.accesslog.nginx import INGRESS_NGINX, compile_format
+from enricher.accesslog.own_lines import is_other_line
+from enricher.accesslog.profiles import PROFILES, profile_formats
 from tests.unit.accesslog.nginx_log import INGRESS_JSON, State, render, upstream_lists
 
 LENGTH = 32 * 1024
@@ -39,6 +42,8 @@ FORMATS = [
     "$req_id $namespace-$service_port $http_user_agent $upstream_addr",
     "$http_user_agent $server_name:$remote_addr:$server_port $upstream_addr",
 ]
+CONFIGURED = tuple(map(compile_format, FORMATS))
+ALL_PROFILES = tuple(log_format for name in PROFILES for log_format in profile_formats(name))
 TEXTS = ("remote_user", "request", "http_user_agent", "req_id", "host", "request_uri", "namespace", "server_name")
 
 
@@ -76,6 +81,8 @@ def test_access_lines(ordinary_values, format_):
         b'2026/11/22 23:18:31 [error] 29#29: *5 x, client: a, server: b, request: "GET /", upstream: "http://',
         b"[",
         b"I1122 23:18:31.1 1 a:1] ",
+        *(b"<13>", b"haproxy[1]: ", b"Server a/b ", b"main.", b"time=x ", b'level=info msg="', b"2026-11-22 23:18:31 "),
+        *(b"10.0.0.1:80 [22/Nov/2026:23:18:31.000] a/b: X", b'{"level":"', b"\x1b["),
     ],
 )
 def test_error_lines(head):
@@ -85,11 +92,13 @@ def test_error_lines(head):
         b', upstream: "unix:',
         b', host: "',
         b'"',
+        *(b"a.", b"a ", b"/", b"1/", b"\\", b"[", b"(", b"{", b"[a] ", b"\x1b[1;", b"\x1b[m", b"x/x: ", b'":{"a'),
     ]
     for unit in units + UNITS:
         line = head + unit * (LENGTH // len(unit))
         assert seconds(parse_error_line, line) < LIMIT, unit
-        assert seconds(is_other_line, line) < LIMIT, unit
+        for formats in (ALL_PROFILES, CONFIGURED):
+            assert seconds(partial(is_other_line, formats=formats), line) < LIMIT, unit
 
 
 def test_a_line_of_a_mebibyte(ordinary_values):

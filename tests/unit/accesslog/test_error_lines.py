@@ -2,7 +2,8 @@
 
 import pytest
 
-from enricher.accesslog.error_log import is_other_line, parse_error_line
+from enricher.accesslog.error_log import parse_error_line
+from enricher.accesslog.own_lines import is_other_line
 
 HEAD = b"2026/11/22 23:18:31 [error] 29#31: *5 "
 REFUSED = b"connect() failed (111: Connection refused) while connecting to upstream"

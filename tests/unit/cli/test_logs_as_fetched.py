@@ -99,6 +99,7 @@ WRAPPED = {
         held(TimeGenerated=STAMP, LogMessage=..., PodName=P, PodNamespace="ingress", ContainerName=C), STAMP, FULL),
     "Splunk": (lambda line: json.dumps({"preview": False, "result": {"_raw": line, "_time": "2026-11-26"}}), None, {}),
     "GELF": (held(version="1.1", host="edge-1", short_message=..., timestamp=1795687302.979594), MICROS, {}),
+    "a record with a level": (held(level="info", message=..., **{"@timestamp": CUT_STAMP}), CUT_STAMP, {}),
     "ECS": (held_in("event", original=...), None, {}),
     "flat ECS": (
         held(**{"@timestamp": CUT_STAMP, "event.original": ..., "kubernetes.pod.name": P}), CUT_STAMP, {"pod": P}),
