@@ -98,7 +98,9 @@ def _concatenated_documents(text: str) -> Iterator[Document]:
         try:
             value, end = decoder.raw_decode(text, start)
         except json.JSONDecodeError as error:
-            raise ValueError(f"line {error.lineno}: not JSON: {error.msg}") from error
+            is_cut = error.msg.startswith("Unterminated") or error.pos >= len(text.rstrip())
+            fault = "it ends too early: fetch the file again" if is_cut else error.msg
+            raise ValueError(f"line {error.lineno}: not JSON: {fault}") from error
         yield Document(line, value)
         line += text.count("\n", start, end)
 
@@ -127,4 +129,6 @@ def _yaml_documents(text: bytes) -> Iterator[Document]:
                 yield Document(node.start_mark.line + 1, value)
     except (yaml.YAMLError, LookupError, AttributeError, TypeError) as error:  # unusual tags and keys make it fail
         message = " ".join(str(error).split())
+        if (mark := getattr(error, "problem_mark", None)) and (problem := getattr(error, "problem", None)):
+            message = f"line {mark.line + 1}: {problem}"
         raise ValueError("nested too deeply" if "nesting depth" in message else message) from error

@@ -34,6 +34,9 @@ MAX_KEYS = 6
 """Largest number of keys of a JSON object that a message names."""
 
 GIVE_FORMAT = "give the log format of the proxy's configuration with --log-format or --log-format-file"
+GIVE_ENDPOINTS = "give such a file with --endpoints, and a log without it"
+_ENDPOINT_KINDS = ("List", "EndpointSliceList", "EndpointSlice", "EndpointsList", "Endpoints", "PodList", "Pod")
+"""Kinds of objects that endpoints files begin with."""
 _UNKNOWN = "is like no known log format"
 _PREFIXES = (
     (rb"\[pod/[^\]]*\] (?:\S+Z )?", "fetch the log without `kubectl logs --prefix`"),
@@ -102,6 +105,8 @@ def _fitting(line: bytes, formats: Formats) -> Format | None:
 
 
 def _find_encoding(line: bytes, formats: Formats) -> Diagnosis | None:
+    if line[257:262] == b"ustar":
+        return Diagnosis("is the header of a tar archive", "extract the archive with `tar xf`, and give its directory")
     if b"\0" in line[:100]:
         return Diagnosis("is not UTF-8 but probably UTF-16", "convert the log with `iconv -f UTF-16 -t UTF-8`")
     if line.startswith(b"\xef\xbb\xbf") and _fitting(line[3:], formats):
@@ -126,11 +131,16 @@ def _find_envelope(line: bytes, formats: Formats) -> Diagnosis | None:
     """Explain a JSON object that holds the line under a key, or one that a proxy wrote in a format of its own."""
     values = _parse_object(line)
     if not values:
-        return None
+        is_yaml = re.match(rb"apiVersion: |kind: ", line)
+        return Diagnosis("belongs to a Kubernetes object in YAML", GIVE_ENDPOINTS) if is_yaml else None
     for path, text in _texts(values, MAX_DEPTH):
         if log_format := _fitting(text.encode(errors="replace").rstrip(b"\n"), formats):
             fault = f"is a JSON object that holds a line under {_quote(path)} that fits {format_name(log_format)}"
             return Diagnosis(fault, f"take the lines out of it with `jq -r {printable(path)}`")
+    if values.get("kind") in _ENDPOINT_KINDS and "apiVersion" in values:
+        return Diagnosis("is a list of endpoints", GIVE_ENDPOINTS)
+    if {"at", "type", "object"} <= values.keys():
+        return Diagnosis("is an event of a recorded watch", GIVE_ENDPOINTS)
     keys = ", ".join(truncate(printable(key), MAX_TEXT) for key in list(values)[:MAX_KEYS])
     more = ", …" if len(values) > MAX_KEYS else ""
     return Diagnosis(f"is a JSON object with the keys {keys}{more}, which no known log format has", GIVE_FORMAT)
@@ -202,7 +212,8 @@ def _explain_escape(line: bytes, formats: Formats, escapes: Sequence[str]) -> Di
         for escape in escapes:
             if escape != log_format.escape and _escaped(log_format, escape, line):
                 fault = f"fits {format_name(log_format)} with escape={escape}, not with escape={log_format.escape}"
-                return Diagnosis(fault, f"write escape={escape} before the format in --log-format")
+                remedy = f"write escape={escape} before the format in --log-format or --log-format-file"
+                return Diagnosis(fault, remedy)
     return None
 
 

@@ -86,7 +86,7 @@ def _add_enrich(commands: Any) -> None:
         "files",
         nargs="*",
         metavar="FILE",
-        help="log files as they were fetched, also .gz, or directories of them; - is stdin",
+        help="log files as they were fetched, also .gz, or directories of them; - is stdin, the default",
     )
     add_options(enrich, ENRICH)
     enrich.add_argument("--summary", action="store_true", help="print a table per pod instead of the lines")

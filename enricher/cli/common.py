@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from threading import Event, Thread
 
+from enricher.accesslog.limits import common_limits
 from enricher.config.options import RUN
 from enricher.config.print_config import dump_config
 from enricher.config.resolve import Resolved, configuration_warnings
@@ -58,7 +59,17 @@ def report_news(check: FormatCheck, report: Callable[[str], object]) -> Iterator
         report(news)
 
 
-def unattributed_warning(grades: Mapping[str, int], cluster: ClusterSettings, histories: Histories) -> str | None:
+def result_warnings(
+    settings: Settings, grades: Mapping[str, int], histories: Histories, check: FormatCheck
+) -> Iterator[str]:
+    """Yield warnings about logs that were read to the end; `grades` are the numbers of attempts by grade."""
+    if warning := _unattributed_warning(grades, settings.cluster, histories):
+        yield warning
+    if not settings.logs.formats and not sum(grades.values()) and (warning := _upstream_warning(check)):
+        yield warning
+
+
+def _unattributed_warning(grades: Mapping[str, int], cluster: ClusterSettings, histories: Histories) -> str | None:
     """Return a warning if endpoints files do not explain many of the attempts, whose numbers by grade are given."""
     attempts, unknown = sum(grades.values()), grades.get(Grade.UNKNOWN, 0)
     least_share = MIN_UNKNOWN_SHARE_OF_SNAPSHOT if histories.pods.is_snapshot else MIN_UNKNOWN_SHARE
@@ -73,8 +84,17 @@ def unattributed_warning(grades: Mapping[str, int], cluster: ClusterSettings, hi
     if unknown == attempts:
         text += f": {LIST_COMMAND} lists all namespaces"
     if histories.pods.is_snapshot:
-        text += "; a snapshot lacks the pods that had gone before it: for next time, `enricher record` writes them down"
+        text += "; a snapshot lacks the pods that left before it was made: next time, use `enricher record`"
     return text
+
+
+def _upstream_warning(check: FormatCheck) -> str | None:
+    """Return a warning if the format of the lines names no upstream; that of a given format is printed at the start."""
+    lines, formats = check.sample
+    used = [log_format for line in lines for log_format in formats if log_format.parse(line.text)]
+    if not used or any(name in each.names for each in used for name in each.dialect.facts.addr.variables):
+        return None
+    return common_limits(tuple(used))[0]
 
 
 def print_config(resolved: Resolved) -> int:

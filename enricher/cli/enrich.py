@@ -10,7 +10,7 @@ import orjson
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from enricher.accesslog.detection import FormatDetector
-from enricher.cli.common import read_histories, report_news, unattributed_warning, warn_about
+from enricher.cli.common import read_histories, report_news, result_warnings, warn_about
 from enricher.cli.log_lines import enrich_lines, read_logs
 from enricher.config.options import ENRICH, STDIN
 from enricher.config.resolve import resolve_settings
@@ -72,7 +72,7 @@ def enrich(
                     totals.add(orjson.loads(record))
             check.add(outputs, batch.lines, formats=enricher.formats(batch.source))
     enricher.update_counts()
-    if warning := unattributed_warning(metrics.grades, settings.cluster, histories):
+    for warning in result_warnings(settings, metrics.grades, histories, check):
         warn(warning)
     if isinstance(totals, PodStats):
         print_summary(totals, PipedConsole(width=None if sys.stdout.isatty() else 160))

@@ -1,5 +1,6 @@
 """`enricher explain`: the reasons for the attribution of a line, or of an address at a given time."""
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -48,6 +49,8 @@ def explain_line(settings: Settings, histories: Histories, text: bytes) -> Itera
         is_address = split_address(line.text.decode("utf-8", "replace"))[0]
         if is_address:
             hint = "to explain an address, add --at TIME"
+        elif os.path.exists(line.text):
+            hint = "it is the name of a file: give one of its lines"
         elif parsed.kind is LineKind.PARSE_ERROR:
             hint = f"it {diagnose(line.text, timeline.formats_at(None))}"
         else:

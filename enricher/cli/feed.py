@@ -9,7 +9,7 @@ from threading import Thread
 from typing import BinaryIO, Protocol
 
 from enricher.accesslog.detection import FormatDetector
-from enricher.cli.common import NEWS_INTERVAL, read_histories, report_news, unattributed_warning, warn_about
+from enricher.cli.common import NEWS_INTERVAL, read_histories, report_news, result_warnings, warn_about
 from enricher.cli.log_lines import enrich_lines, read_logs
 from enricher.cluster.endpoint_source import FIRST_LIST_TIMEOUT, EndpointWatch
 from enricher.cluster.pod_logs import PodLogStreamer
@@ -167,7 +167,7 @@ class FileFeed:
                     yield output.data
                 self._check.add(outputs, batch.lines, time.monotonic(), enricher.formats(batch.source))
         enricher.update_counts()
-        if warning := unattributed_warning(metrics.grades, self._settings.cluster, self._histories):
+        for warning in result_warnings(self._settings, metrics.grades, self._histories, self._check):
             logger.warning("%s", warning)
         self._done = True
 

@@ -79,8 +79,9 @@ def shortage_of(histories: Histories) -> str | None:
     """Return in one line for people what files have in place of pods, and what to do; None if they have any."""
     if any(histories.pods.tenures()):
         return None
-    content = "only Services" if any(histories.services.tenures()) else "no endpoints"
-    return f"{content}: {LIST_COMMAND} lists all namespaces"
+    if any(histories.services.tenures()):
+        return f"only Services: {LIST_COMMAND} lists EndpointSlices too"
+    return f"no endpoints: {LIST_COMMAND} lists all namespaces"
 
 
 def load_fixed(paths: Sequence[str]) -> History:

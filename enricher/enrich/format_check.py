@@ -34,6 +34,8 @@ nginx writes a few of them for a request, and then its access line.
 """
 ERROR_MINUTES = 5
 """Minutes after which a tenth of ERROR_LINES is enough."""
+SAMPLE_LINES = 20
+"""Largest number of lines that are kept to see what their format lacks."""
 _KIND = re.compile(rb'"kind":"(access|parse_error)"')
 """The kind in a JSON line; a text that a client chose has its quotes escaped."""
 _MISFIT = b'"kind":"parse_error"'
@@ -94,6 +96,8 @@ class FormatCheck:
         """Misfits of the batch with which the present problem began; without one, of the latest batch that had some."""
         self._formats: Formats = ()
         """The formats with which these were parsed."""
+        self.sample: tuple[Sequence[Line], Formats] = (), ()
+        """The first lines of the first batch with an access line, and the formats with which they were parsed."""
         self._explained: tuple[Sequence[bytes], str] = ((), "")
         """Some misfits, and why they do not fit: it takes long to find out."""
         self._kind = self._last_kind = self._reported_kind = ""
@@ -116,6 +120,8 @@ class FormatCheck:
         kinds = sum((Counter(output.kinds) for output in outputs), Counter[LineKind]())
         fitting, misfits = kinds[LineKind.ACCESS], kinds[LineKind.PARSE_ERROR]
         self._errors += kinds[LineKind.ERROR]
+        if fitting and not self._fitting:
+            self.sample = lines[:SAMPLE_LINES], formats
         if fitting or misfits:
             self._error_lines = 0
             self._add_lines(fitting, misfits, outputs)

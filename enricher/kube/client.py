@@ -190,8 +190,8 @@ async def _kubeconfig_credentials(paths: str, context: str | None, *, is_default
     from kubernetes_asyncio import client, config  # noqa: PLC0415  # costs 36 MiB
 
     if not _any_exists(paths):
-        hint = ", and this process does not run in a pod: name a kubeconfig, or use --endpoints" if is_default else ""
-        raise ConfigurationError(f"no kubeconfig at {paths}{hint}")
+        hint = ", and this process does not run in a pod: give one with --kubeconfig, or use --endpoints"
+        raise ConfigurationError(f"no kubeconfig at {paths}{hint if is_default else ''}")
     configuration: Any = client.Configuration()
     try:
         await config.load_kube_config(paths, context=context, client_configuration=configuration)

@@ -199,6 +199,8 @@ def test_something_before_the_line(profile, log_format, prefix, remedy):
 
 # --- what is around a line --------------------------------------------------------------------------------------------
 
+TAR_HEADER = b"controller.log".ljust(257, b"\0") + b"ustar  \0".ljust(255, b"\0")
+
 
 @pytest.mark.parametrize(
     ("line", "fault", "remedy"),
@@ -207,6 +209,7 @@ def test_something_before_the_line(profile, log_format, prefix, remedy):
         (b"\xef\xbb\xbf" + LINE, "begins with a byte order mark", "remove it"),
         (b"\x1b[32m" + LINE + b"\x1b[0m", "contains a terminal's colours", "without colours"),
         (LINE.decode().encode("utf-16-le"), "is not UTF-8 but probably UTF-16", "iconv -f UTF-16"),
+        (TAR_HEADER + LINE, "is the header of a tar archive", "tar xf"),
         (b"GET / 200", 'is like no known log format, "GET / 200"', GIVE_FORMAT),
         (b"", 'is like no known log format, ""', GIVE_FORMAT),
         (
@@ -214,6 +217,15 @@ def test_something_before_the_line(profile, log_format, prefix, remedy):
             "is a JSON object with the keys up, status, which no known log format has",
             GIVE_FORMAT,
         ),
+        (
+            b'{"apiVersion":"v1","kind":"List","items":[]}',
+            "is a list of endpoints",
+            "give such a file with --endpoints",
+        ),
+        (b'{"kind":"EndpointSliceList","apiVersion":"discovery.k8s.io/v1","items":[]}', "is a list of", "--endpoints"),
+        (b"apiVersion: v1", "belongs to a Kubernetes object in YAML", "--endpoints"),
+        (b'{"at":"x","type":"ADDED","object":{}}', "is an event of a recorded watch", "--endpoints"),
+        (b'{"kind":"Event","apiVersion":"audit.k8s.io/v1"}', "with the keys kind, apiVersion", GIVE_FORMAT),
         (b"\x1b]0;title\x07" * 50, r"\x1b]0;title", GIVE_FORMAT),
     ],
 )
@@ -252,7 +264,7 @@ def given(text=GIVEN):
 def test_the_way_to_escape_is_missing():
     fault, remedy = diagnose(WRITTEN, given())
     assert fault == "fits the given log format with escape=json, not with escape=default"
-    assert remedy == "write escape=json before the format in --log-format"
+    assert remedy == "write escape=json before the format in --log-format or --log-format-file"
     assert not given()[0].parse(WRITTEN)
     assert given(f"escape=json {GIVEN}")[0].parse(WRITTEN)
 

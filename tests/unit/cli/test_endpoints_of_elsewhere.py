@@ -37,11 +37,12 @@ def run(tmp_path, capsys):
 
 START = "enricher: none of 3 attempts could be attributed: FILE has "
 COMMAND = ": `kubectl get endpointslices,services -A -o json` lists all namespaces"
+ONLY_SERVICES = "only Services: `kubectl get endpointslices,services -A -o json` lists EndpointSlices too"
 NO_POD = "no pod at their addresses at their time"
-GONE = "; a snapshot lacks the pods that had gone before it: for next time, `enricher record` writes them down"
+GONE = "; a snapshot lacks the pods that left before it was made: next time, use `enricher record`"
 TEXTS = {
     EMPTY: f"{START}no endpoints{COMMAND}\n",
-    SERVICES: f"{START}only Services{COMMAND}\n",
+    SERVICES: f"{START}{ONLY_SERVICES}\n",
     ELSEWHERE: f"{START}{NO_POD}{COMMAND}\n",
     OTHERS: f"{START}{NO_POD}{COMMAND}{GONE}\n",
 }
@@ -72,7 +73,7 @@ def test_a_daemon_reports_a_list_without_pods(tmp_path, caplog):
         EndpointFiles([str(path)])
     assert [record.getMessage() for record in caplog.records] == [
         f"--endpoints {path} has no endpoints{COMMAND}",
-        f"--endpoints {path} has only Services{COMMAND}",
+        f"--endpoints {path} has {ONLY_SERVICES}",
     ]
 
 
@@ -89,3 +90,10 @@ def test_a_daemon_reports_a_list_without_pods(tmp_path, caplog):
 )
 def test_nothing_to_say(run, content, log):
     assert run(content, "enrich", log=log) == ""
+
+
+@pytest.mark.parametrize("arguments", [["enrich"], ["enrich", "--summary"], ["enrich", "--profile", "nginx"]])
+def test_a_format_without_an_upstream(run, arguments):
+    log = '10.0.0.9 - - [22/Nov/2026:23:19:13 +0000] "GET / HTTP/1.1" 502 12 "-" "curl"\n'
+    text = "the log format does not name the upstream ($upstream_addr): no line can be attributed"
+    assert run(OTHERS, *arguments, log=log) == f"enricher: {text}\n"

@@ -92,6 +92,7 @@ def test_lines_of_stdin(explained, monkeypatch):
             ("nonsense",),
             "fits neither the log format nor nginx's error log with an upstream: it is like no known log format",
         ),
+        ((__file__,), "it is the name of a file: give one of its lines"),
         (("10.0.0.1:80",), "to explain an address, add --at TIME"),
         (("--at", "noon", "10.0.0.1:80"), "--at 'noon': expected an RFC 3339 time"),
         (("--at", "2026-11-22T23:10:00Z", "web"), "'web' with --at: expected an address"),

@@ -55,7 +55,7 @@ async def refused(kubeconfig=None, context=None):
 
 
 async def test_nothing_anywhere():
-    hint = "and this process does not run in a pod: name a kubeconfig, or use --endpoints"
+    hint = "and this process does not run in a pod: give one with --kubeconfig, or use --endpoints"
     assert await refused() == f"no kubeconfig at ~/.kube/config, {hint}"
 
 
