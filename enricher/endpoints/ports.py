@@ -6,6 +6,11 @@ from weakref import WeakValueDictionary
 
 MAX_PORTS = 32
 """Largest number of different ports of one pod in several slices; one with more is taken to have all of them."""
+MAX_UNITED_PORTS = 8 * MAX_PORTS
+"""Largest number of ports, in all further slices of a pod together, that are compared with those of its largest slice.
+
+All endpoints of a slice are compared anew whenever it changes, and anybody may write slices with many ports.
+"""
 MAX_PAST_PORTS = 16
 """Largest number of ports that a pod keeps after no slice names them any longer; the oldest are dropped."""
 
@@ -54,6 +59,8 @@ ALL_PORTS = port_set(((None, ""),))
 def unite_ports(sets: Iterable[PortSet]) -> PortSet:
     """Return the ports of a pod whose slices have these; a slice without ports adds none."""
     largest, *others = sorted(dict.fromkeys(sets), key=len, reverse=True)
+    if sum(map(len, others)) > MAX_UNITED_PORTS:
+        return ALL_PORTS
     further = {number: name for ports in others for number, name in ports.items() if largest.get(number) != name}
     if not further:
         return largest  # most pods share it

@@ -138,7 +138,8 @@ class Tenure:
         """
         sets = list(self.slice_ports)
         if old is not None:
-            sets.remove(old)
+            identities = list(map(id, sets))  # comparing the ports themselves would take long
+            del sets[identities.index(id(old)) if id(old) in identities else sets.index(old)]
         if new is not None:
             sets.append(new)
         self.slice_ports, before = tuple(sets), self.ports
@@ -146,7 +147,8 @@ class Tenure:
         if self.ports is not before:
             until = max(self.since, min(at, earliest))
             past = [port for port in self.past_ports if not self.ports.has(port.number)]
-            past += [PastPort(n, name, until, at) for n, name in before.items() if n and not self.ports.has(n)]
+            gone = [port for port in before.items() if port[0] and not self.ports.has(port[0])]
+            past += [PastPort(number or 0, name, until, at) for number, name in gone[-MAX_PAST_PORTS:]]
             self.past_ports = tuple(past[-MAX_PAST_PORTS:])
 
     def end_of_port(self, port: int | None) -> tuple[int, int] | None:

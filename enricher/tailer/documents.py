@@ -19,6 +19,8 @@ MAX_DOCUMENT = 64 * 1024 * 1024
 """Largest size in bytes of a JSON document, which takes several times as much memory."""
 _MAX_LINE = 4 * MAX_LINE
 """Bytes of one line of a document or a table of several lines."""
+_MAX_DEPTH = 100
+"""Levels of an entry that are kept of one that is nested more deeply than can be written again."""
 _MAX_HEAD = 64 * 1024
 """Bytes in which the first newline is looked for."""
 
@@ -65,7 +67,25 @@ def _split_document(pieces: Iterable[bytes]) -> Iterator[bytes]:
         yield content
         return
     for entry in entries:
-        yield orjson.dumps(entry) + b"\n"
+        yield _dump_entry(entry) + b"\n"
+
+
+def _dump_entry(entry: Any) -> bytes:
+    """Return an entry as one line, without what is nested more deeply than can be written again."""
+    try:
+        return orjson.dumps(entry)
+    except orjson.JSONEncodeError:
+        return orjson.dumps(_cut(entry, _MAX_DEPTH))
+
+
+def _cut(value: Any, levels: int) -> Any:
+    """Return a value with null in place of the objects and lists below these levels."""
+    match value:
+        case dict():
+            return {key: _cut(inner, levels - 1) for key, inner in value.items()} if levels else None
+        case list():
+            return [_cut(inner, levels - 1) for inner in value] if levels else None
+    return value
 
 
 def _split_printed_objects(pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -131,7 +151,7 @@ def _split_csv(pieces: Iterable[bytes]) -> Iterator[bytes]:
         entry: dict[str, Any] = dict(zip(names, row, strict=False))
         if (labels := entry.get("labels", "")).startswith("{"):
             entry["labels"] = _parse_labels(labels)
-        yield orjson.dumps(entry) + b"\n"
+        yield _dump_entry(entry) + b"\n"
 
 
 def _parse_labels(text: str) -> Any:

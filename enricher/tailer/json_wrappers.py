@@ -46,7 +46,7 @@ def unwrap_entry(entry: dict[str, Any]) -> Unwrapped | None:
     for record in records:
         for key in TEXT_KEYS:
             value = record.get(key)
-            text = orjson.dumps(value) if key == "message" and isinstance(value, dict) else _text_of(value)
+            text = _dump_object(value) if key == "message" and isinstance(value, dict) else _text_of(value)
             if text is not None:
                 times = (_stamp_of(holder.get(key)) for holder in (record, entry) for key in _TIME_KEYS)
                 stamp = next(filter(None, times), b"")
@@ -54,6 +54,14 @@ def unwrap_entry(entry: dict[str, Any]) -> Unwrapped | None:
                 unwrapped = Unwrapped(text.removesuffix(b"\n"), stamp, is_fragment=is_fragment)
                 return _add_names(unwrapped, [entry, record] if record is not entry else [entry])
     return None
+
+
+def _dump_object(value: dict[str, Any]) -> bytes | None:
+    """Return an object as a line; None if it is nested more deeply than can be written again."""
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        return None
 
 
 def _text_of(value: object) -> bytes | None:

@@ -52,6 +52,21 @@ def test_lists_in_lists(head):
     assert b"".join(flatten([head]))
 
 
+@pytest.mark.parametrize("depth", [200, 300, 900])
+def test_an_entry_that_is_nested_too_deeply_keeps_its_text(depth):
+    """One level more than can be written ends neither the file nor the entry."""
+    nested = b'{"a":' * depth + b"1" + b"}" * depth
+    entries = b'[\n{"log":"one","b":%b},\n{"log":"two"}\n]\n' % nested
+    first, second = b"".join(flatten([entries])).splitlines()
+    assert [unwrap_json(line).text for line in (first, second)] == [b"one", b"two"]
+
+
+@pytest.mark.parametrize(("depth", "is_line"), [(200, True), (300, False), (900, False)])
+def test_a_message_that_is_nested_too_deeply_is_not_a_line(depth, is_line):
+    line = b'{"message":' + b'{"a":' * depth + b"1" + b"}" * depth + b"}"
+    assert (unwrap_json(line) is not None) == is_line
+
+
 @pytest.mark.parametrize("head", [b"{\n", b"Time,Line\n"])
 def test_lines_without_an_end(head):
     with pytest.raises(ConfigurationError, match="is not read"):
