@@ -10,7 +10,7 @@ shape, what a client may have chosen (a user name, a header, the request) as tex
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from enricher.accesslog.columns import Layout
@@ -44,6 +44,8 @@ class LogFormat:
     _borders: tuple[Border, ...] = field(repr=False)
     _open_lists: frozenset[str] = field(repr=False)
     """The upstream lists beside which text may look like more of them."""
+    has_words: bool = False
+    """Whether the texts without quotes are words in all usual lines, see `with_usual_words`."""
 
     @property
     def has_borders(self) -> bool:
@@ -114,6 +116,21 @@ def compile_tokens(text: str, escape: str, tokens: Sequence[Token], dialect: Dia
         _borders=borders,
         _open_lists=open_lists,
     )
+
+
+def with_usual_words(log_format: LogFormat) -> LogFormat:
+    """Return a format whose usual lines have words in place of texts without quotes.
+
+    Such a text may look like what another format has more. Lines with other texts are read as before, but one by one.
+    """
+    layout = compile_layout(
+        log_format.tokens,
+        log_format.escape,
+        log_format.dialect,
+        has_borders=log_format.has_borders,
+        has_words=True,
+    )
+    return replace(log_format, layout=layout, has_words=True)
 
 
 def _join_glued(tokens: Sequence[Token], dialect: Dialect) -> Iterator[Token]:

@@ -13,6 +13,8 @@ _QUOTED_TEXT |= dict.fromkeys(("default", "hash", "none"), (r'([^"]*+)', r'([^"\
 """Patterns of text between quotes: one that may continue in the next line, and one that may not."""
 _SPACED_TEXT = r'(-|[^"\n]*)'
 """The pattern of text that may have spaces. Most often it is missing, which is tried first."""
+_WORD_WITHOUT_BRACKET = r'((?!\[)[^\s"]*)'
+"""The pattern of a word that is not what another format has in brackets at its place."""
 
 
 def compile_layout(
@@ -21,14 +23,16 @@ def compile_layout(
     dialect: Dialect,
     *,
     has_borders: bool = False,
+    has_words: bool = False,
     only: Collection[str] | None = None,
 ) -> Layout | None:
     """Return the layout of a format; None if its lines could be read in more than one way.
 
-    `has_borders` says whether an upstream list stands beside text. With `only`, no other variables have columns but for
+    `has_borders` says whether an upstream list stands beside text, `has_words` whether texts without quotes are words
+    in usual lines. With `only`, no other variables have columns but for
     those that need a check, and nothing is written out.
     """
-    pieces = _Pieces(tokens, escape, dialect, has_borders=has_borders)
+    pieces = _Pieces(tokens, escape, dialect, has_borders=has_borders, has_words=has_words)
     patterns = [pieces.patterns(number) for number in range(len(tokens))]
     names = list[str]()
     columns, checks = list[Column](), list[tuple[int, Check]]()
@@ -63,11 +67,22 @@ def compile_layout(
 class _Pieces:
     """The patterns of a format's tokens."""
 
-    def __init__(self, tokens: Sequence[Token], escape: str, dialect: Dialect, *, has_borders: bool) -> None:
+    def __init__(
+        self, tokens: Sequence[Token], escape: str, dialect: Dialect, *, has_borders: bool, has_words: bool
+    ) -> None:
         self._tokens, self._escape = tokens, escape
         self._lists, self._has_borders = dialect.lists, has_borders
         self._columns = [dialect.column(token.variable, self._escape) for token in self._tokens]
+        if has_words:
+            self._columns = [column or self._word(number) for number, column in enumerate(self._columns)]
         self._segments = list(self._split_segments())
+
+    def _word(self, number: int) -> Column | None:
+        """Return the column of a text that is a word in usual lines; None if it has a quote beside it."""
+        before, after = self._literal(number - 1), self._literal(number + 1)
+        if self._tokens[number].literal or before.endswith('"') or not after.startswith((" ", "\n")):
+            return None
+        return Column(WORD_OR_NOTHING) if after == "\n" else Column(_WORD_WITHOUT_BRACKET, recurs=True)
 
     def _split_segments(self) -> Iterator[range]:
         """Yield the numbers of the tokens of each segment between two quotes of the format."""

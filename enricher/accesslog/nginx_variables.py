@@ -79,7 +79,7 @@ _NAME_VARIABLES = frozenset(
 """Names of objects in Kubernetes, which ingress-nginx and F5's controller set, and of what the host itself is."""
 _ADDRESS_VARIABLES = frozenset(
     {
-        *("remote_addr", "server_addr", "realip_remote_addr"),
+        *("remote_addr", "server_addr", "realip_remote_addr", "the_real_ip"),
         *("proxy_protocol_addr", "proxy_protocol_server_addr"),
     }
 )

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
+from enricher.accesslog import default_formats as defaults
 from enricher.accesslog import envoy, haproxy, nginx, traefik
-from enricher.accesslog.format_compiler import LogFormat
+from enricher.accesslog.format_compiler import LogFormat, with_usual_words
 from enricher.accesslog.json_format import JsonFormat
 
 Format = LogFormat | JsonFormat
@@ -36,7 +37,9 @@ class Profile(NamedTuple):
     selectors: tuple[str, ...]
     """The selectors of its containers, as in `--select`."""
     formats: tuple[str, ...]
-    """Its formats in the proxy's own language, those with the most information first."""
+    """Its formats in the proxy's own language. A line that fits several has the first of them; the last text is the
+    default of the newest version.
+    """
     compile: Callable[[str], Formats]
     """Compiles a format in that language. Raises LogFormatError."""
 
@@ -50,21 +53,57 @@ def _compile_envoy(text: str) -> Formats:
 
 
 PROFILES = {
-    "ingress-nginx": Profile(("*/*ingress-nginx-controller*/controller",), (nginx.INGRESS_NGINX,), _compile_nginx),
-    "nginx": Profile(("*/*nginx*/nginx",), (UPSTREAMS_GRPC, UPSTREAMS, FORWARDED, COMBINED), _compile_nginx),
+    "ingress-nginx": Profile(
+        (
+            "*/*ingress-nginx-controller*/controller",
+            "*/*nginx-ingress-controller*/nginx-ingress-controller",
+            "*/*ingress-nginx-controller*/rke2-ingress-nginx-controller",
+        ),
+        (
+            defaults.TENCENT,
+            defaults.INGRESS_NGINX_0_25,
+            defaults.ALIBABA,
+            defaults.INGRESS_NGINX_0_9,
+            defaults.INGRESS_NGINX_0_15,
+            nginx.INGRESS_NGINX,
+        ),
+        _compile_nginx,
+    ),
+    "nginx": Profile(
+        ("*/*nginx*/nginx", "*/*apisix*/apisix", "*/*kong*/proxy"),
+        (
+            *(UPSTREAMS_GRPC, UPSTREAMS),
+            *(defaults.APISIX, defaults.APISIX_3_0, defaults.APISIX_2_0, defaults.KONG),
+            *(FORWARDED, COMBINED),
+        ),
+        _compile_nginx,
+    ),
     "nginx-ingress": Profile(
-        ("*/*nginx-ingress*/nginx-ingress",),
+        ("*/*nginx-ingress*/nginx-ingress", "*/*nginx-ingress*/nginx-plus-ingress"),
         (UPSTREAMS_GRPC, UPSTREAMS, FORWARDED),
         _compile_nginx,
     ),
     "envoy": Profile(
-        ("*/*envoy*/envoy", "*/istio-ingressgateway*/istio-proxy"),
-        (envoy.DETAILED, envoy.ISTIO, envoy.DEFAULT, envoy.GATEWAY),
+        (
+            "*/*envoy*/envoy",
+            *("*/istio-ingress*/istio-proxy", "*/istio-egress*/istio-proxy", "*/*-istio-*/istio-proxy"),
+            *("*/*waypoint*/istio-proxy", "*/cilium-envoy*/cilium-envoy"),
+            *("*/*/kgateway-proxy", "*/gateway-proxy*/gateway-proxy"),
+            *("*/*emissary*/emissary-ingress", "*/*emissary*/ambassador", "*/*ambassador*/ambassador"),
+        ),
+        (
+            *(envoy.DETAILED, envoy.ISTIO, envoy.DEFAULT, defaults.EMISSARY),
+            *(defaults.ISTIO_1_3, defaults.ISTIO_1_2, defaults.ISTIO_1_8, defaults.ISTIO_1_1),
+            envoy.GATEWAY,
+        ),
         _compile_envoy,
     ),
     "traefik": Profile(("*/*traefik*/*traefik*",), ("json", "common", "genericCLF"), traefik.compile_format),
     "haproxy": Profile(
-        ("*/*haproxy*/*haproxy*",),
+        (
+            *("*/*haproxy*/*haproxy*", "*/*kubernetes-ingress*/kubernetes-ingress-controller"),
+            *("*/*haproxy-ingress*/access-logs", "openshift-ingress/router-*/logs"),
+        ),
         (haproxy.HTTPLOG_ADDRESSED, haproxy.HTTPLOG, haproxy.HTTPSLOG_ADDRESSED, haproxy.HTTPSLOG, haproxy.CLF),
         haproxy.compile_format,
     ),
@@ -74,9 +113,13 @@ DEFAULT_PROFILE = "ingress-nginx"
 
 @cache
 def profile_formats(profile: str) -> Formats:
-    """Return the formats that lines of a profile's proxy may have, those with the most information first."""
+    """Return the formats that lines of a profile's proxy may have; a line that fits several has the first of them.
+
+    No usual line (see columns.py) of one format fits another before it, so usual lines may be looked for in any order.
+    """
     compile_format = PROFILES[profile].compile
-    return tuple(log_format for text in PROFILES[profile].formats for log_format in compile_format(text))
+    formats = [log_format for text in PROFILES[profile].formats for log_format in compile_format(text)]
+    return tuple(with_usual_words(one) if isinstance(one, LogFormat) else one for one in formats)
 
 
 def text_and_escape(log_format: Format) -> tuple[str, str]:

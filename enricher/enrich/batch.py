@@ -46,6 +46,7 @@ class Layouts:
                     log_format.escape,
                     log_format.dialect,
                     has_borders=log_format.has_borders,
+                    has_words=log_format.has_words,
                     only=only,
                 )
             self._layouts[log_format] = [layout] if layout else []
