@@ -1,7 +1,6 @@
 """Log formats as users give them: a text, or a file that holds the text or the configuration that sets it."""
 
 import re
-import tomllib
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import NamedTuple
@@ -95,6 +94,8 @@ def read_log_format(path: str, profile: str | None) -> GivenFormat:
 def _documents(content: bytes, text: str) -> Sequence[Document]:
     """Return the objects of a file of YAML, JSON or TOML; none for any other file. Raise UsageError if malformed."""
     if _TABLE.search(text):  # Traefik's
+        import tomllib  # noqa: PLC0415  # the start of each command would take longer
+
         with suppress(tomllib.TOMLDecodeError):
             return [Document(1, tomllib.loads(text))]
     try:
