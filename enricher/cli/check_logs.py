@@ -10,7 +10,7 @@ from enricher.accesslog.diagnosis import diagnose
 from enricher.accesslog.limits import limits_of
 from enricher.accesslog.profiles import PROFILES, Format, Formats, profile_formats
 from enricher.cli.check_result import MAX_LINE_LENGTH, CheckResult
-from enricher.config.settings import Settings
+from enricher.config.settings import Settings, default_selectors
 from enricher.enrich.format_check import is_about_a_request
 from enricher.enrich.parsed_line import parse_line
 from enricher.errors import ConfigurationError
@@ -19,6 +19,7 @@ from enricher.tailer.discovery import check_log_dir, discover
 from enricher.tailer.file_names import LogName, list_files
 from enricher.tailer.framing import Framer
 from enricher.tailer.plain_or_gzip import LogFile
+from enricher.tailer.selector import Selector
 from enricher.text import truncate
 from enricher.vocabulary import LineKind
 
@@ -67,16 +68,26 @@ def check_logs(settings: Settings, detector: FormatDetector) -> Iterator[CheckRe
     sources = discover(settings.logs.directory, settings.logs.select, settings.logs.own_pod)
     if sources:
         yield CheckResult("ok", "logs", f"to be followed: {len(sources)}")
-    for selector in settings.logs.select:
-        if not discover(settings.logs.directory, [selector], settings.logs.own_pod):
-            place = f" in {settings.logs.directory}" if selector.namespace else ""
-            yield CheckResult("warning", "logs", f"nothing matches {selector.text}{place} yet")
+    for selectors in _alternatives(settings.logs.select):
+        if not discover(settings.logs.directory, selectors, settings.logs.own_pod):
+            place = f" in {settings.logs.directory}" if any(selector.namespace for selector in selectors) else ""
+            texts = " or ".join(selector.text for selector in selectors)
+            yield CheckResult("warning", "logs", f"nothing matches {texts}{place} yet")
     limits = dict[str, str]()
     """What lines lack, and the first log with such lines."""
     for source in sources:
         yield _check_log(settings, detector, source, limits)
     for limit, subject in limits.items():
         yield CheckResult("warning", subject, limit)
+
+
+def _alternatives(selectors: Sequence[Selector]) -> list[Sequence[Selector]]:
+    """Return the selectors in groups, of each of which one must match.
+
+    Those of a profile are names that charts give to one proxy; each that was given is meant to match.
+    """
+    is_default = any(selectors == default_selectors(profile) for profile in PROFILES)
+    return [selectors] if is_default else [[selector] for selector in selectors]
 
 
 def _check_log(settings: Settings, detector: FormatDetector, source: Source, limits: dict[str, str]) -> CheckResult:

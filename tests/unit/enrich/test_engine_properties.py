@@ -95,7 +95,7 @@ LEAST_OF_STATES = {
     "fixed": {"exact attempts": 0.2, "unknown attempts": 0.05},
     "snapshot": {"assumed attempts": 0.3, "unknown attempts": 0.01},
     "out of sync": {"assumed attempts": 0.1, "exact attempts": 1},
-    "young": {"assumed attempts": 0.2, "straddling windows": 0.02},
+    "young": {"assumed attempts": 0.1, "straddling windows": 0.02},
     "services": WATCHED | {"service attempts": 1},
 }
 """What each state's lines must exercise."""
