@@ -104,8 +104,8 @@ class Tenure:
         """Record that the pod is ready now and was not before, or the other way round, since a time (ns)."""
         self.ready_changes = _with_change(self.ready_changes, at)
 
-    def set_state(self, endpoint: Endpoint, at: int, earliest: int) -> None:
-        """Record whether the pod is serving, and since when that and its termination are reported.
+    def set_state(self, endpoint: Endpoint, at: int, earliest: int) -> bool:
+        """Record whether the pod is serving, and since when that is reported; return whether that has changed.
 
         That was seen `at` and happened no earlier than `earliest` (ns).
         """
@@ -119,6 +119,7 @@ class Tenure:
             if len(vague) > MAX_VAGUE_CHANGES:
                 vague = ((vague[0][0], vague[1][1]), *vague[2:])
             self.vague_changes = vague
+        return is_new_state
 
     def is_new_termination(self, endpoint: Endpoint) -> bool:
         """Return whether an endpoint begins to terminate; only one without a pod may also recover."""
@@ -277,7 +278,7 @@ def update_tenure(tenure: Tenure, endpoint: Endpoint, at: int, earliest: int) ->
         until = tenure.since_earliest if at == tenure.since else at
         tenure.set_ready(since if endpoint.ready else until)
         changed = True
-    tenure.set_state(endpoint, at, earliest)
+    changed = tenure.set_state(endpoint, at, earliest) or changed
     # A pod that is terminating never recovers, although another of its slices may be late to say so.
     if tenure.is_new_termination(endpoint):
         tenure.terminating_since = at if endpoint.terminating else FOREVER

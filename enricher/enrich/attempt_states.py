@@ -3,10 +3,10 @@
 from enricher.endpoints.attribution import Window
 from enricher.endpoints.history import History
 from enricher.endpoints.slices import Owner
-from enricher.endpoints.states import state_between, tenures_of_owner
+from enricher.endpoints.states import state_between, state_period, tenures_of_owner
 from enricher.endpoints.workloads import workload_of
 from enricher.enrich.cached_attribution import CachedAttribution
-from enricher.enrich.output import dump_fields, dump_seconds
+from enricher.enrich.output import dump_fields
 from enricher.enrich.windows import attempt_beginning
 from enricher.timestamps import MILLISECOND
 from enricher.vocabulary import State
@@ -24,7 +24,12 @@ def attempt_state(pods: History, owner: CachedAttribution, window: Window | None
     if window is None or not tenures:
         return State.NONE, owner.pod_particulars
     earliest, latest = attempt_beginning(window)
-    state, since, first_ready = state_between(tenures, earliest, latest, pods.certain_until)
+    begin, end, pod_state = owner.state
+    if not (begin < earliest and latest < end):
+        pod_state = state_between(tenures, earliest, latest, pods.certain_until)
+        if period := state_period(tenures, earliest, latest, pods.certain_until):
+            owner.state = (*period, pod_state)
+    state, since, first_ready = pod_state
     if state is State.NONE:
         return state, owner.pod_particulars
     particulars = b',"state":"%b"' % state.encode()
@@ -44,7 +49,7 @@ def state_throughout(pods: History, owner: CachedAttribution, window: Window | N
 
 
 def _dump_age(ns: int) -> bytes:
-    return dump_seconds(ns - ns % MILLISECOND)
+    return b"%d.%03d" % divmod(ns // MILLISECOND, 1000)
 
 
 def _dump_lasting(owner: Owner | None) -> bytes:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from enricher.accesslog.record import ErrorLabels
 from enricher.endpoints.attribution import Attribution
 from enricher.endpoints.slices import Service
+from enricher.endpoints.states import NOT_KNOWN, PodState
 from enricher.endpoints.tenure import BEGINNING, FOREVER, Tenure
 from enricher.enrich.output import attribution_fragments, dump_text
 from enricher.enrich.requests import RequestLabels
@@ -53,6 +54,7 @@ class CachedAttribution:
         "pod_particulars",
         "requests",
         "service",
+        "state",
         "tenures",
         "times",
     )
@@ -78,6 +80,8 @@ class CachedAttribution:
         """The requests that are to be counted, for which one of the attempts stands."""
         self.tenures: list[Tenure] | None = None
         """The tenures of the pod at the address, once an attempt failed; see attempt_states.py."""
+        self.state: tuple[int, int, PodState] = (FOREVER, BEGINNING, NOT_KNOWN)
+        """The state of the pod between two times (ns), neither of which belongs to it."""
         self.pod_particulars = b""
         """What only failed attempts have of the pod, rendered, once one failed."""
         self.column_keys: list[tuple[ColumnCache, ColumnKey]] = []
