@@ -111,7 +111,7 @@ class Tenure:
         """
         is_new_state = endpoint.serving != (len(self.serving_changes) % 2 == 1)
         if is_new_state:
-            changes = _with_change(self.serving_changes, at)
+            changes = _with_change(self.serving_changes, self.since_earliest if at == self.since else at)
             # Most pods have the same changes of both kinds: they share one tuple.
             self.serving_changes = self.ready_changes if changes == self.ready_changes else changes
         if self.since < at and earliest < at and (is_new_state or self.is_new_termination(endpoint)):
