@@ -26,6 +26,18 @@ SURE_GRADES = frozenset((Grade.EXACT, Grade.REPORTED))
 """Grades of attributions that are not guesses."""
 
 
+class State(StrEnum):
+    """What the slices reported of an attempt's pod as the attempt began; NONE where that is not certain."""
+
+    READY = "ready"
+    TERMINATING = "terminating"
+    """The pod was being shut down, whether it still served or not."""
+    NOT_READY = "not_ready"
+    GONE = "gone"
+    """The pod had left the slices."""
+    NONE = ""
+
+
 class LineKind(StrEnum):
     """What a log line was parsed as."""
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from enricher.timestamps import SECOND, parse_decimal_seconds
-from enricher.vocabulary import Origin, Outcome, Reason
+from enricher.vocabulary import Origin, Outcome, Reason, State
 
 LIST_SEPARATOR = re.compile(rb", | : ")
 """What stands between two elements of an upstream list."""
@@ -94,15 +94,23 @@ class ErrorLabels(NamedTuple):
     """Which protocol the code belongs to: `http` or `grpc`."""
     outcome: str = Outcome.UNKNOWN
     """Whether the client saw the failure, see enricher.vocabulary.Outcome."""
+    state: str = State.NONE
+    """What the slices reported of the pod as the attempt began, see enricher.vocabulary.State."""
 
     @classmethod
     def from_attempt(
-        cls, attempt: Attempt, *, retried: bool, origin: str, outcome: str = Outcome.UNKNOWN
+        cls,
+        attempt: Attempt,
+        *,
+        retried: bool,
+        origin: str,
+        outcome: str = Outcome.UNKNOWN,
+        state: str = State.NONE,
     ) -> "ErrorLabels":
         """Return the labels of a failed attempt."""
         status = "unknown" if attempt.status is None else str(attempt.status)
         code, protocol = (attempt.grpc_status, "grpc") if attempt.grpc_failed else (status, "http")
-        return cls(code, "true" if retried else "false", origin, protocol, outcome)
+        return cls(code, "true" if retried else "false", origin, protocol, outcome, state)
 
 
 @dataclass(slots=True)

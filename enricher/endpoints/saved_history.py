@@ -12,7 +12,15 @@ import orjson
 from enricher.endpoints.budget import entries_of
 from enricher.endpoints.ports import MAX_PAST_PORTS, NO_PORTS, PastPort, PortSet, port_set
 from enricher.endpoints.slices import IDENTITY, MAX_NAME, NO_SERVICE, Owner, Service, canonical_ip
-from enricher.endpoints.tenure import BEGINNING, FOREVER, MAX_PAST_STAYS, MAX_READY_CHANGES, Stay, Tenure
+from enricher.endpoints.tenure import (
+    BEGINNING,
+    FOREVER,
+    MAX_PAST_STAYS,
+    MAX_READY_CHANGES,
+    MAX_VAGUE_CHANGES,
+    Stay,
+    Tenure,
+)
 from enricher.timestamps import SECOND
 
 SavedHistory = dict[str, Any]
@@ -94,7 +102,8 @@ def _dump_tenure(tenure: Tenure, ports: int) -> list[Any]:
     t = tenure
     times = [t.since, t.since_earliest, t.until, t.until_latest, t.terminating_since, t.ready_since, t.shared_until]
     services, past = ([[*service, *stay] for service, stay in stays] for stays in (t.services.items(), t.past_stays))
-    return [t.ip, list(t.owner), times, ports, list(map(list, t.past_ports)), services, past, list(t.ready_changes)]
+    changes = [list(t.ready_changes), list(t.serving_changes), list(map(list, t.vague_changes))]
+    return [t.ip, list(t.owner), times, ports, list(map(list, t.past_ports)), services, past, changes]
 
 
 def parse_history(saved: object, *, has_fixed: bool = True) -> LoadedHistory:
@@ -128,6 +137,9 @@ def _parse(saved: object, has_fixed: bool) -> LoadedHistory:
 def _times(tenure: Tenure) -> Iterator[int]:
     t = tenure
     yield from (t.since, t.until, t.until_latest, t.terminating_since, t.ready_since, t.shared_until, *t.ready_changes)
+    yield from t.serving_changes
+    for vague in t.vague_changes:
+        yield from vague
     for port in t.past_ports:
         yield from (port.until, port.until_latest)
     for _, stay in t.stays():
@@ -136,29 +148,44 @@ def _times(tenure: Tenure) -> Iterator[int]:
 
 def _beginnings(tenure: Tenure) -> Iterator[int]:
     yield from (tenure.since, tenure.since_earliest, tenure.shared_until, *tenure.ready_changes)
+    yield from tenure.serving_changes
+    for vague in tenure.vague_changes:
+        yield from vague
     yield from (port.until for port in tenure.past_ports)
     for _, stay in tenure.stays():
         yield stay.since
 
 
 def _tenure(row: list[Any], port_sets: list[PortSet]) -> Tenure:
-    ip, owner, times, ports, past_ports, services, past, ready_changes = row
+    ip, owner, times, ports, past_ports, services, past, all_changes = row
     if not _text(ip) or canonical_ip(ip) != ip:
         raise ValueError("an address is not an IP")
     since, earliest, until, latest, terminating, ready, shared = map(_time, _list(times, 7))
     if earliest > since or (until == FOREVER) != (latest == FOREVER):
         raise ValueError("the times of a tenure contradict each other")
-    changes = tuple(map(_time, _list(ready_changes)))
+    ready_changes, serving_changes, vague_changes = _list(all_changes, 3)
+    changes, serving = (tuple(map(_time, _list(row))) for row in (ready_changes, serving_changes))
+    serving = changes if serving == changes else serving  # most pods have the same: they share one tuple
+    vague = tuple(_times_between(_list(times, 2)) for times in _list(vague_changes))
     holder = Owner(*map(_text, _list(owner, len(Owner._fields))))
-    tenure = Tenure(ip, holder, since, earliest, until, latest, terminating, ready, changes, shared)
+    tenure = Tenure(ip, holder, since, earliest, until, latest, terminating, ready, changes, serving, vague, shared)
     tenure.ports = port_sets[_index(ports, port_sets)]
     tenure.past_ports = tuple(_past_port(_list(port, 4)) for port in _list(past_ports))
     stays, past_stays = ([_stay(_list(stay, 5)) for stay in _list(rows)] for rows in (services, past))
     tenure.services, tenure.past_stays = dict(stays), tuple(past_stays)
-    too_many = len(changes) > MAX_READY_CHANGES or len(past_stays) > MAX_PAST_STAYS
+    too_many = (
+        max(len(changes), len(serving)) > MAX_READY_CHANGES
+        or len(vague) > MAX_VAGUE_CHANGES
+        or len(past_stays) > MAX_PAST_STAYS
+    )
     if too_many or len(tenure.past_ports) > MAX_PAST_PORTS or len(tenure.services) < len(stays):
         raise ValueError("a tenure has more changes than a history keeps, or a service twice")
     return tenure
+
+
+def _times_between(row: list[Any]) -> tuple[int, int]:
+    earliest, latest = map(_time, row)
+    return earliest, latest
 
 
 def _stay(row: list[Any]) -> tuple[Service, Stay]:

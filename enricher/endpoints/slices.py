@@ -71,6 +71,8 @@ class Endpoint(NamedTuple):
     owner: Owner
     ready: bool
     terminating: bool
+    serving: bool = True
+    """Whether the pod is ready, also while it is terminating, and whatever its Service publishes."""
 
 
 class SliceState(NamedTuple):
@@ -144,9 +146,11 @@ def _slice_endpoints(obj: Slice, namespace: str, refused: Counter[Refusal]) -> I
             else:
                 refused[Refusal.FOREIGN_POD] += 1
         # As the API documents it, a missing `ready` counts as ready, a missing `terminating` as not terminating.
-        ready, terminating = True, False
+        # A missing `serving` is that of older clusters: `ready` takes its place.
+        ready, terminating, serving = True, False, None
         if isinstance(conditions, dict):
             ready, terminating = conditions.get("ready") is not False, conditions.get("terminating") is True
+            serving = conditions.get("serving")
         texts = [_text(value) for value in (*identity, endpoint.get("nodeName"), endpoint.get("zone"))]
         if max(map(len, texts)) > MAX_NAME or not (owner := _make_owner(*texts)):
             refused[Refusal.MALFORMED] += 1
@@ -156,7 +160,7 @@ def _slice_endpoints(obj: Slice, namespace: str, refused: Counter[Refusal]) -> I
             if ip and family is not None and family != ("IPv6" if ":" in ip else "IPv4"):
                 refused[Refusal.MALFORMED] += 1
             elif ip:
-                yield Endpoint(ip, owner, ready, terminating)
+                yield Endpoint(ip, owner, ready, terminating, serving if isinstance(serving, bool) else ready)
 
 
 def service_as_slice(obj: Slice) -> Slice:

@@ -30,6 +30,8 @@ MAX_SERVICES = 32
 """Largest number of services that a tenure keeps if its pod left some of them; those that it left first are dropped."""
 MAX_READY_CHANGES = 16
 """Largest number of changes between ready and not ready that a tenure keeps; the oldest are dropped."""
+MAX_VAGUE_CHANGES = 8
+"""Largest number of times between which something changed that a tenure keeps; the oldest two are merged."""
 MAX_PAST_STAYS = 8
 """Largest number of stays in services to which a pod returned later that a tenure keeps; the oldest are dropped."""
 
@@ -66,6 +68,10 @@ class Tenure:
     """When the pod was first ready; a Service sends it nothing before that."""
     ready_changes: tuple[int, ...] = ()
     """When (ns) the pod was ready, then not ready, then ready again, and so on."""
+    serving_changes: tuple[int, ...] = ()
+    """When (ns) the slices reported the pod as serving, then as not serving, and so on, also while terminating."""
+    vague_changes: tuple[tuple[int, int], ...] = ()
+    """The times (ns) between which the pod's state changed while nobody watched, oldest first."""
     shared_until: int = BEGINNING
     """Until when (ns) another pod that is no longer in the history was claimed to hold the address too."""
     ports: PortSet = NO_PORTS
@@ -96,8 +102,29 @@ class Tenure:
 
     def set_ready(self, at: int) -> None:
         """Record that the pod is ready now and was not before, or the other way round, since a time (ns)."""
-        changes = (*self.ready_changes, at)
-        self.ready_changes = changes[2:] if len(changes) > MAX_READY_CHANGES else changes
+        self.ready_changes = _with_change(self.ready_changes, at)
+
+    def set_state(self, endpoint: Endpoint, at: int, earliest: int) -> bool:
+        """Record whether the pod is serving, and since when that is reported; return whether that has changed.
+
+        That was seen `at` and happened no earlier than `earliest` (ns).
+        """
+        is_new_state = endpoint.serving != (len(self.serving_changes) % 2 == 1)
+        if is_new_state:
+            changes = _with_change(self.serving_changes, self.since_earliest if at == self.since else at)
+            # Most pods have the same changes of both kinds: they share one tuple.
+            self.serving_changes = self.ready_changes if changes == self.ready_changes else changes
+        if self.since < at and earliest < at and (is_new_state or self.is_new_termination(endpoint)):
+            vague = (*self.vague_changes, (earliest, at))
+            if len(vague) > MAX_VAGUE_CHANGES:
+                vague = ((vague[0][0], vague[1][1]), *vague[2:])
+            self.vague_changes = vague
+        return is_new_state
+
+    def is_new_termination(self, endpoint: Endpoint) -> bool:
+        """Return whether an endpoint begins to terminate; only one without a pod may also recover."""
+        is_terminating = self.terminating_since != FOREVER
+        return endpoint.terminating != is_terminating and (endpoint.terminating or not self.owner.pod)
 
     def ready_times(self) -> list[tuple[int, int]]:
         """Return the times (ns) between which the pod was ready while it was in the slices, oldest first."""
@@ -185,6 +212,11 @@ class Tenure:
         return {service for service, stay in stays if stay.since == first}
 
 
+def _with_change(changes: tuple[int, ...], at: int) -> tuple[int, ...]:
+    changes = (*changes, at)
+    return changes[2:] if len(changes) > MAX_READY_CHANGES else changes
+
+
 def share_address(tenure: Tenure, other: Tenure) -> bool:
     """Return whether two tenures of an IP are of pods that were claimed to hold a port in common at one time."""
     return overlap(tenure, other) and ports_overlap(tenure.all_ports(), other.all_ports())
@@ -248,8 +280,9 @@ def update_tenure(tenure: Tenure, endpoint: Endpoint, at: int, earliest: int) ->
         until = tenure.since_earliest if at == tenure.since else at
         tenure.set_ready(since if endpoint.ready else until)
         changed = True
+    changed = tenure.set_state(endpoint, at, earliest) or changed
     # A pod that is terminating never recovers, although another of its slices may be late to say so.
-    if endpoint.terminating != (tenure.terminating_since != FOREVER) and (endpoint.terminating or not tenure.owner.pod):
+    if tenure.is_new_termination(endpoint):
         tenure.terminating_since = at if endpoint.terminating else FOREVER
         changed = True
     if tenure.owner != endpoint.owner:

@@ -8,13 +8,14 @@ from typing import NamedTuple, Protocol
 
 from enricher.accesslog.columns import Columns
 from enricher.accesslog.record import ErrorLabels
-from enricher.endpoints.attribution import Attribution
+from enricher.endpoints.attribution import Attribution, Window
+from enricher.enrich.attempt_states import attempt_state
 from enricher.enrich.cached_attribution import CachedAttribution, ColumnKey, InColumns
 from enricher.enrich.layout_facts import AttemptResult, LayoutFacts
 from enricher.enrich.owners import Owners
 from enricher.enrich.requests import RequestLabels, client_outcome
 from enricher.enrich.time_bounds import Bounds
-from enricher.vocabulary import Outcome
+from enricher.vocabulary import Outcome, State
 
 _NO_LENGTHS = frozenset((b"", b"-", b"0"))
 """What proxies write for the length of a response without a body."""
@@ -23,7 +24,7 @@ _NO_LENGTHS = frozenset((b"", b"-", b"0"))
 class FailureCounts(Protocol):
     """Counts the attempts for which a log gives a reason."""
 
-    def count_failure(self, attribution: Attribution, reason: str) -> None: ...
+    def count_failure(self, attribution: Attribution, reason: str, state: str = State.NONE) -> None: ...
 
 
 class ListedAttempt(NamedTuple):
@@ -39,6 +40,8 @@ class ListedAttempt(NamedTuple):
     """The labels under which it is counted if it failed."""
     particulars: bytes
     """The end of its JSON object."""
+    state: State
+    """The state of its pod as it began, if it failed."""
 
     def add_to(self, counts: FailureCounts) -> None:
         """Count the attempt."""
@@ -46,7 +49,7 @@ class ListedAttempt(NamedTuple):
         if self.error:
             self.owner.errors[self.error] = self.owner.errors.get(self.error, 0) + 1
         if self.result.reason:
-            counts.count_failure(self.owner.attribution, self.result.reason)
+            counts.count_failure(self.owner.attribution, self.result.reason, self.state)
 
     def render(self) -> bytes:
         """Return its JSON object."""
@@ -106,6 +109,7 @@ class AttemptLists:
         owners: Owners,
         bounds: Bounds,
         bounds_of_row: Callable[[int, Sequence[int | None]], Bounds | None],
+        windows_of_row: Callable[[int, Sequence[int | None]], list[Window] | None],
         requests: Sequence[RequestLabels],
         *,
         timed: bool,
@@ -113,7 +117,8 @@ class AttemptLists:
         """Return the attempts by row, without rows with an attribution that may change between the bounds.
 
         `bounds_of_row` returns those of a row whose attempts took so long (ns), for what may change between those of
-        all. `requests` are the labels of all rows of the layout.
+        all; `windows_of_row` returns when each of them took place, for those that failed. `requests` are the labels of
+        all rows of the layout.
         """
         facts, columns = self._facts, self._columns
         results: list[AttemptResult] = facts.outcomes.of(columns)
@@ -126,12 +131,22 @@ class AttemptLists:
             if last_attempt := results[last].attempt:
                 status = requests[row].status if facts.has_status else last_attempt.status
                 outcome = client_outcome(status, last_attempt)
+            windows: list[Window] | None = None
             for n in numbers_of_line if addresses[numbers_of_line[0]] else ():
                 owner, result, length = row_owners[n], results[n], lengths[n]
                 if owner is None:
                     break
-                failure = result.failure(retried=n < last, has_body=length not in _NO_LENGTHS, outcome=outcome)
-                attempts.append(ListedAttempt(owner.cached, result, *self._times[n], length, *failure))
+                state, of_pod = State.NONE, b""
+                if result.has_failure:
+                    windows = windows or windows_of_row(row, [self._times[other][0] for other in numbers_of_line])
+                    window = windows[n - numbers_of_line[0]] if windows else None
+                    state, of_pod = attempt_state(owners.pods, owner.cached, window)
+                error, particulars = result.failure(
+                    retried=n < last, has_body=length not in _NO_LENGTHS, outcome=outcome, state=state
+                )
+                attempts.append(
+                    ListedAttempt(owner.cached, result, *self._times[n], length, error, particulars + of_pod, state)
+                )
             else:
                 listed[row] = attempts
         return listed

@@ -18,12 +18,13 @@ from enricher.accesslog.profiles import Format
 from enricher.accesslog.record import Record
 from enricher.endpoints.attribution import Window
 from enricher.enrich.attempt_lists import AttemptLists, ListedAttempt
+from enricher.enrich.attempt_states import AttemptState, attempt_state
 from enricher.enrich.cached_attribution import ALWAYS, CachedAttribution, CachedClient, InColumns
 from enricher.enrich.layout_facts import AttemptResult, layout_facts
 from enricher.enrich.output import LineTemplate
 from enricher.enrich.owners import Owners
 from enricher.enrich.requests import NoAttempt, RequestLabels
-from enricher.enrich.time_bounds import Bounds, attempt_bounds, row_bounds
+from enricher.enrich.time_bounds import Bounds, attempt_bounds, row_bounds, row_windows
 from enricher.timestamps import parse_rfc3339
 from enricher.vocabulary import Grade
 
@@ -96,7 +97,9 @@ class AttributedColumns:
     ) -> None:
         """Find the owners of the attempts in lists, and why lines have none; leave a line apart if it needs parsing."""
         timed = self._is_timed()
-        self.listed = lists.attribute(self._owners, bounds, self._row_bounds, self.requests, timed=timed)
+        self.listed = lists.attribute(
+            self._owners, bounds, self._row_bounds, self.row_windows, self.requests, timed=timed
+        )
         owners = {attempt.owner for attempts in self.listed.values() for attempt in attempts}
         changeable = {owner for owner in owners if owner.addr in rules.explained or rules.apply_to(owner)}
         for row, attempts in list(self.listed.items()):
@@ -186,6 +189,15 @@ class AttributedColumns:
     def _row_bounds(self, row: int, attempt_times: Sequence[int | None]) -> Bounds | None:
         """Return bounds of the times of one line, whose attempts took so long (ns)."""
         return row_bounds(self.columns, self.facts, row, attempt_times)
+
+    def row_windows(self, row: int, attempt_times: Sequence[int | None]) -> list[Window] | None:
+        """Return when each attempt of a line took place, which took so long (ns); None if that is not known."""
+        return row_windows(self.columns, self.facts, row, attempt_times) if self._is_timed() else None
+
+    def state_of_failure(self, row: int, owner: CachedAttribution) -> AttemptState:
+        """Return what an ordinary line's attempt has of its pod because it failed."""
+        windows = self.row_windows(row, [self.times[row]])
+        return attempt_state(self._owners.pods, owner, windows[0] if windows else None)
 
     def _is_timed(self) -> bool:
         """Return whether the lines have times, of the runtime or of the proxy."""

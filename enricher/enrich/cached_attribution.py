@@ -5,7 +5,8 @@ from typing import NamedTuple
 from enricher.accesslog.record import ErrorLabels
 from enricher.endpoints.attribution import Attribution
 from enricher.endpoints.slices import Service
-from enricher.endpoints.tenure import BEGINNING, FOREVER
+from enricher.endpoints.states import NOT_KNOWN, PodState
+from enricher.endpoints.tenure import BEGINNING, FOREVER, Tenure
 from enricher.enrich.output import attribution_fragments, dump_text
 from enricher.enrich.requests import RequestLabels
 
@@ -50,8 +51,11 @@ class CachedAttribution:
         "ending",
         "errors",
         "in_attempt_size",
+        "pod_particulars",
         "requests",
         "service",
+        "state",
+        "tenures",
         "times",
     )
 
@@ -74,6 +78,12 @@ class CachedAttribution:
         """The numbers of those attempts that failed."""
         self.requests: list[RequestLabels] = []
         """The requests that are to be counted, for which one of the attempts stands."""
+        self.tenures: list[Tenure] | None = None
+        """The tenures of the pod at the address, once an attempt failed; see attempt_states.py."""
+        self.state: tuple[int, int, PodState] = (FOREVER, BEGINNING, NOT_KNOWN)
+        """The state of the pod between two times (ns), neither of which belongs to it."""
+        self.pod_particulars = b""
+        """What only failed attempts have of the pod, rendered, once one failed."""
         self.column_keys: list[tuple[ColumnCache, ColumnKey]] = []
         """Where it is cached for columns."""
 

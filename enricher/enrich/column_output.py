@@ -68,7 +68,9 @@ class ColumnOutput:
         for row in self._lines.failed - self._unordinary:
             result = self._lines.results[row]
             outcome = client_outcome(self._lines.requests[row].status, cast(Attempt, result.attempt))
-            failures[row] = result.failure(retried=False, has_body=True, outcome=outcome)
+            state, of_pod = self._lines.state_of_failure(row, self._ordinary_owners[row].cached)
+            error, particulars = result.failure(retried=False, has_body=True, outcome=outcome, state=state)
+            failures[row] = error, particulars + of_pod
         return failures
 
     def _count_listed(self, row: int, attempts: Sequence[ListedAttempt], counts: Any) -> None:

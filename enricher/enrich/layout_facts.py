@@ -10,7 +10,7 @@ from enricher.accesslog.record import Attempt, ErrorLabels, RequestTime
 from enricher.enrich.error_correlation import error_origin
 from enricher.enrich.output import attempt_particulars, dump_integer, dump_response_time, dump_seconds, dump_time
 from enricher.enrich.requests import RequestLabels
-from enricher.vocabulary import Outcome, Reason
+from enricher.vocabulary import Outcome, Reason, State
 
 
 class AttemptResult:
@@ -19,7 +19,7 @@ class AttemptResult:
     __slots__ = ("_failures", "attempt", "is_answered", "is_ordinary", "reason", "status_json")
 
     def __init__(self, attempt: Attempt | None) -> None:
-        self.attempt, self._failures = attempt, dict[tuple[bool, bool, Outcome], Failure]()
+        self.attempt, self._failures = attempt, dict[tuple[bool, bool, Outcome, State], Failure]()
         self.is_answered = attempt is not None and attempt.answered
         self.reason = attempt.reason if attempt else Reason.NONE
         self.is_ordinary = self.is_answered and not self.reason
@@ -30,11 +30,17 @@ class AttemptResult:
         """Return whether the attempt failed."""
         return self.attempt is not None and self.attempt.failed
 
-    def failure(self, *, retried: bool, has_body: bool, outcome: Outcome) -> "Failure":
+    @property
+    def has_failure(self) -> bool:
+        """Return whether the attempt failed, or has a reason why the proxy could not complete it."""
+        return self.failed or bool(self.reason)
+
+    def failure(self, *, retried: bool, has_body: bool, outcome: Outcome, state: State) -> "Failure":
         """Return what is to be counted and written out of the attempt because it failed."""
-        key = (retried, has_body, outcome)
+        key = (retried, has_body, outcome, state)
         if key not in self._failures:
-            self._failures[key] = _failure(self.attempt, retried=retried, has_body=has_body, outcome=outcome)
+            failure = _failure(self.attempt, retried=retried, has_body=has_body, outcome=outcome, state=state)
+            self._failures[key] = failure
         return self._failures[key]
 
 
@@ -42,13 +48,13 @@ Failure = tuple[ErrorLabels | None, bytes]
 """The labels under which an attempt is counted if it failed, and the end of its JSON object."""
 
 
-def _failure(attempt: Attempt | None, *, retried: bool, has_body: bool, outcome: Outcome) -> Failure:
+def _failure(attempt: Attempt | None, *, retried: bool, has_body: bool, outcome: Outcome, state: State) -> Failure:
     if attempt is None or not (attempt.failed or attempt.reason):
         return None, b""
     origin = error_origin(attempt._replace(response_length=int(has_body)))
     labels = None
     if attempt.failed:
-        labels = ErrorLabels.from_attempt(attempt, retried=retried, origin=origin, outcome=outcome)
+        labels = ErrorLabels.from_attempt(attempt, retried=retried, origin=origin, outcome=outcome, state=state)
     return labels, attempt_particulars(origin, attempt.reason, attempt, outcome)
 
 

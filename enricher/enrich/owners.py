@@ -71,6 +71,11 @@ class Owners:
         self._uncounted: list[CachedAttribution] = []
         """The attributions that are no longer cached, or never were, with attempts that are to be counted."""
 
+    @property
+    def pods(self) -> History:
+        """Return the history of the pods' addresses."""
+        return self._histories.pods
+
     # --- keeping up with the histories ---------------------------------------------------------------------------
 
     def use(self, histories: Histories) -> None:

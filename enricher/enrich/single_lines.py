@@ -8,6 +8,7 @@ from enricher.accesslog.error_log import ErrorLine
 from enricher.accesslog.record import Attempt, ErrorLabels, Record
 from enricher.endpoints.attribution import Attribution, Window
 from enricher.endpoints.slices import Service
+from enricher.enrich.attempt_states import attempt_state, state_throughout
 from enricher.enrich.attributed import AttributedColumns
 from enricher.enrich.batch import Batch
 from enricher.enrich.cached_attribution import CachedAttribution
@@ -31,7 +32,7 @@ from enricher.enrich.owners import Owners
 from enricher.enrich.parsed_line import ParsedLine, reported_pod
 from enricher.enrich.requests import NoAttempt, RequestLabels, is_retried, main_attempt, record_outcome
 from enricher.enrich.windows import attempt_windows, error_window, request_window
-from enricher.vocabulary import LineKind
+from enricher.vocabulary import LineKind, State
 
 
 class Counts(Protocol):
@@ -43,7 +44,7 @@ class Counts(Protocol):
         self, attribution: Attribution, times: Sequence[int | None], errors: Mapping[ErrorLabels, int]
     ) -> None: ...
 
-    def count_failure(self, attribution: Attribution, reason: str) -> None: ...
+    def count_failure(self, attribution: Attribution, reason: str, state: str = State.NONE) -> None: ...
 
     def count_requests(
         self, service: Service | None, code: str, *, reason: str = "", route: str = "", requests: int = 1
@@ -79,8 +80,8 @@ class SingleLines:
         """The kinds of the lines that were enriched."""
         self.now: int | None = None
         """The present time (ns); if it is None, no line waits."""
-        self._claimed: dict[int, tuple[ErrorLine, CachedAttribution]] = {}
-        """By the identities of error lines, which are not hashable: the owner of the attempt that each is about."""
+        self._claimed: dict[int, tuple[ErrorLine, CachedAttribution, State]] = {}
+        """By the identities of error lines, which are not hashable: the attempt's owner, and its state at the time."""
 
     # --- any line ------------------------------------------------------------------------------------------------
 
@@ -134,7 +135,7 @@ class SingleLines:
     def enrich_message(self, parsed: ParsedLine) -> bytes:
         """Return the JSON of a line that is not a request, after the access lines that may be about the same."""
         line, error, tools = parsed.line, parsed.error, self._tools
-        _, owner = self._claimed.get(id(error)) or (error, self._owner_of_error(parsed))
+        _, owner, state = self._claimed.get(id(error)) or (error, self._owner_of_error(parsed), None)
         self.kinds[parsed.kind] += 1
         out: dict[str, Any] = {"time": line_time(line, None), "kind": parsed.kind, **message_fields(line.text)}
         if error:
@@ -143,7 +144,9 @@ class SingleLines:
                 out["upstream"] = error.upstream
             if error.reason and owner:
                 out["reason"] = error.reason
-                tools.counts.count_failure(owner.attribution, error.reason)
+                if state is None:
+                    state = state_throughout(tools.owners.pods, owner, error_window(parsed.at, error.reason))
+                tools.counts.count_failure(owner.attribution, error.reason, state)
         elif parsed.misfit:
             out["parse_error"] = parsed.misfit
         if owner:
@@ -222,17 +225,22 @@ class SingleLines:
         for index, (attempt, owner, claim) in enumerate(zip(record.attempts, owners, claims, strict=True)):
             owner.times.append(attempt.response_time)
             particulars, reason = b"", claim.reason
+            state, of_pod = State.NONE, b""
+            if attempt.failed or attempt.reason or claim.errors:
+                state, of_pod = attempt_state(tools.owners.pods, owner, windows[index])
             for error in claim.errors:
-                self._claimed.setdefault(id(error), (error, owner))
+                self._claimed.setdefault(id(error), (error, owner, state))
             if attempt.failed or attempt.reason or reason:
                 origin = error_origin(attempt, explained=claim.explained)
-                particulars = attempt_particulars(origin, reason or attempt.reason, attempt, outcome)
+                particulars = attempt_particulars(origin, reason or attempt.reason, attempt, outcome) + of_pod
                 if attempt.failed:
                     retried = is_retried(record.attempts, index)
-                    labels = ErrorLabels.from_attempt(attempt, retried=retried, origin=origin, outcome=outcome)
+                    labels = ErrorLabels.from_attempt(
+                        attempt, retried=retried, origin=origin, outcome=outcome, state=state
+                    )
                     owner.errors[labels] = owner.errors.get(labels, 0) + 1
                 if attempt.reason:
-                    tools.counts.count_failure(owner.attribution, attempt.reason)
+                    tools.counts.count_failure(owner.attribution, attempt.reason, state)
             if attempt.redirects:
                 particulars += b',"internal_redirect":true'
             out.append(_render_attempt(attempt, owner, particulars))

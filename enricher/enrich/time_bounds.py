@@ -6,8 +6,9 @@ from typing import cast
 
 from enricher.accesslog.columns import Columns
 from enricher.accesslog.record import MAX_REQUEST_TIME
+from enricher.endpoints.attribution import Window
 from enricher.enrich.layout_facts import LayoutFacts
-from enricher.enrich.windows import BUFFERING_THRESHOLD, CLOCK_TOLERANCE, request_end
+from enricher.enrich.windows import BUFFERING_THRESHOLD, CLOCK_TOLERANCE, request_end, windows_before
 from enricher.timestamps import SECOND, parse_rfc3339
 
 Bounds = tuple[int, int]
@@ -58,6 +59,19 @@ def row_bounds(columns: Columns, facts: LayoutFacts, row: int, attempt_times: Se
     duration = facts.durations.at(columns, row) if facts.has_duration else None
     longest = longest + MAX_REQUEST_TIME if duration is None else max(longest, duration)
     return ends[0] - longest - (1 + len(attempt_times)) * CLOCK_TOLERANCE, ends[1]
+
+
+def row_windows(
+    columns: Columns, facts: LayoutFacts, row: int, attempt_times: Sequence[int | None]
+) -> list[Window] | None:
+    """Return when each attempt of a line took place, as `attempt_windows` does; None if that is not known."""
+    at = None if columns.stamps is None else parse_rfc3339(columns.stamps[row])
+    named, uncertainty = facts.ends.at(columns, row)
+    ends = request_end(named, uncertainty, at)
+    if ends is None:
+        return None
+    duration = facts.durations.at(columns, row) if facts.has_duration else None
+    return windows_before(ends, duration, attempt_times)
 
 
 def _longest(durations: Collection[int | None]) -> int:

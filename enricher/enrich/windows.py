@@ -1,5 +1,7 @@
 """When an attempt took place, derived from its line. Pure."""
 
+from collections.abc import Sequence
+
 from enricher.accesslog.record import MAX_REQUEST_TIME, Record, RequestTime
 from enricher.endpoints.attribution import Window
 from enricher.timestamps import MILLISECOND, SECOND
@@ -38,19 +40,30 @@ def attempt_windows(record: Record, at: int | None) -> list[Window | None]:
     end = request_end(record.end, record.end_uncertainty, at)
     if end is None:
         return [None] * len(record.attempts)
+    return [*windows_before(end, record.duration, [attempt.response_time for attempt in record.attempts])]
+
+
+def windows_before(end: tuple[int, int], duration: int | None, response_times: Sequence[int | None]) -> list[Window]:
+    """Return when each attempt took place of a request that ended between two times.
+
+    The duration of the request and the response times of its attempts are in ns, and None where they are not known.
+    """
     end_earliest, end_latest = end
-    durations = [
-        0 if isinstance(attempt.response_time, RequestTime) else attempt.response_time or 0
-        for attempt in record.attempts
-    ]
-    spare = MAX_REQUEST_TIME if record.duration is None else max(0, record.duration - sum(durations))
-    later_attempts, result = 0, list[Window | None]()
-    for duration in reversed(durations):
+    durations = [0 if isinstance(time, RequestTime) else time or 0 for time in response_times]
+    spare = MAX_REQUEST_TIME if duration is None else max(0, duration - sum(durations))
+    later_attempts, result = 0, list[Window]()
+    for attempt_duration in reversed(durations):
         earliest = end_earliest - later_attempts - spare - CLOCK_TOLERANCE
-        result.append(Window(earliest - duration - CLOCK_TOLERANCE, earliest, end_latest - later_attempts))
-        later_attempts += duration
+        result.append(Window(earliest - attempt_duration - CLOCK_TOLERANCE, earliest, end_latest - later_attempts))
+        later_attempts += attempt_duration
     result.reverse()
     return result
+
+
+def attempt_beginning(window: Window) -> tuple[int, int]:
+    """Return when the attempt of a window began at the earliest and at the latest (ns)."""
+    duration = window.end_earliest - window.start - CLOCK_TOLERANCE
+    return window.start, max(window.start, min(window.end_latest, window.end_latest - duration + CLOCK_TOLERANCE))
 
 
 def request_window(record: Record, at: int | None) -> Window | None:

@@ -15,9 +15,9 @@ from enricher.endpoints.slices import NO_SERVICE, Service
 from enricher.fair_share import OVERFLOW
 from enricher.kube.watch_status import WatchSummary
 from enricher.metrics.bounded import BoundedTable, Group, Key, Overflow, Series
-from enricher.metrics.pods import PodKey, PodTable
+from enricher.metrics.pods import FailureLabels, PodKey, PodTable
 from enricher.timestamps import SECOND
-from enricher.vocabulary import SURE_GRADES, Grade, Outcome
+from enricher.vocabulary import SURE_GRADES, Grade, Outcome, State
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds of the response time histogram, in seconds."""
@@ -139,9 +139,13 @@ class Metrics:
         retried: bool,
         origin: str,
         outcome: str = Outcome.UNKNOWN,
+        state: str = State.NONE,
     ) -> None:
-        """Count one attempt, with `retried` if another attempt followed; `outcome` is what the client got."""
-        labels = ErrorLabels.from_attempt(attempt, retried=retried, origin=origin, outcome=outcome)
+        """Count one attempt, with `retried` if another attempt followed.
+
+        `outcome` is what the client got, `state` that of the pod as the attempt began.
+        """
+        labels = ErrorLabels.from_attempt(attempt, retried=retried, origin=origin, outcome=outcome, state=state)
         self.count_attempts(attribution, [attempt.response_time], {labels: 1} if attempt.failed else {})
 
     def count_attempts(
@@ -171,9 +175,9 @@ class Metrics:
             service.time += total
             _add_to_buckets(service.buckets, logged_times)
 
-    def count_failure(self, attribution: Attribution, reason: str) -> None:
-        """Count one attempt that a log gives a reason for."""
-        self.pods.count_failure(*self._pod(attribution), reason)
+    def count_failure(self, attribution: Attribution, reason: str, state: str = State.NONE) -> None:
+        """Count one attempt that a log gives a reason for; `state` is that of its pod as it began."""
+        self.pods.count_failure(*self._pod(attribution), FailureLabels(reason, state))
 
     def count_edge(self, client: Service | None, service: Service | None, *, failed: bool, requests: int = 1) -> None:
         """Count requests of pods of the service `client`, all failed or none."""

@@ -27,7 +27,7 @@ from enricher.metrics.counters import (
     RequestSeries,
     ServiceSeries,
 )
-from enricher.metrics.pods import PodKey, PodSeries
+from enricher.metrics.pods import FailureLabels, PodKey, PodSeries
 from enricher.timestamps import SECOND
 
 SERVICE_LABELS = ("namespace", "service")
@@ -74,7 +74,8 @@ class Collector:
         family = CounterMetricFamily(
             "ingress_upstream_errors",
             "Attempts that ended with a 5xx, or with a gRPC status other than OK; "
-            'outcome="hidden" means that the client got a good answer all the same.',
+            'outcome="hidden" means that the client got a good answer all the same, '
+            "and `state` is that of the pod as the attempt began.",
             labels=(*POD_LABELS, *ErrorLabels._fields),
         )
         for key, series in pods:
@@ -84,11 +85,11 @@ class Collector:
         family = CounterMetricFamily(
             "ingress_upstream_failures",
             "Attempts that the proxy could not complete, by the reason in its log.",
-            labels=(*POD_LABELS, "reason"),
+            labels=(*POD_LABELS, *FailureLabels._fields),
         )
         for key, series in pods:
-            for reason, count in _items(series.failures):
-                family.add_metric((*key, reason), count)
+            for failure, count in _items(series.failures):
+                family.add_metric((*key, *failure), count)
         yield family
         summary = SummaryMetricFamily(
             "ingress_upstream_pod_response_seconds", "Response times of attempts, by pod.", labels=POD_LABELS

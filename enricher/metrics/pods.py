@@ -2,16 +2,27 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from enricher.accesslog.record import ErrorLabels
 from enricher.fair_share import OVERFLOW, FairShare
 from enricher.metrics.bounded import BoundedTable, Group, Overflow, SharePerService
-from enricher.vocabulary import Outcome, Reason
+from enricher.vocabulary import Outcome, Reason, State
 
 PodKey = tuple[str, str, str, str]
 """Namespace, service, pod and node."""
-KindKey = tuple[PodKey, ErrorLabels | str]
-"""A pod, and the labels of an error or the reason of a failure."""
+
+
+class FailureLabels(NamedTuple):
+    """The values of the labels under which an attempt is counted that a log gives a reason for."""
+
+    reason: str
+    state: str = State.NONE
+    """What the slices reported of the pod as the attempt began."""
+
+
+KindKey = tuple[PodKey, ErrorLabels | FailureLabels]
+"""A pod, and the labels of an error or of a failure."""
 
 
 @dataclass(slots=True)
@@ -24,8 +35,8 @@ class PodSeries:
     failed: int = 0
     """Requests that failed, including those of kinds that were dropped from `errors`."""
     errors: Counter[ErrorLabels] = field(default_factory=Counter)
-    failures: Counter[str] = field(default_factory=Counter)
-    """Attempts that a log gives a reason for, by reason."""
+    failures: Counter[FailureLabels] = field(default_factory=Counter)
+    """Attempts that a log gives a reason for."""
     seconds: float = 0.0
     """Sum of the response times of `timed_attempts`."""
     timed_attempts: int = 0
@@ -55,12 +66,12 @@ class PodTable(BoundedTable[PodKey, PodSeries]):
             error = ErrorLabels(code, "", "", error.protocol, Outcome.UNKNOWN)
         self[key].errors[error] += number
 
-    def count_failure(self, key: PodKey, group: Group, reason: str) -> None:
+    def count_failure(self, key: PodKey, group: Group, failure: FailureLabels) -> None:
         """Count an attempt that a log gives a reason for."""
-        if not self._has_place((key, reason), group):
+        if not self._has_place((key, failure), group):
             self._overflow.count(group, 1)
-            reason = Reason.OTHER
-        self[key].failures[reason] += 1
+            failure = FailureLabels(Reason.OTHER)
+        self[key].failures[failure] += 1
 
     def _has_place(self, kind: KindKey, group: Group) -> bool:
         """Return whether a kind has got a place, maybe that of another."""
@@ -85,7 +96,7 @@ class PodTable(BoundedTable[PodKey, PodSeries]):
             del self[key].failures[kind]
 
     def __delitem__(self, key: PodKey) -> None:
-        kinds: tuple[ErrorLabels | str, ...] = (*self[key].errors, *self[key].failures)
+        kinds: tuple[ErrorLabels | FailureLabels, ...] = (*self[key].errors, *self[key].failures)
         for kind_key in [(key, kind) for kind in kinds if (key, kind) in self._kinds]:
             self._kinds.remove(kind_key)
         super().__delitem__(key)

@@ -19,6 +19,7 @@ from enricher.accesslog.record import Record, RequestTime
 from enricher.endpoints.attribution import (
     Attribution,
     Histories,
+    Window,
     attribute,
     attribute_client,
     prefer_reported_pod,
@@ -26,7 +27,9 @@ from enricher.endpoints.attribution import (
 )
 from enricher.endpoints.readiness import ready_gaps
 from enricher.endpoints.slices import Owner
+from enricher.endpoints.states import state_between, tenures_of_owner
 from enricher.endpoints.upstream_names import service_of_upstream_name
+from enricher.endpoints.workloads import workload_of
 from enricher.enrich.engine import Hold, Output
 from enricher.enrich.error_correlation import ErrorCorrelator, error_origin
 from enricher.enrich.parsed_line import ParsedLine
@@ -37,7 +40,7 @@ from enricher.line import Line, Source
 from enricher.metrics.counters import Metrics
 from enricher.text import escape_bytes
 from enricher.timestamps import MILLISECOND, SECOND, format_rfc3339, parse_rfc3339
-from enricher.vocabulary import LineKind
+from enricher.vocabulary import LineKind, State
 
 HOLD_TIMEOUT = SECOND
 HOLD_BACKOFF = 60 * SECOND
@@ -88,7 +91,7 @@ class ReferenceEnricher:
         for parsed in parsed_lines:
             if parsed.error and parsed.error.reason and parsed.at is not None:
                 self.correlators[source].add(parsed.error, parsed.at)
-        claimed: list[tuple[ErrorLine, Attribution]] = []
+        claimed: list[tuple[ErrorLine, Attribution, State]] = []
         data, messages, kinds = list[bytes](), list[tuple[int, ParsedLine]](), Counter[LineKind]()
         for enriched, parsed in enumerate(parsed_lines):
             while True:
@@ -112,13 +115,13 @@ class ReferenceEnricher:
         source: Source,
         data: list[bytes],
         messages: list[tuple[int, ParsedLine]],
-        claimed: list[tuple[ErrorLine, Attribution]],
+        claimed: list[tuple[ErrorLine, Attribution, State]],
         histories: Histories,
     ) -> bytes:
         """Return all lines up to here. Messages come last: an error line is attributed as the attempt it is about."""
         for number, parsed in messages:
             attributions = self.attribute_line(source, parsed, histories)
-            owners = [attribution for error, attribution in claimed if error is parsed.error]
+            owners = [attribution for error, attribution, _ in claimed if error is parsed.error]
             data[number] = self.render(source, parsed, owners[:1] or attributions, claimed, histories)
         return b"".join(data)
 
@@ -182,7 +185,7 @@ class ReferenceEnricher:
         source: Source,
         parsed: ParsedLine,
         attributions: Sequence[Attribution],
-        claimed: list[tuple[ErrorLine, Attribution]],
+        claimed: list[tuple[ErrorLine, Attribution, State]],
         histories: Histories,
     ) -> bytes:
         """Return the JSON line of a line, and count it. Add the error lines that its attempts claim to `claimed`."""
@@ -192,11 +195,14 @@ class ReferenceEnricher:
         if record:
             for name, value in record.fields.items():
                 out[f"log_{name}" if name in RESERVED_NAMES else name] = value
-            out["attempts"] = self.attempt_objects(source, parsed, record, attributions, claimed)
+            out["attempts"] = self.attempt_objects(source, parsed, record, attributions, claimed, histories)
         else:
             out |= message_fields(line.text)
         if parsed.error:
-            out |= self.error_fields(parsed.error, attributions)
+            states = [state for error, _, state in claimed if error is parsed.error]
+            if not states and parsed.error.reason:
+                states = [error_state(histories, parsed, attributions[0])]
+            out |= self.error_fields(parsed.error, attributions, states)
         if parsed.kind is LineKind.PARSE_ERROR:
             out["parse_error"] = parsed.misfit
         if record:
@@ -236,14 +242,16 @@ class ReferenceEnricher:
             fields["no_endpoints_since"] = format_rfc3339(request.since)
         return fields
 
-    def error_fields(self, error: ErrorLine, attributions: Sequence[Attribution]) -> dict[str, Any]:
+    def error_fields(
+        self, error: ErrorLine, attributions: Sequence[Attribution], states: Sequence[State]
+    ) -> dict[str, Any]:
         """Return the fields of an error line, and count the failure that it explains."""
         fields: dict[str, Any] = {"level": error.level, "connection": error.connection, **error.fields}
         if error.upstream:
             fields["upstream"] = error.upstream
         if error.reason:
             fields["reason"] = error.reason
-            self.counts.count_failure(attributions[0], error.reason)
+            self.counts.count_failure(attributions[0], error.reason, states[0])
         return fields
 
     def client_fields(
@@ -269,7 +277,8 @@ class ReferenceEnricher:
         parsed: ParsedLine,
         record: Record,
         attributions: Sequence[Attribution],
-        claimed: list[tuple[ErrorLine, Attribution]],
+        claimed: list[tuple[ErrorLine, Attribution, State]],
+        histories: Histories,
     ) -> list[dict[str, Any]]:
         """Return the objects of an access line's attempts, and count them."""
         if not record.attempts:
@@ -279,12 +288,15 @@ class ReferenceEnricher:
         outcome = record_outcome(record)
         for index, (attempt, attribution, claim) in enumerate(zip(record.attempts, attributions, claims, strict=True)):
             origin, reason = error_origin(attempt, explained=claim.explained), claim.reason
-            claimed += [(error, attribution) for error in claim.errors]
+            of_pod = pod_fields(histories, attempt.addr, attribution, parsed.windows[index])
+            state = of_pod.get("state", State.NONE)
+            claimed += [(error, attribution, state) for error in claim.errors]
+            retried = is_retried(record.attempts, index)
             self.counts.count_attempt(
-                attribution, attempt, retried=is_retried(record.attempts, index), origin=origin, outcome=outcome
+                attribution, attempt, retried=retried, origin=origin, outcome=outcome, state=state
             )
             if attempt.reason:
-                self.counts.count_failure(attribution, attempt.reason)
+                self.counts.count_failure(attribution, attempt.reason, state)
             fields: dict[str, Any] = {
                 "addr": attempt.addr,
                 "status": attempt.status,
@@ -301,6 +313,8 @@ class ReferenceEnricher:
                 fields["grpc_status"] = attempt.grpc_status
             if attempt.failed:
                 fields["outcome"] = outcome
+            if attempt.failed or attempt.reason or reason:
+                fields |= of_pod
             if attempt.redirects:
                 fields["internal_redirect"] = True
             objects.append(fields)
@@ -355,6 +369,36 @@ def owner_fields(owner: Owner, *, uid: bool) -> dict[str, str]:
     """Return the names of an owner that are known."""
     names = {"pod": owner.pod, "namespace": owner.namespace, "node": owner.node, "uid": owner.uid if uid else ""}
     return {name: value for name, value in names.items() if value}
+
+
+def pod_fields(histories: Histories, addr: str, attribution: Attribution, window: Window | None) -> dict[str, Any]:
+    """Return what an attempt has of its pod if it failed."""
+    owner, pods, fields = attribution.owner, histories.pods, dict[str, Any]()
+    if not owner:
+        return {}
+    if window:
+        # The attempt began no later than its end less the time that it took, give or take nginx's clock.
+        took = window.end_earliest - window.start - 10 * MILLISECOND
+        latest = max(window.start, min(window.end_latest, window.end_latest - took + 10 * MILLISECOND))
+        tenures = tenures_of_owner(pods, addr, owner)
+        state, since, first_ready = state_between(tenures, window.start, latest, pods.certain_until)
+        ages = {"state_seconds": since, "age_seconds": first_ready}
+        fields |= {"state": state} if state else {}
+        for name, time in ages.items():
+            if time is not None:
+                fields[name] = format_seconds((window.start - time) // MILLISECOND * MILLISECOND)
+    workload, kind, revision = workload_of(owner)
+    lasting = {"zone": owner.zone, "workload": workload, "workload_kind": kind, "revision": revision}
+    return fields | {name: value for name, value in lasting.items() if value}
+
+
+def error_state(histories: Histories, parsed: ParsedLine, attribution: Attribution) -> State:
+    """Return the state of the pod of an error line, if it was the same for as long as the attempt may have taken."""
+    window = error_window(parsed.at, parsed.error.reason) if parsed.error else None
+    if not window or not parsed.error:
+        return State.NONE
+    tenures = tenures_of_owner(histories.pods, parsed.error.upstream, attribution.owner)
+    return state_between(tenures, window.start, window.end_latest, histories.pods.certain_until).state
 
 
 def message_fields(text: bytes) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from enricher.accesslog.record import ErrorLabels
 from enricher.fair_share import take_turns
+from enricher.metrics.pods import FailureLabels
 from enricher.timestamps import SECOND, format_rfc3339
 from enricher.vocabulary import Outcome
 
@@ -135,7 +136,7 @@ class SeriesCounts(Protocol):
     requests: int
     guesses: int
     errors: Counter[ErrorLabels]
-    failures: Counter[str]
+    failures: Counter[FailureLabels]
 
 
 def failing_pods(
@@ -157,10 +158,13 @@ def failing_pods(
 def _failures_of_pod(
     key: tuple[str, str, str, str], pods: Mapping[tuple[str, str, str, str], SeriesCounts]
 ) -> Counter[str]:
-    """Return the failures of a pod in a service, with those that name no service."""
+    """Return the failures of a pod in a service by reason, with those that name no service."""
     namespace, service, pod, node = key
     of_pod = pods.get((namespace, "", pod, node)) if service and pod else None
-    return pods[key].failures + (of_pod.failures if of_pod else Counter())
+    reasons = Counter[str]()
+    for failure, count in (pods[key].failures + (of_pod.failures if of_pod else Counter())).items():
+        reasons[failure.reason] += count
+    return reasons
 
 
 def _failing_pod(

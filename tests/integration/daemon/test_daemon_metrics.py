@@ -32,6 +32,7 @@ def pod_of(record):
 def counted(rows):
     """What the metrics should say, from the output."""
     expected = Counter()
+    explained = [attempt for row in rows for attempt in row.get("attempts", []) if "reason" in attempt]
     for row in rows:
         expected["enricher_lines_total", row["kind"]] += 1
         attempts = row.get("attempts", [])
@@ -45,17 +46,18 @@ def counted(rows):
             expected["ingress_upstream_attempts_total", *graded] += 1
             if (attempt["status"] or 0) >= 500:
                 retried = "true" if n < len(attempts) else "false"
-                how = str(attempt["status"]), retried, attempt["origin"], attempt["outcome"]
+                how = str(attempt["status"]), retried, attempt["origin"], attempt["outcome"], attempt.get("state", "")
                 expected["ingress_upstream_errors_total", *pod_of(attempt), *how] += 1
             if attempt["response_time"] is not None:
                 expected["ingress_upstream_pod_response_seconds_count", *pod_of(attempt)] += 1
         if row["kind"] == "error" and "reason" in row:
-            expected["ingress_upstream_failures_total", *pod_of(row), row["reason"]] += 1
+            states = [attempt.get("state", "") for attempt in explained if attempt["reason"] == row["reason"]]
+            expected["ingress_upstream_failures_total", *pod_of(row), row["reason"], *(states or [""])[:1]] += 1
     return expected
 
 
 LABELS = (
-    *("namespace", "service", "pod", "node", "route", "code", "retried", "origin", "outcome", "reason"),
+    *("namespace", "service", "pod", "node", "route", "code", "retried", "origin", "outcome", "reason", "state"),
     *("attribution", "grade", "result", "kind"),
 )
 

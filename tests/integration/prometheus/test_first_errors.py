@@ -66,13 +66,16 @@ def error(service: str, pod: str, daemon: str, values: str, outcome: str = "seen
     """A pod's errors, lines of the error log, and requests by a route of their own if clients saw the errors."""
     service_labels = f'namespace="shop", service="{service}"'
     labels = f'{service_labels}, pod="{pod}"'
-    more = f'code="502", retried="true", origin="proxy", protocol="http", outcome="{outcome}"'
+    more = f'code="502", retried="true", origin="proxy", protocol="http", outcome="{outcome}", state="terminating"'
     seen = f'{service_labels}, route="{pod}", code="502", reason=""'
     requests = {"series": f"ingress_requests_total{{{seen}, {daemon}", "values": values}
     return [
         *([requests] if outcome == "seen" else []),
         {"series": f"ingress_upstream_errors_total{{{labels}, {more}, {daemon}", "values": values},
-        {"series": f'ingress_upstream_failures_total{{{labels}, reason="refused", {daemon}', "values": values},
+        {
+            "series": f'ingress_upstream_failures_total{{{labels}, reason="refused", state="terminating", {daemon}',
+            "values": values,
+        },
     ]
 
 

@@ -27,7 +27,7 @@ from enricher.daemon.status.page import HEADERS, MAX_CODES, MAX_TEXT, render, sp
 from enricher.endpoints.attribution import Attribution
 from enricher.endpoints.slices import Owner, Service
 from enricher.metrics.counters import Metrics
-from enricher.metrics.pods import PodSeries
+from enricher.metrics.pods import FailureLabels, PodSeries
 from enricher.timestamps import SECOND
 from tests.support.statuses import FAILING, OUT_OF_SYNC, POD, QUIET, UNTRIED
 
@@ -253,7 +253,9 @@ def test_the_policy_allows_this_style_and_nothing_else():
 
 
 def test_failing_pods_are_built_from_their_series():
-    series = PodSeries(requests=20, guesses=5, failures=Counter(refused=2))
+    series = PodSeries(
+        requests=20, guesses=5, failures=Counter({FailureLabels("refused", "ready"): 1, FailureLabels("refused"): 1})
+    )
     series.errors.update({ErrorLabels("502", "true", "proxy", outcome="hidden"): 3})
     series.errors.update({ErrorLabels("502", "true", "proxy", outcome="seen"): 1})
     series.errors.update({ErrorLabels("UNAVAILABLE", "false", "pod", "grpc", "unknown"): 9})
@@ -287,7 +289,7 @@ def test_failures_that_name_no_service_are_shown_with_each_of_the_pods_services(
         {"refused": 3},
         {"other": 1},
     ]
-    assert metrics.pods[keys[0]].failures == {"refused": 1}, "the page changed what it shows"
+    assert metrics.pods[keys[0]].failures == {FailureLabels("refused"): 1}, "the page changed what it shows"
 
 
 def test_of_many_logs_those_in_trouble_and_furthest_behind_are_listed():

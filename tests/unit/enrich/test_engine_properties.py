@@ -13,6 +13,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from enricher.vocabulary import State
 from tests.unit.enrich.generators.clusters import STATES
 from tests.unit.enrich.generators.comparison import check
 from tests.unit.enrich.generators.formats import FAMILIES
@@ -88,6 +89,7 @@ WATCHED = {
     "assumed attempts": 1,
     "unknown attempts": 0.01,
     "straddling windows": 0.02,
+    **dict.fromkeys(("attempts with zone", "attempts with workload"), 1),
     "failed attempts": 0.05,
     "lines with several attempts": 1,
 }
@@ -120,6 +122,8 @@ def test_error_lines_and_waits() -> None:
             "holds after which the histories had changed": 1,
             "blocks": 10,
             "reported attempts": 0,
+            **{f"attempts at pods that were {state}": 1 for state in State if state},
+            **dict.fromkeys(("attempts with state_seconds", "attempts with age_seconds"), 1),
             "ambiguous attempts": 1,
         },
     )

@@ -44,8 +44,8 @@ def calls(work: Callable[[], object]) -> int:
         (ORDINARY, False, 4),
         (ORDINARY, True, 4),
         (ESCAPED, False, 26),
-        (FAILED, False, 16),
-        (RETRIED, False, 75),
+        (FAILED, False, 52),
+        (RETRIED, False, 125),
     ],
     ids=["ordinary", "counted only", "escaped", "failed", "retried"],
 )
@@ -62,7 +62,7 @@ def test_calls_for_each_line(line: str, *, count_only: bool, at_most: int) -> No
 
 @pytest.mark.parametrize(
     ("line", "at_most"),
-    [(ORDINARY, 30), (ORDINARY.replace("10.1.2.3", "10.0.0.8"), 60), (FAILED, 42), (RETRIED, 105)],
+    [(ORDINARY, 30), (ORDINARY.replace("10.1.2.3", "10.0.0.8"), 60), (FAILED, 76), (RETRIED, 152)],
     ids=["ordinary", "pods as clients", "failed", "retried"],
 )
 def test_calls_for_each_line_of_the_second_in_which_its_address_changes_hands(line: str, at_most: int) -> None:

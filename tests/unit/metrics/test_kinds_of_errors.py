@@ -7,6 +7,7 @@ from enricher.accesslog.record import Attempt, ErrorLabels
 from enricher.endpoints.attribution import Attribution
 from enricher.endpoints.slices import Owner, Service
 from enricher.metrics.counters import Metrics
+from enricher.metrics.pods import FailureLabels
 from enricher.timestamps import SECOND
 from enricher.vocabulary import Origin, Outcome, Reason
 
@@ -58,7 +59,7 @@ def test_another_namespace_gets_the_kinds_of_the_largest():
         metrics.count_failure(pod("shop", "web-1"), Reason.TLS)
     victim = metrics.pods["shop", "web", "web-1", "node-1"]
     assert dict(victim.errors) == {ErrorLabels("503", "false", "pod"): 2}
-    assert dict(victim.failures) == {Reason.TLS: 2}
+    assert dict(victim.failures) == {FailureLabels(Reason.TLS): 2}
     assert metrics.overflow.dropped == {"evil": 2}
     assert kinds(metrics) == 40 + 17
 
@@ -69,7 +70,7 @@ def test_reasons_beyond_the_limit_are_other_reasons():
         metrics.count_failure(pod("shop", "web-1"), reason)
     failures = metrics.pods["shop", "web", "web-1", "node-1"].failures
     assert len(failures) == 4 + 1
-    assert (failures.total(), failures[Reason.OTHER]) == (2 * len(Reason), 2 * (len(Reason) - 4))
+    assert (failures.total(), failures[FailureLabels(Reason.OTHER)]) == (2 * len(Reason), 2 * (len(Reason) - 4))
 
 
 def test_the_kinds_of_a_pod_that_is_gone_make_room():

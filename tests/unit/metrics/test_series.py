@@ -105,8 +105,9 @@ def test_no_label_but_the_known_ones():
     series = {n: {name for name, _ in pairs} for n, pairs in rendered(metrics)}
     pod = {"namespace", "service", "pod", "node"}
     assert series["ingress_upstream_requests_total"] == pod
-    assert series["ingress_upstream_errors_total"] == pod | {"code", "retried", "origin", "protocol", "outcome"}
-    assert series["ingress_upstream_failures_total"] == pod | {"reason"}
+    kind = {"code", "retried", "origin", "protocol", "outcome", "state"}
+    assert series["ingress_upstream_errors_total"] == pod | kind
+    assert series["ingress_upstream_failures_total"] == pod | {"reason", "state"}
     assert series["ingress_upstream_response_seconds_bucket"] == {"namespace", "service", "le"}
     for part in ("sum", "count"):
         assert series[f"ingress_upstream_response_seconds_{part}"] == {"namespace", "service"}
@@ -125,6 +126,7 @@ def test_no_label_but_the_known_ones():
         "origin",
         "protocol",
         "outcome",
+        "state",
         "attribution",
         "reason",
         "le",
@@ -239,7 +241,7 @@ def test_lines_and_failures_are_counted_one_by_one():
     actual = rendered(metrics)
     assert actual["enricher_lines_total", labels(result="access")] == 5
     pod = {"namespace": "shop", "service": "web", "pod": "web-1", "node": "node-1"}
-    assert actual["ingress_upstream_failures_total", labels(**pod, reason="refused")] == 2
+    assert actual["ingress_upstream_failures_total", labels(**pod, reason="refused", state="")] == 2
 
 
 def test_gauges():

@@ -17,6 +17,7 @@ from enricher.metrics import counters
 from enricher.metrics.bounded import IDLE, MAX_LABEL
 from enricher.metrics.counters import OVERFLOW, Gauges, Metrics
 from enricher.metrics.exposition import Collector
+from enricher.metrics.pods import FailureLabels
 from enricher.timestamps import SECOND
 from enricher.vocabulary import Outcome, Reason, RequestReason
 
@@ -94,7 +95,7 @@ class World:
         assert {key: series.requests for key, series in metrics.pods.items() if key[0] == "shop"} == self.pods
         for key in self.pods:
             errors.update({(key, kind): number for kind, number in metrics.pods[key].errors.items()})
-            failures.update({key: metrics.pods[key].failures[Reason.REFUSED]})
+            failures.update({key: metrics.pods[key].failures[FailureLabels(Reason.REFUSED)]})
         assert errors == self.errors
         assert +failures == self.failures
         of_victim = {key: edge.requests for key, edge in metrics.edges.items() if key[0] == "shop"}

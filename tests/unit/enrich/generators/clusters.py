@@ -58,8 +58,10 @@ class Cluster:
         is_new = name not in self.slices
         obj = self.slices.setdefault(name, _slice(name, service, namespace, more.pop("port", 80)))
         obj["endpoints"] = [each for each in obj["endpoints"] if each["addresses"] != [ip]]
-        conditions = {name: more.pop(name) for name in ("ready", "terminating") if name in more}
+        conditions = {name: more.pop(name) for name in ("ready", "serving", "terminating") if name in more}
         endpoint = {"addresses": [ip], "nodeName": more.pop("node", "node-1"), "conditions": conditions}
+        if zone := more.pop("zone", ""):
+            endpoint["zone"] = zone
         if pod:
             endpoint["targetRef"] = {
                 "kind": "Pod",
@@ -140,7 +142,7 @@ def make_cluster(rng: random.Random, moments: Mapping[str, Sequence[int]]) -> li
 
     old = NOW - 3000 * SECOND
     for n in range(2):
-        at(old, lambda t, n=n: cluster.put(t, "web-1", f"10.0.0.{n}", f"web-{n}", service="web"))
+        at(old, lambda t, n=n: cluster.put(t, "web-1", f"10.0.0.{n}", f"web-{n}", service="web", zone="z-1"))
     at(old + 1, lambda t: cluster.put(t, "canary-1", "10.0.0.0", "web-0", service="web-canary"))
     at(old, lambda t: cluster.put(t, "solo-1", "10.0.0.2", "solo-0", service="solo"))
     at(old, lambda t: cluster.put(t, "six-1", "fd00::1", "six-1", service="six", node=""))
@@ -189,7 +191,7 @@ def make_cluster(rng: random.Random, moments: Mapping[str, Sequence[int]]) -> li
 
 def _change(rng: random.Random, cluster: Cluster) -> Callable[[int], None]:
     """Return some change of an address that lines are about, or of others in the same slice or service."""
-    n = rng.randrange(17)
+    n = rng.randrange(19)
     claimed = rng.choice(CLAIMED)
 
     def rename_ports(obj: dict[str, Any]) -> None:
@@ -205,6 +207,10 @@ def _change(rng: random.Random, cluster: Cluster) -> Callable[[int], None]:
 
     changes: tuple[Callable[[int], None], ...] = (
         lambda t: cluster.put(t, "web-1", "10.0.0.0", "web-0", terminating=rng.random() < 0.5),
+        lambda t: cluster.put(
+            t, "web-1", "10.0.0.0", "web-0", ready=rng.random() < 0.5, serving=rng.random() < 0.5, zone="z-1"
+        ),
+        lambda t: cluster.put(t, "solo-1", "10.0.0.2", "solo-878dbc76b-k5z5k", service="solo", zone="z-2"),
         lambda t: cluster.change(t, rng.choice(("web-1", "canary-1", "solo-1")), rename_ports),
         lambda t: cluster.change(t, rng.choice(("web-1", "canary-1", "late-1")), relabel),
         lambda t: cluster.put(t, "usurper-1", rng.choice(("10.0.0.0", "10.0.0.2")), "usurper", service="web"),

@@ -9,6 +9,7 @@ from enricher.endpoints.slices import split_address
 from enricher.endpoints.tenure import FOREVER
 from enricher.enrich.parsed_line import ParsedLine
 from enricher.line import Source
+from enricher.vocabulary import State
 from tests.support.reference import ReferenceEnricher
 from tests.unit.enrich.generators.scenarios import Outcome, Run, is_block
 
@@ -47,6 +48,10 @@ class Tally:
             self.counts["clients that are pods"] += b'"client_pod":' in row
             if b'"kind":"access"' in row:
                 self.counts["attempts with a reason"] += row.count(b'"reason":')
+                for name in ("zone", "workload", "state_seconds", "age_seconds"):
+                    self.counts[f"attempts with {name}"] += row.count(b'"%b":' % name.encode())
+                for state in State:
+                    self.counts[f"attempts at pods that were {state}"] += row.count(b'"state":"%b"' % state.encode())
 
     def attributed(self, parsed: ParsedLine, attributions: Sequence[Attribution], histories: Histories) -> None:
         """Count what is special about a line's attempts."""
