@@ -1,8 +1,5 @@
 """The work for a line does not grow with the pods of its service, of which anybody may name as many as they like."""
 
-import sys
-from collections.abc import Callable
-
 import pytest
 
 from enricher.endpoints.attribution import Attribution, attribute, prefer_reported_pod
@@ -12,6 +9,7 @@ from enricher.endpoints.readiness import MAX_MEMBERS as MAX_MEMBERS_OF_GAPS
 from enricher.endpoints.readiness import ready_gaps
 from enricher.endpoints.slices import Service
 from enricher.vocabulary import Grade
+from tests.support.calls import calls
 from tests.unit.endpoints.timeline import Timeline, ns, pod, slice_, summary
 
 VIP = "10.96.0.1"
@@ -25,21 +23,6 @@ def with_pods(number: int) -> Timeline:
         last = min(number, first + 1000)
         t.put(0, slice_(f"s{first}", *(pod(f"10.1.{n // 250}.{n % 250}", f"web-{n}") for n in range(first, last))))
     return t
-
-
-def calls(work: Callable[[], object]) -> int:
-    count = 0
-
-    def called(*_: object) -> None:
-        nonlocal count
-        count += 1
-
-    sys.setprofile(called)
-    try:
-        work()
-    finally:
-        sys.setprofile(None)
-    return count
 
 
 def at_cluster_ip(t: Timeline) -> None:

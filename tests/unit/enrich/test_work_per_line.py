@@ -3,16 +3,13 @@
 What is counted are the calls of functions, Python's and C's, while a block is enriched whose addresses are known.
 """
 
-import sys
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 
 from enricher.accesslog.detection import FormatDetector
 from enricher.accesslog.nginx import INGRESS_NGINX, compile_format
 from enricher.enrich.engine import Enricher
 from enricher.metrics.counters import Metrics
+from tests.support.calls import calls
 from tests.unit.enrich.controller_lines import NOW, enrich_all, framed, make_histories
 
 LINES = 1000
@@ -21,21 +18,6 @@ ORDINARY = HEAD + '200 1 "-" "curl" 1 0.001 [shop-web-80] [] 10.0.0.%d:80 1 0.00
 RETRIED = HEAD + '200 1 "-" "curl" 1 0.002 [shop-web-80] [] 10.0.0.%d:80, 10.0.0.0:80 0, 1 0.001, 0.001 502, 200 abc'
 FAILED = HEAD + '503 1 "-" "curl" 1 0.001 [shop-web-80] [] 10.0.0.%d:80 1 0.001 503 abc'
 ESCAPED = HEAD + r'200 1 "-" "a\x22b" 1 0.001 [shop-web-80] [] 10.0.0.%d:80 1 0.001 200 abc'
-
-
-def calls(work: Callable[[], object]) -> int:
-    count = 0
-
-    def called(_frame: object, event: str, _arg: Any) -> None:
-        nonlocal count
-        count += event in {"call", "c_call"}
-
-    sys.setprofile(called)
-    try:
-        work()
-    finally:
-        sys.setprofile(None)
-    return count
 
 
 @pytest.mark.parametrize(
