@@ -91,11 +91,6 @@ class Tenure:
         return self.since == BEGINNING
 
     @property
-    def slice_count(self) -> int:
-        """Return how many slices name the pod at the address now."""
-        return len(self.slice_ports)
-
-    @property
     def is_ready(self) -> bool:
         """Return whether the pod was ready at last."""
         return len(self.ready_changes) % 2 == 1

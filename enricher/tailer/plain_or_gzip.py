@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 from enricher.tailer.gzip_reader import CorruptGzipError, GzipReader
 
+MAX_FRAGMENT = 64 * 1024
+"""Bytes at the end of a plain file in which the beginning of its last line is looked for."""
 HEAD_SIZE = 1024
 """Bytes that make a fingerprint. The first line's nanosecond stamp, or its time and request, make them distinct."""
 
@@ -106,13 +108,14 @@ class LogFile:
         """Return whether the file ends before the offset."""
         return not self.gzipped and self.stat().st_size < offset
 
-    def last_line_start(self, reach: int = 64 * 1024) -> int:
+    def last_line_start(self) -> int:
         """Return the offset after the last newline of a plain file, so that a line being written is read as a whole.
 
-        If there is no newline in the last `reach` bytes, return the end of the file, or 0 in a file that is no longer.
+        If there is no newline in the last MAX_FRAGMENT bytes, return the end of the file, or 0 in a file that is not
+        longer.
         """
         size = self.stat().st_size
-        begin = max(0, size - reach)
+        begin = max(0, size - MAX_FRAGMENT)
         newline = os.pread(self._fd, size - begin, begin).rfind(b"\n")
         if newline >= 0:
             return begin + newline + 1
