@@ -125,7 +125,7 @@ def _judge_sample(subject: str, sample: LogSample, format_text: str) -> CheckRes
         if sample.errors:
             text += f", but {sample.errors} error lines about requests: the proxy does not write its access log here"
         return CheckResult("warning", subject, text)
-    others = f"; {sample.others} are of other kinds" if sample.others else ""
+    others = f"; lines of other kinds: {sample.others}" if sample.others else ""
     text = f"{sample.access} of the last {lines} access lines fit {format_text}{others}"
     if sample.misfits:
         text += f"; one of the others {diagnose(sample.last_misfit, sample.formats)}"

@@ -40,7 +40,7 @@ def test_all_is_well(check, node):
     assert set(verdicts.values()) == {"ok"}
     assert list(verdicts) == ["configuration", "endpoints", "logs", LOG, "state directory", "port"]
     assert (
-        "5 of the last 5 access lines fit the profile ingress-nginx, detected from its lines; 1 are of other kinds"
+        "5 of the last 5 access lines fit the profile ingress-nginx, detected from its lines; lines of other kinds: 1"
         in out
     )
     assert "addresses held by pods: 2" in out
