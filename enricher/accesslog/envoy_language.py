@@ -40,6 +40,7 @@ _OPERATOR_VARIABLES = {
 
 
 def split_tokens(text: str) -> Iterator[Token]:
+    """Yield the literals and operators of a format string. Raise LogFormatError if it is malformed."""
     literal, begin, end = "", 1, 0
     for match in _OPERATOR.finditer(text):
         literal += text[end : match.start()]

@@ -37,7 +37,7 @@ class JsonFormat:
 
     @cached_property
     def _paths(self) -> frozenset[str]:
-        """The paths to objects that hold variables."""
+        """Return the paths to the objects that hold variables."""
         dots = ((key, end) for key in self.keys for end, character in enumerate(key) if character == ".")
         return frozenset(key[:end] for key, end in dots)
 

@@ -29,8 +29,8 @@ def compile_layout(
     """Return the layout of a format; None if its lines could be read in more than one way.
 
     `has_borders` says whether an upstream list stands beside text, `has_words` whether texts without quotes are words
-    in usual lines. With `only`, no other variables have columns but for
-    those that need a check, and nothing is written out.
+    in usual lines. With `only`, no other variables have columns but for those that need a check, and nothing is written
+    out.
     """
     pieces = _Pieces(tokens, escape, dialect, has_borders=has_borders, has_words=has_words)
     patterns = [pieces.patterns(number) for number in range(len(tokens))]

@@ -99,7 +99,7 @@ _HEAD = re.compile(
         b"name": _NAME,
     },
 )
-"""How own lines begin. After what stands before a message there may be an access line: then it is no own line."""
+"""How own lines begin. A line that has an access line after such a beginning is not an own line."""
 
 _COLOUR = re.compile(rb"\x1b\[[\d;]{0,20}m")
 _LEVEL_ALONE = re.compile(_LEVEL.decode())

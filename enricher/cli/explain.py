@@ -6,6 +6,7 @@ from typing import Any
 
 from enricher.accesslog.detection import FormatDetector
 from enricher.accesslog.diagnosis import diagnose
+from enricher.accesslog.profiles import Formats
 from enricher.cli.common import read_histories
 from enricher.cli.log_lines import fit_with
 from enricher.config.options import ENRICH, STDIN
@@ -46,15 +47,7 @@ def explain_line(settings: Settings, histories: Histories, text: bytes) -> Itera
         yield from _explain_attempt(histories, error.upstream, window, attributions[0], answered=False)
         return
     if not record:
-        is_address = split_address(line.text.decode("utf-8", "replace"))[0]
-        if is_address:
-            hint = "to explain an address, add --at TIME"
-        elif os.path.exists(line.text):
-            hint = "it is the name of a file: give one of its lines"
-        elif parsed.kind is LineKind.PARSE_ERROR:
-            hint = f"it {diagnose(line.text, timeline.formats_at(None))}"
-        else:
-            hint = "give a line of the access log, or an error line that names an upstream"
+        hint = _hint(line.text, parsed.kind, timeline.formats_at(None))
         raise UsageError(f"the line fits neither the log format nor nginx's error log with an upstream: {hint}")
     if not record.attempts:
         yield "no attempt: the proxy answered by itself"
@@ -72,6 +65,17 @@ def explain_line(settings: Settings, histories: Histories, text: bytes) -> Itera
             answered=attempt.answered,
             upstream_name=record.upstream_name,
         )
+
+
+def _hint(text: bytes, kind: LineKind, formats: Formats) -> str:
+    """Return what is wrong with a text that names no upstream, or what to give in its place."""
+    if split_address(text.decode("utf-8", "replace"))[0]:
+        return "to explain an address, add --at TIME"
+    if os.path.exists(text):
+        return "it is the name of a file: give one of its lines"
+    if kind is LineKind.PARSE_ERROR:
+        return f"it {diagnose(text, formats)}"
+    return "give a line of the access log, or an error line that names an upstream"
 
 
 def explain_address(histories: Histories, address: str, at: str) -> Iterator[str]:
