@@ -135,7 +135,7 @@ _TYPES = {
     "sslv": ValueType(r"[\w.-]*", unescape),
     "sslc": ValueType(r"[\w()-]*", unescape),
 }
-_SYSLOG_PREFIX = r"(?:(?:<\d{1,3}>)?(?:[\w.:+-]++ ++){0,6}[\w./-]*+\[\d+\]: )?"
+SYSLOG_PREFIX = r"(?:(?:<\d{1,3}>)?(?:[\w.:+-]++ ++){0,6}[\w./-]*+\[\d+\]: )?"
 """What stands before a line in rsyslog's files, or if HAProxy itself logs in a syslog format."""
 _REASONS = {
     "SC": Reason.REFUSED,
@@ -262,7 +262,7 @@ HAPROXY = make_dialect(
     essential=frozenset(
         {"status", "request_time", "termination_state", "upstream_addr", "server_name", "backend_name", "remote_addr"}
     ),
-    prefix=_SYSLOG_PREFIX,
+    prefix=SYSLOG_PREFIX,
 )
 HAPROXY_WITH_PORTS = HAPROXY._replace(
     facts=FACTS._replace(

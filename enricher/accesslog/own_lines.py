@@ -22,6 +22,7 @@ from typing import Any
 import orjson
 
 from enricher.accesslog.format_compiler import LogFormat
+from enricher.accesslog.haproxy import SYSLOG_PREFIX
 from enricher.accesslog.json_format import JsonFormat
 
 _LEVEL = (
@@ -31,7 +32,6 @@ _LEVEL = (
 _SHOUTED_LEVEL = rb"(?:TRACE|DEBUG|DIAG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL|ALERT|EMERG|FATAL|PANIC)"
 _STAMP = rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?"
 _LOGFMT_VALUE = rb'(?:"(?:[^"\\]|\\.){0,200}+"|[^\s"]{1,200}+)'
-_HAPROXY_SYSLOG = rb"(?:(?:<\d{1,3}>)?(?:[\w.:+-]{1,255}+ {1,2}){0,6}[\w./-]{0,255}+\[\d+\]: )?"
 _NAME = rb"[\w.:~<>-]{1,255}"
 
 _WHOLE_LINE = re.compile(
@@ -48,7 +48,7 @@ _WHOLE_LINE = re.compile(
     rb"|Traceback \(most recent call last\):|stack traceback:|-+"
     % {
         b"date": rb"\d\d/[A-Z][a-z]{2}/\d{4}",
-        b"syslog": _HAPROXY_SYSLOG,
+        b"syslog": SYSLOG_PREFIX.encode(),
         b"name": _NAME,
     }
 )
@@ -95,7 +95,7 @@ _HEAD = re.compile(
         b"shouted": _SHOUTED_LEVEL,
         b"stamp": _STAMP,
         b"value": _LOGFMT_VALUE,
-        b"syslog": _HAPROXY_SYSLOG,
+        b"syslog": SYSLOG_PREFIX.encode(),
         b"name": _NAME,
     },
 )
