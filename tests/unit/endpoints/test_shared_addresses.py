@@ -1,7 +1,6 @@
 """Slices name several pods at one address and port at one time: nothing there is exact, whoever is right."""
 
 import random
-import time
 
 import orjson
 import pytest
@@ -15,6 +14,7 @@ from enricher.endpoints.refusals import Refusal
 from enricher.endpoints.slices import MAX_AT_ADDRESS_OF_NAMESPACE, Owner, read_slice
 from enricher.endpoints.spans import spans_of_port
 from enricher.endpoints.tenure import FOREVER, Tenure, share_address
+from tests.support.calls import calls
 from tests.unit.endpoints.timeline import Timeline, ns, pod, slice_, summary
 
 
@@ -140,20 +140,18 @@ def test_a_flood_of_pods_at_one_address():
 
 
 def test_the_spans_of_many_tenures_take_one_pass():
-    """Twice as many tenures take about twice as long, not four times."""
+    """Four times as many tenures take four times as many calls, not sixteen times."""
 
-    def seconds(count: int) -> float:
+    def work(count: int) -> int:
         ports = port_set(((8080, ""),))
         tenures = [
             Tenure("ip", Owner("evil", f"p{n}", "", ""), n, n, FOREVER, FOREVER, n + 5, n, ports=ports)
             for n in range(count)
         ]
-        begun = time.process_time()
         assert len(spans_of_port(tenures, 8080)) == count
-        return time.process_time() - begun
+        return calls(lambda: spans_of_port(tenures, 8080))
 
-    seconds(1000)
-    assert min(seconds(8000) for _ in range(3)) < 12 * min(seconds(2000) for _ in range(3))
+    assert work(4000) < 5 * work(1000)
 
 
 @settings(max_examples=300, deadline=None)
