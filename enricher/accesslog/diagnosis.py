@@ -62,6 +62,9 @@ class Diagnosis(NamedTuple):
 
 def diagnose(line: bytes, formats: Formats) -> Diagnosis:
     """Return why a line fits none of a log's formats, as well as can be said."""
+    if line.startswith(b"\0\0"):  # often more of them than a line is kept
+        fault = "begins with null bytes, as a truncation or a crash leaves them"
+        return Diagnosis(fault, "remove them with `tr -d '\\000'`")
     if len(line) > MAX_LENGTH:
         return _find_closest(line, formats) or Diagnosis(f"{_UNKNOWN}, {_quote(line)}", GIVE_FORMAT)
     if line.endswith(b"\r") and _fitting(line.rstrip(b"\r"), formats):
@@ -107,10 +110,6 @@ def _fitting(line: bytes, formats: Formats) -> Format | None:
 def _find_encoding(line: bytes, formats: Formats) -> Diagnosis | None:
     if line[257:262] == b"ustar":
         return Diagnosis("is the header of a tar archive", "extract the archive with `tar xf`, and give its directory")
-    if line.startswith(b"\0\0") and _fitting(line.lstrip(b"\0"), formats):
-        return Diagnosis(
-            "begins with null bytes, as a truncation or a crash leaves them", "remove them with `tr -d '\\000'`"
-        )
     if b"\0" in line[:100] and b"\0\0" not in line[:100]:
         return Diagnosis("is not UTF-8 but probably UTF-16", "convert the log with `iconv -f UTF-16 -t UTF-8`")
     if line.startswith(b"\xef\xbb\xbf") and _fitting(line[3:], formats):

@@ -220,7 +220,7 @@ TAR_HEADER = b"controller.log".ljust(257, b"\0") + b"ustar  \0".ljust(255, b"\0"
         (b"\x1b[32m" + LINE + b"\x1b[0m", "contains a terminal's colours", "without colours"),
         (LINE.decode().encode("utf-16-le"), "is not UTF-8 but probably UTF-16", "iconv -f UTF-16"),
         (b"\0" * 4096 + LINE, "begins with null bytes", "tr -d"),
-        (b"\0" * 4096, "is like no known log format", GIVE_FORMAT),
+        (b"\0" * 100_000, "begins with null bytes", "tr -d"),
         (TAR_HEADER + LINE, "is the header of a tar archive", "tar xf"),
         (b"GET / 200", 'is like no known log format, "GET / 200"', GIVE_FORMAT),
         (b"", 'is like no known log format, ""', GIVE_FORMAT),
