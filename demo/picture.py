@@ -17,7 +17,7 @@ from enricher.report.pod_stats import PodStats
 
 SIZE = (132, 28)
 """Columns and lines of the terminal."""
-MESSAGE_HOPS = 10
+MESSAGE_HOPS = 30
 """Rounds of message handling, more than any message needs: a key passes through the app, the focused widget, the screen
 and the app again, and the messages that it causes take the same path.
 """
