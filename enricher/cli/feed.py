@@ -78,7 +78,8 @@ class ClusterFeed:
             group.create_task(streamer.run())
             group.create_task(self._report_periodically())
             try:
-                await asyncio.wait_for(streamer.wait_until_listed(), FIRST_LIST_TIMEOUT)
+                async with asyncio.timeout(FIRST_LIST_TIMEOUT):  # `wait_for` of Python 3.11 may swallow a cancellation
+                    await streamer.wait_until_listed()
             except TimeoutError:
                 raise ConfigurationError(streamer.problem() or "the API server sent no list of pods") from None
 

@@ -50,8 +50,8 @@ def test_what_counts_as_an_error(status, grpc_status, failed, grpc_failed):
 
 def test_the_labels_of_an_error():
     http, grpc = (Attempt(ADDR, 503, 1, 5, grpc_status=status) for status in ("OK", "INTERNAL"))
-    assert ErrorLabels.from_attempt(http, retried=True, origin="pod") == ("503", "true", "pod", "http", "unknown")
-    assert ErrorLabels.from_attempt(grpc, retried=False, origin="") == ("INTERNAL", "false", "", "grpc", "unknown")
+    assert ErrorLabels.from_attempt(http, retried=True, origin="pod") == ("503", "true", "pod", "http", "unknown", "")
+    assert ErrorLabels.from_attempt(grpc, retried=False, origin="") == ("INTERNAL", "false", "", "grpc", "unknown", "")
 
 
 def test_lists_are_read_by_position():
