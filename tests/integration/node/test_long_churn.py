@@ -45,6 +45,8 @@ class Tally(Output):
         super().__init__()
         self.counts = array("H", bytes(2 * LINES))
         self.pods: set[bytes] = set()
+        self.others: list[bytes] = []
+        """Lines with numbers that were not read as requests."""
 
     def collect(self) -> None:
         self._open_new_files()
@@ -55,6 +57,13 @@ class Tally(Output):
             for number, pod in re.findall(rb'"req_id":"numbered-(\d+)".*?"pod":"([^"]*)"', data[:end]):
                 self.counts[int(number)] += 1
                 self.pods.add(pod)
+            self.others += [
+                line for line in data[:end].split(b"\n") if b"numbered-" in line and b'"req_id"' not in line
+            ]
+
+    def missing(self) -> list[int]:
+        """Return the first numbers that did not come out."""
+        return [number for number, count in enumerate(self.counts) if not count][:3]
 
     @property
     def arrived(self) -> int:
@@ -93,7 +102,7 @@ def test_half_an_hours_rotations(kube: Kube, writer: str, backends: list[Pod], d
             kube("delete", "pod", "-n", current.namespace, current.name, "--wait=false")
             current = eventually(lambda: successor(kube, current, tally), 60, every=0.3)
         peak = max(peak, memory(current))
-        assert tally.arrived == LINES
+        assert tally.arrived == LINES, f"missing: {tally.missing()}; otherwise: {tally.others[-3:]}"
 
     eventually(done, 400, every=0.3)
     tally.collect()
