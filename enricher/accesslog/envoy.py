@@ -15,7 +15,7 @@ from enricher.accesslog.envoy_language import split_tokens
 from enricher.accesslog.envoy_outcomes import parse_outcome, parse_response_time
 from enricher.accesslog.envoy_times import SHAPE as TIME_SHAPE
 from enricher.accesslog.envoy_times import parse_start_and_precision, parse_start_time
-from enricher.accesslog.envoy_upstreams import join_port, parse_address, parse_upstream_name
+from enricher.accesslog.envoy_upstreams import parse_address, parse_ip_and_port, parse_upstream_name
 from enricher.accesslog.escaping import decode_name, unescape
 from enricher.accesslog.format_compiler import LogFormat, LogFormatError, compile_tokens
 from enricher.accesslog.json_format import JsonFormat
@@ -263,7 +263,9 @@ ENVOY = make_dialect(
         }
     ),
 )
-ENVOY_WITH_PORTS = ENVOY._replace(facts=FACTS._replace(addr=Fact(("upstream_addr", "upstream_remote_port"), join_port)))
+ENVOY_WITH_PORTS = ENVOY._replace(
+    facts=FACTS._replace(addr=Fact(("upstream_addr", "upstream_remote_port"), parse_ip_and_port))
+)
 """Envoy's lines with an upstream's IP in one place and its port in another."""
 
 

@@ -3,6 +3,7 @@
 import re
 
 from enricher.accesslog.escaping import decode_name
+from enricher.accesslog.values import join_port
 
 _URL_OF_ADDRESS = re.compile(r"[a-z]+://(?:.*/)?((?:\d+\.\d+\.\d+\.\d+|\[[0-9A-Fa-f:.]+\])(?::\d+)?)/?")
 """An address as that of a kind of socket, or at the end of the name of an internal listener, such as that of Istio's
@@ -22,12 +23,10 @@ def parse_address(raw: bytes) -> str:
     return match[1] if match else addr
 
 
-def join_port(raw: bytes, port: bytes) -> str:
+def parse_ip_and_port(raw: bytes, port: bytes) -> str:
     """Return an upstream's address from its IP and the port beside it."""
     addr = parse_address(raw)
-    if not addr or not port.isdigit():
-        return addr
-    return f"[{addr}]:{port.decode()}" if ":" in addr and not addr.startswith("[") else f"{addr}:{port.decode()}"
+    return join_port(addr, port.decode()) if addr and port.isdigit() else addr
 
 
 def parse_upstream_name(raw: bytes) -> str:

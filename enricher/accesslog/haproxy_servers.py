@@ -14,6 +14,7 @@ from ipaddress import ip_address
 from typing import NamedTuple
 
 from enricher.accesslog.escaping import decode_text
+from enricher.accesslog.values import join_port
 
 NO_SERVER = "<NOSRV>"
 """What HAProxy writes for the server of a request that it passed to none."""
@@ -51,7 +52,7 @@ def _join_address(ip: str, port: str) -> str:
         ip_address(ip)
     except ValueError:
         return ""
-    return f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
+    return join_port(ip, port)
 
 
 def parse_route(backend: bytes) -> str:
@@ -72,21 +73,20 @@ def parse_upstream_name(backend: bytes, server: bytes) -> str:
 
 def parse_address(raw_addr: bytes, raw_server: bytes, backend: bytes) -> str:
     """Return the server's address, of its own or from its name, or else its name; empty if no server was asked."""
-    ip, _, port = raw_addr.rpartition(b":")
-    if b":" in ip and not ip.startswith(b"["):
-        raw_addr = b"[%b]:%b" % (ip, port)  # HAProxy writes an IPv6 address without brackets
-    return _choose_address(raw_addr, raw_server, backend)
+    ip, colon, port = decode_text(raw_addr).rpartition(":")
+    # HAProxy writes an IPv6 address without brackets.
+    return _choose_address(join_port(ip, port) if colon else port, raw_server, backend)
 
 
 def parse_ip_and_port(raw_ip: bytes, raw_port: bytes, raw_server: bytes, backend: bytes) -> str:
     """Return the same as parse_address, where a line has the port in another place, or has none."""
-    if raw_port.isdigit() and raw_ip:
-        raw_ip = b"[%b]:%b" % (raw_ip, raw_port) if b":" in raw_ip else b"%b:%b" % (raw_ip, raw_port)
-    return _choose_address(raw_ip, raw_server, backend)
+    ip = decode_text(raw_ip)
+    addr = join_port(ip, decode_text(raw_port)) if raw_port.isdigit() and ip else ip
+    return _choose_address(addr, raw_server, backend)
 
 
-def _choose_address(raw_addr: bytes, raw_server: bytes, backend: bytes) -> str:
-    addr, server = decode_text(raw_addr), decode_text(raw_server)
+def _choose_address(addr: str, raw_server: bytes, backend: bytes) -> str:
+    server = decode_text(raw_server)
     if server == NO_SERVER or addr.startswith("-") or not (addr or server):
         return ""
     return addr or parse_server(raw_server).addr or f"{decode_text(backend)}/{server}"

@@ -117,6 +117,11 @@ def parse_milliseconds(raw: bytes) -> int | None:
     return None if milliseconds is None else milliseconds * MILLISECOND
 
 
+def join_port(ip: str, port: str) -> str:
+    """Return an address in nginx's spelling, with brackets around an IPv6 address."""
+    return f"[{ip}]:{port}" if ":" in ip and not ip.startswith("[") else f"{ip}:{port}"
+
+
 def strip_port(addr: str) -> str:
     """Return a client's address without its port."""
     host, _, port = addr.rpartition(":")
