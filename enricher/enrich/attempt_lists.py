@@ -21,6 +21,10 @@ _NO_LENGTHS = frozenset((b"", b"-", b"0"))
 """What proxies write for the length of a response without a body."""
 
 
+WindowsOfRow = Callable[[int, Sequence[int | None]], Sequence[Window] | None]
+"""Returns when each attempt of a row took place, from how long they took (ns); None if that is not known."""
+
+
 class FailureCounts(Protocol):
     """Counts the attempts for which a log gives a reason."""
 
@@ -108,22 +112,20 @@ class AttemptLists:
         self,
         owners: Owners,
         bounds: Bounds,
-        bounds_of_row: Callable[[int, Sequence[int | None]], Bounds | None],
-        windows_of_row: Callable[[int, Sequence[int | None]], list[Window] | None],
+        windows_of_row: WindowsOfRow,
         requests: Sequence[RequestLabels],
         *,
         timed: bool,
     ) -> dict[int, list[ListedAttempt]]:
-        """Return the attempts by row, without rows with an attribution that may change between the bounds.
+        """Return the attempts by row, without rows with an attribution that may change while one of them took place.
 
-        `bounds_of_row` returns those of a row whose attempts took so long (ns), for what may change between those of
-        all; `windows_of_row` returns when each of them took place, for those that failed. `requests` are the labels of
-        all rows of the layout.
+        `windows_of_row` is called for attempts that failed, or whose attribution may change between the bounds.
+        `requests` are the labels of all rows of the layout.
         """
         facts, columns = self._facts, self._columns
         results: list[AttemptResult] = facts.outcomes.of(columns)
         addresses = facts.addresses.of(columns)
-        row_owners = self._find_owners(owners, bounds, bounds_of_row, results, addresses, timed=timed)
+        row_owners = self._find_owners(owners, bounds, windows_of_row, results, addresses, timed=timed)
         lengths = columns.raw_or_nothing(facts.response_length)
         listed = dict[int, list[ListedAttempt]]()
         for row, numbers_of_line in zip(self.rows, self._numbers(), strict=True):
@@ -131,7 +133,7 @@ class AttemptLists:
             if last_attempt := results[last].attempt:
                 status = requests[row].status if facts.has_status else last_attempt.status
                 outcome = client_outcome(status, last_attempt)
-            windows: list[Window] | None = None
+            windows: Sequence[Window] | None = None
             for n in numbers_of_line if addresses[numbers_of_line[0]] else ():
                 owner, result, length = row_owners[n], results[n], lengths[n]
                 if owner is None:
@@ -155,7 +157,7 @@ class AttemptLists:
         self,
         owners: Owners,
         bounds: Bounds,
-        bounds_of_row: Callable[[int, Sequence[int | None]], Bounds | None],
+        windows_of_row: WindowsOfRow,
         results: Sequence[AttemptResult],
         addresses: Sequence[str],
         *,
@@ -173,9 +175,11 @@ class AttemptLists:
                 row_owners[n] = owner
         if timed and None in row_owners:
             for row, numbers_of_line in zip(self.rows, self._numbers(), strict=True):
-                for n in numbers_of_line:
-                    if row_owners[n] is None and addresses[n]:
-                        narrow = bounds_of_row(row, [self._times[other][0] for other in numbers_of_line])
-                        answered = results[n].is_answered
-                        row_owners[n] = narrow and owners.of_row(facts.facts, keys[n], narrow, answered=answered)
+                changeable = [n for n in numbers_of_line if row_owners[n] is None and addresses[n]]
+                if not changeable:
+                    continue
+                if windows := windows_of_row(row, [self._times[n][0] for n in numbers_of_line]):
+                    for n in changeable:
+                        window, answered = windows[n - numbers_of_line[0]], results[n].is_answered
+                        row_owners[n] = owners.of_row(facts.facts, keys[n], window, answered=answered)
         return row_owners

@@ -24,7 +24,7 @@ from enricher.enrich.layout_facts import AttemptResult, layout_facts
 from enricher.enrich.output import LineTemplate
 from enricher.enrich.owners import Owners
 from enricher.enrich.requests import NoAttempt, RequestLabels
-from enricher.enrich.time_bounds import Bounds, attempt_bounds, row_bounds, row_windows
+from enricher.enrich.time_bounds import Bounds, attempt_bounds, row_windows
 from enricher.timestamps import parse_rfc3339
 from enricher.vocabulary import Grade
 
@@ -68,6 +68,8 @@ class AttributedColumns:
         self.without_attempt: dict[int, NoAttempt] = {}
         """The lines among these that have none, by row."""
         self.clients: dict[int, CachedClient] = {}
+        self._windows: dict[int, list[Window] | None] = {}
+        """When each attempt of some lines took place, by row."""
         self._pieces: list[tuple[bytes | None, Sequence[bytes]]] = []
 
     def attribute(self, rules: SingleLineRules, *, pod_variable: str) -> None:
@@ -97,9 +99,7 @@ class AttributedColumns:
     ) -> None:
         """Find the owners of the attempts in lists, and why lines have none; leave a line apart if it needs parsing."""
         timed = self._is_timed()
-        self.listed = lists.attribute(
-            self._owners, bounds, self._row_bounds, self.row_windows, self.requests, timed=timed
-        )
+        self.listed = lists.attribute(self._owners, bounds, self._row_windows, self.requests, timed=timed)
         owners = {attempt.owner for attempts in self.listed.values() for attempt in attempts}
         changeable = {owner for owner in owners if owner.addr in rules.explained or rules.apply_to(owner)}
         for row, attempts in list(self.listed.items()):
@@ -147,9 +147,10 @@ class AttributedColumns:
             keys[row] = ()
         self.row_owners = self._owners.of_columns(facts.facts, keys, *bounds, timed=self._is_timed())
         for row, key in enumerate(keys) if self._is_timed() and not all(self.row_owners) else ():
-            if key and self.row_owners[row] is None and row not in self.particular:
-                narrow = self._row_bounds(row, [self.times[row]])
-                self.row_owners[row] = narrow and self._owners.of_row(facts.facts, key, narrow)
+            if not key or self.row_owners[row] or row in self.particular:
+                continue
+            if windows := self._row_windows(row, [self.times[row]]):
+                self.row_owners[row] = self._owners.of_row(facts.facts, key, windows[0])
         if not all(self.row_owners):
             self.particular.update(row for row, owner in enumerate(self.row_owners) if owner is None)
         if rules.exist_for_answers:
@@ -186,17 +187,16 @@ class AttributedColumns:
         bounds = attempt_bounds(self.columns, self._durations if self.facts.has_duration else None, times)
         return bounds if self._is_timed() else ALWAYS
 
-    def _row_bounds(self, row: int, attempt_times: Sequence[int | None]) -> Bounds | None:
-        """Return bounds of the times of one line, whose attempts took so long (ns)."""
-        return row_bounds(self.columns, self.facts, row, attempt_times)
-
-    def row_windows(self, row: int, attempt_times: Sequence[int | None]) -> list[Window] | None:
+    def _row_windows(self, row: int, attempt_times: Sequence[int | None]) -> list[Window] | None:
         """Return when each attempt of a line took place, which took so long (ns); None if that is not known."""
-        return row_windows(self.columns, self.facts, row, attempt_times) if self._is_timed() else None
+        if row not in self._windows:
+            is_timed = self._is_timed()
+            self._windows[row] = row_windows(self.columns, self.facts, row, attempt_times) if is_timed else None
+        return self._windows[row]
 
     def state_of_failure(self, row: int, owner: CachedAttribution) -> AttemptState:
         """Return what an ordinary line's attempt has of its pod because it failed."""
-        windows = self.row_windows(row, [self.times[row]])
+        windows = self._row_windows(row, [self.times[row]])
         return attempt_state(self._owners.pods, owner, windows[0] if windows else None)
 
     def _is_timed(self) -> bool:
@@ -233,18 +233,23 @@ class AttributedColumns:
             clients = list(map(parse_client, clients))
         changing = set[str]()
         for row in self._owners.rows_of_pods(clients, may_be_ipv6=":" in text):
-            client = clients[row]
-            narrow = self._row_bounds(row, ()) if client in changing else None
-            client_pod = self._owners.of_client(client, Window(narrow[0], *narrow) if narrow else window)
-            if window and client_pod.begin > client_pod.end and not narrow:
-                changing.add(client)
-                narrow = self._row_bounds(row, ())
-                client_pod = self._owners.of_client(client, Window(narrow[0], *narrow)) if narrow else client_pod
-            if window and client_pod.begin > client_pod.end:
+            client_pod = self._find_client(row, clients[row], window, changing)
+            if not client_pod.holds:
                 self.particular.add(row)
                 self.listed.pop(row, None)
             elif client_pod.json:
                 self.clients[row] = client_pod
+
+    def _find_client(self, row: int, client: str, window: Window | None, changing: set[str]) -> CachedClient:
+        """Return the client of a line in a window of all lines, or of its own; add it to `changing` if they differ."""
+        if client not in changing:
+            client_pod = self._owners.of_client(client, window)
+            if client_pod.holds:
+                return client_pod
+            changing.add(client)
+        if windows := self._row_windows(row, [self.times[row]]):
+            window = Window(windows[0].start, windows[0].end_earliest, windows[-1].end_latest)
+        return self._owners.of_client(client, window)
 
     @cached_property
     def _stamps(self) -> Sequence[bytes]:

@@ -115,5 +115,10 @@ class CachedClient(NamedTuple):
     service: Service | None = None
     json: bytes = b""
 
+    @property
+    def holds(self) -> bool:
+        """Return whether it holds for any time at all."""
+        return self.begin < self.end
+
 
 NO_POD = CachedClient(*ALWAYS)

@@ -32,7 +32,6 @@ from enricher.enrich.cached_attribution import (
 )
 from enricher.enrich.output import client_fragment
 from enricher.enrich.requests import NoAttempt, no_attempt
-from enricher.enrich.time_bounds import Bounds
 from enricher.vocabulary import Grade
 
 MAX_ENTRIES = 50_000
@@ -231,10 +230,9 @@ class Owners:
         cached.column_keys.append((latest, key))
         return owner
 
-    def of_row(self, facts: Facts, key: ColumnKey, bounds: Bounds, *, answered: bool = True) -> InColumns | None:
+    def of_row(self, facts: Facts, key: ColumnKey, window: Window, *, answered: bool = True) -> InColumns | None:
         """Return the attribution of one attempt as `of_columns` does, for one that may change between others."""
         addr, upstream_name = self._parse_key(facts, key)
-        window = Window(bounds[0], *bounds)
         cached = self._of_attempt(addr, window, answered=answered, upstream_name=upstream_name) if addr else None
         return cached.in_columns() if cached else None
 

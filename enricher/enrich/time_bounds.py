@@ -45,26 +45,13 @@ def attempt_bounds(
     return begin, end + longest if is_start else end
 
 
-def row_bounds(columns: Columns, facts: LayoutFacts, row: int, attempt_times: Sequence[int | None]) -> Bounds | None:
-    """Return bounds of the windows of a line's attempts, which took so long (ns), and of its request.
-
-    They are narrower than those of many lines, and take a hundred times as long to find.
-    """
-    at = None if columns.stamps is None else parse_rfc3339(columns.stamps[row])
-    named, uncertainty = facts.ends.at(columns, row)
-    ends = request_end(named, uncertainty, at)
-    if ends is None:
-        return None
-    longest = sum(time or 0 for time in attempt_times)
-    duration = facts.durations.at(columns, row) if facts.has_duration else None
-    longest = longest + MAX_REQUEST_TIME if duration is None else max(longest, duration)
-    return ends[0] - longest - (1 + len(attempt_times)) * CLOCK_TOLERANCE, ends[1]
-
-
 def row_windows(
     columns: Columns, facts: LayoutFacts, row: int, attempt_times: Sequence[int | None]
 ) -> list[Window] | None:
-    """Return when each attempt of a line took place, as `attempt_windows` does; None if that is not known."""
+    """Return when each attempt of a line took place, as `attempt_windows` does; None if that is not known.
+
+    The windows are narrower than the bounds of many lines, and take a hundred times as long to find.
+    """
     at = None if columns.stamps is None else parse_rfc3339(columns.stamps[row])
     named, uncertainty = facts.ends.at(columns, row)
     ends = request_end(named, uncertainty, at)
