@@ -96,14 +96,16 @@ class Phase:
     @property
     def speed(self) -> float:
         """Lines per CPU-second in the bursts."""
-        timed = [burst for burst in self.bursts if burst.cpu]
-        return sum(burst.out for burst in timed) / sum(burst.cpu for burst in timed) if timed else 0.0
+        return self._speed(cpu_between=0.0)
 
     @property
     def net_speed(self) -> float:
         """The same without what the daemon uses between the bursts, too: where it has to wait, that is much of it."""
+        return self._speed(self.cpu_between)
+
+    def _speed(self, cpu_between: float) -> float:
         timed = [burst for burst in self.bursts if burst.cpu]
-        cpu = sum(burst.cpu - self.cpu_between * burst.seconds for burst in timed)
+        cpu = sum(burst.cpu - cpu_between * burst.seconds for burst in timed)
         return sum(burst.out for burst in timed) / cpu if cpu > 0 else 0.0
 
     @property
