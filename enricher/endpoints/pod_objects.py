@@ -15,6 +15,7 @@ from enricher.endpoints.pod_status import (
     ContainerEnd,
     Incident,
     PodStatus,
+    PodStatuses,
     ProbeFailure,
     latest_ends,
 )
@@ -114,6 +115,14 @@ def read_event(obj: object) -> PodEvents | None:
             namespace, uid, PodStatus(evicted=evicted, incidents=(Incident(reason, *times, count, message),))
         )
     return None
+
+
+def add_object(statuses: PodStatuses, kind: str, obj: object) -> None:
+    """Add what a Pod or an Event reports, if `kind` is one of these."""
+    if kind == "Pod" and (pod := read_pod(obj)):
+        statuses.add(pod.uid, pod.namespace, pod.status)
+    if kind == "Event" and (event := read_event(obj)):
+        statuses.add(event.uid, event.namespace, event.status)
 
 
 # --- the parts of a pod ----------------------------------------------------------------------------------------------
