@@ -85,7 +85,8 @@ async def _record_watches(cluster: ClusterSettings, write: Callable[[bytes], obj
             if status.is_complete_at(now := time.time_ns()):
                 write(_bookmark(kind, now))  # the recording is complete until here
 
-    async with connect(cluster.kubeconfig, cluster.context) as api, asyncio.TaskGroup() as group:
+    connected = connect(cluster.kubeconfig, cluster.context, takes_files=False)
+    async with connected as api, asyncio.TaskGroup() as group:
         for kind, resource in resources.items():
             group.create_task(record_resource(api, kind, resource))
 
