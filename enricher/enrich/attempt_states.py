@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from enricher.endpoints.attribution import Histories, Window
-from enricher.endpoints.circumstances import AFTERMATH, Circumstance, circumstance_of, turning_points
+from enricher.endpoints.circumstances import AFTERMATH, Circumstance, circumstance_of, turning_points, without_hindsight
 from enricher.endpoints.slices import Owner
 from enricher.endpoints.states import state_between, tenures_of_owner
 from enricher.endpoints.tenure import BEGINNING, FOREVER
@@ -50,8 +50,8 @@ def pod_of_attempt(histories: Histories, owner: CachedAttribution, window: Windo
         if period := _period((pods.certain_until, *turning_points(tenures, status)), start, end):
             cached = owner.state = cached._replace(begin=period[0], end=period[1])
     circumstance, (state, since, first_ready) = cached.circumstance, cached.pod_state
-    if circumstance is Circumstance.STEADY and end + AFTERMATH > known_until:
-        circumstance = Circumstance.STEADY_SO_FAR
+    if end + AFTERMATH > known_until:
+        circumstance = without_hindsight(circumstance, tenures)
     if state is State.NONE:
         return PodThen(state, circumstance, owner.pod_particulars)
     particulars = b',"state":"%b"' % state.encode()

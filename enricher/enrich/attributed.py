@@ -26,7 +26,7 @@ from enricher.enrich.owners import Owners
 from enricher.enrich.requests import NoAttempt, RequestLabels, client_outcome
 from enricher.enrich.time_bounds import Bounds, attempt_bounds, row_windows
 from enricher.timestamps import parse_rfc3339
-from enricher.vocabulary import Grade, Outcome
+from enricher.vocabulary import Grade, Outcome, Reason
 
 T = TypeVar("T")
 
@@ -130,6 +130,7 @@ class AttributedColumns:
             self.facts.upstream_names.at(self.columns, row),
             windows if self._is_timed() else [None],
             failed=self.requests[row].failed,
+            nobody_is_live=self.results[row].reason is Reason.NO_LIVE_UPSTREAMS,
         )
 
     def _split_lists(self) -> AttemptLists:

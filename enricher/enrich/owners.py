@@ -268,7 +268,7 @@ class Owners:
     # --- requests without an attempt -----------------------------------------------------------------------------
 
     def without_attempt(
-        self, upstream_name: str, windows: Sequence[Window | None], *, failed: bool
+        self, upstream_name: str, windows: Sequence[Window | None], *, failed: bool, nobody_is_live: bool
     ) -> NoAttempt | None:
         """Return why nobody was tried for requests at some times, as `no_attempt` does; None if not all are alike."""
         if upstream_name not in self._named_services:
@@ -280,7 +280,10 @@ class Owners:
             self._gaps[service] = ready_gaps(self.histories.pods, service)
         gaps = self._gaps.get(service, []) if service else []
         certain_until = self.histories.pods.certain_until
-        results = {no_attempt(service, gaps, window, certain_until, failed=failed) for window in windows}
+        results = {
+            no_attempt(service, gaps, window, certain_until, failed=failed, nobody_is_live=nobody_is_live)
+            for window in windows
+        }
         return results.pop() if len(results) == 1 else None
 
     # --- clients -------------------------------------------------------------------------------------------------

@@ -193,7 +193,10 @@ class SingleLines:
                 tools.counts.count_edge(client.service, owner.service, failed=record.attempts[-1].failed)
         else:
             no_attempt = cast(
-                NoAttempt, tools.owners.without_attempt(record.upstream_name, [window], failed=request.failed)
+                NoAttempt,
+                tools.owners.without_attempt(
+                    record.upstream_name, [window], failed=request.failed, nobody_is_live=record.nobody_is_live
+                ),
             )
             no_attempt.add_to(tools.counts, request)
             in_line = no_attempt_fragment(no_attempt)
@@ -251,7 +254,7 @@ class SingleLines:
         if not (attempt.failed or reason):
             return b""
         origin, outcome = error_origin(attempt, explained=claim.explained), record_outcome(record)
-        reasons = {reason} if reason else {error.reason for error in claim.errors}
+        reasons = {reason} if reason else claim.possible_reasons
         is_repeated = len(record.attempts) > 1 and outcome is not Outcome.HIDDEN
         symptom = symptom_of(attempt, origin, reasons, is_repeated=is_repeated)
         symptom = resolve_cut(symptom, attempt.response_time, window)

@@ -26,7 +26,7 @@ from enricher.endpoints.attribution import (
     prefer_reported_pod,
     service_of_attribution,
 )
-from enricher.endpoints.circumstances import Circumstance, circumstance_of
+from enricher.endpoints.circumstances import Circumstance, circumstance_of, without_hindsight
 from enricher.endpoints.readiness import ready_gaps
 from enricher.endpoints.slices import Owner, Service
 from enricher.endpoints.states import state_between, tenures_of_owner
@@ -260,15 +260,17 @@ class ReferenceEnricher:
         service = service_of_upstream_name(histories.pods, record.upstream_name)
         gaps = ready_gaps(histories.pods, service) if service else []
         window = request_window(record, parsed.at)
-        request = no_attempt(service, gaps, window, histories.pods.certain_until, failed=failed)
+        request = no_attempt(
+            service, gaps, window, histories.pods.certain_until, failed=failed, nobody_is_live=record.nobody_is_live
+        )
         self.counts.count_requests(service, str(status) if status else "", reason=request.reason, route=record.route)
         fields: dict[str, Any] = {"namespace": service.namespace, "service": service.name} if service else {}
         if request.reason:
             fields |= {"origin": "proxy", "reason": request.reason}
-            is_known = request.reason == "no_endpoints"
-            cause = {"cause": "no_endpoints", "cause_grade": "certain"} if is_known else {"cause": "unknown"}
-            self.counts.count_cause(service, cause["cause"], cause.get("cause_grade", ""))
-            fields |= cause
+            assert request.cause
+            cause, grade, _ = request.cause
+            self.counts.count_cause(service, cause, grade)
+            fields |= {"cause": cause, **({"cause_grade": grade} if grade else {})}
         if request.since is not None:
             fields["no_endpoints_since"] = format_rfc3339(request.since)
         return fields
@@ -347,7 +349,7 @@ class ReferenceEnricher:
             if attempt.failed or attempt.reason or reason:
                 service = service_of_attribution(histories, attempt.addr, attribution)
                 window = parsed.windows[index]
-                reasons = {reason or attempt.reason} - {""} or {error.reason for error in claim.errors}
+                reasons = {reason or attempt.reason} - {""} or set(claim.possible_reasons)
                 has_others = len(record.attempts) > 1
                 failure = Failure(attempt, attribution, service, window, origin, reasons, has_others, outcome)
                 fields |= self.count_cause(failure, histories) | of_pod
@@ -399,8 +401,8 @@ class Failure:
             tenures = tenures_of_owner(histories.pods, self.attempt.addr, owner)
             status = histories.statuses.of(owner.uid) if histories.statuses and owner else None
             circumstance = circumstance_of(tenures, status, window)
-            if circumstance is Circumstance.STEADY and max(window.start, window.end_latest) + 5 * SECOND > known_until:
-                circumstance = Circumstance.STEADY_SO_FAR
+            if max(window.start, window.end_latest) + 5 * SECOND > known_until:
+                circumstance = without_hindsight(circumstance, tenures)
         is_sure = self.attribution.grade in {"exact", "reported"}
         is_repeated = self.has_others and self.outcome != "hidden"
         symptom = symptom_of(self.attempt, self.origin, self.reasons, is_repeated=is_repeated)
