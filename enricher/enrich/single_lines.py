@@ -196,7 +196,7 @@ class SingleLines:
             in_line = no_attempt_fragment(no_attempt)
         if tools.count_only:
             return b""
-        return b"%b%b],%b%b%b" % (opening(), attempts, in_line, client.json, closing)
+        return b"%b%b],%b%b%b%b" % (opening(), attempts, in_line, request.route_json, client.json, closing)
 
     def _attribute_attempts(self, record: Record, windows: Sequence[Window | None]) -> list[CachedAttribution]:
         tools = self._tools

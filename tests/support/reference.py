@@ -48,7 +48,7 @@ HOLD_BACKOFF = 60 * SECOND
 RESERVED_NAMES = frozenset(
     (
         *("time", "kind", "attempts", "pod", "namespace", "node", "service", "attribution", "candidates", "source"),
-        "no_endpoints_since",
+        *("no_endpoints_since", "subrequest", "route"),
         *("message", "parse_error", "reason", "origin", "truncated", "truncated_bytes", "invalid_utf8", "uid", "level"),
         *("upstream", "client_pod", "client_namespace", "client_node", "client_service", "client_attribution"),
     )
@@ -207,6 +207,7 @@ class ReferenceEnricher:
             out["parse_error"] = parsed.misfit
         if record:
             out |= self.request_fields(parsed, record, attributions, histories)
+            out |= {"route": record.route} if record.route else {}
         elif attributions:
             out |= attribution_fields(attributions[-1], uid=False)
         if record:
