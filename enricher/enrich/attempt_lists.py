@@ -142,7 +142,7 @@ class AttemptLists:
                 if result.has_failure:
                     windows = windows or windows_of_row(row, [self._times[other][0] for other in numbers_of_line])
                     window = windows[n - numbers_of_line[0]] if windows else None
-                    state, of_pod = attempt_state(owners.pods, owner.cached, window)
+                    state, of_pod = attempt_state(owners, owner.cached, window)
                 error, particulars = result.failure(
                     retried=n < last, has_body=length not in _NO_LENGTHS, outcome=outcome, state=state
                 )

@@ -7,6 +7,7 @@ from enricher.endpoints.states import state_between, state_period, tenures_of_ow
 from enricher.endpoints.workloads import workload_of
 from enricher.enrich.cached_attribution import CachedAttribution
 from enricher.enrich.output import dump_fields
+from enricher.enrich.owners import Owners
 from enricher.enrich.windows import attempt_beginning
 from enricher.timestamps import MILLISECOND
 from enricher.vocabulary import State
@@ -15,14 +16,17 @@ AttemptState = tuple[State, bytes]
 """The state of an attempt's pod, and what the attempt has of the pod, as the end of its JSON object."""
 
 
-def attempt_state(pods: History, owner: CachedAttribution, window: Window | None) -> AttemptState:
+def attempt_state(owners: Owners, owner: CachedAttribution, window: Window | None) -> AttemptState:
     """Return what an attempt has of its pod that took place in a window; without one, nothing that changes."""
-    tenures = owner.tenures
+    pods, pod, tenures = owners.pods, owner.attribution.owner, owner.tenures
     if tenures is None:
         tenures = owner.tenures = tenures_of_owner(pods, owner.addr, owner.attribution.owner)
-        owner.pod_particulars = _dump_lasting(owner.attribution.owner)
+        owner.pod_particulars = _dump_lasting(pod)
+    lasting = owner.pod_particulars
+    if pod and pod.zone:
+        lasting += owners.zone_crossings.to_json(pods, pod.zone)
     if window is None or not tenures:
-        return State.NONE, owner.pod_particulars
+        return State.NONE, lasting
     earliest, latest = attempt_beginning(window)
     begin, end, pod_state = owner.state
     if not (begin < earliest and latest < end):
@@ -31,13 +35,13 @@ def attempt_state(pods: History, owner: CachedAttribution, window: Window | None
             owner.state = (*period, pod_state)
     state, since, first_ready = pod_state
     if state is State.NONE:
-        return state, owner.pod_particulars
+        return state, lasting
     particulars = b',"state":"%b"' % state.encode()
     if since is not None:
         particulars += b',"state_seconds":%b' % _dump_age(earliest - since)
     if first_ready is not None:
         particulars += b',"age_seconds":%b' % _dump_age(earliest - first_ready)
-    return state, particulars + owner.pod_particulars
+    return state, particulars + lasting
 
 
 def state_throughout(pods: History, owner: CachedAttribution, window: Window | None) -> State:

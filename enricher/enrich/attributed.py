@@ -197,7 +197,7 @@ class AttributedColumns:
     def state_of_failure(self, row: int, owner: CachedAttribution) -> AttemptState:
         """Return what an ordinary line's attempt has of its pod because it failed."""
         windows = self._row_windows(row, [self.times[row]])
-        return attempt_state(self._owners.pods, owner, windows[0] if windows else None)
+        return attempt_state(self._owners, owner, windows[0] if windows else None)
 
     def _is_timed(self) -> bool:
         """Return whether the lines have times, of the runtime or of the proxy."""

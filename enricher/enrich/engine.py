@@ -93,7 +93,7 @@ class Enricher:
         _add_errors(correlator, batch.singles.values())
         single_lines = SingleLines(self._tools, batch, correlator)
         while True:
-            self._tools.owners.use(histories)
+            self._tools.owners.use(histories, source)
             single_lines.now = clock()
             single_lines.kinds = Counter()
             data, until = self._advance(batch, correlator, single_lines)

@@ -32,6 +32,8 @@ from enricher.enrich.cached_attribution import (
 )
 from enricher.enrich.output import client_fragment
 from enricher.enrich.requests import NoAttempt, no_attempt
+from enricher.enrich.zone_crossings import ZoneCrossings
+from enricher.line import Source
 from enricher.vocabulary import Grade
 
 MAX_ENTRIES = 50_000
@@ -67,6 +69,7 @@ class Owners:
         """The services to which names of upstreams refer."""
         self._gaps: dict[Service, list[Gap]] = {}
         """The times in which no pod of a service was ready."""
+        self.zone_crossings = ZoneCrossings()
         self._uncounted: list[CachedAttribution] = []
         """The attributions that are no longer cached, or never were, with attempts that are to be counted."""
 
@@ -77,9 +80,10 @@ class Owners:
 
     # --- keeping up with the histories ---------------------------------------------------------------------------
 
-    def use(self, histories: Histories) -> None:
-        """Attribute by these histories from now on."""
+    def use(self, histories: Histories, source: Source) -> None:
+        """Attribute the attempts of a source by these histories from now on."""
         pods = histories.pods
+        self.zone_crossings.use(source)
         certainty = (pods.certain_until, pods.is_snapshot)
         if histories is not self._histories:
             # The histories of before would otherwise hold on to this.
@@ -107,11 +111,13 @@ class Owners:
         self._dependent.clear()
         self._named_services.clear()
         self._gaps.clear()
+        self.zone_crossings.forget()
 
     def _forget(self, ip: str) -> None:
         """Forget an IP whose history has changed, and what may depend on it."""
         self._named_services.clear()
         self._gaps.clear()
+        self.zone_crossings.forget()
         for keys in (self._keys_of_ip.pop(ip, ()), self._dependent):
             for key in keys:
                 for cached in self._cached.pop(key, ()):

@@ -227,7 +227,7 @@ class SingleLines:
             particulars, reason = b"", claim.reason
             state, of_pod = State.NONE, b""
             if attempt.failed or attempt.reason or claim.errors:
-                state, of_pod = attempt_state(tools.owners.pods, owner, windows[index])
+                state, of_pod = attempt_state(tools.owners, owner, windows[index])
             for error in claim.errors:
                 self._claimed.setdefault(id(error), (error, owner, state))
             if attempt.failed or attempt.reason or reason:

@@ -90,7 +90,7 @@ WATCHED = {
     "assumed attempts": 1,
     "unknown attempts": 0.01,
     "straddling windows": 0.02,
-    **dict.fromkeys(("attempts with zone", "attempts with workload"), 1),
+    **dict.fromkeys(("attempts with zone", "attempts with zone_crossed", "attempts with workload"), 1),
     "failed attempts": 0.05,
     "lines with several attempts": 1,
 }
