@@ -188,7 +188,7 @@ class EndpointWatch:
         while True:
             await asyncio.sleep(FORGET_INTERVAL)
             refusals.update(time.monotonic())
-            for history in self.histories:
+            for history in (self.histories.pods, self.histories.services):
                 history.expire(time.time_ns())
 
     def require_lists(self) -> None:

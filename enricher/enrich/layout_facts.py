@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterable
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from enricher.accesslog.columns import Columns, Layout, Memo
 from enricher.accesslog.dialect import Fact, Facts
 from enricher.accesslog.record import Attempt, ErrorLabels, RequestTime
+from enricher.enrich.causes import Symptom, symptom_of
 from enricher.enrich.error_correlation import error_origin
 from enricher.enrich.output import attempt_particulars, dump_integer, dump_response_time, dump_seconds, dump_time
 from enricher.enrich.requests import RequestLabels
@@ -16,19 +17,15 @@ from enricher.vocabulary import Outcome, Reason, State
 class AttemptResult:
     """What an attempt came to; None for several."""
 
-    __slots__ = ("_failures", "attempt", "is_answered", "is_ordinary", "reason", "status_json")
+    __slots__ = ("_failures", "attempt", "failed", "is_answered", "is_ordinary", "reason", "status_json")
 
     def __init__(self, attempt: Attempt | None) -> None:
         self.attempt, self._failures = attempt, dict[tuple[bool, bool, Outcome, State], Failure]()
         self.is_answered = attempt is not None and attempt.answered
+        self.failed = attempt is not None and attempt.failed
         self.reason = attempt.reason if attempt else Reason.NONE
         self.is_ordinary = self.is_answered and not self.reason
         self.status_json = b'","status":%b,"response_time":' % dump_integer(attempt.status if attempt else None)
-
-    @property
-    def failed(self) -> bool:
-        """Return whether the attempt failed."""
-        return self.attempt is not None and self.attempt.failed
 
     @property
     def has_failure(self) -> bool:
@@ -44,18 +41,25 @@ class AttemptResult:
         return self._failures[key]
 
 
-Failure = tuple[ErrorLabels | None, bytes]
-"""The labels under which an attempt is counted if it failed, and the end of its JSON object."""
+class Failure(NamedTuple):
+    """What is to be counted and written out of an attempt because it failed."""
+
+    labels: ErrorLabels | None
+    """The labels under which it is counted; None if it did not fail."""
+    particulars: bytes
+    """The end of its JSON object."""
+    symptom: Symptom
 
 
 def _failure(attempt: Attempt | None, *, retried: bool, has_body: bool, outcome: Outcome, state: State) -> Failure:
     if attempt is None or not (attempt.failed or attempt.reason):
-        return None, b""
+        return Failure(None, b"", Symptom.OTHER)
     origin = error_origin(attempt._replace(response_length=int(has_body)))
     labels = None
     if attempt.failed:
         labels = ErrorLabels.from_attempt(attempt, retried=retried, origin=origin, outcome=outcome, state=state)
-    return labels, attempt_particulars(origin, attempt.reason, attempt, outcome)
+    particulars = attempt_particulars(origin, attempt.reason, attempt, outcome)
+    return Failure(labels, particulars, symptom_of(attempt, origin, attempt.reason, retried=retried, outcome=outcome))
 
 
 class DerivedColumn:
