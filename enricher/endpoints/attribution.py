@@ -78,6 +78,7 @@ class Histories(NamedTuple):
     pods: History
     services: History
     statuses: PodStatuses | None = None
+    """What is known of the pods that failed; None unless they are looked at."""
 
 
 def attribute(

@@ -45,7 +45,7 @@ class ListedAttempt(NamedTuple):
         """Count the attempt."""
         self.owner.times.append(self.time)
         if self.failure:
-            self.failure.add_to(owners, self.owner, self.time)
+            self.failure.add_to(owners, self.owner)
             if self.result.reason:
                 counts.count_failure(self.owner.attribution, self.result.reason, self.failure.state)
 
@@ -142,6 +142,7 @@ class AttemptLists:
                         windows[n - numbers_of_line[0]] if windows else None,
                         time,
                         retried=n < last,
+                        is_repeated=last > numbers_of_line[0] and outcome is not Outcome.HIDDEN,
                         has_body=length not in _NO_LENGTHS,
                         outcome=outcome,
                     )

@@ -207,6 +207,7 @@ class AttributedColumns:
             windows[0] if windows else None,
             time,
             retried=False,
+            is_repeated=False,
             has_body=True,
             outcome=outcome,
         )

@@ -14,7 +14,7 @@ from enricher.endpoints.slices import Owner, Service
 from enricher.endpoints.states import tenures_of_owner
 from enricher.endpoints.tenure import FOREVER
 from enricher.enrich.cached_attribution import CachedAttribution
-from enricher.enrich.causes import AT_ONCE, CauseOf, Symptom, cause_of
+from enricher.enrich.causes import CauseOf, Symptom, cause_of
 from enricher.timestamps import MILLISECOND, SECOND
 from enricher.vocabulary import Cause, CauseGrade
 
@@ -45,7 +45,6 @@ class Failure(NamedTuple):
     service: Service | None
     is_sure: bool
     symptom: Symptom
-    is_at_once: bool
     begin: int
     """When such an attempt began at the earliest, in units of RESOLUTION, rounded down."""
     end: int
@@ -72,20 +71,17 @@ class CauseCounter:
         owner: CachedAttribution,
         symptom: Symptom,
         window: Window | None,
-        response_time: int | None,
         cause: CauseOf,
     ) -> None:
         """Add a failed attempt."""
         is_final = cause.grade is CauseGrade.CERTAIN and symptom not in _NODE_SYMPTOMS
         if not is_final and window and self._is_recent(window.end_latest):
-            is_at_once = response_time is not None and response_time <= AT_ONCE
             failure = Failure(
                 owner.addr,
                 owner.attribution.owner,
                 owner.service,
                 owner.is_sure,
                 symptom,
-                is_at_once,
                 window.start // RESOLUTION,
                 -(-window.end_latest // RESOLUTION),
             )
@@ -117,7 +113,7 @@ def _cause_with_hindsight(failure: Failure, histories: Histories, blamed: set[st
     tenures = tenures_of_owner(histories.pods, failure.addr, owner)
     status = histories.statuses.of(owner.uid) if histories.statuses and owner else None
     circumstance = circumstance_of(tenures, status, failure.window)
-    return cause_of(failure.symptom, circumstance, 0 if failure.is_at_once else None, is_sure=failure.is_sure)
+    return cause_of(failure.symptom, circumstance, is_sure=failure.is_sure)
 
 
 def _unreachable_nodes(failures: Iterable[Failure], histories: Histories) -> set[str]:

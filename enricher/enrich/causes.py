@@ -3,20 +3,24 @@
 docs/causes.md explains the rules.
 """
 
+from collections.abc import Collection
 from enum import StrEnum
 from functools import cache
 from typing import NamedTuple
 
 from enricher.accesslog.record import Attempt
+from enricher.endpoints.attribution import Window
 from enricher.endpoints.circumstances import Circumstance
 from enricher.timestamps import MILLISECOND
-from enricher.vocabulary import Cause, CauseGrade, Origin, Outcome, Reason
+from enricher.vocabulary import Cause, CauseGrade, Origin, Reason
 
 AT_ONCE = 100 * MILLISECOND
 """Longest time (ns) after which an attempt counts as having failed at once.
 
 A pod that has closed a connection refuses what comes on it within the time that a packet takes there and back.
 """
+WINDOW_TOLERANCE = 50 * MILLISECOND
+"""Ns by which the window of an attempt may exceed the time that it took."""
 GATEWAY_TIMEOUT = 504
 
 
@@ -29,10 +33,8 @@ class Symptom(StrEnum):
     """The pod refused the connection."""
     CUT = "cut"
     """The pod closed or reset the connection."""
-    CUT_AND_RETRIED = "cut and retried"
-    """The pod did so, and another try of the same request was answered well."""
     CUT_AT_ONCE = "cut at once"
-    """The same, and the pod did so as soon as the request came."""
+    """The pod did so as soon as the request came, before it answered, and no other try of the request failed."""
     UNREACHABLE = "unreachable"
     """No connection could be made."""
     TIMED_OUT = "timed out"
@@ -54,13 +56,7 @@ _BY_REASON = {
 }
 
 _NOBODY_LISTENED = {Symptom.REFUSED, Symptom.UNREACHABLE}
-_NOBODY_SERVED = {
-    *_NOBODY_LISTENED,
-    Symptom.CUT,
-    Symptom.CUT_AND_RETRIED,
-    Symptom.CUT_AT_ONCE,
-    Symptom.UNEXPLAINED,
-}
+_NOBODY_SERVED = {*_NOBODY_LISTENED, Symptom.CUT, Symptom.CUT_AT_ONCE, Symptom.UNEXPLAINED}
 _NOBODY_ANSWERED = {*_NOBODY_SERVED, Symptom.TIMED_OUT, Symptom.LATE}
 _ANY = set(Circumstance)
 
@@ -93,6 +89,7 @@ RULES: tuple[tuple[set[Symptom], set[Circumstance], Cause, CauseGrade], ...] = (
     (_NOBODY_ANSWERED, {Circumstance.NEVER_READY}, Cause.STARTING, CauseGrade.LIKELY),
     (_NOBODY_LISTENED, {Circumstance.JUST_READY}, Cause.STARTING, CauseGrade.LIKELY),
     (_NOBODY_SERVED, {Circumstance.NOT_READY}, Cause.CRASHED, CauseGrade.LIKELY),
+    ({Symptom.TIMED_OUT}, {Circumstance.SHUT_DOWN_THEN}, Cause.TIMEOUT, CauseGrade.LIKELY),
     ({Symptom.TIMED_OUT}, _ANY, Cause.TIMEOUT, CauseGrade.CERTAIN),
     ({Symptom.LATE}, _ANY, Cause.TIMEOUT, CauseGrade.LIKELY),
     ({Symptom.CUT_AT_ONCE}, {Circumstance.STEADY}, Cause.KEEPALIVE_RACE, CauseGrade.LIKELY),
@@ -100,32 +97,38 @@ RULES: tuple[tuple[set[Symptom], set[Circumstance], Cause, CauseGrade], ...] = (
 """Which symptoms in which circumstances have which cause. The first row that fits decides; else it is unknown."""
 
 
-def symptom_of(attempt: Attempt, origin: str, reason: str, *, retried: bool, outcome: str) -> Symptom:
-    """Return what a failed attempt looks like, from who made its answer, and from the reason that a log gives.
+def symptom_of(attempt: Attempt, origin: str, reasons: Collection[str], *, is_repeated: bool) -> Symptom:
+    """Return what a failed attempt looks like, from who made its answer, and from the reasons that logs may give.
 
-    `retried` is whether another attempt followed, `outcome` what the client got of the request.
+    `is_repeated` is whether another try of the same request failed as well. CUT_AT_ONCE is to be resolved.
     """
-    if reason:
-        symptom = _BY_REASON.get(Reason(reason), Symptom.OTHER)
-        is_recovered = symptom is Symptom.CUT and retried and outcome == Outcome.HIDDEN
-        return Symptom.CUT_AND_RETRIED if is_recovered else symptom
+    if reasons:
+        symptoms = {_BY_REASON.get(Reason(reason), Symptom.OTHER) for reason in reasons}
+        symptom = symptoms.pop() if len(symptoms) == 1 else Symptom.OTHER
+        may_be_at_once = symptom is Symptom.CUT and not is_repeated and not attempt.answered
+        return Symptom.CUT_AT_ONCE if may_be_at_once else symptom
     if origin == Origin.POD:
         return Symptom.OWN_ANSWER
     return Symptom.LATE if attempt.status == GATEWAY_TIMEOUT else Symptom.UNEXPLAINED
 
 
-def cause_of(symptom: Symptom, circumstance: Circumstance, response_time: int | None, *, is_sure: bool) -> CauseOf:
-    """Return why an attempt failed that took `response_time` (ns; None if nobody knows).
-
-    `is_sure` is whether its attribution is not a guess; otherwise nothing that is about the pod is certain.
-    """
-    if symptom is Symptom.CUT_AND_RETRIED and response_time is not None and response_time <= AT_ONCE:
-        symptom = Symptom.CUT_AT_ONCE
-    return _first_fitting(symptom, circumstance, is_sure)
+def resolve_cut(symptom: Symptom, response_time: int | None, window: Window | None) -> Symptom:
+    """Return CUT_AT_ONCE only for an attempt that was short, by its response time (ns), else by when it took place."""
+    if symptom is not Symptom.CUT_AT_ONCE:
+        return symptom
+    if response_time is None:
+        is_short = window is not None and window.end_latest - window.start <= AT_ONCE + WINDOW_TOLERANCE
+    else:
+        is_short = response_time <= AT_ONCE
+    return symptom if is_short else Symptom.CUT
 
 
 @cache
-def _first_fitting(symptom: Symptom, circumstance: Circumstance, is_sure: bool) -> CauseOf:
+def cause_of(symptom: Symptom, circumstance: Circumstance, *, is_sure: bool) -> CauseOf:
+    """Return why an attempt failed.
+
+    `is_sure` is whether its attribution is not a guess; otherwise nothing that is about the pod is certain.
+    """
     for symptoms, circumstances, cause, grade in RULES:
         if symptom in symptoms and circumstance in circumstances:
             is_about_the_pod = circumstances is not _ANY

@@ -53,7 +53,7 @@ class ColumnOutput:
             owner_requests.append(request)
         for row, failure in self._failures.items():
             if row < rows:
-                failure.add_to(lines.owners, self._ordinary_owners[row].cached, lines.times[row])
+                failure.add_to(lines.owners, self._ordinary_owners[row].cached)
         for row, attempts in lines.listed.items():
             if row < rows:
                 self._count_listed(row, attempts, counts)

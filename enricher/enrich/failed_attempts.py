@@ -6,7 +6,7 @@ from enricher.accesslog.record import ErrorLabels
 from enricher.endpoints.attribution import Window
 from enricher.enrich.attempt_states import pod_of_attempt
 from enricher.enrich.cached_attribution import CachedAttribution
-from enricher.enrich.causes import CauseOf, Symptom, cause_of
+from enricher.enrich.causes import CauseOf, Symptom, cause_of, resolve_cut
 from enricher.enrich.layout_facts import AttemptResult
 from enricher.enrich.owners import Owners
 from enricher.vocabulary import Outcome, State
@@ -25,11 +25,11 @@ class FailedAttempt(NamedTuple):
     cause: CauseOf
     window: Window | None
 
-    def add_to(self, owners: Owners, owner: CachedAttribution, time: int | None) -> None:
-        """Count it; `time` is its response time (ns)."""
+    def add_to(self, owners: Owners, owner: CachedAttribution) -> None:
+        """Count it."""
         if self.labels:
             owner.errors[self.labels] = owner.errors.get(self.labels, 0) + 1
-        owners.causes.add(owner, self.symptom, self.window, time, self.cause)
+        owners.causes.add(owner, self.symptom, self.window, self.cause)
 
 
 def failed_attempt(
@@ -40,11 +40,15 @@ def failed_attempt(
     time: int | None,
     *,
     retried: bool,
+    is_repeated: bool,
     has_body: bool,
     outcome: Outcome,
 ) -> FailedAttempt:
     """Return a failed attempt with its cause, which took `time` (ns) in a window."""
     state, circumstance, of_pod = pod_of_attempt(owners, owner, window)
-    labels, particulars, symptom = result.failure(retried=retried, has_body=has_body, outcome=outcome, state=state)
-    cause = cause_of(symptom, circumstance, time, is_sure=owner.is_sure)
+    labels, particulars, symptom = result.failure(
+        retried=retried, is_repeated=is_repeated, has_body=has_body, outcome=outcome, state=state
+    )
+    symptom = resolve_cut(symptom, time, window)
+    cause = cause_of(symptom, circumstance, is_sure=owner.is_sure)
     return FailedAttempt(labels, particulars + cause.json + of_pod, state, symptom, cause, window)

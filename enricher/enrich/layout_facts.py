@@ -20,7 +20,7 @@ class AttemptResult:
     __slots__ = ("_failures", "attempt", "failed", "is_answered", "is_ordinary", "reason", "status_json")
 
     def __init__(self, attempt: Attempt | None) -> None:
-        self.attempt, self._failures = attempt, dict[tuple[bool, bool, Outcome, State], Failure]()
+        self.attempt, self._failures = attempt, dict[tuple[bool, bool, bool, Outcome, State], Failure]()
         self.is_answered = attempt is not None and attempt.answered
         self.failed = attempt is not None and attempt.failed
         self.reason = attempt.reason if attempt else Reason.NONE
@@ -32,12 +32,18 @@ class AttemptResult:
         """Return whether the attempt failed, or has a reason why the proxy could not complete it."""
         return self.failed or bool(self.reason)
 
-    def failure(self, *, retried: bool, has_body: bool, outcome: Outcome, state: State) -> "Failure":
+    def failure(self, *, retried: bool, is_repeated: bool, has_body: bool, outcome: Outcome, state: State) -> "Failure":
         """Return what is to be counted and written out of the attempt because it failed."""
-        key = (retried, has_body, outcome, state)
+        key = (retried, is_repeated, has_body, outcome, state)
         if key not in self._failures:
-            failure = _failure(self.attempt, retried=retried, has_body=has_body, outcome=outcome, state=state)
-            self._failures[key] = failure
+            self._failures[key] = _failure(
+                self.attempt,
+                retried=retried,
+                is_repeated=is_repeated,
+                has_body=has_body,
+                outcome=outcome,
+                state=state,
+            )
         return self._failures[key]
 
 
@@ -51,15 +57,18 @@ class Failure(NamedTuple):
     symptom: Symptom
 
 
-def _failure(attempt: Attempt | None, *, retried: bool, has_body: bool, outcome: Outcome, state: State) -> Failure:
+def _failure(
+    attempt: Attempt | None, *, retried: bool, is_repeated: bool, has_body: bool, outcome: Outcome, state: State
+) -> Failure:
     if attempt is None or not (attempt.failed or attempt.reason):
         return Failure(None, b"", Symptom.OTHER)
     origin = error_origin(attempt._replace(response_length=int(has_body)))
     labels = None
     if attempt.failed:
         labels = ErrorLabels.from_attempt(attempt, retried=retried, origin=origin, outcome=outcome, state=state)
+    reasons = (attempt.reason,) if attempt.reason else ()
     particulars = attempt_particulars(origin, attempt.reason, attempt, outcome)
-    return Failure(labels, particulars, symptom_of(attempt, origin, attempt.reason, retried=retried, outcome=outcome))
+    return Failure(labels, particulars, symptom_of(attempt, origin, reasons, is_repeated=is_repeated))
 
 
 class DerivedColumn:

@@ -12,7 +12,7 @@ from enricher.enrich.attempt_states import pod_of_attempt, state_throughout
 from enricher.enrich.attributed import AttributedColumns
 from enricher.enrich.batch import Batch
 from enricher.enrich.cached_attribution import CachedAttribution
-from enricher.enrich.causes import cause_of, symptom_of
+from enricher.enrich.causes import cause_of, resolve_cut, symptom_of
 from enricher.enrich.error_correlation import Claim, ErrorCorrelator, error_origin
 from enricher.enrich.holding import HoldPolicy
 from enricher.enrich.output import (
@@ -223,13 +223,12 @@ class SingleLines:
         claims = self._correlator.claim(record, windows)
         if not record.attempts:
             return b""
-        outcome, out = record_outcome(record), list[bytes]()
+        out = list[bytes]()
         for index, (attempt, owner, claim) in enumerate(zip(record.attempts, owners, claims, strict=True)):
             owner.times.append(attempt.response_time)
             particulars = b""
             if attempt.failed or attempt.reason or claim.errors:
-                retried = is_retried(record.attempts, index)
-                particulars = self._count_failure(attempt, owner, windows[index], claim, outcome, retried=retried)
+                particulars = self._count_failure(record, index, owner, windows[index], claim)
             if attempt.redirects:
                 particulars += b',"internal_redirect":true'
             out.append(_render_attempt(attempt, owner, particulars))
@@ -237,27 +236,29 @@ class SingleLines:
 
     def _count_failure(
         self,
-        attempt: Attempt,
+        record: Record,
+        index: int,
         owner: CachedAttribution,
         window: Window | None,
         claim: Claim,
-        outcome: Outcome,
-        *,
-        retried: bool,
     ) -> bytes:
         """Count an attempt if it failed, or if a log gives a reason; return the end of its JSON object."""
-        owners, counts = self._tools.owners, self._tools.counts
+        owners, counts, attempt = self._tools.owners, self._tools.counts, record.attempts[index]
         state, circumstance, of_pod = pod_of_attempt(owners, owner, window)
         for error in claim.errors:
             self._claimed.setdefault(id(error), (error, owner, state))
         reason = claim.reason or attempt.reason
         if not (attempt.failed or reason):
             return b""
-        origin, time = error_origin(attempt, explained=claim.explained), attempt.response_time
-        symptom = symptom_of(attempt, origin, reason, retried=retried, outcome=outcome)
-        cause = cause_of(symptom, circumstance, time, is_sure=owner.is_sure)
-        owners.causes.add(owner, symptom, window, time, cause)
+        origin, outcome = error_origin(attempt, explained=claim.explained), record_outcome(record)
+        reasons = {reason} if reason else {error.reason for error in claim.errors}
+        is_repeated = len(record.attempts) > 1 and outcome is not Outcome.HIDDEN
+        symptom = symptom_of(attempt, origin, reasons, is_repeated=is_repeated)
+        symptom = resolve_cut(symptom, attempt.response_time, window)
+        cause = cause_of(symptom, circumstance, is_sure=owner.is_sure)
+        owners.causes.add(owner, symptom, window, cause)
         if attempt.failed:
+            retried = is_retried(record.attempts, index)
             labels = ErrorLabels.from_attempt(attempt, retried=retried, origin=origin, outcome=outcome, state=state)
             owner.errors[labels] = owner.errors.get(labels, 0) + 1
         if attempt.reason:

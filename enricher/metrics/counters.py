@@ -104,6 +104,8 @@ class Gauges:
     """Recovered errors that Metrics does not count, by kind."""
     refused_endpoints: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """Endpoints of slices that are not used, by namespace and reason."""
+    pod_lookups: Mapping[str, int] = field(default_factory=dict)
+    """Requests about pods that failed, by result; none without `--pods`."""
 
 
 class Metrics:

@@ -191,6 +191,9 @@ class Collector:
         problems = Counter(dict(_items(self._metrics.problems)))
         problems.update(gauges.problems)
         yield _counter("enricher_problems", "Recovered errors, by kind.", "kind", problems.items())
+        if gauges.pod_lookups:
+            text = "Requests about pods that failed, by result, and pods that were skipped or forgotten."
+            yield _counter("enricher_pod_lookups", text, "result", gauges.pod_lookups.items())
         if gauges.watch:
             yield from self._watch(gauges.watch)
 

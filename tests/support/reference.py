@@ -33,7 +33,7 @@ from enricher.endpoints.states import state_between, tenures_of_owner
 from enricher.endpoints.tenure import FOREVER
 from enricher.endpoints.upstream_names import service_of_upstream_name
 from enricher.endpoints.workloads import workload_of
-from enricher.enrich.causes import cause_of, symptom_of
+from enricher.enrich.causes import cause_of, resolve_cut, symptom_of
 from enricher.enrich.engine import Hold, Output
 from enricher.enrich.error_correlation import ErrorCorrelator, error_origin
 from enricher.enrich.parsed_line import ParsedLine
@@ -348,9 +348,9 @@ class ReferenceEnricher:
             if attempt.failed or attempt.reason or reason:
                 service = service_of_attribution(histories, attempt.addr, attribution)
                 window = parsed.windows[index]
-                failure = Failure(
-                    attempt, attribution, service, window, origin, reason or attempt.reason, retried, outcome
-                )
+                reasons = {reason or attempt.reason} - {""} or {error.reason for error in claim.errors}
+                has_others = len(record.attempts) > 1
+                failure = Failure(attempt, attribution, service, window, origin, reasons, has_others, outcome)
                 fields |= self.count_cause(failure, histories) | of_pod
             if attempt.redirects:
                 fields["internal_redirect"] = True
@@ -379,8 +379,9 @@ class Failure:
     service: Service | None
     window: Window | None
     origin: str
-    reason: str
-    retried: bool
+    reasons: set[str]
+    has_others: bool
+    """Whether there were other attempts of the request."""
     outcome: str
 
     @property
@@ -402,8 +403,10 @@ class Failure:
             if circumstance is Circumstance.STEADY and max(window.start, window.end_latest) + 5 * SECOND > known_until:
                 circumstance = Circumstance.STEADY_SO_FAR
         is_sure = self.attribution.grade in {"exact", "reported"}
-        symptom = symptom_of(self.attempt, self.origin, self.reason, retried=self.retried, outcome=self.outcome)
-        cause, grade, _ = cause_of(symptom, circumstance, self.attempt.response_time, is_sure=is_sure)
+        is_repeated = self.has_others and self.outcome != "hidden"
+        symptom = symptom_of(self.attempt, self.origin, self.reasons, is_repeated=is_repeated)
+        symptom = resolve_cut(symptom, self.attempt.response_time, self.window)
+        cause, grade, _ = cause_of(symptom, circumstance, is_sure=is_sure)
         return cause, grade
 
 

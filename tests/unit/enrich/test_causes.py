@@ -35,6 +35,7 @@ REFUSED = ERROR_LINE % (b"connect() failed (111: Connection refused)", b"connect
 RESET = ERROR_LINE % (b"recv() failed (104: Connection reset by peer)", b"reading response header from")
 LONG_READY = (600_000, "ready")
 CLOSED = ERROR_LINE % (b"upstream prematurely closed connection", b"reading response header from")
+ANSWER_CUT = ERROR_LINE % (b"upstream prematurely closed connection", b"reading upstream")
 SLOW = ERROR_LINE % (b"upstream timed out (110: Connection timed out)", b"reading response header from")
 
 
@@ -65,12 +66,12 @@ def test_the_docs_explain_all_words_of_the_table() -> None:
 @pytest.mark.parametrize("is_sure", [True, False])
 def test_nothing_about_a_pod_is_certain_if_it_is_a_guess_which_pod(*, is_sure: bool) -> None:
     grades = {
-        circumstance: cause_of(Symptom.REFUSED, circumstance, 0, is_sure=is_sure).grade for circumstance in Circumstance
+        circumstance: cause_of(Symptom.REFUSED, circumstance, is_sure=is_sure).grade for circumstance in Circumstance
     }
     certain = {circumstance for circumstance, grade in grades.items() if grade is CauseGrade.CERTAIN}
     ends = {Circumstance.CONTAINER_ENDED, Circumstance.OUT_OF_MEMORY, Circumstance.STOPPED}
     assert certain == (ends if is_sure else set())
-    assert cause_of(Symptom.TIMED_OUT, Circumstance.STEADY, None, is_sure=is_sure).grade is CauseGrade.CERTAIN
+    assert cause_of(Symptom.TIMED_OUT, Circumstance.STEADY, is_sure=is_sure).grade is CauseGrade.CERTAIN
 
 
 class Run:
@@ -116,8 +117,8 @@ class Run:
         ([LONG_READY, (2000, "gone")], [], {}, "shutting_down likely"),
         ([LONG_READY, (2000, "gone")], [SLOW], {"status": b"504"}, "shutting_down likely"),
         ([LONG_READY, (-1000, "terminating")], [CLOSED], {}, "shutting_down likely"),
-        ([LONG_READY, (-1000, "terminating")], [SLOW], {"status": b"504"}, "timeout certain"),
-        ([LONG_READY, (-6000, "terminating")], [CLOSED], {}, "unknown"),
+        ([LONG_READY, (-1000, "terminating")], [SLOW], {"status": b"504"}, "timeout likely"),
+        ([LONG_READY, (-6000, "terminating")], [REFUSED], {}, "unknown"),
         ([(600_000, "not_ready")], [SLOW], {"status": b"504"}, "starting likely"),
         ([(9000, "not_ready"), (2000, "ready")], [REFUSED], {}, "starting likely"),
         ([(2000, "ready")], [REFUSED], {}, "starting likely"),
@@ -129,7 +130,10 @@ class Run:
         ([LONG_READY, (-1000, "not_ready")], [SLOW], {"status": b"504"}, "timeout certain"),
         ([LONG_READY], [SLOW], {"status": b"504"}, "timeout certain"),
         ([LONG_READY], [], {"status": b"504"}, "timeout likely"),
-        ([LONG_READY], [RESET], {}, "unknown"),
+        ([LONG_READY], [RESET], {}, "keepalive_race likely"),
+        ([LONG_READY], [CLOSED], {}, "keepalive_race likely"),
+        ([LONG_READY], [RESET], {"took": b"0.101"}, "unknown"),
+        ([LONG_READY], [ANSWER_CUT], {"status": b"200", "length": b"5"}, "unknown"),
         ([LONG_READY], [], {}, "unknown"),
         ([LONG_READY], [REFUSED], {}, "unknown"),
     ],
@@ -193,8 +197,8 @@ def test_few_kinds_of_failures_wait() -> None:
     for number in range(MAX_PENDING + 5):
         at = END + number
         window = Window(at - number * SECOND, at, at)
-        causes.add(owner, Symptom.REFUSED, window, 0, UNKNOWN)
-        causes.add(owner, Symptom.REFUSED, window, 0, UNKNOWN)
+        causes.add(owner, Symptom.REFUSED, window, UNKNOWN)
+        causes.add(owner, Symptom.REFUSED, window, UNKNOWN)
     causes.count(run.metrics, run.histories, END)
     assert run.counted() == {"unknown": 10}, "those that had no place are counted at once"
     causes.count(run.metrics, run.histories, END + 60 * SECOND)
