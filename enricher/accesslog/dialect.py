@@ -65,7 +65,7 @@ class Facts(NamedTuple):
     status: Fact = NO_FACT
     """Returns the HTTP status that the client got, or None."""
     route: Fact = NO_TEXT
-    """Returns the name of the route that the proxy chose, or an empty text."""
+    """Returns the route that the proxy chose, see routes.py, or an empty text."""
     subrequest: tuple[str, bytes] = ("", b"")
     """A variable, and its text in the lines of subrequests that had an upstream; empty if the lines do not show them.
     """

@@ -12,6 +12,7 @@ from enricher.endpoints.tenure import BEGINNING, FOREVER
 from enricher.endpoints.workloads import workload_of
 from enricher.enrich.cached_attribution import CachedAttribution, CachedState
 from enricher.enrich.output import dump_fields
+from enricher.enrich.owners import Owners
 from enricher.enrich.windows import attempt_beginning
 from enricher.timestamps import MILLISECOND
 from enricher.vocabulary import State
@@ -26,19 +27,18 @@ class PodThen(NamedTuple):
     """The end of the attempt's JSON object."""
 
 
-def pod_of_attempt(histories: Histories, owner: CachedAttribution, window: Window | None, known_until: int) -> PodThen:
-    """Return what an attempt has of its pod that took place in a window; without one, nothing that changes.
-
-    Everything that happened before `known_until` (ns) has been reported.
-    """
-    tenures, pods, statuses = owner.tenures, histories.pods, histories.statuses
+def pod_of_attempt(owners: Owners, owner: CachedAttribution, window: Window | None) -> PodThen:
+    """Return what an attempt has of its pod that took place in a window; without one, nothing that changes."""
+    tenures, pods, statuses = owner.tenures, owners.histories.pods, owners.histories.statuses
     if tenures is None:
         tenures = owner.tenures = tenures_of_owner(pods, owner.addr, owner.attribution.owner)
         owner.pod_particulars = _dump_lasting(owner.attribution.owner)
-    pod = owner.attribution.owner
+    pod, lasting = owner.attribution.owner, owner.pod_particulars
+    if pod and pod.zone:
+        lasting += owners.zone_crossings.to_json(pods, pod.zone)
     status = statuses.of(pod.uid) if statuses and pod else None
     if window is None or not (tenures or status):
-        return PodThen(State.NONE, Circumstance.NOT_KNOWN, owner.pod_particulars)
+        return PodThen(State.NONE, Circumstance.NOT_KNOWN, lasting)
     start = window.start
     end = max(start, window.end_latest)
     cached = owner.state
@@ -50,16 +50,16 @@ def pod_of_attempt(histories: Histories, owner: CachedAttribution, window: Windo
         if period := _period((pods.certain_until, *turning_points(tenures, status)), start, end):
             cached = owner.state = cached._replace(begin=period[0], end=period[1])
     circumstance, (state, since, first_ready) = cached.circumstance, cached.pod_state
-    if end + AFTERMATH > known_until:
+    if end + AFTERMATH > owners.known_until:
         circumstance = without_hindsight(circumstance, tenures)
     if state is State.NONE:
-        return PodThen(state, circumstance, owner.pod_particulars)
+        return PodThen(state, circumstance, lasting)
     particulars = b',"state":"%b"' % state.encode()
     if since is not None:
         particulars += b',"state_seconds":%b' % _dump_age(start - since)
     if first_ready is not None:
         particulars += b',"age_seconds":%b' % _dump_age(start - first_ready)
-    return PodThen(state, circumstance, particulars + owner.pod_particulars)
+    return PodThen(state, circumstance, particulars + lasting)
 
 
 def _period(times: Iterable[int], start: int, end: int) -> tuple[int, int] | None:

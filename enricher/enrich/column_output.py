@@ -20,6 +20,7 @@ from enricher.vocabulary import Grade
 _NOBODY = CachedAttribution(Attribution(Grade.UNKNOWN), "", None, None)
 """Stands for the owner in lines that are not ordinary."""
 _status_json: "attrgetter[bytes]" = attrgetter("status_json")
+_route_json: "attrgetter[bytes]" = attrgetter("route_json")
 
 
 class ColumnOutput:
@@ -108,6 +109,9 @@ class ColumnOutput:
             clients = [b""] * self._lines.size
             for row, client in self._lines.clients.items():
                 clients[row] = client.json
+        requests = self._lines.requests
+        has_routes = facts.has_route and any(request.route_json for request in set(requests))
+        routes = [map(_route_json, requests)] if has_routes else []
         pieces: tuple[Iterable[bytes], ...] = (
             *(repeat(piece) if piece else column for piece, column in self._lines.opening_pieces(template)),
             repeat(b'{"addr":"'),
@@ -116,6 +120,7 @@ class ColumnOutput:
             self._lines.times_json,
             repeat(b"null") if facts.response_length is None else columns.values[facts.response_length],
             endings,
+            *routes,
             clients,
             repeat(template.closing),
         )
@@ -128,6 +133,7 @@ class ColumnOutput:
     def _render_listed(self, template: LineTemplate, row: int, attempts: Sequence[ListedAttempt]) -> bytes:
         lines = self._lines
         in_line = attempts[-1].owner.in_line if attempts else no_attempt_fragment(lines.without_attempt[row])
-        client = lines.clients[row].json if row in lines.clients else b""
+        route, client = lines.requests[row].route_json, lines.clients[row].json if row in lines.clients else b""
         rendered = b",".join([attempt.render() for attempt in attempts])
-        return b"%b%b],%b%b%b" % (lines.render_opening(template, row), rendered, in_line, client, template.closing)
+        opening = lines.render_opening(template, row)
+        return b"%b%b],%b%b%b%b" % (opening, rendered, in_line, route, client, template.closing)

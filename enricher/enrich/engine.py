@@ -98,7 +98,7 @@ class Enricher:
         single_lines = SingleLines(self._tools, batch, correlator)
         while True:
             single_lines.now = clock()
-            self._tools.owners.use(histories, single_lines.now)
+            self._tools.owners.use(histories, source, single_lines.now)
             single_lines.kinds = Counter()
             data, until = self._advance(batch, correlator, single_lines)
             for kind, number in single_lines.kinds.items():

@@ -33,6 +33,8 @@ from enricher.enrich.cached_attribution import (
 from enricher.enrich.cause_counter import CauseCounter
 from enricher.enrich.output import client_fragment
 from enricher.enrich.requests import NoAttempt, no_attempt
+from enricher.enrich.zone_crossings import ZoneCrossings
+from enricher.line import Source
 from enricher.vocabulary import Grade
 
 MAX_ENTRIES = 50_000
@@ -72,14 +74,16 @@ class Owners:
         """The services to which names of upstreams refer."""
         self._gaps: dict[Service, list[Gap]] = {}
         """The times in which no pod of a service was ready."""
+        self.zone_crossings = ZoneCrossings()
         self._uncounted: list[CachedAttribution] = []
         """The attributions that are no longer cached, or never were, with attempts that are to be counted."""
 
     # --- keeping up with the histories ---------------------------------------------------------------------------
 
-    def use(self, histories: Histories, now: int | None) -> None:
-        """Attribute by these histories from now (ns) on; it is None if they are complete."""
+    def use(self, histories: Histories, source: Source, now: int | None) -> None:
+        """Attribute the attempts of a source by these histories from now (ns) on; it is None if they are complete."""
         pods = histories.pods
+        self.zone_crossings.use(source)
         certainty = (pods.certain_until, pods.is_snapshot)
         self.causes.now = now
         self.known_until = certainty[0] if now is None else min(certainty[0], now)
@@ -109,11 +113,13 @@ class Owners:
         self._dependent.clear()
         self._named_services.clear()
         self._gaps.clear()
+        self.zone_crossings.forget()
 
     def _forget(self, ip: str) -> None:
         """Forget an IP whose history has changed, and what may depend on it."""
         self._named_services.clear()
         self._gaps.clear()
+        self.zone_crossings.forget()
         for keys in (self._keys_of_ip.pop(ip, ()), self._dependent):
             for key in keys:
                 for cached in self._cached.pop(key, ()):

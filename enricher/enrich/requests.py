@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+import orjson
+
 from enricher.accesslog.record import Attempt, Record, is_server_error
 from enricher.endpoints.attribution import Window
 from enricher.endpoints.readiness import Gap, gap_during
@@ -18,11 +20,13 @@ CLIENT_CLOSED = 499
 class RequestLabels:
     """The values under which a request is counted, but for its service. Equal ones are mostly the same object."""
 
-    __slots__ = ("code", "route", "status")
+    __slots__ = ("code", "route", "route_json", "status")
 
     def __init__(self, status: int | None, route: str) -> None:
         self.status, self.route = status, route
         self.code = str(status) if status else ""
+        self.route_json = b'"route":%b,' % orjson.dumps(route) if route else b""
+        """The route as a part of the line's JSON."""
 
     @property
     def failed(self) -> bool:

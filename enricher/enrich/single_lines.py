@@ -202,7 +202,7 @@ class SingleLines:
             in_line = no_attempt_fragment(no_attempt)
         if tools.count_only:
             return b""
-        return b"%b%b],%b%b%b" % (opening(), attempts, in_line, client.json, closing)
+        return b"%b%b],%b%b%b%b" % (opening(), attempts, in_line, request.route_json, client.json, closing)
 
     def _attribute_attempts(self, record: Record, windows: Sequence[Window | None]) -> list[CachedAttribution]:
         tools = self._tools
@@ -247,7 +247,7 @@ class SingleLines:
     ) -> bytes:
         """Count an attempt if it failed, or if a log gives a reason; return the end of its JSON object."""
         owners, counts, attempt = self._tools.owners, self._tools.counts, record.attempts[index]
-        state, circumstance, of_pod = pod_of_attempt(owners.histories, owner, window, owners.known_until)
+        state, circumstance, of_pod = pod_of_attempt(owners, owner, window)
         for error in claim.errors:
             self._claimed.setdefault(id(error), (error, owner, state))
         reason = claim.reason or attempt.reason

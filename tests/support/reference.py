@@ -52,7 +52,7 @@ HOLD_BACKOFF = 60 * SECOND
 RESERVED_NAMES = frozenset(
     (
         *("time", "kind", "attempts", "pod", "namespace", "node", "service", "attribution", "candidates", "source"),
-        *("no_endpoints_since", "cause", "cause_grade"),
+        *("no_endpoints_since", "subrequest", "route", "cause", "cause_grade"),
         *("message", "parse_error", "reason", "origin", "truncated", "truncated_bytes", "invalid_utf8", "uid", "level"),
         *("upstream", "client_pod", "client_namespace", "client_node", "client_service", "client_attribution"),
     )
@@ -234,6 +234,7 @@ class ReferenceEnricher:
             out["parse_error"] = parsed.misfit
         if record:
             out |= self.request_fields(parsed, record, attributions, histories)
+            out |= {"route": record.route} if record.route else {}
         elif attributions:
             out |= attribution_fields(attributions[-1], uid=False)
         if record:
@@ -321,7 +322,7 @@ class ReferenceEnricher:
         outcome = record_outcome(record)
         for index, (attempt, attribution, claim) in enumerate(zip(record.attempts, attributions, claims, strict=True)):
             origin, reason = error_origin(attempt, explained=claim.explained), claim.reason
-            of_pod = pod_fields(histories, attempt.addr, attribution, parsed.windows[index])
+            of_pod = pod_fields(source, histories, attempt.addr, attribution, parsed.windows[index])
             state = of_pod.get("state", State.NONE)
             claimed += [(error, attribution, state) for error in claim.errors]
             retried = is_retried(record.attempts, index)
@@ -449,7 +450,9 @@ def owner_fields(owner: Owner, *, uid: bool) -> dict[str, str]:
     return {name: value for name, value in names.items() if value}
 
 
-def pod_fields(histories: Histories, addr: str, attribution: Attribution, window: Window | None) -> dict[str, Any]:
+def pod_fields(
+    source: Source, histories: Histories, addr: str, attribution: Attribution, window: Window | None
+) -> dict[str, Any]:
     """Return what an attempt has of its pod if it failed."""
     owner, pods, fields = attribution.owner, histories.pods, dict[str, Any]()
     if not owner:
@@ -467,7 +470,18 @@ def pod_fields(histories: Histories, addr: str, attribution: Attribution, window
                 fields[name] = format_seconds((window.start - time) // MILLISECOND * MILLISECOND)
     workload, kind, revision = workload_of(owner)
     lasting = {"zone": owner.zone, "workload": workload, "workload_kind": kind, "revision": revision}
-    return fields | {name: value for name, value in lasting.items() if value}
+    fields |= {name: value for name, value in lasting.items() if value}
+    own_zones = {
+        tenure.owner.zone
+        for tenure in pods.tenures()
+        if source.pod
+        and any(service.name for service in tenure.services)
+        and (tenure.owner.namespace, tenure.owner.pod) == (source.namespace, source.pod)
+        and source.uid in {"", tenure.owner.uid}
+    }
+    if owner.zone and len(own_zones) == 1 and "" not in own_zones:
+        fields["zone_crossed"] = own_zones != {owner.zone}
+    return fields
 
 
 def error_state(histories: Histories, parsed: ParsedLine, attribution: Attribution) -> State:

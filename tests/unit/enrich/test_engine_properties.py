@@ -58,13 +58,14 @@ SEVERAL = ATTRIBUTED | {"lines with several attempts": 0.01}
 LEAST_OF_FORMATS = {
     **dict.fromkeys(FAMILIES, ATTRIBUTED),
     **dict.fromkeys(("ingress-nginx", "nginx custom", "nginx json", "nginx none", "any nginx"), SEVERAL),
-    "nginx client status": SEVERAL | {"access lines": 0.5, "attempts that were given up": 0.01},
+    "nginx client status": SEVERAL | {"routes": 0.05, "access lines": 0.5, "attempts that were given up": 0.01},
     "nginx none": {"access lines": 0.3, "parse_error lines": 1},
     "changing": {"access lines": 0.5, "failed attempts": 0.04, "exact attempts": 0.1},
     "detected": {"access lines": 0.4, "exact attempts": 1},
     "profile": {"access lines": 0.5, "exact attempts": 1},
-    "haproxy": {"access lines": 0.6, "failed attempts": 0.02, "reported attempts": 1},
+    "haproxy": {"access lines": 0.6, "failed attempts": 0.02, "reported attempts": 1, "routes": 0.1},
     "envoy tries": ATTRIBUTED | {"access lines": 0.3, "lines with several attempts": 3},
+    **dict.fromkeys(("envoy text", "envoy json", "traefik common", "traefik json"), ATTRIBUTED | {"routes": 0.1}),
     "any haproxy": ATTRIBUTED | {"reported attempts": 1},
 }
 """What each family's lines must exercise."""
@@ -89,7 +90,7 @@ WATCHED = {
     "assumed attempts": 1,
     "unknown attempts": 0.01,
     "straddling windows": 0.02,
-    **dict.fromkeys(("attempts with zone", "attempts with workload"), 1),
+    **dict.fromkeys(("attempts with zone", "attempts with zone_crossed", "attempts with workload"), 1),
     "failed attempts": 0.05,
     "lines with several attempts": 1,
 }

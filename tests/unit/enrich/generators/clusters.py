@@ -143,6 +143,7 @@ def make_cluster(rng: random.Random, moments: Mapping[str, Sequence[int]]) -> li
     old = NOW - 3000 * SECOND
     for n in range(2):
         at(old, lambda t, n=n: cluster.put(t, "web-1", f"10.0.0.{n}", f"web-{n}", service="web", zone="z-1"))
+        at(old, lambda t, n=n: _put_proxy(cluster, t, f"controller-{n}", n, rng.choice(("z-1", "z-2", ""))))
     at(old + 1, lambda t: cluster.put(t, "canary-1", "10.0.0.0", "web-0", service="web-canary"))
     at(old, lambda t: cluster.put(t, "solo-1", "10.0.0.2", "solo-0", service="solo"))
     at(old, lambda t: cluster.put(t, "six-1", "fd00::1", "six-1", service="six", node=""))
@@ -189,9 +190,15 @@ def make_cluster(rng: random.Random, moments: Mapping[str, Sequence[int]]) -> li
     return cluster.events
 
 
+def _put_proxy(cluster: Cluster, at: int, slice_name: str, number: int, zone: str, **more: Any) -> None:
+    """Name the pod of a proxy in a slice of its own namespace."""
+    ip, pod = more.pop("ip", f"10.2.0.{number}"), f"controller-{number}"
+    cluster.put(at, slice_name, ip, pod, service="controller", namespace="ingress", zone=zone, **more)
+
+
 def _change(rng: random.Random, cluster: Cluster) -> Callable[[int], None]:
     """Return some change of an address that lines are about, or of others in the same slice or service."""
-    n = rng.randrange(19)
+    n = rng.randrange(23)
     claimed = rng.choice(CLAIMED)
 
     def rename_ports(obj: dict[str, Any]) -> None:
@@ -231,6 +238,13 @@ def _change(rng: random.Random, cluster: Cluster) -> Callable[[int], None]:
         lambda t: cluster.put(t, "claim-1", claimed, "evil-1", service="x", namespace="evil", port=rng.choice((80, 0))),
         lambda t: cluster.change(t, "claim-1", claim_theirs),
         lambda t: cluster.drop(t, "claim-1", claimed),
+        # A proxy moves, its name is taken again elsewhere, or somebody else claims it.
+        lambda t: _put_proxy(cluster, t, "controller-0", 0, rng.choice(("z-1", "z-2", "z-3"))),
+        lambda t: _put_proxy(
+            cluster, t, "controller-9", 0, "z-3", ip="10.2.0.9", uid=rng.choice(("u-9", "u-controller-0"))
+        ),
+        lambda t: cluster.drop(t, rng.choice(("controller-0", "controller-9")), rng.choice(("10.2.0.0", "10.2.0.9"))),
+        lambda t: cluster.put(t, "claim-2", "10.9.9.9", "controller-0", service="x", namespace="evil", zone="z-9"),
     )
     return changes[n]
 

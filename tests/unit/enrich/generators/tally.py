@@ -47,8 +47,9 @@ class Tally:
             self.counts["truncated lines"] += b'"truncated":true' in row
             self.counts["clients that are pods"] += b'"client_pod":' in row
             if b'"kind":"access"' in row:
+                self.counts["routes"] += b'"route":"' in row
                 self.counts["attempts with a reason"] += row.count(b'"reason":')
-                for name in ("zone", "workload", "state_seconds", "age_seconds"):
+                for name in ("zone", "zone_crossed", "workload", "state_seconds", "age_seconds"):
                     self.counts[f"attempts with {name}"] += row.count(b'"%b":' % name.encode())
                 for state in State:
                     self.counts[f"attempts at pods that were {state}"] += row.count(b'"state":"%b"' % state.encode())
