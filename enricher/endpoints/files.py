@@ -6,7 +6,8 @@ There are four kinds of files, which are recognised by their content:
 - `history.json` of a daemon's state directory, which the daemon saves once a minute and when it ends;
 - YAML or JSON, addresses that never change: `10.0.0.5:8080: shop-1`, or `10.0.0.5: {pod: shop-1, namespace: …}`.
 The objects are EndpointSlices and, in the same file or in a file of their own, Services. A snapshot may have v1
-Endpoints and pods as well. Recordings and snapshots may be JSON or YAML, in one or several documents. A file may be in
+Endpoints and pods as well. Pods and Events also show why pods failed; after a recording or a history, which have times,
+they show nothing else. Recordings and snapshots may be JSON or YAML, in one or several documents. A file may be in
 UTF-8 or UTF-16, and gzipped.
 Beside a watch, only addresses that never change can be given.
 """
@@ -15,6 +16,7 @@ import gzip
 import logging
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -32,6 +34,8 @@ from enricher.endpoints.listed_objects import (
     unusable_kinds,
 )
 from enricher.endpoints.mistaken_files import mistake_in
+from enricher.endpoints.pod_objects import add_object
+from enricher.endpoints.pod_status import PodStatuses
 from enricher.endpoints.saved_history import SavedHistory
 from enricher.endpoints.slices import read_slice, service_as_slice
 from enricher.endpoints.tenure import BEGINNING
@@ -43,8 +47,11 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 EVENT_TYPES = ("ADDED", "MODIFIED", "DELETED", "BOOKMARK")
-USABLE_KINDS = ("EndpointSlice", "Endpoints", "Pod", "Service")
+USABLE_KINDS = ("EndpointSlice", "Endpoints", "Pod", "Service", "Event")
 """Kinds of objects that a snapshot may have."""
+
+KINDS_OF_PODS = ("Pod", "Event")
+"""Kinds of objects that show why pods failed."""
 
 
 class RecordedEvent(NamedTuple):
@@ -62,15 +69,13 @@ def load_endpoints(paths: Sequence[str], extra: Sequence[str] = ()) -> Histories
     Raise ConfigurationError if a file cannot be read or parsed. Log a warning if the times in one of them are of no use
     beside another that has none.
     """
-    histories = Histories(_new_history(), _new_history())
+    statuses = PodStatuses(limit=inf)
+    histories = Histories(_new_history(), _new_history(), statuses)
     timed, untimed = list[str](), list[str]()
     for path in paths:
-        snapshot_before, histories.pods.is_snapshot = histories.pods.is_snapshot, False
-        if _load_file(path, lambda content: load_into(histories, content)):
-            timed.append(path)
-        elif histories.pods.is_snapshot:
-            untimed.append(path)
-        histories.pods.is_snapshot |= snapshot_before
+        has_times = _load_file(path, lambda content: load_into(histories, content))
+        if has_times is not None:
+            (timed if has_times else untimed).append(path)
     if timed and untimed:
         logger.warning(
             "--endpoints %s has times and %s has none, so all attributions are `assumed`: "
@@ -80,7 +85,7 @@ def load_endpoints(paths: Sequence[str], extra: Sequence[str] = ()) -> Histories
         )
     if extra:
         histories.pods.use_fixed(load_fixed(extra))
-    return histories
+    return histories if len(statuses) else histories._replace(statuses=None)
 
 
 def shortage_of(histories: Histories) -> str | None:
@@ -120,8 +125,8 @@ def _new_history() -> History:
     return history
 
 
-def load_into(histories: Histories, content: bytes) -> bool:
-    """Add the endpoints of a file's content, and return whether it has the times of pods.
+def load_into(histories: Histories, content: bytes) -> bool | None:
+    """Add the endpoints of a file's content, and return whether they have times; None if it has none that could.
 
     Raise ValueError if it is not of one of the kinds, or malformed.
     """
@@ -129,15 +134,14 @@ def load_into(histories: Histories, content: bytes) -> bool:
     documents = _read_documents(text)
     values = [document.value for document in documents]
     if any(isinstance(value, dict) and value.keys() >= {"type", "object"} for value in values):
-        return _load_recording(histories, list(_parse_events(documents)))
+        return _load_recording(histories, list(_parse_events(documents))) or None
     if len(values) == 1 and isinstance(values[0], dict) and "history" in values[0]:
         _load_saved_history(histories, values[0])
         return not histories.pods.is_snapshot
     if is_map_of_addresses(values) or not (is_json(text) or any(_is_kubernetes(value) for value in values)):
         _use_fixed_addresses(histories.pods, text, values)
-    else:
-        _load_snapshot(histories, values)
-    return False
+        return None
+    return False if _load_snapshot(histories, values) else None
 
 
 def _read_documents(text: bytes) -> list[Document]:
@@ -150,8 +154,8 @@ def _is_kubernetes(value: object) -> bool:
     return isinstance(value, dict) and bool(value.keys() & {"apiVersion", "kind", "items", "history", "object"})
 
 
-def _load_snapshot(histories: Histories, values: list[Any]) -> None:
-    """Add the objects of lists and single documents.
+def _load_snapshot(histories: Histories, values: list[Any]) -> bool:
+    """Add the objects of lists and single documents, and return whether they have endpoints.
 
     Objects of other kinds are left out, as those of `kubectl get all`, unless there are no others.
     """
@@ -161,12 +165,19 @@ def _load_snapshot(histories: Histories, values: list[Any]) -> None:
         raise ValueError(unusable_kinds(unusable))
     if not values:
         raise ValueError(f"expected a list of EndpointSlices, as {LIST_COMMAND} prints it")
+    has_times = not histories.pods.is_snapshot and any(not tenure.is_fixed for tenure in histories.pods.tenures())
+    has_endpoints = False
     for kind, obj in objects:
+        if histories.statuses is not None:
+            add_object(histories.statuses, kind, obj)
+        if kind == "Pod" and has_times:
+            continue  # its address would make all others as uncertain as those of a snapshot
         if kind == "Service":
             histories.services.apply("ADDED", service_as_slice(obj), 0, BEGINNING)
         for slice_ in _slices_of(kind, obj):
-            histories.pods.is_snapshot = True
+            has_endpoints = histories.pods.is_snapshot = True
             histories.pods.apply("ADDED", slice_, 0, BEGINNING)
+    return has_endpoints
 
 
 def _slices_of(kind: str, obj: Object) -> Iterable[Object]:
@@ -222,10 +233,13 @@ def _load_recording(histories: Histories, events: list[RecordedEvent]) -> bool:
     """
     slices, services = list[RecordedEvent](), list[RecordedEvent]()
     for event in events:
-        if event.object.get("kind") == "Service":
+        kind = event.object.get("kind")
+        if kind == "Service":
             services.append(event._replace(object=service_as_slice(event.object)))
-        else:
+        elif kind not in KINDS_OF_PODS:
             slices.append(event)
+        elif histories.statuses is not None:
+            add_object(histories.statuses, kind, event.object)
     for history, own_events in ((histories.pods, slices), (histories.services, services)):
         listed = [event.object for event in own_events if event.at == own_events[0].at and event.type == "ADDED"]
         if listed:
@@ -247,7 +261,7 @@ def _parse_events(documents: list[Document]) -> Iterator[RecordedEvent]:
                 hint = "; `enricher record` writes when each event came, kubectl does not"
             raise ValueError(f'line {line}: expected {{"at", "type", "object"}} of a watch event{hint}')
         kind = event.object.get("kind", "EndpointSlice")
-        if kind not in ("EndpointSlice", "Service"):
+        if kind not in ("EndpointSlice", "Service", *KINDS_OF_PODS):
             raise ValueError(
                 f"line {line}: expected EndpointSlices and Services in a recorded watch, not {str(kind)[:MAX_KIND]}: "
                 "`enricher record` writes them"
