@@ -91,6 +91,17 @@ def _add_enrich(commands: Any) -> None:
     add_options(enrich, ENRICH)
     enrich.add_argument("--summary", action="store_true", help="print a table per pod instead of the lines")
     enrich.add_argument(
+        "--by",
+        choices=("pod", "service", "workload", "revision", "node", "zone"),
+        help="with --summary: what there is a row for (default: pod)",
+    )
+    enrich.add_argument(
+        "--output",
+        "-o",
+        choices=("text", "json", "markdown", "csv"),
+        help="with --summary: how the table is printed (default: text)",
+    )
+    enrich.add_argument(
         "--map", choices=("dot", "mermaid"), help="print which service calls which instead of the lines, as a graph"
     )
     enrich.set_defaults(command="enrich")
