@@ -159,6 +159,7 @@ def _add_tail(commands: Any) -> None:
     tail.add_argument(
         "--service", metavar="[NAMESPACE/]GLOB", help="only requests with an attempt at a service of this name"
     )
+    tail.add_argument("--request", metavar="ID", help="only the lines of the request with this request or trace id")
     tail.add_argument(
         "--output", "-o", choices=("text", "json"), default="text", help="json: the lines of docs/output.md"
     )
