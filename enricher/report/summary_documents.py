@@ -26,9 +26,9 @@ _FIELDS = (
 """The fields of a row after its names, in the order of CSV's columns."""
 
 
-def _fields(stats: PodStats, row: PodRow) -> dict[str, Any]:
+def row_fields(row: PodRow) -> dict[str, Any]:
     """Return what is said of a row beside its names. What is not known is None."""
-    fields: dict[str, Any] = {
+    return {
         "attempts": row.attempts,
         "errors": row.errors,
         "untried": row.untried,
@@ -43,7 +43,10 @@ def _fields(stats: PodStats, row: PodRow) -> dict[str, Any]:
         "first_failure": time_text(row.first_failure) or None,
         "last_failure": time_text(row.last_failure) or None,
     }
-    return fields | (dict.fromkeys(_OF_ALL_ATTEMPTS) if stats.roll_up.only_failures else {})
+
+
+def _fields(stats: PodStats, row: PodRow) -> dict[str, Any]:
+    return row_fields(row) | (dict.fromkeys(_OF_ALL_ATTEMPTS) if stats.roll_up.only_failures else {})
 
 
 def json_summary(stats: PodStats) -> Iterator[str]:
