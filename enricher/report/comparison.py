@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from enricher.report.markdown import markdown_row, markdown_text
 from enricher.report.pod_rows import PodRow, hidden_text
 from enricher.report.summary_documents import row_fields
-from enricher.report.summary_table import cause_counts, codes_text, counts_text, time_text
+from enricher.report.summary_table import cause_counts, codes_text, counts_text, failure_lines, time_text
 
 MIN_ATTEMPTS = 100
 """Least number of attempts at each revision by which a new one is called no worse: below, even one attempt in a hundred
@@ -61,17 +61,22 @@ class Comparison(NamedTuple):
                 return f"worse: {shares}; by chance that would be so in {self.chance:.2g} of cases"
             case Verdict.TOO_FEW:
                 return f"too few attempts to tell: {shares}; at least {MIN_ATTEMPTS} at each are needed"
-        return f"no worse: {shares}, which chance may explain"
+        return f"no worse: {shares}"
 
 
 def text_comparison(comparison: Comparison) -> Iterator[str]:
     """Yield the lines of a table for people, and the verdict."""
-    table = list(_table(comparison))
+    table = list(_table(comparison))[: 1 + len(_NAMES)]
     widths = [max(len(row[column]) for row in table) for column in (0, 1)]
     yield f"Deployment {comparison.namespace}/{comparison.workload}"
     yield ""
     for name, new, old in table:
         yield f"{name.ljust(widths[0])}  {new.ljust(widths[1])}  {old}".rstrip()
+    for name, row in (("new", comparison.new), ("old", comparison.old)):
+        if lines := failure_lines(row):
+            yield ""
+            yield f"failures at the {name} revision:"
+            yield from lines
     yield ""
     yield comparison.sentence()
 
@@ -100,23 +105,13 @@ def _table(comparison: Comparison) -> Iterator[tuple[str, str, str]]:
     rows = comparison.new, comparison.old
     yield "", f"new {rows[0].key[-1]}", f"old {rows[1].key[-1]}"
     columns = zip(*map(_values, rows), strict=True)
-    for name, (new, old) in zip(_NAMES, columns, strict=True):
+    for name, (new, old) in zip((*_NAMES, *_LONG_NAMES), columns, strict=True):
         yield name, new, old
 
 
-_NAMES = (
-    "attempts",
-    "errors",
-    "error share",
-    "hidden",
-    "p50 s",
-    "p99 s",
-    "by code",
-    "reasons",
-    "causes",
-    "first",
-    "last",
-)
+_NAMES = ("attempts", "errors", "error share", "hidden", "p50 s", "p99 s")
+_LONG_NAMES = ("by code", "reasons", "causes", "first failure", "last failure")
+"""The rest of the table's lines, in the order of `_values`. A terminal shows these below the table."""
 
 
 def _values(row: PodRow) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """The table of `enricher enrich --summary` and of the demo: a row per pod, worst first, and totals."""
 
+import re
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -40,12 +41,12 @@ def print_summary(stats: PodStats, console: Console) -> None:
     for row, texts in zip(rows, numbers, strict=True):
         style = "red" if row.errors else ""
         console.print(_row(texts, widths, row.key, name_widths, style), soft_wrap=True)
-        for line in textwrap.wrap(_failures_text(row), WIDTH - len(_INDENT), break_on_hyphens=False):
-            console.print(one_line(_INDENT + line, style=style), soft_wrap=True)
+        for line in failure_lines(row):
+            console.print(one_line(line, style=style), soft_wrap=True)
     if rows:
         console.print()
     for noun, counts in totals(stats, rows).items():
-        for line in textwrap.wrap(total_text(noun, counts), WIDTH, subsequent_indent=_INDENT):
+        for line in _wrap(total_text(noun, counts)):
             console.print(one_line(line), soft_wrap=True)
 
 
@@ -94,9 +95,16 @@ def _row(
     return one_line("  ".join((*texts, *padded)).rstrip(), style=style)
 
 
-def _failures_text(row: PodRow) -> str:
-    """Return the statuses, reasons and causes of a row's failures, and when they were; empty without any."""
-    return "; ".join(filter(None, _failure_texts(row)))
+def _wrap(text: str, indent: str = "") -> list[str]:
+    """Return a text in lines within WIDTH, broken after a comma or semicolon only: a number stays with its name."""
+    parts = re.sub(r"(?<![,;]) ", "\0", text)
+    lines = textwrap.wrap(parts, WIDTH, initial_indent=indent, subsequent_indent=_INDENT, break_on_hyphens=False)
+    return [line.replace("\0", " ") for line in lines]
+
+
+def failure_lines(row: PodRow) -> list[str]:
+    """Return the statuses, reasons and causes of a row's failures, and when they were, in indented lines."""
+    return _wrap("; ".join(filter(None, _failure_texts(row))), indent=_INDENT)
 
 
 def _failure_texts(row: PodRow) -> Iterator[str]:

@@ -114,7 +114,7 @@ def test_a_summary(tmp_path, endpoints, capsys):
     assert rows[:4] == [
         ["attempts", "errors", "hidden", "p50", "s", "p99", "s", "sure", "%", "namespace", "service", "pod"],
         ["10", "2", "1", "0.001", "1.000", "100", "shop", "web", "web-1"],
-        ["502:1", "504:1;", "2026-11-22T23:18:31Z"],
+        ["502:1", "504:1;", "1", "unknown,", "1", "application", "(certain);", "2026-11-22T23:18:31Z"],
         ["2", "0", "0", "0.001", "0.002", "100", "shop", "web", "web-2"],
     ]
     assert "13 lines: 12 access, 1 parse_error" in out
