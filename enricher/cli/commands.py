@@ -25,6 +25,18 @@ class _Parser(argparse.ArgumentParser):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.allow_abbrev = False
+        self.intermixed = False
+        """Whether options may stand between positional arguments of which the last are optional."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse as argparse does, which by itself takes optional positional arguments to be absent too early."""
+        if not self.intermixed:
+            return super().parse_known_args(args, namespace)
+        self.intermixed = False  # the other method calls this one
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self.intermixed = True
 
     def error(self, message: str) -> NoReturn:
         """Raise UsageError."""
@@ -71,6 +83,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_record(commands)
     _add_top(commands)
     _add_tail(commands)
+    _add_rollout(commands)
     _add_completion(commands)
     parser.commands = commands.choices
     return parser
@@ -124,6 +137,17 @@ def _add_enrich(commands: Any) -> None:
     )
     add_options(enrich, ENRICH)
     enrich.add_argument("--summary", action="store_true", help="print a table per pod instead of the lines")
+    enrich.add_argument(
+        "--by",
+        choices=("pod", "service", "workload", "revision", "node", "zone"),
+        help="with --summary: what there is a row for (default: pod)",
+    )
+    enrich.add_argument(
+        "--output",
+        "-o",
+        choices=("text", "json", "markdown", "csv"),
+        help="with --summary: how the table is printed (default: text)",
+    )
     enrich.add_argument(
         "--map", choices=("dot", "mermaid"), help="print which service calls which instead of the lines, as a graph"
     )
@@ -182,11 +206,35 @@ def _add_tail(commands: Any) -> None:
     tail.add_argument(
         "--service", metavar="[NAMESPACE/]GLOB", help="only requests with an attempt at a service of this name"
     )
+    tail.add_argument("--request", metavar="ID", help="only the lines of the request with this request or trace id")
     tail.add_argument(
         "--output", "-o", choices=("text", "json"), default="text", help="json: the lines of docs/output.md"
     )
     _add_files(tail)
     tail.set_defaults(command="tail")
+
+
+def _add_rollout(commands: Any) -> None:
+    rollout = commands.add_parser(
+        "rollout",
+        help="compare a Deployment's new revision with the old one",
+        description="Compare how often attempts fail at the two latest revisions of a Deployment, in log files or in a "
+        "cluster's logs of the last minutes.",
+        epilog=f"{EPILOG} 4 if the new revision is significantly worse, 5 if there are too few attempts to tell.",
+    )
+    rollout.add_argument("workload", metavar="WORKLOAD", help="deployment/NAME, or the NAME of a Deployment")
+    add_options(rollout, TAIL)
+    rollout.add_argument("-n", dest="workload_namespace", metavar="NAMESPACE", help="the namespace of WORKLOAD")
+    rollout.add_argument("--new", metavar="REVISION", help="the new revision, where no history shows which it is")
+    rollout.add_argument(
+        "--for", metavar="DURATION", default="10s", help="how long to follow a cluster's logs (default: 10s)"
+    )
+    rollout.add_argument(
+        "--output", "-o", choices=("text", "json", "markdown"), default="text", help="markdown: for a ticket"
+    )
+    _add_files(rollout)
+    rollout.intermixed = True
+    rollout.set_defaults(command="rollout")
 
 
 def _add_files(parser: argparse.ArgumentParser) -> None:

@@ -17,6 +17,7 @@ from enricher.cluster.pod_source import FAILURE_INTERVAL
 from enricher.cluster.pods import PodLog
 from enricher.config.settings import OutputSettings, Settings
 from enricher.endpoints.attribution import Histories
+from enricher.endpoints.history import History
 from enricher.endpoints.slices import Owner
 from enricher.enrich.engine import Enricher, Hold, Output
 from enricher.enrich.format_check import FormatCheck
@@ -86,6 +87,11 @@ class ClusterFeed:
                     await streamer.wait_until_listed()
             except TimeoutError:
                 raise ConfigurationError(streamer.problem() or "the API server sent no list of pods") from None
+
+    @property
+    def histories(self) -> Histories:
+        """Return the endpoints that are known so far."""
+        return self._endpoints.histories if self._endpoints else Histories(History(), History())
 
     nothing_fits = False
     """Whether no line fits the log format. It has been reported; a feed without an end has no result."""
@@ -165,7 +171,7 @@ class FileFeed:
     """Log files, read one after the other from beginning to end; `-` is stdin."""
 
     def __init__(self, settings: Settings, files: Sequence[str], histories: Histories) -> None:
-        self._settings, self._files, self._histories = settings, files, histories
+        self._settings, self._files, self.histories = settings, files, histories
         self._done = False
         self._check = FormatCheck(1, settings.logs.expected_format, expects_access_lines=True)
 
@@ -180,13 +186,13 @@ class FileFeed:
             name_files = has_several_files(logs)
             for batch in read_logs(logs, detector, _unbuffered_stdin, _log_warning):
                 outputs = list[Output]()
-                for output in enrich_lines(enricher, batch, self._histories):
+                for output in enrich_lines(enricher, batch, self.histories):
                     outputs.append(output)
                     yield output.data
                 file = batch.source.path if name_files else ""
                 self._check.add(outputs, batch.lines, time.monotonic(), enricher.formats(batch.source), file=file)
         enricher.update_counts()
-        for warning in result_warnings(self._settings, metrics.grades, self._histories, self._check):
+        for warning in result_warnings(self._settings, metrics.grades, self.histories, self._check):
             logger.warning("%s", warning)
         self._done = True
 
