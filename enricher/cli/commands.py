@@ -34,6 +34,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_run(commands)
     _add_check(commands)
     _add_enrich(commands)
+    _add_diagnose(commands)
     _add_explain(commands)
     _add_record(commands)
     _add_top(commands)
@@ -94,6 +95,26 @@ def _add_enrich(commands: Any) -> None:
         "--map", choices=("dot", "mermaid"), help="print which service calls which instead of the lines, as a graph"
     )
     enrich.set_defaults(command="enrich")
+
+
+def _add_diagnose(commands: Any) -> None:
+    diagnose = commands.add_parser(
+        "diagnose",
+        help="say why requests failed, and what to change",
+        description="Group the failures in log files, or in the last minutes of a cluster's controllers, by their "
+        "causes, the worst first, with the evidence and what to change. The files may be logs or the daemon's output.",
+        epilog=f"{EPILOG} Findings are not an error.",
+    )
+    add_options(diagnose, TAIL)
+    diagnose.add_argument(
+        "--output",
+        "-o",
+        choices=("text", "json", "markdown", "csv"),
+        default="text",
+        help="markdown: for a ticket; csv: a row for each finding",
+    )
+    _add_files(diagnose)
+    diagnose.set_defaults(command="diagnose")
 
 
 def _add_explain(commands: Any) -> None:
