@@ -12,7 +12,7 @@ from enricher.report.findings.patterns import Place
 from enricher.report.findings.wording import amount, seconds_text
 from enricher.report.pre_stop import DEFAULT_GRACE_PERIOD, pre_stop_sleep
 from enricher.timestamps import SECOND, format_rfc3339
-from enricher.vocabulary import Cause
+from enricher.vocabulary import Cause, RequestReason
 
 NGINX_KEEPALIVE = 60
 """Seconds after which ingress-nginx closes an idle connection to a pod by default (`upstream-keepalive-timeout`)."""
@@ -22,12 +22,17 @@ _TEMPLATE = ("spec:", "  template:", "    spec:")
 _CONTAINER = ("      containers:", "        - name: CONTAINER")
 
 
-def advise(group: FailureGroup, places: Sequence[Place], broken: Place | None) -> Advice:
-    """Return what to do about a group of failures that keep to some places; `broken` is a revision that is to blame."""
+def advise(group: FailureGroup, places: Sequence[Place], broken: Place | None, *, pods_of_service: int) -> Advice:
+    """Return what to do about a group of failures that keep to some places.
+
+    `broken` is a revision that is to blame, and `pods_of_service` how many pods of the services got requests at all.
+    """
     if broken:
         return _roll_back(group, broken)
     if group.cause == Cause.TIMEOUT:
         return _about_timeouts(group, is_one_pod=any(place.dimension == "pod" for place in places))
+    if group.cause == Cause.NO_ENDPOINTS:
+        return _about_endpoints(group, pods_of_service)
     return _ADVICE.get(group.cause, _about_unknown)(group)
 
 
@@ -126,19 +131,19 @@ def _about_node(group: FailureGroup) -> Advice:
     return Advice(text, (), tuple(text for command in commands for text in _command(command, node)))
 
 
-def _about_endpoints(group: FailureGroup) -> Advice:
+def _about_endpoints(group: FailureGroup, pods_of_service: int) -> Advice:
     namespace, service = group.services.most_common(1)[0][0]
     commands = (
         *_command("kubectl -n {} get endpointslices -l kubernetes.io/service-name={}", namespace, service),
         *_command("kubectl -n {} get events --sort-by=.lastTimestamp", namespace),
     )
     text = (
-        "Find out whether the workload was scaled to zero, or all of its pods were replaced or failed at once. "
-        "Against the latter, run more than one pod and never take the last one away:"
+        "Find out whether the workload was scaled to zero, or its pods were all replaced or failed at once. "
+        "Against the latter, never take the last ready pod away:"
     )
     fragment = (
         "spec:  # of the Deployment",
-        "  replicas: 2",
+        *(("  replicas: 2  # this log shows no more than one pod",) if pods_of_service < 2 else ()),
         "  strategy: {rollingUpdate: {maxUnavailable: 0}}",
         "---",
         "apiVersion: policy/v1",
@@ -154,6 +159,9 @@ def _about_application(group: FailureGroup) -> Advice:
 
 
 def _about_unknown(group: FailureGroup) -> Advice:
+    if group.reasons[RequestReason.NOT_TRIED] == group.failures:
+        text = "No pod was tried, and this is all that is known. Look at the proxy's own log, and at its routes:"
+        return Advice(f"{text} does the Service exist?")
     if group.reasons[""] == group.failures:
         return Advice("Add nginx's error log, which says how each attempt failed, and endpoints that have times.")
     return Advice("Look at what happened to the pods at that time.", (), _logs(group))
@@ -166,7 +174,6 @@ _ADVICE: dict[str, Callable[[FailureGroup], Advice]] = {
     Cause.OOM_KILLED: _about_memory,
     Cause.KEEPALIVE_RACE: _about_keepalive,
     Cause.UNREACHABLE_NODE: _about_node,
-    Cause.NO_ENDPOINTS: _about_endpoints,
     Cause.APPLICATION: _about_application,
 }
 

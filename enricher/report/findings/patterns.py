@@ -38,7 +38,9 @@ def concentrations(group: FailureGroup, peers: Sequence[PodTally]) -> Iterator[P
     except that an older revision did not fail before.
     """
     everyone, peers = peers, [tally for tally in peers if _was_tried_during(group, tally)]
-    pods = _concentration("pod", group, group.pods, {tally.pod: tally.pod for tally in peers}, peers)
+    pods = _concentration(
+        "pod", group, group.pods, {tally.pod: "" if is_address(tally.pod) else tally.pod for tally in peers}, peers
+    )
     nodes = _concentration("node", group, group.nodes, {tally.pod: tally.node for tally in peers}, peers)
     zones = _concentration("zone", group, group.zones, {tally.pod: tally.facts.zone for tally in peers}, peers)
     if place := pods or nodes or zones:
@@ -58,6 +60,11 @@ def _was_tried_during(group: FailureGroup, tally: PodTally) -> bool:
     if None in {group.first, group.last, tally.first, tally.last}:
         return True
     return tally.first <= group.last and tally.last >= group.first  # type: ignore[operator]
+
+
+def is_address(pod: str) -> bool:
+    """Return whether an address stands for a pod whose name is not known; names of pods have no colon or slash."""
+    return ":" in pod or "/" in pod
 
 
 def _concentration(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from enricher.report.findings.advice import advise
 from enricher.report.findings.finding import Finding
 from enricher.report.findings.groups import FailureGroup, PodTally
-from enricher.report.findings.patterns import Place, concentrations
+from enricher.report.findings.patterns import Place, concentrations, is_address
 from enricher.report.findings.wording import amount, join_names, listed, span_text
 from enricher.vocabulary import SURE_GRADES, Cause, CauseGrade, Grade, Outcome, State
 
@@ -47,7 +47,7 @@ def make_finding(group: FailureGroup, tallies: Sequence[PodTally]) -> Finding:
         first=group.first,
         last=group.last,
         evidence=list(_evidence(group, peers, tallies, places)),
-        advice=advise(group, places, broken),
+        advice=advise(group, places, broken, pods_of_service=_pods_of(peers)),
         examples=group.examples,
     )
 
@@ -91,7 +91,7 @@ def _place_text(place: Place, group: FailureGroup, peers: Sequence[PodTally]) ->
     well = f"where {amount(place.good_elsewhere, 'attempt')} went well"
     match place.dimension:
         case "pod":
-            return f"{subject} one pod of {len({tally.pod for tally in peers})}: {place.name}."
+            return f"{subject} one pod of {_pods_of(peers)}: {place.name}."
         case "revision":
             new = " (new)" if place.is_new else ""
             return f"{subject} revision {place.name}{new}, {few} on {listed(place.others)}, {well}."
@@ -99,6 +99,10 @@ def _place_text(place: Place, group: FailureGroup, peers: Sequence[PodTally]) ->
             return f"{subject} pods of node {place.name}, {few} on {amount(len(place.others), 'other node')}, {well}."
         case _:
             return f"{subject} pods of zone {place.name}, {few} in {listed(place.others)}, {well}."
+
+
+def _pods_of(peers: Sequence[PodTally]) -> int:
+    return len({tally.pod for tally in peers if not is_address(tally.pod)})
 
 
 def _node_texts(group: FailureGroup, tallies: Sequence[PodTally]) -> Iterator[str]:
@@ -140,7 +144,7 @@ def _answer_texts(group: FailureGroup) -> Iterator[str]:
     if group.cause == Cause.APPLICATION:
         yield f"The pods' own answers: {', '.join(statuses[:5])}."
     if group.cause == Cause.NO_ENDPOINTS:
-        yield f"What clients got: {', '.join(statuses[:5])}."
+        yield f"No pod was tried. Clients got: {', '.join(statuses[:5])}."
     if group.cause == Cause.TIMEOUT and group.durations.total:
         yield f"The proxy gave up after {span_text(group.durations.items)}."
 

@@ -78,7 +78,7 @@ def test_the_daemons_own_log_beside_its_output_is_counted(diagnose):
 @pytest.mark.parametrize("change", [{"attempts": 1}, {"attempts": [{}]}, {"source": 1}, {"attempts": None}])
 def test_what_only_looks_like_a_daemons_output_does_no_harm(diagnose, recording, change):
     hostile = orjson.dumps(record(attempt("web-a-1", "crashed")) | change).decode()
-    names = orjson.dumps(record(attempt("web-a-1", "crashed", pod=[1]))).decode()
+    names = orjson.dumps(record(attempt("web-a-1", "crashed") | {"pod": [1]})).decode()
     kinds = orjson.dumps(record(attempt("web-a-1", {"a": 1}, status="x", req_id=[1]), req_id=[1], status=[])).decode()
     diagnose([hostile, names, kinds, *log_of([1], 200)], "--endpoints", recording)
 
@@ -118,13 +118,13 @@ def test_ctrl_c_prints_what_was_counted(recording):
     command = [sys.executable, "-m", "enricher", "diagnose", "--endpoints", recording, "-o", "json", "-"]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(command, **pipes) as process:
-        process.stdin.write("".join(f"{line}\n" for line in ["what is this?", *log_of(range(59), 500)]).encode())
+        # A pipe holds a small part of this, so what has been written has mostly been read.
+        process.stdin.write("".join(f"{line}\n" for line in log_of(range(60), 500) * 200).encode())
         process.stdin.flush()
-        assert b"fit" in process.stderr.readline()  # it has read the lines
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)
     assert process.returncode == 128 + signal.SIGINT
-    assert orjson.loads(out)["totals"]["failures"] == 59
+    assert 5000 < orjson.loads(out)["totals"]["failures"] <= 12_000
     assert b"interrupted" in err
 
 
