@@ -24,7 +24,7 @@ from enricher.errors import ConfigurationError, UsageError
 from enricher.kube.client import connect
 from enricher.line import Line, Source
 from enricher.metrics.counters import Metrics
-from enricher.tailer.log_paths import find_logs
+from enricher.tailer.log_paths import find_logs, has_several_files
 from enricher.tailer.reader import open_stdin
 from enricher.timestamps import SECOND
 
@@ -184,18 +184,20 @@ class FileFeed:
 
     def read(self) -> Iterator[bytes]:
         """Yield JSON lines as they come. Raise ConfigurationError for a file that cannot be read."""
-        logs = self._settings.logs
+        settings = self._settings.logs
         metrics = Metrics(max_series=self._settings.server.max_series)
-        detector = FormatDetector(logs.formats, logs.given_profile)
+        detector = FormatDetector(settings.formats, settings.given_profile)
         enricher = _build_enricher(self._settings.output, detector, metrics, self._settings.output.node)
         with report_news(self._check, _log_warning):
-            paths = find_logs(self._files, logs.is_proxy, _log_warning)
-            for batch in read_logs(paths, detector, _unbuffered_stdin, _log_warning):
+            logs = find_logs(self._files, settings.is_proxy, _log_warning)
+            name_files = has_several_files(logs)
+            for batch in read_logs(logs, detector, _unbuffered_stdin, _log_warning):
                 outputs = list[Output]()
                 for output in enrich_lines(enricher, batch, self._histories):
                     outputs.append(output)
                     yield output.data
-                self._check.add(outputs, batch.lines, time.monotonic(), enricher.formats(batch.source))
+                file = batch.source.path if name_files else ""
+                self._check.add(outputs, batch.lines, time.monotonic(), enricher.formats(batch.source), file=file)
         enricher.update_counts()
         for warning in result_warnings(self._settings, metrics.grades, self._histories, self._check):
             logger.warning("%s", warning)

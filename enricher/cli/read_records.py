@@ -20,7 +20,7 @@ from enricher.metrics.counters import Metrics
 from enricher.report.findings.failures import PodFacts
 from enricher.report.record_view import OutputRecord
 from enricher.report.terminal import warn
-from enricher.tailer.log_paths import find_logs
+from enricher.tailer.log_paths import find_logs, has_several_files
 from enricher.tailer.reader import open_stdin
 from enricher.tailer.unwrapping import Fit, FitOf, SourcedLines
 
@@ -71,6 +71,7 @@ class RecordReader:
         enricher = Enricher(detector, metrics, node=settings.output.node, pod_variable=settings.output.pod_variable)
         check = FormatCheck(1, logs.expected_format)
         paths = find_logs(files, logs.is_proxy, warn)
+        name_files = has_several_files(paths)
         with show_progress([path for log in paths for path in log.paths]) as progress, report_news(check, warn):
             for batch in read_logs(paths, detector, open_stdin, warn, progress, fit_of=_fit_with_output(detector)):
                 others = self._take_enriched(batch, consume)
@@ -81,7 +82,8 @@ class RecordReader:
                     outputs.append(output)
                     for record in output.data.splitlines():
                         consume(orjson.loads(record))
-                check.add(outputs, others.lines, formats=enricher.formats(others.source))
+                file = others.source.path if name_files else ""
+                check.add(outputs, others.lines, formats=enricher.formats(others.source), file=file)
         enricher.update_counts()
         self._warn_of_results(metrics, check)
         return check.nothing_fits

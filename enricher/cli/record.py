@@ -101,7 +101,8 @@ async def _record_watches(cluster: ClusterSettings, write: Callable[[bytes], obj
         async with aclosing(changes):
             await record_pods(changes, write, kind)
 
-    async with connect(cluster.kubeconfig, cluster.context) as api, asyncio.TaskGroup() as group:
+    connected = connect(cluster.kubeconfig, cluster.context, takes_files=False)
+    async with connected as api, asyncio.TaskGroup() as group:
         for kind, resource in resources.items():
             group.create_task(record_resource(api, kind, resource))
         for kind, resource in {"Pod": PODS, "Event": EVENTS}.items() if cluster.pods else ():

@@ -215,14 +215,14 @@ ENDPOINTS = Option(
     "cluster.endpoints",
     "FILE",
     "which pod is at which address, in place of a watch: `kubectl get endpointslices,services -A -o json`, a recorded "
-    "watch, or a YAML map of addresses; can be repeated",
+    "watch, or a map of addresses; can be repeated",
     repeatable=True,
 )
 EXTRA_ENDPOINTS = Option(
     "--extra-endpoints",
     "cluster.extra_endpoints",
     "FILE",
-    "what is at addresses outside the cluster, a YAML map, beside the watch or --endpoints, which have the last word; "
+    "what is at addresses outside the cluster, a map, beside the watch or --endpoints, which have the last word; "
     "can be repeated",
     repeatable=True,
 )

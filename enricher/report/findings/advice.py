@@ -12,7 +12,7 @@ from enricher.report.findings.patterns import Place
 from enricher.report.findings.wording import amount, seconds_text
 from enricher.report.pre_stop import DEFAULT_GRACE_PERIOD, pre_stop_sleep
 from enricher.timestamps import SECOND, format_rfc3339
-from enricher.vocabulary import Cause, RequestReason
+from enricher.vocabulary import Cause, RequestReason, State
 
 NGINX_KEEPALIVE = 60
 """Seconds after which ingress-nginx closes an idle connection to a pod by default (`upstream-keepalive-timeout`)."""
@@ -49,7 +49,9 @@ def _about_shutting_down(group: FailureGroup) -> Advice:
     sample = group.lateness
     if not sample.total:
         text = "Let the pods go on serving for a few seconds after their deletion, with a preStop sleep."
-        return Advice(f"{text} How many seconds cannot be said: no log shows how late these attempts were.")
+        text += " How many seconds cannot be said: nothing shows how late these attempts were."
+        is_gone = group.states[State.GONE] == group.failures
+        return Advice(text + " No sleep helps pods that are deleted by force." if is_gone else text)
     pre_stop = pre_stop_sleep(sample.items)
     if pre_stop is None:
         return Advice("These attempts came too late for a preStop sleep. Look for a proxy whose endpoints are stale.")
