@@ -1,12 +1,13 @@
 """`enricher diagnose` as a command: what it reads, what it prints, and how it ends."""
 
-import os
+import asyncio
 import signal
 import subprocess
 import sys
 
 import orjson
 import pytest
+from aiohttp import web
 
 from demo.fake_api import slice_of
 from enricher.cli.main import main
@@ -128,15 +129,11 @@ def test_ctrl_c_prints_what_was_counted(recording):
     assert b"interrupted" in err
 
 
-async def run_live(server, tmp_path, *options):
-    import asyncio  # noqa: PLC0415
-
+async def start_live(server, tmp_path):
     server.write_kubeconfig(tmp_path / "config")
-    command = ["-m", "enricher", "diagnose", "--kubeconfig", str(tmp_path / "config"), "-o", "json", *options]
+    command = ["-m", "enricher", "diagnose", "--kubeconfig", str(tmp_path / "config"), "-o", "json"]
     pipes = {"stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.PIPE}
-    process = await asyncio.create_subprocess_exec(sys.executable, *command, **pipes, env=dict(os.environ))
-    out, err = await process.communicate()
-    return process.returncode, out, err
+    return await asyncio.create_subprocess_exec(sys.executable, *command, **pipes)
 
 
 async def test_a_cluster_is_read_to_the_present_ends_of_its_logs(tmp_path):
@@ -147,10 +144,35 @@ async def test_a_cluster_is_read_to_the_present_ends_of_its_logs(tmp_path):
             server.pod(pod, node=f"node-{number}")
             for line in log_of(range(10), 500, f"10.0.0.{number}"):
                 server.write(pod, f"2026-11-22T23:18:31.5Z {line}".encode())
-        code, out, err = await run_live(server, tmp_path)
+        process = await start_live(server, tmp_path)
+        out, err = await process.communicate()
         value = orjson.loads(out)
-        assert (code, value["totals"]["failures"]) == (0, 20), err
+        assert (process.returncode, value["totals"]["failures"]) == (0, 20), err
         assert {pod for finding in value["findings"] for pod in finding["pods"]} == {"pod-1", "pod-2"}
         assert all("follow" not in request.query for request in server.log_requests)
         assert len(server.log_requests) == 2
         assert {request.query["sinceSeconds"] for request in server.log_requests} <= {"600", "601", "602"}
+
+
+async def test_ctrl_c_while_a_cluster_is_read(tmp_path):
+    async with FakeLogApi() as server:
+        server.apply("ADDED", slice_of("web", {"10.0.0.1": "pod-1"}, port=8080))
+        server.pod("ingress-nginx-controller-1")
+        sent = asyncio.Event()
+
+        async def hang(request):
+            response = web.StreamResponse()
+            await response.prepare(request)
+            for line in log_of(range(10), 500, "10.0.0.1"):
+                await response.write(f"2026-11-22T23:18:31.5Z {line}\n".encode())
+            sent.set()
+            await asyncio.Event().wait()
+
+        server.log_faults.append(hang)
+        process = await start_live(server, tmp_path)
+        await sent.wait()
+        process.send_signal(signal.SIGINT)
+        out, err = await process.communicate()
+        assert process.returncode == 128 + signal.SIGINT
+        assert orjson.loads(out)["totals"]["failures"] <= 10
+        assert b"interrupted" in err
