@@ -151,10 +151,7 @@ class FailureGroup:
     def _add_times(self, attempt: Attempt) -> None:
         self.first, self.last = earlier(self.first, attempt.at), later(self.last, attempt.at)
         duration = attempt.seconds("response_time")
-        late = attempt.seconds("late_seconds")
-        if late is None and attempt.text("state") == State.TERMINATING:
-            late = attempt.seconds("state_seconds")
-        if late is not None:
+        if (late := _seconds_since_deletion(attempt)) is not None:
             self.lateness.add(Lateness(late, duration, attempt.text("reason")))
         if (age := attempt.seconds("age_seconds")) is not None:
             self.ages.add(age)
@@ -194,6 +191,15 @@ class FailureGroup:
         if not self.grades or self.grades[CauseGrade.NONE]:
             return CauseGrade.NONE
         return CauseGrade.LIKELY if self.grades[CauseGrade.LIKELY] else CauseGrade.CERTAIN
+
+
+def _seconds_since_deletion(attempt: Attempt) -> float | None:
+    """Return how long the pod had been terminating; None if nobody saw it do so, as if it was deleted by force."""
+    late, in_state = attempt.seconds("late_seconds"), attempt.seconds("state_seconds")
+    if attempt.text("state") == State.TERMINATING:
+        return in_state if late is None else late
+    was_terminating = attempt.text("state") == State.GONE and late is not None and in_state is not None
+    return late if was_terminating and late != in_state else None
 
 
 def earlier(one: int | None, other: int | None) -> int | None:

@@ -29,24 +29,37 @@ def test_a_sleep_that_spares_what_came_late():
     assert "They began 0.0 s to 3.4 s after the pod had begun to shut down." in finding.evidence
 
 
-def test_the_time_in_the_state_will_do_while_a_pod_terminates_but_not_after_it_left():
+def test_the_time_in_the_state_will_do_while_a_pod_terminates():
     terminating = attempt("web-a-1", "shutting_down", state="terminating", state_seconds=2.0, reason="refused")
-    gone = attempt("web-a-1", "shutting_down", state="gone", state_seconds=2.0)
-    finding = finding_of(terminating, gone)
+    finding = finding_of(terminating)
     assert (finding.advice.spared, container(finding)["lifecycle"]["preStop"]["sleep"]["seconds"]) == (1, 3)
-    unknown = finding_of(gone)
-    assert (unknown.advice.spared, unknown.advice.fragment) == (None, ())
-    assert "cannot be said" in unknown.advice.text
+
+
+@pytest.mark.parametrize(
+    ("fields", "spared"),
+    [
+        ({"state": "gone", "state_seconds": 1.0, "late_seconds": 3.0}, 1),
+        ({"state": "gone", "state_seconds": 1.0, "late_seconds": 1.0}, None),
+        ({"state": "gone", "state_seconds": 1.0}, None),
+        ({"state": "not_ready", "state_seconds": 1.0, "late_seconds": 3.0}, None),
+        ({}, None),
+    ],
+)
+def test_only_pods_that_were_seen_terminating_are_known_to_be_late(fields, spared):
+    finding = finding_of(attempt("web-a-1", "shutting_down", reason="refused", **fields))
+    assert finding.advice.spared == spared
+    assert bool(finding.advice.fragment) == (spared is not None)
+    assert ("cannot be said" in finding.advice.text) == (spared is None)
 
 
 def test_a_sleep_that_needs_a_longer_grace_period_brings_it():
-    finding = finding_of(attempt("web-a-1", "shutting_down", late_seconds=40.0, reason="refused"))
+    finding = finding_of(attempt("web-a-1", "shutting_down", state="terminating", late_seconds=40.0, reason="refused"))
     spec = fragment(finding)[0]["spec"]["template"]["spec"]
     assert spec["terminationGracePeriodSeconds"] > spec["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
 
 
 def test_what_came_too_late_for_any_sleep_gets_none():
-    finding = finding_of(attempt("web-a-1", "shutting_down", late_seconds=3000.0))
+    finding = finding_of(attempt("web-a-1", "shutting_down", state="terminating", late_seconds=3000.0))
     assert (finding.advice.spared, finding.advice.fragment) == (None, ())
 
 
@@ -95,7 +108,8 @@ def test_commands_have_names_of_kubernetes_only(cause, name):
 
 @pytest.mark.parametrize("cause", [cause for cause in Cause if cause])
 def test_no_advice_spares_more_than_failed(cause):
-    finding = finding_of(*(attempt(f"web-a-{n % 3}", cause, late_seconds=n, age_seconds=n) for n in range(70)))
+    times = [{"state": "terminating", "late_seconds": n, "age_seconds": n} for n in range(70)]
+    finding = finding_of(*(attempt(f"web-a-{n % 3}", cause, **fields) for n, fields in enumerate(times)))
     assert finding.advice.text
     assert finding.advice.spared is None or 0 < finding.advice.spared <= 70
 

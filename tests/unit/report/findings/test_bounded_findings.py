@@ -54,7 +54,9 @@ def test_a_sample_is_bounded_spread_and_whole_while_it_is_small():
 
 
 def test_the_number_that_a_sleep_spares_is_of_all_failures():
-    late = [attempt("web-a-1", "shutting_down", late_seconds=1.0, reason="refused") for _ in range(500)]
+    late = [
+        attempt("web-a-1", "shutting_down", state="terminating", late_seconds=1.0, reason="refused") for _ in range(500)
+    ]
     assert only_finding(*(record(made, at=n) for n, made in enumerate(late))).advice.spared == 500
 
 

@@ -21,10 +21,12 @@ ISSUE_KEYS = {
 @pytest.fixture
 def every_cause():
     causes = [cause for cause in Cause if cause]
-    return diagnose(
-        *(record(attempt(f"web-878dbc76b-{n:05}", cause, late_seconds=n / 9, age_seconds=n, service=f"s-{cause}"), at=n)
-          for n in range(40) for cause in causes),
-    )  # fmt: skip
+    made = [
+        attempt(f"web-878dbc76b-{n:05}", cause, service=f"s-{cause}", state="terminating", late_seconds=n / 9)
+        for n in range(40)
+        for cause in causes
+    ]
+    return diagnose(*(record(one | {"age_seconds": 3.0}, at=n) for n, one in enumerate(made)))
 
 
 def test_text_fits_into_eighty_columns_but_for_what_is_to_be_copied(every_cause):

@@ -1,7 +1,10 @@
 """That failures keep to one pod, node, zone or revision is said if chance does not explain it, and only then."""
 
+from math import comb
+
 import pytest
 
+from enricher.report.findings.patterns import _chance
 from tests.unit.report.findings.records import attempt, only_finding, record
 
 
@@ -90,3 +93,35 @@ def test_a_few_failures_elsewhere_are_counted():
     records = mixed(95, lambda n: attempt("web-a-1", "application"), *[lambda n: attempt(f"web-a-{2 + n % 8}")] * 4)
     stray = [record(attempt("web-a-2", "application"), at=n) for n in range(5)]
     assert evidence(*records, *stray) == "95 of 100 failures are on one pod of 9: web-a-1."
+
+
+def test_a_new_revision_of_one_pod_is_told_by_its_pod():
+    before = mixed(30, lambda n: attempt(f"web-old-{n % 3}"))
+    after = [
+        record(made, at=100 + n + part)
+        for n in range(50)
+        for part, made in ((0, attempt("web-new-1", "application")), (0.5, attempt(f"web-old-{n % 3}")))
+    ]
+    assert only_finding(*before, *after).evidence[0] == "All 50 failures are on one pod of 4: web-new-1."
+    more = [record(attempt("web-new-2"), at=120 + n) for n in range(50)]
+    texts = only_finding(*before, *after, *more).evidence
+    assert texts[0] == "All 50 failures are on one pod of 5: web-new-1."
+    assert texts[1].startswith("All 50 failures are on revision new (new), none on old")
+
+
+def test_an_address_is_not_a_pod():
+    unnamed = {"addr": "10.96.0.1:80", "pod": "", "attribution": "service"}
+    records = mixed(50, lambda n: attempt("web-a-1", "application") | unnamed, lambda n: attempt(f"web-a-{n % 3}"))
+    assert not any("one pod of" in text for text in only_finding(*records).evidence)
+
+
+@pytest.mark.parametrize(("trials", "hits"), [(10, 10), (50, 47), (100, 90), (200, 181)])
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.85])
+def test_the_bound_is_no_less_than_the_probability_and_of_its_order(trials, hits, share):
+    exact = sum(comb(trials, n) * share**n * (1 - share) ** (trials - n) for n in range(hits, trials + 1))
+    assert exact <= _chance(hits, trials, share) * (1 + 1e-9)
+    assert _chance(hits, trials, share) <= exact * 20
+
+
+def test_what_is_no_more_than_usual_may_be_chance():
+    assert _chance(5, 10, 0.5) == _chance(5, 10, 0.7) == 1.0
