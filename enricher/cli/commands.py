@@ -28,16 +28,6 @@ class _Parser(argparse.ArgumentParser):
         self.intermixed = False
         """Whether options may stand between positional arguments of which the last are optional."""
 
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parse as argparse does, which by itself takes optional positional arguments to be absent too early."""
-        if not self.intermixed:
-            return super().parse_known_args(args, namespace)
-        self.intermixed = False  # the other method calls this one
-        try:
-            return self.parse_known_intermixed_args(args, namespace)
-        finally:
-            self.intermixed = True
-
     def error(self, message: str) -> NoReturn:
         """Raise UsageError."""
         raise UsageError(f"{message} (see {self.prog} --help)")
@@ -53,12 +43,23 @@ class _Parser(argparse.ArgumentParser):
         if self.commands and args and not args[0].startswith("-") and args[0] not in self.commands:
             hint = _suggestion(args[0], self.commands) or f"expected one of {', '.join(self.commands)}"
             self.error(f"unknown command {args[0]!r}: {hint}")
-        parsed, unknown = super().parse_known_args(args, namespace)
+        parsed, unknown = self._parse(args, namespace)
         if unknown:
             noun = "option" if unknown[0].startswith("-") else "argument"
             hint = _suggestion(unknown[0], self._option_string_actions)
             self.error(f"unknown {noun} {unknown[0]!r}" + (f": {hint}" if hint else ""))
         return parsed, []
+
+    def _parse(self, args: list[str], namespace: Any) -> tuple[Any, list[str]]:
+        """Parse as argparse does, which by itself takes optional positional arguments to be absent too early."""
+        if not self.intermixed:
+            return super().parse_known_args(args, namespace)
+        self.intermixed = False  # the other method calls parse_known_args
+        try:
+            parsed: tuple[Any, list[str]] = self.parse_known_intermixed_args(args, namespace)
+            return parsed
+        finally:
+            self.intermixed = True
 
 
 def _suggestion(text: str, names: Collection[str]) -> str:
@@ -79,6 +80,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_run(commands)
     _add_check(commands)
     _add_enrich(commands)
+    _add_diagnose(commands)
     _add_explain(commands)
     _add_record(commands)
     _add_top(commands)
@@ -152,6 +154,26 @@ def _add_enrich(commands: Any) -> None:
         "--map", choices=("dot", "mermaid"), help="print which service calls which instead of the lines, as a graph"
     )
     enrich.set_defaults(command="enrich")
+
+
+def _add_diagnose(commands: Any) -> None:
+    diagnose = commands.add_parser(
+        "diagnose",
+        help="say why requests failed, and what to change",
+        description="Group the failures in log files, or in the last minutes of a cluster's controllers, by their "
+        "causes, the worst first, with the evidence and what to change. The files may be logs or the daemon's output.",
+        epilog=f"{EPILOG} Findings are not an error.",
+    )
+    add_options(diagnose, TAIL)
+    diagnose.add_argument(
+        "--output",
+        "-o",
+        choices=("text", "json", "markdown", "csv"),
+        default="text",
+        help="markdown: for a ticket; csv: a row for each finding",
+    )
+    _add_files(diagnose)
+    diagnose.set_defaults(command="diagnose")
 
 
 def _add_explain(commands: Any) -> None:

@@ -1,17 +1,15 @@
 """`enricher enrich`: log files, enriched with a history that is complete before the first line is read."""
 
-import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any, BinaryIO, Protocol
 
 import orjson
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from enricher.accesslog.detection import FormatDetector
 from enricher.cli.common import read_histories, report_news, result_warnings, warn_about
 from enricher.cli.log_lines import enrich_lines, read_logs
+from enricher.cli.progress import show_progress
 from enricher.cli.roll_ups import ROLL_UPS
 from enricher.config.options import ENRICH, STDIN
 from enricher.config.resolve import resolve_settings
@@ -30,10 +28,6 @@ from enricher.report.summary_table import print_summary
 from enricher.report.terminal import json_encoder, print_lines, warn
 from enricher.tailer.log_paths import find_logs, has_several_files
 from enricher.tailer.reader import open_stdin
-from enricher.text import printable
-
-PROGRESS_SIZE = 8 * 1024 * 1024
-"""Bytes from which on there is a progress bar: smaller files are read in a moment."""
 
 
 def main(arguments: dict[str, Any]) -> int:
@@ -102,7 +96,7 @@ def enrich(
     logs = find_logs(files, settings.logs.is_proxy, warn)
     name_files = has_several_files(logs)
     interrupted = False
-    with _progress([path for log in logs for path in log.paths]) as progress, report_news(check, warn):
+    with show_progress([path for log in logs for path in log.paths]) as progress, report_news(check, warn):
         try:
             for batch in read_logs(logs, detector, open_stdin, warn, progress):
                 outputs = list[Output]()
@@ -128,21 +122,3 @@ def enrich(
         warn("interrupted: the lines after these were not read")
         raise KeyboardInterrupt
     return check
-
-
-@contextmanager
-def _progress(files: Sequence[str]) -> Iterator[Callable[[str], Callable[[int], object] | None]]:
-    """Yield a function that returns, for a file, a callback for the bytes read of it; None without a progress bar."""
-    sizes = {file: os.path.getsize(file) for file in files if file != STDIN and os.path.exists(file)}
-    if not sys.stderr.isatty() or sum(sizes.values()) < PROGRESS_SIZE:
-        yield lambda _: None
-        return
-    name = TextColumn("{task.description}", markup=False)
-    console = PipedConsole(stderr=True)
-    with Progress(name, BarColumn(), DownloadColumn(), TimeRemainingColumn(), console=console) as bars:
-
-        def bar(file: str) -> Callable[[int], object]:
-            task = bars.add_task(printable(os.path.basename(file)), total=sizes.get(file))
-            return lambda size: bars.update(task, completed=size)
-
-        yield bar

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[3]
 DATA = ROOT / "demo" / "data"
 RECORDED = ROOT / "tests" / "integration" / "proxies" / "recorded"
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-COMMANDS = ("run", "check", "top", "tail", "enrich", "explain", "record", "completion")
+COMMANDS = ("run", "check", "top", "tail", "enrich", "diagnose", "explain", "record", "completion")
 
 OTHER_PROGRAMS = ("kubectl", "curl", "helm", "docker", "pip", "make", "cd", "source", "pytest", "promtool", "sed", "(")
 """What a line in a block begins with if it is another command and not the output of the one before it."""
