@@ -97,8 +97,8 @@ class Enricher:
         _add_errors(correlator, batch.singles.values())
         single_lines = SingleLines(self._tools, batch, correlator)
         while True:
-            self._tools.owners.use(histories)
             single_lines.now = clock()
+            self._tools.owners.use(histories, single_lines.now)
             single_lines.kinds = Counter()
             data, until = self._advance(batch, correlator, single_lines)
             for kind, number in single_lines.kinds.items():
@@ -138,7 +138,7 @@ class Enricher:
         batch.enriched = end
         self._uncounted += end - begin
         if self._uncounted > MAX_UNCOUNTED or self._tools.owners.must_count:
-            self.update_counts()
+            self.update_counts(single_lines.now)
         return b"".join(lines), until
 
     def _attribute(self, batch: Batch, correlator: ErrorCorrelator, now: int | None) -> list[AttributedColumns]:
@@ -175,8 +175,11 @@ class Enricher:
 
     # --- the state between batches -------------------------------------------------------------------------------
 
-    def update_counts(self) -> None:
-        """Bring the counts up to date: the attempts of many lines are counted at a time."""
+    def update_counts(self, now: int | None = None) -> None:
+        """Bring the counts up to date: the attempts of many lines are counted at a time.
+
+        Those that failed shortly before `now` (ns) are not counted by cause yet; if it is None, all are.
+        """
         for owner in self._tools.owners.take_uncounted():
             self._tools.counts.count_attempts(owner.attribution, owner.times, owner.errors)
             if owner.errors and self._on_failure and owner.attribution.owner:
@@ -186,6 +189,8 @@ class Enricher:
             owner.requests.clear()
             owner.times.clear()
             owner.errors.clear()
+        owners = self._tools.owners
+        owners.causes.count(self._tools.counts, owners.histories, now)
         self._uncounted = 0
 
     def format_texts(self, source: Source, at: int) -> tuple[str, ...]:
