@@ -171,7 +171,7 @@ class _StreamEnricher:
         while True:
             await asyncio.sleep(FAILURE_INTERVAL)
             for enricher in list(self._enrichers.values()):
-                enricher.update_counts()
+                enricher.update_counts(time.time_ns())
 
     def forget(self, log: PodLog) -> None:
         """Forget a log that has ended."""

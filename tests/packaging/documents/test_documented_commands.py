@@ -162,6 +162,9 @@ def laid_out(tmp_path_factory: pytest.TempPathFactory, line: str) -> Path:
     (folder / "endpoints.json").write_bytes(orjson.dumps({"kind": "List", "items": [*slices.values(), *services]}))
     (folder / "services.json").write_bytes(orjson.dumps({"kind": "List", "items": services}))
 
+    pod = {"kind": "Pod", "metadata": {"namespace": "default", "name": "backend-1", "uid": "u-1"}, "status": {}}
+    (folder / "pods.json").write_bytes(orjson.dumps({"kind": "List", "items": [pod]}))
+
     config = {"apiVersion": "v1", "kind": "ConfigMap", "data": {"log-format-upstream": INGRESS_NGINX}}
     (folder / "config.yaml").write_bytes(orjson.dumps(config))
 

@@ -246,10 +246,18 @@ def test_lines_and_failures_are_counted_one_by_one():
 
 def test_gauges():
     gauges = Gauges(
-        2, 3, 4, 5.5, watch=WatchSummary(True, Counter(gone=2), 7.5), refused_endpoints={("tenant", "malformed"): 6}
+        2,
+        3,
+        4,
+        5.5,
+        watch=WatchSummary(True, Counter(gone=2), 7.5),
+        refused_endpoints={("tenant", "malformed"): 6},
+        pod_lookups={"read": 7, "failed": 0},
     )
     actual = rendered(Metrics(), gauges)
     assert actual["enricher_refused_endpoints_total", labels(namespace="tenant", reason="malformed")] == 6
+    assert actual["enricher_pod_lookups_total", labels(result="read")] == 7
+    assert actual["enricher_pod_lookups_total", labels(result="failed")] == 0
     own = {name: value for (name, _), value in actual.items()}
     assert own["enricher_sources"] == 2
     assert own["enricher_endpoints"] == 3
