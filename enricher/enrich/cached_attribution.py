@@ -45,8 +45,6 @@ class CachedState(NamedTuple):
 
     begin: int
     end: int
-    status: PodStatus | None
-    """The status of the pod that was known."""
     pod_state: PodState
     circumstance: Circumstance
 
@@ -67,6 +65,7 @@ class CachedAttribution:
         "in_attempt_size",
         "is_sure",
         "pod_particulars",
+        "pod_status",
         "requests",
         "service",
         "state",
@@ -96,7 +95,9 @@ class CachedAttribution:
         """The requests that are to be counted, for which one of the attempts stands."""
         self.tenures: list[Tenure] | None = None
         """The tenures of the pod at the address, once an attempt failed; see attempt_states.py."""
-        self.state = _NO_STATE
+        self.pod_status: PodStatus | None = None
+        """The status of the pod that these and the next are derived from."""
+        self.state = NO_STATE
         """The latest state of the pod that was needed."""
         self.pod_particulars = b""
         """What only failed attempts have of the pod, rendered, once one failed."""
@@ -123,7 +124,7 @@ class CachedAttribution:
         return self.ending[:end] + particulars + self.ending[end:]
 
 
-_NO_STATE = CachedState(FOREVER, BEGINNING, None, NOT_KNOWN, Circumstance.NOT_KNOWN)
+NO_STATE = CachedState(FOREVER, BEGINNING, NOT_KNOWN, Circumstance.NOT_KNOWN)
 
 
 class CachedClient(NamedTuple):

@@ -468,7 +468,8 @@ def pod_fields(
         for name, time in ages.items():
             if time is not None:
                 fields[name] = format_seconds((window.start - time) // MILLISECOND * MILLISECOND)
-    workload, kind, revision = workload_of(owner)
+    status = histories.statuses.of(owner.uid) if histories.statuses else None
+    workload, kind, revision = (status and status.workload) or workload_of(owner)
     lasting = {"zone": owner.zone, "workload": workload, "workload_kind": kind, "revision": revision}
     fields |= {name: value for name, value in lasting.items() if value}
     own_zones = {
