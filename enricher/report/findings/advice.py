@@ -166,7 +166,10 @@ def _about_unknown(group: FailureGroup) -> Advice:
         return Advice(f"{text} does the Service exist?")
     if group.reasons[""] == group.failures:
         return Advice("Add nginx's error log, which says how each attempt failed, and endpoints that have times.")
-    return Advice("Look at what happened to the pods at that time.", (), _logs(group))
+    text = "Look at what happened to the pods at that time."
+    if group.states[""] == group.failures:
+        text += " Endpoints with times would show their states: a daemon's history, or a recording."
+    return Advice(text, (), _logs(group))
 
 
 _ADVICE: dict[str, Callable[[FailureGroup], Advice]] = {

@@ -20,6 +20,8 @@ from enricher.vocabulary import Cause, LineKind, Outcome, RequestReason
 
 MAX_ID_LENGTH = 64
 """Characters of a request's id that are printed: it may be the client's."""
+MAX_NAME_LENGTH = 253
+"""Characters of a name that are kept: as many as a name in Kubernetes has, while a log may report any text as one."""
 _ID_FIELDS = ("req_id", "request_id", "http_x_request_id")
 
 
@@ -77,8 +79,7 @@ class Attempt(NamedTuple):
 
     def text(self, name: str) -> str:
         """Return a field as a text fit for a terminal; empty without one."""
-        value = self.fields.get(name)
-        return "" if value is None else printable(value)
+        return _name(self.fields.get(name))
 
     def seconds(self, name: str) -> float | None:
         """Return a field that is a number of seconds."""
@@ -101,13 +102,13 @@ def attempts_of(record: OutputRecord, facts_of: FactsOf) -> Iterator[Attempt]:
         is_failure = bool(fields.get("cause") or error_code(fields) or "reason" in fields)
         is_repeated = has_failed and "internal_redirect" in fields and fields.get("origin") != "proxy"
         has_failed |= is_failure
-        pod = printable(fields.get("pod") or fields.get("addr") or "-")
+        pod = _name(fields.get("pod") or fields.get("addr") or "-")
         yield _attempt(fields, at, facts_of(fields), pod, is_failure=is_failure and not is_repeated)
 
 
 def _attempt(fields: OutputRecord, at: int | None, facts: PodFacts, pod: str, *, is_failure: bool) -> Attempt:
-    namespace, service, node = (printable(fields.get(name) or "") for name in ("namespace", "service", "node"))
-    own = PodFacts(*(printable(fields.get(name) or "") for name in PodFacts._fields))
+    namespace, service, node = (_name(fields.get(name)) for name in ("namespace", "service", "node"))
+    own = PodFacts(*(_name(fields.get(name)) for name in PodFacts._fields))
     facts = PodFacts(*own[:3], own.zone or facts.zone) if own.workload else facts._replace(zone=own.zone or facts.zone)
     return Attempt(at, namespace, service, pod, node, facts, fields, is_failure)
 
@@ -125,6 +126,10 @@ def example_of(record: OutputRecord, attempt: Attempt) -> Example:
         attempt.pod,
         next((_short(record[name]) for name in _ID_FIELDS if record.get(name) not in (None, "", "-")), ""),
     )
+
+
+def _name(value: object) -> str:
+    return "" if value is None else printable(truncate(str(value), MAX_NAME_LENGTH))
 
 
 def _short(value: object) -> str:

@@ -1,4 +1,4 @@
-"""Logs that are not followed are read to their present ends; one that cannot be read does not hold up the rest."""
+"""Logs that are not followed are read to their present ends, once; one that cannot be read does not hold that up."""
 
 import asyncio
 

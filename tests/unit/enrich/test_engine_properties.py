@@ -13,7 +13,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from enricher.vocabulary import State
+from enricher.vocabulary import Cause, State
 from tests.unit.enrich.generators.clusters import STATES
 from tests.unit.enrich.generators.comparison import check
 from tests.unit.enrich.generators.formats import FAMILIES
@@ -104,6 +104,10 @@ LEAST_OF_STATES = {
 """What each state's lines must exercise."""
 
 
+COUNTED_ONLY = {Cause.UNREACHABLE_NODE, Cause.NO_ENDPOINTS}
+"""Causes that no attempt has: one shows in the counts only, one belongs to requests without an attempt."""
+
+
 def test_error_lines_and_waits() -> None:
     """nginx in sync: error lines before and after their access lines, answers that were cut off, lines that wait."""
 
@@ -124,6 +128,7 @@ def test_error_lines_and_waits() -> None:
             "blocks": 10,
             "reported attempts": 0,
             **{f"attempts at pods that were {state}": 1 for state in State if state},
+            **{f"{cause} attempts": 1 for cause in Cause if cause and cause not in COUNTED_ONLY},
             **dict.fromkeys(("attempts with state_seconds", "attempts with age_seconds"), 1),
             "ambiguous attempts": 1,
         },

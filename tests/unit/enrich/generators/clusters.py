@@ -14,8 +14,10 @@ import orjson
 from enricher.endpoints.attribution import Histories
 from enricher.endpoints.files import load_into
 from enricher.endpoints.history import History
+from enricher.endpoints.pod_status import ContainerEnd, PodStatus, PodStatuses
 from enricher.endpoints.slices import read_slice, service_as_slice
 from enricher.endpoints.tenure import BEGINNING
+from enricher.endpoints.workloads import Workload
 from enricher.timestamps import MILLISECOND, SECOND
 from tests.unit.enrich.generators.requests import NOW
 
@@ -267,6 +269,10 @@ class State:
             self._events = [event for event in self._events if event[0] <= silent]
             if rng.random() < 0.5:
                 self._events.append((silent, "watch", "BOOKMARK", {}))
+        self._rng = random.Random(f"statuses {seed}")
+        endpoints = (endpoint for event in events if event[1] == "pods" for endpoint in event[3]["endpoints"])
+        self._uids = sorted({endpoint["targetRef"]["uid"] for endpoint in endpoints if "targetRef" in endpoint})
+        self._statuses = PodStatuses() if self._rng.random() < 0.4 else None
         self._histories = self._new_histories()
         if name == "fixed":
             load_into(self._histories, FIXED.encode())
@@ -286,7 +292,18 @@ class State:
         else:
             everywhere = self.name != "some namespaces"
             pods = History(retention=self._retention, is_synced=lambda: self.is_synced, all_namespaces=everywhere)
-        return Histories(pods, History())
+        return Histories(pods, History(), self._statuses)
+
+    def _learn_statuses(self) -> None:
+        """Learn how containers of some pods ended, as it is looked up after their attempts failed."""
+        if self._statuses is None:
+            return
+        for uid in self._rng.sample(self._uids, len(self._uids) // 4):
+            finished = (NOW + self._rng.randrange(-8, 8) * SECOND) // SECOND * SECOND
+            restarted = self._rng.choice((None, finished + SECOND, finished + 5 * SECOND))
+            end = ContainerEnd("c", finished, 1, self._rng.choice(("Error", "OOMKilled", "Completed")), restarted)
+            workload = self._rng.choice((None, Workload("agent", "DaemonSet", "5f6b")))
+            self._statuses.add(uid, "shop", PodStatus(ends=(end,), workload=workload))
 
     def _load_snapshot(self, taken: int) -> None:
         """Load the slices as they were at a time, which is then forgotten."""
@@ -319,6 +336,7 @@ class State:
 
     def apply_until(self, until: int) -> int:
         """Apply the events up to a time (ns), and return their number; a snapshot and fixed addresses do not change."""
+        self._learn_statuses()
         if self.name in {"snapshot", "fixed"}:
             return 0
         remaining, before = [], len(self._events)

@@ -9,7 +9,7 @@ from enricher.endpoints.slices import split_address
 from enricher.endpoints.tenure import FOREVER
 from enricher.enrich.parsed_line import ParsedLine
 from enricher.line import Source
-from enricher.vocabulary import State
+from enricher.vocabulary import Cause, State
 from tests.support.reference import ReferenceEnricher
 from tests.unit.enrich.generators.scenarios import Outcome, Run, is_block
 
@@ -51,6 +51,8 @@ class Tally:
                 self.counts["attempts with a reason"] += row.count(b'"reason":')
                 for name in ("zone", "zone_crossed", "workload", "state_seconds", "age_seconds"):
                     self.counts[f"attempts with {name}"] += row.count(b'"%b":' % name.encode())
+                for cause in Cause:
+                    self.counts[f"{cause} attempts"] += row.count(b'"cause":"%b"' % cause.encode())
                 for state in State:
                     self.counts[f"attempts at pods that were {state}"] += row.count(b'"state":"%b"' % state.encode())
 

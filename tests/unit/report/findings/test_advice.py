@@ -117,3 +117,14 @@ def test_no_advice_spares_more_than_failed(cause):
 def test_a_cause_of_a_later_version_is_still_reported():
     finding = finding_of(attempt("web-a-1", "cosmic_rays"))
     assert (finding.cause, finding.headline) == ("cosmic_rays", "shop/web: failures with the cause cosmic_rays")
+
+
+def test_what_would_show_more_of_an_unknown_cause():
+    def text(**fields):
+        return finding_of(attempt("web-a-1", "unknown", **fields)).advice.text
+
+    assert "error log" in text(state="ready")
+    assert "Endpoints with times" in text(reason="refused")
+    assert text(reason="refused", state="ready") == "Look at what happened to the pods at that time."
+    untried = only_finding(record(cause="unknown", reason="not_tried", namespace="shop", service="web"))
+    assert "does the Service exist?" in untried.advice.text

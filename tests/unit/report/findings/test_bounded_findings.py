@@ -64,3 +64,10 @@ def test_examples_are_the_first_the_last_and_one_between():
     examples = only_finding(*(record(attempt("web-a-1", "crashed"), at=n) for n in range(500))).examples
     assert [example.request_id for example in examples][::2] == ["id-0", "id-499"]
     assert 100 < int(examples[1].request_id.partition("-")[2]) < 499
+
+
+def test_names_are_no_longer_than_those_of_kubernetes():
+    long = "x" * 100_000
+    finding = only_finding(record(attempt(long, long, namespace=long, service=long, node=long, reason=long, zone=long)))
+    assert max(map(len, (*finding.pods, *finding.nodes, *finding.services, finding.cause))) < 600
+    assert max(len(text) for text in (finding.headline, *finding.evidence, *finding.advice.commands, "")) < 1000
