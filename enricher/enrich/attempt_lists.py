@@ -11,6 +11,7 @@ from enricher.accesslog.record import ErrorLabels
 from enricher.endpoints.attribution import Attribution, Window
 from enricher.enrich.attempt_states import attempt_state
 from enricher.enrich.cached_attribution import CachedAttribution, ColumnKey, InColumns
+from enricher.enrich.late_attempts import LateAttempt, late_attempt
 from enricher.enrich.layout_facts import AttemptResult, LayoutFacts
 from enricher.enrich.owners import Owners
 from enricher.enrich.requests import RequestLabels, client_outcome
@@ -46,10 +47,13 @@ class ListedAttempt(NamedTuple):
     """The end of its JSON object."""
     state: State
     """The state of its pod as it began, if it failed."""
+    late: LateAttempt | None
 
     def add_to(self, counts: FailureCounts) -> None:
         """Count the attempt."""
         self.owner.times.append(self.time)
+        if self.late:
+            self.owner.late.append(self.late.lateness)
         if self.error:
             self.owner.errors[self.error] = self.owner.errors.get(self.error, 0) + 1
         if self.result.reason:
@@ -63,7 +67,7 @@ class ListedAttempt(NamedTuple):
             self.time_json,
             self.length if self.length.isdigit() else b"null",
             self.owner.in_attempt,
-            self.particulars,
+            self.late.ending(self.particulars) if self.late else self.particulars,
         )
 
 
@@ -127,6 +131,7 @@ class AttemptLists:
         addresses = facts.addresses.of(columns)
         row_owners = self._find_owners(owners, bounds, windows_of_row, results, addresses, timed=timed)
         lengths = columns.raw_or_nothing(facts.response_length)
+        late_owners = owners.late_between(*bounds) if timed else ()
         listed = dict[int, list[ListedAttempt]]()
         for row, numbers_of_line in zip(self.rows, self._numbers(), strict=True):
             attempts, last, outcome = list[ListedAttempt](), numbers_of_line[-1], Outcome.UNKNOWN
@@ -138,16 +143,21 @@ class AttemptLists:
                 owner, result, length = row_owners[n], results[n], lengths[n]
                 if owner is None:
                     break
-                state, of_pod = State.NONE, b""
-                if result.has_failure:
+                state, of_pod, late = State.NONE, b"", None
+                has_failure, may_be_late = result.has_failure, owner.cached in late_owners
+                if has_failure or may_be_late:
                     windows = windows or windows_of_row(row, [self._times[other][0] for other in numbers_of_line])
                     window = windows[n - numbers_of_line[0]] if windows else None
-                    state, of_pod = attempt_state(owners.pods, owner.cached, window)
+                    if has_failure:
+                        state, of_pod = attempt_state(owners.pods, owner.cached, window)
+                    late = late_attempt(owners.pods, owner.cached, window) if may_be_late else None
                 error, particulars = result.failure(
                     retried=n < last, has_body=length not in _NO_LENGTHS, outcome=outcome, state=state
                 )
                 attempts.append(
-                    ListedAttempt(owner.cached, result, *self._times[n], length, error, particulars + of_pod, state)
+                    ListedAttempt(
+                        owner.cached, result, *self._times[n], length, error, particulars + of_pod, state, late
+                    )
                 )
             else:
                 listed[row] = attempts

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from enricher.accesslog.record import ErrorLabels
 from enricher.endpoints.attribution import Attribution
+from enricher.endpoints.lateness import Lateness
 from enricher.endpoints.slices import Service
 from enricher.endpoints.states import NOT_KNOWN, PodState
 from enricher.endpoints.tenure import BEGINNING, FOREVER, Tenure
@@ -51,6 +52,8 @@ class CachedAttribution:
         "ending",
         "errors",
         "in_attempt_size",
+        "late",
+        "late_periods",
         "pod_particulars",
         "requests",
         "service",
@@ -78,6 +81,10 @@ class CachedAttribution:
         """The numbers of those attempts that failed."""
         self.requests: list[RequestLabels] = []
         """The requests that are to be counted, for which one of the attempts stands."""
+        self.late: list[Lateness] = []
+        """How late those attempts were that were late."""
+        self.late_periods: tuple[tuple[int, int], ...] | None = None
+        """The times (ns) between which an attempt at the pod may be late; None if they are not known yet."""
         self.tenures: list[Tenure] | None = None
         """The tenures of the pod at the address, once an attempt failed; see attempt_states.py."""
         self.state: tuple[int, int, PodState] = (FOREVER, BEGINNING, NOT_KNOWN)

@@ -13,6 +13,7 @@ from enricher.endpoints.slices import Service
 from enricher.enrich.attempt_lists import ListedAttempt
 from enricher.enrich.attributed import AttributedColumns
 from enricher.enrich.cached_attribution import CachedAttribution, InColumns
+from enricher.enrich.late_attempts import LateAttempt
 from enricher.enrich.layout_facts import Failure
 from enricher.enrich.output import LineTemplate, no_attempt_fragment
 from enricher.enrich.requests import RequestLabels, client_outcome
@@ -55,6 +56,9 @@ class ColumnOutput:
             if row < rows and error:
                 errors = self._ordinary_owners[row].cached.errors
                 errors[error] = errors.get(error, 0) + 1
+        for row, late in self._late.items():
+            if row < rows:
+                self._ordinary_owners[row].cached.late.append(late.lateness)
         for row, attempts in lines.listed.items():
             if row < rows:
                 self._count_listed(row, attempts, counts)
@@ -72,6 +76,11 @@ class ColumnOutput:
             error, particulars = result.failure(retried=False, has_body=True, outcome=outcome, state=state)
             failures[row] = error, particulars + of_pod
         return failures
+
+    @cached_property
+    def _late(self) -> dict[int, LateAttempt]:
+        """Return the attempts of ordinary lines that were late."""
+        return {row: late for row, late in self._lines.late.items() if row not in self._unordinary}
 
     def _count_listed(self, row: int, attempts: Sequence[ListedAttempt], counts: Any) -> None:
         for attempt in attempts:
@@ -106,9 +115,12 @@ class ColumnOutput:
         columns, facts = self._lines.columns, self._lines.facts
         owners: Any = self._ordinary_owners
         endings: Any = map(itemgetter(0), owners)
-        if self._failures:
+        if self._failures or self._late:
             endings = list(endings)
-            for row, (_, particulars) in self._failures.items():
+            particulars_by_row = {row: particulars for row, (_, particulars) in self._failures.items()}
+            for row, late in self._late.items():
+                particulars_by_row[row] = late.ending(particulars_by_row.get(row, b""))
+            for row, particulars in particulars_by_row.items():
                 endings[row] = owners[row].cached.ending_with(particulars)
         clients: Any = repeat(b"")
         if self._lines.clients:

@@ -175,11 +175,14 @@ class Enricher:
         """Bring the counts up to date: the attempts of many lines are counted at a time."""
         for owner in self._tools.owners.take_uncounted():
             self._tools.counts.count_attempts(owner.attribution, owner.times, owner.errors)
+            if owner.late:
+                self._tools.counts.count_late(owner.attribution, owner.late)
             for request, number in Counter(owner.requests).items():
                 self._tools.counts.count_requests(owner.service, request.code, route=request.route, requests=number)
             owner.requests.clear()
             owner.times.clear()
             owner.errors.clear()
+            owner.late.clear()
         self._uncounted = 0
 
     def format_texts(self, source: Source, at: int) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ from enricher.enrich.cached_attribution import (
     ColumnKey,
     InColumns,
 )
+from enricher.enrich.late_attempts import may_be_late
 from enricher.enrich.output import client_fragment
 from enricher.enrich.requests import NoAttempt, no_attempt
 from enricher.vocabulary import Grade
@@ -67,6 +68,8 @@ class Owners:
         """The services to which names of upstreams refer."""
         self._gaps: dict[Service, list[Gap]] = {}
         """The times in which no pod of a service was ready."""
+        self._late = set[CachedAttribution]()
+        """The attributions of which some attempts may be late, also those that only columns still have."""
         self._uncounted: list[CachedAttribution] = []
         """The attributions that are no longer cached, or never were, with attempts that are to be counted."""
 
@@ -89,7 +92,7 @@ class Owners:
             pods.on_change.add(self._forget)
             histories.services.on_change.add(self._forget)
             self._forget_all()
-        elif certainty != self._certainty or len(self._cached) + len(self._clients) > MAX_ENTRIES:
+        elif certainty != self._certainty or len(self._cached) + len(self._clients) + len(self._late) > MAX_ENTRIES:
             self._forget_all()
         elif pods.complete_since != self._complete_since:
             changed_until = max(pods.complete_since, self._complete_since) + GRACE_PERIOD
@@ -102,6 +105,7 @@ class Owners:
         self._cached.clear()
         self._by_columns.clear()
         self._clients.clear()
+        self._late.clear()
         self._keys_of_ip.clear()
         self._clients_of_ip.clear()
         self._dependent.clear()
@@ -116,6 +120,7 @@ class Owners:
             for key in keys:
                 for cached in self._cached.pop(key, ()):
                     self._uncounted.append(cached)
+                    self._late.discard(cached)
                     for column_cache, column_key in cached.column_keys:
                         column_cache.pop(column_key, None)
         self._dependent.clear()
@@ -161,6 +166,8 @@ class Owners:
                 return cached
         cached = CachedAttribution(attribution, addr, service_of_attribution(histories, addr, attribution), period)
         cached.answered.add(answered)
+        if window and may_be_late(histories.pods, cached, *period):
+            self._late.add(cached)
         entries = self._cached.setdefault(key, [])
         entries.append(cached)
         self._uncounted += entries[:-MAX_PERIODS]
@@ -169,6 +176,11 @@ class Owners:
             self._dependent.add(key)  # on the members of a service, or on whether the service is known
         self._keys_of_ip.setdefault(ip, set()).add(key)
         return cached
+
+    def late_between(self, begin: int, end: int) -> set[CachedAttribution]:
+        """Return the attributions by which attempts may be late that began from one time to another (ns)."""
+        pods = self._histories.pods
+        return {cached for cached in self._late if may_be_late(pods, cached, begin, end)}
 
     def _uncached(self, addr: str, attribution: Attribution) -> CachedAttribution:
         """Return an attribution that holds for one attempt only."""

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol, cast
 from enricher.accesslog.error_log import ErrorLine
 from enricher.accesslog.record import Attempt, ErrorLabels, Record
 from enricher.endpoints.attribution import Attribution, Window
+from enricher.endpoints.lateness import Lateness
 from enricher.endpoints.slices import Service
 from enricher.enrich.attempt_states import attempt_state, state_throughout
 from enricher.enrich.attributed import AttributedColumns
@@ -14,6 +15,7 @@ from enricher.enrich.batch import Batch
 from enricher.enrich.cached_attribution import CachedAttribution
 from enricher.enrich.error_correlation import ErrorCorrelator, error_origin
 from enricher.enrich.holding import HoldPolicy
+from enricher.enrich.late_attempts import late_attempt
 from enricher.enrich.output import (
     ATTEMPT,
     LineTemplate,
@@ -45,6 +47,8 @@ class Counts(Protocol):
     ) -> None: ...
 
     def count_failure(self, attribution: Attribution, reason: str, state: str = State.NONE) -> None: ...
+
+    def count_late(self, attribution: Attribution, late: Sequence[Lateness]) -> None: ...
 
     def count_requests(
         self, service: Service | None, code: str, *, reason: str = "", route: str = "", requests: int = 1
@@ -241,6 +245,9 @@ class SingleLines:
                     owner.errors[labels] = owner.errors.get(labels, 0) + 1
                 if attempt.reason:
                     tools.counts.count_failure(owner.attribution, attempt.reason, state)
+            if owner.late_periods != () and (late := late_attempt(tools.owners.pods, owner, windows[index])):
+                owner.late.append(late.lateness)
+                particulars = late.ending(particulars)
             if attempt.redirects:
                 particulars += b',"internal_redirect":true'
             out.append(_render_attempt(attempt, owner, particulars))

@@ -123,7 +123,9 @@ def test_error_lines_and_waits() -> None:
             "blocks": 10,
             "reported attempts": 0,
             **{f"attempts at pods that were {state}": 1 for state in State if state},
-            **dict.fromkeys(("attempts with state_seconds", "attempts with age_seconds"), 1),
+            **dict.fromkeys(
+                ("attempts with state_seconds", "attempts with age_seconds", "attempts with late_seconds"), 1
+            ),
             "ambiguous attempts": 1,
         },
     )

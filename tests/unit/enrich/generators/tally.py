@@ -48,7 +48,7 @@ class Tally:
             self.counts["clients that are pods"] += b'"client_pod":' in row
             if b'"kind":"access"' in row:
                 self.counts["attempts with a reason"] += row.count(b'"reason":')
-                for name in ("zone", "workload", "state_seconds", "age_seconds"):
+                for name in ("zone", "workload", "state_seconds", "age_seconds", "late_seconds"):
                     self.counts[f"attempts with {name}"] += row.count(b'"%b":' % name.encode())
                 for state in State:
                     self.counts[f"attempts at pods that were {state}"] += row.count(b'"state":"%b"' % state.encode())

@@ -1,0 +1,45 @@
+"""Attempts at pods that should get none any more: how late each was, and what it has of its pod. Pure.
+
+Nearly all attempts are at pods that are ready. They cost nothing here: only attributions that hold while their pod is
+not ready, terminates or is gone are noticed (see Owners.late_between), and only their attempts at such times are looked
+at one by one.
+"""
+
+from typing import NamedTuple
+
+from enricher.endpoints.attribution import Window
+from enricher.endpoints.history import History
+from enricher.endpoints.lateness import Lateness, late_periods, lateness_between
+from enricher.endpoints.states import tenures_of_owner
+from enricher.enrich.attempt_states import attempt_state
+from enricher.enrich.cached_attribution import CachedAttribution
+from enricher.enrich.output import dump_seconds
+from enricher.enrich.windows import attempt_beginning
+
+
+class LateAttempt(NamedTuple):
+    """A late attempt at a pod."""
+
+    lateness: Lateness
+    of_pod: bytes
+    """What it has of its pod, as the end of its JSON object."""
+
+    def ending(self, particulars: bytes) -> bytes:
+        """Return the end of its JSON object, which has `particulars` already if it failed."""
+        return b'%b,"late_seconds":%b' % (particulars or self.of_pod, dump_seconds(self.lateness.ns))
+
+
+def may_be_late(pods: History, owner: CachedAttribution, begin: int, end: int) -> bool:
+    """Return whether an attempt with an attribution may be late that began from `begin` to `end` (ns)."""
+    if owner.late_periods is None:
+        owner.late_periods = (*late_periods(tenures_of_owner(pods, owner.addr, owner.attribution.owner)),)
+    return any(since <= end and begin <= until for since, until in owner.late_periods)
+
+
+def late_attempt(pods: History, owner: CachedAttribution, window: Window | None) -> LateAttempt | None:
+    """Return a late attempt with an attribution that took place in a window; None if it is not certain to be late."""
+    if window is None or not may_be_late(pods, owner, window.start, max(window.start, window.end_latest)):
+        return None
+    state, of_pod = attempt_state(pods, owner, window)
+    lateness = lateness_between(owner.tenures or (), *attempt_beginning(window), pods.certain_until) if state else None
+    return lateness and LateAttempt(lateness, of_pod)
