@@ -260,17 +260,20 @@ class Metrics:
     def expire(self, live_pods: set[tuple[str, str]]) -> None:
         """Drop the series of pods that are not among `live_pods` (namespace, pod) and were not seen for EXPIRY.
 
-        Drop those of late attempts, of requests and of edges for which none was counted for EXPIRY.
+        The series of services live as long as a pod of theirs. Drop those of requests and of edges for which none was
+        counted for EXPIRY.
         """
         now = self._clock()
         for key in self.pods:
             if (key[0], key[2]) in live_pods:
                 self.pods.touch(key, now)
         self.pods.expire(now - EXPIRY)
-        for service in {key[:2] for key in self.pods if self.pods[key].last_seen == now} & self.services.keys():
+        live_services = {key[:2] for key in self.pods if self.pods[key].last_seen == now}
+        for service in live_services & self.services.keys():
             self.services.touch(service, now)
-            for key in [key for key in self.late if key[:2] == service]:
-                self.late.touch(key, now)
+        for late in self.late:
+            if late[:2] in live_services:
+                self.late.touch(late, now)
         for table in (self.services, self.late, self.edges, self.requests):
             table.expire(now - EXPIRY)
         self._namespaces.intersection_update(key[0] for key in self.pods)

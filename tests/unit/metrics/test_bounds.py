@@ -96,6 +96,17 @@ def test_attempts_counted_together_are_counted_as_if_one_by_one(seconds):
     ]
 
 
+def test_late_attempts_are_kept_from_one_roll_out_to_the_next():
+    now = EXPIRY
+    metrics = Metrics(lambda: now)
+    metrics.count_attempt(attributed("web-1"), attempt(), retried=False, origin="")
+    metrics.count_late(attributed("web-1"), [Lateness(State.GONE, 0)])
+    for live_pods, kept in (({("shop", "web-1")}, True), (set(), True), (set(), False)):
+        now += EXPIRY if kept else 1
+        metrics.expire(live_pods)
+        assert bool(metrics.late) is kept
+
+
 def test_as_many_series_of_late_attempts_as_allowed():
     metrics = Metrics(max_series=8)
     for number in range(5):
