@@ -13,9 +13,11 @@ from enricher.cli.common import NEWS_INTERVAL, read_histories, report_news, resu
 from enricher.cli.log_lines import enrich_lines, read_logs
 from enricher.cluster.endpoint_source import FIRST_LIST_TIMEOUT, EndpointWatch
 from enricher.cluster.pod_logs import PodLogStreamer
+from enricher.cluster.pod_source import FAILURE_INTERVAL
 from enricher.cluster.pods import PodLog
 from enricher.config.settings import OutputSettings, Settings
 from enricher.endpoints.attribution import Histories
+from enricher.endpoints.slices import Owner
 from enricher.enrich.engine import Enricher, Hold, Output
 from enricher.enrich.format_check import FormatCheck
 from enricher.errors import ConfigurationError, UsageError
@@ -77,6 +79,8 @@ class ClusterFeed:
             streamer = self._streamer = PodLogStreamer(api, logs.select, consumer, since=self._since)
             group.create_task(streamer.run())
             group.create_task(self._report_periodically())
+            if cluster.pods:
+                group.create_task(consumer.report_failures())
             try:
                 async with asyncio.timeout(FIRST_LIST_TIMEOUT):  # `wait_for` of Python 3.11 may swallow a cancellation
                     await streamer.wait_until_listed()
@@ -124,7 +128,7 @@ class _StreamEnricher:
     async def deliver(self, log: PodLog, lines: Sequence[Line]) -> None:
         """Enrich lines; one that waits for the watch holds up the rest of its log for a moment."""
         if log.node not in self._enrichers:
-            self._enrichers[log.node] = _build_enricher(self._settings.output, self._detector, self._metrics, log.node)
+            self._enrichers[log.node] = self._build_enricher(log.node)
         outputs = list[Output]()
         for step in self._enrichers[log.node].enrich(log.source, lines, self._endpoints.histories, time.time_ns):
             match step:
@@ -137,6 +141,18 @@ class _StreamEnricher:
             check = FormatCheck(1, self._settings.logs.expected_format, expects_access_lines=True)
             self._checks[log.source] = check
         check.add(outputs, lines, time.monotonic(), self._enrichers[log.node].formats(log.source))
+
+    def _build_enricher(self, node: str) -> Enricher:
+        pods = self._endpoints.failed_pods
+        on_failure = pods.report_failure if pods else None
+        return _build_enricher(self._settings.output, self._detector, self._metrics, node, on_failure)
+
+    async def report_failures(self) -> None:
+        """Report the pods that failed every FAILURE_INTERVAL until cancelled."""
+        while True:
+            await asyncio.sleep(FAILURE_INTERVAL)
+            for enricher in list(self._enrichers.values()):
+                enricher.update_counts()
 
     def forget(self, log: PodLog) -> None:
         """Forget a log that has ended."""
@@ -220,5 +236,11 @@ def _unbuffered_stdin() -> BinaryIO:
     return open(open_stdin().fileno(), "rb", buffering=0, closefd=False)
 
 
-def _build_enricher(output: OutputSettings, detector: FormatDetector, metrics: Metrics, node: str) -> Enricher:
-    return Enricher(detector, metrics, node=node, pod_variable=output.pod_variable)
+def _build_enricher(
+    output: OutputSettings,
+    detector: FormatDetector,
+    metrics: Metrics,
+    node: str,
+    on_failure: Callable[[Owner], object] | None = None,
+) -> Enricher:
+    return Enricher(detector, metrics, node=node, pod_variable=output.pod_variable, on_failure=on_failure)

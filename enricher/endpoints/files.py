@@ -6,7 +6,8 @@ There are four kinds of files, which are recognised by their content:
 - `history.json` of a daemon's state directory, which the daemon saves once a minute and when it ends;
 - YAML, addresses that never change: `10.0.0.5:8080: shop-1`, or `10.0.0.5: {pod: shop-1, namespace: …, node: …}`.
 The objects are EndpointSlices and, in the same file or in a file of their own, Services. A snapshot may have v1
-Endpoints and pods as well. Recordings and snapshots may be JSON or YAML, in one or several documents. A file may be in
+Endpoints and pods as well. Pods and Events also show why pods failed; after a recording or a history, which have times,
+they show nothing else. Recordings and snapshots may be JSON or YAML, in one or several documents. A file may be in
 UTF-8 or UTF-16, and gzipped.
 Beside a watch, only addresses that never change can be given.
 """
@@ -15,6 +16,7 @@ import gzip
 import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,6 +33,8 @@ from enricher.endpoints.listed_objects import (
     unusable_kinds,
 )
 from enricher.endpoints.mistaken_files import mistake_in
+from enricher.endpoints.pod_objects import add_object
+from enricher.endpoints.pod_status import PodStatuses
 from enricher.endpoints.saved_history import SavedHistory
 from enricher.endpoints.slices import (
     MAX_NAME,
@@ -49,8 +53,11 @@ from enricher.state_file import unwrap_state
 from enricher.timestamps import parse_rfc3339
 
 EVENT_TYPES = ("ADDED", "MODIFIED", "DELETED", "BOOKMARK")
-USABLE_KINDS = ("EndpointSlice", "Endpoints", "Pod", "Service")
+USABLE_KINDS = ("EndpointSlice", "Endpoints", "Pod", "Service", "Event")
 """Kinds of objects that a snapshot may have."""
+
+KINDS_OF_PODS = ("Pod", "Event")
+"""Kinds of objects that show why pods failed."""
 
 
 class RecordedEvent(NamedTuple):
@@ -67,12 +74,13 @@ def load_endpoints(paths: Sequence[str], extra: Sequence[str] = ()) -> Histories
 
     Raise ConfigurationError if a file cannot be read or parsed.
     """
-    histories = Histories(_new_history(), _new_history())
+    statuses = PodStatuses(limit=inf)
+    histories = Histories(_new_history(), _new_history(), statuses)
     for path in paths:
         _load_file(path, lambda content: load_into(histories, content))
     if extra:
         histories.pods.use_fixed(load_fixed(extra))
-    return histories
+    return histories if len(statuses) else histories._replace(statuses=None)
 
 
 def shortage_of(histories: Histories) -> str | None:
@@ -148,7 +156,12 @@ def _load_snapshot(histories: Histories, values: list[Any]) -> None:
         raise ValueError(unusable_kinds(unusable))
     if not values:
         raise ValueError(f"expected a list of EndpointSlices, as {LIST_COMMAND} prints it")
+    has_times = not histories.pods.is_snapshot and any(not tenure.is_fixed for tenure in histories.pods.tenures())
     for kind, obj in objects:
+        if histories.statuses is not None:
+            add_object(histories.statuses, kind, obj)
+        if kind == "Pod" and has_times:
+            continue  # its address would make all others as uncertain as those of a snapshot
         if kind == "Service":
             histories.services.apply("ADDED", service_as_slice(obj), 0, BEGINNING)
         for slice_ in _slices_of(kind, obj):
@@ -209,10 +222,13 @@ def _load_recording(histories: Histories, events: list[RecordedEvent]) -> None:
     """
     slices, services = list[RecordedEvent](), list[RecordedEvent]()
     for event in events:
-        if event.object.get("kind") == "Service":
+        kind = event.object.get("kind")
+        if kind == "Service":
             services.append(event._replace(object=service_as_slice(event.object)))
-        else:
+        elif kind not in KINDS_OF_PODS:
             slices.append(event)
+        elif histories.statuses is not None:
+            add_object(histories.statuses, kind, event.object)
     for history, own_events in ((histories.pods, slices), (histories.services, services)):
         listed = [event.object for event in own_events if event.at == own_events[0].at and event.type == "ADDED"]
         if listed:
@@ -233,7 +249,7 @@ def _parse_events(documents: list[Document]) -> Iterator[RecordedEvent]:
                 hint = "; `enricher record` writes when each event came, kubectl does not"
             raise ValueError(f'line {line}: expected {{"at", "type", "object"}} of a watch event{hint}')
         kind = event.object.get("kind", "EndpointSlice")
-        if kind not in ("EndpointSlice", "Service"):
+        if kind not in ("EndpointSlice", "Service", *KINDS_OF_PODS):
             raise ValueError(
                 f"line {line}: expected EndpointSlices and Services in a recorded watch, not {str(kind)[:MAX_KIND]}: "
                 "`enricher record` writes them"

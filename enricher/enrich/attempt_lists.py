@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from enricher.accesslog.columns import Columns
-from enricher.accesslog.record import ErrorLabels
 from enricher.endpoints.attribution import Attribution, Window
-from enricher.enrich.attempt_states import attempt_state
 from enricher.enrich.cached_attribution import CachedAttribution, ColumnKey, InColumns
+from enricher.enrich.failed_attempts import FailedAttempt, failed_attempt
 from enricher.enrich.late_attempts import LateAttempt, late_attempt
 from enricher.enrich.layout_facts import AttemptResult, LayoutFacts
 from enricher.enrich.owners import Owners
@@ -41,33 +40,29 @@ class ListedAttempt(NamedTuple):
     """The response time, in ns."""
     time_json: bytes
     length: bytes
-    error: ErrorLabels | None
-    """The labels under which it is counted if it failed."""
-    particulars: bytes
-    """The end of its JSON object."""
-    state: State
-    """The state of its pod as it began, if it failed."""
+    failure: FailedAttempt | None
     late: LateAttempt | None
 
-    def add_to(self, counts: FailureCounts) -> None:
+    def add_to(self, counts: FailureCounts, owners: Owners) -> None:
         """Count the attempt."""
         self.owner.times.append(self.time)
         if self.late:
             self.owner.late.append(self.late.lateness)
-        if self.error:
-            self.owner.errors[self.error] = self.owner.errors.get(self.error, 0) + 1
-        if self.result.reason:
-            counts.count_failure(self.owner.attribution, self.result.reason, self.state)
+        if self.failure:
+            self.failure.add_to(owners, self.owner)
+            if self.result.reason:
+                counts.count_failure(self.owner.attribution, self.result.reason, self.failure.state)
 
     def render(self) -> bytes:
         """Return its JSON object."""
+        particulars = self.failure.particulars if self.failure else b""
         return b'{"addr":"%b%b%b%b,%b%b}' % (
             self.owner.addr_json,
             self.result.status_json,
             self.time_json,
             self.length if self.length.isdigit() else b"null",
             self.owner.in_attempt,
-            self.late.ending(self.particulars) if self.late else self.particulars,
+            self.late.ending(particulars) if self.late else particulars,
         )
 
 
@@ -143,22 +138,26 @@ class AttemptLists:
                 owner, result, length = row_owners[n], results[n], lengths[n]
                 if owner is None:
                     break
-                state, of_pod, late = State.NONE, b"", None
+                failure, late, (time, time_json) = None, None, self._times[n]
                 has_failure, may_be_late = result.has_failure, owner.cached in late_owners
                 if has_failure or may_be_late:
                     windows = windows or windows_of_row(row, [self._times[other][0] for other in numbers_of_line])
-                    window = windows[n - numbers_of_line[0]] if windows else None
-                    if has_failure:
-                        state, of_pod = attempt_state(owners.pods, owner.cached, window)
-                    late = late_attempt(owners.pods, owner.cached, window) if may_be_late else None
-                error, particulars = result.failure(
-                    retried=n < last, has_body=length not in _NO_LENGTHS, outcome=outcome, state=state
-                )
-                attempts.append(
-                    ListedAttempt(
-                        owner.cached, result, *self._times[n], length, error, particulars + of_pod, state, late
+                window = windows[n - numbers_of_line[0]] if windows else None
+                if may_be_late:
+                    late = late_attempt(owners.histories, owner.cached, window)
+                if has_failure:
+                    failure = failed_attempt(
+                        owners,
+                        owner.cached,
+                        result,
+                        window,
+                        time,
+                        retried=n < last,
+                        is_repeated=last > numbers_of_line[0] and outcome is not Outcome.HIDDEN,
+                        has_body=length not in _NO_LENGTHS,
+                        outcome=outcome,
                     )
-                )
+                attempts.append(ListedAttempt(owner.cached, result, time, time_json, length, failure, late))
             else:
                 listed[row] = attempts
         return listed

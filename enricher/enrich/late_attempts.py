@@ -7,11 +7,12 @@ at one by one.
 
 from typing import NamedTuple
 
-from enricher.endpoints.attribution import Window
+from enricher.endpoints.attribution import Histories, Window
 from enricher.endpoints.history import History
 from enricher.endpoints.lateness import Lateness, late_periods, lateness_between
 from enricher.endpoints.states import tenures_of_owner
-from enricher.enrich.attempt_states import attempt_state
+from enricher.endpoints.tenure import FOREVER
+from enricher.enrich.attempt_states import pod_of_attempt
 from enricher.enrich.cached_attribution import CachedAttribution
 from enricher.enrich.output import dump_seconds
 from enricher.enrich.windows import attempt_beginning
@@ -36,10 +37,13 @@ def may_be_late(pods: History, owner: CachedAttribution, begin: int, end: int) -
     return any(since <= end and begin <= until for since, until in owner.late_periods)
 
 
-def late_attempt(pods: History, owner: CachedAttribution, window: Window | None) -> LateAttempt | None:
+def late_attempt(histories: Histories, owner: CachedAttribution, window: Window | None) -> LateAttempt | None:
     """Return a late attempt with an attribution that took place in a window; None if it is not certain to be late."""
+    pods = histories.pods
     if window is None or not may_be_late(pods, owner, window.start, max(window.start, window.end_latest)):
         return None
-    state, of_pod = attempt_state(pods, owner, window)
-    lateness = lateness_between(owner.tenures or (), *attempt_beginning(window), pods.certain_until) if state else None
-    return lateness and LateAttempt(lateness, of_pod)
+    pod = pod_of_attempt(histories, owner, window, FOREVER)
+    if not pod.state:
+        return None
+    lateness = lateness_between(owner.tenures or (), *attempt_beginning(window), pods.certain_until)
+    return lateness and LateAttempt(lateness, pod.json)
