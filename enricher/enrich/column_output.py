@@ -13,6 +13,7 @@ from enricher.enrich.attempt_lists import ListedAttempt
 from enricher.enrich.attributed import AttributedColumns
 from enricher.enrich.cached_attribution import CachedAttribution, InColumns
 from enricher.enrich.failed_attempts import FailedAttempt
+from enricher.enrich.late_attempts import LateAttempt
 from enricher.enrich.output import LineTemplate, no_attempt_fragment
 from enricher.enrich.requests import RequestLabels
 from enricher.vocabulary import Grade
@@ -54,6 +55,9 @@ class ColumnOutput:
         for row, failure in self._failures.items():
             if row < rows:
                 failure.add_to(lines.owners, self._ordinary_owners[row].cached)
+        for row, late in self._late.items():
+            if row < rows:
+                self._ordinary_owners[row].cached.late.append(late.lateness)
         for row, attempts in lines.listed.items():
             if row < rows:
                 self._count_listed(row, attempts, counts)
@@ -67,6 +71,11 @@ class ColumnOutput:
         return {
             row: self._lines.failed_attempt(row, owners[row].cached) for row in self._lines.failed - self._unordinary
         }
+
+    @cached_property
+    def _late(self) -> dict[int, LateAttempt]:
+        """Return the attempts of ordinary lines that were late."""
+        return {row: late for row, late in self._lines.late.items() if row not in self._unordinary}
 
     def _count_listed(self, row: int, attempts: Sequence[ListedAttempt], counts: Any) -> None:
         for attempt in attempts:
@@ -100,10 +109,13 @@ class ColumnOutput:
         columns, facts = self._lines.columns, self._lines.facts
         owners: Any = self._ordinary_owners
         endings: Any = map(itemgetter(0), owners)
-        if self._failures:
+        if self._failures or self._late:
             endings = list(endings)
-            for row, failure in self._failures.items():
-                endings[row] = owners[row].cached.ending_with(failure.particulars)
+            particulars_by_row = {row: failure.particulars for row, failure in self._failures.items()}
+            for row, late in self._late.items():
+                particulars_by_row[row] = late.ending(particulars_by_row.get(row, b""))
+            for row, particulars in particulars_by_row.items():
+                endings[row] = owners[row].cached.ending_with(particulars)
         clients: Any = repeat(b"")
         if self._lines.clients:
             clients = [b""] * self._lines.size

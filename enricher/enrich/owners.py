@@ -75,6 +75,8 @@ class Owners:
         self._gaps: dict[Service, list[Gap]] = {}
         """The times in which no pod of a service was ready."""
         self.zone_crossings = ZoneCrossings()
+        self._late = set[CachedAttribution]()
+        """The attributions of which some attempts may be late, also those that only columns still have."""
         self._uncounted: list[CachedAttribution] = []
         """The attributions that are no longer cached, or never were, with attempts that are to be counted."""
 
@@ -95,7 +97,7 @@ class Owners:
             pods.on_change.add(self._forget)
             histories.services.on_change.add(self._forget)
             self._forget_all()
-        elif certainty != self._certainty or len(self._cached) + len(self._clients) > MAX_ENTRIES:
+        elif certainty != self._certainty or len(self._cached) + len(self._clients) + len(self._late) > MAX_ENTRIES:
             self._forget_all()
         elif pods.complete_since != self._complete_since:
             changed_until = max(pods.complete_since, self._complete_since) + GRACE_PERIOD
@@ -108,6 +110,7 @@ class Owners:
         self._cached.clear()
         self._by_columns.clear()
         self._clients.clear()
+        self._late.clear()
         self._keys_of_ip.clear()
         self._clients_of_ip.clear()
         self._dependent.clear()
@@ -124,6 +127,7 @@ class Owners:
             for key in keys:
                 for cached in self._cached.pop(key, ()):
                     self._uncounted.append(cached)
+                    self._late.discard(cached)
                     for column_cache, column_key in cached.column_keys:
                         column_cache.pop(column_key, None)
         self._dependent.clear()
@@ -169,6 +173,8 @@ class Owners:
                 return cached
         cached = CachedAttribution(attribution, addr, service_of_attribution(histories, addr, attribution), period)
         cached.answered.add(answered)
+        if window and cached.may_be_late(histories.pods, *period):
+            self._late.add(cached)
         entries = self._cached.setdefault(key, [])
         entries.append(cached)
         self._uncounted += entries[:-MAX_PERIODS]
@@ -177,6 +183,11 @@ class Owners:
             self._dependent.add(key)  # on the members of a service, or on whether the service is known
         self._keys_of_ip.setdefault(ip, set()).add(key)
         return cached
+
+    def late_between(self, begin: int, end: int) -> set[CachedAttribution]:
+        """Return the attributions by which attempts may be late that began from one time to another (ns)."""
+        pods = self.histories.pods
+        return {cached for cached in self._late if cached.may_be_late(pods, begin, end)}
 
     def _uncached(self, addr: str, attribution: Attribution) -> CachedAttribution:
         """Return an attribution that holds for one attempt only."""

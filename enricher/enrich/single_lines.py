@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol, cast
 from enricher.accesslog.error_log import ErrorLine
 from enricher.accesslog.record import Attempt, ErrorLabels, Record
 from enricher.endpoints.attribution import Attribution, Window
+from enricher.endpoints.lateness import Lateness
 from enricher.endpoints.slices import Service
 from enricher.enrich.attempt_states import pod_of_attempt, state_throughout
 from enricher.enrich.attributed import AttributedColumns
@@ -15,6 +16,7 @@ from enricher.enrich.cached_attribution import CachedAttribution
 from enricher.enrich.causes import cause_of, resolve_cut, symptom_of
 from enricher.enrich.error_correlation import Claim, ErrorCorrelator, error_origin
 from enricher.enrich.holding import HoldPolicy
+from enricher.enrich.late_attempts import late_attempt
 from enricher.enrich.output import (
     ATTEMPT,
     LineTemplate,
@@ -46,6 +48,8 @@ class Counts(Protocol):
     ) -> None: ...
 
     def count_failure(self, attribution: Attribution, reason: str, state: str = State.NONE) -> None: ...
+
+    def count_late(self, attribution: Attribution, late: Sequence[Lateness]) -> None: ...
 
     def count_requests(
         self, service: Service | None, code: str, *, reason: str = "", route: str = "", requests: int = 1
@@ -232,6 +236,9 @@ class SingleLines:
             particulars = b""
             if attempt.failed or attempt.reason or claim.errors:
                 particulars = self._count_failure(record, index, owner, windows[index], claim)
+            if owner.late_periods != () and (late := late_attempt(self._tools.owners, owner, windows[index])):
+                owner.late.append(late.lateness)
+                particulars = late.ending(particulars)
             if attempt.redirects:
                 particulars += b',"internal_redirect":true'
             out.append(_render_attempt(attempt, owner, particulars))

@@ -27,6 +27,7 @@ from enricher.endpoints.attribution import (
     service_of_attribution,
 )
 from enricher.endpoints.circumstances import Circumstance, circumstance_of, without_hindsight
+from enricher.endpoints.lateness import Lateness, lateness_between
 from enricher.endpoints.readiness import ready_gaps
 from enricher.endpoints.slices import Owner, Service
 from enricher.endpoints.states import state_between, tenures_of_owner
@@ -354,6 +355,9 @@ class ReferenceEnricher:
                 has_others = len(record.attempts) > 1
                 failure = Failure(attempt, attribution, service, window, origin, reasons, has_others, outcome)
                 fields |= self.count_cause(failure, histories) | of_pod
+            late = lateness(histories, attempt.addr, attribution, parsed.windows[index])
+            self.counts.count_late(attribution, late)
+            fields |= {**of_pod, "late_seconds": format_seconds(late[0].ns)} if late else {}
             if attempt.redirects:
                 fields["internal_redirect"] = True
             objects.append(fields)
@@ -458,11 +462,8 @@ def pod_fields(
     if not owner:
         return {}
     if window:
-        # The attempt began no later than its end less the time that it took, give or take nginx's clock.
-        took = window.end_earliest - window.start - 10 * MILLISECOND
-        latest = max(window.start, min(window.end_latest, window.end_latest - took + 10 * MILLISECOND))
         tenures = tenures_of_owner(pods, addr, owner)
-        state, since, first_ready = state_between(tenures, window.start, latest, pods.certain_until)
+        state, since, first_ready = state_between(tenures, window.start, latest_beginning(window), pods.certain_until)
         ages = {"state_seconds": since, "age_seconds": first_ready}
         fields |= {"state": state} if state else {}
         for name, time in ages.items():
@@ -483,6 +484,21 @@ def pod_fields(
     if owner.zone and len(own_zones) == 1 and "" not in own_zones:
         fields["zone_crossed"] = own_zones != {owner.zone}
     return fields
+
+
+def lateness(histories: Histories, addr: str, attribution: Attribution, window: Window | None) -> list[Lateness]:
+    """Return how late an attempt was; nothing if it was not late, or if that is not certain."""
+    if not window:
+        return []
+    tenures = tenures_of_owner(histories.pods, addr, attribution.owner)
+    late = lateness_between(tenures, window.start, latest_beginning(window), histories.pods.certain_until)
+    return [late] if late else []
+
+
+def latest_beginning(window: Window) -> int:
+    """Return when an attempt began at the latest: its end less the time it took, give or take nginx's clock."""
+    took = window.end_earliest - window.start - 10 * MILLISECOND
+    return max(window.start, min(window.end_latest, window.end_latest - took + 10 * MILLISECOND))
 
 
 def error_state(histories: Histories, parsed: ParsedLine, attribution: Attribution) -> State:

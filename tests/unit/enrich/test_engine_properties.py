@@ -129,7 +129,9 @@ def test_error_lines_and_waits() -> None:
             "reported attempts": 0,
             **{f"attempts at pods that were {state}": 1 for state in State if state},
             **{f"{cause} attempts": 1 for cause in Cause if cause and cause not in COUNTED_ONLY},
-            **dict.fromkeys(("attempts with state_seconds", "attempts with age_seconds"), 1),
+            **dict.fromkeys(
+                ("attempts with state_seconds", "attempts with age_seconds", "attempts with late_seconds"), 1
+            ),
             "ambiguous attempts": 1,
         },
     )

@@ -11,12 +11,13 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from enricher.accesslog.record import Attempt
 from enricher.endpoints.attribution import Attribution
+from enricher.endpoints.lateness import Lateness
 from enricher.endpoints.slices import Owner, Service
 from enricher.kube.watch_status import WatchSummary
 from enricher.metrics.counters import BUCKETS, EXPIRY, PROBLEMS, Gauges, Metrics
 from enricher.metrics.exposition import Collector
 from enricher.timestamps import SECOND
-from enricher.vocabulary import Grade, Outcome
+from enricher.vocabulary import Grade, Outcome, State
 
 
 def rendered(metrics, gauges=None):
@@ -102,6 +103,7 @@ def test_no_label_but_the_known_ones():
     metrics.count_failure(attributed(), "refused")
     metrics.count_edge(Service("edge", "front"), Service("shop", "web"), failed=True)
     metrics.count_requests(Service("shop", "web"), "503", reason="no_endpoints", route="r")
+    metrics.count_late(attributed(), [Lateness(State.GONE, SECOND)])
     series = {n: {name for name, _ in pairs} for n, pairs in rendered(metrics)}
     pod = {"namespace", "service", "pod", "node"}
     assert series["ingress_upstream_requests_total"] == pod
@@ -109,7 +111,9 @@ def test_no_label_but_the_known_ones():
     assert series["ingress_upstream_errors_total"] == pod | kind
     assert series["ingress_upstream_failures_total"] == pod | {"reason", "state"}
     assert series["ingress_upstream_response_seconds_bucket"] == {"namespace", "service", "le"}
+    assert series["ingress_upstream_late_attempt_seconds_bucket"] == {"namespace", "service", "state", "le"}
     for part in ("sum", "count"):
+        assert series[f"ingress_upstream_late_attempt_seconds_{part}"] == {"namespace", "service", "state"}
         assert series[f"ingress_upstream_response_seconds_{part}"] == {"namespace", "service"}
         assert series[f"ingress_upstream_pod_response_seconds_{part}"] == pod
     for name in ("ingress_upstream_attempts_total", "ingress_upstream_failed_attempts_total"):

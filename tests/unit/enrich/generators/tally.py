@@ -49,7 +49,7 @@ class Tally:
             if b'"kind":"access"' in row:
                 self.counts["routes"] += b'"route":"' in row
                 self.counts["attempts with a reason"] += row.count(b'"reason":')
-                for name in ("zone", "zone_crossed", "workload", "state_seconds", "age_seconds"):
+                for name in ("zone", "zone_crossed", "workload", "state_seconds", "age_seconds", "late_seconds"):
                     self.counts[f"attempts with {name}"] += row.count(b'"%b":' % name.encode())
                 for cause in Cause:
                     self.counts[f"{cause} attempts"] += row.count(b'"cause":"%b"' % cause.encode())
