@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import Any, NoReturn
 
 from enricher import __version__
-from enricher.config.options import ENRICH, RECORD, RUN, TAIL, TOP, add_options
+from enricher.config.options import ENRICH, PODS, RECORD, RUN, TAIL, TOP, add_options
 from enricher.errors import UsageError
 
 EPILOG = "Exit codes: 0 done, 1 failed while running, 2 wrong usage, 3 wrong configuration, 130 interrupted."
@@ -174,6 +174,9 @@ def _add_diagnose(commands: Any) -> None:
         epilog=f"{EPILOG} Findings are not an error.",
     )
     add_options(diagnose, TAIL)
+    diagnose.add_argument(
+        "--no-pods", dest=PODS.flag, action="store_const", const="false", help="do not look up the pods that failed"
+    )
     diagnose.add_argument(
         "--output",
         "-o",
