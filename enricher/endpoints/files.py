@@ -37,6 +37,7 @@ from enricher.endpoints.mistaken_files import mistake_in
 from enricher.endpoints.pod_objects import add_object
 from enricher.endpoints.pod_status import PodStatuses
 from enricher.endpoints.saved_history import SavedHistory
+from enricher.endpoints.saved_statuses import dump_statuses, load_statuses
 from enricher.endpoints.slices import read_slice, service_as_slice
 from enricher.endpoints.tenure import BEGINNING
 from enricher.errors import ConfigurationError
@@ -202,6 +203,7 @@ def dump_histories(histories: Histories, *, from_files: bool) -> SavedHistory:
     return pods.dump() | {
         "cluster_ips": histories.services.dump(),
         "fixed": pods.dump_fixed(),
+        "statuses": dump_statuses(histories.statuses) if histories.statuses else None,
         "files": {"is_snapshot": pods.is_snapshot, "has_bookmarks": pods.has_bookmarks} if from_files else None,
     }
 
@@ -211,6 +213,8 @@ def _load_saved_history(histories: Histories, obj: Object) -> None:
     if any(pods.tenures()):
         raise ValueError("the history of a daemon must be the first of the files")
     saved = unwrap_state(obj, "history")
+    if histories.statuses is not None:
+        load_statuses(histories.statuses, saved.get("statuses"))
     pods.load(saved)
     pods.has_bookmarks = True  # a saved history contains the time until which it is complete
     match saved.get("files"):
