@@ -261,7 +261,7 @@ def _add_rollout(commands: Any) -> None:
     rollout.add_argument("-n", dest="workload_namespace", metavar="NAMESPACE", help="the namespace of WORKLOAD")
     rollout.add_argument("--new", metavar="REVISION", help="the new revision, where no history shows which it is")
     rollout.add_argument(
-        "--for", metavar="DURATION", default="10s", help="how long to follow a cluster's logs (default: 10s)"
+        "--for", metavar="DURATION", help="how long to follow a cluster's logs (default: to their present ends)"
     )
     rollout.add_argument(
         "--output", "-o", choices=("text", "json", "markdown"), default="text", help="markdown: for a ticket"

@@ -11,6 +11,7 @@ from enricher.cli.common import read_histories, report_news, result_warnings, wa
 from enricher.cli.log_lines import enrich_lines, read_logs
 from enricher.cli.progress import show_progress
 from enricher.cli.roll_ups import ROLL_UPS
+from enricher.cli.whole_lines import WholeLines
 from enricher.config.options import ENRICH, STDIN
 from enricher.config.resolve import resolve_settings
 from enricher.config.settings import Settings
@@ -95,15 +96,16 @@ def enrich(
     encode = json_encoder(for_terminal=out.isatty())
     logs = find_logs(files, settings.logs.is_proxy, warn)
     name_files = has_several_files(logs)
-    interrupted = False
-    with show_progress([path for log in logs for path in log.paths]) as progress, report_news(check, warn):
+    interrupted, lines_out = False, WholeLines(out)
+    paths = [path for log in logs for path in log.paths]
+    with show_progress(paths) as progress, report_news(check, warn), lines_out.delaying_interrupts():
         try:
             for batch in read_logs(logs, detector, open_stdin, warn, progress):
                 outputs = list[Output]()
                 for output in enrich_lines(enricher, batch, histories):
                     outputs.append(output)
                     if report is None:
-                        out.write(encode(output.data))
+                        lines_out.write(encode(output.data))
                         continue
                     for record in output.data.splitlines():
                         report.add(orjson.loads(record))

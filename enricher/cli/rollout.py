@@ -37,11 +37,11 @@ def main(arguments: dict[str, Any]) -> int:
         raise UsageError("--since cannot be combined with files, which are read from their beginning")
     name = _workload_name(arguments["workload"])
     try:
-        seconds = parse_duration(arguments["for"])
+        seconds = parse_duration(arguments["for"]) if arguments["for"] else None
     except UsageError as error:
         raise UsageError(f"--for {arguments['for']!r}: {error}") from None
     stats = PodStats(None, roll_up=BY_REVISION, namespace=arguments["workload_namespace"])
-    feed = open_feed(settings, files, settings.logs.since or DEFAULT_SINCE)
+    feed = open_feed(settings, files, settings.logs.since or DEFAULT_SINCE, follow=seconds is not None)
     interrupted = False
     try:
         _read(feed, stats, seconds)
@@ -63,7 +63,7 @@ def _workload_name(text: str) -> str:
     return name
 
 
-def _read(feed: ClusterFeed | FileFeed, stats: PodStats, seconds: float) -> None:
+def _read(feed: ClusterFeed | FileFeed, stats: PodStats, seconds: float | None) -> None:
     def add(data: bytes) -> None:
         for line in data.splitlines():
             stats.add(orjson.loads(line))
@@ -79,7 +79,7 @@ def _read(feed: ClusterFeed | FileFeed, stats: PodStats, seconds: float) -> None
         raise
 
 
-async def _follow(feed: ClusterFeed, add: Any, seconds: float) -> None:
+async def _follow(feed: ClusterFeed, add: Any, seconds: float | None) -> None:
     try:
         async with asyncio.timeout(seconds) as timeout:
             await feed.run(add)

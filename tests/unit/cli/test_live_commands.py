@@ -6,6 +6,7 @@ import sys
 from contextlib import asynccontextmanager
 
 import orjson
+import pytest
 
 from demo.fake_api import slice_of, status
 from tests.support.fake_log_api import FakeLogApi
@@ -104,7 +105,8 @@ async def test_addresses_outside_the_cluster_are_named_beside_its_own(tmp_path):
         assert record["attribution"] == "exact"
 
 
-async def test_two_revisions_are_compared(tmp_path):
+@pytest.mark.parametrize("duration", [["--for", "5s"], []])
+async def test_two_revisions_are_compared(tmp_path, duration):
     """Both have a pod when it begins, so the new one has to be named."""
     old, new = "web-5d4bc8f7d6-x2x2x", "web-7f9c6d5b48-x2x2x"
     line = LINE.replace(b"502, 200", b"%d, 200")
@@ -114,7 +116,7 @@ async def test_two_revisions_are_compared(tmp_path):
         for n in range(30):
             server.write(POD, line % (n, n, 502))
         server.write_kubeconfig(tmp_path / "config")
-        options = ["--for", "5s", "--kubeconfig", str(tmp_path / "config"), "-o", "json"]
+        options = [*duration, "--kubeconfig", str(tmp_path / "config"), "-o", "json"]
         command = [sys.executable, "-m", "enricher", "rollout", "web", *options, "--new", "7f9c6d5b48"]
         process = await asyncio.create_subprocess_exec(
             *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
@@ -125,3 +127,4 @@ async def test_two_revisions_are_compared(tmp_path):
         assert [document[name]["attempts"] for name in ("new", "old")] == [30, 30]
         assert document["new"]["errors"] == 30
         assert int(server.log_requests[0].query["sinceSeconds"]) >= 600
+        assert ("follow" in server.log_requests[0].query) == bool(duration)
