@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
 from enricher.endpoints.attribution import Histories, Window
-from enricher.endpoints.circumstances import circumstance_of
+from enricher.endpoints.circumstances import AFTERMATH, circumstance_of, without_hindsight
 from enricher.endpoints.slices import Owner, Service
 from enricher.endpoints.states import tenures_of_owner
 from enricher.endpoints.tenure import FOREVER
@@ -47,13 +47,15 @@ class Failure(NamedTuple):
     symptom: Symptom
     begin: int
     """When such an attempt began at the earliest, in units of RESOLUTION, rounded down."""
+    end_earliest: int
+    """When it was over at the earliest, rounded down."""
     end: int
     """When it was over at the latest, rounded up."""
 
     @property
     def window(self) -> Window:
         """Return when such an attempt took place."""
-        return Window(self.begin * RESOLUTION, self.begin * RESOLUTION, self.end * RESOLUTION)
+        return Window(self.begin * RESOLUTION, self.end_earliest * RESOLUTION, self.end * RESOLUTION)
 
 
 class CauseCounter:
@@ -83,6 +85,7 @@ class CauseCounter:
                 owner.is_sure,
                 symptom,
                 window.start // RESOLUTION,
+                window.end_earliest // RESOLUTION,
                 -(-window.end_latest // RESOLUTION),
             )
             if failure in self._pending or len(self._pending) < MAX_PENDING:
@@ -113,6 +116,8 @@ def _cause_with_hindsight(failure: Failure, histories: Histories, blamed: set[st
     tenures = tenures_of_owner(histories.pods, failure.addr, owner)
     status = histories.statuses.of(owner.uid) if histories.statuses and owner else None
     circumstance = circumstance_of(tenures, status, failure.window)
+    if failure.end * RESOLUTION + AFTERMATH > histories.pods.certain_until:  # the watch is not in sync
+        circumstance = without_hindsight(circumstance, tenures)
     return cause_of(failure.symptom, circumstance, is_sure=failure.is_sure)
 
 

@@ -85,6 +85,8 @@ RULES: tuple[tuple[set[Symptom], set[Circumstance], Cause, CauseGrade], ...] = (
     (_NOBODY_SERVED, {Circumstance.STOPPED}, Cause.SHUTTING_DOWN, CauseGrade.CERTAIN),
     (_NOBODY_SERVED, {Circumstance.OUT_OF_MEMORY}, Cause.OOM_KILLED, CauseGrade.CERTAIN),
     (_NOBODY_SERVED, {Circumstance.CONTAINER_ENDED}, Cause.CRASHED, CauseGrade.CERTAIN),
+    (_NOBODY_SERVED, {Circumstance.ONE_OUT_OF_MEMORY}, Cause.OOM_KILLED, CauseGrade.LIKELY),
+    (_NOBODY_SERVED, {Circumstance.ONE_ENDED}, Cause.CRASHED, CauseGrade.LIKELY),
     (_NOBODY_ANSWERED, {Circumstance.STOPPED, Circumstance.SHUTTING_DOWN}, Cause.SHUTTING_DOWN, CauseGrade.LIKELY),
     (_NOBODY_SERVED, {Circumstance.SHUT_DOWN_THEN}, Cause.SHUTTING_DOWN, CauseGrade.LIKELY),
     (_NOBODY_ANSWERED, {Circumstance.NEVER_READY}, Cause.STARTING, CauseGrade.LIKELY),

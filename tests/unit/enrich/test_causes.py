@@ -69,7 +69,7 @@ def test_nothing_about_a_pod_is_certain_if_it_is_a_guess_which_pod(*, is_sure: b
         circumstance: cause_of(Symptom.REFUSED, circumstance, is_sure=is_sure).grade for circumstance in Circumstance
     }
     certain = {circumstance for circumstance, grade in grades.items() if grade is CauseGrade.CERTAIN}
-    ends = {Circumstance.CONTAINER_ENDED, Circumstance.OUT_OF_MEMORY, Circumstance.STOPPED}
+    ends = {Circumstance.CONTAINER_ENDED, Circumstance.OUT_OF_MEMORY, Circumstance.STOPPED}  # of the only container
     assert certain == (ends if is_sure else set())
     assert cause_of(Symptom.TIMED_OUT, Circumstance.STEADY, is_sure=is_sure).grade is CauseGrade.CERTAIN
 
