@@ -1,0 +1,25 @@
+"""However many pods, nodes and groups there are, making findings of them is not quadratic work."""
+
+import pytest
+
+from tests.support.calls import calls
+from tests.unit.report.findings.records import attempt, diagnose, record
+
+
+def many_services(number: int):
+    """Two pods of each of many services that crash."""
+    pods = [(f"web-a{n}-{pod}", f"s{n}", n) for n in range(number) for pod in "xy"]
+    return [record(attempt(pod, "crashed", service=service), at=n) for pod, service, n in pods]
+
+
+def many_nodes(number: int):
+    """Two pods of each of many nodes from which nothing comes back."""
+    pods = [(f"web-a-{n}{pod}", f"n{n}", n) for n in range(number) for pod in "xy"]
+    silent = {"reason": "timed_out", "status": 504}
+    return [record(attempt(pod, "timeout", node=node, **silent), at=n % 7) for pod, node, n in pods]
+
+
+@pytest.mark.parametrize("many", [many_services, many_nodes])
+def test_twice_as_many_are_twice_the_work(many):
+    few, more = (diagnose(*many(number)) for number in (100, 200))
+    assert calls(more.findings) < 2.5 * calls(few.findings)
