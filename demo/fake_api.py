@@ -1,7 +1,7 @@
-"""A fake Kubernetes API server on loopback: as much as a list, a watch and `enricher check` need, kept in memory.
+"""A fake Kubernetes API server on loopback: as much as a list, a watch, a look-up and `enricher check` need.
 
-The demo uses it as its cluster, and the tests use it to provoke faults. It does not validate anything. It serves any
-kind of object whose path has the usual form, without interpreting the objects.
+The demo uses it as its cluster, and the tests use it to provoke faults. It keeps everything in memory, and does not
+validate anything. It serves any kind of object whose path has the usual form, without interpreting the objects.
 """
 
 import asyncio
@@ -19,7 +19,9 @@ from aiohttp import web
 
 from enricher.kube.client import ACCESS_REVIEWS
 
-PATH = re.compile(r"/(?:api|apis/(?P<group>[^/]+))/v1(?:/namespaces/(?P<namespace>[^/]+))?/(?P<plural>[a-z]+)")
+PATH = re.compile(
+    r"/(?:api|apis/(?P<group>[^/]+))/v1(?:/namespaces/(?P<namespace>[^/]+))?/(?P<plural>[a-z]+)(?:/(?P<name>[^/]+))?"
+)
 
 Fault = Callable[[web.Request], Awaitable[web.StreamResponse]]
 """Answers a request in the server's place."""
@@ -194,6 +196,8 @@ class FakeApi:
         path = PATH.fullmatch(request.path)
         if path is None:
             return await status(404, "the server could not find the requested resource")(request)
+        if path["name"]:
+            return await self._get(request, path["plural"], path["namespace"], path["name"])
         if "watch" in request.query:
             return await self._watch(request, _Watcher(path["plural"], path["namespace"]))
         return await self._list(request, path["plural"], path["namespace"])
@@ -206,6 +210,12 @@ class FakeApi:
         self.reviews.append(attributes)
         allowed = (attributes["verb"], attributes["resource"]) not in self.denied
         return web.json_response(review | {"status": {"allowed": allowed}}, status=201)
+
+    async def _get(self, request: web.Request, plural: str, namespace: str, name: str) -> web.StreamResponse:
+        obj = self.objects.get((plural, namespace, name))
+        if obj is None:
+            return await status(404, f'{plural} "{name}" not found')(request)
+        return web.json_response(obj)
 
     async def _list(self, request: web.Request, plural: str, namespace: str | None) -> web.StreamResponse:
         if int(request.query.get("resourceVersion") or 0) > self._version:

@@ -93,3 +93,36 @@ class Reason(StrEnum):
     TLS = "tls"
     OTHER = "other"
     NONE = ""
+
+
+class Cause(StrEnum):
+    """Why an attempt or a request failed. docs/causes.md gives the rules; NONE if it did not fail."""
+
+    SHUTTING_DOWN = "shutting_down"
+    """The pod was being shut down, or had left."""
+    STARTING = "starting"
+    """The pod did not serve yet."""
+    CRASHED = "crashed"
+    """A container of the pod ended, and was not meant to."""
+    OOM_KILLED = "oom_killed"
+    """A container of the pod exceeded its memory limit."""
+    KEEPALIVE_RACE = "keepalive_race"
+    """The pod closed an idle connection just as the proxy used it again."""
+    TIMEOUT = "timeout"
+    """The pod did not answer in time."""
+    UNREACHABLE_NODE = "unreachable_node"
+    """No pod of the node could be reached."""
+    NO_ENDPOINTS = "no_endpoints"
+    """No pod of the service was ready, so none was tried."""
+    APPLICATION = "application"
+    """The pod itself answered with an error."""
+    UNKNOWN = "unknown"
+    NONE = ""
+
+
+class CauseGrade(StrEnum):
+    """How sure a cause is; NONE for an unknown cause."""
+
+    CERTAIN = "certain"
+    LIKELY = "likely"
+    NONE = ""

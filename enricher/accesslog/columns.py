@@ -113,7 +113,7 @@ class Layout:
     nullable: tuple[int, ...] = ()
     """The numbers of the columns whose values are written as `null` if they are missing."""
     others: Mapping[str, int] = field(default_factory=dict)
-    """The columns of keys of JSON that hold no variable, by key; their raw values are JSON."""
+    """The columns whose raw values are JSON, by variable or, of keys that hold none, by key."""
     is_json: bool = False
     """Whether the lines are JSON objects, so that their values are JSON already."""
 

@@ -5,13 +5,14 @@ times as long as parsing it.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import orjson
 
 from enricher.accesslog.departure import Departure, find_departure
 from enricher.accesslog.format_compiler import LogFormat, LogFormatError, compile_tokens
+from enricher.accesslog.json_format import JsonFormat
 from enricher.accesslog.nginx_variables import LIST_VARIABLES
 from enricher.accesslog.profiles import PROFILES, Format, Formats, profile_formats, text_and_escape
 from enricher.accesslog.request_ids import id_with_more
@@ -34,6 +35,7 @@ MAX_KEYS = 6
 """Largest number of keys of a JSON object that a message names."""
 
 GIVE_FORMAT = "give the log format of the proxy's configuration with --log-format or --log-format-file"
+COMPARE_FORMAT = "compare it with the log format of the proxy's configuration"
 GIVE_ENDPOINTS = "give such a file with --endpoints, and a log without it"
 _ENDPOINT_KINDS = ("List", "EndpointSliceList", "EndpointSlice", "EndpointsList", "Endpoints", "PodList", "Pod")
 """Kinds of objects that endpoints files begin with."""
@@ -66,12 +68,20 @@ def diagnose(line: bytes, formats: Formats) -> Diagnosis:
         fault = "begins with null bytes, as a truncation or a crash leaves them"
         return Diagnosis(fault, "remove them with `tr -d '\\000'`")
     if len(line) > MAX_LENGTH:
-        return _find_closest(line, formats) or Diagnosis(f"{_UNKNOWN}, {_quote(line)}", GIVE_FORMAT)
+        return _find_closest(line, formats) or _unlike_all(line, formats)
     if line.endswith(b"\r") and _fitting(line.rstrip(b"\r"), formats):
         return Diagnosis("ends with a carriage return", "convert the log's CRLF with `tr -d '\\r'`")
     diagnoses = (step(line.rstrip(b"\r"), formats) for step in _STEPS)
-    found = next(filter(None, diagnoses), None)
-    return found or Diagnosis(f"{_UNKNOWN}, {_quote(line)}", GIVE_FORMAT)
+    return next(filter(None, diagnoses), None) or _unlike_all(line, formats)
+
+
+def _unlike_all(line: bytes, formats: Formats) -> Diagnosis:
+    given = _given(formats)
+    if any(isinstance(log_format, JsonFormat) for log_format in given) and not line.startswith(b"{"):
+        return Diagnosis(f"is not a JSON object, as the given log format has it, but {_quote(line)}", COMPARE_FORMAT)
+    if given:
+        return Diagnosis(f"is not like the given log format, {_quote(line)}", COMPARE_FORMAT)
+    return Diagnosis(f"{_UNKNOWN}, {_quote(line)}", GIVE_FORMAT)
 
 
 def diagnose_any(lines: Sequence[bytes], formats: Formats) -> Diagnosis:
@@ -84,6 +94,11 @@ def format_name(log_format: Format) -> str:
     """Return what messages call a format."""
     profile = _profile_of(log_format)
     return f"the log format of the profile {profile}" if profile else "the given log format"
+
+
+def _given(formats: Formats) -> Formats:
+    """Return the formats that the user gave, which no profile has."""
+    return tuple(log_format for log_format in formats if not _profile_of(log_format))
 
 
 def _profile_of(log_format: Format) -> str:
@@ -144,9 +159,27 @@ def _find_envelope(line: bytes, formats: Formats) -> Diagnosis | None:
         return Diagnosis("is a list of endpoints", GIVE_ENDPOINTS)
     if {"at", "type", "object"} <= values.keys():
         return Diagnosis("is an event of a recorded watch", GIVE_ENDPOINTS)
-    keys = ", ".join(truncate(printable(key), MAX_TEXT) for key in list(values)[:MAX_KEYS])
-    more = ", …" if len(values) > MAX_KEYS else ""
-    return Diagnosis(f"is a JSON object with the keys {keys}{more}, which no known log format has", GIVE_FORMAT)
+    if given := _given(formats):
+        return _find_missing_keys(values, given)
+    return Diagnosis(f"is a JSON object with the keys {_keys_text(values)}, which no known log format has", GIVE_FORMAT)
+
+
+def _find_missing_keys(values: dict[str, Any], given: Formats) -> Diagnosis | None:
+    """Explain a JSON object that is not one of the given formats of JSON; None if all these are text."""
+    missing = (
+        [key for key in log_format.keys if values.get(key) is None]
+        for log_format in given
+        if isinstance(log_format, JsonFormat)
+    )
+    if fewest := min(missing, key=len, default=None):
+        fault = f"is a JSON object with the keys {_keys_text(values)}, without {_keys_text(fewest)} of"
+        return Diagnosis(f"{fault} the given log format", COMPARE_FORMAT)
+    return None
+
+
+def _keys_text(keys: Collection[str]) -> str:
+    names = ", ".join(truncate(printable(key), MAX_TEXT) for key in list(keys)[:MAX_KEYS])
+    return names + ", …" * (len(keys) > MAX_KEYS)
 
 
 def _parse_object(line: bytes) -> dict[str, Any] | None:
@@ -230,9 +263,9 @@ def _escaped(log_format: LogFormat, escape: str, line: bytes) -> bool:
 
 
 def _find_closest(line: bytes, formats: Formats) -> Diagnosis | None:
-    """Find the format that fits the most of the line, and where the two part."""
+    """Find the format that fits the most of the line, and where the two part; of given ones and others a given one."""
     closest: tuple[int, LogFormat, Departure] | None = None
-    for log_format in _candidates(formats):
+    for log_format in _given(formats) or _candidates(formats):
         if not isinstance(log_format, LogFormat):
             continue
         departure = find_departure(log_format, line)
@@ -254,7 +287,7 @@ def _explain(log_format: LogFormat, departure: Departure) -> Diagnosis:
     if _profile_of(log_format):
         name, remedy = f"the closest, {name}", GIVE_FORMAT
     else:
-        remedy = "compare it with the log format of the proxy's configuration"
+        remedy = COMPARE_FORMAT
     if departure.surplus:
         return Diagnosis(f"has a field more than {name}, at column {column}: {_quote(departure.surplus)}", remedy)
     if departure.missing:

@@ -41,6 +41,16 @@ class JsonFormat:
         dots = ((key, end) for key in self.keys for end, character in enumerate(key) if character == ".")
         return frozenset(key[:end] for key, end in dots)
 
+    @cached_property
+    def verbatim(self) -> frozenset[str]:
+        """Return the variables that are texts and whose values nothing is derived from.
+
+        A null, a number or a boolean in place of the text goes out as it is.
+        """
+        columns = {name: self.dialect.column(name, "none") for name in self.names}
+        texts = {name for name, column in columns.items() if column is None or column.is_text}
+        return frozenset(texts - self.dialect.facts.variables - self.objects)
+
     has_borders = False
     """Whether an upstream list stands beside text, as in LogFormat."""
 
@@ -66,15 +76,22 @@ class JsonFormat:
         try:
             values = _flatten(values, self._paths)
             keys = self.keys_of({key for key, value in values.items() if value is not None})
-            raw = {name: _raw_text(values[key]) for key, name in keys.items() if key in values}
-            if not self.is_complete(raw):
+            by_name = {name: values[key] for key, name in keys.items() if key in values}
+            if not self.is_complete(by_name):
                 return None
-            fields = {name: self.dialect.converter(name, "none")(text) for name, text in raw.items()}
+            raw = {name: _raw_text(value) for name, value in by_name.items()}
+            fields = {name: self._field(name, value, raw[name]) for name, value in by_name.items()}
             others = {key: value for key, value in values.items() if key not in keys and key not in fields}
             orjson.dumps(others)
         except orjson.JSONEncodeError:
             return None  # it is nested more deeply than can be written
         return make_record(self.dialect.facts, raw, fields | others)
+
+    def _field(self, name: str, value: Any, raw: bytes) -> Any:
+        """Return what is written out for a variable's value, which is `raw` as text."""
+        if name in self.verbatim and not isinstance(value, (dict, list)):
+            return value
+        return self.dialect.converter(name, "none")(raw)
 
     def keys_of(self, present: Container[str]) -> Mapping[str, str]:
         """Return the variable that each key holds in a line that has values under these keys."""

@@ -5,7 +5,7 @@ JSON, shows what the others look like.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
@@ -23,7 +23,8 @@ _OBJECT = r'\{(?:[^{}"\\\x00-\x1f]|"[ !#-\[\]-\x7e]*+")*+\}'
 _MEMBER = re.compile(rf'\s*"([^"\\]*+)"\s*+:\s*+("{_TEXT}"|[-\w.+]++|{_OBJECT})\s*+([,}}])'.encode("latin-1"))
 """A key and a value that is not an array, and not an object of objects."""
 _INTEGER = r"0|-?[1-9]\d{0,17}"
-_VALUE = rf'("{_TEXT}"|{_INTEGER}|-?(?:0|[1-9]\d{{0,8}})\.(?:\d{{0,3}}[1-9]|0)|true|false|null)'
+_SOME_VALUE = rf'"{_TEXT}"|{_INTEGER}|-?(?:0|[1-9]\d{{0,8}})\.(?:\d{{0,3}}[1-9]|0)|true|false'
+_VALUE = f"({_SOME_VALUE}|null)"
 """A value that is written out as it is: numbers are written as orjson writes them.
 
 No value can be matched in part, since the literal after it begins with a space, a comma or a brace.
@@ -85,8 +86,16 @@ def learn_layout(log_format: JsonFormat, line: bytes) -> Layout | None:
         converters=tuple((n, pattern.convert) for n, pattern in enumerate(patterns) if pattern.convert),
         nullable=tuple(n for n, pattern in enumerate(patterns) if pattern.is_nullable),
         is_json=True,
-        others={key: n for n, key in enumerate(keys) if key not in variables and key not in places},
+        others=_json_columns(log_format, keys, names, places),
     )
+
+
+def _json_columns(
+    log_format: JsonFormat, keys: Sequence[str], names: Sequence[str], places: Mapping[str, int]
+) -> dict[str, int]:
+    """Return the columns whose raw values are JSON, by variable or, if they hold none, by key."""
+    columns = {key: n for n, (key, name) in enumerate(zip(keys, names, strict=True)) if not name and key not in places}
+    return columns | {name: n for name, n in places.items() if name in log_format.verbatim}
 
 
 def _other_pattern(member: _Member) -> _MemberPattern | None:
@@ -104,6 +113,8 @@ def _member_pattern(log_format: JsonFormat, name: str, member: _Member) -> _Memb
         or_null = ""  # without a value another key of the line may take its place
         if member.value == b"null":
             return None
+    if name in log_format.verbatim:
+        return _MemberPattern(_VALUE if or_null else f"({_SOME_VALUE})")
     if column is None or column.is_text:
         is_quoted = member.value[:1] in b'"n'
         return _MemberPattern(rf'(?:"({_TEXT})"{or_null})' if is_quoted else rf"({_INTEGER}|true|false)", is_text=True)

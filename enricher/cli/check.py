@@ -22,6 +22,7 @@ from enricher.cli.check_logs import check_logs
 from enricher.cli.check_result import MAX_LINE_LENGTH, CheckResult
 from enricher.cli.common import print_config
 from enricher.cluster.controller_config import config_data, formats_from_config, missing_lines
+from enricher.cluster.pod_source import ROLE as ROLE_FOR_PODS
 from enricher.config.options import RUN
 from enricher.config.resolve import configuration_warnings, resolve
 from enricher.config.settings import ListenAddress, Settings
@@ -33,13 +34,14 @@ from enricher.kube.lists import Item, read_page
 from enricher.kube.objects import Unusable
 from enricher.kube.permissions import REVIEW_TIMEOUT, is_allowed
 from enricher.kube.responses import ApiError, get_response
-from enricher.kube.watcher import CONFIG_MAPS, ENDPOINT_SLICES, SERVICES, Resource
+from enricher.kube.watcher import CONFIG_MAPS, ENDPOINT_SLICES, EVENTS, PODS, SERVICES, Resource
 from enricher.report.console import PipedConsole, one_line
 from enricher.text import truncate
 
 _STYLES = {"ok": "green", "warning": "yellow", "failed": "bold red"}
 SUBJECT_WIDTH = 24
 """Width of the column of subjects, in characters; a pod's name may exceed it."""
+_PARTICIPLES = {"get": "read", "list": "listed", "watch": "watched"}
 PORT_TIMEOUT = 2.0
 """Seconds to wait for the answer of the program that listens on our port."""
 
@@ -107,18 +109,27 @@ async def _check_permissions(api: ApiClient, settings: Settings) -> AsyncIterato
     yield await _check_permission(api, ENDPOINT_SLICES, settings.cluster.namespace, None, "deploy/daemonset.yaml")
     if settings.cluster.services:
         yield await _check_permission(api, SERVICES, settings.cluster.namespace, None, "deploy/services/role.yaml")
+    if settings.cluster.pods:
+        for resource, verbs in ((PODS, ("get",)), (EVENTS, ("list",))):
+            yield await _check_permission(api, resource, settings.cluster.namespace, None, ROLE_FOR_PODS, verbs=verbs)
     if settings.logs.controller_configmap:
         role = "deploy/controller-configmap/role.yaml"
         yield await _check_permission(api, CONFIG_MAPS, *settings.logs.controller_configmap, role)
 
 
 async def _check_permission(
-    api: ApiClient, resource: Resource, namespace: str | None, name: str | None, role: str
+    api: ApiClient,
+    resource: Resource,
+    namespace: str | None,
+    name: str | None,
+    role: str,
+    *,
+    verbs: Sequence[str] = ("list", "watch"),
 ) -> CheckResult:
-    """Check whether a resource may be listed and watched. `role` is the file with a role that permits it."""
+    """Check whether the verbs are permitted for a resource. `role` is the file with a role that permits them."""
     scope = f"{name} in namespace {namespace}" if name else f"in namespace {namespace}" if namespace else "everywhere"
     try:
-        denied = [verb for verb in ("list", "watch") if not await is_allowed(api, verb, resource, namespace, name)]
+        denied = [verb for verb in verbs if not await is_allowed(api, verb, resource, namespace, name)]
     except ApiError as error:
         if error.reason != "forbidden":
             raise
@@ -127,7 +138,7 @@ async def _check_permission(
     if denied:
         text = f"missing permission: {', '.join(denied)} ({scope}): see the role in {role}"
         return CheckResult("failed", resource.plural, text)
-    return CheckResult("ok", resource.plural, f"may be listed and watched ({scope})")
+    return CheckResult("ok", resource.plural, f"may be {' and '.join(_PARTICIPLES[verb] for verb in verbs)} ({scope})")
 
 
 async def _check_configmap(

@@ -1,6 +1,9 @@
 """The command line: every command with its options. It names commands by their modules and imports none of them."""
 
 import argparse
+import sys
+from collections.abc import Collection
+from difflib import get_close_matches
 from typing import Any, NoReturn
 
 from enricher import __version__
@@ -11,7 +14,13 @@ EPILOG = "Exit codes: 0 done, 1 failed while running, 2 wrong usage, 3 wrong con
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser that reports errors as UsageError, and does not accept abbreviated options."""
+    """A parser that reports errors as UsageError, and does not accept abbreviated options.
+
+    Each command's refuses what it does not know itself: the parser of all commands has none of its options.
+    """
+
+    commands: Collection[str] = ()
+    """The names of the commands, in the parser of all of them."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -20,6 +29,30 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise UsageError."""
         raise UsageError(f"{message} (see {self.prog} --help)")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """Parse arguments; raise UsageError if some are unknown, with the name that the first probably stands for.
+
+        `help` is the same as `--help`, and `help COMMAND` as `COMMAND --help`.
+        """
+        args = list(sys.argv[1:] if args is None else args)
+        if self.commands and args[:1] == ["help"]:
+            args = [*args[1:2], "--help"]
+        if self.commands and args and not args[0].startswith("-") and args[0] not in self.commands:
+            hint = _suggestion(args[0], self.commands) or f"expected one of {', '.join(self.commands)}"
+            self.error(f"unknown command {args[0]!r}: {hint}")
+        parsed, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            noun = "option" if unknown[0].startswith("-") else "argument"
+            hint = _suggestion(unknown[0], self._option_string_actions)
+            self.error(f"unknown {noun} {unknown[0]!r}" + (f": {hint}" if hint else ""))
+        return parsed, []
+
+
+def _suggestion(text: str, names: Collection[str]) -> str:
+    """Return a question for the name that a mistyped one is the closest to; empty if none is close."""
+    closest = get_close_matches(text.partition("=")[0], names, n=1)
+    return f"did you mean {closest[0]}?" if closest else ""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -39,6 +72,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_top(commands)
     _add_tail(commands)
     _add_completion(commands)
+    parser.commands = commands.choices
     return parser
 
 

@@ -25,7 +25,7 @@ from enricher.report.pod_stats import PodStats
 from enricher.report.service_map import MAPS, ServiceMap
 from enricher.report.summary_table import print_summary
 from enricher.report.terminal import json_encoder, print_lines, warn
-from enricher.tailer.log_paths import find_logs
+from enricher.tailer.log_paths import find_logs, has_several_files
 from enricher.tailer.reader import open_stdin
 from enricher.text import printable
 
@@ -39,6 +39,8 @@ def main(arguments: dict[str, Any]) -> int:
         raise UsageError("--summary and --map cannot be combined: give one of them")
     settings = resolve_settings(ENRICH, arguments)
     warn_about(settings)
+    if not arguments["files"] and open_stdin().isatty():
+        warn("reading a log from stdin until Ctrl-D: give FILE to read a file")
     histories = read_histories(settings.cluster)
     report = "summary" if arguments["summary"] else arguments["map"]
     check = enrich(settings, arguments["files"] or [STDIN], histories, report=report, out=sys.stdout.buffer)
@@ -60,6 +62,7 @@ def enrich(
     check = FormatCheck(1, settings.logs.expected_format)
     encode = json_encoder(for_terminal=out.isatty())
     logs = find_logs(files, settings.logs.is_proxy, warn)
+    name_files = has_several_files(logs)
     with _progress([path for log in logs for path in log.paths]) as progress, report_news(check, warn):
         for batch in read_logs(logs, detector, open_stdin, warn, progress):
             outputs = list[Output]()
@@ -70,7 +73,8 @@ def enrich(
                     continue
                 for record in output.data.splitlines():
                     totals.add(orjson.loads(record))
-            check.add(outputs, batch.lines, formats=enricher.formats(batch.source))
+            file = batch.source.path if name_files else ""
+            check.add(outputs, batch.lines, formats=enricher.formats(batch.source), file=file)
     enricher.update_counts()
     for warning in result_warnings(settings, metrics.grades, histories, check):
         warn(warning)

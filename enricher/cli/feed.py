@@ -13,16 +13,18 @@ from enricher.cli.common import NEWS_INTERVAL, read_histories, report_news, resu
 from enricher.cli.log_lines import enrich_lines, read_logs
 from enricher.cluster.endpoint_source import FIRST_LIST_TIMEOUT, EndpointWatch
 from enricher.cluster.pod_logs import PodLogStreamer
+from enricher.cluster.pod_source import FAILURE_INTERVAL
 from enricher.cluster.pods import PodLog
 from enricher.config.settings import OutputSettings, Settings
 from enricher.endpoints.attribution import Histories
+from enricher.endpoints.slices import Owner
 from enricher.enrich.engine import Enricher, Hold, Output
 from enricher.enrich.format_check import FormatCheck
 from enricher.errors import ConfigurationError, UsageError
 from enricher.kube.client import connect
 from enricher.line import Line, Source
 from enricher.metrics.counters import Metrics
-from enricher.tailer.log_paths import find_logs
+from enricher.tailer.log_paths import find_logs, has_several_files
 from enricher.tailer.reader import open_stdin
 from enricher.timestamps import SECOND
 
@@ -77,6 +79,8 @@ class ClusterFeed:
             streamer = self._streamer = PodLogStreamer(api, logs.select, consumer, since=self._since)
             group.create_task(streamer.run())
             group.create_task(self._report_periodically())
+            if cluster.pods:
+                group.create_task(consumer.report_failures())
             try:
                 async with asyncio.timeout(FIRST_LIST_TIMEOUT):  # `wait_for` of Python 3.11 may swallow a cancellation
                     await streamer.wait_until_listed()
@@ -124,7 +128,7 @@ class _StreamEnricher:
     async def deliver(self, log: PodLog, lines: Sequence[Line]) -> None:
         """Enrich lines; one that waits for the watch holds up the rest of its log for a moment."""
         if log.node not in self._enrichers:
-            self._enrichers[log.node] = _build_enricher(self._settings.output, self._detector, self._metrics, log.node)
+            self._enrichers[log.node] = self._build_enricher(log.node)
         outputs = list[Output]()
         for step in self._enrichers[log.node].enrich(log.source, lines, self._endpoints.histories, time.time_ns):
             match step:
@@ -137,6 +141,18 @@ class _StreamEnricher:
             check = FormatCheck(1, self._settings.logs.expected_format, expects_access_lines=True)
             self._checks[log.source] = check
         check.add(outputs, lines, time.monotonic(), self._enrichers[log.node].formats(log.source))
+
+    def _build_enricher(self, node: str) -> Enricher:
+        pods = self._endpoints.failed_pods
+        on_failure = pods.report_failure if pods else None
+        return _build_enricher(self._settings.output, self._detector, self._metrics, node, on_failure)
+
+    async def report_failures(self) -> None:
+        """Report the pods that failed every FAILURE_INTERVAL until cancelled."""
+        while True:
+            await asyncio.sleep(FAILURE_INTERVAL)
+            for enricher in list(self._enrichers.values()):
+                enricher.update_counts()
 
     def forget(self, log: PodLog) -> None:
         """Forget a log that has ended."""
@@ -155,18 +171,20 @@ class FileFeed:
 
     def read(self) -> Iterator[bytes]:
         """Yield JSON lines as they come. Raise ConfigurationError for a file that cannot be read."""
-        logs = self._settings.logs
+        settings = self._settings.logs
         metrics = Metrics(max_series=self._settings.server.max_series)
-        detector = FormatDetector(logs.formats, logs.given_profile)
+        detector = FormatDetector(settings.formats, settings.given_profile)
         enricher = _build_enricher(self._settings.output, detector, metrics, self._settings.output.node)
         with report_news(self._check, _log_warning):
-            paths = find_logs(self._files, logs.is_proxy, _log_warning)
-            for batch in read_logs(paths, detector, _unbuffered_stdin, _log_warning):
+            logs = find_logs(self._files, settings.is_proxy, _log_warning)
+            name_files = has_several_files(logs)
+            for batch in read_logs(logs, detector, _unbuffered_stdin, _log_warning):
                 outputs = list[Output]()
                 for output in enrich_lines(enricher, batch, self._histories):
                     outputs.append(output)
                     yield output.data
-                self._check.add(outputs, batch.lines, time.monotonic(), enricher.formats(batch.source))
+                file = batch.source.path if name_files else ""
+                self._check.add(outputs, batch.lines, time.monotonic(), enricher.formats(batch.source), file=file)
         enricher.update_counts()
         for warning in result_warnings(self._settings, metrics.grades, self._histories, self._check):
             logger.warning("%s", warning)
@@ -220,5 +238,11 @@ def _unbuffered_stdin() -> BinaryIO:
     return open(open_stdin().fileno(), "rb", buffering=0, closefd=False)
 
 
-def _build_enricher(output: OutputSettings, detector: FormatDetector, metrics: Metrics, node: str) -> Enricher:
-    return Enricher(detector, metrics, node=node, pod_variable=output.pod_variable)
+def _build_enricher(
+    output: OutputSettings,
+    detector: FormatDetector,
+    metrics: Metrics,
+    node: str,
+    on_failure: Callable[[Owner], object] | None = None,
+) -> Enricher:
+    return Enricher(detector, metrics, node=node, pod_variable=output.pod_variable, on_failure=on_failure)

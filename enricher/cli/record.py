@@ -5,6 +5,8 @@ the event arrived here. The first list is written as ADDED events. A later list,
 written as the differences, followed by a BOOKMARK. `earliest` is present if an event may have happened some time before
 it arrived, and is the earliest possible time. In a BOOKMARK, it is the time since when objects may have come and gone
 unrecorded.
+
+With `--pods`, the same stream has what explains failures of pods (record_pods.py).
 """
 
 import asyncio
@@ -14,17 +16,19 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import aclosing, contextmanager, suppress
+from functools import partial
 from typing import Any
 
 import orjson
 
+from enricher.cli.record_pods import ITEM_SIZE, record_pods, recorded_part
 from enricher.config.options import RECORD
 from enricher.config.resolve import resolve_settings
 from enricher.config.settings import ClusterSettings
 from enricher.errors import ConfigurationError
 from enricher.kube.client import ApiClient, connect
 from enricher.kube.watch_status import WatchStatus
-from enricher.kube.watcher import ENDPOINT_SLICES, SERVICES, Changed, Listed, Resource, watch
+from enricher.kube.watcher import ENDPOINT_SLICES, EVENTS, PODS, SERVICES, Changed, Listed, Resource, watch
 from enricher.report.terminal import json_encoder, warn
 from enricher.timestamps import format_rfc3339
 
@@ -85,9 +89,24 @@ async def _record_watches(cluster: ClusterSettings, write: Callable[[bytes], obj
             if status.is_complete_at(now := time.time_ns()):
                 write(_bookmark(kind, now))  # the recording is complete until here
 
-    async with connect(cluster.kubeconfig, cluster.context) as api, asyncio.TaskGroup() as group:
+    async def record_reports(api: ApiClient, kind: str, resource: Resource) -> None:
+        changes = watch(
+            api,
+            resource,
+            namespace=cluster.namespace,
+            transform=partial(recorded_part, kind),
+            size=lambda _: ITEM_SIZE,
+            status=WatchStatus(),
+        )
+        async with aclosing(changes):
+            await record_pods(changes, write, kind)
+
+    connected = connect(cluster.kubeconfig, cluster.context, takes_files=False)
+    async with connected as api, asyncio.TaskGroup() as group:
         for kind, resource in resources.items():
             group.create_task(record_resource(api, kind, resource))
+        for kind, resource in {"Pod": PODS, "Event": EVENTS}.items() if cluster.pods else ():
+            group.create_task(record_reports(api, kind, resource))
 
 
 def _events(stored: StoredObjects, item: Listed | Changed) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -20,10 +20,11 @@ from enricher.cli.common import raise_first_error
 from enricher.cli.feed import Feed, open_feed
 from enricher.config.options import STDIN, TOP
 from enricher.config.resolve import resolve_settings
-from enricher.errors import EXIT_FAILURE, UsageError
+from enricher.errors import EXIT_CONFIGURATION, EXIT_FAILURE, UsageError
 from enricher.report.console import one_line
 from enricher.report.pod_rows import SORT_KEYS, UNNAMED, PodKey, PodRow, hidden_text, sort_rows, sure_text
 from enricher.report.pod_stats import WINDOW_SECONDS, FailedRequest, PodStats
+from enricher.report.terminal import warn
 from enricher.tailer.reader import open_stdin
 from enricher.timestamps import SECOND
 
@@ -332,4 +333,7 @@ def main(arguments: dict[str, Any]) -> int:
     if app.failure:
         raise_first_error(BaseExceptionGroup("", [app.failure]))
         raise app.failure
+    if feed.nothing_fits and not app.return_code:
+        warn(feed.status())
+        return EXIT_CONFIGURATION
     return app.return_code or 0

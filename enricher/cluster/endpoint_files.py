@@ -69,6 +69,7 @@ class EndpointFiles:
     """Endpoints from files, which are read again when they change."""
 
     may_lag = False
+    failed_pods = None
 
     def __init__(self, paths: Sequence[str], extra: Sequence[str] = ()) -> None:
         """Read the files, `extra` of which have addresses for beside the others.

@@ -11,6 +11,7 @@ from enricher.accesslog.detection import FormatTimeline
 from enricher.accesslog.profiles import DEFAULT_PROFILE
 from enricher.cluster.controller_config import FormatUpdater
 from enricher.cluster.endpoint_files import ChangeSignal, ReloadedFiles
+from enricher.cluster.pod_source import PodSource
 from enricher.cluster.watch_consumers import HistoryUpdater, WatchConsumer
 from enricher.config.settings import ClusterSettings, LogSettings
 from enricher.endpoints.attribution import Histories
@@ -44,6 +45,10 @@ class EndpointSource(Protocol):
     """A source of endpoints, which keeps the histories of addresses up to date."""
 
     changed: ChangeSignal
+
+    @property
+    def failed_pods(self) -> PodSource | None:
+        """Return what looks up the pods that failed; None if that is not wanted."""
 
     @property
     def reload_failures(self) -> int:
@@ -103,7 +108,9 @@ class EndpointWatch:
             is_synced=lambda: slices_status.is_complete_at(time.time_ns()),
             all_namespaces=cluster.namespace is None,
         )
-        self.histories = Histories(pods, History(retention=retention, refusals=pods.refusals))
+        self.failed_pods = PodSource(api) if cluster.pods else None
+        statuses = self.failed_pods.statuses if self.failed_pods else None
+        self.histories = Histories(pods, History(retention=retention, refusals=pods.refusals), statuses)
         self.changed = ChangeSignal()
         self._extra_paths = cluster.extra_endpoints
         self._extra = ReloadedFiles(cluster.extra_endpoints, self._load_extra)
@@ -164,6 +171,8 @@ class EndpointWatch:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._forget_periodically())
             group.create_task(self._extra.run())
+            if self.failed_pods:
+                group.create_task(self.failed_pods.run())
             for resource_watch in self._watches:
                 group.create_task(self._follow(resource_watch))
 
@@ -188,7 +197,7 @@ class EndpointWatch:
         while True:
             await asyncio.sleep(FORGET_INTERVAL)
             refusals.update(time.monotonic())
-            for history in self.histories:
+            for history in (self.histories.pods, self.histories.services):
                 history.expire(time.time_ns())
 
     def require_lists(self) -> None:

@@ -19,7 +19,9 @@ _MAX_VALUES = 10_000
 _ENVOY_KEYS = frozenset({"textformat", "stringformat", "jsonformat", "typedjsonformat", "inlinestring"})
 """Keys of formats in Envoy's own configuration, and in that of Gloo, kgateway and Consul."""
 _ENVOY_MEMBERS = {"text": "text", "json": "json", "labels": "json"}
-"""Members of `format` in EnvoyProxy and `logFormat` in Istio's providers, and the `type` of each."""
+"""Members of `format` in EnvoyProxy, `logFormat` in Istio's providers and `accessLogs` in CiliumGatewayClassConfig, and
+the type of each.
+"""
 _INGRESS_NGINX_ESCAPES = frozenset({"logformatescapenone", "logformatescapejson"})
 _TRAEFIK_FORMATS = {"common": "common", "json": "json", "genericclf": "genericCLF"}
 _TRAEFIK_KEYS = frozenset({"filepath", "format", "fields", "filters", "bufferingsize", "addinternals", "enabled"})
@@ -60,6 +62,9 @@ def formats_of_map(values: Mapping[Any, Any], place: Place) -> Iterator[KeptForm
             yield from _format_under_key(name, value, values, inner)
         elif isinstance(value, dict):
             yield from _format_in_object(name, value, inner)
+    if place.keys[-2:-1] == ("accessLogs",):  # of a CiliumGatewayClassConfig
+        found = _format_of_type(scalar_text(values.get("format")), values, place)
+        yield from (item._replace(logs_requests=values.get("targets") != ["TCP"]) for item in found)
     has_default = "logformatupstream" not in plain and not plain.keys().isdisjoint(_INGRESS_NGINX_ESCAPES)
     if has_default and (escape := _escape_beside(values)):
         yield KeptFormat(f"{place}: the default format", f"escape={escape} {INGRESS_NGINX}", "ingress-nginx")
@@ -88,16 +93,20 @@ def _format_under_key(name: str, text: str, beside: Mapping[Any, Any], place: Pl
 def _format_in_object(name: str, value: Mapping[Any, Any], place: Place) -> Iterator[KeptFormat]:
     """Yield the formats of an object under a key: Envoy's JSON, or members for text and JSON; Traefik's access log."""
     if name in {"format", "logformat"}:
-        kind = scalar_text(value.get("type")).lower()
-        for member, member_type in _ENVOY_MEMBERS.items():
-            if kind in {"", member_type}:
-                yield from _envoy_value(value.get(member), place.below(member))
+        yield from _format_of_type(scalar_text(value.get("type")), value, place)
     elif name in _ENVOY_KEYS or _LOG_FORMAT_KEY.fullmatch(name):
         yield from _envoy_value(value, place)
     is_chart = name == "access" and place.parents[1] == "logs" and value.get("enabled") is True
     is_traefik = is_chart or (name == "accesslog" and "enabled" not in value)
     if is_traefik and not value.get("format") and _TRAEFIK_KEYS.issuperset(map(plain_key, value)):
         yield from traefik_format("common", place)
+
+
+def _format_of_type(kind: str, members: Mapping[Any, Any], place: Place) -> Iterator[KeptFormat]:
+    """Yield Envoy's format from the member that a type stands for; from all members without one."""
+    for member, member_type in _ENVOY_MEMBERS.items():
+        if kind.lower() in {"", member_type}:
+            yield from _envoy_value(members.get(member), place.below(member))
 
 
 def _nginx_text(name: str, text: str, beside: Mapping[Any, Any]) -> str:

@@ -207,19 +207,22 @@ CONTEXT = Option("--context", "cluster.context", "NAME", "the context of the kub
 SERVICES = Option(
     "--services", "cluster.services", "", "watch Services too, to name those behind cluster IPs", parse_switch
 )
+PODS = Option(
+    "--pods", "cluster.pods", "", "look up the pods that failed, and their Events, to say why they did", parse_switch
+)
 ENDPOINTS = Option(
     "--endpoints",
     "cluster.endpoints",
     "FILE",
     "which pod is at which address, in place of a watch: `kubectl get endpointslices,services -A -o json`, a recorded "
-    "watch, or a YAML map of addresses; can be repeated",
+    "watch, or a map of addresses; can be repeated",
     repeatable=True,
 )
 EXTRA_ENDPOINTS = Option(
     "--extra-endpoints",
     "cluster.extra_endpoints",
     "FILE",
-    "what is at addresses outside the cluster, a YAML map, beside the watch or --endpoints, which have the last word; "
+    "what is at addresses outside the cluster, a map, beside the watch or --endpoints, which have the last word; "
     "can be repeated",
     repeatable=True,
 )
@@ -259,6 +262,7 @@ RUN = (
     KUBECONFIG,
     CONTEXT,
     SERVICES,
+    PODS,
     ENDPOINTS,
     EXTRA_ENDPOINTS,
     POD_VARIABLE,
@@ -268,7 +272,7 @@ RUN = (
 )
 CLUSTER = (NAMESPACE, KUBECONFIG, CONTEXT, SERVICES)
 ENRICH = (PROFILE, LOG_FORMAT, LOG_FORMAT_FILE, *CLUSTER, ENDPOINTS, EXTRA_ENDPOINTS, POD_VARIABLE, NODE)
-RECORD = CLUSTER
+RECORD = (*CLUSTER, PODS)
 TOP = (
     PROFILE,
     SELECT,
@@ -276,6 +280,7 @@ TOP = (
     LOG_FORMAT_FILE,
     CONTROLLER_CONFIGMAP,
     *CLUSTER,
+    PODS,
     ENDPOINTS,
     EXTRA_ENDPOINTS,
     POD_VARIABLE,

@@ -20,12 +20,16 @@ from enricher.config.options import (
     LOG_FORMAT,
     LOG_FORMAT_FILE,
     NODE,
+    PODS,
     PROFILE,
     SELECT,
     Option,
 )
 from enricher.config.settings import Settings, default_selectors
 from enricher.errors import ConfigurationError, EnricherError, UsageError
+
+_OF_CLUSTERS = (*CLUSTER, PODS, CONTROLLER_CONFIGMAP)
+"""The options that need a cluster, which files can replace."""
 
 
 class OptionValue(NamedTuple):
@@ -262,13 +266,13 @@ def _drop_outdone_by_files(values: dict[Option, OptionValue]) -> None:
     In a daemon's container, variables hold the daemon's options, and `explain` is to read its saved history there.
     """
     if files := values.get(ENDPOINTS):
-        for option in (*CLUSTER, CONTROLLER_CONFIGMAP):
+        for option in _OF_CLUSTERS:
             if option in values and values[option].layer > files.layer:
                 del values[option]
 
 
 def _refuse_contradictions(settings: Settings, values: Mapping[Option, OptionValue]) -> None:
-    for option in (*CLUSTER, CONTROLLER_CONFIGMAP) if settings.cluster.endpoints else ():
+    for option in _OF_CLUSTERS if settings.cluster.endpoints else ():
         if option.value_in(settings):
             value, files = values[option], values[ENDPOINTS]
             message = f"{value.name} cannot be combined with {files.name}, which replaces the cluster"

@@ -93,6 +93,8 @@ class ClusterSettings:
     """The only namespace to watch; None: all."""
     services: bool = False
     """Whether Services are watched too."""
+    pods: bool = False
+    """Whether the pods that failed are looked up."""
     endpoints: Sequence[str] = ()
     """Files that replace the cluster."""
     extra_endpoints: Sequence[str] = ()

@@ -212,7 +212,7 @@ class LogPipeline:
 
     def update_counts(self) -> None:
         """Bring the metrics up to date."""
-        self._enricher.update_counts()
+        self._enricher.update_counts(time.time_ns())
 
     @property
     def source_count(self) -> int:

@@ -11,6 +11,7 @@ from threading import Thread
 from enricher.accesslog.detection import FormatDetector, FormatTimeline
 from enricher.cluster.endpoint_files import EndpointFiles
 from enricher.cluster.endpoint_source import EndpointSource, EndpointWatch
+from enricher.cluster.pod_source import FAILURE_INTERVAL
 from enricher.config.settings import Settings
 from enricher.daemon.checkpoint import Checkpointer
 from enricher.daemon.http import serve
@@ -82,6 +83,7 @@ class Daemon:
                 node=settings.output.node,
                 pod_variable=settings.output.pod_variable,
                 count_only=settings.output.mode == "none",
+                on_failure=self._endpoints.failed_pods.report_failure if self._endpoints.failed_pods else None,
             ),
             endpoints=self._endpoints,
             stdout=self._stdout,
@@ -115,6 +117,8 @@ class Daemon:
         async with asyncio.TaskGroup() as group:
             pipeline = group.create_task(self._pipeline.run())
             others = [group.create_task(self._endpoints.run()), group.create_task(self._expire_periodically())]
+            if self._endpoints.failed_pods:
+                others.append(group.create_task(self._report_failures()))
             if self._checkpointer:
                 others.append(group.create_task(self._checkpointer.run(self._pipeline, self._endpoints)))
             if self._monitor:
@@ -126,6 +130,11 @@ class Daemon:
             await asyncio.wait((pipeline,), timeout=SHUTDOWN_GRACE)
             for task in (pipeline, stopped, *others):
                 task.cancel()
+
+    async def _report_failures(self) -> None:
+        while True:
+            await asyncio.sleep(FAILURE_INTERVAL)
+            self._pipeline.update_counts()
 
     async def _expire_periodically(self) -> None:
         overflow_log = OverflowLog(self._metrics.overflow)

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from enricher.endpoints.cluster_ip import owners_that_could_serve, service_of_cluster_ip
 from enricher.endpoints.crowds import Crowd
 from enricher.endpoints.history import History
+from enricher.endpoints.pod_status import PodStatuses
 from enricher.endpoints.rules import Rule
 from enricher.endpoints.slices import NO_SERVICE, Owner, Service, canonical_ip, split_address
 from enricher.endpoints.spans import Span, spans_of_port, tenures_near
@@ -76,6 +77,8 @@ class Histories(NamedTuple):
 
     pods: History
     services: History
+    statuses: PodStatuses | None = None
+    """What is known of the pods that failed; None unless they are looked at."""
 
 
 def attribute(

@@ -4,19 +4,23 @@ There are four kinds of files, which are recognised by their content:
 - a recorded watch, documents of `{"at": RFC 3339, "type": "ADDED|MODIFIED|DELETED|BOOKMARK", "object": {…}}`;
 - lists as `kubectl get endpointslices -A -o json` prints them, or objects: a snapshot, which has no times;
 - `history.json` of a daemon's state directory, which the daemon saves once a minute and when it ends;
-- YAML, addresses that never change: `10.0.0.5:8080: shop-1`, or `10.0.0.5: {pod: shop-1, namespace: …, node: …}`.
+- YAML or JSON, addresses that never change: `10.0.0.5:8080: shop-1`, or `10.0.0.5: {pod: shop-1, namespace: …}`.
 The objects are EndpointSlices and, in the same file or in a file of their own, Services. A snapshot may have v1
-Endpoints and pods as well. Recordings and snapshots may be JSON or YAML, in one or several documents. A file may be in
+Endpoints and pods as well. Pods and Events also show why pods failed; after a recording or a history, which have times,
+they show nothing else. Recordings and snapshots may be JSON or YAML, in one or several documents. A file may be in
 UTF-8 or UTF-16, and gzipped.
 Beside a watch, only addresses that never change can be given.
 """
 
 import gzip
 import json
+import logging
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from math import inf
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from enricher.documents import Document, is_json, read_documents, to_utf8
 from enricher.endpoints.attribution import Histories
@@ -31,6 +35,8 @@ from enricher.endpoints.listed_objects import (
     unusable_kinds,
 )
 from enricher.endpoints.mistaken_files import mistake_in
+from enricher.endpoints.pod_objects import add_object
+from enricher.endpoints.pod_status import PodStatuses
 from enricher.endpoints.saved_history import SavedHistory
 from enricher.endpoints.slices import (
     MAX_NAME,
@@ -48,9 +54,15 @@ from enricher.errors import ConfigurationError
 from enricher.state_file import unwrap_state
 from enricher.timestamps import parse_rfc3339
 
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
 EVENT_TYPES = ("ADDED", "MODIFIED", "DELETED", "BOOKMARK")
-USABLE_KINDS = ("EndpointSlice", "Endpoints", "Pod", "Service")
+USABLE_KINDS = ("EndpointSlice", "Endpoints", "Pod", "Service", "Event")
 """Kinds of objects that a snapshot may have."""
+
+KINDS_OF_PODS = ("Pod", "Event")
+"""Kinds of objects that show why pods failed."""
 
 
 class RecordedEvent(NamedTuple):
@@ -65,14 +77,29 @@ class RecordedEvent(NamedTuple):
 def load_endpoints(paths: Sequence[str], extra: Sequence[str] = ()) -> Histories:
     """Return the endpoints of all files together, and beside them the fixed addresses of the `extra` files.
 
-    Raise ConfigurationError if a file cannot be read or parsed.
+    Raise ConfigurationError if a file cannot be read or parsed. Log a warning if the times in one of them are of no use
+    beside another that has none.
     """
-    histories = Histories(_new_history(), _new_history())
+    statuses = PodStatuses(limit=inf)
+    histories = Histories(_new_history(), _new_history(), statuses)
+    timed, untimed = list[str](), list[str]()
     for path in paths:
-        _load_file(path, lambda content: load_into(histories, content))
+        snapshot_before, histories.pods.is_snapshot = histories.pods.is_snapshot, False
+        if _load_file(path, lambda content: load_into(histories, content)):
+            timed.append(path)
+        elif histories.pods.is_snapshot:
+            untimed.append(path)
+        histories.pods.is_snapshot |= snapshot_before
+    if timed and untimed:
+        logger.warning(
+            "--endpoints %s has times and %s has none, so all attributions are `assumed`: "
+            "give the files with times alone",
+            ", ".join(timed),
+            ", ".join(untimed),
+        )
     if extra:
         histories.pods.use_fixed(load_fixed(extra))
-    return histories
+    return histories if len(statuses) else histories._replace(statuses=None)
 
 
 def shortage_of(histories: Histories) -> str | None:
@@ -92,10 +119,10 @@ def load_fixed(paths: Sequence[str]) -> History:
     return histories.pods
 
 
-def _load_file(path: str, load: Callable[[bytes], None]) -> None:
+def _load_file(path: str, load: Callable[[bytes], T]) -> T:
     try:
         content = Path(path).read_bytes()
-        load(gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content)
+        return load(gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content)
     except OSError as error:
         raise ConfigurationError(f"the endpoints file {path}: {error.strerror or error}") from error
     except (ValueError, EOFError, zlib.error) as error:
@@ -112,19 +139,24 @@ def _new_history() -> History:
     return history
 
 
-def load_into(histories: Histories, content: bytes) -> None:
-    """Add the endpoints of a file's content. Raise ValueError if it is not of one of the kinds, or malformed."""
+def load_into(histories: Histories, content: bytes) -> bool:
+    """Add the endpoints of a file's content, and return whether it has the times of pods.
+
+    Raise ValueError if it is not of one of the kinds, or malformed.
+    """
     text = to_utf8(content)
     documents = _read_documents(text)
     values = [document.value for document in documents]
     if any(isinstance(value, dict) and value.keys() >= {"type", "object"} for value in values):
-        _load_recording(histories, list(_parse_events(documents)))
-    elif len(values) == 1 and isinstance(values[0], dict) and "history" in values[0]:
+        return _load_recording(histories, list(_parse_events(documents)))
+    if len(values) == 1 and isinstance(values[0], dict) and "history" in values[0]:
         _load_saved_history(histories, values[0])
-    elif is_json(text) or any(_is_kubernetes(value) for value in values):
-        _load_snapshot(histories, values)
+        return not histories.pods.is_snapshot
+    if _has_addresses(values) or not (is_json(text) or any(_is_kubernetes(value) for value in values)):
+        _use_fixed_addresses(histories, text, values)
     else:
-        _use_fixed_addresses(histories, values)
+        _load_snapshot(histories, values)
+    return False
 
 
 def _read_documents(text: bytes) -> list[Document]:
@@ -135,6 +167,11 @@ def _read_documents(text: bytes) -> list[Document]:
 
 def _is_kubernetes(value: object) -> bool:
     return isinstance(value, dict) and bool(value.keys() & {"apiVersion", "kind", "items", "history", "object"})
+
+
+def _has_addresses(values: list[Any]) -> bool:
+    """Return whether JSON is a map of addresses, which is told from an object without a kind by any of its keys."""
+    return len(values) == 1 and isinstance(values[0], dict) and any(split_address(str(key))[0] for key in values[0])
 
 
 def _load_snapshot(histories: Histories, values: list[Any]) -> None:
@@ -148,7 +185,12 @@ def _load_snapshot(histories: Histories, values: list[Any]) -> None:
         raise ValueError(unusable_kinds(unusable))
     if not values:
         raise ValueError(f"expected a list of EndpointSlices, as {LIST_COMMAND} prints it")
+    has_times = not histories.pods.is_snapshot and any(not tenure.is_fixed for tenure in histories.pods.tenures())
     for kind, obj in objects:
+        if histories.statuses is not None:
+            add_object(histories.statuses, kind, obj)
+        if kind == "Pod" and has_times:
+            continue  # its address would make all others as uncertain as those of a snapshot
         if kind == "Service":
             histories.services.apply("ADDED", service_as_slice(obj), 0, BEGINNING)
         for slice_ in _slices_of(kind, obj):
@@ -201,18 +243,21 @@ def _load_saved_history(histories: Histories, obj: Object) -> None:
         pods.use_fixed(extra)
 
 
-def _load_recording(histories: Histories, events: list[RecordedEvent]) -> None:
-    """Add the events of a recorded watch.
+def _load_recording(histories: Histories, events: list[RecordedEvent]) -> bool:
+    """Add the events of a recorded watch, and return whether it has any of slices.
 
     For each kind of object, the ADDED events at the beginning that have one time are the first list. The tenures in it
     began at an unknown time before.
     """
     slices, services = list[RecordedEvent](), list[RecordedEvent]()
     for event in events:
-        if event.object.get("kind") == "Service":
+        kind = event.object.get("kind")
+        if kind == "Service":
             services.append(event._replace(object=service_as_slice(event.object)))
-        else:
+        elif kind not in KINDS_OF_PODS:
             slices.append(event)
+        elif histories.statuses is not None:
+            add_object(histories.statuses, kind, event.object)
     for history, own_events in ((histories.pods, slices), (histories.services, services)):
         listed = [event.object for event in own_events if event.at == own_events[0].at and event.type == "ADDED"]
         if listed:
@@ -221,6 +266,7 @@ def _load_recording(histories: Histories, events: list[RecordedEvent]) -> None:
             history.apply(event.type, event.object, event.at, event.earliest)
             if event.type == "BOOKMARK" and event.earliest < event.at:
                 history.mark_incomplete(event.at)
+    return bool(slices)
 
 
 def _parse_events(documents: list[Document]) -> Iterator[RecordedEvent]:
@@ -233,7 +279,7 @@ def _parse_events(documents: list[Document]) -> Iterator[RecordedEvent]:
                 hint = "; `enricher record` writes when each event came, kubectl does not"
             raise ValueError(f'line {line}: expected {{"at", "type", "object"}} of a watch event{hint}')
         kind = event.object.get("kind", "EndpointSlice")
-        if kind not in ("EndpointSlice", "Service"):
+        if kind not in ("EndpointSlice", "Service", *KINDS_OF_PODS):
             raise ValueError(
                 f"line {line}: expected EndpointSlices and Services in a recorded watch, not {str(kind)[:MAX_KIND]}: "
                 "`enricher record` writes them"
@@ -253,21 +299,31 @@ def _parse_event(event: Any) -> RecordedEvent | None:
 
 
 def _load_fixed_addresses(histories: Histories, content: bytes) -> None:
-    values = [document.value for document in _read_documents(to_utf8(content))]
+    text = to_utf8(content)
+    values = [document.value for document in _read_documents(text)]
     if any(_is_kubernetes(value) for value in values):
-        raise ValueError("expected a YAML map of addresses to names, not objects of Kubernetes")
-    _use_fixed_addresses(histories, values)
+        raise ValueError("expected a map of addresses to names, not objects of Kubernetes")
+    _use_fixed_addresses(histories, text, values)
 
 
-def _use_fixed_addresses(histories: Histories, values: list[Any]) -> None:
+def _use_fixed_addresses(histories: Histories, text: bytes, values: list[Any]) -> None:
+    """Add fixed addresses; `values` are those of the text. Raise ValueError also for a key that occurs twice."""
     if not any(values) or not all(isinstance(value, dict) for value in values):
         raise ValueError(
-            "expected a list of EndpointSlices, a recorded watch, or a YAML map of addresses to names: "
+            "expected a list of EndpointSlices, a recorded watch, or a map of addresses to names: "
             f"{LIST_COMMAND} prints such a list"
         )
+    if is_json(text):  # as in YAML
+        json.loads(text, object_pairs_hook=_reject_duplicates)
     for addresses in values:
         for address, name in addresses.items():
             histories.pods.update(_fixed_address_slice(str(address), name), BEGINNING, BEGINNING)
+
+
+def _reject_duplicates(members: list[tuple[str, Any]]) -> None:
+    numbers = Counter(key for key, _ in members)
+    if duplicate := next((key for key, number in numbers.items() if number > 1), None):
+        raise ValueError(f"duplicate key {json.dumps(duplicate)}")
 
 
 def _fixed_address_slice(address: str, name: object) -> SliceState:

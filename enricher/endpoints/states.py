@@ -4,13 +4,13 @@ The state is what the slices reported, as of when the watch reported it. It is g
 at which the attempt can have begun.
 """
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from enricher.endpoints.history import History
 from enricher.endpoints.slices import Owner, split_address
-from enricher.endpoints.tenure import BEGINNING, FOREVER, MAX_READY_CHANGES, Tenure
+from enricher.endpoints.tenure import MAX_READY_CHANGES, Tenure
 from enricher.vocabulary import State
 
 _LEAST_CHANGES_IF_DROPPED = MAX_READY_CHANGES - 1
@@ -57,23 +57,6 @@ def state_between(tenures: Sequence[Tenure], earliest: int, latest: int, certain
     first_ready = tenure.ready_since if dropped else min(tenure.serving_changes, default=latest + 1)
     is_past = first_ready <= earliest and _is_observed(tenure, first_ready)
     return PodState(state, since if _is_observed(tenure, since) else None, first_ready if is_past else None)
-
-
-def state_period(tenures: Sequence[Tenure], earliest: int, latest: int, certain_until: int) -> tuple[int, int] | None:
-    """Return two times (ns) between which a pod's state is that of a time from `earliest` to `latest`.
-
-    Neither of the two belongs to the period. Return None if the state may change from `earliest` to `latest`. It holds
-    as long as neither the tenures nor how far the history is certain change.
-    """
-    times = {certain_until}
-    for t in tenures:
-        times |= {t.since, t.since_earliest, t.until, t.until_latest, t.terminating_since, t.ready_since}
-        times.update(t.serving_changes, *t.vague_changes)
-    order = sorted(times)
-    after = bisect_left(order, earliest)
-    if bisect_right(order, latest) != after:
-        return None
-    return order[after - 1] if after else 2 * BEGINNING, order[after] if after < len(order) else 2 * FOREVER
 
 
 def _state_and_beginning(tenure: Tenure, earliest: int, latest: int) -> tuple[State, int]:

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from enricher.accesslog.columns import Columns
-from enricher.accesslog.record import ErrorLabels
 from enricher.endpoints.attribution import Attribution, Window
-from enricher.enrich.attempt_states import attempt_state
 from enricher.enrich.cached_attribution import CachedAttribution, ColumnKey, InColumns
+from enricher.enrich.failed_attempts import FailedAttempt, failed_attempt
 from enricher.enrich.layout_facts import AttemptResult, LayoutFacts
 from enricher.enrich.owners import Owners
 from enricher.enrich.requests import RequestLabels, client_outcome
@@ -40,20 +39,15 @@ class ListedAttempt(NamedTuple):
     """The response time, in ns."""
     time_json: bytes
     length: bytes
-    error: ErrorLabels | None
-    """The labels under which it is counted if it failed."""
-    particulars: bytes
-    """The end of its JSON object."""
-    state: State
-    """The state of its pod as it began, if it failed."""
+    failure: FailedAttempt | None
 
-    def add_to(self, counts: FailureCounts) -> None:
+    def add_to(self, counts: FailureCounts, owners: Owners) -> None:
         """Count the attempt."""
         self.owner.times.append(self.time)
-        if self.error:
-            self.owner.errors[self.error] = self.owner.errors.get(self.error, 0) + 1
-        if self.result.reason:
-            counts.count_failure(self.owner.attribution, self.result.reason, self.state)
+        if self.failure:
+            self.failure.add_to(owners, self.owner)
+            if self.result.reason:
+                counts.count_failure(self.owner.attribution, self.result.reason, self.failure.state)
 
     def render(self) -> bytes:
         """Return its JSON object."""
@@ -63,7 +57,7 @@ class ListedAttempt(NamedTuple):
             self.time_json,
             self.length if self.length.isdigit() else b"null",
             self.owner.in_attempt,
-            self.particulars,
+            self.failure.particulars if self.failure else b"",
         )
 
 
@@ -138,17 +132,21 @@ class AttemptLists:
                 owner, result, length = row_owners[n], results[n], lengths[n]
                 if owner is None:
                     break
-                state, of_pod = State.NONE, b""
+                failure, (time, time_json) = None, self._times[n]
                 if result.has_failure:
                     windows = windows or windows_of_row(row, [self._times[other][0] for other in numbers_of_line])
-                    window = windows[n - numbers_of_line[0]] if windows else None
-                    state, of_pod = attempt_state(owners.pods, owner.cached, window)
-                error, particulars = result.failure(
-                    retried=n < last, has_body=length not in _NO_LENGTHS, outcome=outcome, state=state
-                )
-                attempts.append(
-                    ListedAttempt(owner.cached, result, *self._times[n], length, error, particulars + of_pod, state)
-                )
+                    failure = failed_attempt(
+                        owners,
+                        owner.cached,
+                        result,
+                        windows[n - numbers_of_line[0]] if windows else None,
+                        time,
+                        retried=n < last,
+                        is_repeated=last > numbers_of_line[0] and outcome is not Outcome.HIDDEN,
+                        has_body=length not in _NO_LENGTHS,
+                        outcome=outcome,
+                    )
+                attempts.append(ListedAttempt(owner.cached, result, time, time_json, length, failure))
             else:
                 listed[row] = attempts
         return listed

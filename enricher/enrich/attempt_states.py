@@ -1,51 +1,85 @@
 """What a failed attempt has of its pod: its state as the attempt began, its age, zone and workload. Pure."""
 
-from enricher.endpoints.attribution import Window
-from enricher.endpoints.history import History
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from enricher.endpoints.attribution import Histories, Window
+from enricher.endpoints.circumstances import AFTERMATH, Circumstance, circumstance_of, turning_points
 from enricher.endpoints.slices import Owner
-from enricher.endpoints.states import state_between, state_period, tenures_of_owner
+from enricher.endpoints.states import state_between, tenures_of_owner
+from enricher.endpoints.tenure import BEGINNING, FOREVER
 from enricher.endpoints.workloads import workload_of
-from enricher.enrich.cached_attribution import CachedAttribution
+from enricher.enrich.cached_attribution import CachedAttribution, CachedState
 from enricher.enrich.output import dump_fields
 from enricher.enrich.windows import attempt_beginning
 from enricher.timestamps import MILLISECOND
 from enricher.vocabulary import State
 
-AttemptState = tuple[State, bytes]
-"""The state of an attempt's pod, and what the attempt has of the pod, as the end of its JSON object."""
+
+class PodThen(NamedTuple):
+    """What an attempt has of its pod."""
+
+    state: State
+    circumstance: Circumstance
+    json: bytes
+    """The end of the attempt's JSON object."""
 
 
-def attempt_state(pods: History, owner: CachedAttribution, window: Window | None) -> AttemptState:
-    """Return what an attempt has of its pod that took place in a window; without one, nothing that changes."""
-    tenures = owner.tenures
+def pod_of_attempt(histories: Histories, owner: CachedAttribution, window: Window | None, known_until: int) -> PodThen:
+    """Return what an attempt has of its pod that took place in a window; without one, nothing that changes.
+
+    Everything that happened before `known_until` (ns) has been reported.
+    """
+    tenures, pods, statuses = owner.tenures, histories.pods, histories.statuses
     if tenures is None:
         tenures = owner.tenures = tenures_of_owner(pods, owner.addr, owner.attribution.owner)
         owner.pod_particulars = _dump_lasting(owner.attribution.owner)
-    if window is None or not tenures:
-        return State.NONE, owner.pod_particulars
-    earliest, latest = attempt_beginning(window)
-    begin, end, pod_state = owner.state
-    if not (begin < earliest and latest < end):
+    pod = owner.attribution.owner
+    status = statuses.of(pod.uid) if statuses and pod else None
+    if window is None or not (tenures or status):
+        return PodThen(State.NONE, Circumstance.NOT_KNOWN, owner.pod_particulars)
+    start = window.start
+    end = max(start, window.end_latest)
+    cached = owner.state
+    if not (cached.begin < start and end < cached.end and cached.status is status):
+        earliest, latest = attempt_beginning(window)
         pod_state = state_between(tenures, earliest, latest, pods.certain_until)
-        if period := state_period(tenures, earliest, latest, pods.certain_until):
-            owner.state = (*period, pod_state)
-    state, since, first_ready = pod_state
+        circumstance = circumstance_of(tenures, status, window)
+        cached = CachedState(FOREVER, BEGINNING, status, pod_state, circumstance)
+        if period := _period((pods.certain_until, *turning_points(tenures, status)), start, end):
+            cached = owner.state = cached._replace(begin=period[0], end=period[1])
+    circumstance, (state, since, first_ready) = cached.circumstance, cached.pod_state
+    if circumstance is Circumstance.STEADY and end + AFTERMATH > known_until:
+        circumstance = Circumstance.STEADY_SO_FAR
     if state is State.NONE:
-        return state, owner.pod_particulars
+        return PodThen(state, circumstance, owner.pod_particulars)
     particulars = b',"state":"%b"' % state.encode()
     if since is not None:
-        particulars += b',"state_seconds":%b' % _dump_age(earliest - since)
+        particulars += b',"state_seconds":%b' % _dump_age(start - since)
     if first_ready is not None:
-        particulars += b',"age_seconds":%b' % _dump_age(earliest - first_ready)
-    return state, particulars + owner.pod_particulars
+        particulars += b',"age_seconds":%b' % _dump_age(start - first_ready)
+    return PodThen(state, circumstance, particulars + owner.pod_particulars)
 
 
-def state_throughout(pods: History, owner: CachedAttribution, window: Window | None) -> State:
+def _period(times: Iterable[int], start: int, end: int) -> tuple[int, int] | None:
+    """Return two neighbours of some times (ns) between which a window lies; None if one of the times is in it.
+
+    Neither of the two belongs to the period.
+    """
+    order = sorted(times)
+    after = bisect_left(order, start)
+    if bisect_right(order, end) != after:
+        return None
+    return order[after - 1] if after else 2 * BEGINNING, order[after] if after < len(order) else 2 * FOREVER
+
+
+def state_throughout(histories: Histories, owner: CachedAttribution, window: Window | None) -> State:
     """Return the state of a pod if it was the same all the time."""
     if window is None:
         return State.NONE
-    tenures = tenures_of_owner(pods, owner.addr, owner.attribution.owner)
-    return state_between(tenures, window.start, window.end_latest, pods.certain_until).state
+    tenures = tenures_of_owner(histories.pods, owner.addr, owner.attribution.owner)
+    return state_between(tenures, window.start, window.end_latest, histories.pods.certain_until).state
 
 
 def _dump_age(ns: int) -> bytes:

@@ -18,15 +18,15 @@ from enricher.accesslog.profiles import Format
 from enricher.accesslog.record import Record
 from enricher.endpoints.attribution import Window
 from enricher.enrich.attempt_lists import AttemptLists, ListedAttempt
-from enricher.enrich.attempt_states import AttemptState, attempt_state
 from enricher.enrich.cached_attribution import ALWAYS, CachedAttribution, CachedClient, InColumns
+from enricher.enrich.failed_attempts import FailedAttempt, failed_attempt
 from enricher.enrich.layout_facts import AttemptResult, layout_facts
 from enricher.enrich.output import LineTemplate
 from enricher.enrich.owners import Owners
-from enricher.enrich.requests import NoAttempt, RequestLabels
+from enricher.enrich.requests import NoAttempt, RequestLabels, client_outcome
 from enricher.enrich.time_bounds import Bounds, attempt_bounds, row_windows
 from enricher.timestamps import parse_rfc3339
-from enricher.vocabulary import Grade
+from enricher.vocabulary import Grade, Outcome
 
 T = TypeVar("T")
 
@@ -60,7 +60,7 @@ class AttributedColumns:
 
     def __init__(self, columns: Columns, owners: Owners, log_format: Format) -> None:
         self.columns, self.layout, self.log_format = columns, columns.layout, log_format
-        self._owners, self.facts = owners, layout_facts(columns.layout)
+        self.owners, self.facts = owners, layout_facts(columns.layout)
         self.size = len(columns.numbers)
         self.particular = set[int]()
         self.listed: dict[int, list[ListedAttempt]] = {}
@@ -99,7 +99,7 @@ class AttributedColumns:
     ) -> None:
         """Find the owners of the attempts in lists, and why lines have none; leave a line apart if it needs parsing."""
         timed = self._is_timed()
-        self.listed = lists.attribute(self._owners, bounds, self._row_windows, self.requests, timed=timed)
+        self.listed = lists.attribute(self.owners, bounds, self._row_windows, self.requests, timed=timed)
         owners = {attempt.owner for attempts in self.listed.values() for attempt in attempts}
         changeable = {owner for owner in owners if owner.addr in rules.explained or rules.apply_to(owner)}
         for row, attempts in list(self.listed.items()):
@@ -126,7 +126,7 @@ class AttributedColumns:
         """Return why nobody was tried for a request; None if that depends on when it came between the bounds."""
         begin, end = bounds
         windows = [Window(begin, begin, begin), Window(end, end, end), Window(begin, begin, end)]
-        return self._owners.without_attempt(
+        return self.owners.without_attempt(
             self.facts.upstream_names.at(self.columns, row),
             windows if self._is_timed() else [None],
             failed=self.requests[row].failed,
@@ -145,12 +145,12 @@ class AttributedColumns:
         keys = list(zip(*(columns.raw_or_nothing(place) for place in facts.key), strict=True))
         for row in split_rows:
             keys[row] = ()
-        self.row_owners = self._owners.of_columns(facts.facts, keys, *bounds, timed=self._is_timed())
+        self.row_owners = self.owners.of_columns(facts.facts, keys, *bounds, timed=self._is_timed())
         for row, key in enumerate(keys) if self._is_timed() and not all(self.row_owners) else ():
             if not key or self.row_owners[row] or row in self.particular:
                 continue
             if windows := self._row_windows(row, [self.times[row]]):
-                self.row_owners[row] = self._owners.of_row(facts.facts, key, windows[0])
+                self.row_owners[row] = self.owners.of_row(facts.facts, key, windows[0])
         if not all(self.row_owners):
             self.particular.update(row for row, owner in enumerate(self.row_owners) if owner is None)
         if rules.exist_for_answers:
@@ -194,10 +194,23 @@ class AttributedColumns:
             self._windows[row] = row_windows(self.columns, self.facts, row, attempt_times) if is_timed else None
         return self._windows[row]
 
-    def state_of_failure(self, row: int, owner: CachedAttribution) -> AttemptState:
-        """Return what an ordinary line's attempt has of its pod because it failed."""
-        windows = self._row_windows(row, [self.times[row]])
-        return attempt_state(self._owners.pods, owner, windows[0] if windows else None)
+    def failed_attempt(self, row: int, owner: CachedAttribution) -> FailedAttempt:
+        """Return the attempt of an ordinary line, which failed."""
+        result, time = self.results[row], self.times[row]
+        windows = self._row_windows(row, [time])
+        attempt = result.attempt
+        outcome = client_outcome(self.requests[row].status, attempt) if attempt else Outcome.UNKNOWN
+        return failed_attempt(
+            self.owners,
+            owner,
+            result,
+            windows[0] if windows else None,
+            time,
+            retried=False,
+            is_repeated=False,
+            has_body=True,
+            outcome=outcome,
+        )
 
     def _is_timed(self) -> bool:
         """Return whether the lines have times, of the runtime or of the proxy."""
@@ -232,7 +245,7 @@ class AttributedColumns:
         if parse_client is not str and ":" in text:
             clients = list(map(parse_client, clients))
         changing = set[str]()
-        for row in self._owners.rows_of_pods(clients, may_be_ipv6=":" in text):
+        for row in self.owners.rows_of_pods(clients, may_be_ipv6=":" in text):
             client_pod = self._find_client(row, clients[row], window, changing)
             if not client_pod.holds:
                 self.particular.add(row)
@@ -243,13 +256,13 @@ class AttributedColumns:
     def _find_client(self, row: int, client: str, window: Window | None, changing: set[str]) -> CachedClient:
         """Return the client of a line in a window of all lines, or of its own; add it to `changing` if they differ."""
         if client not in changing:
-            client_pod = self._owners.of_client(client, window)
+            client_pod = self.owners.of_client(client, window)
             if client_pod.holds:
                 return client_pod
             changing.add(client)
         if windows := self._row_windows(row, [self.times[row]]):
             window = Window(windows[0].start, windows[0].end_earliest, windows[-1].end_latest)
-        return self._owners.of_client(client, window)
+        return self.owners.of_client(client, window)
 
     @cached_property
     def _stamps(self) -> Sequence[bytes]:

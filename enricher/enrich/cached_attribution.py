@@ -4,11 +4,14 @@ from typing import NamedTuple
 
 from enricher.accesslog.record import ErrorLabels
 from enricher.endpoints.attribution import Attribution
+from enricher.endpoints.circumstances import Circumstance
+from enricher.endpoints.pod_status import PodStatus
 from enricher.endpoints.slices import Service
 from enricher.endpoints.states import NOT_KNOWN, PodState
 from enricher.endpoints.tenure import BEGINNING, FOREVER, Tenure
 from enricher.enrich.output import attribution_fragments, dump_text
 from enricher.enrich.requests import RequestLabels
+from enricher.vocabulary import SURE_GRADES
 
 ALWAYS = (2 * BEGINNING, 2 * FOREVER)
 """A period that contains all times."""
@@ -37,6 +40,17 @@ class ColumnCache(dict[ColumnKey, InColumns]):
     begin, end = ALWAYS
 
 
+class CachedState(NamedTuple):
+    """The state of a pod, and what was happening to it, for attempts between two times (ns), neither included."""
+
+    begin: int
+    end: int
+    status: PodStatus | None
+    """The status of the pod that was known."""
+    pod_state: PodState
+    circumstance: Circumstance
+
+
 class CachedAttribution:
     """An attribution, rendered, that holds for all attempts between two times, with the attempts not yet counted."""
 
@@ -51,6 +65,7 @@ class CachedAttribution:
         "ending",
         "errors",
         "in_attempt_size",
+        "is_sure",
         "pod_particulars",
         "requests",
         "service",
@@ -64,6 +79,7 @@ class CachedAttribution:
     ) -> None:
         """Cache an attribution for a period, in ns; for no time at all if there is none."""
         self.attribution, self.service = attribution, service
+        self.is_sure = attribution.grade in SURE_GRADES
         self.addr, self.addr_json = addr, dump_text(addr)
         in_attempt, in_line = attribution_fragments(attribution)
         self.ending = b",%b}],%b" % (in_attempt, in_line)
@@ -80,8 +96,8 @@ class CachedAttribution:
         """The requests that are to be counted, for which one of the attempts stands."""
         self.tenures: list[Tenure] | None = None
         """The tenures of the pod at the address, once an attempt failed; see attempt_states.py."""
-        self.state: tuple[int, int, PodState] = (FOREVER, BEGINNING, NOT_KNOWN)
-        """The state of the pod between two times (ns), neither of which belongs to it."""
+        self.state = _NO_STATE
+        """The latest state of the pod that was needed."""
         self.pod_particulars = b""
         """What only failed attempts have of the pod, rendered, once one failed."""
         self.column_keys: list[tuple[ColumnCache, ColumnKey]] = []
@@ -105,6 +121,9 @@ class CachedAttribution:
         """Return what follows the length of a line's only attempt, which has something particular."""
         end = 1 + self.in_attempt_size
         return self.ending[:end] + particulars + self.ending[end:]
+
+
+_NO_STATE = CachedState(FOREVER, BEGINNING, None, NOT_KNOWN, Circumstance.NOT_KNOWN)
 
 
 class CachedClient(NamedTuple):

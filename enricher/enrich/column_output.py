@@ -7,15 +7,14 @@ from itertools import islice, repeat
 from operator import attrgetter, itemgetter
 from typing import Any, cast
 
-from enricher.accesslog.record import Attempt
 from enricher.endpoints.attribution import Attribution
 from enricher.endpoints.slices import Service
 from enricher.enrich.attempt_lists import ListedAttempt
 from enricher.enrich.attributed import AttributedColumns
 from enricher.enrich.cached_attribution import CachedAttribution, InColumns
-from enricher.enrich.layout_facts import Failure
+from enricher.enrich.failed_attempts import FailedAttempt
 from enricher.enrich.output import LineTemplate, no_attempt_fragment
-from enricher.enrich.requests import RequestLabels, client_outcome
+from enricher.enrich.requests import RequestLabels
 from enricher.vocabulary import Grade
 
 _NOBODY = CachedAttribution(Attribution(Grade.UNKNOWN), "", None, None)
@@ -51,10 +50,9 @@ class ColumnOutput:
         ):
             owner_times.append(time)
             owner_requests.append(request)
-        for row, (error, _) in self._failures.items():
-            if row < rows and error:
-                errors = self._ordinary_owners[row].cached.errors
-                errors[error] = errors.get(error, 0) + 1
+        for row, failure in self._failures.items():
+            if row < rows:
+                failure.add_to(lines.owners, self._ordinary_owners[row].cached)
         for row, attempts in lines.listed.items():
             if row < rows:
                 self._count_listed(row, attempts, counts)
@@ -62,20 +60,16 @@ class ColumnOutput:
         return rows - sum(row < rows for row in lines.particular)
 
     @cached_property
-    def _failures(self) -> dict[int, Failure]:
-        """Return what is to be counted and written out of the attempts of ordinary lines because they failed."""
-        failures = {}
-        for row in self._lines.failed - self._unordinary:
-            result = self._lines.results[row]
-            outcome = client_outcome(self._lines.requests[row].status, cast(Attempt, result.attempt))
-            state, of_pod = self._lines.state_of_failure(row, self._ordinary_owners[row].cached)
-            error, particulars = result.failure(retried=False, has_body=True, outcome=outcome, state=state)
-            failures[row] = error, particulars + of_pod
-        return failures
+    def _failures(self) -> dict[int, FailedAttempt]:
+        """Return the attempts of ordinary lines that failed, by row."""
+        owners = self._ordinary_owners
+        return {
+            row: self._lines.failed_attempt(row, owners[row].cached) for row in self._lines.failed - self._unordinary
+        }
 
     def _count_listed(self, row: int, attempts: Sequence[ListedAttempt], counts: Any) -> None:
         for attempt in attempts:
-            attempt.add_to(counts)
+            attempt.add_to(counts, self._lines.owners)
         request = self._lines.requests[row]
         if attempts:
             last = attempts[-1]
@@ -83,8 +77,7 @@ class ColumnOutput:
                 request = RequestLabels(last.result.attempt.status, request.route)
             last.owner.requests.append(request)
         else:
-            service, reason, _ = self._lines.without_attempt[row]
-            counts.count_requests(service, request.code, reason=reason, route=request.route)
+            self._lines.without_attempt[row].add_to(counts, request)
 
     def _count_edges(self, rows: int, counts: Any) -> None:
         """Count the requests of pods among the first lines."""
@@ -97,7 +90,7 @@ class ColumnOutput:
                 edges[client.service, owner.service, row in lines.failed] += 1
             elif lines.listed[row]:
                 attempt = lines.listed[row][-1]
-                edges[client.service, attempt.owner.service, attempt.error is not None] += 1
+                edges[client.service, attempt.owner.service, attempt.result.failed] += 1
         for (client_service, service, failed), number in edges.items():
             counts.count_edge(client_service, service, failed=failed, requests=number)
 
@@ -108,8 +101,8 @@ class ColumnOutput:
         endings: Any = map(itemgetter(0), owners)
         if self._failures:
             endings = list(endings)
-            for row, (_, particulars) in self._failures.items():
-                endings[row] = owners[row].cached.ending_with(particulars)
+            for row, failure in self._failures.items():
+                endings[row] = owners[row].cached.ending_with(failure.particulars)
         clients: Any = repeat(b"")
         if self._lines.clients:
             clients = [b""] * self._lines.size

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from enricher.accesslog.detection import FormatDetector
 from enricher.accesslog.profiles import Format, Formats
 from enricher.endpoints.attribution import Histories
+from enricher.endpoints.slices import Owner
 from enricher.enrich.attributed import AttributedColumns, SingleLineRules
 from enricher.enrich.batch import Batch, Layouts
 from enricher.enrich.column_output import ColumnOutput
@@ -50,7 +51,8 @@ class Enricher:
     """Joins lines with the histories of addresses.
 
     `node` is the name of the node whose logs these are. `pod_variable` is the variable of the format that holds the
-    answering pod's name, if the format has it. With `count_only` no JSON is made.
+    answering pod's name, if the format has it. With `count_only` no JSON is made. `on_failure` is called with each pod
+    at which attempts failed when these are counted.
     """
 
     def __init__(
@@ -61,7 +63,9 @@ class Enricher:
         node: str = "",
         pod_variable: str = "",
         count_only: bool = False,
+        on_failure: Callable[[Owner], object] | None = None,
     ) -> None:
+        self._on_failure = on_failure
         self._detector, self._layouts = detector, Layouts(pod_variable, count_only=count_only)
         self._tools = Tools(Owners(), counts, OutputTemplates(node), HoldPolicy(), pod_variable, count_only)
         self._last_formats: dict[Source, Format] = {}
@@ -93,8 +97,8 @@ class Enricher:
         _add_errors(correlator, batch.singles.values())
         single_lines = SingleLines(self._tools, batch, correlator)
         while True:
-            self._tools.owners.use(histories)
             single_lines.now = clock()
+            self._tools.owners.use(histories, single_lines.now)
             single_lines.kinds = Counter()
             data, until = self._advance(batch, correlator, single_lines)
             for kind, number in single_lines.kinds.items():
@@ -134,7 +138,7 @@ class Enricher:
         batch.enriched = end
         self._uncounted += end - begin
         if self._uncounted > MAX_UNCOUNTED or self._tools.owners.must_count:
-            self.update_counts()
+            self.update_counts(single_lines.now)
         return b"".join(lines), until
 
     def _attribute(self, batch: Batch, correlator: ErrorCorrelator, now: int | None) -> list[AttributedColumns]:
@@ -171,15 +175,22 @@ class Enricher:
 
     # --- the state between batches -------------------------------------------------------------------------------
 
-    def update_counts(self) -> None:
-        """Bring the counts up to date: the attempts of many lines are counted at a time."""
+    def update_counts(self, now: int | None = None) -> None:
+        """Bring the counts up to date: the attempts of many lines are counted at a time.
+
+        Those that failed shortly before `now` (ns) are not counted by cause yet; if it is None, all are.
+        """
         for owner in self._tools.owners.take_uncounted():
             self._tools.counts.count_attempts(owner.attribution, owner.times, owner.errors)
+            if owner.errors and self._on_failure and owner.attribution.owner:
+                self._on_failure(owner.attribution.owner)
             for request, number in Counter(owner.requests).items():
                 self._tools.counts.count_requests(owner.service, request.code, route=request.route, requests=number)
             owner.requests.clear()
             owner.times.clear()
             owner.errors.clear()
+        owners = self._tools.owners
+        owners.causes.count(self._tools.counts, owners.histories, now)
         self._uncounted = 0
 
     def format_texts(self, source: Source, at: int) -> tuple[str, ...]:

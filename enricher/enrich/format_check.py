@@ -96,6 +96,8 @@ class FormatCheck:
         """Misfits of the batch with which the present problem began; without one, of the latest batch that had some."""
         self._formats: Formats = ()
         """The formats with which these were parsed."""
+        self._file = ""
+        """The file that has them; empty if there is only one."""
         self.sample: tuple[Sequence[Line], Formats] = (), ()
         """The first lines of the first batch with an access line, and the formats with which they were parsed."""
         self._explained: tuple[Sequence[bytes], str] = ((), "")
@@ -110,11 +112,18 @@ class FormatCheck:
         return not self._fitting and self._misfits > FITS_AGAIN * self._errors
 
     def add(
-        self, outputs: Sequence[Output], lines: Sequence[Line] = (), now: float = 0.0, formats: Formats = ()
+        self,
+        outputs: Sequence[Output],
+        lines: Sequence[Line] = (),
+        now: float = 0.0,
+        formats: Formats = (),
+        *,
+        file: str = "",
     ) -> None:
         """Take a batch of lines into account, by what was made of it; `now` is in seconds.
 
-        `formats` are those with which the lines were parsed. The lines themselves are only looked at if none of them is
+        `formats` are those with which the lines were parsed, and `file` is the one they are in, if messages are to name
+        it. The lines themselves are only looked at if none of them is
         an access line or a misfit, or to explain a misfit; and the JSON lines if some are misfits and some are not.
         """
         kinds = sum((Counter(output.kinds) for output in outputs), Counter[LineKind]())
@@ -131,6 +140,7 @@ class FormatCheck:
             self._error_lines += sum(map(is_about_a_request, lines))
         if misfits and not self._kind:
             self._misfit_lines, self._formats = _first_and_last_misfit(outputs, lines, formats), formats
+            self._file = file
         self._judge(now)
 
     def _add_lines(self, fitting: int, misfits: int, outputs: Sequence[Output]) -> None:
@@ -172,7 +182,8 @@ class FormatCheck:
         if not self._misfit_lines:
             return ADVICE
         if self._explained[0] is not self._misfit_lines:
-            text = f"one of them {diagnose_any(self._misfit_lines, self._formats)}"
+            place = f", in {self._file}," if self._file else ""
+            text = f"one of them{place} {diagnose_any(self._misfit_lines, self._formats)}"
             self._explained = self._misfit_lines, text
         return self._explained[1]
 

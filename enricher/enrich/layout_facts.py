@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterable
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from enricher.accesslog.columns import Columns, Layout, Memo
 from enricher.accesslog.dialect import Fact, Facts
 from enricher.accesslog.record import Attempt, ErrorLabels, RequestTime
+from enricher.enrich.causes import Symptom, symptom_of
 from enricher.enrich.error_correlation import error_origin
 from enricher.enrich.output import attempt_particulars, dump_integer, dump_response_time, dump_seconds, dump_time
 from enricher.enrich.requests import RequestLabels
@@ -16,46 +17,58 @@ from enricher.vocabulary import Outcome, Reason, State
 class AttemptResult:
     """What an attempt came to; None for several."""
 
-    __slots__ = ("_failures", "attempt", "is_answered", "is_ordinary", "reason", "status_json")
+    __slots__ = ("_failures", "attempt", "failed", "is_answered", "is_ordinary", "reason", "status_json")
 
     def __init__(self, attempt: Attempt | None) -> None:
-        self.attempt, self._failures = attempt, dict[tuple[bool, bool, Outcome, State], Failure]()
+        self.attempt, self._failures = attempt, dict[tuple[bool, bool, bool, Outcome, State], Failure]()
         self.is_answered = attempt is not None and attempt.answered
+        self.failed = attempt is not None and attempt.failed
         self.reason = attempt.reason if attempt else Reason.NONE
         self.is_ordinary = self.is_answered and not self.reason
         self.status_json = b'","status":%b,"response_time":' % dump_integer(attempt.status if attempt else None)
-
-    @property
-    def failed(self) -> bool:
-        """Return whether the attempt failed."""
-        return self.attempt is not None and self.attempt.failed
 
     @property
     def has_failure(self) -> bool:
         """Return whether the attempt failed, or has a reason why the proxy could not complete it."""
         return self.failed or bool(self.reason)
 
-    def failure(self, *, retried: bool, has_body: bool, outcome: Outcome, state: State) -> "Failure":
+    def failure(self, *, retried: bool, is_repeated: bool, has_body: bool, outcome: Outcome, state: State) -> "Failure":
         """Return what is to be counted and written out of the attempt because it failed."""
-        key = (retried, has_body, outcome, state)
+        key = (retried, is_repeated, has_body, outcome, state)
         if key not in self._failures:
-            failure = _failure(self.attempt, retried=retried, has_body=has_body, outcome=outcome, state=state)
-            self._failures[key] = failure
+            self._failures[key] = _failure(
+                self.attempt,
+                retried=retried,
+                is_repeated=is_repeated,
+                has_body=has_body,
+                outcome=outcome,
+                state=state,
+            )
         return self._failures[key]
 
 
-Failure = tuple[ErrorLabels | None, bytes]
-"""The labels under which an attempt is counted if it failed, and the end of its JSON object."""
+class Failure(NamedTuple):
+    """What is to be counted and written out of an attempt because it failed."""
+
+    labels: ErrorLabels | None
+    """The labels under which it is counted; None if it did not fail."""
+    particulars: bytes
+    """The end of its JSON object."""
+    symptom: Symptom
 
 
-def _failure(attempt: Attempt | None, *, retried: bool, has_body: bool, outcome: Outcome, state: State) -> Failure:
+def _failure(
+    attempt: Attempt | None, *, retried: bool, is_repeated: bool, has_body: bool, outcome: Outcome, state: State
+) -> Failure:
     if attempt is None or not (attempt.failed or attempt.reason):
-        return None, b""
+        return Failure(None, b"", Symptom.OTHER)
     origin = error_origin(attempt._replace(response_length=int(has_body)))
     labels = None
     if attempt.failed:
         labels = ErrorLabels.from_attempt(attempt, retried=retried, origin=origin, outcome=outcome, state=state)
-    return labels, attempt_particulars(origin, attempt.reason, attempt, outcome)
+    reasons = (attempt.reason,) if attempt.reason else ()
+    particulars = attempt_particulars(origin, attempt.reason, attempt, outcome)
+    return Failure(labels, particulars, symptom_of(attempt, origin, reasons, is_repeated=is_repeated))
 
 
 class DerivedColumn:

@@ -30,6 +30,8 @@ RESERVED_NAMES = frozenset(
         "message",
         "parse_error",
         "reason",
+        "cause",
+        "cause_grade",
         "origin",
         "no_endpoints_since",
         "subrequest",
@@ -224,6 +226,8 @@ def no_attempt_fields(request: NoAttempt) -> dict[str, Any]:
         fields |= {"namespace": request.service.namespace, "service": request.service.name}
     if request.reason:
         fields |= {"origin": Origin.PROXY, "reason": request.reason}
+    if cause := request.cause:
+        fields |= {"cause": cause.cause} | ({"cause_grade": cause.grade} if cause.grade else {})
     if request.since is not None:
         fields["no_endpoints_since"] = format_rfc3339(request.since)
     return fields

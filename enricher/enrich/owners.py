@@ -30,6 +30,7 @@ from enricher.enrich.cached_attribution import (
     ColumnKey,
     InColumns,
 )
+from enricher.enrich.cause_counter import CauseCounter
 from enricher.enrich.output import client_fragment
 from enricher.enrich.requests import NoAttempt, no_attempt
 from enricher.vocabulary import Grade
@@ -49,7 +50,11 @@ class Owners:
     """The cached attributions of addresses and clients. They are forgotten when the history of an address changes."""
 
     def __init__(self) -> None:
-        self._histories = Histories(History(), History())
+        self.histories = Histories(History(), History())
+        """The histories that attributions are made by."""
+        self.causes = CauseCounter()
+        self.known_until = FOREVER
+        """Everything that happened before this time (ns) has been reported."""
         self._certainty: tuple[int, bool] = (0, False)
         self._complete_since = 0
         self._unreliable_until = 2 * BEGINNING
@@ -70,22 +75,19 @@ class Owners:
         self._uncounted: list[CachedAttribution] = []
         """The attributions that are no longer cached, or never were, with attempts that are to be counted."""
 
-    @property
-    def pods(self) -> History:
-        """Return the history of the pods' addresses."""
-        return self._histories.pods
-
     # --- keeping up with the histories ---------------------------------------------------------------------------
 
-    def use(self, histories: Histories) -> None:
-        """Attribute by these histories from now on."""
+    def use(self, histories: Histories, now: int | None) -> None:
+        """Attribute by these histories from now (ns) on; it is None if they are complete."""
         pods = histories.pods
         certainty = (pods.certain_until, pods.is_snapshot)
-        if histories is not self._histories:
+        self.causes.now = now
+        self.known_until = certainty[0] if now is None else min(certainty[0], now)
+        if histories is not self.histories:
             # The histories of before would otherwise hold on to this.
-            self._histories.pods.on_change.discard(self._forget)
-            self._histories.services.on_change.discard(self._forget)
-            self._histories = histories
+            self.histories.pods.on_change.discard(self._forget)
+            self.histories.services.on_change.discard(self._forget)
+            self.histories = histories
             pods.on_change.add(self._forget)
             histories.services.on_change.add(self._forget)
             self._forget_all()
@@ -128,7 +130,7 @@ class Owners:
         """Return the attribution of an attempt, as `attribute` in enricher/endpoints/attribution.py does."""
         cached = self._of_attempt(addr, window, answered=answered, upstream_name=upstream_name)
         if cached is None:
-            attribution = attribute(self._histories, addr, window, answered=answered, upstream_name=upstream_name)
+            attribution = attribute(self.histories, addr, window, answered=answered, upstream_name=upstream_name)
             cached = self._uncached(addr, attribution)
         return cached
 
@@ -148,7 +150,7 @@ class Owners:
         for cached in in_period:
             if answered in cached.answered or not cached.attribution.depends_on_answer:
                 return cached
-        histories, (ip, port) = self._histories, split_address(addr)
+        histories, (ip, port) = self.histories, split_address(addr)
         period = (
             stable_period(histories, ip, port, begin, end, upstream_name=upstream_name) if ip and window else ALWAYS
         )
@@ -172,7 +174,7 @@ class Owners:
 
     def _uncached(self, addr: str, attribution: Attribution) -> CachedAttribution:
         """Return an attribution that holds for one attempt only."""
-        service = service_of_attribution(self._histories, addr, attribution)
+        service = service_of_attribution(self.histories, addr, attribution)
         uncached = CachedAttribution(attribution, addr, service, None)
         self._uncounted.append(uncached)
         return uncached
@@ -258,7 +260,7 @@ class Owners:
 
     def prefer_reported(self, owner: CachedAttribution, pod: str) -> CachedAttribution:
         """Return what the log line itself says of an attempt: its pod, unless the owner is certain."""
-        attribution = prefer_reported_pod(self._histories, owner.attribution, pod)
+        attribution = prefer_reported_pod(self.histories, owner.attribution, pod)
         if attribution is owner.attribution:
             return owner
         return self._uncached(owner.addr, attribution)
@@ -272,12 +274,12 @@ class Owners:
         if upstream_name not in self._named_services:
             if len(self._named_services) >= MAX_ENTRIES:
                 self._named_services.clear()
-            self._named_services[upstream_name] = service_of_upstream_name(self._histories.pods, upstream_name)
+            self._named_services[upstream_name] = service_of_upstream_name(self.histories.pods, upstream_name)
         service = self._named_services[upstream_name]
         if service and failed and service not in self._gaps:
-            self._gaps[service] = ready_gaps(self._histories.pods, service)
+            self._gaps[service] = ready_gaps(self.histories.pods, service)
         gaps = self._gaps.get(service, []) if service else []
-        certain_until = self._histories.pods.certain_until
+        certain_until = self.histories.pods.certain_until
         results = {no_attempt(service, gaps, window, certain_until, failed=failed) for window in windows}
         return results.pop() if len(results) == 1 else None
 
@@ -285,7 +287,7 @@ class Owners:
 
     def of_client(self, addr: str, window: Window | None) -> CachedClient:
         """Return the pod that a client was during a request, as `attribute_client` does."""
-        held: Any = self._histories.pods.ips
+        held: Any = self.histories.pods.ips
         if ":" not in addr and addr not in held:
             return NO_POD  # there is only one way to spell an IPv4 address
         begin, end = (window.start, max(window.start, window.end_latest)) if window else ALWAYS
@@ -294,7 +296,7 @@ class Owners:
         cached = self._clients.get((addr, window is not None))
         if cached and (window is None or (cached.begin < begin and end < cached.end)):
             return cached
-        histories, ip = self._histories, canonical_ip(addr)
+        histories, ip = self.histories, canonical_ip(addr)
         client = attribute_client(histories, addr, window)
         period = stable_period(histories, ip, None, begin, end) if ip and window else ALWAYS
         cached = CachedClient(*(period or (FOREVER, BEGINNING)))
@@ -307,7 +309,7 @@ class Owners:
 
     def rows_of_pods(self, addresses: Sequence[str], *, may_be_ipv6: bool) -> list[int]:
         """Return the places of the addresses that a pod is known to have held."""
-        held: Any = self._histories.pods.ips
+        held: Any = self.histories.pods.ips
         if not may_be_ipv6 and held.isdisjoint(addresses):
             return []  # there is only one way to spell an IPv4 address
         if not may_be_ipv6:

@@ -1,13 +1,14 @@
 """Requests as their clients saw them: their results, and which of their attempts stands for them. Pure."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from enricher.accesslog.record import Attempt, Record, is_server_error
 from enricher.endpoints.attribution import Window
 from enricher.endpoints.readiness import Gap, gap_during
 from enricher.endpoints.slices import Service
 from enricher.endpoints.tenure import BEGINNING
+from enricher.enrich.causes import NO_ENDPOINTS, UNKNOWN, CauseOf
 from enricher.vocabulary import Outcome, RequestReason
 
 CLIENT_CLOSED = 499
@@ -59,6 +60,16 @@ def is_retried(attempts: Sequence[Attempt], index: int) -> bool:
     return index + 1 < len(attempts) and attempts[index + 1].redirects == attempts[index].redirects
 
 
+class RequestCounts(Protocol):
+    """Counts requests, and those that failed by cause."""
+
+    def count_requests(
+        self, service: Service | None, code: str, *, reason: str = "", route: str = "", requests: int = 1
+    ) -> None: ...
+
+    def count_cause(self, service: Service | None, cause: str, grade: str, failures: int = 1) -> None: ...
+
+
 class NoAttempt(NamedTuple):
     """A request for which the proxy tried nobody."""
 
@@ -67,6 +78,19 @@ class NoAttempt(NamedTuple):
     reason: RequestReason = RequestReason.NONE
     since: int | None = None
     """Since when (ns) none of its pods was ready; None if that is not known, or not the reason."""
+
+    @property
+    def cause(self) -> CauseOf | None:
+        """Return why the request failed; None if it did not."""
+        if not self.reason:
+            return None
+        return NO_ENDPOINTS if self.reason is RequestReason.NO_ENDPOINTS else UNKNOWN
+
+    def add_to(self, counts: RequestCounts, request: RequestLabels) -> None:
+        """Count the request."""
+        counts.count_requests(self.service, request.code, reason=self.reason, route=request.route)
+        if cause := self.cause:
+            counts.count_cause(self.service, cause.cause, cause.grade)
 
 
 def no_attempt(

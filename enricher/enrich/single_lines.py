@@ -8,11 +8,12 @@ from enricher.accesslog.error_log import ErrorLine
 from enricher.accesslog.record import Attempt, ErrorLabels, Record
 from enricher.endpoints.attribution import Attribution, Window
 from enricher.endpoints.slices import Service
-from enricher.enrich.attempt_states import attempt_state, state_throughout
+from enricher.enrich.attempt_states import pod_of_attempt, state_throughout
 from enricher.enrich.attributed import AttributedColumns
 from enricher.enrich.batch import Batch
 from enricher.enrich.cached_attribution import CachedAttribution
-from enricher.enrich.error_correlation import ErrorCorrelator, error_origin
+from enricher.enrich.causes import cause_of, resolve_cut, symptom_of
+from enricher.enrich.error_correlation import Claim, ErrorCorrelator, error_origin
 from enricher.enrich.holding import HoldPolicy
 from enricher.enrich.output import (
     ATTEMPT,
@@ -32,7 +33,7 @@ from enricher.enrich.owners import Owners
 from enricher.enrich.parsed_line import ParsedLine, reported_pod
 from enricher.enrich.requests import NoAttempt, RequestLabels, is_retried, main_attempt, record_outcome
 from enricher.enrich.windows import attempt_windows, error_window, request_window
-from enricher.vocabulary import LineKind, State
+from enricher.vocabulary import LineKind, Outcome, State
 
 
 class Counts(Protocol):
@@ -53,6 +54,8 @@ class Counts(Protocol):
     def count_edge(
         self, client: Service | None, service: Service | None, *, failed: bool, requests: int = 1
     ) -> None: ...
+
+    def count_cause(self, service: Service | None, cause: str, grade: str, failures: int = 1) -> None: ...
 
 
 class Tools(NamedTuple):
@@ -145,7 +148,7 @@ class SingleLines:
             if error.reason and owner:
                 out["reason"] = error.reason
                 if state is None:
-                    state = state_throughout(tools.owners.pods, owner, error_window(parsed.at, error.reason))
+                    state = state_throughout(tools.owners.histories, owner, error_window(parsed.at, error.reason))
                 tools.counts.count_failure(owner.attribution, error.reason, state)
         elif parsed.misfit:
             out["parse_error"] = parsed.misfit
@@ -192,7 +195,7 @@ class SingleLines:
             no_attempt = cast(
                 NoAttempt, tools.owners.without_attempt(record.upstream_name, [window], failed=request.failed)
             )
-            tools.counts.count_requests(no_attempt.service, request.code, reason=no_attempt.reason, route=request.route)
+            no_attempt.add_to(tools.counts, request)
             in_line = no_attempt_fragment(no_attempt)
         if tools.count_only:
             return b""
@@ -217,34 +220,50 @@ class SingleLines:
     def _count_and_render_attempts(
         self, record: Record, owners: Sequence[CachedAttribution], windows: Sequence[Window | None]
     ) -> bytes:
-        tools = self._tools
         claims = self._correlator.claim(record, windows)
         if not record.attempts:
             return b""
-        outcome, out = record_outcome(record), list[bytes]()
+        out = list[bytes]()
         for index, (attempt, owner, claim) in enumerate(zip(record.attempts, owners, claims, strict=True)):
             owner.times.append(attempt.response_time)
-            particulars, reason = b"", claim.reason
-            state, of_pod = State.NONE, b""
+            particulars = b""
             if attempt.failed or attempt.reason or claim.errors:
-                state, of_pod = attempt_state(tools.owners.pods, owner, windows[index])
-            for error in claim.errors:
-                self._claimed.setdefault(id(error), (error, owner, state))
-            if attempt.failed or attempt.reason or reason:
-                origin = error_origin(attempt, explained=claim.explained)
-                particulars = attempt_particulars(origin, reason or attempt.reason, attempt, outcome) + of_pod
-                if attempt.failed:
-                    retried = is_retried(record.attempts, index)
-                    labels = ErrorLabels.from_attempt(
-                        attempt, retried=retried, origin=origin, outcome=outcome, state=state
-                    )
-                    owner.errors[labels] = owner.errors.get(labels, 0) + 1
-                if attempt.reason:
-                    tools.counts.count_failure(owner.attribution, attempt.reason, state)
+                particulars = self._count_failure(record, index, owner, windows[index], claim)
             if attempt.redirects:
                 particulars += b',"internal_redirect":true'
             out.append(_render_attempt(attempt, owner, particulars))
         return b",".join(out)
+
+    def _count_failure(
+        self,
+        record: Record,
+        index: int,
+        owner: CachedAttribution,
+        window: Window | None,
+        claim: Claim,
+    ) -> bytes:
+        """Count an attempt if it failed, or if a log gives a reason; return the end of its JSON object."""
+        owners, counts, attempt = self._tools.owners, self._tools.counts, record.attempts[index]
+        state, circumstance, of_pod = pod_of_attempt(owners.histories, owner, window, owners.known_until)
+        for error in claim.errors:
+            self._claimed.setdefault(id(error), (error, owner, state))
+        reason = claim.reason or attempt.reason
+        if not (attempt.failed or reason):
+            return b""
+        origin, outcome = error_origin(attempt, explained=claim.explained), record_outcome(record)
+        reasons = {reason} if reason else {error.reason for error in claim.errors}
+        is_repeated = len(record.attempts) > 1 and outcome is not Outcome.HIDDEN
+        symptom = symptom_of(attempt, origin, reasons, is_repeated=is_repeated)
+        symptom = resolve_cut(symptom, attempt.response_time, window)
+        cause = cause_of(symptom, circumstance, is_sure=owner.is_sure)
+        owners.causes.add(owner, symptom, window, cause)
+        if attempt.failed:
+            retried = is_retried(record.attempts, index)
+            labels = ErrorLabels.from_attempt(attempt, retried=retried, origin=origin, outcome=outcome, state=state)
+            owner.errors[labels] = owner.errors.get(labels, 0) + 1
+        if attempt.reason:
+            counts.count_failure(owner.attribution, attempt.reason, state)
+        return attempt_particulars(origin, reason, attempt, outcome) + cause.json + of_pod
 
     def _must_hold(self, owners: Sequence[CachedAttribution], at: int | None) -> bool:
         if self.now is None:

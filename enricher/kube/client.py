@@ -134,14 +134,17 @@ class ApiClient:
 
 
 @asynccontextmanager
-async def connect(kubeconfig: str | None = None, context: str | None = None) -> AsyncIterator[ApiClient]:
+async def connect(
+    kubeconfig: str | None = None, context: str | None = None, *, takes_files: bool = True
+) -> AsyncIterator[ApiClient]:
     """Yield an ApiClient for the cluster that the arguments name.
 
     Without arguments that is the cluster of $KUBECONFIG, else of the pod's own service account, else of ~/.kube/config.
+    `takes_files` says whether the command has --endpoints, which an error then names as the way without a cluster.
 
     Raise ConfigurationError if there are no credentials, or they cannot be used. No request is sent yet.
     """
-    load = partial(_load_credentials, kubeconfig, context)
+    load = partial(_load_credentials, kubeconfig, context, takes_files=takes_files)
     # Connections are never reused: a half-open one would be noticed only after another idle timeout.
     # Their number is not limited: each streamed log holds one, so further logs and the watches would wait forever.
     connector = aiohttp.TCPConnector(force_close=True, limit=0)
@@ -152,11 +155,15 @@ async def connect(kubeconfig: str | None = None, context: str | None = None) -> 
         yield api
 
 
-async def _load_credentials(kubeconfig: str | None, context: str | None) -> Credentials:
+async def _load_credentials(kubeconfig: str | None, context: str | None, *, takes_files: bool = True) -> Credentials:
     path = kubeconfig or os.environ.get("KUBECONFIG")
     if not path and not context and "KUBERNETES_SERVICE_HOST" in os.environ:
         return _service_account_credentials()
-    return await _kubeconfig_credentials(path or "~/.kube/config", context, is_default=not path)
+    if path:
+        return await _kubeconfig_credentials(path, context)
+    remedy = "give one with --kubeconfig" + (", or use --endpoints" if takes_files else "")
+    hint = f", and this process does not run in a pod: {remedy}"
+    return await _kubeconfig_credentials("~/.kube/config", context, hint)
 
 
 def _service_account_credentials() -> Credentials:
@@ -181,17 +188,16 @@ def _service_account_credentials() -> Credentials:
     )
 
 
-async def _kubeconfig_credentials(paths: str, context: str | None, *, is_default: bool) -> Credentials:
+async def _kubeconfig_credentials(paths: str, context: str | None, hint: str = "") -> Credentials:
     """Return the credentials of a kubeconfig; several `paths` are separated by colons.
 
-    Raise ConfigurationError if there is none; `is_default` is whether the user did not name it.
+    Raise ConfigurationError if there is none, with the hint.
     """
     import yaml  # noqa: PLC0415  # only for kubeconfigs, as the next
     from kubernetes_asyncio import client, config  # noqa: PLC0415  # costs 36 MiB
 
     if not _any_exists(paths):
-        hint = ", and this process does not run in a pod: give one with --kubeconfig, or use --endpoints"
-        raise ConfigurationError(f"no kubeconfig at {paths}{hint if is_default else ''}")
+        raise ConfigurationError(f"no kubeconfig at {paths}{hint}")
     configuration: Any = client.Configuration()
     try:
         await config.load_kube_config(paths, context=context, client_configuration=configuration)

@@ -26,14 +26,15 @@ class ApiError(Exception):
     `reason` is one of: closed (the connection ended, as planned or not), gone (410: list again), silence (no more data
     arrived), unreachable (no response), credentials (they cannot be read), unauthorized, forbidden, throttled (429),
     server_error (5xx), refused (any other status), garbage (a malformed response), oversized.
-    `delay` is the shortest time to wait before the next request, in seconds. The text may quote the server: it is cut,
-    and made printable.
+    `delay` is the shortest time to wait before the next request, in seconds. `status` is the HTTP status, or that of an
+    ERROR event; 0 if there is none. The text may quote the server: it is cut, and made printable.
     """
 
-    def __init__(self, reason: str, text: str, delay: float = 0.0) -> None:
+    def __init__(self, reason: str, text: str, delay: float = 0.0, status: int = 0) -> None:
         super().__init__(printable(truncate(text, MAX_ERROR_LENGTH)))
         self.reason = reason
         self.delay = delay
+        self.status = status
 
 
 @asynccontextmanager
@@ -98,9 +99,9 @@ def status_error(code: int, message: str, action: str, delay: float = 0.0) -> Ap
     """
     if code == 403:
         verb = action.partition(" ")[0]
-        return ApiError("forbidden", f"cannot {action}: grant the verb {verb}", max(delay, FORBIDDEN_DELAY))
+        return ApiError("forbidden", f"cannot {action}: grant the verb {verb}", max(delay, FORBIDDEN_DELAY), code)
     if code == 504 and "Too large resource version" in message:
         # The server has not reached our version yet, or never will, because it was restored from a backup.
-        return ApiError("gone", f"cannot {action}: {message}", delay)
+        return ApiError("gone", f"cannot {action}: {message}", delay, code)
     reason = _STATUS_REASONS.get(code) or ("server_error" if code >= 500 else "refused")
-    return ApiError(reason, f"cannot {action}: {code} {' '.join(message.split())}", delay)
+    return ApiError(reason, f"cannot {action}: {code} {' '.join(message.split())}", delay, code)

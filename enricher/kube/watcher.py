@@ -64,6 +64,7 @@ ENDPOINT_SLICES = Resource("discovery.k8s.io", "v1", "endpointslices")
 SERVICES = Resource("", "v1", "services")
 CONFIG_MAPS = Resource("", "v1", "configmaps")
 PODS = Resource("", "v1", "pods")
+EVENTS = Resource("", "v1", "events")
 
 
 class Listed(NamedTuple):

@@ -41,6 +41,8 @@ EdgeKey = tuple[str, str, str, str]
 """Namespace and service of the client, then of the service that it called."""
 RequestKey = tuple[str, str, str, str, str]
 """Namespace, service, route, code and reason."""
+CauseKey = tuple[str, str, str, str]
+"""Namespace, service, cause and grade of the cause."""
 K = TypeVar("K", bound=Key)
 S = TypeVar("S", bound=Series)
 
@@ -81,6 +83,15 @@ class RequestSeries:
 
 
 @dataclass(slots=True)
+class CauseSeries:
+    """The number of failures with one cause."""
+
+    failures: int = 0
+    last_seen: int = 0
+    """When the last failure was counted (ns)."""
+
+
+@dataclass(slots=True)
 class Gauges:
     """The state of the daemon at one moment."""
 
@@ -93,6 +104,8 @@ class Gauges:
     """Recovered errors that Metrics does not count, by kind."""
     refused_endpoints: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """Endpoints of slices that are not used, by namespace and reason."""
+    pod_lookups: Mapping[str, int] = field(default_factory=dict)
+    """Requests about pods that failed, by result; none without `--pods`."""
 
 
 class Metrics:
@@ -116,6 +129,7 @@ class Metrics:
         self.requests = BoundedTable[RequestKey, RequestSeries](
             max_series, RequestSeries, _shared_requests, self.overflow
         )
+        self.causes = BoundedTable[CauseKey, CauseSeries](max_series / 4, CauseSeries, _shared_causes, self.overflow)
         self.lines: Counter[str] = Counter()
         """Lines by LineKind."""
         self.grades: Counter[str] = Counter(dict.fromkeys(Grade, 0))
@@ -198,6 +212,12 @@ class Metrics:
         key = (*service, route, counted_code, reason)
         self._find(self.requests, key, self.group(service.namespace), requests).requests += requests
 
+    def count_cause(self, service: Service | None, cause: str, grade: str, failures: int = 1) -> None:
+        """Count failed attempts at pods of a service, or failed requests for which none was tried, by their cause."""
+        service = service or NO_SERVICE
+        key = (*service, cause, grade)
+        self._find(self.causes, key, self.group(service.namespace), failures).failures += failures
+
     def errors_by_pod(self) -> dict[PodKey, int]:
         """Return the number of failed attempts of each pod that had any."""
         return {key: series.failed for key, series in self.pods.items() if series.failed}
@@ -239,7 +259,7 @@ class Metrics:
         self.pods.expire(now - EXPIRY)
         for service in {key[:2] for key in self.pods if self.pods[key].last_seen == now} & self.services.keys():
             self.services.touch(service, now)
-        for table in (self.services, self.edges, self.requests):
+        for table in (self.services, self.edges, self.requests, self.causes):
             table.expire(now - EXPIRY)
         self._namespaces.intersection_update(key[0] for key in self.pods)
         self._namespaces.update(namespace for namespace, _ in live_pods)
@@ -278,6 +298,11 @@ def _shared_requests(key: RequestKey) -> tuple[RequestKey, ...]:
         (namespace, OVERFLOW, OVERFLOW, code_class, reason),
         (*OVERFLOW_SERVICE, OVERFLOW, code_class, reason),
     )
+
+
+def _shared_causes(key: CauseKey) -> tuple[CauseKey, ...]:
+    namespace, _, cause, grade = key
+    return (namespace, OVERFLOW, cause, grade), (*OVERFLOW_SERVICE, cause, grade)
 
 
 def _pod_key(attribution: Attribution) -> PodKey:

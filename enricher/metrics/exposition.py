@@ -19,6 +19,8 @@ from enricher.accesslog.record import ErrorLabels
 from enricher.kube.watch_status import WatchSummary
 from enricher.metrics.counters import (
     BUCKETS,
+    CauseKey,
+    CauseSeries,
     Edge,
     EdgeKey,
     Gauges,
@@ -48,6 +50,7 @@ class Collector:
     def collect(self) -> Iterator[Metric]:
         """Yield all families."""
         yield self._requests(_items(self._metrics.requests))
+        yield self._causes(_items(self._metrics.causes))
         yield from self._upstreams(_items(self._metrics.pods))
         yield from self._services(_items(self._metrics.services))
         yield from self._edges(_items(self._metrics.edges))
@@ -62,6 +65,16 @@ class Collector:
         )
         for key, series in requests:
             family.add_metric(key, series.requests)
+        return family
+
+    def _causes(self, causes: list[tuple[CauseKey, CauseSeries]]) -> Metric:
+        family = CounterMetricFamily(
+            "ingress_upstream_causes",
+            "Failed attempts at pods of a service, and failed requests for which none was tried, by their cause.",
+            labels=(*SERVICE_LABELS, "cause", "cause_grade"),
+        )
+        for key, series in causes:
+            family.add_metric(key, series.failures)
         return family
 
     def _upstreams(self, pods: list[tuple[PodKey, PodSeries]]) -> Iterator[Metric]:
@@ -178,6 +191,9 @@ class Collector:
         problems = Counter(dict(_items(self._metrics.problems)))
         problems.update(gauges.problems)
         yield _counter("enricher_problems", "Recovered errors, by kind.", "kind", problems.items())
+        if gauges.pod_lookups:
+            text = "Requests about pods that failed, by result, and pods that were skipped or forgotten."
+            yield _counter("enricher_pod_lookups", text, "result", gauges.pod_lookups.items())
         if gauges.watch:
             yield from self._watch(gauges.watch)
 

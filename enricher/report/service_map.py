@@ -1,8 +1,9 @@
 """A map of which service calls which, added up from output records (docs/output.md), for `enricher enrich --map`."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from enricher.fair_share import OVERFLOW, FairShare
 from enricher.report.record_view import OutputRecord, error_code
@@ -10,6 +11,8 @@ from enricher.text import printable
 
 OUTSIDE = "outside"
 """The caller of requests whose client is not a pod."""
+UNKNOWN = "unknown service"
+"""The callee of requests that failed before a pod was tried, if the line names no service that is known."""
 MAX_CALLS = 10_000
 """Largest number of callers with their callees, in fair shares of the callees' namespaces; others are one more."""
 _MERMAID_SPECIALS = re.compile(r"[^\w ./,:;()\[\]+-]|:(?=fa-)")
@@ -20,10 +23,20 @@ directive to the renderer, or an icon (`fa:fa-car`).
 
 @dataclass(slots=True)
 class Calls:
-    """The numbers of requests of one caller to one callee, and of those whose last attempt failed."""
+    """The numbers of requests of one caller to one callee, and of those that failed."""
 
     requests: int = 0
     errors: int = 0
+    """Those whose last attempt failed, or that failed without one."""
+    untried: Counter[str] = field(default_factory=Counter)
+    """Those that failed without an attempt, by reason: one of two words."""
+
+    @property
+    def label(self) -> str:
+        """Return the numbers as `5, 3 failed (2 no_endpoints)`."""
+        reasons = ", ".join(f"{number} {reason}" for reason, number in sorted(self.untried.items()))
+        failed = f", {self.errors} failed" if self.errors else ""
+        return f"{self.requests}{failed}" + (f" ({reasons})" if reasons else "")
 
 
 class ServiceMap:
@@ -31,18 +44,25 @@ class ServiceMap:
 
     def __init__(self) -> None:
         self.calls: dict[tuple[str, str], Calls] = {}
+        self.left_out = 0
+        """Requests that the proxy answered by itself, without an error: they are not calls."""
         self._share = FairShare[tuple[str, str], str](MAX_CALLS)
 
     def add(self, record: OutputRecord) -> None:
-        """Add one output line, parsed. One without an upstream is not a call."""
-        if not record.get("attempts"):
+        """Add one output line, parsed. One without an upstream is not a call, unless it should have had one."""
+        attempts, reason = record.get("attempts"), record.get("reason")
+        if record["kind"] != "access":
             return
-        last = record["attempts"][-1]
-        caller, callee = _node_name(record, "client_") or OUTSIDE, _node_name(record, "") or str(last["addr"])
-        key = printable(caller), printable(callee)
+        if not attempts and not reason:
+            self.left_out += 1
+            return
+        address = str(attempts[-1]["addr"]) if attempts else UNKNOWN
+        key = printable(_node_name(record, "client_") or OUTSIDE), printable(_node_name(record, "") or address)
         calls = self.calls.setdefault(self._place(key, str(record.get("namespace") or "")), Calls())
         calls.requests += 1
-        calls.errors += bool(error_code(last))
+        calls.errors += bool(error_code(attempts[-1])) if attempts else 1
+        if not attempts:
+            calls.untried[printable(reason)] += 1
 
     def _place(self, key: tuple[str, str], namespace: str) -> tuple[str, str]:
         """Return the key under which calls are counted, which is that of all others if they have no place."""
@@ -60,8 +80,12 @@ class ServiceMap:
     def _edges(self) -> Iterator[tuple[str, str, str, bool]]:
         """Yield caller, callee, label and whether calls failed, in the order of the names."""
         for (caller, callee), calls in sorted(self.calls.items()):
-            failed = f", {calls.errors} failed" if calls.errors else ""
-            yield caller, callee, f"{calls.requests}{failed}", calls.errors > 0
+            yield caller, callee, calls.label, calls.errors > 0
+
+    def _note(self, comment: str) -> Iterator[str]:
+        """Yield a comment about what is left out, if something is."""
+        if self.left_out:
+            yield f"  {comment} answered by the proxy itself, and left out: {self.left_out}"
 
     def dot(self) -> Iterator[str]:
         """Yield the lines of a drawing in Graphviz's language."""
@@ -70,6 +94,7 @@ class ServiceMap:
         for caller, callee, label, has_errors in self._edges():
             colour = ", color=red" if has_errors else ""
             yield f"  {_dot_string(caller)} -> {_dot_string(callee)} [label={_dot_string(label)}{colour}];"
+        yield from self._note("//")
         yield "}"
 
     def mermaid(self) -> Iterator[str]:
@@ -87,6 +112,7 @@ class ServiceMap:
                 edges_with_errors.append(str(number))
         if edges_with_errors:
             yield f"  linkStyle {','.join(edges_with_errors)} stroke:red"
+        yield from self._note("%%")
 
 
 MAPS: dict[str, Callable[[ServiceMap], Iterator[str]]] = {"dot": ServiceMap.dot, "mermaid": ServiceMap.mermaid}

@@ -2,6 +2,7 @@
 
 import os
 import re
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
@@ -28,14 +29,19 @@ class LogPaths(NamedTuple):
         return self.source or Source(path)
 
 
+def has_several_files(logs: Sequence[LogPaths]) -> bool:
+    """Return whether messages about lines have to name the file."""
+    return sum(len(log.paths) for log in logs) > 1
+
+
 def find_logs(
     paths: Sequence[str], is_proxy: Callable[[Source], bool], report: Callable[[str], object]
 ) -> list[LogPaths]:
     """Return the logs of these files and of all files below these directories, in the order given.
 
-    Files that follow one another in a rotation are one log. Of a directory of several pods' logs as the kubelet keeps
-    it, the proxies' logs are read, or all if there is none; `report` is called with a word about those left out. Raise
-    ConfigurationError if a directory has no log.
+    Files that follow one another in a rotation are one log. A file under several names, as a link, is read once. Of a
+    directory of several pods' logs as the kubelet keeps it, the proxies' logs are read, or all if there is none.
+    `report` is called with a word about what is left out. Raise ConfigurationError if a directory has no log.
     """
     result = list[LogPaths]()
     for is_directory, group in groupby(paths, os.path.isdir):
@@ -43,7 +49,42 @@ def find_logs(
             result += (log for directory in group for log in _find_below(directory, is_proxy, report))
         else:
             result += _join_rotated(list(group))
-    return result
+    return _without_other_names(result, report)
+
+
+def _without_other_names(logs: Sequence[LogPaths], report: Callable[[str], object]) -> list[LogPaths]:
+    """Return the logs with each file once: if possible not as a link, and in the log of a container."""
+    files = dict[str, tuple[int, int]]()
+    names = dict[tuple[int, int], tuple[tuple[bool, bool, int], str]]()
+    for log in logs:
+        for path in log.paths:
+            if file := _identify(path):
+                files[path] = file
+                rank = (not os.path.islink(path), log.source is not None, len(log.paths))
+                if file not in names or names[file][0] < rank:
+                    names[file] = rank, path
+    kept, left_out, read = list[LogPaths](), list[str](), set[str]()
+    for log in logs:
+        other_names = {path for path in log.paths if path in files and (names[files[path]][1] != path or path in read)}
+        paths = [path for path in log.paths if path not in other_names]
+        left_out += (path for path in log.paths if path in other_names)
+        read.update(paths)
+        kept += [log._replace(paths=paths)] if paths else []
+    if left_out:
+        _, name = names[files[left_out[0]]]
+        more = f", as are {len(left_out) - 1} other files" if len(left_out) > 1 else ""
+        again = f"{left_out[0]} is {name} under another name" if left_out[0] != name else f"{name} is given twice"
+        report(f"{again}: it is read once{more}")
+    return kept
+
+
+def _identify(path: str) -> tuple[int, int] | None:
+    """Return what all names of a regular file have in common; None for others, and if there is no such file."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
 
 
 def _join_rotated(paths: Sequence[str]) -> Iterator[LogPaths]:
@@ -70,6 +111,7 @@ def _find_below(directory: str, is_proxy: Callable[[Source], bool], report: Call
             raise ConfigurationError(f"{directory} has too many files: give a directory below it")
     if not logs:
         raise ConfigurationError(f"{directory} has no log files")
+    logs = _without_other_names(logs, report)
     containers = {log.source for log in logs if log.source}
     proxies = {container for container in containers if is_proxy(container)}
     if not proxies or len({(container.namespace, container.pod) for container in containers}) < 2:

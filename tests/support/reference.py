@@ -7,6 +7,7 @@ enricher.enrich it uses only the rules about time, about error lines and about r
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -15,7 +16,7 @@ from enricher.accesslog.detection import FormatDetector, FormatTimeline
 from enricher.accesslog.error_log import ErrorLine, parse_error_line
 from enricher.accesslog.nginx_variables import Seconds
 from enricher.accesslog.own_lines import is_other_line
-from enricher.accesslog.record import Record, RequestTime
+from enricher.accesslog.record import Attempt, Record, RequestTime
 from enricher.endpoints.attribution import (
     Attribution,
     Histories,
@@ -25,11 +26,14 @@ from enricher.endpoints.attribution import (
     prefer_reported_pod,
     service_of_attribution,
 )
+from enricher.endpoints.circumstances import Circumstance, circumstance_of
 from enricher.endpoints.readiness import ready_gaps
-from enricher.endpoints.slices import Owner
+from enricher.endpoints.slices import Owner, Service
 from enricher.endpoints.states import state_between, tenures_of_owner
+from enricher.endpoints.tenure import FOREVER
 from enricher.endpoints.upstream_names import service_of_upstream_name
 from enricher.endpoints.workloads import workload_of
+from enricher.enrich.causes import cause_of, resolve_cut, symptom_of
 from enricher.enrich.engine import Hold, Output
 from enricher.enrich.error_correlation import ErrorCorrelator, error_origin
 from enricher.enrich.parsed_line import ParsedLine
@@ -48,7 +52,7 @@ HOLD_BACKOFF = 60 * SECOND
 RESERVED_NAMES = frozenset(
     (
         *("time", "kind", "attempts", "pod", "namespace", "node", "service", "attribution", "candidates", "source"),
-        "no_endpoints_since",
+        *("no_endpoints_since", "cause", "cause_grade"),
         *("message", "parse_error", "reason", "origin", "truncated", "truncated_bytes", "invalid_utf8", "uid", "level"),
         *("upstream", "client_pod", "client_namespace", "client_node", "client_service", "client_attribution"),
     )
@@ -72,6 +76,9 @@ class ReferenceEnricher:
         self.node, self.pod_variable, self.count_only = node, pod_variable, count_only
         self.correlators: defaultdict[Source, ErrorCorrelator] = defaultdict(ErrorCorrelator)
         self.joiners: defaultdict[Source, TryJoiner] = defaultdict(TryJoiner)
+        self.undecided: list[Failure] = []
+        """The failures whose cause may still become known."""
+        self.histories: Histories | None = None
         self.backoffs: dict[str, int] = {}
         """Until when (ns) no line waits for an address."""
 
@@ -95,7 +102,11 @@ class ReferenceEnricher:
         data, messages, kinds = list[bytes](), list[tuple[int, ParsedLine]](), Counter[LineKind]()
         for enriched, parsed in enumerate(parsed_lines):
             while True:
-                now = clock()
+                now, self.histories = clock(), histories
+                self.now = now
+                self.known_until = (
+                    histories.pods.certain_until if now is None else min(histories.pods.certain_until, now)
+                )
                 attributions = self.attribute_line(source, parsed, histories)
                 if now is None or not self.must_hold(parsed, attributions, now):
                     break
@@ -126,7 +137,23 @@ class ReferenceEnricher:
         return b"".join(data)
 
     def update_counts(self) -> None:
-        """Do nothing: the counts are always up to date."""
+        """Count the failures by cause whose cause was not certain: what is known of them now is all that will be."""
+        for failure in self.undecided:
+            assert self.histories
+            cause = failure.cause(self.histories, failure.window_in_counts, FOREVER)
+            self.counts.count_cause(failure.service, *cause)
+        self.undecided.clear()
+
+    def count_cause(self, failure: "Failure", histories: Histories) -> dict[str, str]:
+        """Count a failure by cause, now or when more is known; return the fields of its attempt."""
+        cause, grade = failure.cause(histories, failure.window, self.known_until)
+        end = failure.window.end_latest if failure.window else 0
+        is_final = grade == "certain" and cause != "timeout"
+        if is_final or self.now is None or not -10 * SECOND <= self.now - end < 10 * SECOND:
+            self.counts.count_cause(failure.service, cause, grade)
+        else:
+            self.undecided.append(failure)
+        return {"cause": cause, **({"cause_grade": grade} if grade else {})}
 
     def forget(self, source: Source) -> None:
         """Forget a source that is gone."""
@@ -238,6 +265,10 @@ class ReferenceEnricher:
         fields: dict[str, Any] = {"namespace": service.namespace, "service": service.name} if service else {}
         if request.reason:
             fields |= {"origin": "proxy", "reason": request.reason}
+            is_known = request.reason == "no_endpoints"
+            cause = {"cause": "no_endpoints", "cause_grade": "certain"} if is_known else {"cause": "unknown"}
+            self.counts.count_cause(service, cause["cause"], cause.get("cause_grade", ""))
+            fields |= cause
         if request.since is not None:
             fields["no_endpoints_since"] = format_rfc3339(request.since)
         return fields
@@ -314,7 +345,12 @@ class ReferenceEnricher:
             if attempt.failed:
                 fields["outcome"] = outcome
             if attempt.failed or attempt.reason or reason:
-                fields |= of_pod
+                service = service_of_attribution(histories, attempt.addr, attribution)
+                window = parsed.windows[index]
+                reasons = {reason or attempt.reason} - {""} or {error.reason for error in claim.errors}
+                has_others = len(record.attempts) > 1
+                failure = Failure(attempt, attribution, service, window, origin, reasons, has_others, outcome)
+                fields |= self.count_cause(failure, histories) | of_pod
             if attempt.redirects:
                 fields["internal_redirect"] = True
             objects.append(fields)
@@ -331,6 +367,46 @@ class ReferenceEnricher:
             "path": "" if source.pod else source.path,
         }
         return {name: escape_bytes(value) for name, value in fields.items() if value}
+
+
+@dataclass
+class Failure:
+    """A failed attempt, whose cause is counted."""
+
+    attempt: Attempt
+    attribution: Attribution
+    service: Service | None
+    window: Window | None
+    origin: str
+    reasons: set[str]
+    has_others: bool
+    """Whether there were other attempts of the request."""
+    outcome: str
+
+    @property
+    def window_in_counts(self) -> Window | None:
+        """Return the window in quarters of a second, as attempts are put together until they are counted."""
+        if not self.window:
+            return None
+        start, quarter = self.window.start, SECOND // 4
+        end = self.window.end_latest
+        return Window(start - start % quarter, start - start % quarter, end + -end % quarter)
+
+    def cause(self, histories: Histories, window: Window | None, known_until: int) -> tuple[str, str]:
+        """Return the cause and its grade, if everything that happened before `known_until` (ns) is known."""
+        owner, circumstance = self.attribution.owner, Circumstance.NOT_KNOWN
+        if window:
+            tenures = tenures_of_owner(histories.pods, self.attempt.addr, owner)
+            status = histories.statuses.of(owner.uid) if histories.statuses and owner else None
+            circumstance = circumstance_of(tenures, status, window)
+            if circumstance is Circumstance.STEADY and max(window.start, window.end_latest) + 5 * SECOND > known_until:
+                circumstance = Circumstance.STEADY_SO_FAR
+        is_sure = self.attribution.grade in {"exact", "reported"}
+        is_repeated = self.has_others and self.outcome != "hidden"
+        symptom = symptom_of(self.attempt, self.origin, self.reasons, is_repeated=is_repeated)
+        symptom = resolve_cut(symptom, self.attempt.response_time, self.window)
+        cause, grade, _ = cause_of(symptom, circumstance, is_sure=is_sure)
+        return cause, grade
 
 
 def parse_line(formats: FormatTimeline, line: Line) -> ParsedLine:

@@ -47,6 +47,7 @@ class GaugeSnapshot:
             lag_bytes=lag_bytes,
             lag_seconds=lag_seconds,
             watch=watch,
+            pod_lookups=self._endpoints.failed_pods.results() if self._endpoints.failed_pods else {},
             problems=self._pipeline.problems()
             | {
                 "endpoints": self._endpoints.reload_failures,

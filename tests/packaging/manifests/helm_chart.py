@@ -46,6 +46,7 @@ EVERYTHING: dict[str, Any] = {
         "output": "none",
         "namespace": "shop",
         "services": True,
+        "pods": True,
         "pod-variable": "upstream_http_x_pod_name",
         "history": 1200.5,
         "max-series": 2_000_000,

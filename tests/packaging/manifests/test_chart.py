@@ -110,6 +110,7 @@ def test_options_become_variables_and_what_is_not_given_becomes_none() -> None:
         "ENRICHER_OUTPUT": "none",
         "ENRICHER_NAMESPACE": "shop",
         "ENRICHER_SERVICES": "true",
+        "ENRICHER_PODS": "true",
         "ENRICHER_EXTRA_ENDPOINTS": "/etc/enricher/extra-endpoints.yaml",
         "ENRICHER_POD_VARIABLE": "upstream_http_x_pod_name",
         "ENRICHER_HISTORY": "1200.5",
@@ -191,6 +192,7 @@ def test_a_value_takes_the_place_of_the_default() -> None:
     ("option", "value", "file"),
     [
         ("services", True, "services/role.yaml"),
+        ("pods", True, "pods/role.yaml"),
         ("controller-configmap", "ingress-nginx/ingress-nginx-controller", "controller-configmap/role.yaml"),
     ],
 )
@@ -203,9 +205,9 @@ def test_an_option_that_reads_more_brings_just_the_right_of_the_plain_manifest(
 
 
 def test_a_watch_of_one_namespace_needs_no_right_beyond_it() -> None:
-    made = objects(rendered({"options": {"namespace": "shop", "services": True}}))
+    made = objects(rendered({"options": {"namespace": "shop", "services": True, "pods": True}}))
     assert not [kind for kind, _ in made if kind.startswith("ClusterRole")]
-    for name in ("enricher", "enricher-services"):
+    for name in ("enricher", "enricher-services", "enricher-pods"):
         role, binding = made["Role", name], made["RoleBinding", name]
         assert role["metadata"]["namespace"] == binding["metadata"]["namespace"] == "shop"
         assert binding["roleRef"] == {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name}
@@ -285,6 +287,7 @@ def test_the_network_policy_lets_through_scrapes_and_the_api_server() -> None:
         ("options.profil=envoy", "profil"),
         ("options.profile=caddy", "/options/profile"),
         ("options.services=on", "/options/services"),
+        ("options.pods=on", "/options/pods"),
         ("options.max-series=many", "/options/max-series"),
         ("options.controller-configmap=ingress-nginx", "/options/controller-configmap"),
         ("hostPaths.logs=var/log", "/hostPaths/logs"),

@@ -33,15 +33,19 @@ def test_each_option_that_reads_more_has_a_role_for_just_that() -> None:
         made = kubectl("create", "namespace", namespace, "--dry-run=client", "-o", "yaml")
         kubectl("apply", "-f", "-", stdin=made)
     try:
-        for extra in ("controller-configmap", "services"):
+        for extra in ("controller-configmap", "services", "pods"):
             kubectl("apply", "--validate=strict", "-f", str(DEPLOY / extra))
         for verb in ("list", "watch"):
             assert allowed(verb, "configmaps/ingress-nginx-controller", "ingress-nginx")
             assert allowed(verb, "services", "default")
             assert not allowed(verb, "configmaps/another", "ingress-nginx")
             assert not allowed(verb, "configmaps/ingress-nginx-controller", "default")
+        assert allowed("get", "pods", "default")
+        assert allowed("list", "events", "default")
+        assert not allowed("list", "pods", "default")
+        assert not allowed("watch", "events", "default")
         assert not allowed("update", "configmaps/ingress-nginx-controller", "ingress-nginx")
     finally:
-        for extra in ("controller-configmap", "services"):
+        for extra in ("controller-configmap", "services", "pods"):
             kubectl("delete", "-f", str(DEPLOY / extra))
         kubectl("delete", "namespace", "ingress-nginx", "--wait=false")

@@ -82,6 +82,15 @@ OWN_LINES: dict[str, tuple[bytes, ...]] = {
         b"2026-11-22T23:19:10.123456Z\tinfo\tenvoy main external/envoy/source/server.cc:412\tinitializing\tthread=8",
         b"2026-11-22T23:19:10.123456Z\tinfo\tztunnel::xds::client\tstream established",
         b"2026-11-22T23:19:10.123456Z  INFO ztunnel: starting",
+        # A connection, which need not be a request.
+        b"2026-11-22T23:19:10.123456Z\tinfo\taccess\tconnection complete\tsrc.addr=10.42.1.9:40978 "
+        b'src.workload="front-1" src.namespace="shop" dst.addr=10.42.1.21:15008 dst.hbone_addr=10.42.1.21:8080 '
+        b'dst.service="cart.shop.svc.cluster.local" direction="outbound" bytes_sent=283 bytes_recv=358 duration="2ms"',
+        b"2026-11-22T23:19:10.123456Z\terror\taccess\tconnection complete\tsrc.addr=10.42.1.9:40978 "
+        b'dst.hbone_addr="10.42.1.21:8080" direction="outbound" error="io error: Connection refused (os error 111)"',
+        b"2026-11-22T23:19:10.123456Z  INFO access: connection complete src.addr=10.42.1.9:40978 dst.addr=10.0.0.1:80",
+        b'{"level":"error","time":"2026-11-22T23:19:10.123456Z","scope":"access","message":"connection complete",'
+        b'"src.addr":"10.42.1.9:52252","dst.hbone_addr":"10.42.1.21:8080","direction":"inbound","bytes_sent":0}',
         b'2026-11-22T23:19:10.123Z\tINFO\tprovider\trunner/runner.go:12\tready\t{"name": "x"}',
         b'{"level":"info","time":"2026-11-22T23:19:10.123456Z","scope":"xdsproxy","msg":"connected to upstream"}',
         b'{"level":"info","ts":"2026-11-22T23:19:10.123Z","logger":"gloo","caller":"x.go:1","msg":"starting","version":"2"}',

@@ -10,7 +10,7 @@ import pytest
 
 from enricher.accesslog import nginx
 from enricher.accesslog.detection import detect_profile
-from enricher.accesslog.diagnosis import GIVE_FORMAT, MAX_TEXT, MIN_FIELDS, diagnose
+from enricher.accesslog.diagnosis import COMPARE_FORMAT, GIVE_FORMAT, MAX_TEXT, MIN_FIELDS, diagnose
 from enricher.accesslog.format_compiler import LogFormat
 from enricher.accesslog.profiles import DEFAULT_PROFILE, PROFILES, profile_formats, shape_of_lines
 from enricher.text import printable
@@ -301,6 +301,39 @@ def test_another_proxy_than_the_given_format_says(profile, log_format):
     named = other.partition(",")[0].rpartition(" ")[2]
     assert any(other_format.parse(line) for other_format in profile_formats(named))
     assert detect_profile(line) in {None, named}
+
+
+GIVEN = {
+    "nginx": '$remote_addr - $remote_user [$time_local] "$request" $status $upstream_addr',
+    "nginx ": '{"time":"$time_iso8601","addr":"$upstream_addr","status":"$status"}',
+    "envoy": '{"t":"%START_TIME%","u":"%UPSTREAM_HOST%","c":"%RESPONSE_CODE%"}',
+    "envoy ": "[%START_TIME%] %RESPONSE_CODE% %UPSTREAM_HOST%\n",
+    "haproxy": "%ci:%cp [%tr] %ft %b/%s %si:%sp %ST",
+}
+
+
+@pytest.mark.parametrize("profile", GIVEN)
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("hello world", "", "{", "[", '"', '{"a":1}', '{"x":null,"y":[]}', "x" * 20_000),
+        *("[" * 20_000, '{"t":"' * 4_000),
+        *('{"time":"2026-11-22T23:18:31+00:00","adr":"10.0.0.1:80"}', "[2026-11-22T23:18:31.000Z] - 200 x y z"),
+        LINE[:80].decode(),
+    ],
+    ids=lambda line: line[:12],
+)
+def test_a_given_format_is_not_answered_with_the_advice_to_give_one(profile, line):
+    formats = PROFILES[profile.strip()].compile(GIVEN[profile])
+    found = diagnose(line.encode(), formats)
+    assert "the given log format" in found.fault
+    assert found.remedy == COMPARE_FORMAT
+
+
+def test_the_keys_that_a_given_format_has_are_named():
+    formats = PROFILES["envoy"].compile('{"t":"%START_TIME%","u":"%UPSTREAM_HOST%","c":"%RESPONSE_CODE%"}')
+    found = diagnose(b'{"time":"2026-11-22T23:18:31Z","c":null}', formats)
+    assert found.fault == "is a JSON object with the keys time, c, without t, u, c of the given log format"
 
 
 def test_two_ways_to_read_a_line():

@@ -152,3 +152,14 @@ async def test_no_other_command_asks(tmp_path):
         assert await to_thread(main, [str(one) for one in command]) == 0
         assert server.requests
         assert server.reviews == []
+
+
+async def test_looking_up_pods_takes_other_rights(check):
+    async with FakeApi() as server:
+        server.denied = {("list", "events")}
+        code, verdicts, out = await check(server, "--pods", "--namespace", "shop")
+        assert (code, verdicts["pods"], verdicts["events"]) == (3, "ok", "failed")
+        assert "may be read (in namespace shop)" in out
+        assert "missing permission: list (in namespace shop): see the role in deploy/pods/role.yaml" in out
+        asked = [(review["verb"], review["resource"]) for review in server.reviews]
+        assert asked[2:] == [("get", "pods"), ("list", "events")]

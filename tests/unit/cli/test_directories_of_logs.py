@@ -116,3 +116,49 @@ def test_files_that_are_no_logs_are_not_opened(tmp_path, enrich):
     os.mkfifo(tmp_path / "logs" / "b.log")
     (tmp_path / "logs" / "loop").symlink_to(tmp_path / "logs")
     assert requests(enrich("logs")[1]) == ["request-1"]
+
+
+LINKED = "ingress-nginx-controller-1_ingress-nginx_controller-" + 64 * "a" + ".log"
+
+
+@pytest.mark.parametrize(
+    "order", [("",), ("containers", "pods"), ("pods", "containers"), ("pods", "pods"), ("", "pods")]
+)
+@pytest.mark.parametrize("command", ["enrich", "tail"])
+def test_a_file_with_several_names_is_read_once(tmp_path, enrich, capsys, caplog, order, command):
+    """The kubelet links each container's newest file in another directory."""
+    write_rotated(tmp_path / "logs" / "pods" / CONTROLLER)
+    links = tmp_path / "logs" / "containers"
+    links.mkdir()
+    (links / LINKED).symlink_to(tmp_path / "logs" / "pods" / CONTROLLER / "0.log")
+    os.link(tmp_path / "logs" / "pods" / CONTROLLER / "0.log", links / "hard.log")
+    code, rows, err = enrich(*(f"logs/{name}" for name in order), command=command)
+    assert code == 0
+    if command == "enrich":
+        assert requests(rows) == [f"request-{n}" for n in range(4)]
+        assert {row["source"]["pod"] for row in rows} == {"ingress-nginx-controller-1"}
+    news = [*err.splitlines(), *caplog.messages]
+    assert any(": it is read once" in text for text in news)
+    assert len(news) <= len(order) + 1
+
+
+def test_a_file_that_is_given_twice(tmp_path, enrich):
+    write(tmp_path / "a.log", cri(access(0)))
+    (tmp_path / "b.log").symlink_to("a.log")
+    for names in (("a.log", "a.log"), ("b.log", "a.log"), ("a.log", "b.log")):
+        code, rows, err = enrich(*names)
+        assert (code, requests(rows)) == (0, ["request-0"])
+        assert err.count(": it is read once") == 1
+    _, rows, err = enrich("b.log")
+    assert (requests(rows), err) == (["request-0"], "")
+
+
+@pytest.mark.parametrize("command", ["enrich", "tail"])
+def test_the_message_names_the_file_if_there_are_several(tmp_path, enrich, caplog, command):
+    write(tmp_path / "a.log", cri(access(0)))
+    write(tmp_path / "b.log", cri("who knows"))
+    _, _, err = enrich("a.log", "b.log", command=command)
+    assert f"one of them, in {tmp_path / 'b.log'}, is like no known log format" in err + caplog.text
+    caplog.clear()
+    _, _, err = enrich("b.log", command=command)
+    assert "one of them is like no known log format" in err + caplog.text

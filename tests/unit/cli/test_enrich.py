@@ -53,8 +53,9 @@ def test_stdin(endpoints, arguments, packed):
 def test_several_files_in_order_and_a_last_line_without_its_end(tmp_path, endpoints, capsys):
     (one := tmp_path / "1").write_text(access(1))
     (two := tmp_path / "2").write_text(access(2) + "\n")
-    assert main(["enrich", "--endpoints", str(endpoints), str(two), str(one), str(two)]) == 0
-    assert [row["req_id"] for row in rows(capsys.readouterr().out)] == ["request-2", "request-1", "request-2"]
+    (three := tmp_path / "3").write_text(access(3) + "\n")
+    assert main(["enrich", "--endpoints", str(endpoints), str(two), str(one), str(three)]) == 0
+    assert [row["req_id"] for row in rows(capsys.readouterr().out)] == ["request-2", "request-1", "request-3"]
 
 
 def test_another_format(tmp_path, endpoints, capsys):

@@ -40,6 +40,7 @@ digraph services {
   "edge/job-1" -> "shop/lonely-1" [label="1"];
   "outside" -> "198.51.100.1:443" [label="1"];
   "outside" -> "shop/web" [label="2"];
+  // answered by the proxy itself, and left out: 1
 }
 """
 MERMAID = """\
@@ -50,6 +51,7 @@ flowchart LR
   n5["outside"] -->|"1"| n6["198.51.100.1:443"]
   n5["outside"] -->|"2"| n2["shop/web"]
   linkStyle 1 stroke:red
+  %% answered by the proxy itself, and left out: 1
 """
 
 
@@ -81,6 +83,51 @@ def test_of_nothing(drawn, kind, expected):
     assert drawn(kind) == expected
 
 
+SLICE = """\
+kind: EndpointSlice
+metadata: {name: web, namespace: shop, labels: {kubernetes.io/service-name: web}}
+ports: [{port: 80}]
+endpoints: [{addresses: [10.0.0.1], conditions: {ready: %s}, targetRef: {kind: Pod, name: web-1}}]
+"""
+
+
+def untried(n, status, name="shop-web-80"):
+    """A request that nobody was tried for."""
+    line = access(n, "-", "-", "-", "-").replace("[shop-web-80]", f"[{name}]")
+    return line.replace('HTTP/1.1" 200', f'HTTP/1.1" {status}', 1)
+
+
+@pytest.mark.parametrize(("kind", "line"), [("dot", '"outside" -> "{}"'), ("mermaid", 'n1["{}"]')])
+def test_requests_that_nobody_was_tried_for(drawn, kind, line):
+    """They are calls that failed; those that needed nobody are not."""
+    lines = [untried(1, 503), untried(2, 503), asked(3, "192.0.2.7"), untried(4, 308), untried(5, 404)]
+    drawing = drawn(kind, *lines, endpoints=SLICE % "true")
+    assert drawing.count("label=") + drawing.count("-->") == 1
+    assert line.format("shop/web") in drawing
+    assert '"3, 2 failed (2 not_tried)"' in drawing
+    assert "red" in drawing
+    assert "answered by the proxy itself, and left out: 2" in drawing
+    drawing = drawn(kind, untried(1, 503, "-"))
+    assert line.format("unknown service") in drawing
+    assert '"1, 1 failed (1 not_tried)"' in drawing
+    assert "left out" not in drawing
+
+
+def test_lines_that_are_no_requests_are_not_left_out_of_a_map():
+    table = ServiceMap()
+    for kind in ("error", "other", "parse_error"):
+        table.add({"kind": kind, "message": "x", "reason": "refused"})
+    assert list(table.mermaid()) == ["flowchart LR"]
+
+
+def test_several_reasons():
+    table = ServiceMap()
+    for reason in ("not_tried", "no_endpoints", "no_endpoints"):
+        table.add({"kind": "access", "attempts": [], "reason": reason, "namespace": "shop", "service": "web"})
+    table.add(record("", namespace="shop", service="web", client_pod=""))
+    assert table.calls["outside", "shop/web"].label == "4, 3 failed (2 no_endpoints, 1 not_tried)"
+
+
 def test_a_failed_grpc_call_is_red(drawn):
     line = (
         '10.0.1.1 - - [22/Nov/2026:23:18:31 +0000] "POST /a.B/C HTTP/2.0" 200 39 "-" "-" 128 0.007 '
@@ -105,12 +152,12 @@ def test_names_with_quotes_are_escaped(drawn):
 
 
 def record(pod, client="x", status=200, **more):
-    return {"attempts": [{"addr": "a", "status": status}], "pod": pod, "client_pod": client, **more}
+    return {"kind": "access", "attempts": [{"addr": "a", "status": status}], "pod": pod, "client_pod": client, **more}
 
 
 def test_an_address_that_is_no_pods_is_escaped_too():
     table = ServiceMap()
-    table.add({"attempts": [{"addr": 'unix:/a"b', "status": None}]})
+    table.add({"kind": "access", "attempts": [{"addr": 'unix:/a"b', "status": None}]})
     for kind, expected in (("dot", r'"unix:/a\"b"'), ("mermaid", '"unix:/a#34;b"')):
         (call,) = (line for line in MAPS[kind](table) if "outside" in line)
         assert expected in call

@@ -72,3 +72,19 @@ def test_the_terminal_is_given_back(terminal, keys, number, code):
     assert terminal.top.returncode == code
     assert terminal.modes() <= {"25", "7"}  # the cursor is seen, lines wrap
     assert termios.tcgetattr(terminal.its) == terminal.before
+
+
+def test_no_line_fits(endpoints, tmp_path):
+    """The exit code says so, as that of `enrich` and `tail`, and the reason stays on the terminal."""
+    path = tmp_path / "log"
+    path.write_text(cri("who knows"))
+    terminal = Terminal("--endpoints", str(endpoints), str(path))
+    try:
+        terminal.read(lambda: b"read to the end" in terminal.output)
+        os.write(terminal.ours, b"q")
+        terminal.read(terminal.ended)
+        terminal.read(lambda: b"enricher: read to the end" in terminal.output)
+        assert terminal.top.returncode == 3
+        assert b"no line of 1 fits a known log format" in terminal.output.rpartition(b"enricher: ")[2]
+    finally:
+        terminal.close()

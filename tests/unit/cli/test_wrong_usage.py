@@ -99,6 +99,17 @@ def test_a_kubeconfig_that_is_not_there_or_is_none(refused, tmp_path, endpoints)
         assert str(path) in err
 
 
+@pytest.mark.parametrize(("command", "remedy"), [("record -o watch.jsonl", ""), ("enrich", ", or use --endpoints")])
+def test_no_kubeconfig_at_all(refused, tmp_path, monkeypatch, command, remedy):
+    """`record` has no --endpoints."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    monkeypatch.chdir(tmp_path)
+    code, err = refused(*command.split())
+    assert code == 3
+    assert err.endswith(f"does not run in a pod: give one with --kubeconfig{remedy}\n")
+
+
 def test_a_state_directory_that_cannot_be_written(refused, tmp_path, endpoints):
     code, err = refused("run", "--log-dir", tmp_path, "--endpoints", endpoints, "--state-dir", endpoints / "state")
     assert code == 3
@@ -160,6 +171,9 @@ def test_a_broken_log(refused, tmp_path, endpoints, content):
         ("10.0.0.1: {pod: x, namespace: [y]}", '"10.0.0.1": expected a name'),
         ("10.0.0.1: &a [*a]", '"10.0.0.1": expected a name'),
         ("[" * 2000, "nested too deeply"),
+        ('{"10.0.0.1": "x", "10.0.0.1": "y"}', 'duplicate key "10.0.0.1"'),
+        ('{"10.0.0.1": "x", "web": "y"}', '"web": expected an address'),
+        ('{"10.0.0.1": 5}', '"10.0.0.1": expected a name'),
         ("\0", "unacceptable character"),
         ("[]", "expected"),
         ("{}", "an object without a kind"),

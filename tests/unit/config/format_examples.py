@@ -232,6 +232,40 @@ FILES = {
         "envoy",
         ENVOY,
     ),
+    "CiliumGatewayClassConfig with a text": (
+        f"""
+        apiVersion: cilium.io/v2alpha1
+        kind: CiliumGatewayClassConfig
+        metadata: {{name: edge}}
+        spec:
+          telemetry:
+            accessLogs:
+            - format: Text
+              targets: [TCP]
+              text: '%UPSTREAM_HOST% %BYTES_SENT%'
+            - format: Text
+              json: {{code: '%RESPONSE_CODE%'}}
+              text: |
+                {ENVOY}
+        """,
+        "envoy",
+        ENVOY,
+    ),
+    "CiliumGatewayClassConfig with JSON": (
+        """
+        apiVersion: cilium.io/v2alpha1
+        kind: CiliumGatewayClassConfig
+        metadata: {name: edge}
+        spec:
+          telemetry:
+            accessLogs:
+            - format: JSON
+              json: {at: '%START_TIME%', code: '%RESPONSE_CODE%', to: '%UPSTREAM_HOST%'}
+              text: '%UPSTREAM_HOST% %RESPONSE_CODE%'
+        """,
+        "envoy",
+        '{"at":"%START_TIME%","code":"%RESPONSE_CODE%","to":"%UPSTREAM_HOST%"}',
+    ),
     "EnvoyProxy with JSON": (
         """
         apiVersion: gateway.envoyproxy.io/v1alpha1

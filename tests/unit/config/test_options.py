@@ -26,6 +26,7 @@ VALUES = {
     "--endpoints": ("/a", "/b"),
     "--extra-endpoints": ("/a", "/b"),
     "--services": ("false", None),
+    "--pods": ("false", None),
     "--pod-variable": ("a", "b"),
     "--history": ("1", "2"),
     "--max-series": ("1", "2"),

@@ -48,6 +48,7 @@ VALUES = {
     "--output": st.sampled_from(["json", "none"]),
     "--pod-variable": st.sampled_from(["$a", "yes", "on", "null"]),
     "--services": st.just("true"),
+    "--pods": st.just("true"),
     "--history": st.floats(0, 1e9, exclude_max=True).map(repr),
     "--max-series": st.integers(0, 999_999_999).map(str),
 }

@@ -72,7 +72,7 @@ def test_what_is_not_a_text():
             load_into(Histories(History(retention=None), History(retention=None)), content)
 
 
-@pytest.mark.parametrize("kind", ["Pod", "Endpoints", "Node"])
+@pytest.mark.parametrize("kind", ["Deployment", "Endpoints", "Node"])
 def test_a_recorded_watch_of_other_objects(kind):
     event = {"at": "2026-11-22T23:18:30Z", "type": "ADDED", "object": {"kind": kind, "metadata": {"name": "web"}}}
     with pytest.raises(

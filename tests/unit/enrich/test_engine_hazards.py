@@ -126,7 +126,7 @@ def test_a_cached_address_is_forgotten_when_the_history_changes() -> None:
 def test_a_cluster_ip_is_forgotten_when_a_member_of_its_service_changes() -> None:
     """Its own tenures stay as they are: what changes are those of other addresses."""
     both = Both()
-    pods, services = both.histories
+    pods, services, _ = both.histories
     service = {"metadata": {"name": "solo", "namespace": "shop"}, "spec": {"clusterIP": "10.96.0.1"}}
     services.apply("ADDED", service_as_slice(service), NOW - 2000 * SECOND)
     one = holder("10.0.1.1", "solo-1", service="solo")

@@ -135,6 +135,7 @@ def _counts(metrics: Metrics) -> dict[str, dict[Any, Any]]:
         "services": metrics.services,
         "edges": {key: (edge.requests, edge.errors) for key, edge in metrics.edges.items()},
         "requests": {key: series.requests for key, series in metrics.requests.items()},
+        "causes": {key: series.failures for key, series in metrics.causes.items()},
         "overflowed": {"": metrics.overflow.counted.total()},
     }
 

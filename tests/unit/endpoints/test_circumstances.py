@@ -1,0 +1,153 @@
+"""What was happening to a pod around an attempt: from the slices, and from what is known of its containers."""
+
+import itertools
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from enricher.endpoints.attribution import Window
+from enricher.endpoints.circumstances import Circumstance, circumstance_of, turning_points
+from enricher.endpoints.pod_status import ContainerEnd, PodStatus
+from enricher.endpoints.slices import Owner
+from enricher.endpoints.states import tenures_of_owner
+from enricher.endpoints.tenure import MAX_READY_CHANGES
+from enricher.timestamps import SECOND
+from tests.unit.endpoints.timeline import Timeline, ns, pod, slice_
+
+ADDR = "10.0.0.1:8080"
+WEB_1 = Owner("shop", "web-1", "uid-web-1", "node-1")
+LIFE = ((0, "not_ready"), (3, "ready"), (100, "not_ready"), (102, "ready"), (200, "terminating"), (230, "gone"))
+
+
+def live(*life: tuple[float, str]) -> Timeline:
+    """Return a history in which a pod's state changes at some times."""
+    t = Timeline()
+    for at, state in life:
+        if state == "gone":
+            t.delete(at, "w")
+            continue
+        obj = pod("10.0.0.1", "web-1", terminating=state == "terminating")
+        obj["conditions"] |= {"serving": state != "not_ready", "ready": state == "ready"}
+        t.put(at, slice_("w", obj))
+    return t
+
+
+def ended(finished: float, reason: str = "Error", restarted: float | None = None) -> PodStatus:
+    restart = None if restarted is None else ns(restarted)
+    return PodStatus(ends=(ContainerEnd("web", ns(finished), 1, reason, restart),))
+
+
+def around(t: Timeline, begin: float, end: float | None = None, status: PodStatus | None = None) -> str:
+    end = begin if end is None else end
+    window = Window(ns(begin), ns(begin), ns(end))
+    return circumstance_of(tenures_of_owner(t.history, ADDR, WEB_1), status, window)
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "circumstance"),
+    [
+        (-1, -1, Circumstance.NOT_KNOWN),
+        (1, 1, Circumstance.NEVER_READY),
+        (1, 4, Circumstance.NEVER_READY),
+        (3, 3, Circumstance.JUST_READY),
+        (32.9, 40, Circumstance.JUST_READY),
+        (33, 40, Circumstance.STEADY),
+        (50, 94.9, Circumstance.STEADY),
+        (50, 95, Circumstance.NOT_READY),
+        (101, 101, Circumstance.NOT_READY),
+        (102, 102, Circumstance.NOT_READY),
+        (106.9, 107, Circumstance.NOT_READY),
+        (107, 107, Circumstance.STEADY),
+        (150, 194.9, Circumstance.STEADY),
+        (150, 195, Circumstance.SHUT_DOWN_THEN),
+        (199.9, 199.9, Circumstance.SHUT_DOWN_THEN),
+        (200, 200, Circumstance.SHUTTING_DOWN),
+        (229, 240, Circumstance.SHUTTING_DOWN),
+        (240, 240, Circumstance.SHUTTING_DOWN),
+    ],
+)
+def test_life_of_a_pod(begin: float, end: float, circumstance: Circumstance) -> None:
+    assert around(live(*LIFE), begin, end) is circumstance
+
+
+def test_a_pod_that_leaves_without_terminating() -> None:
+    t = live((0, "ready"), (100, "gone"))
+    assert around(t, 96) is Circumstance.SHUT_DOWN_THEN
+    assert around(t, 101) is Circumstance.SHUTTING_DOWN
+
+
+def test_a_pod_that_was_there_before_anybody_watched() -> None:
+    """Nobody knows whether it had been ready before."""
+    t = Timeline()
+    for at, ready in ((0, False), (50, True)):
+        obj = pod("10.0.0.1", "web-1")
+        obj["conditions"] |= {"serving": ready, "ready": ready}
+        t.relist(at, slice_("w", obj))
+    assert around(t, 1) is Circumstance.NOT_KNOWN
+    t = Timeline()
+    t.relist(0, slice_("w", pod("10.0.0.1", "web-1")))
+    assert around(t, 10) is Circumstance.STEADY
+
+
+def test_a_pod_that_changed_often() -> None:
+    """Its first changes are forgotten, so it may have been ready before."""
+    t = live(*((n, "not_ready" if n % 2 else "ready") for n in range(3 * MAX_READY_CHANGES)))
+    assert around(t, 1) is Circumstance.NOT_KNOWN
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "circumstance"),
+    [
+        (49, 49.9, Circumstance.STEADY),
+        (49, 50, Circumstance.CONTAINER_ENDED),
+        (50.5, 50.5, Circumstance.CONTAINER_ENDED),
+        (53, 54, Circumstance.CONTAINER_ENDED),
+        (55.9, 56, Circumstance.CONTAINER_ENDED),
+        (56, 56, Circumstance.STEADY),
+    ],
+)
+def test_a_container_that_ended(begin: float, end: float, circumstance: Circumstance) -> None:
+    """Its stamps are whole seconds: it ended within [50, 51) and began again within [55, 56)."""
+    assert around(live((0, "ready")), begin, end, ended(50, restarted=55)) is circumstance
+
+
+def test_how_a_container_ended() -> None:
+    t = live((0, "ready"), (200, "terminating"))
+    assert around(t, 60, status=ended(50)) is Circumstance.CONTAINER_ENDED
+    assert around(t, 60, status=ended(50, "OOMKilled")) is Circumstance.OUT_OF_MEMORY
+    assert around(t, 60, status=ended(50, "Completed")) is Circumstance.CONTAINER_ENDED
+    assert around(t, 201.5, status=ended(201, "Completed")) is Circumstance.STOPPED
+    assert around(t, 201.5, status=ended(50)) is Circumstance.CONTAINER_ENDED
+
+
+def test_a_container_that_ended_at_an_address_that_nobody_watched() -> None:
+    assert around(Timeline(), 60, status=ended(50)) is Circumstance.CONTAINER_ENDED
+    assert around(Timeline(), 60) is Circumstance.NOT_KNOWN
+
+
+STATES = ["not_ready", "ready", "terminating", "gone"]
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 120), st.sampled_from(STATES)), max_size=6),
+    st.none() | st.tuples(st.integers(0, 120), st.none() | st.integers(0, 130)),
+    st.integers(-10, 150),
+    st.integers(0, 20),
+)
+def test_it_is_the_same_between_two_turning_points(
+    life: list[tuple[int, str]], end: tuple[int, int | None] | None, begin: int, took: int
+) -> None:
+    t, status = live(*sorted(life)), ended(end[0], restarted=end[1]) if end else None
+    tenures = tenures_of_owner(t.history, ADDR, WEB_1)
+    times = sorted(turning_points(tenures, status))
+    start, stop = ns(begin + 0.5), ns(begin + 0.5 + took)
+    if any(start <= time <= stop for time in times):
+        return
+    first = max((time for time in times if time < start), default=start - 100 * SECOND)
+    last = min((time for time in times if time > stop), default=stop + 100 * SECOND)
+    moments = (first + 1, (first + start) // 2 + 1, stop, (stop + last) // 2, last - 1)
+    pairs = itertools.combinations_with_replacement(sorted(moments), 2)
+    found = {circumstance_of(tenures, status, Window(a, a, b)) for a, b in pairs}
+    assert len(found) == 1
