@@ -61,13 +61,10 @@ class Service:
             container["readinessProbe"] = {"httpGet": {"path": "/healthz", "port": PORT}, "periodSeconds": 1}
         if self.pre_stop:
             container["lifecycle"] = {"preStop": {"sleep": {"seconds": self.pre_stop}}}
-        return {
-            "automountServiceAccountToken": False,
-            "terminationGracePeriodSeconds": self.pre_stop + 5,
-            "containers": [container],
-        }
+        return {"automountServiceAccountToken": False, "containers": [container]}
 
     def deploy(self, kube: Kube) -> None:
+        """What was patched into it stays, if it is there already."""
         kube("apply", "-f", "-", stdin=self.manifest())
 
     def ready(self, kube: Kube) -> list[Pod]:

@@ -20,10 +20,10 @@ from typing import Any
 
 import orjson
 
-from tests.integration.node.proxy import PORT, Answer, Load, Proxy
+from tests.integration.node.proxy import PORT, Answer, Load, Proxy, forget_neighbours
 from tests.integration.node.services import NAMESPACE
 from tests.integration.proxies.envoy import TYPES, program, socket_address
-from tests.support.kube import Kube, Pod, eventually, processes
+from tests.support.kube import Kube, Pod, eventually, get_text, processes
 
 BATCHING = 1.0
 """Seconds for which a proxy's controller gathers changes before it passes them on: ingress-nginx's sync rate is one in
@@ -86,7 +86,9 @@ class TwoProxies:
     """Of Envoy's configuration."""
     envoy: Pod = field(init=False)
     applied: Backends = field(default_factory=dict)
-    """What both proxies use."""
+    """What both proxies were told last."""
+    version: str = ""
+    """The version of nginx's configuration that says so."""
     _stopped: threading.Event = field(default_factory=threading.Event)
 
     @contextmanager
@@ -109,23 +111,26 @@ class TwoProxies:
 
     def _follow(self, endpoints: Endpoints) -> None:
         while not self._stopped.is_set():
-            if not endpoints.changed.wait(0.2):
+            for pod in (self.nginx.pod, self.envoy):
+                forget_neighbours(processes(pod)[0])
+            if not endpoints.changed.wait(0.5):
                 continue
             self._stopped.wait(BATCHING)
             endpoints.changed.clear()
             backends = endpoints.addresses()
             if backends != self.applied:
-                self.nginx.forget_neighbours()
                 self._tell_envoy(backends)
                 self._tell_nginx(backends)
                 self.applied = backends
 
     def serve(self, service: str, pods: Sequence[Pod]) -> None:
-        """Wait until both proxies use just these pods."""
+        """Wait until both proxies use just these pods. No request fails on the way."""
 
         def check() -> None:
+            for pod in pods:
+                get_text(f"http://{pod.ip}:{PORT}/healthz")
             assert self.applied.get(service) == sorted(pod.ip for pod in pods)
-            # Old and new workers of nginx accept side by side for a moment.
+            self.nginx.serves(self.version)
             for proxy in (NGINX, ENVOY):
                 answers = [self.ask(proxy, service, "", "/") for _ in range(8)]
                 assert {answer.pod for answer in answers} <= {pod.name for pod in pods}
@@ -173,7 +178,8 @@ class TwoProxies:
         ids = processes(self.nginx.pod)
         [master] = [id_ for id_ in ids if parent(id_) not in ids]
         path = Path(f"/proc/{master}/root/etc/nginx/upstreams.conf")
-        path.write_text(nginx_configuration(backends))
+        self.version = str(time.time_ns())
+        path.write_text(nginx_configuration(backends, self.version))
         os.kill(master, signal.SIGHUP)
 
     # --- Envoy -------------------------------------------------------------------------------------------------------
@@ -244,10 +250,10 @@ def parent(process: int) -> int:
         return 0
 
 
-def nginx_configuration(backends: Backends) -> str:
+def nginx_configuration(backends: Backends, version: str) -> str:
     """A server for each service, beside the usual one, with connections that are kept, as ingress-nginx has them."""
-    text = 'upstream backends { server 127.0.0.1:1; }\nmap "" $upstreams_version { default "proof"; }\n'
-    text += 'map "" $nobody { default ""; }\n'
+    text = 'upstream backends { server 127.0.0.1:1; }\nmap "" $nobody { default ""; }\n'
+    text += f'map "" $upstreams_version {{ default "{version}"; }}\n'
     for service, addresses in backends.items():
         answer = f"proxy_pass http://{service};" if addresses else "return 503;"
         servers = " ".join(f"server {address}:{PORT} max_fails=0;" for address in addresses) or "server 127.0.0.1:1;"
