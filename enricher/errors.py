@@ -8,6 +8,10 @@ EXIT_CONFIGURATION = 3
 """Something that the options name is missing, unreadable or broken: a directory, a kubeconfig, an endpoints file, a log
 none of whose lines fits the log format.
 """
+EXIT_WORSE = 4
+"""`enricher rollout`: the new revision fails significantly more often than the old one."""
+EXIT_TOO_FEW = 5
+"""`enricher rollout`: there are too few attempts at one of the two revisions to tell."""
 
 
 class EnricherError(Exception):

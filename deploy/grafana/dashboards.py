@@ -78,6 +78,8 @@ WHO = (*WHERE, 'pod=~"$pod"')
 REQUESTS, ERRORS = "ingress_upstream_requests_total", "ingress_upstream_errors_total"
 CLIENTS, GRADED = "ingress_requests_total", "ingress_upstream_attempts_total"
 SECONDS, POD_SECONDS = "ingress_upstream_response_seconds", "ingress_upstream_pod_response_seconds"
+LATE = "ingress_upstream_late_attempt_seconds"
+SHUTTING_DOWN = 'state=~"terminating|gone"'
 HIDDEN, GRPC = 'outcome="hidden"', 'protocol="grpc"'
 FAILED_REQUESTS, UNTRIED, SURE = 'code=~"5.."', 'reason!=""', 'attribution=~"exact|reported"'
 BY = "by (namespace, service, pod)"
@@ -91,6 +93,11 @@ def top(expression: str) -> str:
 
 def quantile(q: float) -> str:
     return f"histogram_quantile({q}, sum by (namespace, service, le) ({rate(SECONDS + '_bucket', *WHERE)}))"
+
+
+def lateness_quantile(q: float) -> str:
+    late = full_rate(f"{LATE}_bucket", *WHERE, SHUTTING_DOWN)
+    return f"histogram_quantile({q}, sum by (namespace, service, le) ({late}))"
 
 
 PODS = [
@@ -209,6 +216,27 @@ PODS = [
         "All pods of the service are included: $pod has no effect here.",
         "s",
         {f"{{{{namespace}}}}/{{{{service}}}} {name}": quantile(q) for name, q in (("p50", 0.5), ("p99", 0.99))},
+    ),
+    Panel(
+        "Late attempts, by service",
+        "How many attempts are made at pods that terminate, are gone, or are no longer ready, as the slices say? "
+        f"Proxies need some time to learn of it. $pod has no effect here. The {WORST} services with the most. {NONE}",
+        "reqps",
+        {
+            "{{namespace}}/{{service}} {{state}}": top(
+                f"sum by (namespace, service, state) ({full_rate(LATE + '_count', *WHERE)})"
+            )
+        },
+    ),
+    Panel(
+        "How late attempts at pods that shut down come",
+        "For how long must a pod that is deleted go on serving, by a preStop sleep, until proxies have stopped to send "
+        "it requests? Above 60 s it shows 60 s. $pod has no effect here. " + NONE,
+        "s",
+        {
+            f"{{{{namespace}}}}/{{{{service}}}} {name}": lateness_quantile(q)
+            for name, q in (("p50", 0.5), ("p99", 0.99))
+        },
     ),
     Panel(
         "How sure the names of pods are, by service",

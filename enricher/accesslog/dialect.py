@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from enricher.accesslog.escaping import decode_text
 from enricher.accesslog.record import MAX_REQUEST_TIME, Attempt, Record, parse_integer
+from enricher.vocabulary import Reason
 
 
 class Token(NamedTuple):
@@ -64,7 +65,7 @@ class Facts(NamedTuple):
     status: Fact = NO_FACT
     """Returns the HTTP status that the client got, or None."""
     route: Fact = NO_TEXT
-    """Returns the name of the route that the proxy chose, or an empty text."""
+    """Returns the route that the proxy chose, see routes.py, or an empty text."""
     subrequest: tuple[str, bytes] = ("", b"")
     """A variable, and its text in the lines of subrequests that had an upstream; empty if the lines do not show them.
     """
@@ -156,9 +157,14 @@ def make_record(facts: Facts, raw: Mapping[str, bytes], fields: dict[str, Any]) 
         client=facts.parse_client(decode_text(raw.get(facts.client, b""))),
         status=status,
         route=derive(facts.route),
+        nobody_is_live=not (attempts or facts.attempts) and _nobody_is_live(derive(facts.outcome)),
         is_subrequest=bool(attempts) and raw.get(facts.subrequest[0]) == facts.subrequest[1],
         reported_pod=derive(facts.reported_pod),
     )
+
+
+def _nobody_is_live(outcome: Attempt | None) -> bool:
+    return outcome is not None and outcome.reason is Reason.NO_LIVE_UPSTREAMS
 
 
 def _sole_attempt(facts: Facts, raw: Mapping[str, bytes], derive: Callable[[Fact], Any]) -> list[Attempt]:

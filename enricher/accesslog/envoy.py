@@ -16,10 +16,11 @@ from enricher.accesslog.envoy_outcomes import parse_outcome, parse_response_time
 from enricher.accesslog.envoy_times import SHAPE as TIME_SHAPE
 from enricher.accesslog.envoy_times import parse_start_and_precision, parse_start_time
 from enricher.accesslog.envoy_upstreams import parse_address, parse_ip_and_port, parse_upstream_name
-from enricher.accesslog.escaping import decode_name, unescape
+from enricher.accesslog.escaping import unescape
 from enricher.accesslog.format_compiler import LogFormat, LogFormatError, compile_tokens
 from enricher.accesslog.json_format import JsonFormat
 from enricher.accesslog.record import parse_status
+from enricher.accesslog.routes import CONTOUR_VARIABLES, envoy_route
 from enricher.accesslog.values import (
     ADDRESS,
     CLIENT_ADDRESS,
@@ -146,6 +147,7 @@ _TYPES = {
     "server_addr": CLIENT_ADDRESS,
     "grpc_status": WORD,
     "route_name": WORD,
+    **dict.fromkeys(CONTOUR_VARIABLES, WORD),
     "response_code_details": WORD,
     "connection_termination_details": WORD,
     "scheme": WORD,
@@ -239,7 +241,7 @@ FACTS = Facts(
     client="remote_addr",
     parse_client=strip_port,
     status=Fact(("status",), parse_status),
-    route=Fact(("route_name",), decode_name),
+    route=Fact(("route_name", *CONTOUR_VARIABLES), envoy_route),
     end=Fact(("start_time", "request_time"), _parse_end),
     clocks=(("start_time", parse_rfc3339),),
     clock_is_start=True,
@@ -260,6 +262,7 @@ ENVOY = make_dialect(
             "grpc_status",
             "remote_addr",
             "route_name",
+            *CONTOUR_VARIABLES,
         }
     ),
 )

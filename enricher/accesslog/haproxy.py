@@ -17,10 +17,10 @@ from enricher.accesslog.haproxy_servers import (
     parse_address,
     parse_ip_and_port,
     parse_pod,
-    parse_route,
     parse_upstream_name,
 )
 from enricher.accesslog.record import Attempt, parse_integer, parse_status
+from enricher.accesslog.routes import openshift_route
 from enricher.accesslog.values import (
     ADDRESS,
     CLIENT_ADDRESS,
@@ -248,7 +248,7 @@ FACTS = Facts(
     duration=Fact(("request_time",), _parse_duration),
     client="remote_addr",
     status=Fact(("status",), parse_status),
-    route=Fact(("backend_name",), parse_route),
+    route=Fact(("backend_name",), openshift_route),
     upstream_name=Fact(("backend_name", "server_name"), parse_upstream_name),
     reported_pod=Fact(("server_name",), parse_pod),
     end=Fact(("timestamp", "time_gmt"), _request_end),

@@ -1,7 +1,7 @@
 """The names that controllers give to HAProxy's servers and backends. Pure.
 
 - OpenShift's router: servers `pod:POD:SERVICE:PORT NAME:IP:PORT`, or `ept:SERVICE:PORT NAME:IP:PORT` without a pod;
-  backends `be_http:NAMESPACE:ROUTE`.
+  backends `be_http:NAMESPACE:ROUTE` (see routes.py).
 - HAProxy Ingress: servers are named after the pod or `IP:PORT` if `backend-server-naming` says so; backends
   `NAMESPACE_SERVICE_PORT`.
 - HAProxy's own controller: backends `NAMESPACE_svc_SERVICE_PORT`.
@@ -14,6 +14,7 @@ from ipaddress import ip_address
 from typing import NamedTuple
 
 from enricher.accesslog.escaping import decode_text
+from enricher.accesslog.routes import OPENSHIFT_BACKEND
 from enricher.accesslog.values import join_port
 
 NO_SERVER = "<NOSRV>"
@@ -23,7 +24,6 @@ _OPENSHIFT_SERVER = re.compile(rf"(?:pod:([^:]+)|ept):([^:]+):([^:]*):{_ADDRESS}
 _ADDRESS_ALONE = re.compile(_ADDRESS)
 _POD = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?-(?=[a-z]*\d)[a-z0-9]{4,10}-[a-z0-9]{5}")
 """The name of a pod of a Deployment: a server may also have any other name."""
-_OPENSHIFT_BACKEND = re.compile(r"be_[a-z_]+:([^:]+):([^:]+)")
 _SERVICE_BACKEND = re.compile(r"([a-z0-9-]+)_(?:svc_)?([a-z0-9-]+)_([a-z0-9-]+)")
 
 
@@ -55,19 +55,13 @@ def _join_address(ip: str, port: str) -> str:
     return join_port(ip, port)
 
 
-def parse_route(backend: bytes) -> str:
-    """Return OpenShift's route, with its namespace; empty for any other backend."""
-    match = _OPENSHIFT_BACKEND.fullmatch(decode_text(backend))
-    return f"{match[1]}/{match[2]}" if match else ""
-
-
 def parse_upstream_name(backend: bytes, server: bytes) -> str:
     """Return `<namespace>-<service>-<port>` as ingress-nginx writes it; empty if the names do not say it."""
     text = decode_text(backend)
     if match := _SERVICE_BACKEND.fullmatch(text):
         return f"{match[1]}-{match[2]}-{match[3]}"
     service_and_port = parse_server(server).service_and_port
-    match = _OPENSHIFT_BACKEND.fullmatch(text) if service_and_port else None
+    match = OPENSHIFT_BACKEND.fullmatch(text) if service_and_port else None
     return f"{match[1]}-{service_and_port}" if match else ""
 
 

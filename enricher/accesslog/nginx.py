@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from enricher.accesslog.dialect import Dialect, Fact, Facts, Token
-from enricher.accesslog.escaping import MISSING, decode_name, decode_text
+from enricher.accesslog.escaping import MISSING, decode_text
 from enricher.accesslog.format_compiler import LogFormat, LogFormatError, compile_tokens
 from enricher.accesslog.grpc import parse_status as parse_grpc_status
 from enricher.accesslog.nginx_client_status import SESSION_VARIABLES, facts_by_client_status
@@ -17,6 +17,7 @@ from enricher.accesslog.nginx_variables import (
     variable_shape,
 )
 from enricher.accesslog.record import LIST_SEPARATOR, Attempt, parse_attempts, parse_status
+from enricher.accesslog.routes import NGINX_VARIABLES, nginx_route
 from enricher.timestamps import LATEST, MILLISECOND, SECOND, parse_decimal_seconds, parse_rfc3339, parse_time_local
 
 INGRESS_NGINX = (
@@ -90,11 +91,6 @@ def effective_upstream_name(primary: bytes, alternative: bytes) -> str:
     return decode_text(primary if alternative in MISSING else alternative)
 
 
-def _parse_route(namespace: bytes, ingress_name: bytes) -> str:
-    """Return the name of ingress-nginx's Ingress, with its namespace if the format has it."""
-    return "/".join(filter(None, map(decode_name, (namespace, ingress_name)))) if decode_name(ingress_name) else ""
-
-
 def _sole_address(raw: bytes) -> str:
     return "" if raw in MISSING or LIST_SEPARATOR.search(raw) else decode_text(raw)
 
@@ -117,7 +113,7 @@ FACTS = Facts(
     upstream_name=Fact(("proxy_upstream_name", "proxy_alternative_upstream_name"), effective_upstream_name),
     client="remote_addr",
     status=Fact(("status",), parse_status),
-    route=Fact(("namespace", "ingress_name"), _parse_route),
+    route=Fact(NGINX_VARIABLES, nginx_route),
     # nginx counts the bytes of a client's request, and makes subrequests with an empty count (ngx_http_subrequest). A
     # client's request without a byte is refused before any upstream is tried.
     subrequest=("request_length", b"0"),
@@ -135,8 +131,7 @@ _ESSENTIAL = LIST_VARIABLES | {
     "session_time",
     "proxy_upstream_name",
     "proxy_alternative_upstream_name",
-    "namespace",
-    "ingress_name",
+    *NGINX_VARIABLES,
 }
 NGINX = Dialect(
     variable_shape,

@@ -131,7 +131,9 @@ class Record:
     status: int | None = None
     """The HTTP status that the client got, or that of the last attempt if the format has only that; None if none."""
     route: str = ""
-    """The route that the proxy chose, by its name in the line; empty if the line names none."""
+    """The route that the proxy chose, see routes.py; empty if the line names none."""
+    nobody_is_live: bool = False
+    """Whether the line says that nobody was tried because no upstream was healthy."""
     is_subrequest: bool = False
     """Whether the proxy itself sent it beside a client's request, as nginx's `mirror` and `auth_request` do."""
     reported_pod: str = ""

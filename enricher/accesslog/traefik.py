@@ -16,6 +16,7 @@ from enricher.accesslog.escaping import decode_name, decode_text, unescape
 from enricher.accesslog.format_compiler import LogFormat, LogFormatError, compile_tokens
 from enricher.accesslog.json_format import JsonFormat
 from enricher.accesslog.record import Attempt, parse_integer, parse_status
+from enricher.accesslog.routes import traefik_route
 from enricher.accesslog.values import (
     INTEGER,
     MILLISECONDS,
@@ -204,10 +205,6 @@ def _parse_upstream_name(service_name: bytes) -> str:
     return service_name.partition(b"@")[0].decode("utf-8", "replace")
 
 
-def _parse_route(router_name: bytes) -> str:
-    return decode_name(router_name.strip(b'"'))
-
-
 def _parse_milliseconds(raw: bytes) -> int | None:
     number = parse_integer(raw)
     return None if number is None else number * MILLISECOND
@@ -232,7 +229,7 @@ COMMON_FACTS = Facts(
     duration=Fact(("request_time",), _parse_milliseconds),
     client="remote_addr",
     status=Fact(("status",), parse_status),
-    route=Fact(("router_name",), _parse_route),
+    route=Fact(("router_name",), traefik_route),
     end=Fact(
         ("time_local", "request_time"),
         lambda start, duration: end_after(parse_time_local(start), _parse_milliseconds(duration), SECOND),

@@ -25,6 +25,8 @@ class _Parser(argparse.ArgumentParser):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.allow_abbrev = False
+        self.intermixed = False
+        """Whether options may stand between positional arguments of which the last are optional."""
 
     def error(self, message: str) -> NoReturn:
         """Raise UsageError."""
@@ -41,12 +43,23 @@ class _Parser(argparse.ArgumentParser):
         if self.commands and args and not args[0].startswith("-") and args[0] not in self.commands:
             hint = _suggestion(args[0], self.commands) or f"expected one of {', '.join(self.commands)}"
             self.error(f"unknown command {args[0]!r}: {hint}")
-        parsed, unknown = super().parse_known_args(args, namespace)
+        parsed, unknown = self._parse(args, namespace)
         if unknown:
             noun = "option" if unknown[0].startswith("-") else "argument"
             hint = _suggestion(unknown[0], self._option_string_actions)
             self.error(f"unknown {noun} {unknown[0]!r}" + (f": {hint}" if hint else ""))
         return parsed, []
+
+    def _parse(self, args: list[str], namespace: Any) -> tuple[Any, list[str]]:
+        """Parse as argparse does, which by itself takes optional positional arguments to be absent too early."""
+        if not self.intermixed:
+            return super().parse_known_args(args, namespace)
+        self.intermixed = False  # the other method calls parse_known_args
+        try:
+            parsed: tuple[Any, list[str]] = self.parse_known_intermixed_args(args, namespace)
+            return parsed
+        finally:
+            self.intermixed = True
 
 
 def _suggestion(text: str, names: Collection[str]) -> str:
@@ -67,10 +80,12 @@ def build_parser() -> argparse.ArgumentParser:
     _add_run(commands)
     _add_check(commands)
     _add_enrich(commands)
+    _add_diagnose(commands)
     _add_explain(commands)
     _add_record(commands)
     _add_top(commands)
     _add_tail(commands)
+    _add_rollout(commands)
     _add_completion(commands)
     parser.commands = commands.choices
     return parser
@@ -125,9 +140,40 @@ def _add_enrich(commands: Any) -> None:
     add_options(enrich, ENRICH)
     enrich.add_argument("--summary", action="store_true", help="print a table per pod instead of the lines")
     enrich.add_argument(
+        "--by",
+        choices=("pod", "service", "workload", "revision", "node", "zone"),
+        help="with --summary: what there is a row for (default: pod)",
+    )
+    enrich.add_argument(
+        "--output",
+        "-o",
+        choices=("text", "json", "markdown", "csv"),
+        help="with --summary: how the table is printed (default: text)",
+    )
+    enrich.add_argument(
         "--map", choices=("dot", "mermaid"), help="print which service calls which instead of the lines, as a graph"
     )
     enrich.set_defaults(command="enrich")
+
+
+def _add_diagnose(commands: Any) -> None:
+    diagnose = commands.add_parser(
+        "diagnose",
+        help="say why requests failed, and what to change",
+        description="Group the failures in log files, or in the last minutes of a cluster's controllers, by their "
+        "causes, the worst first, with the evidence and what to change. The files may be logs or the daemon's output.",
+        epilog=f"{EPILOG} Findings are not an error.",
+    )
+    add_options(diagnose, TAIL)
+    diagnose.add_argument(
+        "--output",
+        "-o",
+        choices=("text", "json", "markdown", "csv"),
+        default="text",
+        help="markdown: for a ticket; csv: a row for each finding",
+    )
+    _add_files(diagnose)
+    diagnose.set_defaults(command="diagnose")
 
 
 def _add_explain(commands: Any) -> None:
@@ -182,11 +228,35 @@ def _add_tail(commands: Any) -> None:
     tail.add_argument(
         "--service", metavar="[NAMESPACE/]GLOB", help="only requests with an attempt at a service of this name"
     )
+    tail.add_argument("--request", metavar="ID", help="only the lines of the request with this request or trace id")
     tail.add_argument(
         "--output", "-o", choices=("text", "json"), default="text", help="json: the lines of docs/output.md"
     )
     _add_files(tail)
     tail.set_defaults(command="tail")
+
+
+def _add_rollout(commands: Any) -> None:
+    rollout = commands.add_parser(
+        "rollout",
+        help="compare a Deployment's new revision with the old one",
+        description="Compare how often attempts fail at the two latest revisions of a Deployment, in log files or in a "
+        "cluster's logs of the last minutes.",
+        epilog=f"{EPILOG} 4 if the new revision is significantly worse, 5 if there are too few attempts to tell.",
+    )
+    rollout.add_argument("workload", metavar="WORKLOAD", help="deployment/NAME, or the NAME of a Deployment")
+    add_options(rollout, TAIL)
+    rollout.add_argument("-n", dest="workload_namespace", metavar="NAMESPACE", help="the namespace of WORKLOAD")
+    rollout.add_argument("--new", metavar="REVISION", help="the new revision, where no history shows which it is")
+    rollout.add_argument(
+        "--for", metavar="DURATION", default="10s", help="how long to follow a cluster's logs (default: 10s)"
+    )
+    rollout.add_argument(
+        "--output", "-o", choices=("text", "json", "markdown"), default="text", help="markdown: for a ticket"
+    )
+    _add_files(rollout)
+    rollout.intermixed = True
+    rollout.set_defaults(command="rollout")
 
 
 def _add_files(parser: argparse.ArgumentParser) -> None:

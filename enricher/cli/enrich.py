@@ -1,17 +1,16 @@
 """`enricher enrich`: log files, enriched with a history that is complete before the first line is read."""
 
-import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, BinaryIO
+from collections.abc import Sequence
+from typing import Any, BinaryIO, Protocol
 
 import orjson
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from enricher.accesslog.detection import FormatDetector
 from enricher.cli.common import read_histories, report_news, result_warnings, warn_about
 from enricher.cli.log_lines import enrich_lines, read_logs
+from enricher.cli.progress import show_progress
+from enricher.cli.roll_ups import ROLL_UPS
 from enricher.config.options import ENRICH, STDIN
 from enricher.config.resolve import resolve_settings
 from enricher.config.settings import Settings
@@ -22,82 +21,104 @@ from enricher.errors import EXIT_CONFIGURATION, UsageError
 from enricher.metrics.counters import Metrics
 from enricher.report.console import PipedConsole
 from enricher.report.pod_stats import PodStats
+from enricher.report.record_view import OutputRecord
 from enricher.report.service_map import MAPS, ServiceMap
+from enricher.report.summary_documents import SUMMARIES
 from enricher.report.summary_table import print_summary
 from enricher.report.terminal import json_encoder, print_lines, warn
 from enricher.tailer.log_paths import find_logs, has_several_files
 from enricher.tailer.reader import open_stdin
-from enricher.text import printable
-
-PROGRESS_SIZE = 8 * 1024 * 1024
-"""Bytes from which on there is a progress bar: smaller files are read in a moment."""
 
 
 def main(arguments: dict[str, Any]) -> int:
     """Print enriched lines, a summary or a map; return the exit code."""
     if arguments["summary"] and arguments["map"]:
         raise UsageError("--summary and --map cannot be combined: give one of them")
+    if not arguments["summary"] and (option := next((name for name in ("output", "by") if arguments[name]), None)):
+        raise UsageError(f"--{option} is about the table of --summary: add --summary")
     settings = resolve_settings(ENRICH, arguments)
     warn_about(settings)
     if not arguments["files"] and open_stdin().isatty():
         warn("reading a log from stdin until Ctrl-D: give FILE to read a file")
     histories = read_histories(settings.cluster)
-    report = "summary" if arguments["summary"] else arguments["map"]
+    report = _Summary(arguments) if arguments["summary"] else _Map(arguments["map"]) if arguments["map"] else None
     check = enrich(settings, arguments["files"] or [STDIN], histories, report=report, out=sys.stdout.buffer)
     sys.stdout.flush()
     return EXIT_CONFIGURATION if check.nothing_fits else 0
 
 
-def enrich(
-    settings: Settings, files: Sequence[str], histories: Histories, *, report: str | None, out: BinaryIO
-) -> FormatCheck:
-    """Write one JSON line for each line of the files, or instead a `report`: "summary", or a key of MAPS.
+class _Report(Protocol):
+    """What is printed about all lines in place of the lines."""
 
-    Return the judgement whether the lines fit their format.
+    def add(self, record: OutputRecord) -> None: ...
+    def print(self) -> None: ...
+
+
+class _Summary:
+    """The table of --summary."""
+
+    def __init__(self, arguments: dict[str, Any]) -> None:
+        self._form = arguments["output"] or "text"
+        self._stats = PodStats(None, roll_up=ROLL_UPS[arguments["by"] or "pod"])
+        self.add = self._stats.add
+
+    def print(self) -> None:
+        if self._form == "text":
+            print_summary(self._stats, PipedConsole())
+        else:
+            print_lines(SUMMARIES[self._form](self._stats))
+
+
+class _Map:
+    """The graph of --map, in a language of MAPS."""
+
+    def __init__(self, language: str) -> None:
+        self._language, self._map = language, ServiceMap()
+        self.add = self._map.add
+
+    def print(self) -> None:
+        print_lines(MAPS[self._language](self._map))
+
+
+def enrich(
+    settings: Settings, files: Sequence[str], histories: Histories, *, report: _Report | None, out: BinaryIO
+) -> FormatCheck:
+    """Write one JSON line for each line of the files, or instead a report.
+
+    Return the judgement whether the lines fit their format. If Ctrl-C ends the reading, print the report of the lines
+    so far and raise KeyboardInterrupt.
     """
     metrics = Metrics(max_series=settings.server.max_series)
     detector = FormatDetector(settings.logs.formats, settings.logs.given_profile)
     enricher = Enricher(detector, metrics, node=settings.output.node, pod_variable=settings.output.pod_variable)
-    totals = PodStats(None) if report == "summary" else ServiceMap() if report else None
     check = FormatCheck(1, settings.logs.expected_format)
     encode = json_encoder(for_terminal=out.isatty())
     logs = find_logs(files, settings.logs.is_proxy, warn)
     name_files = has_several_files(logs)
-    with _progress([path for log in logs for path in log.paths]) as progress, report_news(check, warn):
-        for batch in read_logs(logs, detector, open_stdin, warn, progress):
-            outputs = list[Output]()
-            for output in enrich_lines(enricher, batch, histories):
-                outputs.append(output)
-                if totals is None:
-                    out.write(encode(output.data))
-                    continue
-                for record in output.data.splitlines():
-                    totals.add(orjson.loads(record))
-            file = batch.source.path if name_files else ""
-            check.add(outputs, batch.lines, formats=enricher.formats(batch.source), file=file)
+    interrupted = False
+    with show_progress([path for log in logs for path in log.paths]) as progress, report_news(check, warn):
+        try:
+            for batch in read_logs(logs, detector, open_stdin, warn, progress):
+                outputs = list[Output]()
+                for output in enrich_lines(enricher, batch, histories):
+                    outputs.append(output)
+                    if report is None:
+                        out.write(encode(output.data))
+                        continue
+                    for record in output.data.splitlines():
+                        report.add(orjson.loads(record))
+                file = batch.source.path if name_files else ""
+                check.add(outputs, batch.lines, formats=enricher.formats(batch.source), file=file)
+        except KeyboardInterrupt:
+            if report is None:
+                raise
+            interrupted = True
     enricher.update_counts()
     for warning in result_warnings(settings, metrics.grades, histories, check):
         warn(warning)
-    if isinstance(totals, PodStats):
-        print_summary(totals, PipedConsole(width=None if sys.stdout.isatty() else 160))
-    elif totals and report:
-        print_lines(MAPS[report](totals))
+    if report:
+        report.print()
+    if interrupted:
+        warn("interrupted: the lines after these were not read")
+        raise KeyboardInterrupt
     return check
-
-
-@contextmanager
-def _progress(files: Sequence[str]) -> Iterator[Callable[[str], Callable[[int], object] | None]]:
-    """Yield a function that returns, for a file, a callback for the bytes read of it; None without a progress bar."""
-    sizes = {file: os.path.getsize(file) for file in files if file != STDIN and os.path.exists(file)}
-    if not sys.stderr.isatty() or sum(sizes.values()) < PROGRESS_SIZE:
-        yield lambda _: None
-        return
-    name = TextColumn("{task.description}", markup=False)
-    console = PipedConsole(stderr=True)
-    with Progress(name, BarColumn(), DownloadColumn(), TimeRemainingColumn(), console=console) as bars:
-
-        def bar(file: str) -> Callable[[int], object]:
-            task = bars.add_task(printable(os.path.basename(file)), total=sizes.get(file))
-            return lambda size: bars.update(task, completed=size)
-
-        yield bar

@@ -49,6 +49,8 @@ def explain_line(settings: Settings, histories: Histories, text: bytes) -> Itera
     if not record:
         hint = _hint(line.text, parsed.kind, timeline.formats_at(None))
         raise UsageError(f"the line fits neither the log format nor nginx's error log with an upstream: {hint}")
+    if record.route:
+        yield f"route: {record.route}"
     if not record.attempts:
         yield "no attempt: the proxy answered by itself"
     for number, (attempt, window, attribution) in enumerate(

@@ -17,6 +17,7 @@ from enricher.cluster.pod_source import FAILURE_INTERVAL
 from enricher.cluster.pods import PodLog
 from enricher.config.settings import OutputSettings, Settings
 from enricher.endpoints.attribution import Histories
+from enricher.endpoints.history import History
 from enricher.endpoints.slices import Owner
 from enricher.enrich.engine import Enricher, Hold, Output
 from enricher.enrich.format_check import FormatCheck
@@ -44,7 +45,9 @@ class Feed(Protocol):
         """Return the state of the feed in a few words."""
 
 
-def open_feed(settings: Settings, files: Sequence[str], since: float) -> "ClusterFeed | FileFeed":
+def open_feed(
+    settings: Settings, files: Sequence[str], since: float, *, follow: bool = True
+) -> "ClusterFeed | FileFeed":
     """Return the feed of the files, or else of the cluster from `since` seconds ago on. Raise UsageError."""
     warn_about(settings)
     if files:
@@ -54,38 +57,54 @@ def open_feed(settings: Settings, files: Sequence[str], since: float) -> "Cluste
         raise UsageError(f"--endpoints requires a FILE: {text}")
     if path := next((selector.text for selector in settings.logs.select if not selector.namespace), None):
         raise UsageError(f"--select {path!r}: give the paths of files as arguments, without --select")
-    return ClusterFeed(settings, since)
+    return ClusterFeed(settings, since, follow=follow)
 
 
 class ClusterFeed:
-    """The logs of a cluster's controllers, from `since` seconds ago on."""
+    """The logs of a cluster's controllers, from `since` seconds ago on.
 
-    def __init__(self, settings: Settings, since: float) -> None:
-        self._settings, self._since = settings, since
+    Unless it is to `follow` them, it ends at their present ends.
+    """
+
+    def __init__(self, settings: Settings, since: float, *, follow: bool = True) -> None:
+        self._settings, self._since, self._follow = settings, since, follow
         self._streamer: PodLogStreamer | None = None
         self._endpoints: EndpointWatch | None = None
         self._checks: dict[Source, FormatCheck] = {}
 
     async def run(self, consume: LineConsumer) -> None:
-        """Pass JSON lines on until cancelled. Raise ConfigurationError if the cluster cannot be reached at first."""
+        """Pass JSON lines on until cancelled, or to the ends of the logs.
+
+        Raise ConfigurationError if the cluster cannot be reached at first.
+        """
         logs, cluster = self._settings.logs, self._settings.cluster
         detector = FormatDetector(logs.formats, logs.given_profile)
         async with connect(cluster.kubeconfig, cluster.context) as api, asyncio.TaskGroup() as group:
             endpoints = self._endpoints = EndpointWatch(api, cluster, logs, detector.default)
-            group.create_task(endpoints.run())
+            tasks = [group.create_task(endpoints.run())]
             await endpoints.wait_until_ready()
             endpoints.require_lists()
             consumer = _StreamEnricher(self._settings, detector, endpoints, consume, self._checks)
-            streamer = self._streamer = PodLogStreamer(api, logs.select, consumer, since=self._since)
-            group.create_task(streamer.run())
-            group.create_task(self._report_periodically())
+            streamer = self._streamer = PodLogStreamer(
+                api, logs.select, consumer, since=self._since, follow=self._follow
+            )
+            tasks += [group.create_task(streamer.run()), group.create_task(self._report_periodically())]
             if cluster.pods:
-                group.create_task(consumer.report_failures())
+                tasks.append(group.create_task(consumer.report_failures()))
             try:
                 async with asyncio.timeout(FIRST_LIST_TIMEOUT):  # `wait_for` of Python 3.11 may swallow a cancellation
                     await streamer.wait_until_listed()
             except TimeoutError:
                 raise ConfigurationError(streamer.problem() or "the API server sent no list of pods") from None
+            if not self._follow:
+                await streamer.wait_until_read()
+                for task in tasks:
+                    task.cancel()
+
+    @property
+    def histories(self) -> Histories:
+        """Return the endpoints that are known so far."""
+        return self._endpoints.histories if self._endpoints else Histories(History(), History())
 
     nothing_fits = False
     """Whether no line fits the log format. It has been reported; a feed without an end has no result."""
@@ -152,7 +171,7 @@ class _StreamEnricher:
         while True:
             await asyncio.sleep(FAILURE_INTERVAL)
             for enricher in list(self._enrichers.values()):
-                enricher.update_counts()
+                enricher.update_counts(time.time_ns())
 
     def forget(self, log: PodLog) -> None:
         """Forget a log that has ended."""
@@ -165,7 +184,7 @@ class FileFeed:
     """Log files, read one after the other from beginning to end; `-` is stdin."""
 
     def __init__(self, settings: Settings, files: Sequence[str], histories: Histories) -> None:
-        self._settings, self._files, self._histories = settings, files, histories
+        self._settings, self._files, self.histories = settings, files, histories
         self._done = False
         self._check = FormatCheck(1, settings.logs.expected_format, expects_access_lines=True)
 
@@ -180,13 +199,13 @@ class FileFeed:
             name_files = has_several_files(logs)
             for batch in read_logs(logs, detector, _unbuffered_stdin, _log_warning):
                 outputs = list[Output]()
-                for output in enrich_lines(enricher, batch, self._histories):
+                for output in enrich_lines(enricher, batch, self.histories):
                     outputs.append(output)
                     yield output.data
                 file = batch.source.path if name_files else ""
                 self._check.add(outputs, batch.lines, time.monotonic(), enricher.formats(batch.source), file=file)
         enricher.update_counts()
-        for warning in result_warnings(self._settings, metrics.grades, self._histories, self._check):
+        for warning in result_warnings(self._settings, metrics.grades, self.histories, self._check):
             logger.warning("%s", warning)
         self._done = True
 

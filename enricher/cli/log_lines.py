@@ -23,12 +23,15 @@ def read_logs(
     open_stdin: Callable[[], BinaryIO],
     report: Callable[[str], object],
     progress: Callable[[str], Callable[[int], object] | None] = lambda _: None,
+    *,
+    fit_of: FitOf | None = None,
 ) -> Iterator[SourcedLines]:
     """Yield the lines of the logs without what tools put around them. Raise ConfigurationError.
 
     `report` is called with what is wrong with a file, and `progress` returns a callback for the bytes read of it.
+    `fit_of` classifies a line's text, by the detector's formats unless it is given.
     """
-    fit_of = fit_with(detector)
+    fit_of = fit_of or fit_with(detector)
     for log in logs:
         reader, source = LogReader(), Source("")
         for path in log.paths:

@@ -15,8 +15,17 @@ from enricher.cli.feed import ClusterFeed, open_feed
 from enricher.config.options import TAIL
 from enricher.config.resolve import resolve_settings
 from enricher.errors import EXIT_CONFIGURATION, UsageError
-from enricher.report.record_view import OutputRecord, attempts_text, is_failure, pod_text, request_text, time_text
-from enricher.report.terminal import json_encoder
+from enricher.report.record_view import (
+    OutputRecord,
+    attempts_text,
+    ids_text,
+    is_failure,
+    is_of_request,
+    pod_text,
+    request_text,
+    time_text,
+)
+from enricher.report.terminal import json_encoder, warn
 from enricher.text import printable
 
 RED, GREEN, YELLOW, CYAN, DIM = "31", "32", "33", "36", "2"
@@ -39,8 +48,12 @@ class LineFilter:
     service: str | None = None
     """A shell pattern of a service; with a slash in it, of a namespace and a service."""
     namespace: str | None = None
+    request: str | None = None
+    """An id of the request: one that the line has in a field of its own, or, in a line of another kind, somewhere."""
 
     def matches(self, record: OutputRecord) -> bool:
+        if self.request is not None and not is_of_request(record, self.request):
+            return False
         if self.errors and not (record["kind"] == "access" and is_failure(record)):
             return False
         parts = (record, *(record.get("attempts") or ()))
@@ -66,7 +79,10 @@ def format_lines(data: bytes, line_filter: LineFilter, *, as_json: bool = False,
         if as_json:
             out.append(line)
         elif (text := format_record(record, coloured=coloured)) is not None:
-            out.append(text.encode())
+            ids = f"  {ids_text(record)}" if line_filter.request is not None else ""
+            out.append(f"{text}{ids}".encode())
+        elif line_filter.request is not None:
+            out.append(f"{time_text(record)}  {printable(record['message'])}".encode())
     return b"".join(line + b"\n" for line in out)
 
 
@@ -108,15 +124,19 @@ def main(arguments: dict[str, Any]) -> int:
     settings, files = resolve_settings(TAIL, arguments), arguments["files"]
     if files and settings.logs.since:
         raise UsageError("--since cannot be combined with files, which are read from their beginning")
-    filters = {name: arguments[name] for name in ("errors", "pod", "service")}
+    filters = {name: arguments[name] for name in ("errors", "pod", "service", "request")}
     line_filter = LineFilter(**filters, namespace=settings.cluster.namespace)
     as_json = arguments["output"] == "json"
     is_coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
     encode = json_encoder(for_terminal=sys.stdout.isatty())
 
+    found = False
+
     def print_lines(data: bytes) -> None:
+        nonlocal found
         lines = format_lines(data, line_filter, as_json=as_json, coloured=is_coloured)
+        found = found or bool(lines)
         if as_json:
             sys.stdout.buffer.write(encode(lines))
         else:
@@ -133,4 +153,6 @@ def main(arguments: dict[str, Any]) -> int:
     except BaseExceptionGroup as failures:
         raise_first_error(failures, OSError)  # those of a connection have become ApiErrors
         raise
+    if line_filter.request is not None and not found:
+        warn("no line has the id of --request")
     return EXIT_CONFIGURATION if feed.nothing_fits else 0

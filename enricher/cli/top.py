@@ -22,7 +22,7 @@ from enricher.config.options import STDIN, TOP
 from enricher.config.resolve import resolve_settings
 from enricher.errors import EXIT_CONFIGURATION, EXIT_FAILURE, UsageError
 from enricher.report.console import one_line
-from enricher.report.pod_rows import SORT_KEYS, UNNAMED, PodKey, PodRow, hidden_text, sort_rows, sure_text
+from enricher.report.pod_rows import SORT_KEYS, UNNAMED, PodRow, RowKey, hidden_text, sort_rows, sure_text
 from enricher.report.pod_stats import WINDOW_SECONDS, FailedRequest, PodStats
 from enricher.report.terminal import warn
 from enricher.tailer.reader import open_stdin
@@ -123,11 +123,11 @@ class TopApp(App[None]):
         self._sort_key, self._filter_text = next(iter(SORT_KEYS)), ""
         self._pod_rows: list[PodRow] = []
         """All pods; during a pause, as they were when it began."""
-        self._paused_requests: dict[PodKey, list[FailedRequest]] | None = None
+        self._paused_requests: dict[RowKey, list[FailedRequest]] | None = None
         """During a pause, the failed requests when it began; None otherwise."""
         self._matching_rows: list[PodRow] = []
         """The pods that match the filter, sorted."""
-        self._chosen_key: PodKey | None = None
+        self._chosen_key: RowKey | None = None
         """The pod that the user selected; None selects the first row, whichever pod that is."""
 
     def compose(self) -> ComposeResult:
@@ -226,7 +226,7 @@ class TopApp(App[None]):
             parts.append("PAUSED")
         self.query_one("#head", Static).update(one_line(" · ".join(parts)))
 
-    def _selected_key(self) -> PodKey | None:
+    def _selected_key(self) -> RowKey | None:
         """Return the pod that the user selected if the table has it, else the first one, None if there is none."""
         keys = [row.key for row in self._matching_rows[:MAX_ROWS]]
         if self._chosen_key in keys:

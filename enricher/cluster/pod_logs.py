@@ -36,6 +36,8 @@ MAX_BACKOFF = 30.0
 """Longest delay between such connections, in seconds."""
 RESUME_OVERLAP = SECOND
 """How long before the newest line a connection resumes (ns), because stamps may step back a little."""
+MAX_EMPTY_ATTEMPTS = 3
+"""Number of connections that brought nothing after which a log is given up, unless logs are followed."""
 
 MAX_LOGGED_PROBLEMS = 1000
 """Number of different problems that are logged, each of them once."""
@@ -103,8 +105,8 @@ class ResumePoint:
 class PodLogStreamer:
     """A streamer of the logs of the containers that the selectors name; it delivers their lines to a consumer.
 
-    It begins `since` seconds back; a pod that appears later is read from its beginning. `clock` returns
-    seconds that never go back.
+    It begins `since` seconds back; a pod that appears later is read from its beginning. Unless it is to `follow` the
+    logs, it reads each one to its present end, once. `clock` returns seconds that never go back.
     """
 
     def __init__(
@@ -114,6 +116,7 @@ class PodLogStreamer:
         consumer: LineConsumer,
         *,
         since: float = 0.0,
+        follow: bool = True,
         idle_timeout: float = IDLE_TIMEOUT,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
@@ -121,6 +124,10 @@ class PodLogStreamer:
         self._api, self._selectors, self._consumer = api, selectors, consumer
         self._idle_timeout, self._clock, self._sleep = idle_timeout, clock, sleep
         self._begins_at = clock() - since
+        self._follow = follow
+        self._read: set[PodLog] = set()
+        """The logs that have been read to their end, if none is followed."""
+        self._all_read = asyncio.Event()
         self._pods: dict[str | None, dict[str, PodState]] = {name: {} for name in namespaces_to_watch(selectors)}
         """The pods with logs, by watched namespace and uid."""
         self._statuses = {namespace: WatchStatus() for namespace in self._pods}
@@ -139,6 +146,13 @@ class PodLogStreamer:
         """Wait until the pods of all watched namespaces are known."""
         for event in self._listed.values():
             await event.wait()
+
+    async def wait_until_read(self) -> None:
+        """Wait until the logs that there were at first have been read to their ends."""
+        await self.wait_until_listed()
+        while self._problems:
+            self._all_read.clear()
+            await self._all_read.wait()
 
     @property
     def sources(self) -> list[Source]:
@@ -162,7 +176,7 @@ class PodLogStreamer:
         async for update in watch(self._api, PODS, namespace=namespace, transform=parse, size=pod_size, status=status):
             self._update_pods(namespace, update)
             for log in [log for pod in self._pods[namespace].values() if not pod.ended for log in pod.logs]:
-                if log not in self._problems:
+                if log not in self._problems and log not in self._read:
                     self._problems[log] = None
                     group.create_task(self._follow_log(namespace, log))
             if isinstance(update, Listed) and not self._listed[namespace].is_set():
@@ -193,23 +207,30 @@ class PodLogStreamer:
                 except ApiError as api_error:
                     error = api_error
                 pod = self._pods[namespace].get(log.source.uid)
-                if pod is None or (pod.ended and error is None):
+                if pod is None or (error is None and (pod.ended or not self._follow)):
                     return
                 is_normal = resume_point.line_count > lines_before or (error is not None and error.reason == "silence")
                 empty_attempts = 0 if is_normal else empty_attempts + 1
                 self._update_problem(log, error if empty_attempts else None)
+                if not self._follow and empty_attempts >= MAX_EMPTY_ATTEMPTS:
+                    return
                 backoff = backoff_delay(empty_attempts, initial=INITIAL_BACKOFF, maximum=MAX_BACKOFF)
                 await self._sleep(max(error.delay if error else 0.0, backoff))
         finally:
             del self._problems[log]
             self._consumer.forget(log)
+            if not self._follow:
+                self._read.add(log)
+                self._all_read.set()
 
     async def _read_connection(
         self, namespace: str | None, log: PodLog, resume_point: ResumePoint
     ) -> AsyncGenerator[list[Line], None]:
         """Yield the new lines of one connection until it ends. Raise ApiError unless it ends in order."""
         source, since = log.source, resume_point.resume()
-        params = {"container": source.container, "follow": "true", "timestamps": "true"}
+        params = {"container": source.container, "timestamps": "true"}
+        if self._follow:
+            params["follow"] = "true"
         if since is None:
             # The node compares with its own clock. It takes whole seconds, so one more is requested.
             params["sinceSeconds"] = str(min(ceil(self._clock() - self._begins_at) + 1, MAX_SINCE_SECONDS))
@@ -224,7 +245,9 @@ class PodLogStreamer:
                     yield lines
         pod = self._pods[namespace].get(source.uid)
         # The last line may be incomplete. If there is another connection, that one brings the whole of it.
-        if (pod is None or pod.ended) and (lines := self._new_lines(log, resume_point, framer.flush())):
+        if (pod is None or pod.ended or not self._follow) and (
+            lines := self._new_lines(log, resume_point, framer.flush())
+        ):
             yield lines
 
     def _new_lines(self, log: PodLog, resume_point: ResumePoint, stamped_lines: Sequence[Line]) -> list[Line]:

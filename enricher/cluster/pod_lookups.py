@@ -33,19 +33,14 @@ class Lookup(NamedTuple):
 class _Pod:
     """A pod at which attempts failed."""
 
-    __slots__ = ("began_at", "due", "number", "owner")
+    __slots__ = ("due", "number", "owner")
 
     def __init__(self, owner: Owner, now: float) -> None:
         self.owner = owner
-        self.began_at = self.due = now
-        """When the present round of look-ups began, and when the next one is due (seconds); inf if none is."""
+        self.due = now
+        """When the next look-up is due (seconds); inf if none is."""
         self.number = 0
-        """Number of look-ups in this round."""
-
-    def begin_again(self, now: float) -> None:
-        """Begin the next round of look-ups, no sooner than as long after the first as all of them take."""
-        self.began_at = self.due = max(now, self.began_at + AGES[-1])
-        self.number = 0
+        """Number of look-ups in this round, of which there are as many as AGES."""
 
 
 class LookupQueue:
@@ -73,7 +68,7 @@ class LookupQueue:
             return
         if pod := self._pods.get(owner.uid):
             if pod.due == inf:
-                pod.begin_again(now)
+                pod.due, pod.number = now, 0
             return
         if self._places.is_full(owner.uid):
             replaced = self._places.replaceable(owner.uid, owner.namespace, self._has_been_looked_up)

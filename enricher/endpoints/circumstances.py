@@ -18,6 +18,11 @@ AFTERMATH = 5 * SECOND
 
 A kubelet reports a container that ended after at most about 2 s, and the slices follow within a second.
 """
+SHUTDOWN_LAG = SECOND
+"""Time (ns) by which the slices may be late to report that a pod is terminating.
+
+It is marked before anything else happens to it. The earliest failure was seen 28 ms before the slices reported that.
+"""
 STARTING_TIME = 30 * SECOND
 """Time (ns) for which a pod that has become ready may not really serve yet."""
 
@@ -32,7 +37,9 @@ class Circumstance(StrEnum):
     NEVER_READY = "never ready"
     """The pod had never been ready."""
     JUST_READY = "just ready"
-    """The pod had been ready for the first time a short while ago."""
+    """The pod had become ready for the first time a short while ago, and stayed so for some time."""
+    JUST_READY_SO_FAR = "just ready so far"
+    """The same, but it is too early to know what follows."""
     CONTAINER_ENDED = "container ended"
     """A container of the pod ended during the attempt, or before it and was not running yet."""
     OUT_OF_MEMORY = "out of memory"
@@ -65,9 +72,27 @@ def circumstance_of(tenures: Sequence[Tenure], status: PodStatus | None, window:
             return Circumstance.OUT_OF_MEMORY if is_oom else Circumstance.CONTAINER_ENDED
     if not begun or begin < begun[-1].since or _is_vague(begun[-1], begin, end):
         return Circumstance.NOT_KNOWN
-    if terminating <= end + AFTERMATH:
-        return Circumstance.SHUTTING_DOWN if terminating <= begin else Circumstance.SHUT_DOWN_THEN
-    return _circumstance_of_readiness(begun[-1], begin, end)
+    if terminating <= begin:
+        return Circumstance.SHUTTING_DOWN
+    circumstance = _circumstance_of_readiness(begun[-1], begin, min(end + AFTERMATH, terminating))
+    if circumstance is not Circumstance.NOT_READY and terminating <= end + SHUTDOWN_LAG:
+        return Circumstance.SHUT_DOWN_THEN
+    return circumstance
+
+
+def without_hindsight(circumstance: Circumstance, tenures: Sequence[Tenure]) -> Circumstance:
+    """Return the circumstance of an attempt if it is too early to know all that follows.
+
+    What follows the beginning of a pod's termination does not count.
+    """
+    is_over = tenures and min(tenures[-1].terminating_since, tenures[-1].until) != FOREVER
+    return circumstance if is_over else _SO_FAR.get(circumstance, circumstance)
+
+
+_SO_FAR = {
+    Circumstance.STEADY: Circumstance.STEADY_SO_FAR,
+    Circumstance.JUST_READY: Circumstance.JUST_READY_SO_FAR,
+}
 
 
 def turning_points(tenures: Sequence[Tenure], status: PodStatus | None) -> Iterator[int]:
@@ -76,7 +101,7 @@ def turning_points(tenures: Sequence[Tenure], status: PodStatus | None) -> Itera
         changes = (t.terminating_since, t.until, *t.serving_changes, *chain(*t.vague_changes))
         yield from (t.since, t.since_earliest, t.until_latest, t.ready_since)
         for change in changes:
-            yield from (change, change - AFTERMATH, change + AFTERMATH, change + STARTING_TIME)
+            yield from (change, change - AFTERMATH, change - SHUTDOWN_LAG, change + AFTERMATH, change + STARTING_TIME)
     for container_end in status.ends if status else ():
         yield from (container_end.finished, container_end.finished + SECOND)
         if container_end.restarted is not None:
@@ -84,9 +109,10 @@ def turning_points(tenures: Sequence[Tenure], status: PodStatus | None) -> Itera
 
 
 def _circumstance_of_readiness(tenure: Tenure, begin: int, end: int) -> Circumstance:
+    """Return what the pod's readiness was around `begin` (ns), and until `end`."""
     changes = tenure.serving_changes
     before = [change for change in changes if change <= begin]
-    around = [change for change in changes if begin < change <= end + AFTERMATH]
+    around = [change for change in changes if begin < change < end]
     is_ready = len(before) % 2 == 1
     if not is_ready and not before:
         has_dropped_some = len(changes) >= MAX_READY_CHANGES - 1

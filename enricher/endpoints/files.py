@@ -13,10 +13,8 @@ Beside a watch, only addresses that never change can be given.
 """
 
 import gzip
-import json
 import logging
 import zlib
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import inf
 from pathlib import Path
@@ -24,6 +22,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from enricher.documents import Document, is_json, read_documents, to_utf8
 from enricher.endpoints.attribution import Histories
+from enricher.endpoints.fixed_addresses import fixed_slices, is_map_of_addresses
 from enricher.endpoints.history import History
 from enricher.endpoints.listed_objects import (
     LIST_COMMAND,
@@ -38,17 +37,7 @@ from enricher.endpoints.mistaken_files import mistake_in
 from enricher.endpoints.pod_objects import add_object
 from enricher.endpoints.pod_status import PodStatuses
 from enricher.endpoints.saved_history import SavedHistory
-from enricher.endpoints.slices import (
-    MAX_NAME,
-    NO_SERVICE,
-    Endpoint,
-    Owner,
-    Service,
-    SliceState,
-    read_slice,
-    service_as_slice,
-    split_address,
-)
+from enricher.endpoints.slices import read_slice, service_as_slice
 from enricher.endpoints.tenure import BEGINNING
 from enricher.errors import ConfigurationError
 from enricher.state_file import unwrap_state
@@ -84,12 +73,9 @@ def load_endpoints(paths: Sequence[str], extra: Sequence[str] = ()) -> Histories
     histories = Histories(_new_history(), _new_history(), statuses)
     timed, untimed = list[str](), list[str]()
     for path in paths:
-        snapshot_before, histories.pods.is_snapshot = histories.pods.is_snapshot, False
-        if _load_file(path, lambda content: load_into(histories, content)):
-            timed.append(path)
-        elif histories.pods.is_snapshot:
-            untimed.append(path)
-        histories.pods.is_snapshot |= snapshot_before
+        has_times = _load_file(path, lambda content: load_into(histories, content))
+        if has_times is not None:
+            (timed if has_times else untimed).append(path)
     if timed and untimed:
         logger.warning(
             "--endpoints %s has times and %s has none, so all attributions are `assumed`: "
@@ -139,8 +125,8 @@ def _new_history() -> History:
     return history
 
 
-def load_into(histories: Histories, content: bytes) -> bool:
-    """Add the endpoints of a file's content, and return whether it has the times of pods.
+def load_into(histories: Histories, content: bytes) -> bool | None:
+    """Add the endpoints of a file's content, and return whether they have times; None if it has none that could.
 
     Raise ValueError if it is not of one of the kinds, or malformed.
     """
@@ -148,15 +134,14 @@ def load_into(histories: Histories, content: bytes) -> bool:
     documents = _read_documents(text)
     values = [document.value for document in documents]
     if any(isinstance(value, dict) and value.keys() >= {"type", "object"} for value in values):
-        return _load_recording(histories, list(_parse_events(documents)))
+        return _load_recording(histories, list(_parse_events(documents))) or None
     if len(values) == 1 and isinstance(values[0], dict) and "history" in values[0]:
         _load_saved_history(histories, values[0])
         return not histories.pods.is_snapshot
-    if _has_addresses(values) or not (is_json(text) or any(_is_kubernetes(value) for value in values)):
-        _use_fixed_addresses(histories, text, values)
-    else:
-        _load_snapshot(histories, values)
-    return False
+    if is_map_of_addresses(values) or not (is_json(text) or any(_is_kubernetes(value) for value in values)):
+        _use_fixed_addresses(histories.pods, text, values)
+        return None
+    return False if _load_snapshot(histories, values) else None
 
 
 def _read_documents(text: bytes) -> list[Document]:
@@ -169,13 +154,8 @@ def _is_kubernetes(value: object) -> bool:
     return isinstance(value, dict) and bool(value.keys() & {"apiVersion", "kind", "items", "history", "object"})
 
 
-def _has_addresses(values: list[Any]) -> bool:
-    """Return whether JSON is a map of addresses, which is told from an object without a kind by any of its keys."""
-    return len(values) == 1 and isinstance(values[0], dict) and any(split_address(str(key))[0] for key in values[0])
-
-
-def _load_snapshot(histories: Histories, values: list[Any]) -> None:
-    """Add the objects of lists and single documents.
+def _load_snapshot(histories: Histories, values: list[Any]) -> bool:
+    """Add the objects of lists and single documents, and return whether they have endpoints.
 
     Objects of other kinds are left out, as those of `kubectl get all`, unless there are no others.
     """
@@ -186,6 +166,7 @@ def _load_snapshot(histories: Histories, values: list[Any]) -> None:
     if not values:
         raise ValueError(f"expected a list of EndpointSlices, as {LIST_COMMAND} prints it")
     has_times = not histories.pods.is_snapshot and any(not tenure.is_fixed for tenure in histories.pods.tenures())
+    has_endpoints = False
     for kind, obj in objects:
         if histories.statuses is not None:
             add_object(histories.statuses, kind, obj)
@@ -194,8 +175,9 @@ def _load_snapshot(histories: Histories, values: list[Any]) -> None:
         if kind == "Service":
             histories.services.apply("ADDED", service_as_slice(obj), 0, BEGINNING)
         for slice_ in _slices_of(kind, obj):
-            histories.pods.is_snapshot = True
+            has_endpoints = histories.pods.is_snapshot = True
             histories.pods.apply("ADDED", slice_, 0, BEGINNING)
+    return has_endpoints
 
 
 def _slices_of(kind: str, obj: Object) -> Iterable[Object]:
@@ -303,46 +285,9 @@ def _load_fixed_addresses(histories: Histories, content: bytes) -> None:
     values = [document.value for document in _read_documents(text)]
     if any(_is_kubernetes(value) for value in values):
         raise ValueError("expected a map of addresses to names, not objects of Kubernetes")
-    _use_fixed_addresses(histories, text, values)
+    _use_fixed_addresses(histories.pods, text, values)
 
 
-def _use_fixed_addresses(histories: Histories, text: bytes, values: list[Any]) -> None:
-    """Add fixed addresses; `values` are those of the text. Raise ValueError also for a key that occurs twice."""
-    if not any(values) or not all(isinstance(value, dict) for value in values):
-        raise ValueError(
-            "expected a list of EndpointSlices, a recorded watch, or a map of addresses to names: "
-            f"{LIST_COMMAND} prints such a list"
-        )
-    if is_json(text):  # as in YAML
-        json.loads(text, object_pairs_hook=_reject_duplicates)
-    for addresses in values:
-        for address, name in addresses.items():
-            histories.pods.update(_fixed_address_slice(str(address), name), BEGINNING, BEGINNING)
-
-
-def _reject_duplicates(members: list[tuple[str, Any]]) -> None:
-    numbers = Counter(key for key, _ in members)
-    if duplicate := next((key for key, number in numbers.items() if number > 1), None):
-        raise ValueError(f"duplicate key {json.dumps(duplicate)}")
-
-
-def _fixed_address_slice(address: str, name: object) -> SliceState:
-    """Return a slice that assigns a fixed address to its owner. Raise ValueError if one of them is malformed.
-
-    The owner need not be a pod, so its names are free.
-    """
-    ip, port = split_address(address)
-    names: dict[str, Any] = name if isinstance(name, dict) else {"pod": name}
-    if not ip or (port or 0) > 65535:
-        raise ValueError(f"{json.dumps(address)}: expected an address, IP or IP:PORT")
-    if unexpected := set(names) - {"pod", "namespace", "node", "service"}:
-        raise ValueError(f"{json.dumps(address)}: {unexpected.pop()!r} is not one of pod, namespace, node, service")
-    if "pod" not in names or not all(isinstance(value, str) for value in names.values()):
-        raise ValueError(f"{json.dumps(address)}: expected a name, or a map of names that includes pod")
-    if any(len(value) > MAX_NAME or not value.isprintable() for value in names.values()):
-        raise ValueError(f"{json.dumps(address)}: expected names of at most {MAX_NAME} printable characters")
-    namespace = names.get("namespace", "")
-    owner = Owner(namespace, names["pod"], "", names.get("node", ""))
-    service = Service(namespace, names["service"]) if names.get("service") else NO_SERVICE
-    endpoint = Endpoint(ip, owner, ready=True, terminating=False)
-    return SliceState((namespace, address), service, (endpoint,), ports=((port, ""),))
+def _use_fixed_addresses(pods: History, text: bytes, values: list[Any]) -> None:
+    for slice_ in fixed_slices(text, values):
+        pods.update(slice_, BEGINNING, BEGINNING)

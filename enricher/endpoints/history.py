@@ -299,6 +299,10 @@ class History:
         """Return whether any service in the history is of the namespace."""
         return self._services.has_namespace(namespace)
 
+    def services_of_namespace(self, namespace: str) -> Collection[Service]:
+        """Return the services of a namespace."""
+        return self._services.services_of_namespace(namespace)
+
     # --- over a restart ----------------------------------------------------------------------------------------
 
     def dump_fixed(self) -> SavedHistory:

@@ -16,8 +16,8 @@ class ServiceIndex:
         """The latest member of each name, for services that were searched, until their members change."""
         self._slices: Counter[Service] = Counter()
         """How many slices each service has, also those that name no endpoint."""
-        self._namespaces: Counter[str] = Counter()
-        """How often a service of each namespace is in either of these."""
+        self._by_namespace: dict[str, Counter[Service]] = {}
+        """The services of each namespace, and in how many of these two each of them is."""
 
     def members(self, service: Service) -> Collection[Tenure]:
         """Return the tenures of the pods that are or were in a service."""
@@ -37,12 +37,17 @@ class ServiceIndex:
 
     def has_namespace(self, namespace: str) -> bool:
         """Return whether any service is of the namespace."""
-        return namespace in self._namespaces
+        return namespace in self._by_namespace
+
+    def services_of_namespace(self, namespace: str) -> Collection[Service]:
+        """Return the services of a namespace."""
+        return self._by_namespace.get(namespace, ())
 
     def add_slice(self, service: Service) -> None:
         """Account for a slice of a service, or of none."""
         if service != NO_SERVICE:
-            self._count_namespace(service.namespace, +(service not in self._slices))
+            if service not in self._slices:
+                self._count(service, +1)
             self._slices[service] += 1
 
     def remove_slice(self, service: Service) -> None:
@@ -51,11 +56,12 @@ class ServiceIndex:
             self._slices[service] -= 1
             if not self._slices[service]:
                 del self._slices[service]
-                self._count_namespace(service.namespace, -1)
+                self._count(service, -1)
 
     def add_member(self, service: Service, tenure: Tenure) -> None:
         """Account for a pod that is in a service."""
-        self._count_namespace(service.namespace, +(service not in self._members))
+        if service not in self._members:
+            self._count(service, +1)
         self._members.setdefault(service, {})[tenure] = None
         self._by_name.pop(service, None)
 
@@ -66,9 +72,12 @@ class ServiceIndex:
         self._by_name.pop(service, None)
         if not members:
             del self._members[service]
-            self._count_namespace(service.namespace, -1)
+            self._count(service, -1)
 
-    def _count_namespace(self, namespace: str, services: int) -> None:
-        self._namespaces[namespace] += services
-        if not self._namespaces[namespace]:
-            del self._namespaces[namespace]
+    def _count(self, service: Service, change: int) -> None:
+        services = self._by_namespace.setdefault(service.namespace, Counter())
+        services[service] += change
+        if not services[service]:
+            del services[service]
+        if not services:
+            del self._by_namespace[service.namespace]

@@ -55,8 +55,8 @@ def state_between(tenures: Sequence[Tenure], earliest: int, latest: int, certain
         return NOT_KNOWN
     dropped = len(tenure.serving_changes) >= _LEAST_CHANGES_IF_DROPPED
     first_ready = tenure.ready_since if dropped else min(tenure.serving_changes, default=latest + 1)
-    is_past = first_ready <= earliest and _is_observed(tenure, first_ready)
-    return PodState(state, since if _is_observed(tenure, since) else None, first_ready if is_past else None)
+    is_past = first_ready <= earliest and is_observed(tenure, first_ready)
+    return PodState(state, since if is_observed(tenure, since) else None, first_ready if is_past else None)
 
 
 def _state_and_beginning(tenure: Tenure, earliest: int, latest: int) -> tuple[State, int]:
@@ -75,7 +75,7 @@ def _state_and_beginning(tenure: Tenure, earliest: int, latest: int) -> tuple[St
     return State.READY if number % 2 else State.NOT_READY, changes[number - 1] if number else tenure.since
 
 
-def _is_observed(tenure: Tenure, at: int) -> bool:
+def is_observed(tenure: Tenure, at: int) -> bool:
     """Return whether a change that was reported at a time (ns) is known to have happened then."""
     if at <= tenure.since:
         return tenure.since_earliest == tenure.since

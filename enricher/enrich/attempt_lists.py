@@ -10,6 +10,7 @@ from enricher.accesslog.columns import Columns
 from enricher.endpoints.attribution import Attribution, Window
 from enricher.enrich.cached_attribution import CachedAttribution, ColumnKey, InColumns
 from enricher.enrich.failed_attempts import FailedAttempt, failed_attempt
+from enricher.enrich.late_attempts import LateAttempt, late_attempt
 from enricher.enrich.layout_facts import AttemptResult, LayoutFacts
 from enricher.enrich.owners import Owners
 from enricher.enrich.requests import RequestLabels, client_outcome
@@ -40,10 +41,13 @@ class ListedAttempt(NamedTuple):
     time_json: bytes
     length: bytes
     failure: FailedAttempt | None
+    late: LateAttempt | None
 
     def add_to(self, counts: FailureCounts, owners: Owners) -> None:
         """Count the attempt."""
         self.owner.times.append(self.time)
+        if self.late:
+            self.owner.late.append(self.late.lateness)
         if self.failure:
             self.failure.add_to(owners, self.owner)
             if self.result.reason:
@@ -51,13 +55,14 @@ class ListedAttempt(NamedTuple):
 
     def render(self) -> bytes:
         """Return its JSON object."""
+        particulars = self.failure.particulars if self.failure else b""
         return b'{"addr":"%b%b%b%b,%b%b}' % (
             self.owner.addr_json,
             self.result.status_json,
             self.time_json,
             self.length if self.length.isdigit() else b"null",
             self.owner.in_attempt,
-            self.failure.particulars if self.failure else b"",
+            self.late.ending(particulars) if self.late else particulars,
         )
 
 
@@ -121,6 +126,7 @@ class AttemptLists:
         addresses = facts.addresses.of(columns)
         row_owners = self._find_owners(owners, bounds, windows_of_row, results, addresses, timed=timed)
         lengths = columns.raw_or_nothing(facts.response_length)
+        late_owners = owners.late_between(*bounds) if timed else ()
         listed = dict[int, list[ListedAttempt]]()
         for row, numbers_of_line in zip(self.rows, self._numbers(), strict=True):
             attempts, last, outcome = list[ListedAttempt](), numbers_of_line[-1], Outcome.UNKNOWN
@@ -132,21 +138,26 @@ class AttemptLists:
                 owner, result, length = row_owners[n], results[n], lengths[n]
                 if owner is None:
                     break
-                failure, (time, time_json) = None, self._times[n]
-                if result.has_failure:
+                failure, late, (time, time_json) = None, None, self._times[n]
+                has_failure, may_be_late = result.has_failure, owner.cached in late_owners
+                if has_failure or may_be_late:
                     windows = windows or windows_of_row(row, [self._times[other][0] for other in numbers_of_line])
+                window = windows[n - numbers_of_line[0]] if windows else None
+                if may_be_late:
+                    late = late_attempt(owners, owner.cached, window)
+                if has_failure:
                     failure = failed_attempt(
                         owners,
                         owner.cached,
                         result,
-                        windows[n - numbers_of_line[0]] if windows else None,
+                        window,
                         time,
                         retried=n < last,
                         is_repeated=last > numbers_of_line[0] and outcome is not Outcome.HIDDEN,
                         has_body=length not in _NO_LENGTHS,
                         outcome=outcome,
                     )
-                attempts.append(ListedAttempt(owner.cached, result, time, time_json, length, failure))
+                attempts.append(ListedAttempt(owner.cached, result, time, time_json, length, failure, late))
             else:
                 listed[row] = attempts
         return listed

@@ -20,13 +20,14 @@ from enricher.endpoints.attribution import Window
 from enricher.enrich.attempt_lists import AttemptLists, ListedAttempt
 from enricher.enrich.cached_attribution import ALWAYS, CachedAttribution, CachedClient, InColumns
 from enricher.enrich.failed_attempts import FailedAttempt, failed_attempt
+from enricher.enrich.late_attempts import LateAttempt, late_attempt
 from enricher.enrich.layout_facts import AttemptResult, layout_facts
 from enricher.enrich.output import LineTemplate
 from enricher.enrich.owners import Owners
 from enricher.enrich.requests import NoAttempt, RequestLabels, client_outcome
 from enricher.enrich.time_bounds import Bounds, attempt_bounds, row_windows
 from enricher.timestamps import parse_rfc3339
-from enricher.vocabulary import Grade, Outcome
+from enricher.vocabulary import Grade, Outcome, Reason
 
 T = TypeVar("T")
 
@@ -67,6 +68,8 @@ class AttributedColumns:
         """The attempts of the lines that have not exactly one that was answered, by row."""
         self.without_attempt: dict[int, NoAttempt] = {}
         """The lines among these that have none, by row."""
+        self.late: dict[int, LateAttempt] = {}
+        """The attempts of ordinary lines that were late, by row."""
         self.clients: dict[int, CachedClient] = {}
         self._windows: dict[int, list[Window] | None] = {}
         """When each attempt of some lines took place, by row."""
@@ -88,6 +91,7 @@ class AttributedColumns:
         is_pod_reported = is_pod_reported or any(facts.reported_pods.distinct(self.columns))
         rules = rules._replace(is_pod_reported=is_pod_reported)
         self._find_owners(bounds, lists.rows if lists else (), rules)
+        self._find_late(bounds)
         if lists:
             self._attribute_lists(lists, bounds, rules, without_duration)
         self._set_apart_subrequests()
@@ -130,6 +134,7 @@ class AttributedColumns:
             self.facts.upstream_names.at(self.columns, row),
             windows if self._is_timed() else [None],
             failed=self.requests[row].failed,
+            nobody_is_live=self.results[row].reason is Reason.NO_LIVE_UPSTREAMS,
         )
 
     def _split_lists(self) -> AttemptLists:
@@ -159,6 +164,15 @@ class AttributedColumns:
                 self.particular.update(
                     row for row, owner in enumerate(self.row_owners) if owner and owner.cached in changeable
                 )
+
+    def _find_late(self, bounds: Bounds) -> None:
+        """Find the lines whose attempt was late."""
+        owners = self.owners.late_between(*bounds) if self._is_timed() else ()
+        for row, owner in enumerate(self.row_owners) if owners else ():
+            if owner and owner.cached in owners and row not in self.particular:
+                windows = self._row_windows(row, [self.times[row]])
+                if late := late_attempt(self.owners, owner.cached, windows[0] if windows else None):
+                    self.late[row] = late
 
     def _derive(self) -> None:
         """Derive the outcomes and times of the attempts; set the lines apart that have not exactly one answered."""

@@ -5,9 +5,11 @@ from typing import NamedTuple
 from enricher.accesslog.record import ErrorLabels
 from enricher.endpoints.attribution import Attribution
 from enricher.endpoints.circumstances import Circumstance
+from enricher.endpoints.history import History
+from enricher.endpoints.lateness import Lateness, late_periods
 from enricher.endpoints.pod_status import PodStatus
 from enricher.endpoints.slices import Service
-from enricher.endpoints.states import NOT_KNOWN, PodState
+from enricher.endpoints.states import NOT_KNOWN, PodState, tenures_of_owner
 from enricher.endpoints.tenure import BEGINNING, FOREVER, Tenure
 from enricher.enrich.output import attribution_fragments, dump_text
 from enricher.enrich.requests import RequestLabels
@@ -45,8 +47,6 @@ class CachedState(NamedTuple):
 
     begin: int
     end: int
-    status: PodStatus | None
-    """The status of the pod that was known."""
     pod_state: PodState
     circumstance: Circumstance
 
@@ -66,7 +66,10 @@ class CachedAttribution:
         "errors",
         "in_attempt_size",
         "is_sure",
+        "late",
+        "late_periods",
         "pod_particulars",
+        "pod_status",
         "requests",
         "service",
         "state",
@@ -94,14 +97,26 @@ class CachedAttribution:
         """The numbers of those attempts that failed."""
         self.requests: list[RequestLabels] = []
         """The requests that are to be counted, for which one of the attempts stands."""
+        self.late: list[Lateness] = []
+        """How late those attempts were that were late."""
+        self.late_periods: tuple[tuple[int, int], ...] | None = None
+        """The times (ns) between which an attempt at the pod may be late; None if they are not known yet."""
         self.tenures: list[Tenure] | None = None
         """The tenures of the pod at the address, once an attempt failed; see attempt_states.py."""
-        self.state = _NO_STATE
+        self.pod_status: PodStatus | None = None
+        """The status of the pod that these and the next are derived from."""
+        self.state = NO_STATE
         """The latest state of the pod that was needed."""
         self.pod_particulars = b""
         """What only failed attempts have of the pod, rendered, once one failed."""
         self.column_keys: list[tuple[ColumnCache, ColumnKey]] = []
         """Where it is cached for columns."""
+
+    def may_be_late(self, pods: History, begin: int, end: int) -> bool:
+        """Return whether an attempt may be late that began from `begin` to `end` (ns)."""
+        if self.late_periods is None:
+            self.late_periods = (*late_periods(tenures_of_owner(pods, self.addr, self.attribution.owner)),)
+        return any(since <= end and begin <= until for since, until in self.late_periods)
 
     def in_columns(self) -> InColumns:
         """Return what columns need of it."""
@@ -123,7 +138,7 @@ class CachedAttribution:
         return self.ending[:end] + particulars + self.ending[end:]
 
 
-_NO_STATE = CachedState(FOREVER, BEGINNING, None, NOT_KNOWN, Circumstance.NOT_KNOWN)
+NO_STATE = CachedState(FOREVER, BEGINNING, NOT_KNOWN, Circumstance.NOT_KNOWN)
 
 
 class CachedClient(NamedTuple):

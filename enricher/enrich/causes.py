@@ -78,13 +78,14 @@ class CauseOf(NamedTuple):
 
 UNKNOWN = CauseOf.make(Cause.UNKNOWN)
 NO_ENDPOINTS = CauseOf.make(Cause.NO_ENDPOINTS, CauseGrade.CERTAIN)
+NO_ENDPOINTS_LIKELY = CauseOf.make(Cause.NO_ENDPOINTS, CauseGrade.LIKELY)
 
 RULES: tuple[tuple[set[Symptom], set[Circumstance], Cause, CauseGrade], ...] = (
     ({Symptom.OWN_ANSWER}, _ANY, Cause.APPLICATION, CauseGrade.CERTAIN),
     (_NOBODY_SERVED, {Circumstance.STOPPED}, Cause.SHUTTING_DOWN, CauseGrade.CERTAIN),
     (_NOBODY_SERVED, {Circumstance.OUT_OF_MEMORY}, Cause.OOM_KILLED, CauseGrade.CERTAIN),
     (_NOBODY_SERVED, {Circumstance.CONTAINER_ENDED}, Cause.CRASHED, CauseGrade.CERTAIN),
-    (_NOBODY_ANSWERED, {Circumstance.SHUTTING_DOWN}, Cause.SHUTTING_DOWN, CauseGrade.LIKELY),
+    (_NOBODY_ANSWERED, {Circumstance.STOPPED, Circumstance.SHUTTING_DOWN}, Cause.SHUTTING_DOWN, CauseGrade.LIKELY),
     (_NOBODY_SERVED, {Circumstance.SHUT_DOWN_THEN}, Cause.SHUTTING_DOWN, CauseGrade.LIKELY),
     (_NOBODY_ANSWERED, {Circumstance.NEVER_READY}, Cause.STARTING, CauseGrade.LIKELY),
     (_NOBODY_LISTENED, {Circumstance.JUST_READY}, Cause.STARTING, CauseGrade.LIKELY),
@@ -92,7 +93,7 @@ RULES: tuple[tuple[set[Symptom], set[Circumstance], Cause, CauseGrade], ...] = (
     ({Symptom.TIMED_OUT}, {Circumstance.SHUT_DOWN_THEN}, Cause.TIMEOUT, CauseGrade.LIKELY),
     ({Symptom.TIMED_OUT}, _ANY, Cause.TIMEOUT, CauseGrade.CERTAIN),
     ({Symptom.LATE}, _ANY, Cause.TIMEOUT, CauseGrade.LIKELY),
-    ({Symptom.CUT_AT_ONCE}, {Circumstance.STEADY}, Cause.KEEPALIVE_RACE, CauseGrade.LIKELY),
+    ({Symptom.CUT_AT_ONCE}, {Circumstance.STEADY, Circumstance.JUST_READY}, Cause.KEEPALIVE_RACE, CauseGrade.LIKELY),
 )
 """Which symptoms in which circumstances have which cause. The first row that fits decides; else it is unknown."""
 
@@ -104,7 +105,9 @@ def symptom_of(attempt: Attempt, origin: str, reasons: Collection[str], *, is_re
     """
     if reasons:
         symptoms = {_BY_REASON.get(Reason(reason), Symptom.OTHER) for reason in reasons}
-        symptom = symptoms.pop() if len(symptoms) == 1 else Symptom.OTHER
+        if len(symptoms) > 1:
+            return Symptom.UNEXPLAINED if symptoms <= _NOBODY_SERVED else Symptom.OTHER
+        [symptom] = symptoms
         may_be_at_once = symptom is Symptom.CUT and not is_repeated and not attempt.answered
         return Symptom.CUT_AT_ONCE if may_be_at_once else symptom
     if origin == Origin.POD:

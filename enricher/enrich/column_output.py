@@ -13,6 +13,7 @@ from enricher.enrich.attempt_lists import ListedAttempt
 from enricher.enrich.attributed import AttributedColumns
 from enricher.enrich.cached_attribution import CachedAttribution, InColumns
 from enricher.enrich.failed_attempts import FailedAttempt
+from enricher.enrich.late_attempts import LateAttempt
 from enricher.enrich.output import LineTemplate, no_attempt_fragment
 from enricher.enrich.requests import RequestLabels
 from enricher.vocabulary import Grade
@@ -20,6 +21,7 @@ from enricher.vocabulary import Grade
 _NOBODY = CachedAttribution(Attribution(Grade.UNKNOWN), "", None, None)
 """Stands for the owner in lines that are not ordinary."""
 _status_json: "attrgetter[bytes]" = attrgetter("status_json")
+_route_json: "attrgetter[bytes]" = attrgetter("route_json")
 
 
 class ColumnOutput:
@@ -53,6 +55,9 @@ class ColumnOutput:
         for row, failure in self._failures.items():
             if row < rows:
                 failure.add_to(lines.owners, self._ordinary_owners[row].cached)
+        for row, late in self._late.items():
+            if row < rows:
+                self._ordinary_owners[row].cached.late.append(late.lateness)
         for row, attempts in lines.listed.items():
             if row < rows:
                 self._count_listed(row, attempts, counts)
@@ -66,6 +71,11 @@ class ColumnOutput:
         return {
             row: self._lines.failed_attempt(row, owners[row].cached) for row in self._lines.failed - self._unordinary
         }
+
+    @cached_property
+    def _late(self) -> dict[int, LateAttempt]:
+        """Return the attempts of ordinary lines that were late."""
+        return {row: late for row, late in self._lines.late.items() if row not in self._unordinary}
 
     def _count_listed(self, row: int, attempts: Sequence[ListedAttempt], counts: Any) -> None:
         for attempt in attempts:
@@ -99,15 +109,21 @@ class ColumnOutput:
         columns, facts = self._lines.columns, self._lines.facts
         owners: Any = self._ordinary_owners
         endings: Any = map(itemgetter(0), owners)
-        if self._failures:
+        if self._failures or self._late:
             endings = list(endings)
-            for row, failure in self._failures.items():
-                endings[row] = owners[row].cached.ending_with(failure.particulars)
+            particulars_by_row = {row: failure.particulars for row, failure in self._failures.items()}
+            for row, late in self._late.items():
+                particulars_by_row[row] = late.ending(particulars_by_row.get(row, b""))
+            for row, particulars in particulars_by_row.items():
+                endings[row] = owners[row].cached.ending_with(particulars)
         clients: Any = repeat(b"")
         if self._lines.clients:
             clients = [b""] * self._lines.size
             for row, client in self._lines.clients.items():
                 clients[row] = client.json
+        requests = self._lines.requests
+        has_routes = facts.has_route and any(request.route_json for request in set(requests))
+        routes = [map(_route_json, requests)] if has_routes else []
         pieces: tuple[Iterable[bytes], ...] = (
             *(repeat(piece) if piece else column for piece, column in self._lines.opening_pieces(template)),
             repeat(b'{"addr":"'),
@@ -116,6 +132,7 @@ class ColumnOutput:
             self._lines.times_json,
             repeat(b"null") if facts.response_length is None else columns.values[facts.response_length],
             endings,
+            *routes,
             clients,
             repeat(template.closing),
         )
@@ -128,6 +145,7 @@ class ColumnOutput:
     def _render_listed(self, template: LineTemplate, row: int, attempts: Sequence[ListedAttempt]) -> bytes:
         lines = self._lines
         in_line = attempts[-1].owner.in_line if attempts else no_attempt_fragment(lines.without_attempt[row])
-        client = lines.clients[row].json if row in lines.clients else b""
+        route, client = lines.requests[row].route_json, lines.clients[row].json if row in lines.clients else b""
         rendered = b",".join([attempt.render() for attempt in attempts])
-        return b"%b%b],%b%b%b" % (lines.render_opening(template, row), rendered, in_line, client, template.closing)
+        opening = lines.render_opening(template, row)
+        return b"%b%b],%b%b%b%b" % (opening, rendered, in_line, route, client, template.closing)

@@ -98,7 +98,7 @@ class Enricher:
         single_lines = SingleLines(self._tools, batch, correlator)
         while True:
             single_lines.now = clock()
-            self._tools.owners.use(histories, single_lines.now)
+            self._tools.owners.use(histories, source, single_lines.now)
             single_lines.kinds = Counter()
             data, until = self._advance(batch, correlator, single_lines)
             for kind, number in single_lines.kinds.items():
@@ -182,6 +182,8 @@ class Enricher:
         """
         for owner in self._tools.owners.take_uncounted():
             self._tools.counts.count_attempts(owner.attribution, owner.times, owner.errors)
+            if owner.late:
+                self._tools.counts.count_late(owner.attribution, owner.late)
             if owner.errors and self._on_failure and owner.attribution.owner:
                 self._on_failure(owner.attribution.owner)
             for request, number in Counter(owner.requests).items():
@@ -189,6 +191,7 @@ class Enricher:
             owner.requests.clear()
             owner.times.clear()
             owner.errors.clear()
+            owner.late.clear()
         owners = self._tools.owners
         owners.causes.count(self._tools.counts, owners.histories, now)
         self._uncounted = 0

@@ -76,6 +76,8 @@ class Claim(NamedTuple):
     explained: bool = False
     reason: Reason = Reason.NONE
     errors: tuple[ErrorLine, ...] = ()
+    possible_reasons: frozenset[Reason] = frozenset()
+    """The reasons of all lines that may be about it, also if other attempts may have all of these lines."""
 
 
 _UNEXPLAINED = Claim()
@@ -208,10 +210,11 @@ class _Group(NamedTuple):
 
 def _claim_of(attempt: int, groups: Sequence[_Group]) -> Claim:
     lines = [group.lines[number] for group in groups for number in group.alignment.lines_of[attempt]]
+    reasons = frozenset(line.reason for line in lines)
     if not lines or not all(group.alignment.needs_attempt[attempt] for group in groups):
-        return _UNEXPLAINED
-    reasons = {line.reason for line in lines}
-    return Claim(True, reasons.pop() if len(reasons) == 1 else Reason.NONE, tuple(line.error for line in lines))
+        return Claim(possible_reasons=reasons)
+    reason = next(iter(reasons)) if len(reasons) == 1 else Reason.NONE
+    return Claim(True, reason, tuple(line.error for line in lines), reasons)
 
 
 def _widened(record: Record, windows: Sequence[Window | None]) -> list[Window | None]:

@@ -45,7 +45,7 @@ def failed_attempt(
     outcome: Outcome,
 ) -> FailedAttempt:
     """Return a failed attempt with its cause, which took `time` (ns) in a window."""
-    state, circumstance, of_pod = pod_of_attempt(owners.histories, owner, window, owners.known_until)
+    state, circumstance, of_pod = pod_of_attempt(owners, owner, window)
     labels, particulars, symptom = result.failure(
         retried=retried, is_repeated=is_repeated, has_body=has_body, outcome=outcome, state=state
     )

@@ -176,6 +176,7 @@ class LayoutFacts:
         self.outcomes = DerivedColumn(layout, facts.outcome, AttemptResult)
         self.response_times = DerivedColumn(layout, facts.response_time, with_json, all_with_json)
         self.requests = DerivedColumn(layout, _request_fact(layout))
+        self.has_route = any(name in layout.names for name in facts.route.variables)
         self.has_status = any(name in layout.names for name in facts.status.variables)
         self.durations = DerivedColumn(layout, facts.duration)
         self.has_duration = any(name in layout.names for name in facts.duration.variables)

@@ -35,6 +35,7 @@ RESERVED_NAMES = frozenset(
         "origin",
         "no_endpoints_since",
         "subrequest",
+        "route",
         "truncated",
         "truncated_bytes",
         "invalid_utf8",
@@ -226,8 +227,10 @@ def no_attempt_fields(request: NoAttempt) -> dict[str, Any]:
         fields |= {"namespace": request.service.namespace, "service": request.service.name}
     if request.reason:
         fields |= {"origin": Origin.PROXY, "reason": request.reason}
-    if cause := request.cause:
-        fields |= {"cause": cause.cause} | ({"cause_grade": cause.grade} if cause.grade else {})
+    if request.cause:
+        fields["cause"] = request.cause.cause
+        if request.cause.grade:
+            fields["cause_grade"] = request.cause.grade
     if request.since is not None:
         fields["no_endpoints_since"] = format_rfc3339(request.since)
     return fields

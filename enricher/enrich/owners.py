@@ -33,6 +33,8 @@ from enricher.enrich.cached_attribution import (
 from enricher.enrich.cause_counter import CauseCounter
 from enricher.enrich.output import client_fragment
 from enricher.enrich.requests import NoAttempt, no_attempt
+from enricher.enrich.zone_crossings import ZoneCrossings
+from enricher.line import Source
 from enricher.vocabulary import Grade
 
 MAX_ENTRIES = 50_000
@@ -72,14 +74,18 @@ class Owners:
         """The services to which names of upstreams refer."""
         self._gaps: dict[Service, list[Gap]] = {}
         """The times in which no pod of a service was ready."""
+        self.zone_crossings = ZoneCrossings()
+        self._late = set[CachedAttribution]()
+        """The attributions of which some attempts may be late, also those that only columns still have."""
         self._uncounted: list[CachedAttribution] = []
         """The attributions that are no longer cached, or never were, with attempts that are to be counted."""
 
     # --- keeping up with the histories ---------------------------------------------------------------------------
 
-    def use(self, histories: Histories, now: int | None) -> None:
-        """Attribute by these histories from now (ns) on; it is None if they are complete."""
+    def use(self, histories: Histories, source: Source, now: int | None) -> None:
+        """Attribute the attempts of a source by these histories from now (ns) on; it is None if they are complete."""
         pods = histories.pods
+        self.zone_crossings.use(source)
         certainty = (pods.certain_until, pods.is_snapshot)
         self.causes.now = now
         self.known_until = certainty[0] if now is None else min(certainty[0], now)
@@ -91,7 +97,7 @@ class Owners:
             pods.on_change.add(self._forget)
             histories.services.on_change.add(self._forget)
             self._forget_all()
-        elif certainty != self._certainty or len(self._cached) + len(self._clients) > MAX_ENTRIES:
+        elif certainty != self._certainty or len(self._cached) + len(self._clients) + len(self._late) > MAX_ENTRIES:
             self._forget_all()
         elif pods.complete_since != self._complete_since:
             changed_until = max(pods.complete_since, self._complete_since) + GRACE_PERIOD
@@ -104,20 +110,24 @@ class Owners:
         self._cached.clear()
         self._by_columns.clear()
         self._clients.clear()
+        self._late.clear()
         self._keys_of_ip.clear()
         self._clients_of_ip.clear()
         self._dependent.clear()
         self._named_services.clear()
         self._gaps.clear()
+        self.zone_crossings.forget()
 
     def _forget(self, ip: str) -> None:
         """Forget an IP whose history has changed, and what may depend on it."""
         self._named_services.clear()
         self._gaps.clear()
+        self.zone_crossings.forget()
         for keys in (self._keys_of_ip.pop(ip, ()), self._dependent):
             for key in keys:
                 for cached in self._cached.pop(key, ()):
                     self._uncounted.append(cached)
+                    self._late.discard(cached)
                     for column_cache, column_key in cached.column_keys:
                         column_cache.pop(column_key, None)
         self._dependent.clear()
@@ -163,6 +173,8 @@ class Owners:
                 return cached
         cached = CachedAttribution(attribution, addr, service_of_attribution(histories, addr, attribution), period)
         cached.answered.add(answered)
+        if window and cached.may_be_late(histories.pods, *period):
+            self._late.add(cached)
         entries = self._cached.setdefault(key, [])
         entries.append(cached)
         self._uncounted += entries[:-MAX_PERIODS]
@@ -171,6 +183,11 @@ class Owners:
             self._dependent.add(key)  # on the members of a service, or on whether the service is known
         self._keys_of_ip.setdefault(ip, set()).add(key)
         return cached
+
+    def late_between(self, begin: int, end: int) -> set[CachedAttribution]:
+        """Return the attributions by which attempts may be late that began from one time to another (ns)."""
+        pods = self.histories.pods
+        return {cached for cached in self._late if cached.may_be_late(pods, begin, end)}
 
     def _uncached(self, addr: str, attribution: Attribution) -> CachedAttribution:
         """Return an attribution that holds for one attempt only."""
@@ -268,7 +285,7 @@ class Owners:
     # --- requests without an attempt -----------------------------------------------------------------------------
 
     def without_attempt(
-        self, upstream_name: str, windows: Sequence[Window | None], *, failed: bool
+        self, upstream_name: str, windows: Sequence[Window | None], *, failed: bool, nobody_is_live: bool
     ) -> NoAttempt | None:
         """Return why nobody was tried for requests at some times, as `no_attempt` does; None if not all are alike."""
         if upstream_name not in self._named_services:
@@ -280,7 +297,10 @@ class Owners:
             self._gaps[service] = ready_gaps(self.histories.pods, service)
         gaps = self._gaps.get(service, []) if service else []
         certain_until = self.histories.pods.certain_until
-        results = {no_attempt(service, gaps, window, certain_until, failed=failed) for window in windows}
+        results = {
+            no_attempt(service, gaps, window, certain_until, failed=failed, nobody_is_live=nobody_is_live)
+            for window in windows
+        }
         return results.pop() if len(results) == 1 else None
 
     # --- clients -------------------------------------------------------------------------------------------------

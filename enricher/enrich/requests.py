@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+import orjson
+
 from enricher.accesslog.record import Attempt, Record, is_server_error
 from enricher.endpoints.attribution import Window
 from enricher.endpoints.readiness import Gap, gap_during
 from enricher.endpoints.slices import Service
 from enricher.endpoints.tenure import BEGINNING
-from enricher.enrich.causes import NO_ENDPOINTS, UNKNOWN, CauseOf
+from enricher.enrich.causes import NO_ENDPOINTS, NO_ENDPOINTS_LIKELY, UNKNOWN, CauseOf
 from enricher.vocabulary import Outcome, RequestReason
 
 CLIENT_CLOSED = 499
@@ -18,11 +20,13 @@ CLIENT_CLOSED = 499
 class RequestLabels:
     """The values under which a request is counted, but for its service. Equal ones are mostly the same object."""
 
-    __slots__ = ("code", "route", "status")
+    __slots__ = ("code", "route", "route_json", "status")
 
     def __init__(self, status: int | None, route: str) -> None:
         self.status, self.route = status, route
         self.code = str(status) if status else ""
+        self.route_json = b'"route":%b,' % orjson.dumps(route) if route else b""
+        """The route as a part of the line's JSON."""
 
     @property
     def failed(self) -> bool:
@@ -79,30 +83,35 @@ class NoAttempt(NamedTuple):
     since: int | None = None
     """Since when (ns) none of its pods was ready; None if that is not known, or not the reason."""
 
-    @property
-    def cause(self) -> CauseOf | None:
-        """Return why the request failed; None if it did not."""
-        if not self.reason:
-            return None
-        return NO_ENDPOINTS if self.reason is RequestReason.NO_ENDPOINTS else UNKNOWN
+    cause: CauseOf | None = None
+    """Why the request failed; None if it did not."""
 
     def add_to(self, counts: RequestCounts, request: RequestLabels) -> None:
         """Count the request."""
         counts.count_requests(self.service, request.code, reason=self.reason, route=request.route)
-        if cause := self.cause:
-            counts.count_cause(self.service, cause.cause, cause.grade)
+        if self.cause:
+            counts.count_cause(self.service, self.cause.cause, self.cause.grade)
 
 
 def no_attempt(
-    service: Service | None, gaps: list[Gap], window: Window | None, certain_until: int, *, failed: bool
+    service: Service | None,
+    gaps: list[Gap],
+    window: Window | None,
+    certain_until: int,
+    *,
+    failed: bool,
+    nobody_is_live: bool,
 ) -> NoAttempt:
     """Return why the proxy tried nobody for a request at some time, which `failed` if the client got a 5xx.
 
-    `gaps` are the times in which no pod of the service was ready, as far as they are certain (ns).
+    `gaps` are the times in which no pod of the service was ready, as far as they are certain (ns). `nobody_is_live` is
+    whether the line says that no upstream was healthy.
     """
     if not failed:
         return NoAttempt(service)
     gap = gap_during(gaps, window, certain_until)
     if gap is None:
-        return NoAttempt(service, RequestReason.NOT_TRIED)
-    return NoAttempt(service, RequestReason.NO_ENDPOINTS, gap.begin if gap.begin != BEGINNING else None)
+        return NoAttempt(service, RequestReason.NOT_TRIED, None, NO_ENDPOINTS_LIKELY if nobody_is_live else UNKNOWN)
+    since = gap.begin if gap.begin != BEGINNING else None
+    covers_all = window is None or (gap.begin <= window.start and window.end_latest < gap.end)
+    return NoAttempt(service, RequestReason.NO_ENDPOINTS, since, NO_ENDPOINTS if covers_all else NO_ENDPOINTS_LIKELY)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol, cast
 from enricher.accesslog.error_log import ErrorLine
 from enricher.accesslog.record import Attempt, ErrorLabels, Record
 from enricher.endpoints.attribution import Attribution, Window
+from enricher.endpoints.lateness import Lateness
 from enricher.endpoints.slices import Service
 from enricher.enrich.attempt_states import pod_of_attempt, state_throughout
 from enricher.enrich.attributed import AttributedColumns
@@ -15,6 +16,7 @@ from enricher.enrich.cached_attribution import CachedAttribution
 from enricher.enrich.causes import cause_of, resolve_cut, symptom_of
 from enricher.enrich.error_correlation import Claim, ErrorCorrelator, error_origin
 from enricher.enrich.holding import HoldPolicy
+from enricher.enrich.late_attempts import late_attempt
 from enricher.enrich.output import (
     ATTEMPT,
     LineTemplate,
@@ -46,6 +48,8 @@ class Counts(Protocol):
     ) -> None: ...
 
     def count_failure(self, attribution: Attribution, reason: str, state: str = State.NONE) -> None: ...
+
+    def count_late(self, attribution: Attribution, late: Sequence[Lateness]) -> None: ...
 
     def count_requests(
         self, service: Service | None, code: str, *, reason: str = "", route: str = "", requests: int = 1
@@ -193,13 +197,16 @@ class SingleLines:
                 tools.counts.count_edge(client.service, owner.service, failed=record.attempts[-1].failed)
         else:
             no_attempt = cast(
-                NoAttempt, tools.owners.without_attempt(record.upstream_name, [window], failed=request.failed)
+                NoAttempt,
+                tools.owners.without_attempt(
+                    record.upstream_name, [window], failed=request.failed, nobody_is_live=record.nobody_is_live
+                ),
             )
             no_attempt.add_to(tools.counts, request)
             in_line = no_attempt_fragment(no_attempt)
         if tools.count_only:
             return b""
-        return b"%b%b],%b%b%b" % (opening(), attempts, in_line, client.json, closing)
+        return b"%b%b],%b%b%b%b" % (opening(), attempts, in_line, request.route_json, client.json, closing)
 
     def _attribute_attempts(self, record: Record, windows: Sequence[Window | None]) -> list[CachedAttribution]:
         tools = self._tools
@@ -229,6 +236,9 @@ class SingleLines:
             particulars = b""
             if attempt.failed or attempt.reason or claim.errors:
                 particulars = self._count_failure(record, index, owner, windows[index], claim)
+            if owner.late_periods != () and (late := late_attempt(self._tools.owners, owner, windows[index])):
+                owner.late.append(late.lateness)
+                particulars = late.ending(particulars)
             if attempt.redirects:
                 particulars += b',"internal_redirect":true'
             out.append(_render_attempt(attempt, owner, particulars))
@@ -244,14 +254,14 @@ class SingleLines:
     ) -> bytes:
         """Count an attempt if it failed, or if a log gives a reason; return the end of its JSON object."""
         owners, counts, attempt = self._tools.owners, self._tools.counts, record.attempts[index]
-        state, circumstance, of_pod = pod_of_attempt(owners.histories, owner, window, owners.known_until)
+        state, circumstance, of_pod = pod_of_attempt(owners, owner, window)
         for error in claim.errors:
             self._claimed.setdefault(id(error), (error, owner, state))
         reason = claim.reason or attempt.reason
         if not (attempt.failed or reason):
             return b""
         origin, outcome = error_origin(attempt, explained=claim.explained), record_outcome(record)
-        reasons = {reason} if reason else {error.reason for error in claim.errors}
+        reasons = {reason} if reason else claim.possible_reasons
         is_repeated = len(record.attempts) > 1 and outcome is not Outcome.HIDDEN
         symptom = symptom_of(attempt, origin, reasons, is_repeated=is_repeated)
         symptom = resolve_cut(symptom, attempt.response_time, window)

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from enricher.accesslog.record import Attempt, ErrorLabels
 from enricher.endpoints.attribution import Attribution
+from enricher.endpoints.lateness import Lateness
 from enricher.endpoints.slices import NO_SERVICE, Service
 from enricher.fair_share import OVERFLOW
 from enricher.kube.watch_status import WatchSummary
@@ -22,6 +23,9 @@ from enricher.vocabulary import SURE_GRADES, Grade, Outcome, State
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds of the response time histogram, in seconds."""
 _BUCKETS_NS = [int(bound * SECOND) for bound in BUCKETS]
+LATENESS_BUCKETS = (0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 15.0, 20.0, 30.0, 60.0)
+"""Upper bounds of the histogram of late attempts, in seconds: those between which people choose a preStop sleep."""
+_LATENESS_BUCKETS_NS = [int(bound * SECOND) for bound in LATENESS_BUCKETS]
 EXPIRY = 3600 * SECOND
 """Ns for which a series is kept after its pod was last seen, in a slice or in a log line."""
 OVERFLOW_SERVICE = Service("", OVERFLOW)
@@ -41,6 +45,8 @@ EdgeKey = tuple[str, str, str, str]
 """Namespace and service of the client, then of the service that it called."""
 RequestKey = tuple[str, str, str, str, str]
 """Namespace, service, route, code and reason."""
+LateKey = tuple[str, str, str]
+"""Namespace, service and state."""
 CauseKey = tuple[str, str, str, str]
 """Namespace, service, cause and grade of the cause."""
 K = TypeVar("K", bound=Key)
@@ -80,6 +86,18 @@ class RequestSeries:
     requests: int = 0
     last_seen: int = 0
     """When the last request was counted (ns)."""
+
+
+@dataclass(slots=True)
+class LateSeries:
+    """How late attempts were at the pods of one service, in one state."""
+
+    buckets: list[int] = field(default_factory=lambda: [0] * (len(LATENESS_BUCKETS) + 1))
+    """Attempts by bucket; the last one has no bound."""
+    time: int = 0
+    """Sum of their lateness (ns)."""
+    last_seen: int = field(default=0, compare=False)
+    """When the last attempt was counted (ns)."""
 
 
 @dataclass(slots=True)
@@ -129,6 +147,8 @@ class Metrics:
         self.requests = BoundedTable[RequestKey, RequestSeries](
             max_series, RequestSeries, _shared_requests, self.overflow
         )
+        self.late = BoundedTable[LateKey, LateSeries](max_series / 4, LateSeries, _shared_late, self.overflow)
+        """Late attempts, by namespace, service and state."""
         self.causes = BoundedTable[CauseKey, CauseSeries](max_series / 4, CauseSeries, _shared_causes, self.overflow)
         self.lines: Counter[str] = Counter()
         """Lines by LineKind."""
@@ -187,11 +207,21 @@ class Metrics:
             series.timed_attempts += len(logged_times)
             series.seconds += total / SECOND
             service.time += total
-            _add_to_buckets(service.buckets, logged_times)
+            _add_to_buckets(service.buckets, logged_times, _BUCKETS_NS)
 
     def count_failure(self, attribution: Attribution, reason: str, state: str = State.NONE) -> None:
         """Count one attempt that a log gives a reason for; `state` is that of its pod as it began."""
         self.pods.count_failure(*self._pod(attribution), FailureLabels(reason, state))
+
+    def count_late(self, attribution: Attribution, late: Sequence[Lateness]) -> None:
+        """Count late attempts, which count as attempts besides."""
+        namespace, service, _, _ = _pod_key(attribution)
+        group = self.group(namespace)
+        for state in {lateness.state for lateness in late}:
+            times = sorted(lateness.ns for lateness in late if lateness.state is state)
+            series = self._find(self.late, (namespace, service, state), group, len(times))
+            series.time += sum(times)
+            _add_to_buckets(series.buckets, times, _LATENESS_BUCKETS_NS)
 
     def count_edge(self, client: Service | None, service: Service | None, *, failed: bool, requests: int = 1) -> None:
         """Count requests of pods of the service `client`, all failed or none."""
@@ -250,25 +280,30 @@ class Metrics:
     def expire(self, live_pods: set[tuple[str, str]]) -> None:
         """Drop the series of pods that are not among `live_pods` (namespace, pod) and were not seen for EXPIRY.
 
-        Drop those of requests and of edges for which none was counted for EXPIRY.
+        The series of services live as long as a pod of theirs. Drop those of requests and of edges for which none was
+        counted for EXPIRY.
         """
         now = self._clock()
         for key in self.pods:
             if (key[0], key[2]) in live_pods:
                 self.pods.touch(key, now)
         self.pods.expire(now - EXPIRY)
-        for service in {key[:2] for key in self.pods if self.pods[key].last_seen == now} & self.services.keys():
+        live_services = {key[:2] for key in self.pods if self.pods[key].last_seen == now}
+        for service in live_services & self.services.keys():
             self.services.touch(service, now)
-        for table in (self.services, self.edges, self.requests, self.causes):
+        for late in self.late:
+            if late[:2] in live_services:
+                self.late.touch(late, now)
+        for table in (self.services, self.late, self.edges, self.requests, self.causes):
             table.expire(now - EXPIRY)
         self._namespaces.intersection_update(key[0] for key in self.pods)
         self._namespaces.update(namespace for namespace, _ in live_pods)
 
 
-def _add_to_buckets(buckets: list[int], sorted_times: Sequence[int]) -> None:
-    """Count response times (ns) in the first bucket whose bound they do not exceed."""
+def _add_to_buckets(buckets: list[int], sorted_times: Sequence[int], bounds: Sequence[int]) -> None:
+    """Count times (ns), each in the first bucket whose bound they do not exceed."""
     counted = 0
-    for bucket, bound in enumerate(_BUCKETS_NS):
+    for bucket, bound in enumerate(bounds):
         below = bisect_right(sorted_times, bound)
         buckets[bucket] += below - counted
         counted = below
@@ -279,6 +314,11 @@ def _add_to_buckets(buckets: list[int], sorted_times: Sequence[int]) -> None:
 
 def _shared_services(key: ServiceKey) -> tuple[ServiceKey, ...]:
     return (key[0], OVERFLOW), OVERFLOW_SERVICE
+
+
+def _shared_late(key: LateKey) -> tuple[LateKey, ...]:
+    namespace, _, state = key
+    return (namespace, OVERFLOW, state), (*OVERFLOW_SERVICE, state)
 
 
 def _shared_edges(key: EdgeKey) -> tuple[EdgeKey, ...]:

@@ -19,11 +19,14 @@ from enricher.accesslog.record import ErrorLabels
 from enricher.kube.watch_status import WatchSummary
 from enricher.metrics.counters import (
     BUCKETS,
+    LATENESS_BUCKETS,
     CauseKey,
     CauseSeries,
     Edge,
     EdgeKey,
     Gauges,
+    LateKey,
+    LateSeries,
     Metrics,
     RequestKey,
     RequestSeries,
@@ -37,6 +40,7 @@ POD_LABELS = (*SERVICE_LABELS, "pod", "node")
 EDGE_LABELS = ("client_namespace", "client_service", "namespace", "service")
 REQUEST_LABELS = (*SERVICE_LABELS, "route", "code", "reason")
 _BOUNDS = (*map(str, BUCKETS), "+Inf")
+_LATENESS_BOUNDS = (*map(str, LATENESS_BUCKETS), "+Inf")
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -53,6 +57,7 @@ class Collector:
         yield self._causes(_items(self._metrics.causes))
         yield from self._upstreams(_items(self._metrics.pods))
         yield from self._services(_items(self._metrics.services))
+        yield self._late(_items(self._metrics.late))
         yield from self._edges(_items(self._metrics.edges))
         yield from self._daemon_counters()
         yield from self._present_state(self._gauges())
@@ -133,6 +138,18 @@ class Collector:
             buckets = [(bound, float(count)) for bound, count in zip(_BOUNDS, counts, strict=True)]
             seconds.add_metric(key, buckets, series.time / SECOND)
         yield from (attempts, failed, seconds)
+
+    def _late(self, late: list[tuple[LateKey, LateSeries]]) -> Metric:
+        family = HistogramMetricFamily(
+            "ingress_upstream_late_attempt_seconds",
+            "Time from when a pod was terminating or no longer ready to an attempt at it, by service; "
+            "`state` is that of the pod as the attempt began.",
+            labels=(*SERVICE_LABELS, "state"),
+        )
+        for key, series in late:
+            buckets = zip(_LATENESS_BOUNDS, accumulate(list(series.buckets)), strict=True)
+            family.add_metric(key, [(bound, float(count)) for bound, count in buckets], series.time / SECOND)
+        return family
 
     def _edges(self, edges: list[tuple[EdgeKey, Edge]]) -> Iterator[Metric]:
         requests = CounterMetricFamily(

@@ -1,41 +1,74 @@
-"""Rows of statistics, one for each pod, and how they are sorted. Pure."""
+"""Rows of statistics, one for each pod or other part of a cluster, and how they are sorted. Pure."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from enricher.report.record_view import OutputRecord
+from enricher.text import printable
 from enricher.vocabulary import Grade
 
 UNNAMED = "—"
 """Stands for the namespace, service or pod of an attempt that names none."""
 
-PodKey = tuple[str, str, str]
-"""Namespace, service and pod, fit for a terminal; UNNAMED in place of a missing one.
+RowKey = tuple[str, ...]
+"""The names of a row's pod, or of another part of a cluster, fit for a terminal; UNNAMED in place of a missing one."""
 
-Requests that no pod was tried for have a row for each service and reason: its pod is UNNAMED with the reason.
-"""
+
+class RollUp(NamedTuple):
+    """What rows are made of: one for each pod, for each node and so on."""
+
+    columns: tuple[str, ...]
+    """What the names of a key are. The first decides whose fair share of the rows a row counts in."""
+    names_of: Callable[[OutputRecord], Sequence[str | None]]
+    """Returns the names of an attempt's key, or of a request's that no pod was tried for."""
+    only_failures: bool = False
+    """Whether only failed attempts have these names, so that nothing can be said of all attempts."""
+
+    def key(self, attempt: OutputRecord) -> RowKey:
+        return tuple(printable(name or UNNAMED) for name in self.names_of(attempt))
+
+    def untried_key(self, record: OutputRecord) -> RowKey:
+        """Return the key of a request that no pod was tried for: the service's, or one with the reason for a pod."""
+        key = self.key(record)
+        return key if self.columns[-1] == "service" else (*key[:-1], f"{UNNAMED} {printable(record['reason'])}")
+
+
+BY_POD = RollUp(
+    ("namespace", "service", "pod"), lambda attempt: [attempt.get(name) for name in ("namespace", "service", "pod")]
+)
 
 
 class PodRow(NamedTuple):
-    """The statistics of one pod over `seconds`. Percentiles are in seconds, None if no attempt has a time.
+    """The statistics of one pod, or what else the rows are made of, over `seconds`. Percentiles are in seconds.
 
     A row of requests that no pod was tried for has errors, but no attempts.
     """
 
-    key: PodKey
+    key: RowKey
     seconds: float
     attempts: int
     errors_by_code: Counter[str]
     hidden: int | None
     """Errors after which the client got a good answer all the same; None if the log does not tell."""
     p50: float | None
+    """None if no attempt has a time."""
     p99: float | None
     sure: int
     """Attempts whose attribution is not a guess: it is exact or reported."""
     grade: Grade | None
     """The least sure grade of the attempts; None if there are none."""
-    errors_after_redirect: int = 0
+    errors_after_redirect: int
     """Errors after an internal redirect: an error page's pod may only repeat the status of the pod before it."""
+    untried: int
+    """Errors of requests that no pod was tried for."""
+    reasons: Counter[str]
+    """Failures by Reason or RequestReason, where the log says it."""
+    causes: Counter[tuple[str, str]]
+    """Failures by cause and its grade, which may be empty."""
+    first_failure: int | None
+    """Time of the earliest failure (ns)."""
+    last_failure: int | None
 
     @property
     def errors(self) -> int:
@@ -43,7 +76,7 @@ class PodRow(NamedTuple):
 
     @property
     def error_share(self) -> float:
-        """Return the errors' share of the attempts, or of the requests that no pod was tried for, from 0 to 1."""
+        """Return the errors' share of the attempts and of the requests that no pod was tried for, from 0 to 1."""
         return self.errors / self.tried if self.tried else 0.0
 
     @property
@@ -53,13 +86,13 @@ class PodRow(NamedTuple):
 
     @property
     def rate(self) -> float:
-        """Return the attempts per second, or the requests that no pod was tried for."""
+        """Return the attempts and the requests that no pod was tried for, per second."""
         return self.tried / self.seconds
 
     @property
     def tried(self) -> int:
-        """Return the number of attempts, or of the requests that no pod was tried for."""
-        return self.attempts or self.errors
+        """Return the number of attempts and of the requests that no pod was tried for."""
+        return self.attempts + self.untried
 
 
 SORT_KEYS: dict[str, Callable[[PodRow], float]] = {

@@ -1,4 +1,4 @@
-"""Statistics of pods: output records (docs/output.md) added up, over a window of time or as a whole.
+"""Statistics of pods, services and so on: output records (docs/output.md) added up, over a window of time or all.
 
 Pure: the time is passed in. Attempts are counted by the second in which they ended and their times by the millisecond,
 so the memory for a pod is bounded by the length of the window and the number of different response times.
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from enricher.fair_share import OVERFLOW, FairShare
-from enricher.report.pod_rows import UNNAMED, PodKey, PodRow
+from enricher.report.pod_rows import BY_POD, UNNAMED, PodRow, RollUp, RowKey
 from enricher.report.record_view import (
     OutputRecord,
     client_text,
@@ -54,6 +54,27 @@ class AttemptCounts:
     """Attempts whose attribution is not a guess."""
     worst_rank: int = 0
     """Position in _GRADES of the least sure grade."""
+    untried: int = 0
+    """Errors of requests that no pod was tried for."""
+    reasons: Counter[str] = field(default_factory=Counter)
+    causes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Failures by cause and its grade."""
+    first_failure: int | None = None
+    """Time of the earliest failure (ns); None if there is none, or none with a time."""
+    last_failure: int | None = None
+
+    def add_failure(self, failed: OutputRecord, at: int | None) -> None:
+        """Add why a failed attempt, or a request that no pod was tried for, failed, and when."""
+        if reason := failed.get("reason"):
+            self.reasons[reason] += 1
+        if cause := failed.get("cause"):
+            self.causes[cause, failed.get("cause_grade", "")] += 1
+        if at is not None:
+            self._extend_failures(at, at)
+
+    def _extend_failures(self, first: int, last: int) -> None:
+        self.first_failure = first if self.first_failure is None else min(self.first_failure, first)
+        self.last_failure = last if self.last_failure is None else max(self.last_failure, last)
 
     def add(self, other: "AttemptCounts") -> None:
         self.attempts += other.attempts
@@ -64,6 +85,11 @@ class AttemptCounts:
         self.times.update(other.times)
         self.sure += other.sure
         self.worst_rank = max(self.worst_rank, other.worst_rank)
+        self.untried += other.untried
+        self.reasons.update(other.reasons)
+        self.causes.update(other.causes)
+        if other.first_failure is not None and other.last_failure is not None:
+            self._extend_failures(other.first_failure, other.last_failure)
 
 
 class FailedRequest(NamedTuple):
@@ -79,19 +105,27 @@ class FailedRequest(NamedTuple):
 
 
 class PodStats:
-    """Adds up output records, by pod.
+    """Adds up output records, by pod or by another roll-up.
 
     Only the last `window` seconds count, or all records if it is None. `window_is_covered` is whether the records reach
     back to the start of the window; if they do not, rates are those since the first record. With a `namespace`, only
     attempts at its pods count.
     """
 
-    def __init__(self, window: int | None, *, window_is_covered: bool = True, namespace: str | None = None) -> None:
+    def __init__(
+        self,
+        window: int | None,
+        *,
+        window_is_covered: bool = True,
+        namespace: str | None = None,
+        roll_up: RollUp = BY_POD,
+    ) -> None:
+        self.roll_up = roll_up
         self._window, self._window_is_covered, self._namespace = window, window_is_covered, namespace
-        self._counts: defaultdict[PodKey, dict[int, AttemptCounts]] = defaultdict(dict)
-        """By pod, then by the second in which the attempts ended (0 without a window)."""
-        self._share = FairShare[PodKey, str](MAX_PODS)
-        self._failed_requests: dict[PodKey, deque[FailedRequest]] = {}
+        self._counts: defaultdict[RowKey, dict[int, AttemptCounts]] = defaultdict(dict)
+        """By row, then by the second in which the attempts ended (0 without a window)."""
+        self._share = FairShare[RowKey, str](MAX_PODS)
+        self._failed_requests: dict[RowKey, deque[FailedRequest]] = {}
         self._first: int | None = None
         """Time of the oldest record (ns)."""
         self.newest = 0
@@ -107,61 +141,67 @@ class PodStats:
         at = parse_rfc3339(str(record["time"] or "").encode())
         if at is not None:
             self._first = at if self._first is None else min(self._first, at)
-        at = self.newest if at is None else at
-        self.newest = max(self.newest, at)
-        second = at // SECOND if self._window else 0
+            self.newest = max(self.newest, at)
+        second = (self.newest if at is None else at) // SECOND if self._window else 0
         attempts = record.get("attempts") or ()
         if not attempts and record.get("reason") and record["kind"] == LineKind.ACCESS:
-            self._add_untried(record, second)
+            self._add_untried(record, second, at)
         tries_are_logged = lists_tries(record)
         for attempt in attempts:
             if self._namespace not in {None, attempt.get("namespace")}:
                 continue
-            key = self._place(_pod_key(attempt))
+            self.grades[attempt["attribution"]] += 1
+            code = error_code(attempt)
+            failed = bool(code) or "reason" in attempt
+            if self.roll_up.only_failures and not failed:
+                continue
+            key = self._place(self.roll_up.key(attempt))
             counts = self._counts[key].setdefault(second, AttemptCounts())
             counts.attempts += 1
-            self.grades[attempt["attribution"]] += 1
             counts.sure += attempt["attribution"] in SURE_GRADES
             counts.worst_rank = max(counts.worst_rank, _RANKS[attempt["attribution"]])
             counts.tries_are_logged |= tries_are_logged
             if (seconds := attempt["response_time"]) is not None:
                 counts.times[round(seconds, 3)] += 1
-            if code := error_code(attempt):
+            if failed:
+                counts.add_failure(attempt, at)
+            if code:
                 counts.errors[printable(code)] += 1
                 counts.errors_after_redirect += "internal_redirect" in attempt
                 counts.outcomes[attempt.get("outcome", Outcome.UNKNOWN)] += 1
                 self._add_failed_request(key, record, outcome_text(attempt))
 
-    def _add_untried(self, record: OutputRecord, second: int) -> None:
+    def _add_untried(self, record: OutputRecord, second: int, at: int | None) -> None:
         """Add a request that failed and that no pod was tried for."""
         if self._namespace in {None, record.get("namespace")}:
-            namespace, service, _ = _pod_key(record)
-            key = self._place((namespace, service, f"{UNNAMED} {printable(record['reason'])}"))
+            key = self._place(self.roll_up.untried_key(record))
             counts = self._counts[key].setdefault(second, AttemptCounts())
             counts.errors[printable(record.get("status", "-"))] += 1
+            counts.untried += 1
+            counts.add_failure(record, at)
             counts.tries_are_logged = True
             self._add_failed_request(key, record, untried_text(record))
 
-    def _place(self, key: PodKey) -> PodKey:
-        """Return the key of the row for a pod, which is that of all further pods if it has no place."""
+    def _place(self, key: RowKey) -> RowKey:
+        """Return the key of the row for a key, which is that of all further ones if it has no place."""
         if key in self._share:
             self._share.touch(key)
             return key
         if self._share.is_full(key):
             replaced = self._share.replaceable(key, key[0])
             if replaced is None:
-                return UNNAMED, UNNAMED, OVERFLOW
+                return (*[UNNAMED] * (len(key) - 1), OVERFLOW)
             self._drop(replaced)
         self._share.add(key, key[0])
         return key
 
-    def _drop(self, key: PodKey) -> None:
+    def _drop(self, key: RowKey) -> None:
         self._counts.pop(key, None)
         self._failed_requests.pop(key, None)
         if key in self._share:
             self._share.remove(key)
 
-    def _add_failed_request(self, key: PodKey, record: OutputRecord, outcome: str) -> None:
+    def _add_failed_request(self, key: RowKey, record: OutputRecord, outcome: str) -> None:
         status = record.get("status")
         request = FailedRequest(
             time_text(record),
@@ -195,7 +235,7 @@ class PodStats:
         seconds = self._elapsed(now)
         return [_pod_row(key, by_second, seconds) for key, by_second in self._counts.items()]
 
-    def failed_requests(self, key: PodKey) -> list[FailedRequest]:
+    def failed_requests(self, key: RowKey) -> list[FailedRequest]:
         """Return the latest requests with an error at a pod, newest first."""
         return list(reversed(self._failed_requests.get(key, ())))
 
@@ -208,12 +248,7 @@ class PodStats:
         return min(elapsed, self._window or elapsed)
 
 
-def _pod_key(attempt: OutputRecord) -> PodKey:
-    namespace, service, pod = (printable(attempt.get(name) or UNNAMED) for name in ("namespace", "service", "pod"))
-    return namespace, service, pod
-
-
-def _pod_row(key: PodKey, by_second: dict[int, AttemptCounts], seconds: float) -> PodRow:
+def _pod_row(key: RowKey, by_second: dict[int, AttemptCounts], seconds: float) -> PodRow:
     total = AttemptCounts()
     for counts in by_second.values():
         total.add(counts)
@@ -223,7 +258,23 @@ def _pod_row(key: PodKey, by_second: dict[int, AttemptCounts], seconds: float) -
         hidden = None
     grade = _GRADES[total.worst_rank] if total.attempts else None
     redirected = total.errors_after_redirect
-    return PodRow(key, seconds, total.attempts, total.errors, hidden, p50, p99, total.sure, grade, redirected)
+    return PodRow(
+        key,
+        seconds,
+        total.attempts,
+        total.errors,
+        hidden,
+        p50,
+        p99,
+        total.sure,
+        grade,
+        redirected,
+        total.untried,
+        total.reasons,
+        total.causes,
+        total.first_failure,
+        total.last_failure,
+    )
 
 
 def _percentile(times: Counter[float], percent: int) -> float | None:

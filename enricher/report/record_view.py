@@ -3,7 +3,8 @@
 Clients choose much of a record, and a terminal obeys control characters, so all these texts pass through `printable`.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from enricher.text import printable, truncate
@@ -16,6 +17,11 @@ MAX_REQUEST_LENGTH = 120
 """Characters of a request that are printed."""
 MAX_CLIENT_LENGTH = 60
 """Characters of a client that are printed: some proxies log the whole X-Forwarded-For header."""
+
+_ID_FIELD = re.compile(r"(?:id|traceparent)$", re.IGNORECASE)
+"""The end of the name of a field with an id: `req_id`, `http_x_request_id`, `http_x_b3_traceid`."""
+MAX_ID_LENGTH = 100
+"""Characters of an id that are printed: a client chooses most of them."""
 
 
 def error_code(attempt: OutputRecord) -> str:
@@ -37,6 +43,34 @@ def is_failure(record: OutputRecord) -> bool:
 def lists_tries(record: OutputRecord) -> bool:
     """Return whether the log lists all attempts of a request, as nginx does; other proxies log the last one."""
     return len(record.get("attempts") or ()) > 1 or any(isinstance(record.get(name), str) for name in _LISTS)
+
+
+def is_of_request(record: OutputRecord, request_id: str) -> bool:
+    """Return whether a line is about a request with an id.
+
+    An access line is if a field of ids has it, as a whole or as a part of a `traceparent`. Lines of other kinds, such
+    as those that Envoy writes for each attempt, are if their text has it as a word.
+    """
+    if message := record.get("message"):
+        return bool(re.search(rf"(?<![\w-]){re.escape(request_id)}(?![\w-])", str(message)))
+    return any(request_id == value or request_id in _traceparent_parts(value) for _, value in _ids(record))
+
+
+def ids_text(record: OutputRecord) -> str:
+    """Return the ids of an access line: `req_id=4f… trace_id=…`."""
+    return printable(" ".join(f"{name}={truncate(value, MAX_ID_LENGTH)}" for name, value in _ids(record)))
+
+
+def _ids(record: OutputRecord) -> Iterator[tuple[str, str]]:
+    for name, value in record.items():
+        if isinstance(value, str) and value not in {"", "-"} and _ID_FIELD.search(name):
+            yield name, value
+
+
+def _traceparent_parts(value: str) -> list[str]:
+    """Return the trace and the span of a `traceparent` of W3C; nothing for another id."""
+    parts = value.split("-")
+    return parts[1:3] if len(parts) == 4 and list(map(len, parts)) == [2, 32, 16, 2] else []
 
 
 def _is_5xx(status: object) -> bool:

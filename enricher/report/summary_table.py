@@ -1,46 +1,134 @@
 """The table of `enricher enrich --summary` and of the demo: a row per pod, worst first, and totals."""
 
+import re
+import textwrap
 from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
-from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from enricher.report.console import one_line
-from enricher.report.pod_rows import hidden_text, sure_text
+from enricher.report.pod_rows import PodRow, hidden_text, sure_text
 from enricher.report.pod_stats import PodStats
+from enricher.timestamps import SECOND, format_rfc3339
 
-MAX_TABLE_WIDTH = 1000
-"""Width up to which the table may exceed that of the console, so that names are not folded and can be copied."""
+WIDTH = 80
+"""Columns within which numbers and reasons are. Names come last in a row, and are never cut or folded: they can be
+copied, and only they reach beyond the width of a terminal.
+"""
+_NUMBERS = ("attempts", "errors", "hidden", "p50 s", "p99 s", "sure %")
+_INDENT = "    "
 
 
 def print_summary(stats: PodStats, console: Console) -> None:
-    """Print the table, and one line of totals each for lines and for attempts.
+    """Print the rows, each with its failures below it, and the totals.
 
     Times are those of all attempts, failed ones included. `hidden` are errors after which the client got a good answer
     all the same; it is `?` where the log does not tell. `sure %` is the share of attempts that are not guesses.
-    Requests that no pod was tried for have rows of their own, with the reason in place of the pod.
+    Requests that no pod was tried for have rows of their own, with the reason in place of the pod. Where only failures
+    can be counted, what is known of all attempts alone is `-`.
     """
-    rows = sorted(stats.rows(stats.newest), key=lambda row: (row.errors_after_redirect - row.errors, row.key))
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-    for name in ("namespace", "service", "pod"):
-        table.add_column(name, no_wrap=True)
-    for name in ("attempts", "errors", "by code", "hidden", "p50 s", "p99 s", "sure %"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for row in rows:
-        codes = " ".join(f"{code}:{count}" for code, count in sorted(row.errors_by_code.items()))
-        times = ["" if seconds is None else f"{seconds:.3f}" for seconds in (row.p50, row.p99)]
-        numbers = [str(row.attempts), str(row.errors), codes, hidden_text(row), *times, sure_text(row)]
-        table.add_row(*map(one_line, (*row.key, *numbers)), style="red" if row.errors else None)
+    rows = sorted_rows(stats)
+    numbers = [[*map(str, _numbers(row, only_failures=stats.roll_up.only_failures))] for row in rows]
+    widths = [max(map(len, column)) for column in zip(_NUMBERS, *numbers, strict=True)]
+    names = [stats.roll_up.columns, *(row.key for row in rows)]
+    name_widths = [max(map(cell_len, column)) for column in zip(*names, strict=True)]
     if rows:
-        width = console.measure(table, options=console.options.update(max_width=MAX_TABLE_WIDTH)).maximum
-        console.width = max(console.width, width)
-        console.print(table)
-    console.print(_totals("lines", stats.lines))
-    console.print(_totals("attempts", stats.grades))
+        console.print(_row(_NUMBERS, widths, stats.roll_up.columns, name_widths, "bold"), soft_wrap=True)
+    for row, texts in zip(rows, numbers, strict=True):
+        style = "red" if row.errors else ""
+        console.print(_row(texts, widths, row.key, name_widths, style), soft_wrap=True)
+        for line in failure_lines(row):
+            console.print(one_line(line, style=style), soft_wrap=True)
+    if rows:
+        console.print()
+    for noun, counts in totals(stats, rows).items():
+        for line in _wrap(total_text(noun, counts)):
+            console.print(one_line(line), soft_wrap=True)
 
 
-def _totals(noun: str, counts: Counter[str]) -> Text:
-    parts = ", ".join(f"{count} {name}" for name, count in counts.most_common())
-    return one_line(f"{counts.total()} {noun}" + (f": {parts}" if parts else ""))
+def sorted_rows(stats: PodStats) -> list[PodRow]:
+    """Return the rows of all records, the worst first."""
+    return sorted(stats.rows(stats.newest), key=lambda row: (row.errors_after_redirect - row.errors, row.key))
+
+
+def totals(stats: PodStats, rows: Iterable[PodRow]) -> dict[str, Counter[str]]:
+    """Return the totals: errors by status, failures by reason and cause, lines by kind, and attempts by grade.
+
+    The last two are there even if they are 0, the others are not.
+    """
+    errors, reasons, causes = Counter[str](), Counter[str](), Counter[str]()
+    for row in rows:
+        errors.update(row.errors_by_code)
+        reasons.update(row.reasons)
+        causes.update(cause_counts(row))
+    failures = {"errors": errors, "reasons": reasons, "causes": causes}
+    counted = {noun: counts for noun, counts in failures.items() if counts}
+    return counted | {"lines": stats.lines, "attempts": stats.grades}
+
+
+def cause_counts(row: PodRow) -> dict[str, int]:
+    """Return the numbers of failures by cause, with the grade of a cause that has one in parentheses."""
+    return {f"{cause} ({grade})" if grade else cause: number for (cause, grade), number in row.causes.most_common()}
+
+
+def time_text(ns: int | None) -> str:
+    """Return a time in RFC 3339, to the second; empty if there is none."""
+    return "" if ns is None else format_rfc3339(ns // SECOND * SECOND)
+
+
+def _numbers(row: PodRow, *, only_failures: bool) -> Sequence[Any]:
+    if only_failures:
+        return "-", row.errors, hidden_text(row), "-", "-", "-"
+    times = ("" if seconds is None else f"{seconds:.3f}" for seconds in (row.p50, row.p99))
+    return row.attempts, row.errors, hidden_text(row), *times, sure_text(row)
+
+
+def _row(
+    numbers: Sequence[str], widths: Sequence[int], names: Sequence[str], name_widths: list[int], style: str
+) -> Text:
+    texts = [number.rjust(width) for number, width in zip(numbers, widths, strict=True)]
+    padded = [set_cell_size(name, width) for name, width in zip(names, name_widths, strict=True)]
+    return one_line("  ".join((*texts, *padded)).rstrip(), style=style)
+
+
+def _wrap(text: str, indent: str = "") -> list[str]:
+    """Return a text in lines within WIDTH, broken after a comma or semicolon only: a number stays with its name."""
+    parts = re.sub(r"(?<![,;]) ", "\0", text)
+    lines = textwrap.wrap(parts, WIDTH, initial_indent=indent, subsequent_indent=_INDENT, break_on_hyphens=False)
+    return [line.replace("\0", " ") for line in lines]
+
+
+def failure_lines(row: PodRow) -> list[str]:
+    """Return the statuses, reasons and causes of a row's failures, and when they were, in indented lines."""
+    return _wrap("; ".join(filter(None, _failure_texts(row))), indent=_INDENT)
+
+
+def _failure_texts(row: PodRow) -> Iterator[str]:
+    yield codes_text(row.errors_by_code)
+    yield counts_text(row.reasons)
+    yield counts_text(cause_counts(row))
+    if row.untried and row.attempts:
+        yield f"{row.untried} without an attempt"
+    first, last = time_text(row.first_failure), time_text(row.last_failure)
+    yield f"{first} to {last}" if first != last else first
+
+
+def codes_text(codes: Mapping[str, int]) -> str:
+    """Return numbers of errors by status: `502:40 504:16`."""
+    return " ".join(f"{code}:{number}" for code, number in sorted(codes.items()))
+
+
+def counts_text(counts: Mapping[str, int]) -> str:
+    """Return numbers by name, the largest first: `40 refused, 16 timed_out`."""
+    return ", ".join(f"{number} {name}" for name, number in Counter(counts).most_common())
+
+
+def total_text(noun: str, counts: Counter[str]) -> str:
+    """Return one of the totals: `13 lines: 12 access, 1 parse_error`."""
+    parts = codes_text(counts) if noun == "errors" else counts_text(counts)
+    number = "" if noun in {"reasons", "causes"} else f"{counts.total()} "
+    return f"{number}{noun}" + (f": {parts}" if parts else "")

@@ -72,7 +72,7 @@ def _without_other_names(logs: Sequence[LogPaths], report: Callable[[str], objec
         kept += [log._replace(paths=paths)] if paths else []
     if left_out:
         _, name = names[files[left_out[0]]]
-        more = f", as are {len(left_out) - 1} other files" if len(left_out) > 1 else ""
+        more = f"; such files: {len(left_out)}" if len(left_out) > 1 else ""
         again = f"{left_out[0]} is {name} under another name" if left_out[0] != name else f"{name} is given twice"
         report(f"{again}: it is read once{more}")
     return kept

@@ -79,6 +79,8 @@ class FakeLogApi(FakeApi):
                 sent += 1
                 if parse_rfc3339(line.partition(b" ")[0]) // SECOND >= since:
                     await response.write(line + b"\n")
+            if "follow" not in request.query:
+                return response
             if how := self._cut.pop(pod, None):
                 if how == "abort":
                     await response.write(b"2026-11-22T23:18:31.999999999Z half of a li")

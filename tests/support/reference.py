@@ -26,7 +26,8 @@ from enricher.endpoints.attribution import (
     prefer_reported_pod,
     service_of_attribution,
 )
-from enricher.endpoints.circumstances import Circumstance, circumstance_of
+from enricher.endpoints.circumstances import Circumstance, circumstance_of, without_hindsight
+from enricher.endpoints.lateness import Lateness, lateness_between
 from enricher.endpoints.readiness import ready_gaps
 from enricher.endpoints.slices import Owner, Service
 from enricher.endpoints.states import state_between, tenures_of_owner
@@ -52,7 +53,7 @@ HOLD_BACKOFF = 60 * SECOND
 RESERVED_NAMES = frozenset(
     (
         *("time", "kind", "attempts", "pod", "namespace", "node", "service", "attribution", "candidates", "source"),
-        *("no_endpoints_since", "cause", "cause_grade"),
+        *("no_endpoints_since", "subrequest", "route", "cause", "cause_grade"),
         *("message", "parse_error", "reason", "origin", "truncated", "truncated_bytes", "invalid_utf8", "uid", "level"),
         *("upstream", "client_pod", "client_namespace", "client_node", "client_service", "client_attribution"),
     )
@@ -234,6 +235,7 @@ class ReferenceEnricher:
             out["parse_error"] = parsed.misfit
         if record:
             out |= self.request_fields(parsed, record, attributions, histories)
+            out |= {"route": record.route} if record.route else {}
         elif attributions:
             out |= attribution_fields(attributions[-1], uid=False)
         if record:
@@ -260,15 +262,17 @@ class ReferenceEnricher:
         service = service_of_upstream_name(histories.pods, record.upstream_name)
         gaps = ready_gaps(histories.pods, service) if service else []
         window = request_window(record, parsed.at)
-        request = no_attempt(service, gaps, window, histories.pods.certain_until, failed=failed)
+        request = no_attempt(
+            service, gaps, window, histories.pods.certain_until, failed=failed, nobody_is_live=record.nobody_is_live
+        )
         self.counts.count_requests(service, str(status) if status else "", reason=request.reason, route=record.route)
         fields: dict[str, Any] = {"namespace": service.namespace, "service": service.name} if service else {}
         if request.reason:
             fields |= {"origin": "proxy", "reason": request.reason}
-            is_known = request.reason == "no_endpoints"
-            cause = {"cause": "no_endpoints", "cause_grade": "certain"} if is_known else {"cause": "unknown"}
-            self.counts.count_cause(service, cause["cause"], cause.get("cause_grade", ""))
-            fields |= cause
+            assert request.cause
+            cause, grade, _ = request.cause
+            self.counts.count_cause(service, cause, grade)
+            fields |= {"cause": cause, **({"cause_grade": grade} if grade else {})}
         if request.since is not None:
             fields["no_endpoints_since"] = format_rfc3339(request.since)
         return fields
@@ -319,7 +323,7 @@ class ReferenceEnricher:
         outcome = record_outcome(record)
         for index, (attempt, attribution, claim) in enumerate(zip(record.attempts, attributions, claims, strict=True)):
             origin, reason = error_origin(attempt, explained=claim.explained), claim.reason
-            of_pod = pod_fields(histories, attempt.addr, attribution, parsed.windows[index])
+            of_pod = pod_fields(source, histories, attempt.addr, attribution, parsed.windows[index])
             state = of_pod.get("state", State.NONE)
             claimed += [(error, attribution, state) for error in claim.errors]
             retried = is_retried(record.attempts, index)
@@ -347,10 +351,13 @@ class ReferenceEnricher:
             if attempt.failed or attempt.reason or reason:
                 service = service_of_attribution(histories, attempt.addr, attribution)
                 window = parsed.windows[index]
-                reasons = {reason or attempt.reason} - {""} or {error.reason for error in claim.errors}
+                reasons = {reason or attempt.reason} - {""} or set(claim.possible_reasons)
                 has_others = len(record.attempts) > 1
                 failure = Failure(attempt, attribution, service, window, origin, reasons, has_others, outcome)
                 fields |= self.count_cause(failure, histories) | of_pod
+            late = lateness(histories, attempt.addr, attribution, parsed.windows[index])
+            self.counts.count_late(attribution, late)
+            fields |= {**of_pod, "late_seconds": format_seconds(late[0].ns)} if late else {}
             if attempt.redirects:
                 fields["internal_redirect"] = True
             objects.append(fields)
@@ -399,8 +406,8 @@ class Failure:
             tenures = tenures_of_owner(histories.pods, self.attempt.addr, owner)
             status = histories.statuses.of(owner.uid) if histories.statuses and owner else None
             circumstance = circumstance_of(tenures, status, window)
-            if circumstance is Circumstance.STEADY and max(window.start, window.end_latest) + 5 * SECOND > known_until:
-                circumstance = Circumstance.STEADY_SO_FAR
+            if max(window.start, window.end_latest) + 5 * SECOND > known_until:
+                circumstance = without_hindsight(circumstance, tenures)
         is_sure = self.attribution.grade in {"exact", "reported"}
         is_repeated = self.has_others and self.outcome != "hidden"
         symptom = symptom_of(self.attempt, self.origin, self.reasons, is_repeated=is_repeated)
@@ -447,25 +454,51 @@ def owner_fields(owner: Owner, *, uid: bool) -> dict[str, str]:
     return {name: value for name, value in names.items() if value}
 
 
-def pod_fields(histories: Histories, addr: str, attribution: Attribution, window: Window | None) -> dict[str, Any]:
+def pod_fields(
+    source: Source, histories: Histories, addr: str, attribution: Attribution, window: Window | None
+) -> dict[str, Any]:
     """Return what an attempt has of its pod if it failed."""
     owner, pods, fields = attribution.owner, histories.pods, dict[str, Any]()
     if not owner:
         return {}
     if window:
-        # The attempt began no later than its end less the time that it took, give or take nginx's clock.
-        took = window.end_earliest - window.start - 10 * MILLISECOND
-        latest = max(window.start, min(window.end_latest, window.end_latest - took + 10 * MILLISECOND))
         tenures = tenures_of_owner(pods, addr, owner)
-        state, since, first_ready = state_between(tenures, window.start, latest, pods.certain_until)
+        state, since, first_ready = state_between(tenures, window.start, latest_beginning(window), pods.certain_until)
         ages = {"state_seconds": since, "age_seconds": first_ready}
         fields |= {"state": state} if state else {}
         for name, time in ages.items():
             if time is not None:
                 fields[name] = format_seconds((window.start - time) // MILLISECOND * MILLISECOND)
-    workload, kind, revision = workload_of(owner)
+    status = histories.statuses.of(owner.uid) if histories.statuses else None
+    workload, kind, revision = (status and status.workload) or workload_of(owner)
     lasting = {"zone": owner.zone, "workload": workload, "workload_kind": kind, "revision": revision}
-    return fields | {name: value for name, value in lasting.items() if value}
+    fields |= {name: value for name, value in lasting.items() if value}
+    own_zones = {
+        tenure.owner.zone
+        for tenure in pods.tenures()
+        if source.pod
+        and any(service.name for service in tenure.services)
+        and (tenure.owner.namespace, tenure.owner.pod) == (source.namespace, source.pod)
+        and source.uid in {"", tenure.owner.uid}
+    }
+    if owner.zone and len(own_zones) == 1 and "" not in own_zones:
+        fields["zone_crossed"] = own_zones != {owner.zone}
+    return fields
+
+
+def lateness(histories: Histories, addr: str, attribution: Attribution, window: Window | None) -> list[Lateness]:
+    """Return how late an attempt was; nothing if it was not late, or if that is not certain."""
+    if not window:
+        return []
+    tenures = tenures_of_owner(histories.pods, addr, attribution.owner)
+    late = lateness_between(tenures, window.start, latest_beginning(window), histories.pods.certain_until)
+    return [late] if late else []
+
+
+def latest_beginning(window: Window) -> int:
+    """Return when an attempt began at the latest: its end less the time it took, give or take nginx's clock."""
+    took = window.end_earliest - window.start - 10 * MILLISECOND
+    return max(window.start, min(window.end_latest, window.end_latest - took + 10 * MILLISECOND))
 
 
 def error_state(histories: Histories, parsed: ParsedLine, attribution: Attribution) -> State:

@@ -59,8 +59,9 @@ def scraped(directory: Path) -> Iterator[Prometheus]:
     """All is counted once before the first scrape, and twice after it: rates need two samples."""
     (homes := [directory / "recorded", directory / "watched"])[0].mkdir()
     homes[1].mkdir()
-    (homes[0] / "watch.jsonl").write_bytes(gzip.decompress(files("demo").joinpath("data/watch.jsonl.gz").read_bytes()))
-    (down := homes[0] / "down.json").write_text(json.dumps(DOWN))
+    watched = gzip.decompress(files("demo").joinpath("data/watch.jsonl.gz").read_bytes())
+    down = {"at": json.loads(watched.partition(b"\n")[0])["at"], "type": "ADDED", "object": DOWN}
+    (homes[0] / "watch.jsonl").write_bytes(json.dumps(down).encode() + b"\n" + watched)
     nodes = [Node(homes[0], homes[0] / "watch.jsonl"), Node(homes[1])]
     with served() as api:
         api.fail(status(500))
@@ -68,7 +69,7 @@ def scraped(directory: Path) -> Iterator[Prometheus]:
         count = feed(nodes)
         try:
             daemons = [
-                nodes[0].start("--endpoints", str(RECORDED / "endpoints.yaml"), "--endpoints", str(down), *FOLLOW),
+                nodes[0].start("--endpoints", str(RECORDED / "endpoints.yaml"), *FOLLOW),
                 nodes[1].start("--kubeconfig", str(homes[1] / "kubeconfig"), *FOLLOW),
             ]
             with running(configuration(daemons), directory) as prometheus:

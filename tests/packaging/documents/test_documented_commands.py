@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[3]
 DATA = ROOT / "demo" / "data"
 RECORDED = ROOT / "tests" / "integration" / "proxies" / "recorded"
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-COMMANDS = ("run", "check", "top", "tail", "enrich", "explain", "record", "completion")
+COMMANDS = ("run", "check", "top", "tail", "enrich", "diagnose", "explain", "record", "completion")
 
 OTHER_PROGRAMS = ("kubectl", "curl", "helm", "docker", "pip", "make", "cd", "source", "pytest", "promtool", "sed", "(")
 """What a line in a block begins with if it is another command and not the output of the one before it."""
@@ -161,6 +161,9 @@ def laid_out(tmp_path_factory: pytest.TempPathFactory, line: str) -> Path:
     ]
     (folder / "endpoints.json").write_bytes(orjson.dumps({"kind": "List", "items": [*slices.values(), *services]}))
     (folder / "services.json").write_bytes(orjson.dumps({"kind": "List", "items": services}))
+
+    pod = {"kind": "Pod", "metadata": {"namespace": "default", "name": "backend-1", "uid": "u-1"}, "status": {}}
+    (folder / "pods.json").write_bytes(orjson.dumps({"kind": "List", "items": [pod]}))
 
     config = {"apiVersion": "v1", "kind": "ConfigMap", "data": {"log-format-upstream": INGRESS_NGINX}}
     (folder / "config.yaml").write_bytes(orjson.dumps(config))

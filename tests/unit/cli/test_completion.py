@@ -80,7 +80,7 @@ def test_the_descriptions_of_values_in_zsh(script):
 
 
 def test_zsh_completes_a_second_file(script):
-    assert [line.split(":")[0].strip() for line in script("zsh").splitlines() if "- is stdin" in line] == ['"*'] * 3
+    assert {line.split(":")[0].strip() for line in script("zsh").splitlines() if "- is stdin" in line} == {'"*'}
 
 
 def test_an_unknown_shell(capsys):

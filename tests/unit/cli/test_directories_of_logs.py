@@ -142,6 +142,18 @@ def test_a_file_with_several_names_is_read_once(tmp_path, enrich, capsys, caplog
     assert len(news) <= len(order) + 1
 
 
+def test_containers_that_are_linked_count_once(tmp_path, enrich):
+    for name in (CONTROLLER, "shop_web-1_77aa/web"):
+        write(tmp_path / "logs" / "pods" / name / "0.log", cri(access(0)))
+    (tmp_path / "logs" / "containers").mkdir()
+    for link, name in ((LINKED, CONTROLLER), (f"web-1_shop_web-{64 * 'b'}.log", "shop_web-1_77aa/web")):
+        (tmp_path / "logs" / "containers" / link).symlink_to(tmp_path / "logs" / "pods" / name / "0.log")
+    _, rows, err = enrich("logs")
+    assert requests(rows) == ["request-0"]
+    assert "the logs of 1 of 2 containers are left out" in err
+    assert ": it is read once; such files: 2" in err
+
+
 def test_a_file_that_is_given_twice(tmp_path, enrich):
     write(tmp_path / "a.log", cri(access(0)))
     (tmp_path / "b.log").symlink_to("a.log")

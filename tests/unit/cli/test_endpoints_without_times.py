@@ -18,6 +18,13 @@ SLICE = {
 }
 SERVICE = {"kind": "Service", "metadata": {"name": "web", "namespace": "shop"}, "spec": {"clusterIPs": ["10.96.0.1"]}}
 
+POD = {
+    "kind": "Pod",
+    "metadata": {"name": "web-1", "namespace": "shop"},
+    "spec": {"containers": [{"name": "web"}]},
+    "status": {"podIP": "10.0.0.1", "podIPs": [{"ip": "10.0.0.1"}], "phase": "Running"},
+}
+
 
 def event(obj):
     return json.dumps({"at": "2026-11-22T00:00:00Z", "type": "ADDED", "object": obj}) + "\n"
@@ -27,6 +34,7 @@ FILES = {
     "watch": event(SLICE),
     "services-watch": event(SERVICE),
     "snapshot": json.dumps(SLICE),
+    "pods": json.dumps(POD),
     "services": json.dumps(SERVICE),
     "fixed": "10.0.0.9: other",
     "fixed-json": '{"10.0.0.9:80": {"pod": "other"}}',
@@ -56,6 +64,14 @@ def grade(tmp_path, capsys, caplog, monkeypatch):
 def test_files_that_take_no_times(grade, beside):
     assert grade("watch", beside) == ("exact", [])
     assert grade("snapshot", beside) == ("assumed", [])
+
+
+def test_pods_after_a_watch_take_no_times(grade):
+    """They show why pods failed, and nothing else."""
+    assert grade("watch", "pods") == ("exact", [])
+    assert grade("snapshot", "pods") == ("assumed", [])
+    assert grade("pods") == ("assumed", [])
+    assert grade("pods", "watch")[1]
 
 
 @pytest.mark.parametrize("others", [[], ["fixed"], ["services-watch", "services"]])

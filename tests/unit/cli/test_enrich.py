@@ -111,10 +111,12 @@ def test_a_summary(tmp_path, endpoints, capsys):
     (log := tmp_path / "log").write_text("\n".join(lines) + "\n")
     assert main(["enrich", "--endpoints", str(endpoints), "--summary", str(log)]) == 0
     out = capsys.readouterr().out
-    table = [row.split() for row in out.splitlines() if row.startswith(" shop ")]
-    assert table == [
-        ["shop", "web", "web-1", "10", "2", "502:1", "504:1", "1", "0.001", "1.000", "100"],
-        ["shop", "web", "web-2", "2", "0", "0", "0.001", "0.002", "100"],
+    rows = [row.split() for row in out.splitlines()]
+    assert rows[:4] == [
+        ["attempts", "errors", "hidden", "p50", "s", "p99", "s", "sure", "%", "namespace", "service", "pod"],
+        ["10", "2", "1", "0.001", "1.000", "100", "shop", "web", "web-1"],
+        ["502:1", "504:1;", "1", "unknown,", "1", "application", "(certain);", "2026-11-22T23:18:31Z"],
+        ["2", "0", "0", "0.001", "0.002", "100", "shop", "web", "web-2"],
     ]
     assert "13 lines: 12 access, 1 parse_error" in out
     assert "12 attempts: 12 exact" in out

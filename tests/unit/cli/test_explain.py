@@ -73,6 +73,13 @@ def test_a_line(explained, line, parts):
         assert part in out
 
 
+def test_the_route_of_a_line(explained):
+    log_format = "$namespace $ingress_name $upstream_addr $upstream_status"
+    out = explained("--log-format", log_format, "shop cart 10.0.0.2:80 200")[1]
+    assert out.startswith("route: ingress/shop/cart\nattempt 1 of 1")
+    assert "route" not in explained("--log-format", log_format, "- - 10.0.0.2:80 200")[1]
+
+
 def test_an_address_at_a_time(explained):
     assert "= exact: shop/old" in explained("--at", "2026-11-22T23:10:00Z", "10.0.0.1:80")[1]
     assert "= grace: shop/old" in explained("--at", "2026-11-22T23:18:10Z", "10.0.0.1:80")[1]

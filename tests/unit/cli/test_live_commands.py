@@ -102,3 +102,26 @@ async def test_addresses_outside_the_cluster_are_named_beside_its_own(tmp_path):
             record = orjson.loads(await process.stdout.readline())
         assert [one["pod"] for one in record["attempts"]] == ["pod-1", "vm-1"]
         assert record["attribution"] == "exact"
+
+
+async def test_two_revisions_are_compared(tmp_path):
+    """Both have a pod when it begins, so the new one has to be named."""
+    old, new = "web-5d4bc8f7d6-x2x2x", "web-7f9c6d5b48-x2x2x"
+    line = LINE.replace(b"502, 200", b"%d, 200")
+    async with FakeLogApi() as server:
+        server.apply("ADDED", slice_of("a", {"10.0.0.1": new, "10.0.0.2": old}, port=8080))
+        server.pod(POD)
+        for n in range(30):
+            server.write(POD, line % (n, n, 502))
+        server.write_kubeconfig(tmp_path / "config")
+        options = ["--for", "5s", "--kubeconfig", str(tmp_path / "config"), "-o", "json"]
+        command = [sys.executable, "-m", "enricher", "rollout", "web", *options, "--new", "7f9c6d5b48"]
+        process = await asyncio.create_subprocess_exec(
+            *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        )
+        out, err = await process.communicate()
+        assert (process.returncode, err) == (4, b"")
+        document = orjson.loads(out)
+        assert [document[name]["attempts"] for name in ("new", "old")] == [30, 30]
+        assert document["new"]["errors"] == 30
+        assert int(server.log_requests[0].query["sinceSeconds"]) >= 600

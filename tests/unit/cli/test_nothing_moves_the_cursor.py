@@ -142,6 +142,8 @@ def test_lines_of_other_proxies(run, hostile, history, tmp_path):
     )
     for command in (["enrich", "--summary"], ["tail"]):
         assert_harmless(run(*command, "--profile", "traefik", "--endpoints", history, str(path)), hostile)
+    explained = run("explain", "--profile", "traefik", "--endpoints", history, path.read_text().strip())
+    assert_harmless(explained, hostile)
 
 
 def test_names_of_files(run, hostile, tmp_path):

@@ -125,3 +125,23 @@ async def test_the_name_of_the_only_object_that_is_wanted_is_reported(tmp_path):
             for one in (task, starting):
                 one.cancel()
             await asyncio.gather(task, starting, return_exceptions=True)
+
+
+async def test_pods_are_looked_up_once_they_fail_and_not_before(tmp_path):
+    pod = {"metadata": {"namespace": "default", "name": "web-1", "uid": "uid-web-1"}, "status": {"reason": "Evicted"}}
+    async with FakeApi() as server:
+        server.apply("ADDED", slice_of("web-1", {"10.0.0.1": "web-1"}, service="web"))
+        server.apply("ADDED", pod, plural="pods")
+        async with running_watch(server, tmp_path, pods=True) as endpoints:
+            await endpoints.wait_until_ready()
+            assert {request.path for request in server.requests} == {"/apis/discovery.k8s.io/v1/endpointslices"}
+            [tenure] = endpoints.histories.pods.tenures_of_ip("10.0.0.1")
+            endpoints.failed_pods.report_failure(tenure.owner)
+            await until(lambda: endpoints.histories.statuses.of("uid-web-1"))
+            assert endpoints.histories.statuses.of("uid-web-1").evicted == "Evicted"
+
+
+async def test_without_pods_there_are_no_statuses(tmp_path):
+    async with FakeApi() as server, running_watch(server, tmp_path) as endpoints:
+        assert endpoints.failed_pods is None
+        assert endpoints.histories.statuses is None

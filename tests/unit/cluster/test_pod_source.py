@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import orjson
 import pytest
 
 from demo.fake_api import FakeApi, status, stream
@@ -180,10 +181,12 @@ async def test_a_server_that_cannot_answer_is_asked_less_and_less(open_rig: Call
 
 async def test_an_object_without_end_is_not_read_to_its_end(open_rig: Callable[[], Any]) -> None:
     async with open_rig() as rig:
-        rig.api.fail(stream(b'{"metadata":{"name":"', *[b"x" * (1 << 20)] * 5))
+        endless = orjson.dumps(web(**killed()) | {"data": "x" * (5 << 20)})
+        rig.api.fail(stream(*[endless[at : at + (1 << 20)] for at in range(0, len(endless), 1 << 20)]))
         rig.source.report_failure(WEB)
         await rig.advance(0)
         assert rig.source.results()["failed"] == 1
+        assert rig.source.statuses.of("uid-web-1") is None
 
 
 async def test_a_mass_failure_costs_five_requests_a_second(open_rig: Callable[[], Any]) -> None:

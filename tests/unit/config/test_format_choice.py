@@ -90,6 +90,17 @@ def test_requests_come_before_sessions(settings_of):
     )
 
 
+def test_ciliums_sessions(settings_of):
+    items = [
+        "- {format: Text, targets: [TCP], text: '%UPSTREAM_HOST% %BYTES_SENT% %DURATION%'}",
+        "- {format: Text, text: '%UPSTREAM_HOST% %RESPONSE_CODE%'}",
+    ]
+    for first, second in (items, items[::-1]):
+        content = f"spec:\n  telemetry:\n    accessLogs:\n    {first}\n    {second}\n"
+        (log_format,) = settings_of(content).logs.formats
+        assert log_format.names == ("upstream_addr", "status")
+
+
 @pytest.mark.parametrize("order", [1, -1])
 def test_sessions_of_every_controller(settings_of, order):
     for request_key, session_key in (

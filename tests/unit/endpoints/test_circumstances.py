@@ -53,14 +53,14 @@ def around(t: Timeline, begin: float, end: float | None = None, status: PodStatu
         (3, 3, Circumstance.JUST_READY),
         (32.9, 40, Circumstance.JUST_READY),
         (33, 40, Circumstance.STEADY),
-        (50, 94.9, Circumstance.STEADY),
-        (50, 95, Circumstance.NOT_READY),
+        (50, 95, Circumstance.STEADY),
+        (50, 95.1, Circumstance.NOT_READY),
         (101, 101, Circumstance.NOT_READY),
         (102, 102, Circumstance.NOT_READY),
         (106.9, 107, Circumstance.NOT_READY),
         (107, 107, Circumstance.STEADY),
-        (150, 194.9, Circumstance.STEADY),
-        (150, 195, Circumstance.SHUT_DOWN_THEN),
+        (150, 198.9, Circumstance.STEADY),
+        (150, 199, Circumstance.SHUT_DOWN_THEN),
         (199.9, 199.9, Circumstance.SHUT_DOWN_THEN),
         (200, 200, Circumstance.SHUTTING_DOWN),
         (229, 240, Circumstance.SHUTTING_DOWN),
@@ -73,8 +73,16 @@ def test_life_of_a_pod(begin: float, end: float, circumstance: Circumstance) -> 
 
 def test_a_pod_that_leaves_without_terminating() -> None:
     t = live((0, "ready"), (100, "gone"))
-    assert around(t, 96) is Circumstance.SHUT_DOWN_THEN
+    assert around(t, 98.9) is Circumstance.STEADY
+    assert around(t, 99) is Circumstance.SHUT_DOWN_THEN
     assert around(t, 101) is Circumstance.SHUTTING_DOWN
+
+
+def test_a_pod_that_is_deleted_because_it_failed() -> None:
+    """What comes first is the cause: somebody saw the failures and deleted the pod."""
+    t = live((0, "ready"), (100, "not_ready"), (100.5, "terminating"))
+    assert around(t, 99.8) is Circumstance.NOT_READY
+    assert around(t, 100.6) is Circumstance.SHUTTING_DOWN
 
 
 def test_a_pod_that_was_there_before_anybody_watched() -> None:

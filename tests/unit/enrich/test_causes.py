@@ -116,13 +116,15 @@ class Run:
         ([LONG_READY, (2000, "terminating")], [RESET], {}, "shutting_down likely"),
         ([LONG_READY, (2000, "gone")], [], {}, "shutting_down likely"),
         ([LONG_READY, (2000, "gone")], [SLOW], {"status": b"504"}, "shutting_down likely"),
-        ([LONG_READY, (-1000, "terminating")], [CLOSED], {}, "shutting_down likely"),
-        ([LONG_READY, (-1000, "terminating")], [SLOW], {"status": b"504"}, "timeout likely"),
+        ([LONG_READY, (-900, "terminating")], [CLOSED], {}, "shutting_down likely"),
+        ([LONG_READY, (-900, "terminating")], [SLOW], {"status": b"504"}, "timeout likely"),
+        ([LONG_READY, (-900, "not_ready"), (-950, "terminating")], [CLOSED], {}, "crashed likely"),
         ([LONG_READY, (-6000, "terminating")], [REFUSED], {}, "unknown"),
         ([(600_000, "not_ready")], [SLOW], {"status": b"504"}, "starting likely"),
         ([(9000, "not_ready"), (2000, "ready")], [REFUSED], {}, "starting likely"),
         ([(2000, "ready")], [REFUSED], {}, "starting likely"),
-        ([(2000, "ready")], [CLOSED], {}, "unknown"),
+        ([(2000, "ready")], [CLOSED], {}, "keepalive_race likely"),
+        ([(2000, "ready")], [CLOSED], {"took": b"0.101"}, "unknown"),
         ([(2000, "ready")], [], {}, "unknown"),
         ([LONG_READY, (-1000, "not_ready")], [REFUSED], {}, "crashed likely"),
         ([LONG_READY, (2000, "not_ready")], [RESET], {}, "crashed likely"),
@@ -161,6 +163,24 @@ def test_a_connection_that_was_closed_as_it_was_used_again(error: bytes) -> None
     assert two_tries(b"200", b"0.100", error) == "keepalive_race"
     assert two_tries(b"200", b"0.101", error) == "unknown", "the pod worked on it"
     assert two_tries(b"200", b"0.001", REFUSED) == "unknown", "no connection was there"
+
+
+def test_error_lines_of_one_moment_that_differ() -> None:
+    """Which of the two lines is about which of the two requests is not known, but both are about a cut."""
+    text = access(status=b"502", length=b"0").replace(b'HTTP/1.1" 200', b'HTTP/1.1" 502')
+    line = b"2026-11-22T23:18:31.5Z stdout F " + text + b"\n"
+
+    def causes(run: Run, *errors: bytes) -> set[str]:
+        lines = [error.replace(b"*1 ", b"*%d " % number) for number, error in enumerate(errors, 1)]
+        outputs = run.enricher.enrich(SOURCE, framed(line * 2 + b"".join(lines)), run.histories)
+        records = map(orjson.loads, b"".join(item.data for item in outputs if isinstance(item, Output)).splitlines())
+        attempts = [record["attempts"][0] for record in records if record["kind"] == "access"]
+        assert not any("reason" in attempt for attempt in attempts)
+        return {attempt["cause"] for attempt in attempts}
+
+    assert causes(Run(LONG_READY), RESET, CLOSED) == {"keepalive_race"}
+    assert causes(Run(LONG_READY), RESET, REFUSED) == {"unknown"}
+    assert causes(Run(LONG_READY, (-1000, "not_ready")), RESET, REFUSED) == {"crashed"}
 
 
 def test_what_is_not_known_yet_is_counted_with_hindsight() -> None:

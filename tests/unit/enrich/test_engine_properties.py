@@ -13,7 +13,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from enricher.vocabulary import State
+from enricher.vocabulary import Cause, State
 from tests.unit.enrich.generators.clusters import STATES
 from tests.unit.enrich.generators.comparison import check
 from tests.unit.enrich.generators.formats import FAMILIES
@@ -58,13 +58,14 @@ SEVERAL = ATTRIBUTED | {"lines with several attempts": 0.01}
 LEAST_OF_FORMATS = {
     **dict.fromkeys(FAMILIES, ATTRIBUTED),
     **dict.fromkeys(("ingress-nginx", "nginx custom", "nginx json", "nginx none", "any nginx"), SEVERAL),
-    "nginx client status": SEVERAL | {"access lines": 0.5, "attempts that were given up": 0.01},
+    "nginx client status": SEVERAL | {"routes": 0.05, "access lines": 0.5, "attempts that were given up": 0.01},
     "nginx none": {"access lines": 0.3, "parse_error lines": 1},
     "changing": {"access lines": 0.5, "failed attempts": 0.04, "exact attempts": 0.1},
     "detected": {"access lines": 0.4, "exact attempts": 1},
     "profile": {"access lines": 0.5, "exact attempts": 1},
-    "haproxy": {"access lines": 0.6, "failed attempts": 0.02, "reported attempts": 1},
+    "haproxy": {"access lines": 0.6, "failed attempts": 0.02, "reported attempts": 1, "routes": 0.1},
     "envoy tries": ATTRIBUTED | {"access lines": 0.3, "lines with several attempts": 3},
+    **dict.fromkeys(("envoy text", "envoy json", "traefik common", "traefik json"), ATTRIBUTED | {"routes": 0.1}),
     "any haproxy": ATTRIBUTED | {"reported attempts": 1},
 }
 """What each family's lines must exercise."""
@@ -89,7 +90,7 @@ WATCHED = {
     "assumed attempts": 1,
     "unknown attempts": 0.01,
     "straddling windows": 0.02,
-    **dict.fromkeys(("attempts with zone", "attempts with workload"), 1),
+    **dict.fromkeys(("attempts with zone", "attempts with zone_crossed", "attempts with workload"), 1),
     "failed attempts": 0.05,
     "lines with several attempts": 1,
 }
@@ -101,6 +102,10 @@ LEAST_OF_STATES = {
     "services": WATCHED | {"service attempts": 1},
 }
 """What each state's lines must exercise."""
+
+
+COUNTED_ONLY = {Cause.UNREACHABLE_NODE, Cause.NO_ENDPOINTS}
+"""Causes that no attempt has: one shows in the counts only, one belongs to requests without an attempt."""
 
 
 def test_error_lines_and_waits() -> None:
@@ -123,7 +128,10 @@ def test_error_lines_and_waits() -> None:
             "blocks": 10,
             "reported attempts": 0,
             **{f"attempts at pods that were {state}": 1 for state in State if state},
-            **dict.fromkeys(("attempts with state_seconds", "attempts with age_seconds"), 1),
+            **{f"{cause} attempts": 1 for cause in Cause if cause and cause not in COUNTED_ONLY},
+            **dict.fromkeys(
+                ("attempts with state_seconds", "attempts with age_seconds", "attempts with late_seconds"), 1
+            ),
             "ambiguous attempts": 1,
         },
     )

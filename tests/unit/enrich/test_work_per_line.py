@@ -9,8 +9,9 @@ from enricher.accesslog.detection import FormatDetector
 from enricher.accesslog.nginx import INGRESS_NGINX, compile_format
 from enricher.enrich.engine import Enricher
 from enricher.metrics.counters import Metrics
+from enricher.timestamps import SECOND
 from tests.support.calls import calls
-from tests.unit.enrich.controller_lines import NOW, enrich_all, framed, make_histories
+from tests.unit.enrich.controller_lines import NOW, enrich_all, framed, holder, make_histories
 
 LINES = 1000
 HEAD = '2026-11-22T23:18:31.%03dZ stdout F 10.1.2.3 - - [22/Nov/2026:23:18:31 +0000] "GET / HTTP/1.1" '
@@ -56,6 +57,26 @@ def test_calls_for_each_line_of_the_second_in_which_its_address_changes_hands(li
     made = calls(lambda: enrich_all(enricher, histories, block))
     print(f"{made / LINES:.2f} calls a line")
     assert made <= at_most * LINES
+
+
+@pytest.mark.parametrize(("terminates", "at_most"), [(10, 4), (-2, 76)], ids=["later", "before"])
+def test_calls_for_each_line_at_pods_that_terminate(terminates: int, at_most: int) -> None:
+    """Only attempts at the time after it cost anything; they are rare."""
+    body = "".join(f"{ORDINARY % (n % 1000, n % 3)}\n" for n in range(LINES)).encode()
+    histories = make_histories()
+    for n in range(3):
+        obj = holder(f"10.0.0.{n}", f"p{n}")
+        obj["endpoints"][0]["conditions"] = {"ready": False, "serving": True, "terminating": True}
+        histories.pods.apply("MODIFIED", obj, NOW + terminates * SECOND)
+    metrics = Metrics(lambda: NOW)
+    enricher = Enricher(FormatDetector((compile_format(INGRESS_NGINX),)), metrics)
+    enrich_all(enricher, histories, framed(body))
+    block = framed(body)
+    made = calls(lambda: enrich_all(enricher, histories, block))
+    enricher.update_counts()
+    print(f"{made / LINES:.2f} calls a line")
+    assert made <= at_most * LINES
+    assert bool(metrics.late) is (terminates < 0)
 
 
 def test_a_log_of_twice_the_pods_is_no_more_work() -> None:

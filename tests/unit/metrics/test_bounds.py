@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 
 from enricher.accesslog.record import Attempt
 from enricher.endpoints.attribution import Attribution
+from enricher.endpoints.lateness import Lateness
 from enricher.endpoints.slices import Owner, Service
 from enricher.metrics import counters
 from enricher.metrics.counters import BUCKETS, EXPIRY, Metrics, ServiceSeries
 from enricher.timestamps import SECOND
+from enricher.vocabulary import State
 
 WEB = Service("shop", "web")
 OVERFLOW = ("shop", "web", "overflow", "")
@@ -43,9 +45,11 @@ def test_a_series_lives_for_all_of_its_time(age, expired):
     metrics = Metrics(lambda: now)
     metrics.count_attempt(attributed("web-1"), attempt(), retried=False, origin="")
     metrics.count_edge(WEB, WEB, failed=False)
+    metrics.count_late(attributed("web-1"), [Lateness(State.GONE, 0)])
     now += age
     metrics.expire(set())
-    assert [not series for series in (metrics.pods, metrics.services, metrics.edges)] == [expired] * 3
+    tables = (metrics.pods, metrics.services, metrics.edges, metrics.late)
+    assert [not series for series in tables] == [expired] * 4
 
 
 def test_as_many_series_as_allowed():
@@ -90,6 +94,30 @@ def test_attempts_counted_together_are_counted_as_if_one_by_one(seconds):
         sum(time is not None and low < time <= high for time in times)
         for low, high in pairwise([-1, *(round(bound * SECOND) for bound in BUCKETS), float("inf")])
     ]
+
+
+def test_late_attempts_are_kept_from_one_roll_out_to_the_next():
+    now = EXPIRY
+    metrics = Metrics(lambda: now)
+    metrics.count_attempt(attributed("web-1"), attempt(), retried=False, origin="")
+    metrics.count_late(attributed("web-1"), [Lateness(State.GONE, 0)])
+    for live_pods, kept in (({("shop", "web-1")}, True), (set(), True), (set(), False)):
+        now += EXPIRY if kept else 1
+        metrics.expire(live_pods)
+        assert bool(metrics.late) is kept
+
+
+def test_as_many_series_of_late_attempts_as_allowed():
+    metrics = Metrics(max_series=8)
+    for number in range(5):
+        attribution = Attribution("exact", Owner("shop", "web-1", "uid", "node-1"), Service("shop", f"web-{number}"))
+        metrics.count_late(attribution, [Lateness(State.GONE, SECOND)] * 3)
+    assert {key: sum(series.buckets) for key, series in metrics.late.items()} == {
+        ("shop", "web-0", "gone"): 3,
+        ("shop", "web-1", "gone"): 3,
+        ("shop", "overflow", "gone"): 9,
+    }
+    assert metrics.overflow.counted.total() == 9
 
 
 def test_as_many_pairs_of_services_as_allowed(monkeypatch):

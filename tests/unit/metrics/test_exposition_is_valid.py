@@ -13,11 +13,12 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from enricher.accesslog.record import Attempt
 from enricher.endpoints.attribution import Attribution
+from enricher.endpoints.lateness import Lateness
 from enricher.endpoints.slices import Owner, Service
 from enricher.kube.watch_status import WatchSummary
 from enricher.metrics.counters import Gauges, Metrics
 from enricher.metrics.exposition import Collector
-from enricher.vocabulary import Grade
+from enricher.vocabulary import Grade, State
 
 SUFFIXES = {
     "counter": {"_total"},
@@ -46,6 +47,7 @@ def registry_of(counted, max_series):
         metrics.count_attempt(attribution, Attempt("10.0.0.1:80", status, time, 5), retried=flag, origin="pod")
         metrics.count_failure(attribution, "refused")
         metrics.count_edge(service, service, failed=flag)
+        metrics.count_late(attribution, [Lateness(State.TERMINATING, time or 0)])
         metrics.count_requests(service, str(status), reason="no_endpoints" if flag else "", route=pod)
         metrics.count_line("access")
     registry = CollectorRegistry(auto_describe=False)

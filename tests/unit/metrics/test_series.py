@@ -11,12 +11,13 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from enricher.accesslog.record import Attempt
 from enricher.endpoints.attribution import Attribution
+from enricher.endpoints.lateness import Lateness
 from enricher.endpoints.slices import Owner, Service
 from enricher.kube.watch_status import WatchSummary
 from enricher.metrics.counters import BUCKETS, EXPIRY, PROBLEMS, Gauges, Metrics
 from enricher.metrics.exposition import Collector
 from enricher.timestamps import SECOND
-from enricher.vocabulary import Grade, Outcome
+from enricher.vocabulary import Grade, Outcome, State
 
 
 def rendered(metrics, gauges=None):
@@ -102,6 +103,7 @@ def test_no_label_but_the_known_ones():
     metrics.count_failure(attributed(), "refused")
     metrics.count_edge(Service("edge", "front"), Service("shop", "web"), failed=True)
     metrics.count_requests(Service("shop", "web"), "503", reason="no_endpoints", route="r")
+    metrics.count_late(attributed(), [Lateness(State.GONE, SECOND)])
     series = {n: {name for name, _ in pairs} for n, pairs in rendered(metrics)}
     pod = {"namespace", "service", "pod", "node"}
     assert series["ingress_upstream_requests_total"] == pod
@@ -109,7 +111,9 @@ def test_no_label_but_the_known_ones():
     assert series["ingress_upstream_errors_total"] == pod | kind
     assert series["ingress_upstream_failures_total"] == pod | {"reason", "state"}
     assert series["ingress_upstream_response_seconds_bucket"] == {"namespace", "service", "le"}
+    assert series["ingress_upstream_late_attempt_seconds_bucket"] == {"namespace", "service", "state", "le"}
     for part in ("sum", "count"):
+        assert series[f"ingress_upstream_late_attempt_seconds_{part}"] == {"namespace", "service", "state"}
         assert series[f"ingress_upstream_response_seconds_{part}"] == {"namespace", "service"}
         assert series[f"ingress_upstream_pod_response_seconds_{part}"] == pod
     for name in ("ingress_upstream_attempts_total", "ingress_upstream_failed_attempts_total"):
@@ -246,10 +250,18 @@ def test_lines_and_failures_are_counted_one_by_one():
 
 def test_gauges():
     gauges = Gauges(
-        2, 3, 4, 5.5, watch=WatchSummary(True, Counter(gone=2), 7.5), refused_endpoints={("tenant", "malformed"): 6}
+        2,
+        3,
+        4,
+        5.5,
+        watch=WatchSummary(True, Counter(gone=2), 7.5),
+        refused_endpoints={("tenant", "malformed"): 6},
+        pod_lookups={"read": 7, "failed": 0},
     )
     actual = rendered(Metrics(), gauges)
     assert actual["enricher_refused_endpoints_total", labels(namespace="tenant", reason="malformed")] == 6
+    assert actual["enricher_pod_lookups_total", labels(result="read")] == 7
+    assert actual["enricher_pod_lookups_total", labels(result="failed")] == 0
     own = {name: value for (name, _), value in actual.items()}
     assert own["enricher_sources"] == 2
     assert own["enricher_endpoints"] == 3

@@ -14,8 +14,10 @@ import orjson
 from enricher.endpoints.attribution import Histories
 from enricher.endpoints.files import load_into
 from enricher.endpoints.history import History
+from enricher.endpoints.pod_status import ContainerEnd, PodStatus, PodStatuses
 from enricher.endpoints.slices import read_slice, service_as_slice
 from enricher.endpoints.tenure import BEGINNING
+from enricher.endpoints.workloads import Workload
 from enricher.timestamps import MILLISECOND, SECOND
 from tests.unit.enrich.generators.requests import NOW
 
@@ -143,6 +145,7 @@ def make_cluster(rng: random.Random, moments: Mapping[str, Sequence[int]]) -> li
     old = NOW - 3000 * SECOND
     for n in range(2):
         at(old, lambda t, n=n: cluster.put(t, "web-1", f"10.0.0.{n}", f"web-{n}", service="web", zone="z-1"))
+        at(old, lambda t, n=n: _put_proxy(cluster, t, f"controller-{n}", n, rng.choice(("z-1", "z-2", ""))))
     at(old + 1, lambda t: cluster.put(t, "canary-1", "10.0.0.0", "web-0", service="web-canary"))
     at(old, lambda t: cluster.put(t, "solo-1", "10.0.0.2", "solo-0", service="solo"))
     at(old, lambda t: cluster.put(t, "six-1", "fd00::1", "six-1", service="six", node=""))
@@ -189,9 +192,15 @@ def make_cluster(rng: random.Random, moments: Mapping[str, Sequence[int]]) -> li
     return cluster.events
 
 
+def _put_proxy(cluster: Cluster, at: int, slice_name: str, number: int, zone: str, **more: Any) -> None:
+    """Name the pod of a proxy in a slice of its own namespace."""
+    ip, pod = more.pop("ip", f"10.2.0.{number}"), f"controller-{number}"
+    cluster.put(at, slice_name, ip, pod, service="controller", namespace="ingress", zone=zone, **more)
+
+
 def _change(rng: random.Random, cluster: Cluster) -> Callable[[int], None]:
     """Return some change of an address that lines are about, or of others in the same slice or service."""
-    n = rng.randrange(19)
+    n = rng.randrange(23)
     claimed = rng.choice(CLAIMED)
 
     def rename_ports(obj: dict[str, Any]) -> None:
@@ -231,6 +240,13 @@ def _change(rng: random.Random, cluster: Cluster) -> Callable[[int], None]:
         lambda t: cluster.put(t, "claim-1", claimed, "evil-1", service="x", namespace="evil", port=rng.choice((80, 0))),
         lambda t: cluster.change(t, "claim-1", claim_theirs),
         lambda t: cluster.drop(t, "claim-1", claimed),
+        # A proxy moves, its name is taken again elsewhere, or somebody else claims it.
+        lambda t: _put_proxy(cluster, t, "controller-0", 0, rng.choice(("z-1", "z-2", "z-3"))),
+        lambda t: _put_proxy(
+            cluster, t, "controller-9", 0, "z-3", ip="10.2.0.9", uid=rng.choice(("u-9", "u-controller-0"))
+        ),
+        lambda t: cluster.drop(t, rng.choice(("controller-0", "controller-9")), rng.choice(("10.2.0.0", "10.2.0.9"))),
+        lambda t: cluster.put(t, "claim-2", "10.9.9.9", "controller-0", service="x", namespace="evil", zone="z-9"),
     )
     return changes[n]
 
@@ -253,6 +269,10 @@ class State:
             self._events = [event for event in self._events if event[0] <= silent]
             if rng.random() < 0.5:
                 self._events.append((silent, "watch", "BOOKMARK", {}))
+        self._rng = random.Random(f"statuses {seed}")
+        endpoints = (endpoint for event in events if event[1] == "pods" for endpoint in event[3]["endpoints"])
+        self._uids = sorted({endpoint["targetRef"]["uid"] for endpoint in endpoints if "targetRef" in endpoint})
+        self._statuses = PodStatuses() if self._rng.random() < 0.4 else None
         self._histories = self._new_histories()
         if name == "fixed":
             load_into(self._histories, FIXED.encode())
@@ -272,7 +292,18 @@ class State:
         else:
             everywhere = self.name != "some namespaces"
             pods = History(retention=self._retention, is_synced=lambda: self.is_synced, all_namespaces=everywhere)
-        return Histories(pods, History())
+        return Histories(pods, History(), self._statuses)
+
+    def _learn_statuses(self) -> None:
+        """Learn how containers of some pods ended, as it is looked up after their attempts failed."""
+        if self._statuses is None:
+            return
+        for uid in self._rng.sample(self._uids, len(self._uids) // 4):
+            finished = (NOW + self._rng.randrange(-8, 8) * SECOND) // SECOND * SECOND
+            restarted = self._rng.choice((None, finished + SECOND, finished + 5 * SECOND))
+            end = ContainerEnd("c", finished, 1, self._rng.choice(("Error", "OOMKilled", "Completed")), restarted)
+            workload = self._rng.choice((None, Workload("agent", "DaemonSet", "5f6b")))
+            self._statuses.add(uid, "shop", PodStatus(ends=(end,), workload=workload))
 
     def _load_snapshot(self, taken: int) -> None:
         """Load the slices as they were at a time, which is then forgotten."""
@@ -305,6 +336,7 @@ class State:
 
     def apply_until(self, until: int) -> int:
         """Apply the events up to a time (ns), and return their number; a snapshot and fixed addresses do not change."""
+        self._learn_statuses()
         if self.name in {"snapshot", "fixed"}:
             return 0
         remaining, before = [], len(self._events)

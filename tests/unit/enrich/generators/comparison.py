@@ -133,6 +133,7 @@ def _counts(metrics: Metrics) -> dict[str, dict[Any, Any]]:
             for key, series in metrics.pods.items()
         },
         "services": metrics.services,
+        "late": dict(metrics.late),
         "edges": {key: (edge.requests, edge.errors) for key, edge in metrics.edges.items()},
         "requests": {key: series.requests for key, series in metrics.requests.items()},
         "causes": {key: series.failures for key, series in metrics.causes.items()},

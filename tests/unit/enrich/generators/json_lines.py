@@ -100,7 +100,7 @@ def traefik_object(_: JsonFormat, request: Request) -> dict[str, Any]:
         "RequestPath": request.path.decode("utf-8", "replace"),
         "RequestProtocol": "HTTP/1.1",
         "RetryAttempts": rng.choice((0, 0, 0, 1)),
-        "RouterName": "web@kubernetes",
+        "RouterName": request.rng.choice(("web@kubernetes", "shop-web-0123456789abcdef0123@kubernetescrd", "")),
         "StartLocal": start,
         "StartUTC": start,
         "request_User-Agent": request.text().decode("utf-8", "replace"),

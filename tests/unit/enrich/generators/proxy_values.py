@@ -100,8 +100,11 @@ _ENVOY: dict[str, Value] = {
     "bytes_received": number,
     "body_bytes_sent": number,
     **dict.fromkeys(
-        ("upstream_local_address", "server_addr", "route_name", "response_code_details", "scheme", "ssl_server_name"),
+        ("upstream_local_address", "server_addr", "response_code_details", "scheme", "ssl_server_name"),
         _one_of(b"-", b"via_upstream", b"10.0.9.9:4000"),
+    ),
+    "route_name": _one_of(
+        b"-", b"default", b"httproute/shop/web/rule/1/match/0/*", odd=(b'a\\"b', b"\xff/\xe2\x82\xac")
     ),
 }
 
@@ -159,7 +162,7 @@ _TRAEFIK: dict[str, Value] = {
     "status": _status,
     "body_bytes_sent": _one_of(b"0", b"1234", odd=(b"-", b"", b"99999999999999999999")),
     "request_number": _one_of(b"1", b"70000"),
-    "router_name": _one_of(b'"web@kubernetes"', b"-", b'"shop-web@kubernetescrd"'),
+    "router_name": _one_of(b'"web@kubernetes"', b"-", b'"shop-web-0123456789abcdef0123@kubernetescrd"'),
     "upstream_url": lambda request: (
         b'"%b://%b"' % (request.rng.choice((b"http", b"h2c", b"https")), _addr(request))
         if request.tries

@@ -216,7 +216,10 @@ class Outcome:
 def _source(rng: random.Random, number: int, profile: str) -> Source:
     if rng.random() < 0.3:
         return Source(f"/var/log/100%b \udcff-{number}", profile=profile)
-    return Source(f"/pods/{number}", "ingress", f'controller-%d "{number}"', "uid", "controller", profile)
+    if rng.random() < 0.3:
+        return Source(f"/pods/{number}", "ingress", f'controller-%d "{number}"', "uid", "controller", profile)
+    pod = f"controller-{number}"
+    return Source(f"/pods/{pod}", "ingress", pod, rng.choice((f"u-{pod}", f"u-{pod}", "")), "controller", profile)
 
 
 def is_block(body: bytes) -> bool:

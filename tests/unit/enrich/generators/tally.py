@@ -9,7 +9,7 @@ from enricher.endpoints.slices import split_address
 from enricher.endpoints.tenure import FOREVER
 from enricher.enrich.parsed_line import ParsedLine
 from enricher.line import Source
-from enricher.vocabulary import State
+from enricher.vocabulary import Cause, State
 from tests.support.reference import ReferenceEnricher
 from tests.unit.enrich.generators.scenarios import Outcome, Run, is_block
 
@@ -47,9 +47,12 @@ class Tally:
             self.counts["truncated lines"] += b'"truncated":true' in row
             self.counts["clients that are pods"] += b'"client_pod":' in row
             if b'"kind":"access"' in row:
+                self.counts["routes"] += b'"route":"' in row
                 self.counts["attempts with a reason"] += row.count(b'"reason":')
-                for name in ("zone", "workload", "state_seconds", "age_seconds"):
+                for name in ("zone", "zone_crossed", "workload", "state_seconds", "age_seconds", "late_seconds"):
                     self.counts[f"attempts with {name}"] += row.count(b'"%b":' % name.encode())
+                for cause in Cause:
+                    self.counts[f"{cause} attempts"] += row.count(b'"cause":"%b"' % cause.encode())
                 for state in State:
                     self.counts[f"attempts at pods that were {state}"] += row.count(b'"state":"%b"' % state.encode())
 

@@ -1,0 +1,94 @@
+"""`enricher diagnose`: why requests failed, and what to change."""
+
+import asyncio
+import os
+import signal
+import sys
+from typing import Any
+
+import orjson
+
+from enricher.cli.common import raise_first_error
+from enricher.cli.feed import ClusterFeed, open_feed
+from enricher.cli.read_records import RecordReader
+from enricher.config.options import TAIL
+from enricher.config.resolve import resolve_settings
+from enricher.config.settings import Settings
+from enricher.errors import EXIT_CONFIGURATION, UsageError
+from enricher.report.console import PipedConsole, one_line
+from enricher.report.findings.as_data import csv_lines, findings_json, markdown_lines
+from enricher.report.findings.as_text import text_lines
+from enricher.report.findings.diagnosis import Diagnosis
+from enricher.report.terminal import json_encoder, print_lines, warn
+
+DEFAULT_SINCE = 600.0
+"""Seconds that the logs of a cluster are read back, unless --since says otherwise."""
+MIN_WIDTH, MAX_WIDTH = 60, 100
+"""Columns of the text: longer lines are hard to read."""
+
+
+def main(arguments: dict[str, Any]) -> int:
+    """Print the findings; return the exit code. Ctrl-C prints those of what has been read."""
+    settings, files = resolve_settings(TAIL, arguments), arguments["files"]
+    if files and settings.logs.since:
+        raise UsageError("--since cannot be combined with files, which are read from their beginning")
+    interrupted, nothing_fits = False, False
+    reader = RecordReader(settings)
+    diagnosis = Diagnosis(reader.facts_of)
+    try:
+        if files:
+            nothing_fits = reader.read(files, diagnosis.add)
+        else:
+            _read_cluster(settings, diagnosis)
+    except KeyboardInterrupt:
+        interrupted = True
+        warn("interrupted: these are the findings of what was read until then")
+    _print(diagnosis, arguments["output"])
+    if interrupted:
+        return 128 + signal.SIGINT
+    return EXIT_CONFIGURATION if nothing_fits else 0
+
+
+def _read_cluster(settings: Settings, diagnosis: Diagnosis) -> None:
+    """Read what the cluster's controllers have logged lately."""
+    feed = open_feed(settings, (), settings.logs.since or DEFAULT_SINCE, follow=False)
+    assert isinstance(feed, ClusterFeed)  # noqa: S101  # there are no files
+
+    with PipedConsole(stderr=True).status("") as status:
+
+        def consume(data: bytes) -> None:
+            for line in data.splitlines():
+                diagnosis.add(orjson.loads(line))
+            status.update(one_line(f"{feed.status()}, {diagnosis.totals.requests:,} requests read"))
+
+        try:
+            asyncio.run(feed.run(consume))
+        except BaseExceptionGroup as failures:
+            raise_first_error(failures)
+            raise
+
+
+def _print(diagnosis: Diagnosis, output: str) -> None:
+    findings, totals = diagnosis.findings(), diagnosis.totals
+    match output:
+        case "json":
+            encode = json_encoder(for_terminal=sys.stdout.isatty())
+            sys.stdout.buffer.write(encode(findings_json(findings, totals)))
+            sys.stdout.flush()
+        case "csv":
+            print_lines(csv_lines(findings))
+        case "markdown":
+            print_lines(markdown_lines(findings, totals))
+        case _:
+            _print_text(diagnosis)
+
+
+def _print_text(diagnosis: Diagnosis) -> None:
+    console = PipedConsole(no_color=_refuses_colours() or None)
+    width = min(max(console.width, MIN_WIDTH), MAX_WIDTH)
+    for line in text_lines(diagnosis.findings(), diagnosis.totals, width):
+        console.print(one_line(line.text, style=line.style), soft_wrap=True)
+
+
+def _refuses_colours() -> bool:
+    return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"

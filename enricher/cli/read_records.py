@@ -1,0 +1,137 @@
+"""Output records of files: made of the lines of logs, or as a daemon wrote them."""
+
+import re
+from collections.abc import Callable, Sequence
+from functools import cached_property
+
+import orjson
+
+from enricher.accesslog.detection import FormatDetector
+from enricher.cli.common import read_histories, report_news, result_warnings, warn_about
+from enricher.cli.log_lines import enrich_lines, fit_with, read_logs
+from enricher.cli.progress import show_progress
+from enricher.config.settings import Settings
+from enricher.endpoints.attribution import Histories
+from enricher.endpoints.slices import Owner
+from enricher.endpoints.workloads import workload_of
+from enricher.enrich.engine import Enricher, Output
+from enricher.enrich.format_check import FormatCheck
+from enricher.metrics.counters import Metrics
+from enricher.report.findings.failures import PodFacts
+from enricher.report.record_view import OutputRecord
+from enricher.report.terminal import warn
+from enricher.tailer.log_paths import find_logs, has_several_files
+from enricher.tailer.reader import open_stdin
+from enricher.tailer.unwrapping import Fit, FitOf, SourcedLines
+
+_OUTPUT_LINE = re.compile(rb'\{"time":(?:"[^"\\]{1,40}"|null),"kind":"(?:access|error|other|parse_error)",')
+"""The beginning of a line of a daemon's output; no log format that a proxy has by default begins like this."""
+
+
+class RecordReader:
+    """Reads files into output records. Lines that a daemon has enriched are taken as they are."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._has_histories = False
+        self._dropped = 0
+        """Lines between those of a daemon's output that are not its output: its own log."""
+        self._enriched_paths: set[str] = set()
+        """The logs that hold a daemon's output."""
+
+    @cached_property
+    def histories(self) -> Histories:
+        """Return the endpoints: only lines that a daemon has not enriched need them. Raise ConfigurationError."""
+        self._has_histories = True
+        return read_histories(self._settings.cluster)
+
+    @cached_property
+    def _zones(self) -> dict[str, str]:
+        """Return the zones of pods, by uid."""
+        owners = (tenure.owner for tenure in self.histories.pods.tenures()) if self._has_histories else ()
+        return {owner.uid: owner.zone for owner in owners if owner.uid and owner.zone}
+
+    def facts_of(self, attempt: OutputRecord) -> PodFacts:
+        """Return the workload and the zone of an attempt's pod."""
+        names = [attempt.get(name) or "" for name in ("namespace", "pod", "uid", "node")]
+        uid = names[2]
+        workload = workload_of(Owner(*names)) if uid else None
+        return PodFacts(*(workload or ("", "", "")), self._zones.get(uid, "") if uid else "")
+
+    def read(self, files: Sequence[str], consume: Callable[[OutputRecord], None]) -> bool:
+        """Pass the records of the files on; return whether no line fits the log format. Raise ConfigurationError."""
+        settings, logs = self._settings, self._settings.logs
+        warn_about(settings)
+        if settings.cluster.endpoints:
+            self.histories  # noqa: B018  # a file that cannot be read is reported at once
+        metrics, detector = (
+            Metrics(max_series=settings.server.max_series),
+            FormatDetector(logs.formats, logs.given_profile),
+        )
+        enricher = Enricher(detector, metrics, node=settings.output.node, pod_variable=settings.output.pod_variable)
+        check = FormatCheck(1, logs.expected_format)
+        paths = find_logs(files, logs.is_proxy, warn)
+        name_files = has_several_files(paths)
+        with show_progress([path for log in paths for path in log.paths]) as progress, report_news(check, warn):
+            for batch in read_logs(paths, detector, open_stdin, warn, progress, fit_of=_fit_with_output(detector)):
+                others = self._take_enriched(batch, consume)
+                if not others.lines:
+                    continue
+                outputs = list[Output]()
+                for output in enrich_lines(enricher, others, self.histories):
+                    outputs.append(output)
+                    for record in output.data.splitlines():
+                        consume(orjson.loads(record))
+                file = others.source.path if name_files else ""
+                check.add(outputs, others.lines, formats=enricher.formats(others.source), file=file)
+        enricher.update_counts()
+        self._warn_of_results(metrics, check)
+        return check.nothing_fits
+
+    def _take_enriched(self, batch: SourcedLines, consume: Callable[[OutputRecord], None]) -> SourcedLines:
+        """Pass on the lines of a batch that a daemon has enriched, and return the others."""
+        records = [_parse_output(line.text) for line in batch.lines]
+        for record in filter(None, records):
+            consume(record)
+        path = batch.source.path
+        if any(records):
+            self._enriched_paths.add(path)
+        if path in self._enriched_paths:
+            self._dropped += sum(
+                1 for line, record in zip(batch.lines, records, strict=True) if not record and line.text
+            )
+            return SourcedLines((), batch.source)
+        return batch
+
+    def _warn_of_results(self, metrics: Metrics, check: FormatCheck) -> None:
+        if self._dropped:
+            lines = f"{self._dropped} line{'s were' if self._dropped > 1 else ' was'}"
+            warn(f"{lines} passed over beside a daemon's output")
+        if self._has_histories:
+            for warning in result_warnings(self._settings, metrics.grades, self.histories, check):
+                warn(warning)
+
+
+def _fit_with_output(detector: FormatDetector) -> FitOf:
+    """Return a function that classifies a line's text, where lines of a daemon's output fit too."""
+    fit_of = fit_with(detector)
+    return lambda text: Fit.REQUEST if _OUTPUT_LINE.match(text) else fit_of(text)
+
+
+def _parse_output(text: bytes) -> OutputRecord | None:
+    """Return a line of a daemon's output, parsed; None for any other."""
+    if not _OUTPUT_LINE.match(text):
+        return None
+    try:
+        record = orjson.loads(text)
+    except ValueError:
+        return None
+    attempts = record.get("attempts", [])
+    is_output = isinstance(record.get("source"), dict) and isinstance(attempts, list)
+    return record if is_output and all(map(_is_attempt, attempts)) else None
+
+
+def _is_attempt(value: object) -> bool:
+    if not isinstance(value, dict) or not value.keys() >= {"addr", "status", "response_time", "attribution"}:
+        return False
+    return all(isinstance(value.get(name, ""), str) for name in ("namespace", "pod", "uid", "node", "service"))

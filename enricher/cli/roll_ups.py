@@ -1,0 +1,42 @@
+"""What the rows of `enricher enrich --summary` are made of, by the names in `--by`."""
+
+from collections.abc import Callable, Sequence
+
+from enricher.endpoints.slices import Owner
+from enricher.endpoints.workloads import Workload, workload_of
+from enricher.report.pod_rows import BY_POD, RollUp
+from enricher.report.record_view import OutputRecord
+
+
+def workload_of_attempt(attempt: OutputRecord) -> Workload:
+    """Return the workload of an attempt's pod by the pod's name, for failed attempts as for good ones.
+
+    The output has the workload of failed attempts only. Taken from there, errors would be counted under it and good
+    attempts elsewhere.
+    """
+    names = (attempt.get(name) or "" for name in ("namespace", "pod", "uid", "node"))
+    return workload_of(Owner(*names))
+
+
+def _fields(*fields: str) -> Callable[[OutputRecord], Sequence[str | None]]:
+    return lambda attempt: [attempt.get(field) for field in fields]
+
+
+def _workload(attempt: OutputRecord) -> Sequence[str | None]:
+    return attempt.get("namespace"), workload_of_attempt(attempt).name
+
+
+def _revision(attempt: OutputRecord) -> Sequence[str | None]:
+    workload = workload_of_attempt(attempt)
+    return attempt.get("namespace"), workload.name, workload.revision
+
+
+BY_REVISION = RollUp(("namespace", "workload", "revision"), _revision)
+ROLL_UPS = {
+    "pod": BY_POD,
+    "service": RollUp(("namespace", "service"), _fields("namespace", "service")),
+    "workload": RollUp(("namespace", "workload"), _workload),
+    "revision": BY_REVISION,
+    "node": RollUp(("node",), _fields("node")),
+    "zone": RollUp(("zone",), _fields("zone"), only_failures=True),
+}

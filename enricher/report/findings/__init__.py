@@ -1,0 +1,1 @@
+"""Findings: failures of output records, grouped by their causes, with the evidence and what to change."""

@@ -1,0 +1,208 @@
+"""What to change so that failures of one cause do not happen again. Pure.
+
+No more is advised than the evidence carries. A number of spared failures is given only where the log itself shows it.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+
+from enricher.report.findings.finding import Advice
+from enricher.report.findings.groups import FailureGroup
+from enricher.report.findings.patterns import Place
+from enricher.report.findings.wording import amount, seconds_text
+from enricher.report.pre_stop import DEFAULT_GRACE_PERIOD, pre_stop_sleep
+from enricher.timestamps import SECOND, format_rfc3339
+from enricher.vocabulary import Cause, RequestReason, State
+
+NGINX_KEEPALIVE = 60
+"""Seconds after which ingress-nginx closes an idle connection to a pod by default (`upstream-keepalive-timeout`)."""
+_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
+"""A name of an object of Kubernetes. Commands have no others: a log may report any text as a pod's name."""
+_TEMPLATE = ("spec:", "  template:", "    spec:")
+_CONTAINER = ("      containers:", "        - name: CONTAINER")
+
+
+def advise(group: FailureGroup, places: Sequence[Place], broken: Place | None, *, pods_of_service: int) -> Advice:
+    """Return what to do about a group of failures that keep to some places.
+
+    `broken` is a revision that is to blame, and `pods_of_service` how many pods of the services got requests at all.
+    """
+    if broken:
+        return _roll_back(group, broken)
+    if group.cause == Cause.TIMEOUT:
+        return _about_timeouts(group, is_one_pod=any(place.dimension == "pod" for place in places))
+    if group.cause == Cause.NO_ENDPOINTS:
+        return _about_endpoints(group, pods_of_service)
+    return _ADVICE.get(group.cause, _about_unknown)(group)
+
+
+def _roll_back(group: FailureGroup, broken: Place) -> Advice:
+    kind, workload = next(iter(group.workloads)) if len(group.workloads) == 1 else ("", "")
+    undo = "kubectl -n {} rollout undo {}/{}"
+    commands = (*_command(undo, _namespace(group), kind.lower(), workload), *_logs(group, pod_count=1))
+    text = f"Roll back to the revision before {broken.name}, which did not fail in this way."
+    sure = "likely: other pods had few or none at that time" if broken.is_concurrent else "if nothing else changed"
+    return Advice(text, (), commands, broken.failures, sure)
+
+
+def _about_shutting_down(group: FailureGroup) -> Advice:
+    sample = group.lateness
+    if not sample.total:
+        text = "Let the pods go on serving for a few seconds after their deletion, with a preStop sleep."
+        text += " How many seconds cannot be said: nothing shows how late these attempts were."
+        is_gone = group.states[State.GONE] == group.failures
+        return Advice(text + " No sleep helps pods that are deleted by force." if is_gone else text)
+    pre_stop = pre_stop_sleep(sample.items)
+    if pre_stop is None:
+        return Advice("These attempts came too late for a preStop sleep. Look for a proxy whose endpoints are stale.")
+    seconds, spared = pre_stop.seconds, round(pre_stop.spared * sample.total / pre_stop.total)
+    grace: tuple[str, ...] = ()
+    if pre_stop.grace_period > DEFAULT_GRACE_PERIOD:
+        grace = (
+            f"      terminationGracePeriodSeconds: {pre_stop.grace_period}  # longer than the sleep and a request",
+        )
+    hook = ("          lifecycle:", "            preStop:", f"              sleep: {{seconds: {seconds}}}")
+    before = f'              # before Kubernetes 1.30: exec: {{command: [sleep, "{seconds}"]}}'
+    text = f"Let each container sleep for {seconds} s before it is stopped, so that proxies learn of it in time."
+    sure = "likely, if the container serves on during the sleep"
+    return Advice(text, (*_TEMPLATE, *grace, *_CONTAINER, *hook, before), (), spared, sure)
+
+
+def _about_starting(group: FailureGroup) -> Advice:
+    probe = (
+        *("          readinessProbe:", "            httpGet: {path: /READY, port: PORT}"),
+        *("            periodSeconds: 2", "            failureThreshold: 1"),
+    )
+    fragment = (*_TEMPLATE, *_CONTAINER, *probe)
+    text = "Give the container a readinessProbe that succeeds only once it can answer requests."
+    if not group.ages.total:
+        return Advice(text, fragment)
+    longest = seconds_text(max(group.ages.items))
+    text += f" The last of these failures came {longest} after the pod was ready."
+    return Advice(text, fragment, (), group.ages.total, "likely, if the pod can answer by then")
+
+
+def _about_crashes(group: FailureGroup) -> Advice:
+    return Advice("Read what the container wrote before it ended.", (), _logs(group, "--previous"))
+
+
+def _about_memory(group: FailureGroup) -> Advice:
+    limits = ("          resources:", "            limits: {memory: MORE}", "            requests: {memory: MORE}")
+    commands = _command("kubectl -n {} top pod {} --containers", _namespace(group), next(iter(group.pods), ""))
+    text = "Raise the memory limit, or find what uses the memory."
+    fragment = (*_TEMPLATE, *_CONTAINER, *limits)
+    return Advice(text, fragment, commands, group.failures, "likely, if the new limit suffices")
+
+
+def _about_keepalive(group: FailureGroup) -> Advice:
+    text = (
+        "Let the proxy be the first to close idle connections: set the application's keep-alive timeout above the "
+        f"proxy's ({NGINX_KEEPALIVE} s in ingress-nginx by default), or the proxy's below the application's."
+    )
+    fragment = (
+        "# ingress-nginx's ConfigMap, if the application cannot be changed",
+        "data:",
+        '  upstream-keepalive-timeout: "SECONDS"  # less than the application\'s own timeout',
+    )
+    return Advice(text, fragment, (), group.failures, "likely")
+
+
+def _about_timeouts(group: FailureGroup, *, is_one_pod: bool) -> Advice:
+    if is_one_pod:
+        probe = ("          livenessProbe:", "            httpGet: {path: /ALIVE, port: PORT}")
+        times = ("            periodSeconds: 5", "            timeoutSeconds: 2")
+        text = "Find out why this pod hung while others answered. A livenessProbe restarts a container that hangs."
+        return Advice(text, (*_TEMPLATE, *_CONTAINER, *probe, *times), _logs(group, pod_count=1))
+    text = "Find out what these requests wait for."
+    if not group.durations.total:
+        return Advice(text, (), _logs(group))
+    longest = max(1, round(max(group.durations.items)))
+    text += f" The proxy waited for {longest} s; a longer timeout helps only if the answers do come later."
+    fragment = (
+        "metadata:",
+        "  annotations:",
+        f'    nginx.ingress.kubernetes.io/proxy-read-timeout: "{2 * longest}"  # seconds; on the Ingress',
+    )
+    return Advice(text, fragment, _logs(group))
+
+
+def _about_node(group: FailureGroup) -> Advice:
+    node = group.node or next(iter(group.nodes), "")
+    commands = ("kubectl describe node {}", "kubectl cordon {}", "kubectl drain {} --ignore-daemonsets")
+    text = "Look at the node and its network. While it is away, let nothing run there."
+    return Advice(text, (), tuple(text for command in commands for text in _command(command, node)))
+
+
+def _about_endpoints(group: FailureGroup, pods_of_service: int) -> Advice:
+    namespace, service = group.services.most_common(1)[0][0]
+    commands = (
+        *_command("kubectl -n {} get endpointslices -l kubernetes.io/service-name={}", namespace, service),
+        *_command("kubectl -n {} get events --sort-by=.lastTimestamp", namespace),
+    )
+    text = (
+        "Find out whether the workload was scaled to zero, or its pods were all replaced or failed at once. "
+        "Against the latter, never take the last ready pod away:"
+    )
+    fragment = (
+        "spec:  # of the Deployment",
+        *(("  replicas: 2  # this log shows no more than one pod",) if pods_of_service < 2 else ()),
+        "  strategy: {rollingUpdate: {maxUnavailable: 0}}",
+        "---",
+        "apiVersion: policy/v1",
+        "kind: PodDisruptionBudget",
+        "metadata: {name: NAME}",
+        "spec: {minAvailable: 1, selector: {matchLabels: {LABEL: VALUE}}}",
+    )
+    return Advice(text, fragment, commands)
+
+
+def _about_application(group: FailureGroup) -> Advice:
+    return Advice("Look in the application's own log for these requests.", (), _logs(group))
+
+
+def _about_unknown(group: FailureGroup) -> Advice:
+    if group.reasons[RequestReason.NOT_TRIED] == group.failures:
+        text = "No pod was tried, and this is all that is known. Look at the proxy's own log, and at its routes:"
+        return Advice(f"{text} does the Service exist?")
+    if group.reasons[""] == group.failures:
+        return Advice("Add nginx's error log, which says how each attempt failed, and endpoints that have times.")
+    text = "Look at what happened to the pods at that time."
+    if group.states[""] == group.failures:
+        text += " Endpoints with times would show their states: a daemon's history, or a recording."
+    return Advice(text, (), _logs(group))
+
+
+_ADVICE: dict[str, Callable[[FailureGroup], Advice]] = {
+    Cause.SHUTTING_DOWN: _about_shutting_down,
+    Cause.STARTING: _about_starting,
+    Cause.CRASHED: _about_crashes,
+    Cause.OOM_KILLED: _about_memory,
+    Cause.KEEPALIVE_RACE: _about_keepalive,
+    Cause.UNREACHABLE_NODE: _about_node,
+    Cause.APPLICATION: _about_application,
+}
+
+
+def _logs(group: FailureGroup, option: str = "", *, pod_count: int = 2) -> tuple[str, ...]:
+    """Return commands that print the logs of the pods with most failures, from shortly before the first one."""
+    if not option and group.first is not None:
+        option = f"--since-time={format_rfc3339(group.first // SECOND * SECOND)}"
+    command = f"kubectl -n {{}} logs {{}} {option}".rstrip()
+    pods = [pod for pod, _ in group.pods.most_common(pod_count)]
+    return tuple(text for pod in pods for text in _command(command, _namespace(group), pod))
+
+
+def _command(command: str, *names: str) -> tuple[str, ...]:
+    """Return a command with the names in it; nothing if one of them is missing or cannot be a name."""
+    return (command.format(*names),) if all(map(_NAME.fullmatch, names)) else ()
+
+
+def _namespace(group: FailureGroup) -> str:
+    return group.services.most_common(1)[0][0][0]
+
+
+def spared_text(advice: Advice, failures: int) -> str:
+    """Return how many failures the advice would have spared; empty if nothing shows that."""
+    if advice.spared is None:
+        return ""
+    return f"Would have spared {advice.spared:,} of {amount(failures, 'failure')} ({advice.sure})."

@@ -1,0 +1,154 @@
+"""Findings as lines for people: a terminal of 80 columns, worst first, totals last. Pure."""
+
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from enricher.report.findings.advice import spared_text
+from enricher.report.findings.failures import Example
+from enricher.report.findings.finding import Finding, Totals
+from enricher.report.findings.wording import amount, listed, percent_text
+from enricher.timestamps import format_rfc3339
+
+BOLD_RED, BOLD_YELLOW, DIM, CYAN = "bold red", "bold yellow", "dim", "cyan"
+"""Styles of a headline that clients saw something of, of one that they did not, of details, and of what to copy."""
+_INDENT = 10
+"""Columns of the labels at the left."""
+_MAX_NAMES = 4
+
+
+class Styled(NamedTuple):
+    """A line, and the style of all of it."""
+
+    text: str
+    style: str = ""
+
+
+def text_lines(findings: Sequence[Finding], totals: Totals, width: int) -> Iterator[Styled]:
+    """Yield the findings, worst first, and the totals."""
+    for number, finding in enumerate(findings, 1):
+        yield from _finding_lines(number, finding, width)
+        yield Styled("")
+    for text in totals_texts(findings, totals):
+        for line in _wrap(text, width):
+            yield Styled(line, "bold")
+
+
+def _finding_lines(number: int, finding: Finding, width: int) -> Iterator[Styled]:
+    style = BOLD_YELLOW if finding.failures == finding.hidden else BOLD_RED
+    head = f"{number}. "
+    for line in _wrap(finding.headline, width, head, " " * len(head)):
+        yield Styled(line, style)
+    yield from _labelled("", [numbers_text(finding)], width)
+    yield from _labelled("where", [where_text(finding), names_text("pod", finding.pods)], width)
+    yield from _labelled("when", [when_text(finding.first, finding.last)], width)
+    yield from _labelled("why", [cause_text(finding), *finding.evidence], width)
+    yield from _labelled("do", [finding.advice.text, spared_text(finding.advice, finding.failures)], width)
+    for line in (*finding.advice.fragment, *(f"$ {command}" for command in finding.advice.commands)):
+        yield Styled(f"{'':{_INDENT}}  {line}", CYAN)
+    for index, example in enumerate(finding.examples):
+        label = "e.g." if index == 0 else ""
+        first, *details = example_texts(example)
+        yield Styled(_cut(f"   {label:{_INDENT - 3}}{first}", width), DIM)
+        yield from (Styled(f"{'':{_INDENT}}  {detail}", DIM) for detail in details)
+
+
+def _labelled(label: str, texts: Sequence[str], width: int) -> Iterator[Styled]:
+    """Yield texts, each from a line of its own on, with a label at the left of the first."""
+    for text in filter(None, texts):
+        first = f"   {label:{_INDENT - 3}}"
+        for line in _wrap(text, width, first, " " * _INDENT):
+            yield Styled(line)
+        label = ""
+
+
+def _wrap(text: str, width: int, first: str = "", other: str = "") -> list[str]:
+    """Return the lines of a text. Names are not broken, so that they can be copied."""
+    wrapper = textwrap.TextWrapper(width, first, other, break_long_words=False, break_on_hyphens=False)
+    return wrapper.wrap(text)
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
+def numbers_text(finding: Finding) -> str:
+    """Return how many failures there are, their share, and what clients saw of them."""
+    share = f" of {amount(finding.attempts, 'attempt')} ({percent_text(finding.failures, finding.attempts)})"
+    parts = [f"{amount(finding.failures, 'failure')}{share if finding.attempts >= finding.failures else ''}"]
+    others = finding.failures - finding.seen_by_clients - finding.hidden
+    seen = [f"{finding.seen_by_clients:,} seen by clients", f"{finding.hidden:,} hidden by a retry"]
+    if finding.seen_by_clients == finding.failures:
+        seen = ["clients saw them all" if finding.failures > 1 else "the client saw it"]
+    elif finding.hidden == finding.failures:
+        seen = ["no client saw any"]
+    elif others:
+        seen.append(f"{others:,} not known")
+    return ", ".join(parts + seen)
+
+
+def where_text(finding: Finding) -> str:
+    """Return the service, the workload and the revision."""
+    parts = [listed(finding.workloads)] if finding.workloads else []
+    if len(finding.services) > 1:
+        parts.insert(0, listed(finding.services))
+    if finding.revisions:
+        parts.append(names_text("revision", finding.revisions))
+    if finding.nodes:
+        parts.append(names_text("node", finding.nodes))
+    return ", ".join(parts)
+
+
+def names_text(noun: str, counts: Mapping[str, int]) -> str:
+    """Return names with their numbers of failures; without numbers if there is only one name."""
+    if not counts:
+        return ""
+    if len(counts) == 1:
+        return f"{noun} {next(iter(counts))}"
+    names = [f"{name} ({number:,})" for name, number in counts.items()]
+    more = [f"{len(names) - _MAX_NAMES:,} more"] if len(names) > _MAX_NAMES else []
+    return f"{len(counts):,} {noun}s: {', '.join(names[:_MAX_NAMES] + more)}"
+
+
+def when_text(first: int | None, last: int | None) -> str:
+    """Return the first and the last time, in UTC, without what the second has in common with the first."""
+    if first is None or last is None:
+        return ""
+    start, end = (format_rfc3339(time)[:19].replace("T", " ") for time in (first, last))
+    return f"{start} UTC" if start == end else f"{start} to {end[11:] if start[:10] == end[:10] else end} UTC"
+
+
+def cause_text(finding: Finding) -> str:
+    """Return the cause with its grade."""
+    return f"{finding.cause}, {finding.grade}" if finding.grade else finding.cause
+
+
+def example_texts(example: Example) -> Iterator[str]:
+    """Yield what the client asked for and got, then how the attempt ended, and the request's id."""
+    yield f"{example.time}  {example.status}  {example.request}  from {example.client}"
+    if example.pod:
+        yield f"{example.attempt} at {example.pod}"
+    if example.request_id:
+        yield f"id {example.request_id}"
+
+
+def totals_texts(findings: Sequence[Finding], totals: Totals) -> Iterator[str]:
+    """Yield how much was read and failed, and what is not in the findings."""
+    read = f"{amount(totals.attempts, 'attempt')} of {amount(totals.requests, 'request')} read"
+    if not totals.lines.total():
+        yield "No failures: nothing was read."
+        return
+    period = f", {text}" if (text := when_text(totals.first, totals.last)) else ""
+    if not totals.failures:
+        yield f"No failures: {read}{period}."
+    else:
+        seen = "none seen by clients" if not totals.seen else f"{totals.seen:,} of them seen by clients"
+        failed = f"{amount(totals.failures, 'failure')}, {seen}"
+        yield f"{amount(len(findings), 'finding')}: {failed}; {read}{period}."
+    others = totals.lines.total() - totals.lines["access"]
+    if others:
+        yield f"{amount(others, 'line')} {'is' if others == 1 else 'are'} not about a request."
+    if totals.without_place:
+        yield f"{amount(totals.without_place, 'failure')} in no finding, because there were too many different ones."
+    if totals.pods_without_place:
+        yield f"{amount(totals.pods_without_place, 'attempt')} not compared, because there were too many pods."

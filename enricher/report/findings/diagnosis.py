@@ -1,0 +1,125 @@
+"""Collects output records and groups their failures into findings. Pure, and bounded in memory.
+
+Each cause at each workload of a service is a group. Failures to which nothing came back are grouped by node as well,
+until it is known whether a whole node was away.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from enricher.report.findings.failures import Attempt, FactsOf, PodFacts, attempts_of, example_of
+from enricher.report.findings.fair_table import FairTable
+from enricher.report.findings.finding import Finding, Totals
+from enricher.report.findings.groups import UNANSWERED, FailureGroup, PodTally, earlier, later
+from enricher.report.findings.nodes import unreachable_nodes
+from enricher.report.findings.summing_up import make_finding
+from enricher.report.record_view import OutputRecord
+from enricher.vocabulary import Cause, LineKind
+
+MAX_GROUPS = 1000
+"""Largest number of groups of failures, in fair shares of the namespaces."""
+MAX_PODS = 10_000
+"""Largest number of pods whose attempts are counted, in fair shares of the namespaces."""
+
+
+class GroupKey(NamedTuple):
+    """What the failures of a group have in common."""
+
+    cause: str
+    namespace: str
+    service: str
+    workload: str
+    node: str
+    """The node of pods from which nothing came back; empty for all other failures."""
+
+
+PodKey = tuple[str, str, str]
+"""Namespace, service and pod."""
+
+
+class Diagnosis:
+    """Adds up output records, and groups the failures among them."""
+
+    def __init__(self, facts_of: FactsOf = lambda _: PodFacts()) -> None:
+        self._facts_of = facts_of
+        self._groups = FairTable[GroupKey, FailureGroup](MAX_GROUPS, self._forget_group)
+        self._pods = FairTable[PodKey, PodTally](MAX_PODS, self._forget_pod)
+        self._attempts_at: Counter[tuple[str, str, str]] = Counter()
+        """Attempts so far by namespace, service and workload."""
+        self.totals = Totals()
+
+    def add(self, record: OutputRecord) -> None:
+        """Add one output line, parsed."""
+        self.totals.lines[record["kind"]] += 1
+        if record["kind"] != LineKind.ACCESS:
+            return
+        self.totals.requests += "subrequest" not in record
+        counted = set[GroupKey]()
+        for attempt in attempts_of(record, self._facts_of):
+            self._tally(attempt)
+            if attempt.is_failure:
+                self._add_failure(record, attempt, counted)
+        self.totals.failed_requests += bool(counted)
+
+    def _add_failure(self, record: OutputRecord, attempt: Attempt, counted: set[GroupKey]) -> None:
+        """Add a failure; `counted` are the groups in which its request has been counted."""
+        self.totals.failures += 1
+        self.totals.outcomes[attempt.outcome] += 1
+        key = _key(attempt)
+        group = self._groups.find(key, key.namespace, lambda: FailureGroup(key.cause))
+        if group is None:
+            self.totals.without_place += 1
+        else:
+            group.add(attempt, example_of(record, attempt), is_new_request=key not in counted)
+        counted.add(key)
+
+    def _tally(self, attempt: Attempt) -> None:
+        totals = self.totals
+        totals.first, totals.last = earlier(totals.first, attempt.at), later(totals.last, attempt.at)
+        if not attempt.pod:
+            return
+        totals.attempts += 1
+        names, workload = (attempt.namespace, attempt.service), (*attempt[1:3], attempt.facts.workload)
+        order = self._attempts_at[workload]
+        tally = self._pods.find(
+            (*names, attempt.pod),
+            attempt.namespace,
+            lambda: PodTally(attempt.pod, *names, attempt.node, attempt.facts, order),
+        )
+        if tally is None:
+            totals.pods_without_place += 1
+            return
+        tally.add(attempt)
+        if workload in self._attempts_at or len(self._attempts_at) < MAX_PODS:
+            self._attempts_at[workload] += 1
+
+    def _forget_group(self, group: FailureGroup) -> None:
+        self.totals.without_place += group.failures
+
+    def _forget_pod(self, tally: PodTally) -> None:
+        self.totals.pods_without_place += tally.attempts
+
+    def findings(self) -> list[Finding]:
+        """Return what was found, worst first: what clients saw most of."""
+        tallies = [tally for _, tally in self._pods.items()]
+        findings = [make_finding(group, tallies) for group in self._merged_groups(tallies)]
+        return sorted(findings, key=lambda finding: (-finding.seen_by_clients, -finding.failures, finding.cause))
+
+    def _merged_groups(self, tallies: list[PodTally]) -> Iterator[FailureGroup]:
+        """Yield the groups: one of each node that was away, and the others without regard to nodes."""
+        away = set(unreachable_nodes(tallies))
+        merged = dict[tuple[str, ...], FailureGroup]()
+        for key, group in self._groups.items():
+            is_away = key.node in away or key.cause == Cause.UNREACHABLE_NODE
+            target: tuple[str, ...] = (key.node,) if is_away else key[:4]
+            cause = Cause.UNREACHABLE_NODE if is_away else key.cause
+            merged.setdefault(target, FailureGroup(cause, key.node if is_away else "")).merge(group)
+        yield from merged.values()
+
+
+def _key(attempt: Attempt) -> GroupKey:
+    cause, workload = attempt.cause, attempt.facts.workload
+    is_unanswered = cause in {Cause.TIMEOUT, Cause.UNKNOWN} and attempt.text("reason") in UNANSWERED
+    node = attempt.node if is_unanswered or cause == Cause.UNREACHABLE_NODE else ""
+    return GroupKey(cause, attempt.namespace, attempt.service, workload, node)
