@@ -6,6 +6,7 @@ import http.client
 import itertools
 import json
 import os
+import queue
 import re
 import signal
 import subprocess
@@ -25,9 +26,11 @@ from tests.integration.node.services import NAMESPACE
 from tests.integration.proxies.envoy import TYPES, program, socket_address
 from tests.support.kube import Kube, Pod, eventually, get_text, processes
 
-BATCHING = 1.0
-"""Seconds for which a proxy's controller gathers changes before it passes them on: ingress-nginx's sync rate is one in
-3.3 s at the most, and Envoy's control planes debounce by 0.1 s to 1 s."""
+LATE = 1.0
+"""Seconds after which both proxies use what a watch has reported.
+
+ingress-nginx syncs once in 3.3 s at most, and Envoy's control planes gather changes for 0.1 s to 1 s.
+"""
 NGINX, ENVOY = "nginx", "envoy"
 """The names of the proxies, in the ids of requests, too."""
 ADMIN = 9901
@@ -44,7 +47,8 @@ class Endpoints:
         self._kube = kube
         self._slices: dict[str, tuple[str, list[str]]] = {}
         self._services = services
-        self.changed = threading.Event()
+        self.changes: queue.SimpleQueue[tuple[float, Backends]] = queue.SimpleQueue()
+        """When a change was reported, by the monotonic clock, and all addresses as of then."""
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -63,16 +67,16 @@ class Endpoints:
         for line in process.stdout:
             event = orjson.loads(line)
             self._take(event["type"], event["object"])
-            self.changed.set()
+            self.changes.put((time.monotonic(), self._addresses()))
 
     def _take(self, type_: str, slice_: dict[str, Any]) -> None:
         name, labels = slice_["metadata"]["name"], slice_["metadata"]["labels"]
         ready = [e["addresses"][0] for e in slice_.get("endpoints") or () if e["conditions"].get("ready")]
         self._slices[name] = labels["kubernetes.io/service-name"], [] if type_ == "DELETED" else ready
 
-    def addresses(self) -> Backends:
+    def _addresses(self) -> Backends:
         found: dict[str, list[str]] = {service: [] for service in self._services}
-        for service, addresses in list(self._slices.values()):
+        for service, addresses in self._slices.values():
             found.setdefault(service, []).extend(addresses)
         return {service: sorted(addresses) for service, addresses in found.items()}
 
@@ -113,11 +117,11 @@ class TwoProxies:
         while not self._stopped.is_set():
             for pod in (self.nginx.pod, self.envoy):
                 forget_neighbours(processes(pod)[0])
-            if not endpoints.changed.wait(0.5):
+            try:
+                at, backends = endpoints.changes.get(timeout=0.5)
+            except queue.Empty:
                 continue
-            self._stopped.wait(BATCHING)
-            endpoints.changed.clear()
-            backends = endpoints.addresses()
+            self._stopped.wait(at + LATE - time.monotonic())
             if backends != self.applied:
                 self._tell_envoy(backends)
                 self._tell_nginx(backends)
