@@ -28,8 +28,6 @@ pytestmark = [pytest.mark.node, pytest.mark.timeout(300)]
 CAUSES = "ingress_upstream_causes_total"
 UNKNOWN = 0.02
 """The share of the failures whose cause may stay unknown when all is reported that there is to know."""
-SETTLED = 15.0
-"""Seconds after the last failure by which all has been reported, and counted."""
 ADVISED = Scenario(Service("rollout-advised"), "", roll_out)
 """The first scenario again, once what `enricher diagnose` proposes is in the Deployment."""
 SELECT = f"*/*ingress-nginx-controller*/controller envoy:{NAMESPACE}/{ENVOY}/envoy"
@@ -99,9 +97,25 @@ def test_a_cause_that_is_made_is_found(proof: Proof, scenario: Scenario) -> None
     assert {failure["cause"] for failure in failures} <= {scenario.cause, scenario.cause_at_first, "unknown"}
 
 
+def test_what_was_counted(proof: Proof, daemon: Pod) -> None:
+    """The counter of the daemon, which waits until the kubelet has reported what there is to report."""
+    made = {scenario.service.name: scenario.cause for scenario in SCENARIOS}
+
+    def all_counted() -> dict[str, Counter[tuple[str, str]]]:
+        found = {name: counted(daemon, name) for name in proof.failures}
+        # A line of Envoy for which no pod was tried names no service.
+        failures = {name: sum("service" in each for each in proof.failures[name]) for name in found}
+        assert {name: causes.total() for name, causes in found.items()} == failures
+        return found
+
+    found = eventually(all_counted)
+    print_table(found)
+    for name, causes in found.items():
+        assert {cause for cause, _ in causes} <= {made[name], "unknown"}, name
+
+
 def test_nothing_is_found_that_was_not_made_once_all_is_reported(proof: Proof) -> None:
     """What `enricher enrich` says of the logs and of the recording, when all is over."""
-    time.sleep(SETTLED)
     made = {scenario.service.name: scenario.cause for scenario in SCENARIOS}
     found = {name: Counter(cause_of(f) for f in enriched(proof, name)) for name in proof.failures}
     print_table(found)
@@ -110,17 +124,6 @@ def test_nothing_is_found_that_was_not_made_once_all_is_reported(proof: Proof) -
         assert {cause for cause, _ in causes} <= {made[name], "unknown"}, name
     unknown = sum(causes["unknown", ""] for causes in found.values())
     assert unknown <= UNKNOWN * sum(causes.total() for causes in found.values())
-
-
-def test_what_was_counted(proof: Proof, daemon: Pod) -> None:
-    """The counter of the daemon, which waits until the kubelet has reported what there is to report."""
-    made = {scenario.service.name: scenario.cause for scenario in SCENARIOS}
-    found = {name: counted(daemon, name) for name in proof.failures}
-    print_table(found)
-    for name, causes in found.items():
-        # A line of Envoy for which no pod was tried names no service.
-        assert causes.total() == sum("service" in failure for failure in proof.failures[name]), name
-        assert {cause for cause, _ in causes} <= {made[name], "unknown"}, name
 
 
 def test_the_advice_is_taken(proof: Proof) -> None:
