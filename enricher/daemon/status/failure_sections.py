@@ -65,7 +65,8 @@ def causes_section(services: Sequence[ServiceCauses]) -> Iterable[str]:
     yield '<div class="wide" role="region" aria-labelledby="causes" tabindex="0"><table>'
     yield (
         "<caption>Why attempts failed, and requests that no pod was tried for, by service, those with the most "
-        f"failures of known causes first.{limit_note} A cause that is not certain is counted ten seconds after its attempt.</caption>"
+        f"failures of known causes first.{limit_note} A cause that is not certain is counted ten seconds after its "
+        "attempt.</caption>"
     )
     yield (
         '<thead><tr><th scope="col">Service</th><th scope="col" class="number">Failures</th>'
