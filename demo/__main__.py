@@ -168,8 +168,8 @@ class Demo:
         self.console.print()
         print_summary(self.stats, self.console)
         self.console.print(Text.from_markup("\n[bold]enricher diagnose --endpoints history.json 0.log[/] says why:"))
-        for line in finding_lines(findings):
-            self.console.print(line, soft_wrap=True)
+        for text in finding_lines(findings):
+            self.console.print(text, soft_wrap=True)
         self.console.print(Text.from_markup(f"\n[bold]GET /metrics[/] has for {ERROR_COUNTER}:"))
         for line in series:
             self.console.print(one_line(f"  {line}"), soft_wrap=True)
