@@ -44,12 +44,13 @@ class Circumstance(StrEnum):
     """The only container of the pod had ended as the attempt was over, and was not running yet."""
     OUT_OF_MEMORY = "out of memory"
     """The same, and the kernel had ended it because its memory limit was exceeded."""
-    ONE_ENDED = "one of several ended"
-    """The same of one of several containers: another one may serve."""
-    ONE_OUT_OF_MEMORY = "one of several out of memory"
+    ENDED_ABOUT_THEN = "container ended about then"
+    """A container of the pod had ended, but another may be the one that serves; or the attempt was over within the
+    second in which it ended or began again; or it had begun again, and the pod had not been ready since."""
+    OUT_OF_MEMORY_ABOUT_THEN = "out of memory about then"
     """The same, and the kernel had ended it because its memory limit was exceeded."""
     STOPPED = "stopped"
-    """A container of the pod ended likewise, after the pod had begun to terminate, or as it was evicted."""
+    """The only container of the pod was down, since the pod had begun to terminate, or had been evicted."""
     NOT_READY = "not ready"
     """The pod had been ready and was not, at some time during the attempt, or shortly before it or afterwards."""
     STEADY = "steady"
@@ -107,7 +108,7 @@ def turning_points(tenures: Sequence[Tenure], status: PodStatus | None) -> Itera
     for container_end in status.ends if status else ():
         yield from (container_end.finished, container_end.finished + SECOND)
         if container_end.restarted is not None:
-            yield container_end.restarted + SECOND
+            yield from (container_end.restarted, container_end.restarted + SECOND)
 
 
 def _circumstance_of_readiness(tenure: Tenure, begin: int, last_moment: int, end: int) -> Circumstance:
@@ -133,31 +134,43 @@ def _circumstance_of_readiness(tenure: Tenure, begin: int, last_moment: int, end
 
 def _circumstance_of_containers(status: PodStatus, begun: Sequence[Tenure], window: Window) -> Circumstance | None:
     """Return how the container ended that was down as an attempt was over; None if none was."""
-    down = [container_end for container_end in status.ends if _was_down(container_end, window)]
+    down = [(end, is_certain) for end in status.ends if (is_certain := _was_down(end, begun, window)) is not None]
     if not down:
         return None
-    last = down[-1]
+    last, is_certain = down[-1]
+    is_certain = is_certain and status.containers == 1
     earliest, latest = _termination(status, begun)
     if latest <= last.finished + SECOND or (status.evicted and last.restarted is None):
-        return Circumstance.STOPPED
+        if is_certain:
+            return Circumstance.STOPPED
+        return Circumstance.SHUTTING_DOWN if latest <= max(window.start, window.end_latest) else None
     if earliest <= last.finished + SECOND:
         return Circumstance.SHUTTING_DOWN
-    is_oom = last.reason == "OOMKilled"
-    if status.containers > 1:
-        return Circumstance.ONE_OUT_OF_MEMORY if is_oom else Circumstance.ONE_ENDED
-    return Circumstance.OUT_OF_MEMORY if is_oom else Circumstance.CONTAINER_ENDED
+    if last.reason == "OOMKilled":
+        return Circumstance.OUT_OF_MEMORY if is_certain else Circumstance.OUT_OF_MEMORY_ABOUT_THEN
+    return Circumstance.CONTAINER_ENDED if is_certain else Circumstance.ENDED_ABOUT_THEN
 
 
-def _was_down(container_end: ContainerEnd, window: Window) -> bool:
-    """Return whether a container was down at the end of an attempt; the kubelet's times are whole seconds.
+def _was_down(container_end: ContainerEnd, begun: Sequence[Tenure], window: Window) -> bool | None:
+    """Return whether a container was certainly down at the end of an attempt; None if it certainly was not.
 
     That it was down at some other time of the attempt explains nothing: the attempt would have ended then. If nobody
-    knows to the second when the attempt ended, the container must have been down all the time.
+    knows to the second when the attempt ended, the container must have been down all the time. The kubelet's times are
+    whole seconds.
     """
     earliest = max(window.end_earliest, window.end_latest - SECOND)
     latest = min(window.end_latest, window.end_earliest + SECOND)
-    restarted = container_end.restarted
-    return container_end.finished <= latest and (restarted is None or earliest < restarted + SECOND)
+    finished, restarted = container_end.finished, container_end.restarted
+    if finished > latest:
+        return None
+    if restarted is None or latest < restarted:
+        return finished + SECOND <= earliest
+    if earliest < restarted + SECOND:
+        return False
+    changes = begun[-1].serving_changes if begun else ()
+    is_ready_again = any(finished < change <= latest for change in changes[::2])
+    was_not_ready = len([change for change in changes if change <= earliest]) % 2 == 0
+    return None if is_ready_again or not was_not_ready or not changes else False
 
 
 def _termination(status: PodStatus, begun: Sequence[Tenure]) -> tuple[int, int]:

@@ -106,7 +106,8 @@ def test_an_attempt_that_began_long_before_a_crash_and_ended_long_after_it(error
 
 
 def test_a_stream_that_a_crash_has_cut() -> None:
-    assert cause(run_with(LONG_READY, containers=[container("app", 0.5, -5)]), CLOSED, **CUT_LATE) == "crashed certain"
+    assert cause(run_with(LONG_READY, containers=[container("app", 0.5, -5)]), CLOSED, **CUT_LATE) == "crashed likely"
+    assert cause(run_with(LONG_READY, containers=[container("app", 1.5, -5)]), CLOSED, **CUT_LATE) == "crashed certain"
 
 
 def test_an_attempt_without_a_time_of_its_own() -> None:
