@@ -27,6 +27,7 @@ class _Parser(argparse.ArgumentParser):
         self.allow_abbrev = False
         self.intermixed = False
         """Whether options may stand between positional arguments of which the last are optional."""
+        self._is_nested = False
 
     def error(self, message: str) -> NoReturn:
         """Raise UsageError."""
@@ -37,6 +38,8 @@ class _Parser(argparse.ArgumentParser):
 
         `help` is the same as `--help`, and `help COMMAND` as `COMMAND --help`.
         """
+        if self._is_nested:
+            return super().parse_known_args(args, namespace)
         args = list(sys.argv[1:] if args is None else args)
         if self.commands and args[:1] == ["help"]:
             args = [*args[1:2], "--help"]
@@ -54,12 +57,12 @@ class _Parser(argparse.ArgumentParser):
         """Parse as argparse does, which by itself takes optional positional arguments to be absent too early."""
         if not self.intermixed:
             return super().parse_known_args(args, namespace)
-        self.intermixed = False  # the other method calls parse_known_args
+        self._is_nested = True  # Python 3.11 calls parse_known_args, first for options only: the rest is unknown then
         try:
             parsed: tuple[Any, list[str]] = self.parse_known_intermixed_args(args, namespace)
             return parsed
         finally:
-            self.intermixed = True
+            self._is_nested = False
 
 
 def _suggestion(text: str, names: Collection[str]) -> str:
