@@ -151,6 +151,7 @@ def _about_endpoints(group: FailureGroup, pods_of_service: int) -> Advice:
         "apiVersion: policy/v1",
         "kind: PodDisruptionBudget",
         "metadata: {name: NAME}",
+        "# with a single replica, this blocks the draining of its node",
         "spec: {minAvailable: 1, selector: {matchLabels: {LABEL: VALUE}}}",
     )
     return Advice(text, fragment, commands)
