@@ -3,7 +3,8 @@
 A pod that was deleted is gone from the API, so what was once read of it is kept here, and later readings are added.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import NamedTuple, TypeVar
 
 from enricher.endpoints.workloads import Workload
@@ -121,6 +122,11 @@ class PodStatuses:
     def of(self, uid: str) -> PodStatus | None:
         """Return the status of a pod, or None if nothing is known of it."""
         return self._statuses.get(uid)
+
+    def latest(self, limit: int) -> Iterator[tuple[str, str, PodStatus]]:
+        """Yield uid, namespace and status of the pods that were first looked up last, oldest first."""
+        for uid, status in islice(self._statuses.items(), max(0, len(self._statuses) - limit), None):
+            yield uid, self._places.group_of(uid), status
 
     def set(self, uid: str, namespace: str, status: PodStatus) -> None:
         """Keep a pod's status in place of the one before, which then is its namespace's last to give up its place."""

@@ -76,7 +76,7 @@ class Owners:
         """The times in which no pod of a service was ready."""
         self.zone_crossings = ZoneCrossings()
         self._late = set[CachedAttribution]()
-        """The attributions of which some attempts may be late, also those that only columns still have."""
+        """The attributions of which some attempts may be late, also those that only lines of the batch still have."""
         self._uncounted: list[CachedAttribution] = []
         """The attributions that are no longer cached, or never were, with attempts that are to be counted."""
 
@@ -96,8 +96,10 @@ class Owners:
             self.histories = histories
             pods.on_change.add(self._forget)
             histories.services.on_change.add(self._forget)
+            self._late.clear()
             self._forget_all()
         elif certainty != self._certainty or len(self._cached) + len(self._clients) + len(self._late) > MAX_ENTRIES:
+            self._late.clear()
             self._forget_all()
         elif pods.complete_since != self._complete_since:
             changed_until = max(pods.complete_since, self._complete_since) + GRACE_PERIOD
@@ -110,7 +112,6 @@ class Owners:
         self._cached.clear()
         self._by_columns.clear()
         self._clients.clear()
-        self._late.clear()
         self._keys_of_ip.clear()
         self._clients_of_ip.clear()
         self._dependent.clear()
