@@ -31,7 +31,7 @@ class Circumstance(StrEnum):
     """What was happening to the pod of an attempt."""
 
     SHUTTING_DOWN = "shutting down"
-    """The pod was terminating, or had left the slices, before the attempt began."""
+    """The pod was terminating, or had left the slices, before the attempt began, or it was evicted."""
     SHUT_DOWN_THEN = "shut down then"
     """The pod began to terminate, or left the slices, during the attempt or shortly afterwards."""
     NEVER_READY = "never ready"
@@ -49,7 +49,7 @@ class Circumstance(StrEnum):
     ONE_OUT_OF_MEMORY = "one of several out of memory"
     """The same, and the kernel had ended it because its memory limit was exceeded."""
     STOPPED = "stopped"
-    """A container of the pod ended likewise, after the pod had begun to terminate, or as it was evicted."""
+    """A container of the pod ended likewise, after the pod had begun to terminate."""
     NOT_READY = "not ready"
     """The pod had been ready and was not, at some time during the attempt, or shortly before it or afterwards."""
     STEADY = "steady"
@@ -138,9 +138,11 @@ def _circumstance_of_containers(status: PodStatus, begun: Sequence[Tenure], wind
         return None
     last = down[-1]
     earliest, latest = _termination(status, begun)
-    if latest <= last.finished + SECOND or (status.evicted and last.restarted is None):
+    if latest <= last.finished + SECOND:
         return Circumstance.STOPPED
-    if earliest <= last.finished + SECOND:
+    # A kubelet that evicts a pod does not delete it. When that was is not known: the container may have crashed before.
+    is_evicted = status.evicted and status.deleted is None and last.restarted is None
+    if earliest <= last.finished + SECOND or is_evicted:
         return Circumstance.SHUTTING_DOWN
     is_oom = last.reason == "OOMKilled"
     if status.containers > 1:
