@@ -31,7 +31,7 @@ class Circumstance(StrEnum):
     """What was happening to the pod of an attempt."""
 
     SHUTTING_DOWN = "shutting down"
-    """The pod was terminating, or had left the slices, before the attempt began."""
+    """The pod was terminating, or had left the slices, before the attempt began, or it was evicted."""
     SHUT_DOWN_THEN = "shut down then"
     """The pod began to terminate, or left the slices, during the attempt or shortly afterwards."""
     NEVER_READY = "never ready"
@@ -50,7 +50,7 @@ class Circumstance(StrEnum):
     OUT_OF_MEMORY_ABOUT_THEN = "out of memory about then"
     """The same, and the kernel had ended it because its memory limit was exceeded."""
     STOPPED = "stopped"
-    """The only container of the pod was down, since the pod had begun to terminate, or had been evicted."""
+    """The only container of the pod was down, and had ended after the pod had begun to terminate."""
     NOT_READY = "not ready"
     """The pod had been ready and was not, at some time during the attempt, or shortly before it or afterwards."""
     STEADY = "steady"
@@ -140,11 +140,13 @@ def _circumstance_of_containers(status: PodStatus, begun: Sequence[Tenure], wind
     last, is_certain = down[-1]
     is_certain = is_certain and status.containers == 1
     earliest, latest = _termination(status, begun)
-    if latest <= last.finished + SECOND or (status.evicted and last.restarted is None):
+    if latest <= last.finished + SECOND:
         if is_certain:
             return Circumstance.STOPPED
         return Circumstance.SHUTTING_DOWN if latest <= max(window.start, window.end_latest) else None
-    if earliest <= last.finished + SECOND:
+    # A kubelet that evicts a pod does not delete it. When that was is not known: the container may have crashed before.
+    is_evicted = status.evicted and status.deleted is None and last.restarted is None
+    if earliest <= last.finished + SECOND or is_evicted:
         return Circumstance.SHUTTING_DOWN
     if last.reason == "OOMKilled":
         return Circumstance.OUT_OF_MEMORY if is_certain else Circumstance.OUT_OF_MEMORY_ABOUT_THEN

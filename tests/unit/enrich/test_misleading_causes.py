@@ -4,7 +4,7 @@ import pytest
 
 from enricher.endpoints.attribution import Histories
 from enricher.endpoints.pod_objects import add_object
-from enricher.endpoints.pod_status import PodStatuses
+from enricher.endpoints.pod_status import PodStatus, PodStatuses
 from enricher.endpoints.slices import read_slice
 from enricher.timestamps import SECOND, format_rfc3339
 from tests.unit.enrich.controller_lines import slice_of
@@ -159,7 +159,14 @@ def test_a_pod_that_was_evicted() -> None:
         "firstTimestamp": stamp(2),
     }
     add_object(run.histories.statuses, "Event", event)
-    assert cause(run, REFUSED) == "shutting_down certain"
+    assert cause(run, REFUSED) == "shutting_down likely"
+
+
+def test_a_pod_that_had_crashed_before_it_was_drained() -> None:
+    deletion = {"deletionTimestamp": stamp(-300), "deletionGracePeriodSeconds": 30}
+    run = run_with(LONG_READY, containers=[container("app", 20)], **deletion)
+    run.histories.statuses.add(f"uid-{POD}", "shop", PodStatus(evicted="EvictionByEvictionAPI"))
+    assert cause(run, REFUSED) == "crashed certain"
 
 
 def test_the_count_waits_for_a_watch_that_is_out_of_sync() -> None:
