@@ -123,6 +123,10 @@ def symptom_of(attempt: Attempt, origin: str, reasons: Collection[str], *, is_re
 
     `is_repeated` is whether another try of the same request failed as well. CUT_AT_ONCE is to be resolved.
     """
+    if attempt.made_by == Origin.POD:
+        return Symptom.OWN_ANSWER
+    if attempt.made_by == Origin.UNKNOWN:
+        return Symptom.OTHER
     if reasons:
         symptoms = {_BY_REASON.get(Reason(reason), Symptom.OTHER) for reason in reasons}
         if len(symptoms) > 1:
