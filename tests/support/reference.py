@@ -28,7 +28,7 @@ from enricher.endpoints.attribution import (
 )
 from enricher.endpoints.circumstances import Circumstance, circumstance_of, without_hindsight
 from enricher.endpoints.lateness import Lateness, lateness_between
-from enricher.endpoints.readiness import ready_gaps
+from enricher.endpoints.readiness import ready_gaps, watched_since
 from enricher.endpoints.slices import Owner, Service
 from enricher.endpoints.states import state_between, tenures_of_owner
 from enricher.endpoints.upstream_names import service_of_upstream_name
@@ -261,9 +261,9 @@ class ReferenceEnricher:
         service = service_of_upstream_name(histories.pods, record.upstream_name)
         gaps = ready_gaps(histories.pods, service) if service else []
         window = request_window(record, parsed.at)
-        request = no_attempt(
-            service, gaps, window, histories.pods.certain_until, failed=failed, nobody_is_live=record.nobody_is_live
-        )
+        since = watched_since(histories.pods, service) if service else 0
+        certain = histories.pods.certain_until, min(since, histories.pods.complete_since)
+        request = no_attempt(service, gaps, window, *certain, failed=failed, nobody_is_live=record.nobody_is_live)
         self.counts.count_requests(service, str(status) if status else "", reason=request.reason, route=record.route)
         fields: dict[str, Any] = {"namespace": service.namespace, "service": service.name} if service else {}
         if request.reason:

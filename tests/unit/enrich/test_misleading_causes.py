@@ -1,13 +1,16 @@
 """Circumstances that look like a cause and are not it, or not for certain: what happens to pods beside the attempt."""
 
+import orjson
 import pytest
 
 from enricher.endpoints.attribution import Histories
+from enricher.endpoints.history import History
 from enricher.endpoints.pod_objects import add_object
 from enricher.endpoints.pod_status import PodStatus, PodStatuses
 from enricher.endpoints.slices import read_slice
+from enricher.enrich.engine import Output
 from enricher.timestamps import SECOND, format_rfc3339
-from tests.unit.enrich.controller_lines import slice_of
+from tests.unit.enrich.controller_lines import SOURCE, access, framed, slice_of
 from tests.unit.enrich.test_causes import CLOSED, CONDITIONS, END, LONG_READY, POD, REFUSED, RESET, Run
 
 CUT_LATE = {"took": b"300.000"}
@@ -184,3 +187,19 @@ def test_clocks_of_nodes_that_differ(ahead: int) -> None:
     down = container("app", 0.5 - ahead / 1000, -4 - ahead / 1000)
     run = run_with(LONG_READY, (-1000, "not_ready"), containers=[down])
     assert cause(run, REFUSED) in {"crashed likely", "crashed certain"}
+
+
+@pytest.mark.parametrize(("listed", "expected"), [(-600, "no_endpoints certain"), (600, "no_endpoints likely")])
+def test_a_request_before_anybody_watched(listed: int, expected: str) -> None:
+    """A daemon begins ten minutes before a request, or ten minutes later, and sees a service without a ready pod."""
+    run, obj = Run(), slice_of({"10.0.0.1": POD})
+    obj["endpoints"][0]["conditions"] = CONDITIONS["not_ready"]
+    run.histories = Histories(History(), History())
+    run.histories.pods.replace([read_slice(obj)], END + listed * SECOND)
+    text = access(addr=b"-", status=b"-", length=b"-", took=b"-").replace(b'HTTP/1.1" 200', b'HTTP/1.1" 503')
+    block = framed(b"2026-11-22T23:18:31.5Z stdout F " + text + b"\n")
+    outputs = run.enricher.enrich(SOURCE, block, run.histories, lambda: None)
+    data = b"".join(item.data for item in outputs if isinstance(item, Output))
+    record = next(record for record in map(orjson.loads, data.splitlines()) if record["kind"] == "access")
+    assert f"{record['cause']} {record['cause_grade']}" == expected
+    assert run.counted() == {f"shop web {expected}": 1}
