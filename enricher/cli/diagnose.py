@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +22,7 @@ from enricher.report.console import PipedConsole, one_line
 from enricher.report.findings.as_data import csv_lines, findings_json, markdown_lines
 from enricher.report.findings.as_text import text_lines
 from enricher.report.findings.diagnosis import Diagnosis
+from enricher.report.findings.finding import Finding, Totals
 from enricher.report.terminal import json_encoder, print_lines, warn
 from enricher.timestamps import format_rfc3339
 from enricher.vocabulary import Cause
@@ -103,13 +105,13 @@ def _print(diagnosis: Diagnosis, output: str) -> None:
         case "markdown":
             print_lines(markdown_lines(findings, totals))
         case _:
-            _print_text(diagnosis)
+            _print_text(findings, totals)
 
 
-def _print_text(diagnosis: Diagnosis) -> None:
+def _print_text(findings: Sequence[Finding], totals: Totals) -> None:
     console = PipedConsole(no_color=_refuses_colours() or None)
     width = min(max(console.width, MIN_WIDTH), MAX_WIDTH)
-    for line in text_lines(diagnosis.findings(), diagnosis.totals, width):
+    for line in text_lines(findings, totals, width):
         console.print(one_line(line.text, style=line.style), soft_wrap=True)
 
 

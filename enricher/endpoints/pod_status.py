@@ -74,6 +74,10 @@ class PodStatus(NamedTuple):
     evicted: str = ""
     """Why it was evicted, or otherwise removed before its time; empty if it was not."""
     incidents: tuple[Incident, ...] = ()
+    containers: int = 1
+    """Number of its containers and sidecars."""
+    deleted: int | None = None
+    """When its deletion was requested (ns, a whole second, rounded down); None if it was not."""
 
 
 def merge_statuses(old: PodStatus, new: PodStatus) -> PodStatus:
@@ -93,6 +97,8 @@ def merge_statuses(old: PodStatus, new: PodStatus) -> PodStatus:
         probe_failures=_latest((*old.probe_failures, *new.probe_failures), _probe_key, MAX_PROBE_FAILURES),
         evicted=new.evicted or old.evicted,
         incidents=_latest((*old.incidents, *new.incidents), _incident_key, MAX_INCIDENTS),
+        containers=max(old.containers, new.containers),
+        deleted=min((time for time in (old.deleted, new.deleted) if time is not None), default=None),
     )
 
 
