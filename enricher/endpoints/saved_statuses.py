@@ -5,7 +5,7 @@ What is loaded may come from any program: every value is checked before any of i
 
 from typing import Any
 
-from enricher.endpoints.pod_objects import MAX_MESSAGE, MAX_NUMBER, MAX_WORD
+from enricher.endpoints.pod_objects import MAX_CONTAINERS, MAX_MESSAGE, MAX_NUMBER, MAX_WORD
 from enricher.endpoints.pod_status import (
     MAX_ENDS,
     MAX_INCIDENTS,
@@ -40,6 +40,8 @@ def dump_statuses(statuses: PodStatuses) -> SavedStatuses:
             list(map(list, status.probe_failures)),
             status.evicted,
             list(map(list, status.incidents)),
+            status.containers,
+            status.deleted,
         ]
         for uid, namespace, status in statuses.latest(MAX_PODS)
     ]
@@ -51,7 +53,7 @@ def load_statuses(statuses: PodStatuses, saved: object) -> None:
     if len(rows) > MAX_PODS:
         raise ValueError("there are statuses of more pods than are kept")
     try:
-        loaded = [_parse(check_list(row, 8)) for row in rows]
+        loaded = [_parse(check_list(row, 10)) for row in rows]
     except ValueError as error:
         raise ValueError(f"not a saved status of a pod: {error}") from error
     for uid, namespace, status in loaded:
@@ -59,7 +61,7 @@ def load_statuses(statuses: PodStatuses, saved: object) -> None:
 
 
 def _parse(row: list[Any]) -> tuple[str, str, PodStatus]:
-    uid, namespace, ends, restarts, workload, probe_failures, evicted, incidents = row
+    uid, namespace, ends, restarts, workload, probe_failures, evicted, incidents, containers, deleted = row
     return (
         check_text(uid, MAX_UID),
         check_text(namespace),
@@ -70,6 +72,8 @@ def _parse(row: list[Any]) -> tuple[str, str, PodStatus]:
             tuple(ProbeFailure(*_report(failure)) for failure in _rows(probe_failures, MAX_PROBE_FAILURES)),
             check_text(evicted, MAX_ESCAPED_MESSAGE),
             tuple(Incident(*_report(incident)) for incident in _rows(incidents, MAX_INCIDENTS)),
+            check_integer(containers, 1, 2 * MAX_CONTAINERS),
+            None if deleted is None else check_time(deleted),
         ),
     )
 
