@@ -5,7 +5,7 @@ What is loaded may come from any program: every value is checked before any of i
 
 from typing import Any
 
-from enricher.endpoints.pod_objects import MAX_MESSAGE, MAX_NUMBER, MAX_WORD
+from enricher.endpoints.pod_objects import MAX_CONTAINERS, MAX_MESSAGE, MAX_NUMBER, MAX_WORD
 from enricher.endpoints.pod_status import (
     MAX_ENDS,
     MAX_INCIDENTS,
@@ -72,7 +72,7 @@ def _parse(row: list[Any]) -> tuple[str, str, PodStatus]:
             tuple(ProbeFailure(*_report(failure)) for failure in _rows(probe_failures, MAX_PROBE_FAILURES)),
             check_text(evicted, MAX_ESCAPED_MESSAGE),
             tuple(Incident(*_report(incident)) for incident in _rows(incidents, MAX_INCIDENTS)),
-            check_integer(containers, 0, MAX_NUMBER),
+            check_integer(containers, 1, 2 * MAX_CONTAINERS),
             None if deleted is None else check_time(deleted),
         ),
     )

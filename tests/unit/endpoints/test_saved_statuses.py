@@ -38,7 +38,7 @@ def statuses(draw) -> PodStatuses:
                 "lastState": st.fixed_dictionaries({"terminated": end}),
             }
         )
-        meta = {"namespace": "shop", "name": "web", "uid": f"u{number}"}
+        meta = {"namespace": "shop", "name": "web", "uid": f"u{number}", "deletionTimestamp": draw(TIMES)}
         containers = draw(st.lists(container, max_size=12))
         reason = {"reason": "Evicted", "message": draw(TEXTS)}
         read = read_pod({"metadata": meta, "status": {"containerStatuses": containers, **reason}})
