@@ -148,6 +148,18 @@ def test_long_forms_mean_the_same(short: str, long: str) -> None:
         assert attempt == attempt_of(status, short, grpc=grpc)
 
 
+@pytest.mark.parametrize(("status", "made_by"), [(200, "pod"), (404, "pod"), (500, "unknown"), (503, "unknown")])
+def test_without_flags_and_details_it_is_open_who_failed(status: int, made_by: str) -> None:
+    (attempt,) = parse(envoy.compile_format("%RESPONSE_CODE% %UPSTREAM_HOST%"), f"{status} {HOST}").attempts
+    assert (attempt.made_by, attempt.reason) == (made_by, "")
+
+
+@pytest.mark.parametrize(("details", "maker"), [("via_upstream", "pod"), ("lua_response", "proxy"), ("-", "unknown")])
+def test_details_alone_say_who_failed(details: str, maker: str) -> None:
+    with_details = envoy.compile_format("%RESPONSE_CODE% %RESPONSE_CODE_DETAILS% %UPSTREAM_HOST%")
+    assert parse(with_details, f"503 {details} {HOST}").attempts[0].made_by == maker
+
+
 @pytest.mark.parametrize("flag", sorted(UNCERTAIN))
 def test_a_success_with_a_flag_of_unclear_meaning_is_the_pods(flag: str) -> None:
     attempt = attempt_of(200, flag)
