@@ -30,6 +30,8 @@ _REFUSED_BY_ENVOY = Meaning(Origin.PROXY, Reason.OTHER)
 """Envoy itself refused the request, by a limit, a filter or its configuration."""
 _CLIENT_LEFT = Meaning(Origin.NONE)
 _NOT_UNDERSTOOD = Meaning(Origin.UNKNOWN, Reason.OTHER)
+_NOTHING_SAID = Meaning(Origin.UNKNOWN)
+"""The line has neither flags nor details."""
 
 _UNREACHABLE = Meaning(Origin.PROXY, Reason.UNREACHABLE, 503)
 _CLOSED = Meaning(Origin.PROXY, Reason.PREMATURE_CLOSE, 503)
@@ -118,7 +120,7 @@ _CONNECT_FAILURES = (
 
 def parse_outcome(status: bytes, details: bytes, failure: bytes, grpc_status: bytes, *flags: bytes) -> Attempt:
     """Return an attempt without its address and its time; the flags may come in both of their forms."""
-    by_flags = _meaning_of_flags(next((text for text in flags if text not in MISSING), b"-"))
+    by_flags = _meaning_of_flags(next((text for text in flags if text not in MISSING), b"-" if any(flags) else b""))
     meaning = _meaning_of_details(details, by_flags)
     code = meaning.status if status == b"0" else parse_status(status)  # only the router's `upstream_log` has such a 0
     reason = meaning.reason
@@ -133,7 +135,7 @@ def parse_outcome(status: bytes, details: bytes, failure: bytes, grpc_status: by
 
 def _meaning_of_flags(raw: bytes) -> Meaning:
     if raw in MISSING:
-        return _OWN_ANSWER
+        return _OWN_ANSWER if raw else _NOTHING_SAID
     return _MEANINGS[min(_FLAG_ORDER.get(flag, _FLAG_ORDER[b"UO"]) for flag in raw.split(b","))]
 
 
@@ -148,7 +150,7 @@ def _meaning_of_details(raw: bytes, by_flags: Meaning) -> Meaning:
     meaning = DETAILS.get(name, _REFUSED_BY_ENVOY)
     if meaning is _REFUSED_BY_ENVOY and by_flags.made_by is Origin.PROXY:
         return by_flags  # which may say more
-    if meaning is _CLIENT_LEFT and by_flags is not _OWN_ANSWER:
+    if meaning is _CLIENT_LEFT and by_flags not in {_OWN_ANSWER, _NOTHING_SAID}:
         return by_flags  # the client may have left after Envoy's answer
     return meaning
 
@@ -165,7 +167,7 @@ def _maker(meaning: Meaning, attempt: Attempt, *, is_cut: bool) -> Origin:
     if meaning is _CLIENT_LEFT:
         # Envoy's own 5xx would have a flag. A gRPC status that nobody sent is UNKNOWN in its log.
         return Origin.POD if has_failed_status else Origin.UNKNOWN if attempt.grpc_failed else Origin.NONE
-    if meaning is _NOT_UNDERSTOOD:
+    if meaning.made_by is Origin.UNKNOWN:
         return Origin.UNKNOWN if attempt.failed else Origin.POD
     if meaning.status and has_failed_status and (is_cut or attempt.status != meaning.status):
         return Origin.POD if is_cut else Origin.UNKNOWN

@@ -13,13 +13,14 @@ from enricher.accesslog.dialect import Dialect, Fact, Facts, Token, end_after
 from enricher.accesslog.escaping import unescape
 from enricher.accesslog.format_compiler import LogFormat, compile_tokens
 from enricher.accesslog.haproxy_language import cut_off, split_tokens, text_up_to, vary_headers
+from enricher.accesslog.haproxy_outcomes import parse_outcome
 from enricher.accesslog.haproxy_servers import (
     parse_address,
     parse_ip_and_port,
     parse_pod,
     parse_upstream_name,
 )
-from enricher.accesslog.record import Attempt, parse_integer, parse_status
+from enricher.accesslog.record import parse_integer, parse_status
 from enricher.accesslog.routes import openshift_route
 from enricher.accesslog.values import (
     ADDRESS,
@@ -34,7 +35,6 @@ from enricher.accesslog.values import (
     parse_milliseconds,
 )
 from enricher.timestamps import MILLISECOND, SECOND, parse_time_local
-from enricher.vocabulary import Origin, Reason
 
 HTTPLOG = "%ci:%cp [%tr] %ft %b/%s %TR/%Tw/%Tc/%Tr/%Ta %ST %B %CC %CS %tsc %ac/%fc/%bc/%sc/%rc %sq/%bq %hr %hs %{+Q}r"
 """The format of `option httplog`."""
@@ -137,22 +137,6 @@ _TYPES = {
 }
 SYSLOG_PREFIX = r"(?:(?:<\d{1,3}>)?(?:[\w.:+-]++ ++){0,6}[\w./-]*+\[\d+\]: )?"
 """What stands before a line in rsyslog's files, or if HAProxy itself logs in a syslog format."""
-_REASONS = {
-    "SC": Reason.REFUSED,
-    "sC": Reason.TIMED_OUT,
-    "SH": Reason.PREMATURE_CLOSE,
-    "sH": Reason.TIMED_OUT,
-    "PH": Reason.OTHER,
-    "SD": Reason.PREMATURE_CLOSE,
-    "sD": Reason.TIMED_OUT,
-    "SL": Reason.PREMATURE_CLOSE,
-    "sL": Reason.TIMED_OUT,
-}
-"""Why HAProxy made the answer, by the first two letters of the termination state.
-
-The first letter is who ended the session (S the server, s its time-out, P the proxy), the second is when: while
-connecting (C), waiting for the header (H), or in the data (D, L).
-"""
 
 
 def compile_format(text: str) -> tuple[LogFormat, ...]:
@@ -205,19 +189,6 @@ def _parse_response_time(*raw: bytes) -> int | None:
     return None if connect is None or response is None else connect + response
 
 
-def _parse_outcome(raw_status: bytes, raw_state: bytes) -> Attempt:
-    """Return an attempt without its address and its time."""
-    state = raw_state.decode("ascii", "replace")[:2]
-    reason = _REASONS.get(state, Reason.NONE)
-    made_by = Origin.POD
-    if reason:
-        made_by = Origin.PROXY
-    elif state[:1] in {"C", "c"}:
-        made_by = Origin.NONE  # the client ended it
-    status = parse_integer(raw_status, max_digits=9)
-    return Attempt("", status, None, None, made_by=made_by, reason=reason)
-
-
 def _request_end(raw_timestamp: bytes, time_gmt: bytes) -> tuple[int | None, int]:
     """Return when the request ended, in ns, if the line has a time with a zone: `%T` and `%Ts` are the log's time.
 
@@ -239,7 +210,7 @@ def _parse_timestamp(raw: bytes) -> int | None:
 FACTS = Facts(
     addr=Fact(("upstream_addr", "server_name", "backend_name"), parse_address),
     verbatim_addr="",
-    outcome=Fact(("status", "termination_state"), _parse_outcome),
+    outcome=Fact(("status", "termination_state", "server_name"), parse_outcome),
     response_time=Fact(
         ("time_request", "time_queued", "time_connect", "time_response", "request_time"),
         _parse_response_time,

@@ -7,7 +7,9 @@ import pytest
 
 from enricher.accesslog import envoy
 from enricher.accesslog.envoy_outcomes import FLAGS, RESETS
-from enricher.accesslog.record import Attempt
+from enricher.accesslog.format_compiler import LogFormat
+from enricher.accesslog.json_format import JsonFormat
+from enricher.accesslog.record import Attempt, Record
 from enricher.enrich.causes import Symptom, symptom_of
 from enricher.enrich.error_correlation import error_origin
 from enricher.vocabulary import Origin
@@ -25,8 +27,14 @@ SHORT = [*(short for short, _ in FLAGS), "NEWFLAG"]
 EXPLAINING = [flag for flag in SHORT if flag not in FLAGS_OF_ANY_ANSWER | CLIENT_LEFT]
 
 
+def parse(log_format: LogFormat | JsonFormat, line: str) -> Record:
+    record = log_format.parse(line.encode())
+    assert record
+    return record
+
+
 def attempt_of(status: int, flags: str, details: str = "-", grpc: str = "-") -> Attempt:
-    (attempt,) = FORMAT.parse(f"{status} {flags} {details} {grpc} {HOST}".encode()).attempts
+    (attempt,) = parse(FORMAT, f"{status} {flags} {details} {grpc} {HOST}").attempts
     return attempt
 
 
@@ -120,8 +128,8 @@ def test_the_failure_of_the_transport_counts_only_if_no_connection_was_made(fail
     of_transport = envoy.compile_format(
         '%RESPONSE_CODE% %RESPONSE_FLAGS% "%UPSTREAM_TRANSPORT_FAILURE_REASON%" %UPSTREAM_HOST%'
     )
-    (failed,) = of_transport.parse(f'503 UF "{failure}" {HOST}'.encode()).attempts
-    (answered,) = of_transport.parse(f'503 URX "{failure}" {HOST}'.encode()).attempts
+    (failed,) = parse(of_transport, f'503 UF "{failure}" {HOST}').attempts
+    (answered,) = parse(of_transport, f'503 URX "{failure}" {HOST}').attempts
     assert (failed.reason, error_origin(failed)) == (reason, "proxy")
     assert (answered.reason, error_origin(answered)) == ("", "pod")
 
@@ -136,8 +144,20 @@ def test_a_grpc_status_that_nobody_sent_is_not_the_pods(flag: str) -> None:
 @pytest.mark.parametrize(("short", "long"), list(FLAGS))
 def test_long_forms_mean_the_same(short: str, long: str) -> None:
     for status, grpc in product((200, 408, 500, 502, 503, 504), ("-", "Unavailable")):
-        (attempt,) = LONG.parse(f"{status} {long} - {grpc} {HOST}".encode()).attempts
+        (attempt,) = parse(LONG, f"{status} {long} - {grpc} {HOST}").attempts
         assert attempt == attempt_of(status, short, grpc=grpc)
+
+
+@pytest.mark.parametrize(("status", "made_by"), [(200, "pod"), (404, "pod"), (500, "unknown"), (503, "unknown")])
+def test_without_flags_and_details_it_is_open_who_failed(status: int, made_by: str) -> None:
+    (attempt,) = parse(envoy.compile_format("%RESPONSE_CODE% %UPSTREAM_HOST%"), f"{status} {HOST}").attempts
+    assert (attempt.made_by, attempt.reason) == (made_by, "")
+
+
+@pytest.mark.parametrize(("details", "maker"), [("via_upstream", "pod"), ("lua_response", "proxy"), ("-", "unknown")])
+def test_details_alone_say_who_failed(details: str, maker: str) -> None:
+    with_details = envoy.compile_format("%RESPONSE_CODE% %RESPONSE_CODE_DETAILS% %UPSTREAM_HOST%")
+    assert parse(with_details, f"503 {details} {HOST}").attempts[0].made_by == maker
 
 
 @pytest.mark.parametrize("flag", sorted(UNCERTAIN))
@@ -148,9 +168,9 @@ def test_a_success_with_a_flag_of_unclear_meaning_is_the_pods(flag: str) -> None
 
 @pytest.mark.parametrize("flag", SHORT)
 def test_only_what_says_so_means_that_nobody_is_live(flag: str) -> None:
-    record = FORMAT.parse(f"503 {flag} - - -".encode())
+    record = parse(FORMAT, f"503 {flag} - - -")
     assert (record.attempts, record.nobody_is_live) == ([], flag == "UH")
-    assert FORMAT.parse(b"503 - no_healthy_upstream - -").nobody_is_live
+    assert parse(FORMAT, "503 - no_healthy_upstream - -").nobody_is_live
 
 
 def test_the_table_in_the_docs_is_that_of_the_program() -> None:

@@ -8,7 +8,11 @@ from tests.unit.enrich.generators.requests import TEXTS, Request
 
 Value = Callable[[Request], bytes]
 
-FLAGS = (b"-",) * 10 + (b"UF", b"UT", b"UC", b"DC", b"URX", b"UF,URX", b"LR", b"NR", b"SI", b"UPE")
+FLAGS = (
+    (b"-",) * 10
+    + (b"UF", b"UT", b"UC", b"DC", b"URX", b"UF,URX", b"LR", b"NR", b"SI", b"UPE")
+    + (b"UO", b"UH", b"DI", b"FI", b"RL")
+)
 CLUSTERS = (
     *(b"outbound|80||web.shop.svc.cluster.local", b"shop/web/80/da39a3ee5e", b"outbound|80|v1|web.shop.svc", b"-"),
     *(b"httproute/shop/web/rule/0", b"", b"outbound|80||web-canary.shop.svc.x", b"outbound|80||metrics.ops.svc"),
@@ -97,10 +101,15 @@ _ENVOY: dict[str, Value] = {
         text_value(request, "none") if request.odd(0.3) else b"id-%d" % request.rng.randrange(12)
     ),
     "connection_termination_details": _one_of(b"-"),
+    "response_code_details": _one_of(
+        *(b"-", b"via_upstream", b"response_timeout", b"no_healthy_upstream", b"ext_authz_denied"),
+        b"upstream_reset_before_response_started{connection_termination}",
+        b"upstream_reset_after_response_started{remote_reset}",
+    ),
     "bytes_received": number,
     "body_bytes_sent": number,
     **dict.fromkeys(
-        ("upstream_local_address", "server_addr", "response_code_details", "scheme", "ssl_server_name"),
+        ("upstream_local_address", "server_addr", "scheme", "ssl_server_name"),
         _one_of(b"-", b"via_upstream", b"10.0.9.9:4000"),
     ),
     "route_name": _one_of(
