@@ -101,6 +101,8 @@ RULES: tuple[Rule, ...] = (
     Rule(_NOBODY_SERVED, {Circumstance.STOPPED}, Cause.SHUTTING_DOWN, CauseGrade.CERTAIN),
     Rule(_NOBODY_SERVED, {Circumstance.OUT_OF_MEMORY}, Cause.OOM_KILLED, CauseGrade.CERTAIN),
     Rule(_NOBODY_SERVED, {Circumstance.CONTAINER_ENDED}, Cause.CRASHED, CauseGrade.CERTAIN),
+    Rule(_NOBODY_SERVED, {Circumstance.OUT_OF_MEMORY_ABOUT_THEN}, Cause.OOM_KILLED, CauseGrade.LIKELY),
+    Rule(_NOBODY_SERVED, {Circumstance.ENDED_ABOUT_THEN}, Cause.CRASHED, CauseGrade.LIKELY),
     Rule(_NOBODY_ANSWERED, {Circumstance.STOPPED, Circumstance.SHUTTING_DOWN}, Cause.SHUTTING_DOWN, CauseGrade.LIKELY),
     Rule(_NOBODY_SERVED, {Circumstance.SHUT_DOWN_THEN}, Cause.SHUTTING_DOWN, CauseGrade.LIKELY),
     Rule(_NOBODY_ANSWERED, {Circumstance.NEVER_READY}, Cause.STARTING, CauseGrade.LIKELY),
@@ -121,6 +123,10 @@ def symptom_of(attempt: Attempt, origin: str, reasons: Collection[str], *, is_re
 
     `is_repeated` is whether another try of the same request failed as well. CUT_AT_ONCE is to be resolved.
     """
+    if attempt.made_by == Origin.POD:
+        return Symptom.OWN_ANSWER
+    if attempt.made_by == Origin.UNKNOWN:
+        return Symptom.OTHER
     if reasons:
         symptoms = {_BY_REASON.get(Reason(reason), Symptom.OTHER) for reason in reasons}
         if len(symptoms) > 1:

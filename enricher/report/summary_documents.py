@@ -1,21 +1,16 @@
 """The table of `enricher enrich --summary` for programs (JSON, CSV) and for tickets (Markdown)."""
 
-import csv
-import io
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
 
+from enricher.report.csv_line import csv_line
 from enricher.report.markdown import markdown_row, markdown_text
 from enricher.report.pod_rows import UNNAMED, PodRow, hidden_text
 from enricher.report.pod_stats import PodStats
 from enricher.report.summary_table import cause_counts, counts_text, sorted_rows, time_text, total_text, totals
-
-_FORMULA = ("=", "+", "-", "@")
-"""What a formula begins with, to a spreadsheet."""
-
 
 _OF_ALL_ATTEMPTS = ("attempts", "p50_seconds", "p99_seconds", "sure", "grade")
 """Fields that need the good attempts as well as the failed ones."""
@@ -62,11 +57,11 @@ def csv_summary(stats: PodStats) -> Iterator[str]:
 
     No spreadsheet takes a name for a formula: an apostrophe is put before one that looks like it.
     """
-    yield _csv_line([*stats.roll_up.columns, *_FIELDS])
+    yield csv_line([*stats.roll_up.columns, *_FIELDS])
     for row in sorted_rows(stats):
         causes = {f"{cause}/{grade}" if grade else cause: number for (cause, grade), number in row.causes.items()}
         fields = _fields(stats, row) | {"causes": causes}
-        yield _csv_line([*_names(stats, row).values(), *(fields[name] for name in _FIELDS)])
+        yield csv_line([*_names(stats, row).values(), *(_csv_text(fields[name]) for name in _FIELDS)])
 
 
 def markdown_summary(stats: PodStats) -> Iterator[str]:
@@ -101,13 +96,3 @@ def _csv_text(value: object) -> str:
     if isinstance(value, Mapping):
         return " ".join(f"{name}:{number}" for name, number in Counter(value).most_common())
     return "" if value is None else str(value)
-
-
-def _csv_line(values: Sequence[object]) -> str:
-    csv.writer(line := io.StringIO(), lineterminator="").writerow(map(_cell_text, values))
-    return line.getvalue()
-
-
-def _cell_text(value: object) -> str:
-    text = _csv_text(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text

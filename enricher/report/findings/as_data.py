@@ -1,12 +1,11 @@
 """Findings as JSON, CSV and Markdown. Pure."""
 
-import csv
 from collections.abc import Iterator, Sequence
-from types import SimpleNamespace
 from typing import Any
 
 import orjson
 
+from enricher.report.csv_line import csv_line
 from enricher.report.findings.advice import spared_text
 from enricher.report.findings.as_text import (
     cause_text,
@@ -18,16 +17,13 @@ from enricher.report.findings.as_text import (
     where_text,
 )
 from enricher.report.findings.finding import Finding, Totals
+from enricher.report.markdown import markdown_text
 from enricher.timestamps import format_rfc3339
 
 CSV_COLUMNS = (
     *("cause", "grade", "failures", "requests", "service", "workload", "revision", "pods", "nodes"),
     *("first", "last", "seen_by_clients", "hidden", "evidence", "advice", "spared"),
 )
-_SPECIAL = str.maketrans({character: f"\\{character}" for character in r"\`*[]<>|~&"})
-"""Characters that Markdown may take for markup, with a backslash before them."""
-_FORMULA = ("=", "+", "-", "@")
-"""What a spreadsheet takes for the beginning of a formula."""
 
 
 def findings_json(findings: Sequence[Finding], totals: Totals) -> bytes:
@@ -95,28 +91,20 @@ def _time(ns: int | None) -> str | None:
 
 def csv_lines(findings: Sequence[Finding]) -> Iterator[str]:
     """Yield a line of names and a line for each finding. Several values in one cell have spaces between them."""
-    written = list[str]()
-    writer = csv.writer(SimpleNamespace(write=written.append), lineterminator="")
-    writer.writerow(CSV_COLUMNS)
+    yield csv_line(CSV_COLUMNS)
     for finding in findings:
         values = _finding_object(finding)
         values |= {name: " ".join(values[f"{name}s"]) for name in ("service", "workload", "revision")}
         values |= {name: " ".join(values[name]) for name in ("pods", "nodes", "evidence")}
         values["advice"] = finding.advice.text
-        writer.writerow([_cell(values[name]) for name in CSV_COLUMNS])
-    yield from written
-
-
-def _cell(value: object) -> str:
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+        yield csv_line(values[name] for name in CSV_COLUMNS)
 
 
 def markdown_lines(findings: Sequence[Finding], totals: Totals) -> Iterator[str]:
     """Yield the findings as Markdown, for a ticket."""
     for number, finding in enumerate(findings, 1):
         advice = finding.advice
-        yield from (f"## {number}. {_plain(finding.headline)}", "")
+        yield from (f"## {number}. {markdown_text(finding.headline)}", "")
         facts = {
             "Failures": numbers_text(finding),
             "Where": where_text(finding),
@@ -124,20 +112,15 @@ def markdown_lines(findings: Sequence[Finding], totals: Totals) -> Iterator[str]
             "When": when_text(finding.first, finding.last),
             "Cause": cause_text(finding),
         }
-        yield from (f"- **{name}:** {_plain(text)}" for name, text in facts.items() if text)
-        yield from ("", "**Evidence**", "", *(f"- {_plain(text)}" for text in finding.evidence), "")
+        yield from (f"- **{name}:** {markdown_text(text)}" for name, text in facts.items() if text)
+        yield from ("", "**Evidence**", "", *(f"- {markdown_text(text)}" for text in finding.evidence), "")
         texts = (advice.text, spared_text(advice, finding.failures))
-        yield from (f"**What to change:** {_plain(' '.join(filter(None, texts)))}", "")
+        yield from (f"**What to change:** {markdown_text(' '.join(filter(None, texts)))}", "")
         yield from _fenced("yaml", advice.fragment)
         yield from _fenced("sh", advice.commands)
         examples = ["  ".join(example_texts(example)) for example in finding.examples]
         yield from _fenced("text", examples)
-    yield from map(_plain, totals_texts(findings, totals))
-
-
-def _plain(text: str) -> str:
-    """Return a text in which nothing is markup."""
-    return text.translate(_SPECIAL)
+    yield from map(markdown_text, totals_texts(findings, totals))
 
 
 def _fenced(language: str, lines: Sequence[str]) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """Which nodes were away as a whole, judged by the attempts at their pods. Pure."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from enricher.report.findings.groups import PodTally
@@ -15,10 +16,12 @@ def unreachable_nodes(tallies: Iterable[PodTally]) -> Iterator[str]:
 
     Every pod that was tried on the node in that time must have been silent throughout, and no pod elsewhere.
     """
-    tallies = [tally for tally in tallies if tally.node]
-    for node in sorted({tally.node for tally in tallies if tally.unanswered}):
-        own = [tally for tally in tallies if tally.node == node]
-        others = [tally for tally in tallies if tally.node != node]
+    of_nodes = defaultdict[str, list[PodTally]](list)
+    for tally in tallies:
+        of_nodes[tally.node].append(tally)
+    of_nodes.pop("", None)
+    for node, own in sorted(of_nodes.items()):
+        others = (tally for name, of_other in of_nodes.items() if name != node for tally in of_other)
         if (window := _silence(own)) and _is_alone(others, window):
             yield node
 
@@ -36,12 +39,15 @@ def _silence(tallies: list[PodTally]) -> Window | None:
     return None if answered else window
 
 
-def _is_alone(others: list[PodTally], window: Window) -> bool:
+def _is_alone(others: Iterable[PodTally], window: Window) -> bool:
     """Return whether the pods of other nodes answered within the window, all of them."""
-    silences = (silence for tally in others if (silence := _silence_of(tally)))
-    if any(start <= window[1] and end >= window[0] for start, end in silences):
-        return False
-    return any(_answered_within(tally, window) for tally in others)
+    has_answer = False
+    for tally in others:
+        silence = _silence_of(tally)
+        if silence and silence[0] <= window[1] and silence[1] >= window[0]:
+            return False
+        has_answer = has_answer or _answered_within(tally, window)
+    return has_answer
 
 
 def _silence_of(tally: PodTally) -> Window | None:

@@ -72,3 +72,40 @@ def test_not_if_no_other_node_answered():
 def test_not_if_the_pods_refused():
     refused = [attempt(f"web-a-3{number}", "crashed", node="node-3", reason="refused") for number in (1, 2)]
     assert causes(*(made for n in range(4) for made in (refused[n % 2], good(1, 1)))) == {"crashed": 4}
+
+
+def causes_at(timed):
+    """The causes found of attempts, each with its second."""
+    findings = diagnose(*(record(made, at=at) for at, made in sorted(timed, key=lambda each: each[0]))).findings()
+    return {finding.cause for finding in findings}
+
+
+PODS_ONE_AFTER_THE_OTHER = [(10, silent(3, 1)), (11, silent(3, 1)), (20, silent(3, 2)), (21, silent(3, 2))]
+"""Pods of node-3 that were tried and silent at different times."""
+
+
+@pytest.mark.parametrize("at", [10, 10.5, 15, 20.5, 21])
+def test_an_answer_elsewhere_counts_from_the_first_silence_to_the_last(at):
+    assert causes_at([*PODS_ONE_AFTER_THE_OTHER, (at, good(1, 1))]) == {"unreachable_node"}
+
+
+@pytest.mark.parametrize("at", [9, 22])
+def test_an_answer_elsewhere_before_or_afterwards_shows_nothing(at):
+    assert causes_at([*PODS_ONE_AFTER_THE_OTHER, (at, good(1, 1))]) == {"timeout"}
+
+
+@pytest.mark.parametrize("at", [10, 15, 21])
+@pytest.mark.parametrize("other", [good(3, 9), silent(2, 1)], ids=["answered on the node", "silent elsewhere"])
+def test_what_speaks_against_it_counts_for_the_whole_time(at, other):
+    assert causes_at([*PODS_ONE_AFTER_THE_OTHER, (15, good(1, 1)), (at, other)]) == {"timeout"}
+
+
+@pytest.mark.parametrize("at", [9, 22])
+@pytest.mark.parametrize("other", [good(3, 9), silent(2, 1)], ids=["answered on the node", "silent elsewhere"])
+def test_what_happened_before_or_afterwards_does_not_speak_against_it(at, other):
+    assert "unreachable_node" in causes_at([*PODS_ONE_AFTER_THE_OTHER, (15, good(1, 1)), (at, other)])
+
+
+def test_a_pod_elsewhere_that_only_failed_did_not_answer():
+    refused = attempt("web-a-11", "crashed", node="node-1", reason="refused")
+    assert causes_at([*PODS_ONE_AFTER_THE_OTHER, (15, refused)]) == {"timeout", "crashed"}
