@@ -81,7 +81,7 @@ def test_the_rule_is_the_one_of_the_docs(explain):
     assert "rule: none of docs/causes.md fits" in explain([], BAD_GATEWAY)
 
 
-ENDED = {"exitCode": 137, "reason": "OOMKilled", "finishedAt": "2026-11-22T23:18:31Z"}
+ENDED = {"exitCode": 137, "reason": "OOMKilled", "finishedAt": "2026-11-22T23:18:30Z"}
 STATUS = {"containerStatuses": [{"name": "app", "state": {"terminated": ENDED}, "lastState": {}}]}
 ENDED_POD = {"kind": "Pod", "metadata": {"name": POD, "namespace": "shop", "uid": UID}, "status": STATUS}
 
@@ -89,7 +89,7 @@ ENDED_POD = {"kind": "Pod", "metadata": {"name": POD, "namespace": "shop", "uid"
 def test_the_end_of_a_container(explain):
     out = explain([], BAD_GATEWAY, pods=[ENDED_POD])
     assert "cause: oom_killed, certain" in out
-    assert "the container app ended with exit code 137 (OOMKilled) at 2026-11-22T23:18:31Z" in out
+    assert "the container app ended with exit code 137 (OOMKilled) at 2026-11-22T23:18:30Z" in out
 
 
 def test_a_guess_of_the_pod_makes_a_guess_of_the_cause(explain):
