@@ -191,8 +191,9 @@ def _add_diagnose(commands: Any) -> None:
 def _add_explain(commands: Any) -> None:
     explain = commands.add_parser(
         "explain",
-        help="explain why a line is attributed as it is",
-        description="Print which tenures were considered for a line's attempts, or for an address, and what decided.",
+        help="explain why a line is attributed as it is, and why its attempts failed",
+        description="Print which tenures were considered for a line's attempts, or for an address, and what decided; "
+        "for a failed attempt also what was happening to its pod, and the rule that gave it its cause.",
         epilog=EPILOG,
     )
     explain.add_argument(

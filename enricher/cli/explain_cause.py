@@ -90,6 +90,8 @@ def _circumstance_text(
         Circumstance.JUST_READY: lambda: f"the pod was first ready {_when(_first_ready(tenures), window)}",
         Circumstance.CONTAINER_ENDED: lambda: _end_text(status, window),
         Circumstance.OUT_OF_MEMORY: lambda: _end_text(status, window),
+        Circumstance.ENDED_ABOUT_THEN: lambda: _end_text(status, window),
+        Circumstance.OUT_OF_MEMORY_ABOUT_THEN: lambda: _end_text(status, window),
         Circumstance.STOPPED: lambda: f"{_end_text(status, window)}, after the pod had begun to terminate",
         Circumstance.NOT_READY: lambda: _not_ready_text(tenures, window),
         Circumstance.STEADY: lambda: "the pod was ready from 5 s before the attempt to 5 s after it",

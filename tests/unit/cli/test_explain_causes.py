@@ -1,6 +1,7 @@
 """`enricher explain`: why an attempt failed, what was happening to its pod then, and the rule that decided."""
 
 import json
+import re
 
 import pytest
 
@@ -34,7 +35,7 @@ def watch(*changes, address="10.0.0.1"):
 
 
 @pytest.fixture
-def explain(tmp_path, capsys):
+def explain(tmp_path, capfd):
     def explain(changes, line, *options, pods=()):
         (path := tmp_path / "watch.jsonl").write_text("".join(json.dumps(each) + "\n" for each in watch(*changes)))
         endpoints = ["--endpoints", str(path)]
@@ -42,7 +43,7 @@ def explain(tmp_path, capsys):
             (snapshot := tmp_path / "pods.json").write_text(json.dumps({"kind": "PodList", "items": list(pods)}))
             endpoints += ["--endpoints", str(snapshot)]
         assert main(["explain", *endpoints, *options, line]) == 0
-        return capsys.readouterr().out
+        return capfd.readouterr().out
 
     return explain
 
@@ -80,19 +81,26 @@ def test_the_rule_is_the_one_of_the_docs(explain):
     assert "rule: none of docs/causes.md fits" in explain([], BAD_GATEWAY)
 
 
+ENDED = {"exitCode": 137, "reason": "OOMKilled", "finishedAt": "2026-11-22T23:18:30Z"}
+STATUS = {"containerStatuses": [{"name": "app", "state": {"terminated": ENDED}, "lastState": {}}]}
+ENDED_POD = {"kind": "Pod", "metadata": {"name": POD, "namespace": "shop", "uid": UID}, "status": STATUS}
+
+
 def test_the_end_of_a_container(explain):
-    ended = {"exitCode": 137, "reason": "OOMKilled", "finishedAt": "2026-11-22T23:18:31Z"}
-    status = {"containerStatuses": [{"name": "app", "state": {"terminated": ended}, "lastState": {}}]}
-    pod = {"kind": "Pod", "metadata": {"name": POD, "namespace": "shop", "uid": UID}, "status": status}
-    out = explain([], BAD_GATEWAY, pods=[pod])
+    out = explain([], BAD_GATEWAY, pods=[ENDED_POD])
     assert "cause: oom_killed, certain" in out
-    assert "the container app ended with exit code 137 (OOMKilled) at 2026-11-22T23:18:31Z" in out
+    assert "the container app ended with exit code 137 (OOMKilled) at 2026-11-22T23:18:30Z" in out
 
 
 def test_a_guess_of_the_pod_makes_a_guess_of_the_cause(explain):
-    out = explain([("18:29", None)], BAD_GATEWAY)
+    out = explain([("18:29", None)], BAD_GATEWAY, pods=[ENDED_POD])
     assert "= grace: " in out
-    assert "certain" not in out.partition("cause: ")[2]
+    assert "cause: shutting_down, likely: " in out
+    assert "likely only, because the pod is a guess: the attribution is grace" in out
+    out = explain([("18:29", TERMINATING)], BAD_GATEWAY, pods=[ENDED_POD])
+    assert "cause: shutting_down, certain: " in out
+    assert "after the pod had begun to terminate" in out
+    assert "because the pod is a guess" not in out
 
 
 def test_good_attempts_have_no_cause(explain):
@@ -125,3 +133,42 @@ def test_a_misfit_names_the_profile_that_was_given(tmp_path, capsys):
     assert main(["explain", "--endpoints", str(path), "--profile", "envoy", "nonsense"]) == 2
     err = capsys.readouterr().err
     assert "the line does not fit the log format of envoy: " in err
+
+
+ENVOY_CUT = ENVOY.replace(" UF ", " UC ")
+"""Envoy lost the connection before the answer: what a keep-alive race looks like if the pod is well."""
+REDIRECTED = access(1, "10.0.0.1:80 : 10.0.0.1:80", "502 : 200", "0.001 : 0.001", "0 : 5")
+RETRIED = access(1, "10.0.0.1:80, 10.0.0.1:80", "504, 502", "0.001, 0.000", "0, 0")
+LINES = [
+    (BAD_GATEWAY, ()),
+    (cri(access(1, status="500")), ()),
+    (cri(access(1, status="504", took="5.000", length="0")), ()),
+    (cri(RETRIED), ()),
+    (cri(RETRIED.replace("504, 502", "504, 200")), ()),
+    (cri(REDIRECTED), ()),
+    (cri(access(1, "-", "-", "-", "-").replace('HTTP/1.1" 200', 'HTTP/1.1" 503')), ()),
+    (ENVOY, ("--profile", "envoy")),
+    (ENVOY_CUT, ("--profile", "envoy")),
+    (ENVOY_CUT.replace(" 0 0 0 ", " 0 0 900 "), ("--profile", "envoy")),
+]
+HISTORIES = [
+    [],
+    [("18:29", NOT_READY)],
+    [("18:32", NOT_READY)],
+    [("18:29", TERMINATING)],
+    [("18:32", TERMINATING)],
+    [("18:29", None)],
+    [("18:29", NOT_READY), ("18:30", READY)],
+]
+
+
+@pytest.mark.parametrize("changes", HISTORIES)
+@pytest.mark.parametrize(("line", "options"), LINES, ids=range(len(LINES)))
+def test_the_causes_are_those_that_the_engine_gives_to_the_line(explain, tmp_path, capfd, changes, line, options):
+    causes = re.findall(r"^  cause: (\w+)(?:, (\w+))?", explain(changes, line, *options), re.MULTILINE)
+    (log := tmp_path / "log").write_text(line.rstrip("\n") + "\n")
+    assert main(["enrich", "--endpoints", str(tmp_path / "watch.jsonl"), *options, str(log)]) == 0
+    [record] = map(json.loads, capfd.readouterr().out.splitlines())
+    failed = [part for part in (record, *record["attempts"]) if "cause" in part]
+    assert failed or "cause: " not in explain(changes, line, *options)
+    assert causes == [(part["cause"], part.get("cause_grade", "")) for part in failed]
