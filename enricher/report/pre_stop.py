@@ -10,7 +10,7 @@ The response time of a failed attempt is a lower bound of R if the pod had taken
 worked on it. If the proxy got no connection, or ran into a timeout, that time says only how long the proxy waited for a
 pod that was gone; then R is taken as 0.
 
-L is known to within a fraction of a second: kubelet, proxy and Enricher hear of the deletion at slightly different
+L is known to within a fraction of a second: kubelet, proxy and Enricher learn of the deletion at slightly different
 times, and logs round theirs. So N leaves a MARGIN.
 
 A few attempts may come very late, for instance on connections that a proxy keeps open for a minute. Each second of N
@@ -39,7 +39,7 @@ _WITHOUT_PROGRESS = frozenset((Reason.REFUSED, Reason.UNREACHABLE, Reason.TIMED_
 """Reasons of failures that took as long as the proxy was ready to wait, whatever the pod did."""
 
 
-class Lateness(NamedTuple):
+class LateFailure(NamedTuple):
     """A failed attempt at a pod that was shutting down, or had just gone."""
 
     seconds: float
@@ -74,29 +74,29 @@ class PreStop(NamedTuple):
     """
 
 
-def pre_stop_sleep(lateness: Sequence[Lateness]) -> PreStop | None:
+def pre_stop_sleep(failures: Sequence[LateFailure]) -> PreStop | None:
     """Return the shortest sleep that spares all of these failures, or nearly all.
 
     Return None if no sleep of at most MAX_SLEEP seconds spares any.
     """
-    total = len(lateness)
-    sleeps = sorted(sleep for sleep in map(_sleep_for, lateness) if sleep <= MAX_SLEEP)
+    total = len(failures)
+    sleeps = sorted(sleep for sleep in map(_sleep_for, failures) if sleep <= MAX_SLEEP)
     if not sleeps:
         return None
     longest = sleeps[-1]
     nearly_all = sleeps[max(0, len(sleeps) - 1 - int(total * _MAX_SHARE_LEFT_OUT))]
     seconds = nearly_all if longest > nearly_all * _MUCH_LONGER else longest
-    return spared_by(seconds, lateness)
+    return spared_by(seconds, failures)
 
 
-def spared_by(seconds: int, lateness: Sequence[Lateness]) -> PreStop:
-    """Return what a sleep of so many seconds would have done for these failures."""
-    spared = [attempt for attempt in lateness if _sleep_for(attempt) <= seconds]
-    longest_request = max((attempt.duration for attempt in spared), default=0)
+def spared_by(seconds: int, failures: Sequence[LateFailure]) -> PreStop:
+    """Return what a sleep of some seconds would have done for these failures."""
+    spared = [failure for failure in failures if _sleep_for(failure) <= seconds]
+    longest_request = max((failure.duration for failure in spared), default=0)
     grace_period = max(DEFAULT_GRACE_PERIOD, seconds + floor(longest_request) + 1)
-    return PreStop(seconds, len(spared), total=len(lateness), grace_period=grace_period)
+    return PreStop(seconds, len(spared), total=len(failures), grace_period=grace_period)
 
 
-def _sleep_for(attempt: Lateness) -> int:
+def _sleep_for(failure: LateFailure) -> int:
     """Return the shortest sleep in whole seconds that spares an attempt."""
-    return floor(max(0, attempt.needed) + MARGIN) + 1
+    return floor(max(0, failure.needed) + MARGIN) + 1

@@ -6,7 +6,7 @@ from enricher.report.findings.groups import PodTally
 
 MIN_PODS_OF_NODE = 2
 """Smallest number of pods without an answer for which a node is blamed: one may have its own reason."""
-Window = tuple[int, int]
+Period = tuple[int, int]
 """A first and a last time (ns)."""
 
 
@@ -19,38 +19,38 @@ def unreachable_nodes(tallies: Iterable[PodTally]) -> Iterator[str]:
     for node in sorted({tally.node for tally in tallies if tally.unanswered}):
         own = [tally for tally in tallies if tally.node == node]
         others = [tally for tally in tallies if tally.node != node]
-        if (window := _silence(own)) and _is_alone(others, window):
+        if (period := _silence(own)) and _is_alone(others, period):
             yield node
 
 
-def _silence(tallies: list[PodTally]) -> Window | None:
+def _silence(tallies: list[PodTally]) -> Period | None:
     """Return from when to when all pods of a node were silent; None if one answered, or if there are too few."""
     silent = [tally for tally in tallies if tally.unanswered]
-    windows = [window for tally in silent if (window := _silence_of(tally))]
-    if not windows or len({(tally.namespace, tally.pod) for tally in silent}) < MIN_PODS_OF_NODE:
+    periods = [period for tally in silent if (period := _silence_of(tally))]
+    if not periods or len({(tally.namespace, tally.pod) for tally in silent}) < MIN_PODS_OF_NODE:
         return None
-    window = min(start for start, _ in windows), max(end for _, end in windows)
+    period = min(start for start, _ in periods), max(end for _, end in periods)
     answered = any(tally.good_between for tally in silent) or any(
-        _answered_within(tally, window) for tally in tallies if not tally.unanswered
+        _answered_within(tally, period) for tally in tallies if not tally.unanswered
     )
-    return None if answered else window
+    return None if answered else period
 
 
-def _is_alone(others: list[PodTally], window: Window) -> bool:
-    """Return whether the pods of other nodes answered within the window, all of them."""
+def _is_alone(others: list[PodTally], period: Period) -> bool:
+    """Return whether the pods of other nodes answered within the period, all of them."""
     silences = (silence for tally in others if (silence := _silence_of(tally)))
-    if any(start <= window[1] and end >= window[0] for start, end in silences):
+    if any(start <= period[1] and end >= period[0] for start, end in silences):
         return False
-    return any(_answered_within(tally, window) for tally in others)
+    return any(_answered_within(tally, period) for tally in others)
 
 
-def _silence_of(tally: PodTally) -> Window | None:
+def _silence_of(tally: PodTally) -> Period | None:
     if tally.first_unanswered is None or tally.last_unanswered is None:
         return None
     return tally.first_unanswered, tally.last_unanswered
 
 
-def _answered_within(tally: PodTally, window: Window) -> bool:
+def _answered_within(tally: PodTally, period: Period) -> bool:
     if tally.first is None or tally.last_good is None:
         return False
-    return tally.first <= window[1] and tally.last_good >= window[0]
+    return tally.first <= period[1] and tally.last_good >= period[0]
