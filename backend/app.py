@@ -12,7 +12,10 @@ MAX_DELAY = 300.0
 that a 504 can be provoked.
 """
 
-PATHS = "/, /test, /healthz, /status/<code>, /delay/<seconds>"
+MAX_ALLOCATION = 1024
+"""Most memory, in MiB, that one request can take: more than the limits of a small container."""
+
+PATHS = "/, /test, /healthz, /status/<code>, /delay/<seconds>, /allocate/<MiB>"
 
 logger = logging.getLogger(__name__)
 
@@ -20,8 +23,10 @@ logger = logging.getLogger(__name__)
 class Backend(tornado.web.Application):
     """The routes and the number of active requests, for which a clean stop waits."""
 
-    def __init__(self, hostname: str) -> None:
+    def __init__(self, hostname: str, greeting_status: int = 200) -> None:
         self.hostname = hostname
+        self.greeting_status = greeting_status
+        self.allocated: list[bytes] = []
         self.stopping = False
         self._active_requests = 0
         self._idle = asyncio.Event()
@@ -33,6 +38,7 @@ class Backend(tornado.web.Application):
                 ("/healthz", HealthHandler),
                 ("/status/(.*)", StatusHandler),
                 ("/delay/(.*)", DelayHandler),
+                ("/allocate/(.*)", AllocationHandler),
             ],
             default_handler_class=UnknownPathHandler,
         )
@@ -83,14 +89,14 @@ class BaseHandler(tornado.web.RequestHandler):
 
 class GreetingHandler(BaseHandler):
     def get(self) -> None:
-        self.send_greeting()
+        self.send_greeting(self.application.greeting_status)
 
     head = get
 
     def post(self) -> None:
         # repr: a line break in the body must not look like a line of this log.
         logger.info("POST %s: %r", self.request.path, self.request.body.decode("utf-8", "backslashreplace"))
-        self.send_greeting()
+        self.send_greeting(self.application.greeting_status)
 
 
 class HealthHandler(BaseHandler):
@@ -125,6 +131,18 @@ class DelayHandler(BaseHandler):
 
     head = get
     post = get
+
+
+class AllocationHandler(BaseHandler):
+    """Keeps memory until the process ends, so that a container exceeds its limit."""
+
+    def post(self, mebibytes: str) -> None:
+        if mebibytes.isascii() and mebibytes.isdigit() and int(mebibytes) <= MAX_ALLOCATION:
+            # Not zeros: the kernel would give no memory for pages that nobody has written.
+            self.application.allocated.append(b"x" * (int(mebibytes) << 20))
+            self.send_greeting()
+        else:
+            self.send(400, f"the memory must be a number of MiB from 0 to {MAX_ALLOCATION}, not {mebibytes!r}")
 
 
 class UnknownPathHandler(BaseHandler):

@@ -20,6 +20,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT))
 
 from demo.__main__ import Demo  # noqa: E402
+from enricher.enrich.cause_counter import HINDSIGHT  # noqa: E402
+from enricher.timestamps import SECOND  # noqa: E402
 from tests.integration.prometheus.incident import configuration  # noqa: E402
 from tests.integration.prometheus.queries import DASHBOARDS, filled  # noqa: E402
 from tests.support.prometheus import Prometheus, running  # noqa: E402
@@ -31,14 +33,22 @@ STEP = 0.5
 
 
 class DelayedDemo(Demo):
-    """A demo whose incident begins once the daemon has been scraped for a while, as on a node."""
+    """A demo whose incident begins once the daemon has been scraped for a while, as on a node.
 
-    replayed_at = 0.0
+    The daemon ends once all causes are counted.
+    """
+
+    replayed_at = ended_at = 0.0
 
     async def _replay(self, *arguments: Any) -> None:
         await asyncio.sleep(10)
         self.replayed_at = time.time()
         await super()._replay(*arguments)
+
+    async def _scrape(self) -> list[str]:
+        await asyncio.sleep(HINDSIGHT / SECOND + 2)
+        self.ended_at = time.time()
+        return await super()._scrape()
 
 
 def main() -> None:
@@ -47,7 +57,7 @@ def main() -> None:
         demo = DelayedDemo(home, Console(file=io.StringIO()))
         with running(configuration([demo]), Path(folder)) as prometheus:
             asyncio.run(demo.run())
-            draw(query_panels(prometheus, demo.replayed_at, time.time()))
+            draw(query_panels(prometheus, demo.replayed_at, demo.ended_at))
 
 
 def query_panels(prometheus: Prometheus, since: float, until: float) -> dict[str, tuple[str, dict[str, Any]]]:

@@ -14,14 +14,16 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import orjson
 from rich.text import Text
 
 from demo.fake_api import FakeApi
-from demo.narrator import Narrator
+from demo.narrator import Narrator, finding_lines
 from demo.recorded import LOG_PATH, Moment, load_moments, load_services, shift_line
+from enricher.kube.watcher import CATCH_UP_TIME
 from enricher.report.console import PipedConsole, one_line
 from enricher.report.pod_rows import UNNAMED
 from enricher.report.pod_stats import PodStats
@@ -77,13 +79,16 @@ class Demo:
             async with self._run_daemon() as daemon:
                 reader = asyncio.create_task(self._read_output(daemon))
                 await self._wait_until(daemon, lambda: api.watch_count == 2, "the daemon does not watch")
+                # Until then, events of a new watch may be old for all that it knows, and their times count for little.
+                await asyncio.sleep(CATCH_UP_TIME)
                 later = [moment for moment in moments if not moment.event or moment.event["type"] != "ADDED"]
                 await self._replay(later, api, daemon)
                 await self._wait_until(daemon, lambda: self.lines_out >= self.lines_in, "lines are missing")
+                api.bookmark()  # as once a minute in a cluster: nothing has happened since the last event
                 series = await self._scrape()
                 await _stop(daemon)
                 await reader
-        self._print_results(series)
+        self._print_results(series, await self._diagnose())
 
     @asynccontextmanager
     async def _run_daemon(self) -> AsyncIterator[Process]:
@@ -148,9 +153,23 @@ class Demo:
             text = await response.text()
         return sorted(line for line in text.splitlines() if line.startswith(ERROR_COUNTER + "{"))
 
-    def _print_results(self, series: list[str]) -> None:
+    async def _diagnose(self) -> list[dict[str, Any]]:
+        """Return the findings of `enricher diagnose`, from the log and the history that the daemon left."""
+        history = str(self.folder / "state" / "history.json")
+        command = [sys.executable, "-m", "enricher", "diagnose", "--endpoints", history, str(self.log), "-o", "json"]
+        process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE)
+        out, err = await process.communicate()
+        if process.returncode != 0:
+            raise DemoError(f"diagnose ended with status {process.returncode}\n{err.decode(errors='replace')}")
+        findings: list[dict[str, Any]] = orjson.loads(out)["findings"]
+        return findings
+
+    def _print_results(self, series: list[str], findings: list[dict[str, Any]]) -> None:
         self.console.print()
         print_summary(self.stats, self.console)
+        self.console.print(Text.from_markup("\n[bold]enricher diagnose --endpoints history.json 0.log[/] says why:"))
+        for text in finding_lines(findings):
+            self.console.print(text, soft_wrap=True)
         self.console.print(Text.from_markup(f"\n[bold]GET /metrics[/] has for {ERROR_COUNTER}:"))
         for line in series:
             self.console.print(one_line(f"  {line}"), soft_wrap=True)
@@ -166,6 +185,8 @@ class Demo:
             raise DemoError("lines were lost or doubled")
         if not series:
             raise DemoError("the errors were not counted")
+        if sum(finding["failures"] for finding in findings) != errors:
+            raise DemoError("the findings do not have all failures")
 
     def _exit_error(self, daemon: Process) -> DemoError:
         return DemoError(f"the daemon ended with status {daemon.returncode}\n{self._stderr()}")

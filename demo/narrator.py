@@ -1,9 +1,10 @@
 """The demo's running commentary: a line for each action, each change of a pod's state and each failed request."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
 from enricher.report.console import one_line
 from enricher.report.record_view import OutputRecord, error_code, is_failure, outcome_text, pod_text, request_text
@@ -54,6 +55,19 @@ class Narrator:
         mark, style = ("retried", "yellow") if was_retried else ("error", "bold red")
         outcomes = [f"{outcome_text(attempt)} from {pod_text(attempt)}" for attempt in attempts]
         self._print(mark, style, f"{request_text(record)}: {', then '.join(outcomes) or 'no attempt'}")
+
+
+def finding_lines(findings: Iterable[dict[str, Any]]) -> Iterator[Text]:
+    """Yield what happened, to whom, and what to do about it, for each finding of `enricher diagnose -o json`."""
+    for number, finding in enumerate(findings, 1):
+        pods = ", ".join(finding["pods"])
+        cause = " ".join(filter(None, (finding["grade"], finding["cause"])))
+        style = "bold yellow" if finding["hidden"] == finding["failures"] else "bold red"
+        yield one_line(f"{number}. ", (finding["headline"], style))
+        yield one_line(f"   {finding['failures']} failures on {pods}: {cause}")
+        spared = finding["spared"]
+        result = "" if spared is None else f" Would have spared {spared} of {finding['failures']}."
+        yield one_line(f"   {finding['advice']['text']}{result}")
 
 
 def _pod_states(endpoint_slice: dict[str, Any]) -> Iterator[tuple[str, str]]:

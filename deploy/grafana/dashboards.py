@@ -78,9 +78,10 @@ WHO = (*WHERE, 'pod=~"$pod"')
 REQUESTS, ERRORS = "ingress_upstream_requests_total", "ingress_upstream_errors_total"
 CLIENTS, GRADED = "ingress_requests_total", "ingress_upstream_attempts_total"
 SECONDS, POD_SECONDS = "ingress_upstream_response_seconds", "ingress_upstream_pod_response_seconds"
-LATE = "ingress_upstream_late_attempt_seconds"
+LATE, CAUSES = "ingress_upstream_late_attempt_seconds", "ingress_upstream_causes_total"
 SHUTTING_DOWN = 'state=~"terminating|gone"'
 HIDDEN, GRPC = 'outcome="hidden"', 'protocol="grpc"'
+KNOWN = 'cause!="unknown"'
 FAILED_REQUESTS, UNTRIED, SURE = 'code=~"5.."', 'reason!=""', 'attribution=~"exact|reported"'
 BY = "by (namespace, service, pod)"
 WORST = 20
@@ -216,6 +217,23 @@ PODS = [
         "All pods of the service are included: $pod has no effect here.",
         "s",
         {f"{{{{namespace}}}}/{{{{service}}}} {name}": quantile(q) for name, q in (("p50", 0.5), ("p99", 0.99))},
+    ),
+    Panel(
+        "Causes of failures",
+        "Why do attempts fail, and requests that no pod is tried for? A cause that is not certain is counted ten "
+        f"seconds after its attempt. $pod has no effect here. {NONE}",
+        "reqps",
+        {"{{cause}}": f"sum by (cause) ({full_rate(CAUSES, *WHERE)})"},
+    ),
+    Panel(
+        "Causes of failures, by service",
+        f"Which services fail, and why, where that is known? $pod has no effect here. The {WORST} worst. {NONE}",
+        "reqps",
+        {
+            "{{namespace}}/{{service}} {{cause}}": top(
+                f"sum by (namespace, service, cause) ({full_rate(CAUSES, *WHERE, KNOWN)})"
+            )
+        },
     ),
     Panel(
         "Late attempts, by service",

@@ -230,7 +230,10 @@ FACTS = Facts(
     addr=Fact(("upstream_addr",), parse_address),
     verbatim_addr="",
     outcome=Fact(
-        ("status", "response_flags", "upstream_transport_failure_reason", "grpc_status"),
+        (
+            *("status", "response_code_details", "upstream_transport_failure_reason", "grpc_status"),
+            *("response_flags", "response_flags_long"),
+        ),
         parse_outcome,
     ),
     response_time=Fact(

@@ -2,12 +2,12 @@
 
 import argparse
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 from typing import Any, NoReturn
 
 from enricher import __version__
-from enricher.config.options import ENRICH, RECORD, RUN, TAIL, TOP, add_options
+from enricher.config.options import ENRICH, PODS, RECORD, RUN, TAIL, TOP, add_options
 from enricher.errors import UsageError
 
 EPILOG = "Exit codes: 0 done, 1 failed while running, 2 wrong usage, 3 wrong configuration, 130 interrupted."
@@ -25,8 +25,6 @@ class _Parser(argparse.ArgumentParser):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.allow_abbrev = False
-        self.intermixed = False
-        """Whether options may stand between positional arguments of which the last are optional."""
 
     def error(self, message: str) -> NoReturn:
         """Raise UsageError."""
@@ -43,23 +41,33 @@ class _Parser(argparse.ArgumentParser):
         if self.commands and args and not args[0].startswith("-") and args[0] not in self.commands:
             hint = _suggestion(args[0], self.commands) or f"expected one of {', '.join(self.commands)}"
             self.error(f"unknown command {args[0]!r}: {hint}")
-        parsed, unknown = self._parse(args, namespace)
+        parsed, unknown = super().parse_known_args(args if self.commands else self._options_first(args), namespace)
         if unknown:
             noun = "option" if unknown[0].startswith("-") else "argument"
             hint = _suggestion(unknown[0], self._option_string_actions)
             self.error(f"unknown {noun} {unknown[0]!r}" + (f": {hint}" if hint else ""))
         return parsed, []
 
-    def _parse(self, args: list[str], namespace: Any) -> tuple[Any, list[str]]:
-        """Parse as argparse does, which by itself takes optional positional arguments to be absent too early."""
-        if not self.intermixed:
-            return super().parse_known_args(args, namespace)
-        self.intermixed = False  # the other method calls parse_known_args
-        try:
-            parsed: tuple[Any, list[str]] = self.parse_known_intermixed_args(args, namespace)
-            return parsed
-        finally:
-            self.intermixed = True
+    def _options_first(self, args: Sequence[str]) -> list[str]:
+        """Return a command's arguments with the options before the others.
+
+        argparse by itself takes a FILE that may be missing to be missing as soon as an option comes.
+        """
+        options, others, remaining = list[str](), list[str](), iter(args)
+        for arg in remaining:
+            if arg == "--":
+                return [*options, "--", *others, *remaining]
+            if arg == "-" or not arg.startswith("-"):
+                others.append(arg)
+                continue
+            options.append(arg)
+            action = self._option_string_actions.get(arg)
+            if action and action.nargs is None:  # it takes one value
+                value = next(remaining, "--")
+                if value.startswith("-") and value != "-":
+                    return list(args)  # the value is missing: argparse says so
+                options.append(value)
+        return [*options, *others]
 
 
 def _suggestion(text: str, names: Collection[str]) -> str:
@@ -134,6 +142,7 @@ def _add_enrich(commands: Any) -> None:
     enrich.add_argument(
         "files",
         nargs="*",
+        default=[],
         metavar="FILE",
         help="log files as they were fetched, also .gz, or directories of them; - is stdin, the default",
     )
@@ -165,6 +174,9 @@ def _add_diagnose(commands: Any) -> None:
         epilog=f"{EPILOG} Findings are not an error.",
     )
     add_options(diagnose, TAIL)
+    diagnose.add_argument(
+        "--no-pods", dest=PODS.flag, action="store_const", const="false", help="do not look up the pods that failed"
+    )
     diagnose.add_argument(
         "--output",
         "-o",
@@ -255,13 +267,16 @@ def _add_rollout(commands: Any) -> None:
         "--output", "-o", choices=("text", "json", "markdown"), default="text", help="markdown: for a ticket"
     )
     _add_files(rollout)
-    rollout.intermixed = True
     rollout.set_defaults(command="rollout")
 
 
 def _add_files(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "files", nargs="*", metavar="FILE", help="log files or directories instead of a cluster's logs; - is stdin"
+        "files",
+        nargs="*",
+        default=[],
+        metavar="FILE",
+        help="log files or directories instead of a cluster's logs; - is stdin",
     )
 
 

@@ -4,22 +4,28 @@ import asyncio
 import os
 import signal
 import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
 
 from enricher.cli.common import raise_first_error
-from enricher.cli.feed import ClusterFeed, open_feed
+from enricher.cli.feed import open_feed
 from enricher.cli.read_records import RecordReader
-from enricher.config.options import TAIL
-from enricher.config.resolve import resolve_settings
+from enricher.config.options import PODS, TAIL
+from enricher.config.resolve import resolve
 from enricher.config.settings import Settings
 from enricher.errors import EXIT_CONFIGURATION, UsageError
 from enricher.report.console import PipedConsole, one_line
 from enricher.report.findings.as_data import csv_lines, findings_json, markdown_lines
 from enricher.report.findings.as_text import text_lines
 from enricher.report.findings.diagnosis import Diagnosis
+from enricher.report.findings.finding import Finding, Totals
 from enricher.report.terminal import json_encoder, print_lines, warn
+from enricher.timestamps import format_rfc3339
+from enricher.vocabulary import Cause
 
 DEFAULT_SINCE = 600.0
 """Seconds that the logs of a cluster are read back, unless --since says otherwise."""
@@ -29,7 +35,7 @@ MIN_WIDTH, MAX_WIDTH = 60, 100
 
 def main(arguments: dict[str, Any]) -> int:
     """Print the findings; return the exit code. Ctrl-C prints those of what has been read."""
-    settings, files = resolve_settings(TAIL, arguments), arguments["files"]
+    (settings, values), files = resolve(TAIL, arguments), arguments["files"]
     if files and settings.logs.since:
         raise UsageError("--since cannot be combined with files, which are read from their beginning")
     interrupted, nothing_fits = False, False
@@ -39,6 +45,8 @@ def main(arguments: dict[str, Any]) -> int:
         if files:
             nothing_fits = reader.read(files, diagnosis.add)
         else:
+            if PODS not in values:  # a person who may read the logs usually may read pods as well
+                settings = replace(settings, cluster=replace(settings.cluster, pods=True))
             _read_cluster(settings, diagnosis)
     except KeyboardInterrupt:
         interrupted = True
@@ -51,21 +59,38 @@ def main(arguments: dict[str, Any]) -> int:
 
 def _read_cluster(settings: Settings, diagnosis: Diagnosis) -> None:
     """Read what the cluster's controllers have logged lately."""
-    feed = open_feed(settings, (), settings.logs.since or DEFAULT_SINCE, follow=False)
-    assert isinstance(feed, ClusterFeed)  # noqa: S101  # there are no files
-
-    with PipedConsole(stderr=True).status("") as status:
+    began = time.time_ns()
+    with PipedConsole(stderr=True).status("connecting") as status:
+        feed = open_feed(
+            settings,
+            (),
+            settings.logs.since or DEFAULT_SINCE,
+            follow=False,
+            report=lambda text: status.update(one_line(text)),
+        )
 
         def consume(data: bytes) -> None:
             for line in data.splitlines():
                 diagnosis.add(orjson.loads(line))
-            status.update(one_line(f"{feed.status()}, {diagnosis.totals.requests:,} requests read"))
 
         try:
             asyncio.run(feed.run(consume))
         except BaseExceptionGroup as failures:
             raise_first_error(failures)
             raise
+        finally:
+            _warn_of_the_past(diagnosis, began)
+
+
+def _warn_of_the_past(diagnosis: Diagnosis, began: int) -> None:
+    """Print how many failures have no cause because the endpoints were not watched (ns) before."""
+    unknown = [finding for finding in diagnosis.findings() if finding.cause == Cause.UNKNOWN]
+    if failures := sum(finding.failures for finding in unknown if finding.first and finding.first < began):
+        at = format_rfc3339(began)[11:19]
+        warn(
+            f"{failures} failures have no known cause, and what happened to pods before {at} UTC was not watched: "
+            "a recording, or a daemon's history.json or output, shows it (docs/diagnose.md)"
+        )
 
 
 def _print(diagnosis: Diagnosis, output: str) -> None:
@@ -80,13 +105,13 @@ def _print(diagnosis: Diagnosis, output: str) -> None:
         case "markdown":
             print_lines(markdown_lines(findings, totals))
         case _:
-            _print_text(diagnosis)
+            _print_text(findings, totals)
 
 
-def _print_text(diagnosis: Diagnosis) -> None:
+def _print_text(findings: Sequence[Finding], totals: Totals) -> None:
     console = PipedConsole(no_color=_refuses_colours() or None)
     width = min(max(console.width, MIN_WIDTH), MAX_WIDTH)
-    for line in text_lines(diagnosis.findings(), diagnosis.totals, width):
+    for line in text_lines(findings, totals, width):
         console.print(one_line(line.text, style=line.style), soft_wrap=True)
 
 

@@ -8,6 +8,7 @@ from enricher.accesslog.detection import FormatDetector
 from enricher.accesslog.diagnosis import diagnose
 from enricher.accesslog.profiles import Formats
 from enricher.cli.common import read_histories
+from enricher.cli.explain_cause import explain_cause, explain_untried
 from enricher.cli.log_lines import fit_with
 from enricher.config.options import ENRICH, STDIN
 from enricher.config.resolve import resolve_settings
@@ -48,11 +49,19 @@ def explain_line(settings: Settings, histories: Histories, text: bytes) -> Itera
         return
     if not record:
         hint = _hint(line.text, parsed.kind, timeline.formats_at(None))
-        raise UsageError(f"the line fits neither the log format nor nginx's error log with an upstream: {hint}")
+        profile = settings.logs.given_profile or ""
+        writes_errors = not profile or "nginx" in profile
+        misfit = (
+            "fits neither the log format nor nginx's error log with an upstream"
+            if writes_errors
+            else f"does not fit the log format of {profile}"
+        )
+        raise UsageError(f"the line {misfit}: {hint}")
     if record.route:
         yield f"route: {record.route}"
     if not record.attempts:
         yield "no attempt: the proxy answered by itself"
+        yield from explain_untried(histories, parsed, record)
     for number, (attempt, window, attribution) in enumerate(
         zip(record.attempts, parsed.windows, attributions, strict=True), 1
     ):
@@ -67,6 +76,7 @@ def explain_line(settings: Settings, histories: Histories, text: bytes) -> Itera
             answered=attempt.answered,
             upstream_name=record.upstream_name,
         )
+        yield from explain_cause(histories, parsed, number - 1, attribution)
 
 
 def _hint(text: bytes, kind: LineKind, formats: Formats) -> str:
@@ -77,7 +87,7 @@ def _hint(text: bytes, kind: LineKind, formats: Formats) -> str:
         return "it is the name of a file: give one of its lines"
     if kind is LineKind.PARSE_ERROR:
         return f"it {diagnose(text, formats)}"
-    return "give a line of the access log, or an error line that names an upstream"
+    return "give a line of the access log, or an error line of nginx that names an upstream"
 
 
 def explain_address(histories: Histories, address: str, at: str) -> Iterator[str]:

@@ -10,24 +10,23 @@ from typing import BinaryIO, Protocol
 
 from enricher.accesslog.detection import FormatDetector
 from enricher.cli.common import NEWS_INTERVAL, read_histories, report_news, result_warnings, warn_about
+from enricher.cli.hindsight import Hindsight, OnFailure
 from enricher.cli.log_lines import enrich_lines, read_logs
+from enricher.cli.stream_enricher import StreamEnricher
 from enricher.cluster.endpoint_source import FIRST_LIST_TIMEOUT, EndpointWatch
+from enricher.cluster.pod_logs import LineConsumer as StreamConsumer
 from enricher.cluster.pod_logs import PodLogStreamer
-from enricher.cluster.pod_source import FAILURE_INTERVAL
-from enricher.cluster.pods import PodLog
-from enricher.config.settings import OutputSettings, Settings
+from enricher.config.settings import Settings
 from enricher.endpoints.attribution import Histories
 from enricher.endpoints.history import History
-from enricher.endpoints.slices import Owner
-from enricher.enrich.engine import Enricher, Hold, Output
+from enricher.enrich.engine import Enricher, Output
 from enricher.enrich.format_check import FormatCheck
 from enricher.errors import ConfigurationError, UsageError
-from enricher.kube.client import connect
-from enricher.line import Line, Source
+from enricher.kube.client import ApiClient, connect
+from enricher.line import Source
 from enricher.metrics.counters import Metrics
 from enricher.tailer.log_paths import find_logs, has_several_files
 from enricher.tailer.reader import open_stdin
-from enricher.timestamps import SECOND
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +45,12 @@ class Feed(Protocol):
 
 
 def open_feed(
-    settings: Settings, files: Sequence[str], since: float, *, follow: bool = True
+    settings: Settings,
+    files: Sequence[str],
+    since: float,
+    *,
+    follow: bool = True,
+    report: Callable[[str], object] | None = None,
 ) -> "ClusterFeed | FileFeed":
     """Return the feed of the files, or else of the cluster from `since` seconds ago on. Raise UsageError."""
     warn_about(settings)
@@ -57,17 +61,20 @@ def open_feed(
         raise UsageError(f"--endpoints requires a FILE: {text}")
     if path := next((selector.text for selector in settings.logs.select if not selector.namespace), None):
         raise UsageError(f"--select {path!r}: give the paths of files as arguments, without --select")
-    return ClusterFeed(settings, since, follow=follow)
+    return ClusterFeed(settings, since, follow=follow, report=report)
 
 
 class ClusterFeed:
     """The logs of a cluster's controllers, from `since` seconds ago on.
 
-    Unless it is to `follow` them, it ends at their present ends.
+    Unless it is to `follow` them, it ends at their present ends. If it is then given a `report`, it calls that with
+    what it is doing, and passes nothing on before it knows what followed the last failure; causes depend on that.
     """
 
-    def __init__(self, settings: Settings, since: float, *, follow: bool = True) -> None:
-        self._settings, self._since, self._follow = settings, since, follow
+    def __init__(
+        self, settings: Settings, since: float, *, follow: bool = True, report: Callable[[str], object] | None = None
+    ) -> None:
+        self._settings, self._since, self._follow, self._report = settings, since, follow, report
         self._streamer: PodLogStreamer | None = None
         self._endpoints: EndpointWatch | None = None
         self._checks: dict[Source, FormatCheck] = {}
@@ -84,22 +91,54 @@ class ClusterFeed:
             tasks = [group.create_task(endpoints.run())]
             await endpoints.wait_until_ready()
             endpoints.require_lists()
-            consumer = _StreamEnricher(self._settings, detector, endpoints, consume, self._checks)
-            streamer = self._streamer = PodLogStreamer(
-                api, logs.select, consumer, since=self._since, follow=self._follow
-            )
-            tasks += [group.create_task(streamer.run()), group.create_task(self._report_periodically())]
-            if cluster.pods:
-                tasks.append(group.create_task(consumer.report_failures()))
-            try:
-                async with asyncio.timeout(FIRST_LIST_TIMEOUT):  # `wait_for` of Python 3.11 may swallow a cancellation
-                    await streamer.wait_until_listed()
-            except TimeoutError:
-                raise ConfigurationError(streamer.problem() or "the API server sent no list of pods") from None
-            if not self._follow:
-                await streamer.wait_until_read()
-                for task in tasks:
-                    task.cancel()
+            pods = endpoints.failed_pods
+
+            def build(on_failure: OnFailure | None, *, count_only: bool = False) -> StreamEnricher:
+                return StreamEnricher(
+                    self._settings,
+                    detector,
+                    endpoints,
+                    consume,
+                    checks=self._checks,
+                    on_failure=on_failure,
+                    count_only=count_only,
+                )
+
+            if self._report:
+                hindsight = Hindsight(pods, build, self._report)
+                tasks += self._stream(group, api, hindsight)
+                try:
+                    await self._wait_until_read()
+                    await hindsight.wait()
+                finally:  # Ctrl-C ends only the reading
+                    hindsight.enrich()
+            else:
+                enricher = build(pods.report_failure if pods else None)
+                tasks += self._stream(group, api, enricher)
+                if pods:
+                    tasks.append(group.create_task(enricher.report_failures()))
+                await self._wait_until_read()
+            for task in tasks:
+                task.cancel()
+
+    def _stream(self, group: asyncio.TaskGroup, api: ApiClient, consumer: StreamConsumer) -> list[asyncio.Task[None]]:
+        """Begin to read the logs; return the tasks, which do not end by themselves."""
+        logs = self._settings.logs
+        self._streamer = PodLogStreamer(api, logs.select, consumer, since=self._since, follow=self._follow)
+        return [group.create_task(self._streamer.run()), group.create_task(self._report_periodically())]
+
+    async def _wait_until_read(self) -> None:
+        """Wait for the ends of the logs, which do not come if they are followed. Raise ConfigurationError."""
+        streamer = self._streamer
+        assert streamer is not None  # noqa: S101  # it has begun
+        try:
+            async with asyncio.timeout(FIRST_LIST_TIMEOUT):  # `wait_for` of Python 3.11 may swallow a cancellation
+                await streamer.wait_until_listed()
+        except TimeoutError:
+            raise ConfigurationError(streamer.problem() or "the API server sent no list of pods") from None
+        if self._follow:
+            await asyncio.Event().wait()
+        await streamer.wait_until_read()
 
     @property
     def histories(self) -> Histories:
@@ -129,57 +168,6 @@ class ClusterFeed:
                     logger.warning("%s: %s", source.path, news)
 
 
-class _StreamEnricher:
-    """Enriches streamed lines as the daemon on the node of each log would."""
-
-    def __init__(
-        self,
-        settings: Settings,
-        detector: FormatDetector,
-        endpoints: EndpointWatch,
-        consume: LineConsumer,
-        checks: dict[Source, FormatCheck],
-    ) -> None:
-        self._settings, self._detector, self._endpoints, self._consume = settings, detector, endpoints, consume
-        self._metrics, self._checks = Metrics(max_series=settings.server.max_series), checks
-        self._enrichers: dict[str, Enricher] = {}
-
-    async def deliver(self, log: PodLog, lines: Sequence[Line]) -> None:
-        """Enrich lines; one that waits for the watch holds up the rest of its log for a moment."""
-        if log.node not in self._enrichers:
-            self._enrichers[log.node] = self._build_enricher(log.node)
-        outputs = list[Output]()
-        for step in self._enrichers[log.node].enrich(log.source, lines, self._endpoints.histories, time.time_ns):
-            match step:
-                case Output(data):
-                    outputs.append(step)
-                    self._consume(data)
-                case Hold(until):
-                    await self._endpoints.changed.wait((until - time.time_ns()) / SECOND)
-        if not (check := self._checks.get(log.source)):
-            check = FormatCheck(1, self._settings.logs.expected_format, expects_access_lines=True)
-            self._checks[log.source] = check
-        check.add(outputs, lines, time.monotonic(), self._enrichers[log.node].formats(log.source))
-
-    def _build_enricher(self, node: str) -> Enricher:
-        pods = self._endpoints.failed_pods
-        on_failure = pods.report_failure if pods else None
-        return _build_enricher(self._settings.output, self._detector, self._metrics, node, on_failure)
-
-    async def report_failures(self) -> None:
-        """Report the pods that failed every FAILURE_INTERVAL until cancelled."""
-        while True:
-            await asyncio.sleep(FAILURE_INTERVAL)
-            for enricher in list(self._enrichers.values()):
-                enricher.update_counts(time.time_ns())
-
-    def forget(self, log: PodLog) -> None:
-        """Forget a log that has ended."""
-        self._checks.pop(log.source, None)
-        if enricher := self._enrichers.get(log.node):
-            enricher.forget(log.source)
-
-
 class FileFeed:
     """Log files, read one after the other from beginning to end; `-` is stdin."""
 
@@ -193,7 +181,8 @@ class FileFeed:
         settings = self._settings.logs
         metrics = Metrics(max_series=self._settings.server.max_series)
         detector = FormatDetector(settings.formats, settings.given_profile)
-        enricher = _build_enricher(self._settings.output, detector, metrics, self._settings.output.node)
+        node, pod_variable = self._settings.output.node, self._settings.output.pod_variable
+        enricher = Enricher(detector, metrics, node=node, pod_variable=pod_variable)
         with report_news(self._check, _log_warning):
             logs = find_logs(self._files, settings.is_proxy, _log_warning)
             name_files = has_several_files(logs)
@@ -255,13 +244,3 @@ def _log_warning(text: str) -> None:
 def _unbuffered_stdin() -> BinaryIO:
     """Return stdin without Python's buffer, whose lock a thread that waits for input would still hold at exit."""
     return open(open_stdin().fileno(), "rb", buffering=0, closefd=False)
-
-
-def _build_enricher(
-    output: OutputSettings,
-    detector: FormatDetector,
-    metrics: Metrics,
-    node: str,
-    on_failure: Callable[[Owner], object] | None = None,
-) -> Enricher:
-    return Enricher(detector, metrics, node=node, pod_variable=output.pod_variable, on_failure=on_failure)

@@ -27,11 +27,11 @@ _CONTAINER = {
 }
 _POD = {
     "metadata": {
-        **dict.fromkeys(("namespace", "name", "uid")),
+        **dict.fromkeys(("namespace", "name", "uid", "deletionTimestamp", "deletionGracePeriodSeconds")),
         "labels": dict.fromkeys(("pod-template-hash", "rollouts-pod-template-hash", "controller-revision-hash")),
         "ownerReferences": [dict.fromkeys(("kind", "name", "controller"))],
     },
-    "spec": {"initContainers": [dict.fromkeys(("name", "restartPolicy"))]},
+    "spec": {"restartPolicy": None, "initContainers": [dict.fromkeys(("name", "restartPolicy"))]},
     "status": {
         **dict.fromkeys(("reason", "message")),
         "conditions": [dict.fromkeys(("type", "status", "reason", "message"))],

@@ -22,9 +22,10 @@ from enricher.config.options import STDIN, TOP
 from enricher.config.resolve import resolve_settings
 from enricher.errors import EXIT_CONFIGURATION, EXIT_FAILURE, UsageError
 from enricher.report.console import one_line
-from enricher.report.pod_rows import SORT_KEYS, UNNAMED, PodRow, RowKey, hidden_text, sort_rows, sure_text
+from enricher.report.pod_rows import SORT_KEYS, UNNAMED, PodRow, RowKey, sort_rows
 from enricher.report.pod_stats import WINDOW_SECONDS, FailedRequest, PodStats
 from enricher.report.terminal import warn
+from enricher.report.top_texts import COLUMNS, cells, failure_lines, failures_title
 from enricher.tailer.reader import open_stdin
 from enricher.timestamps import SECOND
 
@@ -34,11 +35,8 @@ REFRESH_SECONDS = 1.0
 """Seconds between two updates of the view."""
 MAX_ROWS = 200
 """Largest number of pods in the table; a filter leads to the others."""
-COLUMNS = ("namespace", "service", "pod", "req/s", "err %", "errors", "hidden", "p50 s", "p99 s", "sure %", "grade")
 FILTER_PATTERN = rf"[\w !-~{UNNAMED}]*"
 """The characters that the filter takes, also if they are pasted: nothing that a terminal obeys."""
-NAME_COLUMNS = 3
-"""Columns at the left that are names; the others are aligned to the right."""
 
 
 class PodTable(DataTable[Text]):
@@ -140,8 +138,8 @@ class TopApp(App[None]):
 
     def on_mount(self) -> None:
         table = self.query_one(PodTable)
-        for name in COLUMNS:
-            table.add_column(one_line(name, justify="left" if name in COLUMNS[:NAME_COLUMNS] else "right"))
+        for name, justify in COLUMNS.items():
+            table.add_column(one_line(name, justify=justify))
         table.focus()
         # By default SIGTERM would end the process with the terminal still in the view's mode.
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit, None, 128 + signal.SIGTERM)
@@ -190,28 +188,18 @@ class TopApp(App[None]):
         scroll = table.scroll_offset
         table.clear()
         for row in rows:
-            table.add_row(*_cells(row))
+            table.add_row(*cells(row))
         cursor_row = next((index for index, row in enumerate(rows) if row.key == self._chosen_key), 0)
         table.scroll_to(x=scroll.x, y=scroll.y if self._chosen_key else 0, animate=False)
         table.move_cursor(row=cursor_row)
 
     def _show_failed_requests(self) -> None:
-        key = self._selected_key()
+        row, paused = self._selected_row(), self._paused_requests
         requests: list[FailedRequest] = []
-        if key:
-            paused = self._paused_requests
-            requests = self._stats.failed_requests(key) if paused is None else paused.get(key, [])
-        title = f"{'last' if requests else 'no'} failures of {key[2]}" if key else ""
-        self.query_one("#of", Static).update(one_line(title))
-        lines = [
-            one_line(
-                f"{request.time:<13}{request.client:<16} {request.request:<32} ",
-                (request.outcome, "bold red"),
-                (f"  client saw {request.status}", "dim"),
-            )
-            for request in requests
-        ]
-        text = Text("\n", no_wrap=True, overflow="ellipsis").join(lines)
+        if row:
+            requests = self._stats.failed_requests(row.key) if paused is None else paused.get(row.key, [])
+        self.query_one("#of", Static).update(failures_title(row, requests) if row else "")
+        text = Text("\n", no_wrap=True, overflow="ellipsis").join(failure_lines(requests))
         self.query_one("#failed", Static).update(text)
 
     def _show_head(self) -> None:
@@ -226,12 +214,10 @@ class TopApp(App[None]):
             parts.append("PAUSED")
         self.query_one("#head", Static).update(one_line(" · ".join(parts)))
 
-    def _selected_key(self) -> RowKey | None:
+    def _selected_row(self) -> PodRow | None:
         """Return the pod that the user selected if the table has it, else the first one, None if there is none."""
-        keys = [row.key for row in self._matching_rows[:MAX_ROWS]]
-        if self._chosen_key in keys:
-            return self._chosen_key
-        return keys[0] if keys else None
+        rows = self._matching_rows[:MAX_ROWS]
+        return next((row for row in rows if row.key == self._chosen_key), rows[0] if rows else None)
 
     def select_row(self, index: int) -> None:
         """Select the pod in a row of the table. It stays selected, whichever row it moves to."""
@@ -280,16 +266,6 @@ class TopApp(App[None]):
         self.query_one("#filter", Input).remove_class("open")
         self.query_one(PodTable).focus()
         self._show_all()
-
-
-def _cells(row: PodRow) -> list[Text]:
-    """Return a row's cells in the order of COLUMNS: yellow if all errors were hidden from clients, red otherwise."""
-    style = "red" if row.errors > (row.hidden or 0) else "yellow" if row.errors else ""
-    numbers = [f"{row.rate:.1f}", f"{100 * row.error_share:.1f}", str(row.errors), hidden_text(row)]
-    numbers += ["" if seconds is None else f"{seconds:.3f}" for seconds in (row.p50, row.p99)]
-    numbers.append(sure_text(row))
-    names = [one_line(name, style=style) for name in row.key]
-    return [*names, *(one_line(text, style=style, justify="right") for text in (*numbers, row.grade or ""))]
 
 
 @contextmanager

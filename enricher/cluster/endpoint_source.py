@@ -19,6 +19,7 @@ from enricher.endpoints.files import dump_histories, load_fixed
 from enricher.endpoints.history import History
 from enricher.endpoints.refusals import refusal_text
 from enricher.endpoints.saved_history import SavedHistory
+from enricher.endpoints.saved_statuses import load_statuses
 from enricher.endpoints.slices import service_as_slice
 from enricher.errors import ConfigurationError
 from enricher.kube.client import ApiClient
@@ -136,15 +137,20 @@ class EndpointWatch:
         return self._extra.failures
 
     def dump_state(self) -> SavedHistory:
-        """Return the histories and the extra endpoints."""
+        """Return the histories, the extra endpoints and the statuses of pods that failed."""
         return dump_histories(self.histories, from_files=False)
 
     def load_state(self, saved: SavedHistory) -> None:
-        """Restore the history of pods, unless it was read from files; Services are listed again after a restart."""
+        """Restore the history of pods and their statuses, unless they were read from files.
+
+        Services are listed again after a restart.
+        """
         current = saved.get("current")
         if isinstance(current, int) and current > time.time_ns() + CLOCK_ERROR:
             raise ValueError("it was saved at a time that is yet to come")
         if not saved.get("files"):
+            if self.failed_pods:
+                load_statuses(self.failed_pods.statuses, saved.get("statuses"))
             self.histories.pods.load(saved)
 
     async def wait_until_ready(self) -> None:

@@ -100,6 +100,11 @@ class LookupQueue:
         pod.due = now + AGES[pod.number] - age if pod.number < len(AGES) else inf
         return Lookup(pod.owner, age in AGES_WITH_EVENTS)
 
+    @property
+    def waiting(self) -> int:
+        """Return the number of pods that have not been looked up since they failed."""
+        return sum(not pod.number for pod in self._pods.values())
+
     def next_due(self) -> float:
         """Return when the next look-up is due (seconds); inf if none is."""
         return min((pod.due for pod in self._pods.values()), default=inf)

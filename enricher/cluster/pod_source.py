@@ -57,6 +57,7 @@ class PodSource:
         self._api, self._clock, self._sleep = api, clock, sleep
         self._queue, self._has_failures = LookupQueue(), asyncio.Event()
         self._results = Counter[str]()
+        self._is_looking_up = False
         self._failures = 0
         """Number of requests in a row that the API server could not answer."""
         self._logged = set[tuple[str, bool]]()
@@ -81,7 +82,14 @@ class PodSource:
     async def look_up_due(self) -> None:
         """Look up all pods that are due."""
         while lookup := self._queue.take(self._clock()):
+            self._is_looking_up = True
             await self._look_up(lookup)
+            self._is_looking_up = False
+
+    @property
+    def waiting(self) -> int:
+        """Return the number of pods that failed of which nothing has been read yet."""
+        return self._queue.waiting + self._is_looking_up
 
     async def _wait(self, seconds: float) -> None:
         """Return at the next failure, or after this many seconds."""
@@ -101,7 +109,9 @@ class PodSource:
             except ApiError as error:
                 self._results["failed"] += 1
                 self._log(error, of_events=read == self._read_events)
-                if error.reason != "forbidden":  # other namespaces may be allowed
+                if error.reason == "forbidden":  # other namespaces may be allowed
+                    requests.clear()  # one role has the rights to both
+                else:
                     self._failures += 1
                     backoff = backoff_delay(self._failures, initial=INITIAL_BACKOFF, maximum=MAX_BACKOFF)
                     delay = max(error.delay, backoff)
@@ -151,7 +161,7 @@ class PodSource:
         """Log an error the first time that it happens; the metric counts the others."""
         if (error.reason, of_events) not in self._logged:
             self._logged.add((error.reason, of_events))
-            advice = f": apply the role in {ROLE}, or run without --pods" if error.reason == "forbidden" else ""
+            advice = f": apply the role in {ROLE}, or turn --pods off" if error.reason == "forbidden" else ""
             logger.warning("cannot look up pods that failed, so causes may be missing: %s%s", error, advice)
 
 

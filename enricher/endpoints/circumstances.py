@@ -31,7 +31,7 @@ class Circumstance(StrEnum):
     """What was happening to the pod of an attempt."""
 
     SHUTTING_DOWN = "shutting down"
-    """The pod was terminating, or had left the slices, before the attempt began."""
+    """The pod was terminating, or had left the slices, before the attempt began, or it was evicted."""
     SHUT_DOWN_THEN = "shut down then"
     """The pod began to terminate, or left the slices, during the attempt or shortly afterwards."""
     NEVER_READY = "never ready"
@@ -41,11 +41,16 @@ class Circumstance(StrEnum):
     JUST_READY_SO_FAR = "just ready so far"
     """The same, but it is too early to know what follows."""
     CONTAINER_ENDED = "container ended"
-    """A container of the pod ended during the attempt, or before it and was not running yet."""
+    """The only container of the pod had ended as the attempt was over, and was not running yet."""
     OUT_OF_MEMORY = "out of memory"
     """The same, and the kernel had ended it because its memory limit was exceeded."""
+    ENDED_ABOUT_THEN = "container ended about then"
+    """A container of the pod had ended, but another may be the one that serves; or the attempt was over within the
+    second in which it ended or began again; or it had begun again, and the pod had not been ready since."""
+    OUT_OF_MEMORY_ABOUT_THEN = "out of memory about then"
+    """The same, and the kernel had ended it because its memory limit was exceeded."""
     STOPPED = "stopped"
-    """A container of the pod ended likewise, after the pod had begun to terminate."""
+    """The only container of the pod was down, and had ended after the pod had begun to terminate."""
     NOT_READY = "not ready"
     """The pod had been ready and was not, at some time during the attempt, or shortly before it or afterwards."""
     STEADY = "steady"
@@ -63,18 +68,16 @@ def circumstance_of(tenures: Sequence[Tenure], status: PodStatus | None, window:
     """
     begin, end = window.start, max(window.start, window.end_latest)
     begun = [tenure for tenure in tenures if tenure.since_earliest <= end]
+    if status and (circumstance := _circumstance_of_containers(status, begun, window)):
+        return circumstance
     terminating = min(begun[-1].terminating_since, begun[-1].until) if begun else FOREVER
-    for container_end in status.ends if status else ():
-        if _was_down(container_end, begin, end):
-            if terminating <= container_end.finished + SECOND:
-                return Circumstance.STOPPED
-            is_oom = container_end.reason == "OOMKilled"
-            return Circumstance.OUT_OF_MEMORY if is_oom else Circumstance.CONTAINER_ENDED
     if not begun or begin < begun[-1].since or _is_vague(begun[-1], begin, end):
         return Circumstance.NOT_KNOWN
     if terminating <= begin:
         return Circumstance.SHUTTING_DOWN
-    circumstance = _circumstance_of_readiness(begun[-1], begin, min(end + AFTERMATH, terminating))
+    # A stream that was cut is not the worse for what it has survived.
+    last_moment = max(begin, window.end_earliest)
+    circumstance = _circumstance_of_readiness(begun[-1], begin, last_moment, min(end + AFTERMATH, terminating))
     if circumstance is not Circumstance.NOT_READY and terminating <= end + SHUTDOWN_LAG:
         return Circumstance.SHUT_DOWN_THEN
     return circumstance
@@ -105,32 +108,87 @@ def turning_points(tenures: Sequence[Tenure], status: PodStatus | None) -> Itera
     for container_end in status.ends if status else ():
         yield from (container_end.finished, container_end.finished + SECOND)
         if container_end.restarted is not None:
-            yield container_end.restarted + SECOND
+            yield from (container_end.restarted, container_end.restarted + SECOND)
 
 
-def _circumstance_of_readiness(tenure: Tenure, begin: int, end: int) -> Circumstance:
-    """Return what the pod's readiness was around `begin` (ns), and until `end`."""
+def _circumstance_of_readiness(tenure: Tenure, begin: int, last_moment: int, end: int) -> Circumstance:
+    """Return what the readiness was from `begin` to `end` (ns); the attempt lasted until `last_moment` or longer."""
     changes = tenure.serving_changes
     before = [change for change in changes if change <= begin]
-    around = [change for change in changes if begin < change < end]
-    is_ready = len(before) % 2 == 1
-    if not is_ready and not before:
+    if not before:
         has_dropped_some = len(changes) >= MAX_READY_CHANGES - 1
         is_observed = tenure.since_earliest == tenure.since and not has_dropped_some
         return Circumstance.NEVER_READY if is_observed else Circumstance.NOT_KNOWN
-    has_just_recovered = len(before) > 1 and begin - before[-1] < AFTERMATH
-    if not is_ready or around or has_just_recovered:
+    until_then = [change for change in changes if change <= last_moment]
+    is_ready = len(until_then) % 2 == 1
+    has_just_recovered = len(until_then) > 1 and last_moment - until_then[-1] < AFTERMATH
+    if not is_ready or has_just_recovered or any(last_moment < change < end for change in changes):
         return Circumstance.NOT_READY
+    if len(before) < len(until_then):
+        return Circumstance.NOT_KNOWN
     is_first = len(before) == 1 and (before[0] > tenure.since or tenure.since_earliest == tenure.since)
     if is_first and begin - before[0] < STARTING_TIME:
         return Circumstance.JUST_READY
     return Circumstance.STEADY if before[-1] <= begin - AFTERMATH else Circumstance.NOT_KNOWN
 
 
-def _was_down(container_end: ContainerEnd, begin: int, end: int) -> bool:
-    """Return whether a container may have ended between two times (ns), or was down then; its times are seconds."""
-    restarted = container_end.restarted
-    return container_end.finished <= end and (restarted is None or begin < restarted + SECOND)
+def _circumstance_of_containers(status: PodStatus, begun: Sequence[Tenure], window: Window) -> Circumstance | None:
+    """Return how the container ended that was down as an attempt was over; None if none was."""
+    down = [(end, is_certain) for end in status.ends if (is_certain := _was_down(end, begun, window)) is not None]
+    if not down:
+        return None
+    last, is_certain = down[-1]
+    is_certain = is_certain and status.containers == 1
+    earliest, latest = _termination(status, begun)
+    if latest <= last.finished + SECOND:
+        if is_certain:
+            return Circumstance.STOPPED
+        return Circumstance.SHUTTING_DOWN if latest <= max(window.start, window.end_latest) else None
+    # A kubelet that evicts a pod does not delete it. When that was is not known: the container may have crashed before.
+    is_evicted = status.evicted and status.deleted is None and last.restarted is None
+    if earliest <= last.finished + SECOND or is_evicted:
+        return Circumstance.SHUTTING_DOWN
+    if last.reason == "OOMKilled":
+        return Circumstance.OUT_OF_MEMORY if is_certain else Circumstance.OUT_OF_MEMORY_ABOUT_THEN
+    return Circumstance.CONTAINER_ENDED if is_certain else Circumstance.ENDED_ABOUT_THEN
+
+
+def _was_down(container_end: ContainerEnd, begun: Sequence[Tenure], window: Window) -> bool | None:
+    """Return whether a container was certainly down at the end of an attempt; None if it certainly was not.
+
+    That it was down at some other time of the attempt explains nothing: the attempt would have ended then. If nobody
+    knows to the second when the attempt ended, the container must have been down all the time. The kubelet's times are
+    whole seconds.
+    """
+    earliest = max(window.end_earliest, window.end_latest - SECOND)
+    latest = min(window.end_latest, window.end_earliest + SECOND)
+    finished, restarted = container_end.finished, container_end.restarted
+    if finished > latest:
+        return None
+    if restarted is None or latest < restarted:
+        return finished + SECOND <= earliest
+    if earliest < restarted + SECOND:
+        return False
+    changes = begun[-1].serving_changes if begun else ()
+    is_ready_again = any(finished < change <= latest for change in changes[::2])
+    was_not_ready = len([change for change in changes if change <= earliest]) % 2 == 0
+    return None if is_ready_again or not was_not_ready or not changes else False
+
+
+def _termination(status: PodStatus, begun: Sequence[Tenure]) -> tuple[int, int]:
+    """Return when (ns) a pod began to terminate at the earliest and at the latest.
+
+    The pod itself says so exactly, as soon as it was read; the slices do unless the watch missed changes.
+    """
+    if status.deleted is not None:
+        return status.deleted, status.deleted
+    if not begun:
+        return FOREVER, FOREVER
+    tenure = begun[-1]
+    since = tenure.terminating_since
+    if since == FOREVER:
+        return tenure.until, tenure.until_latest
+    return min((begin for begin, end in tenure.vague_changes if begin <= since <= end), default=since), since
 
 
 def _is_vague(tenure: Tenure, begin: int, end: int) -> bool:

@@ -37,6 +37,7 @@ from enricher.endpoints.mistaken_files import mistake_in
 from enricher.endpoints.pod_objects import add_object
 from enricher.endpoints.pod_status import PodStatuses
 from enricher.endpoints.saved_history import SavedHistory
+from enricher.endpoints.saved_statuses import dump_statuses, load_statuses
 from enricher.endpoints.slices import read_slice, service_as_slice
 from enricher.endpoints.tenure import BEGINNING
 from enricher.errors import ConfigurationError
@@ -72,10 +73,12 @@ def load_endpoints(paths: Sequence[str], extra: Sequence[str] = ()) -> Histories
     statuses = PodStatuses(limit=inf)
     histories = Histories(_new_history(), _new_history(), statuses)
     timed, untimed = list[str](), list[str]()
+    pods = list[Object]()
     for path in paths:
-        has_times = _load_file(path, lambda content: load_into(histories, content))
+        has_times = _load_file(path, lambda content: _load_content(histories, content, pods))
         if has_times is not None:
             (timed if has_times else untimed).append(path)
+    _use_pods(histories.pods, pods)
     if timed and untimed:
         logger.warning(
             "--endpoints %s has times and %s has none, so all attributions are `assumed`: "
@@ -130,6 +133,13 @@ def load_into(histories: Histories, content: bytes) -> bool | None:
 
     Raise ValueError if it is not of one of the kinds, or malformed.
     """
+    pods = list[Object]()
+    has_times = _load_content(histories, content, pods)
+    return False if _use_pods(histories.pods, pods) else has_times
+
+
+def _load_content(histories: Histories, content: bytes, pods: list[Object]) -> bool | None:
+    """Do as `load_into`, but put the addresses of Pod objects into `pods`, as slices."""
     text = to_utf8(content)
     documents = _read_documents(text)
     values = [document.value for document in documents]
@@ -141,7 +151,21 @@ def load_into(histories: Histories, content: bytes) -> bool | None:
     if is_map_of_addresses(values) or not (is_json(text) or any(_is_kubernetes(value) for value in values)):
         _use_fixed_addresses(histories.pods, text, values)
         return None
-    return False if _load_snapshot(histories, values) else None
+    return False if _load_snapshot(histories, values, pods) else None
+
+
+def _use_pods(history: History, pods: list[Object]) -> bool:
+    """Use the addresses of Pod objects, and return whether there are any.
+
+    They are not used beside a recording or a saved history, of whichever file: they have no times, and would make all
+    others as uncertain as those of a snapshot.
+    """
+    if not history.is_snapshot and any(not tenure.is_fixed for tenure in history.tenures()):
+        return False
+    for slice_ in pods:
+        history.is_snapshot = True
+        history.apply("ADDED", slice_, 0, BEGINNING)
+    return bool(pods)
 
 
 def _read_documents(text: bytes) -> list[Document]:
@@ -154,8 +178,8 @@ def _is_kubernetes(value: object) -> bool:
     return isinstance(value, dict) and bool(value.keys() & {"apiVersion", "kind", "items", "history", "object"})
 
 
-def _load_snapshot(histories: Histories, values: list[Any]) -> bool:
-    """Add the objects of lists and single documents, and return whether they have endpoints.
+def _load_snapshot(histories: Histories, values: list[Any], pods: list[Object]) -> bool:
+    """Add the objects of lists and single documents, and return whether they have endpoints beside `pods`.
 
     Objects of other kinds are left out, as those of `kubectl get all`, unless there are no others.
     """
@@ -165,13 +189,12 @@ def _load_snapshot(histories: Histories, values: list[Any]) -> bool:
         raise ValueError(unusable_kinds(unusable))
     if not values:
         raise ValueError(f"expected a list of EndpointSlices, as {LIST_COMMAND} prints it")
-    has_times = not histories.pods.is_snapshot and any(not tenure.is_fixed for tenure in histories.pods.tenures())
     has_endpoints = False
     for kind, obj in objects:
         if histories.statuses is not None:
             add_object(histories.statuses, kind, obj)
-        if kind == "Pod" and has_times:
-            continue  # its address would make all others as uncertain as those of a snapshot
+        if kind == "Pod" and (slice_of_pod := pod_as_slice(obj)):
+            pods.append(slice_of_pod)
         if kind == "Service":
             histories.services.apply("ADDED", service_as_slice(obj), 0, BEGINNING)
         for slice_ in _slices_of(kind, obj):
@@ -186,8 +209,6 @@ def _slices_of(kind: str, obj: Object) -> Iterable[Object]:
             return [obj]
         case "Endpoints":
             return endpoints_as_slices(obj)
-        case "Pod":
-            return [slice_] if (slice_ := pod_as_slice(obj)) else []
         case _:
             return []
 
@@ -202,6 +223,7 @@ def dump_histories(histories: Histories, *, from_files: bool) -> SavedHistory:
     return pods.dump() | {
         "cluster_ips": histories.services.dump(),
         "fixed": pods.dump_fixed(),
+        "statuses": dump_statuses(histories.statuses) if histories.statuses else None,
         "files": {"is_snapshot": pods.is_snapshot, "has_bookmarks": pods.has_bookmarks} if from_files else None,
     }
 
@@ -209,8 +231,10 @@ def dump_histories(histories: Histories, *, from_files: bool) -> SavedHistory:
 def _load_saved_history(histories: Histories, obj: Object) -> None:
     pods = histories.pods
     if any(pods.tenures()):
-        raise ValueError("the history of a daemon must be the first of the files")
+        raise ValueError("the history of a daemon must be given before other files with endpoints")
     saved = unwrap_state(obj, "history")
+    if histories.statuses is not None:
+        load_statuses(histories.statuses, saved.get("statuses"))
     pods.load(saved)
     pods.has_bookmarks = True  # a saved history contains the time until which it is complete
     match saved.get("files"):

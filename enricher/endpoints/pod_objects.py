@@ -22,7 +22,7 @@ from enricher.endpoints.pod_status import (
 from enricher.endpoints.slices import MAX_NAME, MAX_UID
 from enricher.endpoints.workloads import Workload
 from enricher.text import printable, truncate
-from enricher.timestamps import parse_rfc3339
+from enricher.timestamps import SECOND, parse_rfc3339
 
 MAX_CONTAINERS = 64
 """Largest number of containers of a pod that are looked at; the API limits them only by the size of the object."""
@@ -76,15 +76,18 @@ def read_pod(obj: object) -> PodObject | None:
     if not (namespace and name and uid):
         return None
     containers = _container_statuses(pod)
+    may_end = _mapping(pod.get("spec")).get("restartPolicy") in {"Never", "OnFailure"}
     return PodObject(
         namespace,
         name,
         uid,
         PodStatus(
-            ends=latest_ends(end for container in containers for end in _ends(container)),
+            ends=latest_ends(end for container in containers for end in _ends(container, may_end=may_end)),
             restarts=sum(_number(container.get("restartCount")) for container in containers),
             workload=_workload(metadata),
             evicted=_eviction(status),
+            containers=max(1, len(containers)),
+            deleted=_deletion(metadata),
         ),
     )
 
@@ -143,10 +146,11 @@ def _container_statuses(pod: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     ]
 
 
-def _ends(container: Mapping[str, Any]) -> Iterable[ContainerEnd]:
+def _ends(container: Mapping[str, Any], *, may_end: bool) -> Iterable[ContainerEnd]:
     """Yield the ends of a container that its status reports: the last one, and the one before if it is down now.
 
-    An end without a time is left out (`ContainerStatusUnknown`, where the node was lost).
+    An end without a time is left out (`ContainerStatusUnknown`, where the node was lost), and so is one that was meant:
+    if a pod's containers `may_end`, one that did its work is not started again.
     """
     name, state = _name(container.get("name")), _mapping(container.get("state"))
     began = _time(_mapping(state.get("running")).get("startedAt"))
@@ -154,7 +158,8 @@ def _ends(container: Mapping[str, Any]) -> Iterable[ContainerEnd]:
     past = _mapping(_mapping(container.get("lastState")).get("terminated"))
     for terminated, restarted in ((past, began or _time(present.get("startedAt"))), (present, None)):
         finished, code = _time(terminated.get("finishedAt")), terminated.get("exitCode")
-        if name and finished is not None:
+        is_meant = may_end and restarted is None and code == 0
+        if name and finished is not None and not is_meant:
             code = code if type(code) is int and abs(code) <= MAX_NUMBER else None
             yield ContainerEnd(name, finished, code, _word(terminated.get("reason")), restarted)
 
@@ -191,6 +196,12 @@ def _eviction(status: Mapping[str, Any]) -> str:
         if condition.get("type") == "DisruptionTarget" and condition.get("status") == "True":
             return _message(condition.get("message")) or _word(condition.get("reason"))
     return ""
+
+
+def _deletion(metadata: Mapping[str, Any]) -> int | None:
+    """Return when a pod's deletion was requested: its stamp is that of the end of the time that the pod has left."""
+    stamp = _time(metadata.get("deletionTimestamp"))
+    return None if stamp is None else stamp - _number(metadata.get("deletionGracePeriodSeconds")) * SECOND
 
 
 def _event_times(event: Mapping[str, Any]) -> tuple[int, int] | None:

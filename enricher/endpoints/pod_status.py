@@ -3,7 +3,8 @@
 A pod that was deleted is gone from the API, so what was once read of it is kept here, and later readings are added.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import NamedTuple, TypeVar
 
 from enricher.endpoints.workloads import Workload
@@ -73,6 +74,10 @@ class PodStatus(NamedTuple):
     evicted: str = ""
     """Why it was evicted, or otherwise removed before its time; empty if it was not."""
     incidents: tuple[Incident, ...] = ()
+    containers: int = 1
+    """Number of its containers and sidecars."""
+    deleted: int | None = None
+    """When its deletion was requested (ns, a whole second, rounded down); None if it was not."""
 
 
 def merge_statuses(old: PodStatus, new: PodStatus) -> PodStatus:
@@ -92,6 +97,8 @@ def merge_statuses(old: PodStatus, new: PodStatus) -> PodStatus:
         probe_failures=_latest((*old.probe_failures, *new.probe_failures), _probe_key, MAX_PROBE_FAILURES),
         evicted=new.evicted or old.evicted,
         incidents=_latest((*old.incidents, *new.incidents), _incident_key, MAX_INCIDENTS),
+        containers=max(old.containers, new.containers),
+        deleted=min((time for time in (old.deleted, new.deleted) if time is not None), default=None),
     )
 
 
@@ -115,6 +122,11 @@ class PodStatuses:
     def of(self, uid: str) -> PodStatus | None:
         """Return the status of a pod, or None if nothing is known of it."""
         return self._statuses.get(uid)
+
+    def latest(self, limit: int) -> Iterator[tuple[str, str, PodStatus]]:
+        """Yield uid, namespace and status of the pods that were first looked up last, oldest first."""
+        for uid, status in islice(self._statuses.items(), max(0, len(self._statuses) - limit), None):
+            yield uid, self._places.group_of(uid), status
 
     def set(self, uid: str, namespace: str, status: PodStatus) -> None:
         """Keep a pod's status in place of the one before, which then is its namespace's last to give up its place."""

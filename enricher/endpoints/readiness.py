@@ -51,6 +51,14 @@ def ready_gaps(pods: History, service: Service) -> list[Gap]:
     return gaps
 
 
+def watched_since(pods: History, service: Service) -> int:
+    """Return since when (ns) it is certain which pods of a service were ready; before that, nobody may have watched."""
+    if pods.is_snapshot:
+        return BEGINNING
+    stays = ((tenure.since, *stay) for tenure in pods.tenures_of_service(service) for stay in tenure.stays())
+    return min((max(since, stay.since) for since, name, stay in stays if name == service), default=FOREVER)
+
+
 def gap_during(gaps: list[Gap], window: Window | None, certain_until: int) -> Gap | None:
     """Return the gap in which a request came for which the proxy had nobody; None if somebody may have been ready.
 

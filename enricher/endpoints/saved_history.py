@@ -11,9 +11,9 @@ import orjson
 
 from enricher.endpoints.budget import entries_of
 from enricher.endpoints.ports import MAX_PAST_PORTS, NO_PORTS, PastPort, PortSet, port_set
-from enricher.endpoints.slices import IDENTITY, MAX_NAME, NO_SERVICE, Owner, Service, canonical_ip
+from enricher.endpoints.saved_values import check_integer, check_list, check_text, check_time
+from enricher.endpoints.slices import IDENTITY, NO_SERVICE, Owner, Service, canonical_ip
 from enricher.endpoints.tenure import (
-    BEGINNING,
     FOREVER,
     MAX_PAST_STAYS,
     MAX_READY_CHANGES,
@@ -119,19 +119,19 @@ def parse_history(saved: object, *, has_fixed: bool = True) -> LoadedHistory:
 
 def _parse(saved: object, has_fixed: bool) -> LoadedHistory:
     saved = saved if isinstance(saved, dict) else {}
-    if any(len(_list(saved.get(rows))) > MAX_ROWS for rows in ("ports", "tenures", "slices")):
+    if any(len(check_list(saved.get(rows))) > MAX_ROWS for rows in ("ports", "tenures", "slices")):
         raise ValueError("it has more rows than a history keeps")
-    port_sets = [port_set(tuple(map(_port, _list(row)))) for row in _list(saved.get("ports"))]
-    tenures = [_tenure(_list(row, 8), port_sets) for row in _list(saved.get("tenures"))]
-    slices = dict(_slices(_list(saved.get("slices")), port_sets, tenures))
+    port_sets = [port_set(tuple(map(_port, check_list(row)))) for row in check_list(saved.get("ports"))]
+    tenures = [_tenure(check_list(row, 8), port_sets) for row in check_list(saved.get("tenures"))]
+    slices = dict(_slices(check_list(saved.get("slices")), port_sets, tenures))
     _check_stays(tenures, slices)
     _check_holders(tenures, has_fixed)
-    complete_until = _time(saved.get("current"))
+    complete_until = check_time(saved.get("current"))
     if any(complete_until + MAX_LIST_TIME < time < FOREVER for tenure in tenures for time in _times(tenure)):
         raise ValueError("something happened later than the history was complete")
     if any(time == FOREVER for tenure in tenures for time in _beginnings(tenure)):
         raise ValueError("something has never begun")
-    return LoadedHistory(tenures, slices, complete_until, _time(saved.get("began")))
+    return LoadedHistory(tenures, slices, complete_until, check_time(saved.get("began")))
 
 
 def _times(tenure: Tenure) -> Iterator[int]:
@@ -158,20 +158,20 @@ def _beginnings(tenure: Tenure) -> Iterator[int]:
 
 def _tenure(row: list[Any], port_sets: list[PortSet]) -> Tenure:
     ip, owner, times, ports, past_ports, services, past, all_changes = row
-    if not _text(ip) or canonical_ip(ip) != ip:
+    if not check_text(ip) or canonical_ip(ip) != ip:
         raise ValueError("an address is not an IP")
-    since, earliest, until, latest, terminating, ready, shared = map(_time, _list(times, 7))
+    since, earliest, until, latest, terminating, ready, shared = map(check_time, check_list(times, 7))
     if earliest > since or (until == FOREVER) != (latest == FOREVER):
         raise ValueError("the times of a tenure contradict each other")
-    ready_changes, serving_changes, vague_changes = _list(all_changes, 3)
-    changes, serving = (tuple(map(_time, _list(row))) for row in (ready_changes, serving_changes))
+    ready_changes, serving_changes, vague_changes = check_list(all_changes, 3)
+    changes, serving = (tuple(map(check_time, check_list(row))) for row in (ready_changes, serving_changes))
     serving = changes if serving == changes else serving  # most pods have the same: they share one tuple
-    vague = tuple(_times_between(_list(times, 2)) for times in _list(vague_changes))
-    holder = Owner(*map(_text, _list(owner, len(Owner._fields))))
+    vague = tuple(_times_between(check_list(times, 2)) for times in check_list(vague_changes))
+    holder = Owner(*map(check_text, check_list(owner, len(Owner._fields))))
     tenure = Tenure(ip, holder, since, earliest, until, latest, terminating, ready, changes, serving, vague, shared)
     tenure.ports = port_sets[_index(ports, port_sets)]
-    tenure.past_ports = tuple(_past_port(_list(port, 4)) for port in _list(past_ports))
-    stays, past_stays = ([_stay(_list(stay, 5)) for stay in _list(rows)] for rows in (services, past))
+    tenure.past_ports = tuple(_past_port(check_list(port, 4)) for port in check_list(past_ports))
+    stays, past_stays = ([_stay(check_list(stay, 5)) for stay in check_list(rows)] for rows in (services, past))
     tenure.services, tenure.past_stays = dict(stays), tuple(past_stays)
     too_many = (
         max(len(changes), len(serving)) > MAX_READY_CHANGES
@@ -184,14 +184,14 @@ def _tenure(row: list[Any], port_sets: list[PortSet]) -> Tenure:
 
 
 def _times_between(row: list[Any]) -> tuple[int, int]:
-    earliest, latest = map(_time, row)
+    earliest, latest = map(check_time, row)
     return earliest, latest
 
 
 def _stay(row: list[Any]) -> tuple[Service, Stay]:
     namespace, name, slices, since, until = row
-    return Service(_text(namespace), _text(name)), Stay(
-        _integer(slices, 0, MAX_SLICES_OF_TENURE), _time(since), _time(until)
+    return Service(check_text(namespace), check_text(name)), Stay(
+        check_integer(slices, 0, MAX_SLICES_OF_TENURE), check_time(since), check_time(until)
     )
 
 
@@ -201,9 +201,12 @@ def _slices(
     """Yield the slices, and give their tenures the ports of each."""
     keys = set[SliceKey]()
     for row in rows:
-        namespace, name, service_namespace, service_name, ports, numbers = _list(row, 6)
-        service = Service(_text(service_namespace), _text(service_name))
-        key, indexes = (_text(namespace), _text(name)), [_index(number, tenures) for number in _list(numbers)]
+        namespace, name, service_namespace, service_name, ports, numbers = check_list(row, 6)
+        service = Service(check_text(service_namespace), check_text(service_name))
+        key, indexes = (
+            (check_text(namespace), check_text(name)),
+            [_index(number, tenures) for number in check_list(numbers)],
+        )
         if key in keys or len(set(indexes)) < len(indexes):
             raise ValueError("a slice, or a tenure in it, is there twice")
         keys.add(key)
@@ -247,37 +250,15 @@ def _check_holders(tenures: list[Tenure], has_fixed: bool) -> None:
         raise ValueError("an address has more tenures than a history keeps")
 
 
-def _list(value: object, size: int | None = None) -> list[Any]:
-    if not isinstance(value, list) or (size is not None and len(value) != size):
-        raise ValueError("a list is missing, or has another length")
-    return value
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str) or len(value) > MAX_NAME or not value.isprintable():
-        raise ValueError("a name is missing, is too long or is not printable")
-    return value
-
-
-def _integer(value: object, least: int, most: int) -> int:
-    if type(value) is not int or not least <= value <= most:
-        raise ValueError("a number is missing, or is out of range")
-    return value
-
-
-def _time(value: object) -> int:
-    return _integer(value, BEGINNING, FOREVER)
-
-
 def _index(value: object, items: list[Any]) -> int:
-    return _integer(value, 0, len(items) - 1)
+    return check_integer(value, 0, len(items) - 1)
 
 
 def _port(row: object) -> tuple[int | None, str]:
-    number, name = _list(row, 2)
-    return None if number is None else _integer(number, 1, 65535), _text(name)
+    number, name = check_list(row, 2)
+    return None if number is None else check_integer(number, 1, 65535), check_text(name)
 
 
 def _past_port(row: list[Any]) -> PastPort:
     number, name, until, latest = row
-    return PastPort(_integer(number, 1, 65535), _text(name), _time(until), _time(latest))
+    return PastPort(check_integer(number, 1, 65535), check_text(name), check_time(until), check_time(latest))

@@ -77,8 +77,8 @@ def _state_and_beginning(tenure: Tenure, earliest: int, latest: int) -> tuple[St
 
 def is_observed(tenure: Tenure, at: int) -> bool:
     """Return whether a change that was reported at a time (ns) is known to have happened then."""
-    if at <= tenure.since:
-        return tenure.since_earliest == tenure.since
     if at == tenure.until and tenure.until < tenure.until_latest:
         return False
-    return not any(begin <= at <= end for begin, end in tenure.vague_changes)
+    if any(begin <= at <= end for begin, end in tenure.vague_changes):
+        return False
+    return at > tenure.since or tenure.since_earliest == tenure.since

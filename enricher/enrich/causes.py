@@ -80,20 +80,40 @@ UNKNOWN = CauseOf.make(Cause.UNKNOWN)
 NO_ENDPOINTS = CauseOf.make(Cause.NO_ENDPOINTS, CauseGrade.CERTAIN)
 NO_ENDPOINTS_LIKELY = CauseOf.make(Cause.NO_ENDPOINTS, CauseGrade.LIKELY)
 
-RULES: tuple[tuple[set[Symptom], set[Circumstance], Cause, CauseGrade], ...] = (
-    ({Symptom.OWN_ANSWER}, _ANY, Cause.APPLICATION, CauseGrade.CERTAIN),
-    (_NOBODY_SERVED, {Circumstance.STOPPED}, Cause.SHUTTING_DOWN, CauseGrade.CERTAIN),
-    (_NOBODY_SERVED, {Circumstance.OUT_OF_MEMORY}, Cause.OOM_KILLED, CauseGrade.CERTAIN),
-    (_NOBODY_SERVED, {Circumstance.CONTAINER_ENDED}, Cause.CRASHED, CauseGrade.CERTAIN),
-    (_NOBODY_ANSWERED, {Circumstance.STOPPED, Circumstance.SHUTTING_DOWN}, Cause.SHUTTING_DOWN, CauseGrade.LIKELY),
-    (_NOBODY_SERVED, {Circumstance.SHUT_DOWN_THEN}, Cause.SHUTTING_DOWN, CauseGrade.LIKELY),
-    (_NOBODY_ANSWERED, {Circumstance.NEVER_READY}, Cause.STARTING, CauseGrade.LIKELY),
-    (_NOBODY_LISTENED, {Circumstance.JUST_READY}, Cause.STARTING, CauseGrade.LIKELY),
-    (_NOBODY_SERVED, {Circumstance.NOT_READY}, Cause.CRASHED, CauseGrade.LIKELY),
-    ({Symptom.TIMED_OUT}, {Circumstance.SHUT_DOWN_THEN}, Cause.TIMEOUT, CauseGrade.LIKELY),
-    ({Symptom.TIMED_OUT}, _ANY, Cause.TIMEOUT, CauseGrade.CERTAIN),
-    ({Symptom.LATE}, _ANY, Cause.TIMEOUT, CauseGrade.LIKELY),
-    ({Symptom.CUT_AT_ONCE}, {Circumstance.STEADY, Circumstance.JUST_READY}, Cause.KEEPALIVE_RACE, CauseGrade.LIKELY),
+
+class Rule(NamedTuple):
+    """The cause of attempts with some symptoms in some circumstances."""
+
+    symptoms: set[Symptom]
+    circumstances: set[Circumstance]
+    cause: Cause
+    grade: CauseGrade
+
+    def __str__(self) -> str:
+        """Return the rule as docs/causes.md has it."""
+        symptoms = ", ".join(symptom for symptom in Symptom if symptom in self.symptoms)
+        circumstances = ", ".join(each for each in Circumstance if each in self.circumstances)
+        return f"{symptoms} | {'any' if self.circumstances == _ANY else circumstances} | {self.cause} | {self.grade}"
+
+
+RULES: tuple[Rule, ...] = (
+    Rule({Symptom.OWN_ANSWER}, _ANY, Cause.APPLICATION, CauseGrade.CERTAIN),
+    Rule(_NOBODY_SERVED, {Circumstance.STOPPED}, Cause.SHUTTING_DOWN, CauseGrade.CERTAIN),
+    Rule(_NOBODY_SERVED, {Circumstance.OUT_OF_MEMORY}, Cause.OOM_KILLED, CauseGrade.CERTAIN),
+    Rule(_NOBODY_SERVED, {Circumstance.CONTAINER_ENDED}, Cause.CRASHED, CauseGrade.CERTAIN),
+    Rule(_NOBODY_SERVED, {Circumstance.OUT_OF_MEMORY_ABOUT_THEN}, Cause.OOM_KILLED, CauseGrade.LIKELY),
+    Rule(_NOBODY_SERVED, {Circumstance.ENDED_ABOUT_THEN}, Cause.CRASHED, CauseGrade.LIKELY),
+    Rule(_NOBODY_ANSWERED, {Circumstance.STOPPED, Circumstance.SHUTTING_DOWN}, Cause.SHUTTING_DOWN, CauseGrade.LIKELY),
+    Rule(_NOBODY_SERVED, {Circumstance.SHUT_DOWN_THEN}, Cause.SHUTTING_DOWN, CauseGrade.LIKELY),
+    Rule(_NOBODY_ANSWERED, {Circumstance.NEVER_READY}, Cause.STARTING, CauseGrade.LIKELY),
+    Rule(_NOBODY_LISTENED, {Circumstance.JUST_READY}, Cause.STARTING, CauseGrade.LIKELY),
+    Rule(_NOBODY_SERVED, {Circumstance.NOT_READY}, Cause.CRASHED, CauseGrade.LIKELY),
+    Rule({Symptom.TIMED_OUT}, {Circumstance.SHUT_DOWN_THEN}, Cause.TIMEOUT, CauseGrade.LIKELY),
+    Rule({Symptom.TIMED_OUT}, _ANY, Cause.TIMEOUT, CauseGrade.CERTAIN),
+    Rule({Symptom.LATE}, _ANY, Cause.TIMEOUT, CauseGrade.LIKELY),
+    Rule(
+        {Symptom.CUT_AT_ONCE}, {Circumstance.STEADY, Circumstance.JUST_READY}, Cause.KEEPALIVE_RACE, CauseGrade.LIKELY
+    ),
 )
 """Which symptoms in which circumstances have which cause. The first row that fits decides; else it is unknown."""
 
@@ -103,6 +123,10 @@ def symptom_of(attempt: Attempt, origin: str, reasons: Collection[str], *, is_re
 
     `is_repeated` is whether another try of the same request failed as well. CUT_AT_ONCE is to be resolved.
     """
+    if attempt.made_by == Origin.POD:
+        return Symptom.OWN_ANSWER
+    if attempt.made_by == Origin.UNKNOWN:
+        return Symptom.OTHER
     if reasons:
         symptoms = {_BY_REASON.get(Reason(reason), Symptom.OTHER) for reason in reasons}
         if len(symptoms) > 1:
@@ -132,8 +156,13 @@ def cause_of(symptom: Symptom, circumstance: Circumstance, *, is_sure: bool) -> 
 
     `is_sure` is whether its attribution is not a guess; otherwise nothing that is about the pod is certain.
     """
-    for symptoms, circumstances, cause, grade in RULES:
-        if symptom in symptoms and circumstance in circumstances:
-            is_about_the_pod = circumstances is not _ANY
-            return CauseOf.make(cause, CauseGrade.LIKELY if is_about_the_pod and not is_sure else grade)
-    return UNKNOWN
+    rule = rule_of(symptom, circumstance)
+    if rule is None:
+        return UNKNOWN
+    is_about_the_pod = rule.circumstances is not _ANY
+    return CauseOf.make(rule.cause, CauseGrade.LIKELY if is_about_the_pod and not is_sure else rule.grade)
+
+
+def rule_of(symptom: Symptom, circumstance: Circumstance) -> Rule | None:
+    """Return the rule that decides why an attempt failed; None if none fits."""
+    return next((rule for rule in RULES if symptom in rule.symptoms and circumstance in rule.circumstances), None)

@@ -17,7 +17,7 @@ from enricher.endpoints.attribution import (
 )
 from enricher.endpoints.history import History
 from enricher.endpoints.periods import stable_period
-from enricher.endpoints.readiness import Gap, ready_gaps
+from enricher.endpoints.readiness import Gap, ready_gaps, watched_since
 from enricher.endpoints.slices import Service, canonical_ip, split_address
 from enricher.endpoints.tenure import BEGINNING, FOREVER, GRACE_PERIOD
 from enricher.endpoints.upstream_names import service_of_upstream_name
@@ -72,11 +72,11 @@ class Owners:
         """The keys whose attribution may change with the history of any address."""
         self._named_services: dict[str, Service | None] = {}
         """The services to which names of upstreams refer."""
-        self._gaps: dict[Service, list[Gap]] = {}
+        self._gaps: dict[Service, tuple[list[Gap], int]] = {}
         """The times in which no pod of a service was ready."""
         self.zone_crossings = ZoneCrossings()
         self._late = set[CachedAttribution]()
-        """The attributions of which some attempts may be late, also those that only columns still have."""
+        """The attributions of which some attempts may be late, also those that only lines of the batch still have."""
         self._uncounted: list[CachedAttribution] = []
         """The attributions that are no longer cached, or never were, with attempts that are to be counted."""
 
@@ -96,8 +96,10 @@ class Owners:
             self.histories = histories
             pods.on_change.add(self._forget)
             histories.services.on_change.add(self._forget)
+            self._late.clear()
             self._forget_all()
         elif certainty != self._certainty or len(self._cached) + len(self._clients) + len(self._late) > MAX_ENTRIES:
+            self._late.clear()
             self._forget_all()
         elif pods.complete_since != self._complete_since:
             changed_until = max(pods.complete_since, self._complete_since) + GRACE_PERIOD
@@ -110,7 +112,6 @@ class Owners:
         self._cached.clear()
         self._by_columns.clear()
         self._clients.clear()
-        self._late.clear()
         self._keys_of_ip.clear()
         self._clients_of_ip.clear()
         self._dependent.clear()
@@ -294,11 +295,12 @@ class Owners:
             self._named_services[upstream_name] = service_of_upstream_name(self.histories.pods, upstream_name)
         service = self._named_services[upstream_name]
         if service and failed and service not in self._gaps:
-            self._gaps[service] = ready_gaps(self.histories.pods, service)
-        gaps = self._gaps.get(service, []) if service else []
-        certain_until = self.histories.pods.certain_until
+            pods = self.histories.pods
+            self._gaps[service] = ready_gaps(pods, service), watched_since(pods, service)
+        gaps, since = self._gaps.get(service, ([], 0)) if service else ([], 0)
+        certain = self.histories.pods.certain_until, min(since, self.histories.pods.complete_since)
         results = {
-            no_attempt(service, gaps, window, certain_until, failed=failed, nobody_is_live=nobody_is_live)
+            no_attempt(service, gaps, window, *certain, failed=failed, nobody_is_live=nobody_is_live)
             for window in windows
         }
         return results.pop() if len(results) == 1 else None

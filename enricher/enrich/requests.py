@@ -98,14 +98,16 @@ def no_attempt(
     gaps: list[Gap],
     window: Window | None,
     certain_until: int,
+    certain_since: int,
     *,
     failed: bool,
     nobody_is_live: bool,
 ) -> NoAttempt:
     """Return why the proxy tried nobody for a request at some time, which `failed` if the client got a 5xx.
 
-    `gaps` are the times in which no pod of the service was ready, as far as they are certain (ns). `nobody_is_live` is
-    whether the line says that no upstream was healthy.
+    `gaps` are the times (ns) in which no pod of the service was ready; before `certain_since`, nobody watched, and from
+    `certain_until` on, nothing has been reported yet. `nobody_is_live` is whether the line says that no upstream was
+    healthy.
     """
     if not failed:
         return NoAttempt(service)
@@ -113,5 +115,6 @@ def no_attempt(
     if gap is None:
         return NoAttempt(service, RequestReason.NOT_TRIED, None, NO_ENDPOINTS_LIKELY if nobody_is_live else UNKNOWN)
     since = gap.begin if gap.begin != BEGINNING else None
-    covers_all = window is None or (gap.begin <= window.start and window.end_latest < gap.end)
+    begin = max(gap.begin, certain_since)
+    covers_all = window is None or (begin <= window.start and window.end_latest < gap.end)
     return NoAttempt(service, RequestReason.NO_ENDPOINTS, since, NO_ENDPOINTS if covers_all else NO_ENDPOINTS_LIKELY)

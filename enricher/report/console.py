@@ -26,6 +26,11 @@ class PipedConsole(Console):
         raise BrokenPipeError
 
 
+def as_written(text: str, console: Console) -> str:
+    """Return a text as a console will write it, to measure it: what cannot be shown or encoded is escaped."""
+    return printable(text).encode(console.encoding, "backslashreplace").decode(console.encoding)
+
+
 def one_line(*parts: object | tuple[object, str], style: str = "", **options: Any) -> Text:
     """Return a line of parts, each a text or a text with its style. `options` are those of rich's Text."""
     line = Text(style=style, **options)

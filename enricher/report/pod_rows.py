@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from enricher.report.record_view import OutputRecord
 from enricher.text import printable
-from enricher.vocabulary import Grade
+from enricher.vocabulary import Cause, Grade
 
 UNNAMED = "—"
 """Stands for the namespace, service or pod of an attempt that names none."""
@@ -73,6 +73,14 @@ class PodRow(NamedTuple):
     @property
     def errors(self) -> int:
         return self.errors_by_code.total()
+
+    @property
+    def main_cause(self) -> str:
+        """Return the most frequent cause of the failures, `unknown` only if none has another one; empty without any."""
+        totals = Counter[str]()
+        for (cause, _), number in self.causes.items():
+            totals[cause] += number
+        return min(totals, key=lambda cause: (cause == Cause.UNKNOWN, -totals[cause], cause), default="")
 
     @property
     def error_share(self) -> float:

@@ -12,11 +12,14 @@ from enricher.fair_share import OVERFLOW, FairShare
 from enricher.report.pod_rows import BY_POD, UNNAMED, PodRow, RollUp, RowKey
 from enricher.report.record_view import (
     OutputRecord,
+    cause_text,
     client_text,
     error_code,
     lists_tries,
     outcome_text,
     request_text,
+    route_text,
+    state_text,
     time_text,
     untried_text,
 )
@@ -102,6 +105,12 @@ class FailedRequest(NamedTuple):
     """How the pod's attempt ended: `502 refused`."""
     status: str
     """The status that the client got."""
+    cause: str
+    """Why it failed; empty if that is not known."""
+    state: str
+    """What the pod was in the middle of; empty if it was ready, or if that is not certain."""
+    route: str
+    """The route that the request came by; empty if the log does not name it."""
 
 
 class PodStats:
@@ -169,7 +178,7 @@ class PodStats:
                 counts.errors[printable(code)] += 1
                 counts.errors_after_redirect += "internal_redirect" in attempt
                 counts.outcomes[attempt.get("outcome", Outcome.UNKNOWN)] += 1
-                self._add_failed_request(key, record, outcome_text(attempt))
+                self._add_failed_request(key, record, attempt, outcome_text(attempt))
 
     def _add_untried(self, record: OutputRecord, second: int, at: int | None) -> None:
         """Add a request that failed and that no pod was tried for."""
@@ -180,7 +189,7 @@ class PodStats:
             counts.untried += 1
             counts.add_failure(record, at)
             counts.tries_are_logged = True
-            self._add_failed_request(key, record, untried_text(record))
+            self._add_failed_request(key, record, record, untried_text(record))
 
     def _place(self, key: RowKey) -> RowKey:
         """Return the key of the row for a key, which is that of all further ones if it has no place."""
@@ -201,7 +210,8 @@ class PodStats:
         if key in self._share:
             self._share.remove(key)
 
-    def _add_failed_request(self, key: RowKey, record: OutputRecord, outcome: str) -> None:
+    def _add_failed_request(self, key: RowKey, record: OutputRecord, failed: OutputRecord, outcome: str) -> None:
+        """Add a request whose attempt, or which itself, failed."""
         status = record.get("status")
         request = FailedRequest(
             time_text(record),
@@ -209,6 +219,9 @@ class PodStats:
             request_text(record),
             outcome,
             "-" if status is None else printable(status),
+            cause_text(failed),
+            state_text(failed),
+            route_text(record),
         )
         self._failed_requests.setdefault(key, deque(maxlen=MAX_FAILED_REQUESTS)).append(request)
 

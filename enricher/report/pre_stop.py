@@ -10,8 +10,8 @@ The response time of a failed attempt is a lower bound of R if the pod had taken
 worked on it. If the proxy got no connection, or ran into a timeout, that time says only how long the proxy waited for a
 pod that was gone; then R is taken as 0.
 
-L is known to within a fraction of a second: kubelet, proxy and Enricher learn of the deletion at slightly different
-times, and logs round theirs. So N leaves a MARGIN.
+Kubelet, proxy and Enricher hear of the deletion at slightly different times, logs round theirs, and the next roll-out
+may find a proxy later than the few pods did that are known. So N leaves a MARGIN.
 
 A few attempts may come very late, for instance on connections that a proxy keeps open for a minute. Each second of N
 makes each roll-out and each drain of a node longer, so these few are left out if N would be much longer for them alone.
@@ -27,6 +27,8 @@ from enricher.vocabulary import Reason
 
 MARGIN = 0.5
 """Seconds by which a sleep has to exceed what an attempt needed."""
+MIN_SLEEP = 2
+"""Shortest sleep (s) that is proposed: behind proxies up to 1 s late, two pods once showed half of that."""
 MAX_SLEEP = 60
 """Longest sleep (s) that is proposed: twice the default grace period. What comes later is not a matter of a sleep."""
 DEFAULT_GRACE_PERIOD = 30
@@ -85,7 +87,7 @@ def pre_stop_sleep(failures: Sequence[LateFailure]) -> PreStop | None:
         return None
     longest = sleeps[-1]
     nearly_all = sleeps[max(0, len(sleeps) - 1 - int(total * _MAX_SHARE_LEFT_OUT))]
-    seconds = nearly_all if longest > nearly_all * _MUCH_LONGER else longest
+    seconds = max(MIN_SLEEP, nearly_all if longest > nearly_all * _MUCH_LONGER else longest)
     return spared_by(seconds, failures)
 
 

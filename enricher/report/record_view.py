@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from enricher.text import printable, truncate
+from enricher.vocabulary import Cause, CauseGrade, LineKind, State
 
 _LISTS = ("upstream_status", "upstream_response_time", "upstream_response_length")
 """Fields that are texts if they are nginx's lists; under the same names, other proxies have numbers."""
@@ -17,6 +18,8 @@ MAX_REQUEST_LENGTH = 120
 """Characters of a request that are printed."""
 MAX_CLIENT_LENGTH = 60
 """Characters of a client that are printed: some proxies log the whole X-Forwarded-For header."""
+MAX_ROUTE_LENGTH = 80
+"""Characters of a route that are printed."""
 
 _ID_FIELD = re.compile(r"(?:id|traceparent)$", re.IGNORECASE)
 """The end of the name of a field with an id: `req_id`, `http_x_request_id`, `http_x_b3_traceid`."""
@@ -102,6 +105,11 @@ def client_text(record: OutputRecord) -> str:
     return printable(truncate(str(record.get("client_pod") or record.get("remote_addr") or "-"), MAX_CLIENT_LENGTH))
 
 
+def route_text(record: OutputRecord) -> str:
+    """Return the route that a request came by: `ingress/shop/cart`; empty if the log does not name it."""
+    return printable(truncate(str(record.get("route") or ""), MAX_ROUTE_LENGTH))
+
+
 def pod_text(attempt: OutputRecord) -> str:
     """Return an attempt's pod, else its address, with the grade in parentheses unless that is `exact`."""
     name = attempt.get("pod") or attempt.get("addr") or "-"
@@ -122,16 +130,47 @@ def untried_text(record: OutputRecord) -> str:
     return printable(f"{'-' if status is None else status} {record['reason']}")
 
 
-def attempts_text(record: OutputRecord) -> str:
-    """Return a record's attempts as `502 pod-a refused → 200 pod-b`.
+def cause_text(failed: OutputRecord) -> str:
+    """Return why an attempt or a request failed: `crashed`, `shutting_down (likely)`; empty if that is not known.
 
-    It is empty if there is at most one attempt, without a gRPC status or a reason: other columns say the same.
+    A cause that only repeats the reason is left out.
+    """
+    cause, grade = failed.get("cause", Cause.UNKNOWN), failed.get("cause_grade")
+    if cause in {Cause.UNKNOWN, failed.get("reason")}:
+        return ""
+    return printable(cause if grade == CauseGrade.CERTAIN else f"{cause} ({grade})")
+
+
+def state_text(attempt: OutputRecord) -> str:
+    """Return what the pod of an attempt was in the middle of: `terminating for 1.2 s`.
+
+    A pod that is `gone` has left the slices, and how late the attempt was is counted from the beginning of its
+    termination. The text is empty for a pod that was ready or whose state is not certain.
+    """
+    state, seconds, late = (attempt.get(name) for name in ("state", "state_seconds", "late_seconds"))
+    if state in {None, State.READY}:
+        return ""
+    if state == State.GONE and late is not None:
+        return f"gone, {late:.1f} s after it began to terminate"
+    return printable(f"{state} for {seconds:.1f} s" if seconds is not None else state)
+
+
+def attempts_text(record: OutputRecord) -> str:
+    """Return a record's attempts as `502 pod-a refused, crashed → 200 pod-b`.
+
+    It is empty if there is at most one attempt, about which there is nothing but a status to say: other columns have
+    it.
     """
     attempts = record.get("attempts") or ()
-    if len(attempts) < 2 and not any("grpc_status" in attempt or "reason" in attempt for attempt in attempts):
+    if not attempts and record["kind"] == LineKind.ACCESS and "reason" in record:
+        return ", ".join(filter(None, (untried_text(record), cause_text(record))))
+    details = [
+        (outcome_text(attempt).partition(" ")[2], cause_text(attempt), state_text(attempt)) for attempt in attempts
+    ]
+    if len(attempts) < 2 and not any(map(any, details)):
         return ""
-    texts = []
-    for attempt in attempts:
-        status, _, details = outcome_text(attempt).partition(" ")
-        texts.append(" ".join(filter(None, (status, pod_text(attempt), details))))
+    texts = (
+        " ".join((outcome_text(attempt).partition(" ")[0], pod_text(attempt), ", ".join(filter(None, parts)))).rstrip()
+        for attempt, parts in zip(attempts, details, strict=True)
+    )
     return " → ".join(texts)

@@ -10,7 +10,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
-from enricher.report.console import one_line
+from enricher.report.console import as_written, one_line
 from enricher.report.pod_rows import PodRow, hidden_text, sure_text
 from enricher.report.pod_stats import PodStats
 from enricher.timestamps import SECOND, format_rfc3339
@@ -34,13 +34,14 @@ def print_summary(stats: PodStats, console: Console) -> None:
     rows = sorted_rows(stats)
     numbers = [[*map(str, _numbers(row, only_failures=stats.roll_up.only_failures))] for row in rows]
     widths = [max(map(len, column)) for column in zip(_NUMBERS, *numbers, strict=True)]
-    names = [stats.roll_up.columns, *(row.key for row in rows)]
-    name_widths = [max(map(cell_len, column)) for column in zip(*names, strict=True)]
+    keys = [stats.roll_up.columns, *(row.key for row in rows)]
+    head, *names = [[as_written(name, console) for name in key] for key in keys]
+    name_widths = [max(map(cell_len, column)) for column in zip(head, *names, strict=True)]
     if rows:
-        console.print(_row(_NUMBERS, widths, stats.roll_up.columns, name_widths, "bold"), soft_wrap=True)
-    for row, texts in zip(rows, numbers, strict=True):
+        console.print(_row(_NUMBERS, widths, head, name_widths, "bold"), soft_wrap=True)
+    for row, texts, key in zip(rows, numbers, names, strict=True):
         style = "red" if row.errors else ""
-        console.print(_row(texts, widths, row.key, name_widths, style), soft_wrap=True)
+        console.print(_row(texts, widths, key, name_widths, style), soft_wrap=True)
         for line in failure_lines(row):
             console.print(one_line(line, style=style), soft_wrap=True)
     if rows:

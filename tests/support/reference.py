@@ -28,10 +28,9 @@ from enricher.endpoints.attribution import (
 )
 from enricher.endpoints.circumstances import Circumstance, circumstance_of, without_hindsight
 from enricher.endpoints.lateness import Lateness, lateness_between
-from enricher.endpoints.readiness import ready_gaps
+from enricher.endpoints.readiness import ready_gaps, watched_since
 from enricher.endpoints.slices import Owner, Service
 from enricher.endpoints.states import state_between, tenures_of_owner
-from enricher.endpoints.tenure import FOREVER
 from enricher.endpoints.upstream_names import service_of_upstream_name
 from enricher.endpoints.workloads import workload_of
 from enricher.enrich.causes import cause_of, resolve_cut, symptom_of
@@ -141,7 +140,7 @@ class ReferenceEnricher:
         """Count the failures by cause whose cause was not certain: what is known of them now is all that will be."""
         for failure in self.undecided:
             assert self.histories
-            cause = failure.cause(self.histories, failure.window_in_counts, FOREVER)
+            cause = failure.cause(self.histories, failure.window_in_counts, self.histories.pods.certain_until)
             self.counts.count_cause(failure.service, *cause)
         self.undecided.clear()
 
@@ -262,9 +261,9 @@ class ReferenceEnricher:
         service = service_of_upstream_name(histories.pods, record.upstream_name)
         gaps = ready_gaps(histories.pods, service) if service else []
         window = request_window(record, parsed.at)
-        request = no_attempt(
-            service, gaps, window, histories.pods.certain_until, failed=failed, nobody_is_live=record.nobody_is_live
-        )
+        since = watched_since(histories.pods, service) if service else 0
+        certain = histories.pods.certain_until, min(since, histories.pods.complete_since)
+        request = no_attempt(service, gaps, window, *certain, failed=failed, nobody_is_live=record.nobody_is_live)
         self.counts.count_requests(service, str(status) if status else "", reason=request.reason, route=record.route)
         fields: dict[str, Any] = {"namespace": service.namespace, "service": service.name} if service else {}
         if request.reason:
@@ -395,9 +394,9 @@ class Failure:
         """Return the window in quarters of a second, as attempts are put together until they are counted."""
         if not self.window:
             return None
-        start, quarter = self.window.start, SECOND // 4
-        end = self.window.end_latest
-        return Window(start - start % quarter, start - start % quarter, end + -end % quarter)
+        quarter = SECOND // 4
+        start, over, end = self.window
+        return Window(start - start % quarter, over - over % quarter, end + -end % quarter)
 
     def cause(self, histories: Histories, window: Window | None, known_until: int) -> tuple[str, str]:
         """Return the cause and its grade, if everything that happened before `known_until` (ns) is known."""

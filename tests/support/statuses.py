@@ -3,7 +3,16 @@
 from dataclasses import replace
 
 from enricher.daemon.status.error_rates import MINUTES
-from enricher.daemon.status.model import ErrorCount, FailingPod, FollowedSource, Status, UntriedRequests, Watch
+from enricher.daemon.status.model import (
+    CauseCount,
+    ErrorCount,
+    FailingPod,
+    FollowedSource,
+    ServiceCauses,
+    Status,
+    UntriedRequests,
+    Watch,
+)
 
 QUIET = Status(
     version="0.1.0",
@@ -22,6 +31,7 @@ QUIET = Status(
     problems={"log": 0},
     failing=(),
     untried=(),
+    causes=(),
 )
 POD = FailingPod(
     namespace="shop",
@@ -42,7 +52,17 @@ UNTRIED = (
     UntriedRequests("shop", "down", "not_tried", 1, "2026-11-22T23:19:11Z"),
     UntriedRequests("", "", "not_tried", 3, "2026-11-22T23:19:10Z"),
 )
-FAILING = replace(QUIET, failing=(POD, replace(POD, pod="", namespace="")), untried=UNTRIED)
+CAUSES = (
+    ServiceCauses(
+        "shop",
+        "shut",
+        5,
+        "2026-11-22T23:19:12Z",
+        (CauseCount("shutting_down", "likely", 4), CauseCount("unknown", "", 1)),
+    ),
+    ServiceCauses("", "", 2, "2026-11-22T23:19:10Z", (CauseCount("no_endpoints", "certain", 2),)),
+)
+FAILING = replace(QUIET, failing=(POD, replace(POD, pod="", namespace="")), untried=UNTRIED, causes=CAUSES)
 OUT_OF_SYNC = replace(
     FAILING,
     problem="the watch of endpointslices is out of sync: Connection refused",

@@ -1,6 +1,6 @@
 """What the values on the status page mean, in words."""
 
-from enricher.vocabulary import Grade, LineKind, RequestReason
+from enricher.vocabulary import Cause, Grade, LineKind, RequestReason
 
 GRADE_MEANINGS: dict[str, str] = {
     Grade.EXACT: "the holder is certain",
@@ -25,6 +25,18 @@ PROBLEM_MEANINGS = {
     "object": "an object of the API was left out: it cannot be used, or its namespace has too many",
     "state": "a checkpoint could not be saved, or not be used",
     "own_log": "a line of our own log was dropped",
+}
+CAUSE_MEANINGS: dict[str, str] = {
+    Cause.SHUTTING_DOWN: "the pod was being shut down, or had left",
+    Cause.STARTING: "the pod did not serve yet",
+    Cause.CRASHED: "a container of the pod ended",
+    Cause.OOM_KILLED: "a container exceeded its memory limit",
+    Cause.KEEPALIVE_RACE: "the pod closed an idle connection as it was used again",
+    Cause.TIMEOUT: "the pod did not answer in time",
+    Cause.UNREACHABLE_NODE: "no pod of the node could be reached",
+    Cause.NO_ENDPOINTS: "no pod of the service was ready",
+    Cause.APPLICATION: "the pod itself answered with an error",
+    Cause.UNKNOWN: "nothing shows why",
 }
 REASON_MEANINGS: dict[str, str] = {
     RequestReason.NO_ENDPOINTS: "no pod of the service was ready",

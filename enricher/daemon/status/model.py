@@ -9,7 +9,7 @@ from enricher.accesslog.record import ErrorLabels
 from enricher.fair_share import take_turns
 from enricher.metrics.pods import FailureLabels
 from enricher.timestamps import SECOND, format_rfc3339
-from enricher.vocabulary import Outcome
+from enricher.vocabulary import Cause, Outcome
 
 MAX_SOURCES = 100
 """Largest number of sources that are listed: those that are furthest behind."""
@@ -18,6 +18,8 @@ MAX_UNTRIED = 100
 
 They are the latest ones, of each namespace in turn.
 """
+MAX_SERVICES = 100
+"""Largest number of services that are listed with their causes: those with most failures, of each namespace in turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,29 @@ class UntriedRequests:
 
 
 @dataclass(frozen=True, slots=True)
+class CauseCount:
+    """The number of failures with one Cause and CauseGrade since their series began."""
+
+    cause: str
+    cause_grade: str
+    failures: int
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceCauses:
+    """Why attempts at one service failed, and requests that no pod was tried for; `last` is RFC 3339.
+
+    A cause that was not counted for an hour is not among them.
+    """
+
+    namespace: str
+    service: str
+    failures: int
+    last: str
+    by_cause: tuple[CauseCount, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """The whole page at one moment; `at` and `since` (when the daemon started) are RFC 3339."""
 
@@ -121,12 +146,20 @@ class Status:
     problems: dict[str, int]
     failing: tuple[FailingPod, ...]
     untried: tuple[UntriedRequests, ...]
+    causes: tuple[ServiceCauses, ...]
 
 
 class RequestCounts(Protocol):
     """The counters of requests that the page shows."""
 
     requests: int
+    last_seen: int
+
+
+class CauseSeriesCounts(Protocol):
+    """The counters of failures by cause that the page shows."""
+
+    failures: int
     last_seen: int
 
 
@@ -218,6 +251,38 @@ def untried_requests(
     return tuple(
         UntriedRequests(*key, totals[key][0], format_rfc3339(totals[key][1] // SECOND * SECOND))
         for key in sorted(listed, key=by_age)
+    )
+
+
+def service_causes(
+    series: Mapping[tuple[str, str, str, str], CauseSeriesCounts], group: Callable[[str], object] = str
+) -> tuple[ServiceCauses, ...]:
+    """Return the causes by service, those with the most failures of known causes first.
+
+    A key is (namespace, service, cause, grade). `group` returns the group of a namespace; none takes the room of
+    another.
+    """
+    by_service: defaultdict[tuple[str, str], list[CauseCount]] = defaultdict(list)
+    last: Counter[tuple[str, str]] = Counter()
+    for (namespace, service, cause, grade), counts in series.items():
+        by_service[namespace, service].append(CauseCount(cause, grade, counts.failures))
+        last[namespace, service] = max(last[namespace, service], counts.last_seen)
+
+    def by_failures(key: tuple[str, str]) -> tuple[int, int, tuple[str, str]]:
+        known = sum(count.failures for count in by_service[key] if count.cause != Cause.UNKNOWN)
+        return -known, -sum(count.failures for count in by_service[key]), key
+
+    listed = take_turns(sorted(by_service, key=by_failures), lambda key: group(key[0]))[:MAX_SERVICES]
+    return tuple(
+        ServiceCauses(
+            *key,
+            failures=sum(count.failures for count in by_service[key]),
+            last=format_rfc3339(last[key] // SECOND * SECOND),
+            by_cause=tuple(
+                sorted(by_service[key], key=lambda count: (-count.failures, count.cause, count.cause_grade))
+            ),
+        )
+        for key in sorted(listed, key=by_failures)
     )
 
 

@@ -9,7 +9,14 @@ from enricher.cluster.endpoint_source import EndpointSource
 from enricher.daemon.checkpoint import Checkpointer
 from enricher.daemon.pipeline import LogPipeline
 from enricher.daemon.status.error_rates import ErrorRates
-from enricher.daemon.status.model import Status, Watch, failing_pods, furthest_behind, untried_requests
+from enricher.daemon.status.model import (
+    Status,
+    Watch,
+    failing_pods,
+    furthest_behind,
+    service_causes,
+    untried_requests,
+)
 from enricher.daemon.stderr import StderrLog
 from enricher.kube.watch_status import WatchSummary
 from enricher.metrics.counters import Gauges, Metrics
@@ -103,6 +110,7 @@ class StatusMonitor:
             problems=dict(problems),
             failing=failing_pods(self._error_rates.worst_first(), metrics.pods),
             untried=untried_requests(metrics.requests, metrics.group),
+            causes=service_causes(metrics.causes, metrics.group),
         )
 
 

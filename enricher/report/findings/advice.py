@@ -151,6 +151,7 @@ def _about_endpoints(group: FailureGroup, pods_of_service: int) -> Advice:
         "apiVersion: policy/v1",
         "kind: PodDisruptionBudget",
         "metadata: {name: NAME}",
+        "# with a single replica, this blocks the draining of its node",
         "spec: {minAvailable: 1, selector: {matchLabels: {LABEL: VALUE}}}",
     )
     return Advice(text, fragment, commands)
@@ -163,7 +164,7 @@ def _about_application(group: FailureGroup) -> Advice:
 def _about_unknown(group: FailureGroup) -> Advice:
     if group.reasons[RequestReason.NOT_TRIED] == group.failures:
         text = "No pod was tried, and this is all that is known. Look at the proxy's own log, and at its routes:"
-        return Advice(f"{text} does the Service exist?")
+        return Advice(f"{text} does it know the Service, and were pods of it ready?")
     if group.reasons[""] == group.failures:
         return Advice("Add nginx's error log, which says how each attempt failed, and endpoints that have times.")
     text = "Look at what happened to the pods at that time."

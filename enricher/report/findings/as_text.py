@@ -136,10 +136,12 @@ def totals_texts(findings: Sequence[Finding], totals: Totals) -> Iterator[str]:
     """Yield how much was read and failed, and what is not in the findings."""
     read = f"{amount(totals.attempts, 'attempt')} of {amount(totals.requests, 'request')} read"
     if not totals.lines.total():
-        yield "No failures: nothing was read."
+        yield "Nothing was read, so nothing is known of failures."
         return
     period = f", {text}" if (text := when_text(totals.first, totals.last)) else ""
-    if not totals.failures:
+    if not totals.requests:
+        yield "No request was read, so nothing is known of failures."
+    elif not totals.failures:
         yield f"No failures: {read}{period}."
     else:
         seen = "none seen by clients" if not totals.seen else f"{totals.seen:,} of them seen by clients"

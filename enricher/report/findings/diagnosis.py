@@ -4,7 +4,7 @@ Each cause at each workload of a service is a group. Failures to which nothing c
 until it is known whether a whole node was away.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -103,7 +103,13 @@ class Diagnosis:
     def findings(self) -> list[Finding]:
         """Return what was found, worst first: what clients saw most of."""
         tallies = [tally for _, tally in self._pods.items()]
-        findings = [make_finding(group, tallies) for group in self._merged_groups(tallies)]
+        of_services = defaultdict[tuple[str, str], list[PodTally]](list)
+        for tally in tallies:
+            of_services[tally.namespace, tally.service].append(tally)
+        findings = list[Finding]()
+        for group in self._merged_groups(tallies):
+            peers = [tally for names in group.services for tally in of_services.get(names, ())]
+            findings.append(make_finding(group, peers, tallies))
         return sorted(findings, key=lambda finding: (-finding.seen_by_clients, -finding.failures, finding.cause))
 
     def _merged_groups(self, tallies: list[PodTally]) -> Iterator[FailureGroup]:

@@ -193,13 +193,18 @@ class FailureGroup:
         return CauseGrade.LIKELY if self.grades[CauseGrade.LIKELY] else CauseGrade.CERTAIN
 
 
+FORCED = 0.25
+"""Longest time (s) in which a pod that is deleted by force leaves the slices: 30 ms were seen."""
+
+
 def _seconds_since_deletion(attempt: Attempt) -> float | None:
     """Return how long the pod had been terminating; None if nobody saw it do so, as if it was deleted by force."""
     late, in_state = attempt.seconds("late_seconds"), attempt.seconds("state_seconds")
     if attempt.text("state") == State.TERMINATING:
         return in_state if late is None else late
-    was_terminating = attempt.text("state") == State.GONE and late is not None and in_state is not None
-    return late if was_terminating and late != in_state else None
+    if attempt.text("state") != State.GONE or late is None or in_state is None:
+        return None
+    return late if late - in_state > FORCED else None
 
 
 def earlier(one: int | None, other: int | None) -> int | None:

@@ -1,5 +1,6 @@
 """Which nodes were away as a whole, judged by the attempts at their pods. Pure."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from enricher.report.findings.groups import PodTally
@@ -15,10 +16,12 @@ def unreachable_nodes(tallies: Iterable[PodTally]) -> Iterator[str]:
 
     Every pod that was tried on the node in that time must have been silent throughout, and no pod elsewhere.
     """
-    tallies = [tally for tally in tallies if tally.node]
-    for node in sorted({tally.node for tally in tallies if tally.unanswered}):
-        own = [tally for tally in tallies if tally.node == node]
-        others = [tally for tally in tallies if tally.node != node]
+    of_nodes = defaultdict[str, list[PodTally]](list)
+    for tally in tallies:
+        of_nodes[tally.node].append(tally)
+    of_nodes.pop("", None)
+    for node, own in sorted(of_nodes.items()):
+        others = (tally for name, of_other in of_nodes.items() if name != node for tally in of_other)
         if (period := _silence(own)) and _is_alone(others, period):
             yield node
 
@@ -36,12 +39,15 @@ def _silence(tallies: list[PodTally]) -> Period | None:
     return None if answered else period
 
 
-def _is_alone(others: list[PodTally], period: Period) -> bool:
+def _is_alone(others: Iterable[PodTally], period: Period) -> bool:
     """Return whether the pods of other nodes answered within the period, all of them."""
-    silences = (silence for tally in others if (silence := _silence_of(tally)))
-    if any(start <= period[1] and end >= period[0] for start, end in silences):
-        return False
-    return any(_answered_within(tally, period) for tally in others)
+    has_answer = False
+    for tally in others:
+        silence = _silence_of(tally)
+        if silence and silence[0] <= period[1] and silence[1] >= period[0]:
+            return False
+        has_answer = has_answer or _answered_within(tally, period)
+    return has_answer
 
 
 def _silence_of(tally: PodTally) -> Period | None:

@@ -25,9 +25,11 @@ _BROKEN_BY_REVISION = {Cause.APPLICATION, Cause.CRASHED, Cause.OOM_KILLED, Cause
 """Causes that a faulty revision can have. Shutting down, for instance, concerns old revisions by its nature."""
 
 
-def make_finding(group: FailureGroup, tallies: Sequence[PodTally]) -> Finding:
-    """Return the finding of a group; `tallies` are the attempts at all pods."""
-    peers = [tally for tally in tallies if (tally.namespace, tally.service) in group.services]
+def make_finding(group: FailureGroup, peers: Sequence[PodTally], tallies: Sequence[PodTally]) -> Finding:
+    """Return the finding of a group.
+
+    `tallies` are the attempts at all pods, `peers` those at the pods of the group's services.
+    """
     places = [place for place in concentrations(group, peers) if _matters(place, group)]
     broken = next((place for place in places if place.dimension == "revision" and place.is_new), None)
     return Finding(

@@ -70,15 +70,20 @@ class Output:
         wanted = {answer.request_id for answer in answers}
 
         def all_there() -> list[Record]:
-            found = [record for record in self.read() if record.get("req_id") in wanted]
-            missing = wanted - {record["req_id"] for record in found}
+            found = [record for record in self.read() if request_id_of(record) in wanted]
+            missing = wanted - set(map(request_id_of, found))
             assert not missing, f"{len(missing)} of {len(wanted)} requests have no line, such as {sorted(missing)[:3]}"
             return found
 
         found = eventually(all_there, timeout, every=0.5)
-        doubled = [request_id for request_id, count in Counter(r["req_id"] for r in found).items() if count > 1]
+        doubled = [request_id for request_id, count in Counter(map(request_id_of, found)).items() if count > 1]
         assert not doubled, f"{len(doubled)} requests have more than one line: {self._where(doubled)}"
-        return {record["req_id"]: record for record in found}
+        return {request_id_of(record): record for record in found}
+
+
+def request_id_of(record: Record) -> str:
+    """Return the id that the client sent, under ingress-nginx's name or under Envoy's."""
+    return str(record.get("req_id") or record.get("http_x_request_id") or "")
 
 
 def age(path: Path) -> tuple[int, str]:

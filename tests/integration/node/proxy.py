@@ -72,19 +72,13 @@ class Proxy:
         text += f'map "" $nobody {{ default "{"" if pods else 1}"; }}\n'
         command = ("sh", "-c", "cat >/etc/nginx/upstreams.conf && nginx -s reload")
         self._kube("exec", "-i", "-n", NAMESPACE, self.pod.name, "--", *command, stdin=text)
-        eventually(lambda: self._serves(version))
+        eventually(lambda: self.serves(version))
 
     def forget_neighbours(self) -> None:
-        """A new pod at an address has a new hardware address. Where addresses come back within a second, the node and
-        the proxy would send to the old one for half a minute: none of the new pods would ever be heard of.
-        """
-        # Of an address that is being asked for, requests wait: they would be refused.
-        known = (word for state in ("reachable", "stale", "delay", "probe") for word in ("nud", state))
-        flush = ("ip", "neigh", "flush", "all", *known)
-        subprocess.run(flush, check=False, capture_output=True)
-        subprocess.run(("nsenter", "-t", str(self._process), "-n", *flush), check=False, capture_output=True)
+        forget_neighbours(self._process)
 
-    def _serves(self, version: str) -> None:
+    def serves(self, version: str) -> None:
+        """Assert that the configuration of this version is in use."""
         # Old and new workers accept side by side for a moment: one answer proves little.
         for _ in range(20):
             assert self.fetch("/upstreams-version", "")[1] == version
@@ -130,3 +124,16 @@ class Proxy:
                 load.stop()
             for worker in working:
                 worker.result()
+
+
+def forget_neighbours(process: int) -> None:
+    """Let the node, and the pod of a process, ask anew who has an address.
+
+    A new pod at an address has a new hardware address. Where addresses come back within a second, the node and a proxy
+    would send to the old one for half a minute: none of the new pods would ever be heard of.
+    """
+    # Of an address that is being asked for, requests wait: they would be refused.
+    known = (word for state in ("reachable", "stale", "delay", "probe") for word in ("nud", state))
+    flush = ("ip", "neigh", "flush", "all", *known)
+    subprocess.run(flush, check=False, capture_output=True)
+    subprocess.run(("nsenter", "-t", str(process), "-n", *flush), check=False, capture_output=True)

@@ -53,7 +53,7 @@ def of_runbooks() -> list[tuple[str, str]]:
     found = []
     for path in sorted((ROOT / "docs" / "runbooks").glob("*.md")):
         shown = "\n".join(line[4:] for line in path.read_text().splitlines() if line.startswith("    "))
-        queries = [text for text in re.split(r"\n(?! )", shown) if not text.startswith("kubectl ")]
+        queries = [text for text in re.split(r"\n(?! )", shown) if not text.startswith(("kubectl ", "enricher "))]
         found += [(path.stem, re.sub(r'="[A-Z]+"', '=~".*"', text)) for text in queries]
     return found
 

@@ -26,6 +26,7 @@ STIRRED = {
     "UpstreamPodFailing",
     "UpstreamErrorsHiddenByRetries",
     "UpstreamWithoutAnswer",
+    "UpstreamFailsDuringShutdown",
     "UpstreamGrpcFailing",
     "UpstreamPodOutlier",
     "EnricherDown",

@@ -21,7 +21,28 @@ def test_an_alert_says_what_it_means_and_has_a_runbook(name: str) -> None:
     assert alert["annotations"].keys() == {"summary", "description", "runbook_url"}
     assert alert["annotations"]["runbook_url"] == f"docs/runbooks/{name}.md"
     headings = re.findall("^#+ (.*)", (RUNBOOKS / f"{name}.md").read_text(), re.MULTILINE)
-    assert headings == [name, "What to look at", "What to do", "When it is a false alarm"]
+    assert headings == [
+        name,
+        "What to look at",
+        "What the causes say",
+        "What to do",
+        "When it is a false alarm",
+    ]
+
+
+@pytest.mark.parametrize("name", alerts())
+def test_a_runbook_has_the_command_that_diagnoses(name: str) -> None:
+    causes = (RUNBOOKS / f"{name}.md").read_text().partition("## What the causes say")[2].partition("## ")[0]
+    commands = [line for line in causes.splitlines() if line.startswith("    ") and "enricher diagnose" in line]
+    assert len(commands) == 1
+
+
+@pytest.mark.parametrize("name", alerts())
+def test_an_alert_about_a_service_names_the_main_cause_of_its_failures(name: str) -> None:
+    """Two do not: their cause is what they are about. What names no service cannot."""
+    is_about_service = "service" in alerts()[name]["expr"] and name.startswith("Upstream")
+    names_cause = "Main cause of the service's failures" in alerts()[name]["annotations"]["description"]
+    assert names_cause == (is_about_service and name not in {"UpstreamServiceDown", "UpstreamFailsDuringShutdown"})
 
 
 def test_no_runbook_is_left_over() -> None:

@@ -7,12 +7,13 @@ import pytest
 from tornado.httpclient import HTTPResponse
 from tornado.testing import AsyncHTTPTestCase
 
-from backend.app import MAX_DELAY, Backend, parse_delay
+from backend.app import MAX_ALLOCATION, MAX_DELAY, Backend, parse_delay
 
 
 class Asking(AsyncHTTPTestCase):
     def get_app(self) -> Backend:
-        return Backend("backend-7d9f-x2")
+        self.backend = Backend("backend-7d9f-x2")
+        return self.backend
 
     def runTest(self) -> None:  # noqa: N802 - unittest wants a method of this name to make an instance
         """Nothing: the tests below are functions."""
@@ -47,6 +48,24 @@ def test_a_post_is_logged_on_one_line_and_greeted(backend: Asking, caplog: pytes
 def test_a_status_is_answered_as_asked(backend: Asking, code: int, method: str) -> None:
     response = backend.ask(f"/status/{code}", method)
     assert (response.code, response.body) == (code, b"i am backend in backend-7d9f-x2")
+
+
+def test_memory_is_kept(backend: Asking) -> None:
+    response = backend.ask("/allocate/2", "POST")
+    assert (response.code, response.body) == (200, b"i am backend in backend-7d9f-x2")
+    assert [len(taken) for taken in backend.backend.allocated] == [2 << 20]
+
+
+@pytest.mark.parametrize("memory", ["", "abc", "-1", "1.5", str(MAX_ALLOCATION + 1), "٢"])
+def test_a_wrong_amount_of_memory_is_refused_with_a_reason(backend: Asking, memory: str) -> None:
+    response = backend.ask(f"/allocate/{memory}", "POST")
+    assert response.code == 400
+    assert response.body.startswith(b"the memory must be a number of MiB from 0 to 1024, not ")
+    assert not backend.backend.allocated
+
+
+def test_a_link_takes_no_memory(backend: Asking) -> None:
+    assert backend.ask("/allocate/2").code == 405
 
 
 @pytest.mark.parametrize("code", [204, 304])

@@ -10,6 +10,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,13 +37,21 @@ class Running:
         raise AssertionError(f"ended without a line like {pattern}")
 
 
+@contextmanager
+def serving(*options: str) -> Iterator[Running]:
+    with start("--port", "0", *options, HOSTNAME="pod-1") as process:
+        running = Running(process, 0)
+        try:
+            running.port = int(running.read_until(r"listening on port (\d+) as pod-1")[1])
+            yield running
+        finally:
+            process.kill()
+
+
 @pytest.fixture
 def backend() -> Iterator[Running]:
-    with start("--port", "0", HOSTNAME="pod-1") as process:
-        running = Running(process, 0)
-        running.port = int(running.read_until(r"listening on port (\d+) as pod-1")[1])
+    with serving() as running:
         yield running
-        process.kill()
 
 
 def get(port: int, path: str) -> str:
@@ -104,6 +113,36 @@ class read_in_background(threading.Thread):  # noqa: N801 - reads as a verb
     def text(self) -> str:
         self.join(5)
         return self.received.decode()
+
+
+def test_a_broken_revision_greets_with_its_status_and_is_healthy() -> None:
+    with serving("--greeting-status", "500") as broken:
+        with pytest.raises(urllib.error.HTTPError, match="500"):
+            get(broken.port, "/")
+        assert get(broken.port, "/healthz") == "ok"
+
+
+def test_an_idle_connection_is_closed_after_the_timeout() -> None:
+    with serving("--idle-timeout", "0.2") as impatient:
+        with socket.create_connection(("127.0.0.1", impatient.port), timeout=5) as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            while connection.recv(4096):
+                pass
+        assert get(impatient.port, "/healthz") == "ok"
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "error"),
+    [
+        ("--greeting-status", "600", "invalid status '600': a number from 200 to 599 is expected"),
+        ("--idle-timeout", "0", "invalid time '0': up to 300 seconds are expected"),
+    ],
+)
+def test_a_wrong_option_is_refused_in_one_line(option: str, value: str, error: str) -> None:
+    with start(option, value) as process:
+        _, errors = process.communicate(timeout=10)
+    assert process.returncode == 2
+    assert errors.splitlines()[-1].endswith(error)
 
 
 @pytest.mark.parametrize("port", ["abc", "-1", "70000", "80.5"])

@@ -66,12 +66,14 @@ def test_files_that_take_no_times(grade, beside):
     assert grade("snapshot", beside) == ("assumed", [])
 
 
-def test_pods_after_a_watch_take_no_times(grade):
+def test_pods_beside_a_watch_take_no_times(grade):
     """They show why pods failed, and nothing else."""
     assert grade("watch", "pods") == ("exact", [])
+    assert grade("pods", "watch") == ("exact", [])
+    assert grade("pods", "fixed", "watch") == ("exact", [])
     assert grade("snapshot", "pods") == ("assumed", [])
     assert grade("pods") == ("assumed", [])
-    assert grade("pods", "watch")[1]
+    assert grade("pods", "fixed") == ("assumed", [])
 
 
 @pytest.mark.parametrize("others", [[], ["fixed"], ["services-watch", "services"]])

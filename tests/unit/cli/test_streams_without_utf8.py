@@ -1,5 +1,6 @@
 """stdout and stderr that cannot encode what is in a log, a list or a name: escaped, by every command."""
 
+import json
 import os
 import subprocess
 import sys
@@ -39,3 +40,28 @@ def test_no_command_fails(tmp_path, command, streams):
     assert (done.returncode, done.stderr) == (0, b"")
     assert COMMANDS[command].encode() in done.stdout
     assert streams == "latin-1" or done.stdout.isascii()
+
+
+@pytest.mark.parametrize("streams", STREAMS)
+def test_columns_stay_in_line(tmp_path, streams):
+    """A name is measured as it is written: escaped, it is longer."""
+    pods = {"10.0.0.1": "wéb→1", "10.0.0.2": "wéb→→→2", "10.0.0.3": "w3"}
+    endpoints = {ip: {"pod": pod, "namespace": "shop"} for ip, pod in pods.items()}
+    endpoints["10.0.0.3"]["service"] = "web"  # the others have a dash
+    (tmp_path / "endpoints").write_text(json.dumps(endpoints), "utf-8")
+    addresses = [*pods, "10.9.9.9"]  # the last is nobody's
+    (tmp_path / "log").write_text("".join(f"{access(1, f'{ip}:80')}\n" for ip in addresses))
+    done = subprocess.run(
+        [sys.executable, "-m", "enricher", "enrich", "--summary", "--endpoints", "endpoints", "log"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))} | STREAMS[streams],
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    head, *rows = done.stdout.decode("latin-1").split("\n\n")[0].splitlines()
+    assert len(rows) == len(addresses)
+    last = head.rindex(head.split()[-1])
+    assert {row[last - 2 : last] for row in rows} == {"  "}
+    assert all(row[last] != " " for row in rows)

@@ -53,8 +53,10 @@ class Feed:
         return "2 logs followed"
 
 
+CRASHED = {"reason": "refused", "cause": "crashed", "cause_grade": "likely"}
 RECORDS = [
-    *[record(1, ("web-1", 502, 0.001, {"reason": "refused"}), ("web-2", 200, 0.004)) for _ in range(3)],
+    *[record(1, ("web-1", 502, 0.001, CRASHED), ("web-2", 200, 0.004)) for _ in range(2)],
+    record(1, ("web-1", 502, 0.001, {"reason": "refused", "cause": "unknown"}), ("web-2", 200, 0.004)),
     record(2, ("pay-1", 503, 1.5, {"service": "pay"}), status=503, request="GET /pay\x1b[2J HTTP/1.1"),
     *[record(3, ("web-2", 200, 0.004)) for _ in range(30)],
 ]
@@ -87,10 +89,10 @@ async def test_a_snapshot():
             screen(app)
             == """\
  2 logs followed · 34 lines · sorted by errors
- namespace  service  pod    req/s  err %  errors  hidden  p50 s  p99 s  sure %  grade
- shop       web      web-1    0.1  100.0       3       3  0.001  0.001     100  exact
- shop       pay      pay-1    0.0  100.0       1       0  1.500  1.500     100  exact
- shop       web      web-2    0.6    0.0       0       0  0.004  0.004     100  exact
+ namespace  service  pod    errors  cause    hidden  err %  req/s  p50 s  p99 s  sure %  grade
+ shop       web      web-1       3  crashed       3  100.0    0.1  0.001  0.001     100  exact
+ shop       pay      pay-1       1                0  100.0    0.0  1.500  1.500     100  exact
+ shop       web      web-2       0                0    0.0    0.6  0.004  0.004     100  exact
 
 
 
@@ -99,10 +101,10 @@ async def test_a_snapshot():
 
 
 
- last failures of web-1
- 08:00:01.000 192.0.2.7        GET /                            502 refused  client saw 200
- 08:00:01.000 192.0.2.7        GET /                            502 refused  client saw 200
- 08:00:01.000 192.0.2.7        GET /                            502 refused  client saw 200
+ last failures of web-1 · 2 crashed (likely), 1 unknown
+ 08:00:01.000  502 refused                    client saw 200  GET /  192.0.2.7
+ 08:00:01.000  502 refused, crashed (likely)  client saw 200  GET /  192.0.2.7
+ 08:00:01.000  502 refused, crashed (likely)  client saw 200  GET /  192.0.2.7
 
 
 
@@ -114,12 +116,49 @@ async def test_a_snapshot():
 
 
 async def test_a_service_that_is_down_has_a_row_and_its_requests():
-    down = record(1, status=503, reason="no_endpoints", namespace="shop", service="down")
+    cause = {"cause": "no_endpoints", "cause_grade": "certain"}
+    down = record(1, status=503, reason="no_endpoints", namespace="shop", service="down", **cause)
     async with top(*RECORDS, *[down] * 7) as (app, _):
         row = re.search(r"^ shop +down .*$", screen(app), re.MULTILINE)[0].split()
-        assert row == ["shop", "down", "—", "no_endpoints", "0.1", "100.0", "7", "0"]
+        assert row == ["shop", "down", "—", "no_endpoints", "7", "no_endpoints", "0", "100.0", "0.1"]
         assert failures(app)[1] == ["503"] * 7
         assert "503 no_endpoints  client saw 503" in screen(app)
+        assert "last failures of — no_endpoints · 7 no_endpoints (certain)" in screen(app)
+
+
+SHUT_DOWN = {
+    "reason": "refused",
+    "cause": "shutting_down",
+    "cause_grade": "likely",
+    "state": "terminating",
+    "state_seconds": 1.234,
+    "late_seconds": 1.234,
+}
+LONG_NAMES = {"namespace": "default", "service": "backend-service"}
+
+
+async def test_80_columns_show_which_pod_fails_how_often_and_why():
+    pod = "backend-878dbc76b-k5z5k"
+    failed = record(1, (pod, 502, 0.001, SHUT_DOWN | LONG_NAMES), ("web-2", 200, 0.004), request="GET /cart HTTP/1.1")
+    async with top(*[failed] * 12, size=(80, 24)) as (app, _):
+        assert re.search(rf"^ default +backend-service +{pod} +12 +shutting_down$", screen(app), re.MULTILINE)
+        assert "last failures of backend-878dbc76b-k5z5k · 12 shutting_down (likely)" in screen(app)
+        assert "08:00:01.000  502 refused, shutting_down (likely)  client saw 200  GET /cart" in screen(app)
+
+
+async def test_a_failure_shows_what_its_pod_was_doing_and_the_route():
+    failed = record(1, ("web-1", 502, 0.001, SHUT_DOWN), route="ingress/shop/cart\x1b[2J", status=502)
+    async with top(failed, size=(140, 24)) as (app, _):
+        assert r"GET /  192.0.2.7  terminating for 1.2 s  ingress/shop/cart\x1b[2J" in screen(app)
+
+
+async def test_during_a_pause_the_causes_stand_still_too():
+    async with top() as (app, pilot):
+        await pilot.press("p")
+        app.add_lines(orjson.dumps(RECORDS[0]))
+        app.update_view()
+        await wait_until_idle(pilot)
+        assert "web-1 · 2 crashed (likely), 1 unknown" in screen(app)
 
 
 async def test_sort():
@@ -320,7 +359,7 @@ async def test_the_picture_in_the_documents_is_of_this_version():
     assert text_of((Path(__file__).parents[3] / "docs" / "top.svg").read_text()) == text
     assert "@font-face" not in svg
     assert "last failures of backend-878dbc76b-k5z5k" in text
-    assert re.search(r"backend-service +backend-878dbc76b-k5z5k +7\.1 +6\.4 +11 +11 ", text)
+    assert re.search(r"backend-service +backend-878dbc76b-k5z5k +11 +crashed +11 +6\.4 +7\.1 ", text)
 
 
 def test_without_a_terminal(monkeypatch):

@@ -143,11 +143,10 @@ async def test_a_right_that_is_missing_is_said_once_with_the_role(
         with caplog.at_level(logging.WARNING):
             for _ in range(4):
                 await rig.advance(20)
-        message, of_events = [record.getMessage() for record in caplog.records]
-        assert 'cannot list events in namespace "shop": grant the verb list' in of_events
+        [message] = [record.getMessage() for record in caplog.records]
         assert 'cannot get pods in namespace "shop": grant the verb get' in message
         assert "deploy/pods/role.yaml" in message
-        assert rig.source.results()["failed"] == 10
+        assert rig.source.results()["failed"] == 8, "one role has the right to Events too: they are not asked for"
 
 
 @pytest.mark.parametrize(

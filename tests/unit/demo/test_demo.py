@@ -8,7 +8,7 @@ from rich.console import Console
 
 from demo import __main__ as demo
 from demo.fake_api import slice_of
-from demo.narrator import Narrator
+from demo.narrator import Narrator, finding_lines
 from demo.recorded import load_moments, shift_line
 
 
@@ -88,3 +88,40 @@ def test_a_daemon_that_dies_fails_the_demo(monkeypatch, capsys):
     monkeypatch.setattr(demo.sys, "executable", "/bin/false")
     assert demo.main() == 1
     assert "the daemon ended with status 1" in capsys.readouterr().out
+
+
+FINDING = {
+    "headline": "shop/web: a container crashed",
+    "failures": 2,
+    "hidden": 2,
+    "pods": {"web-1": 2},
+    "cause": "crashed",
+    "grade": "likely",
+    "advice": {"text": "Read its log."},
+    "spared": None,
+}
+
+
+def test_a_finding_says_what_happened_to_whom_and_what_to_do():
+    advice = {"text": "Sleep for 5 s."}
+    shut = FINDING | {"cause": "shutting_down", "pods": {"a": 1, "b\x1b[2J": 1}, "advice": advice, "spared": 2}
+    unknown = FINDING | {"cause": "unknown", "grade": ""}
+    lines = [line.plain for line in finding_lines([FINDING, shut, unknown])]
+    assert lines == [
+        "1. shop/web: a container crashed",
+        "   2 failures on web-1: likely crashed",
+        "   Read its log.",
+        "2. shop/web: a container crashed",
+        r"   2 failures on a, b\x1b[2J: likely shutting_down",
+        "   Sleep for 5 s. Would have spared 2 of 2.",
+        "3. shop/web: a container crashed",
+        "   2 failures on web-1: unknown",
+        "   Read its log.",
+    ]
+
+
+def test_a_finding_is_red_only_if_clients_saw_some_of_it():
+    def style(**more):
+        return str(next(finding_lines([FINDING | more])).spans[-1].style)
+
+    assert (style(), style(hidden=1), style(hidden=0)) == ("bold yellow", "bold red", "bold red")

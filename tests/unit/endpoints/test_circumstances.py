@@ -108,16 +108,45 @@ def test_a_pod_that_changed_often() -> None:
     ("begin", "end", "circumstance"),
     [
         (49, 49.9, Circumstance.STEADY),
-        (49, 50, Circumstance.CONTAINER_ENDED),
-        (50.5, 50.5, Circumstance.CONTAINER_ENDED),
-        (53, 54, Circumstance.CONTAINER_ENDED),
-        (55.9, 56, Circumstance.CONTAINER_ENDED),
+        (49, 50, Circumstance.ENDED_ABOUT_THEN),
+        (50.5, 50.5, Circumstance.ENDED_ABOUT_THEN),
+        (49, 51, Circumstance.CONTAINER_ENDED),
+        (51, 51, Circumstance.CONTAINER_ENDED),
+        (53, 54.9, Circumstance.CONTAINER_ENDED),
+        (53, 55, Circumstance.ENDED_ABOUT_THEN),
+        (55.9, 55.9, Circumstance.ENDED_ABOUT_THEN),
         (56, 56, Circumstance.STEADY),
     ],
 )
 def test_a_container_that_ended(begin: float, end: float, circumstance: Circumstance) -> None:
     """Its stamps are whole seconds: it ended within [50, 51) and began again within [55, 56)."""
-    assert around(live((0, "ready")), begin, end, ended(50, restarted=55)) is circumstance
+    status = ended(50, restarted=55)
+    window = Window(ns(begin), ns(end), ns(end))
+    tenures = tenures_of_owner(live((0, "ready")).history, ADDR, WEB_1)
+    assert circumstance_of(tenures, status, window) is circumstance
+
+
+@pytest.mark.parametrize(
+    ("at", "circumstance"),
+    [
+        (56.5, Circumstance.OUT_OF_MEMORY_ABOUT_THEN),
+        (57.9, Circumstance.OUT_OF_MEMORY_ABOUT_THEN),
+        (58, Circumstance.NOT_READY),
+        (64, Circumstance.STEADY),
+    ],
+)
+def test_a_container_that_began_again_but_does_not_serve_yet(at: float, circumstance: Circumstance) -> None:
+    """Until the pod is ready again, what ended its container is the cause."""
+    t = live((0, "ready"), (51.5, "not_ready"), (58, "ready"))
+    assert around(t, at, status=ended(50, "OOMKilled", restarted=55)) is circumstance
+
+
+def test_a_container_that_ended_in_the_second_in_which_its_pod_was_shut_down() -> None:
+    """It cannot have ended an attempt that was over before."""
+    t = live((0, "ready"), (100.5, "terminating"))
+    assert around(t, 100.4, status=ended(100)) is Circumstance.SHUT_DOWN_THEN
+    assert around(t, 100.6, status=ended(100)) is Circumstance.SHUTTING_DOWN
+    assert around(t, 101, status=ended(100)) is Circumstance.STOPPED
 
 
 def test_how_a_container_ended() -> None:
@@ -125,8 +154,8 @@ def test_how_a_container_ended() -> None:
     assert around(t, 60, status=ended(50)) is Circumstance.CONTAINER_ENDED
     assert around(t, 60, status=ended(50, "OOMKilled")) is Circumstance.OUT_OF_MEMORY
     assert around(t, 60, status=ended(50, "Completed")) is Circumstance.CONTAINER_ENDED
-    assert around(t, 201.5, status=ended(201, "Completed")) is Circumstance.STOPPED
-    assert around(t, 201.5, status=ended(50)) is Circumstance.CONTAINER_ENDED
+    assert around(t, 202.5, status=ended(201, "Completed")) is Circumstance.STOPPED
+    assert around(t, 202.5, status=ended(50)) is Circumstance.CONTAINER_ENDED
 
 
 def test_a_container_that_ended_at_an_address_that_nobody_watched() -> None:

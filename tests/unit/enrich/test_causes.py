@@ -1,5 +1,6 @@
 """Why attempts failed: the rules as docs/causes.md shows them, and the causes of lines."""
 
+from collections import Counter
 from pathlib import Path
 
 import orjson
@@ -7,15 +8,17 @@ import pytest
 
 from enricher.accesslog.detection import FormatDetector
 from enricher.accesslog.nginx import INGRESS_NGINX, compile_format
-from enricher.endpoints.attribution import Histories, Window
+from enricher.endpoints.attribution import Attribution, Histories, Window
 from enricher.endpoints.circumstances import Circumstance
 from enricher.endpoints.history import History
+from enricher.endpoints.slices import Owner, Service
+from enricher.enrich.cached_attribution import CachedAttribution
 from enricher.enrich.cause_counter import MAX_PENDING, CauseCounter
 from enricher.enrich.causes import RULES, UNKNOWN, Symptom, cause_of
 from enricher.enrich.engine import Enricher, Output
 from enricher.metrics.counters import Metrics
 from enricher.timestamps import MILLISECOND, SECOND
-from enricher.vocabulary import Cause, CauseGrade
+from enricher.vocabulary import Cause, CauseGrade, Grade
 from tests.unit.enrich.controller_lines import NOW, SOURCE, access, framed, slice_of
 
 DOCS = Path(__file__).parents[3] / "docs" / "causes.md"
@@ -69,7 +72,7 @@ def test_nothing_about_a_pod_is_certain_if_it_is_a_guess_which_pod(*, is_sure: b
         circumstance: cause_of(Symptom.REFUSED, circumstance, is_sure=is_sure).grade for circumstance in Circumstance
     }
     certain = {circumstance for circumstance, grade in grades.items() if grade is CauseGrade.CERTAIN}
-    ends = {Circumstance.CONTAINER_ENDED, Circumstance.OUT_OF_MEMORY, Circumstance.STOPPED}
+    ends = {Circumstance.CONTAINER_ENDED, Circumstance.OUT_OF_MEMORY, Circumstance.STOPPED}  # of the only container
     assert certain == (ends if is_sure else set())
     assert cause_of(Symptom.TIMED_OUT, Circumstance.STEADY, is_sure=is_sure).grade is CauseGrade.CERTAIN
 
@@ -209,20 +212,50 @@ def test_lines_of_another_time_do_not_wait(late: int) -> None:
     assert run.counted(END + late * SECOND) == {"shop web unknown": 1}
 
 
+class Counting:
+    """A counter of causes, and pods of namespaces at which attempts fail."""
+
+    def __init__(self) -> None:
+        self.metrics, self.histories = Metrics(lambda: NOW), Histories(History(), History())
+        self.causes = CauseCounter()
+        self.causes.now = END
+
+    def fail(self, namespace: str, times: int, kinds: int) -> None:
+        pod = Owner(namespace, "web-1", f"uid-{namespace}", "node-1")
+        attribution = Attribution(Grade.EXACT, pod)
+        owner = CachedAttribution(attribution, "10.0.0.1:80", Service(namespace, "web"), None)
+        for number in range(kinds):
+            for _ in range(times):
+                self.causes.add(owner, Symptom.REFUSED, Window(END - number * SECOND, END, END), UNKNOWN)
+
+    def counted(self, now: int) -> dict[str, int]:
+        self.causes.count(self.metrics, self.histories, now)
+        counted = Counter[str]()
+        for key, series in self.metrics.causes.items():
+            counted[key[0]] += series.failures
+        return dict(counted)
+
+
 def test_few_kinds_of_failures_wait() -> None:
-    run = Run(LONG_READY)
-    causes = CauseCounter()
-    causes.now = END
-    owner = run.enricher._tools.owners.of_attempt("10.0.0.1:80", None, answered=False, upstream_name="")
-    for number in range(MAX_PENDING + 5):
-        at = END + number
-        window = Window(at - number * SECOND, at, at)
-        causes.add(owner, Symptom.REFUSED, window, UNKNOWN)
-        causes.add(owner, Symptom.REFUSED, window, UNKNOWN)
-    causes.count(run.metrics, run.histories, END)
-    assert run.counted() == {"unknown": 10}, "those that had no place are counted at once"
-    causes.count(run.metrics, run.histories, END + 60 * SECOND)
-    assert run.counted() == {"unknown": 2 * MAX_PENDING + 10}
+    counting = Counting()
+    counting.fail("shop", times=2, kinds=MAX_PENDING + 5)
+    assert counting.counted(END) == {"shop": 10}, "those that had no place are counted at once"
+    assert counting.counted(END + 60 * SECOND) == {"shop": 2 * MAX_PENDING + 10}
+
+
+def test_the_failures_of_one_namespace_do_not_keep_those_of_others_from_waiting() -> None:
+    counting = Counting()
+    counting.fail("evil", times=2, kinds=MAX_PENDING + 5)
+    counting.fail("shop", times=2, kinds=100)
+    assert counting.counted(END) == {"evil": 2 * 105}
+    assert counting.counted(END + 60 * SECOND) == {"evil": 2 * MAX_PENDING + 10, "shop": 200}
+
+
+def test_failures_at_addresses_of_nobody_do_not_wait() -> None:
+    """A client of a proxy with dynamic upstreams may name any address, and nothing more becomes known of it."""
+    run = Run()
+    run.attempts(REFUSED, now=END + 9 * SECOND, addr=b"10.9.9.9:80")
+    assert sum(run.counted(END + 9 * SECOND).values()) == 1
 
 
 def node_run(*pods: tuple[str, str, str]) -> Run:

@@ -59,6 +59,9 @@ def test_what_is_hidden_is_what_the_client_did_not_see():
         "GET /",
         "502",
         "502",
+        "",
+        "",
+        "",
     )
 
 

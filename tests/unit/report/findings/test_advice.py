@@ -127,4 +127,4 @@ def test_what_would_show_more_of_an_unknown_cause():
     assert "Endpoints with times" in text(reason="refused")
     assert text(reason="refused", state="ready") == "Look at what happened to the pods at that time."
     untried = only_finding(record(cause="unknown", reason="not_tried", namespace="shop", service="web"))
-    assert "does the Service exist?" in untried.advice.text
+    assert "does it know the Service" in untried.advice.text
