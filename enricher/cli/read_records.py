@@ -10,10 +10,9 @@ from enricher.accesslog.detection import FormatDetector
 from enricher.cli.common import read_histories, report_news, result_warnings, warn_about
 from enricher.cli.log_lines import enrich_lines, fit_with, read_logs
 from enricher.cli.progress import show_progress
+from enricher.cli.roll_ups import workload_of_attempt
 from enricher.config.settings import Settings
 from enricher.endpoints.attribution import Histories
-from enricher.endpoints.slices import Owner
-from enricher.endpoints.workloads import workload_of
 from enricher.enrich.engine import Enricher, Output
 from enricher.enrich.format_check import FormatCheck
 from enricher.metrics.counters import Metrics
@@ -48,15 +47,13 @@ class RecordReader:
     @cached_property
     def _zones(self) -> dict[str, str]:
         """Return the zones of pods, by uid."""
-        owners = (tenure.owner for tenure in self.histories.pods.tenures()) if self._has_histories else ()
+        owners = (tenure.owner for tenure in self.histories.pods.tenures())
         return {owner.uid: owner.zone for owner in owners if owner.uid and owner.zone}
 
     def facts_of(self, attempt: OutputRecord) -> PodFacts:
         """Return the workload and the zone of an attempt's pod."""
-        names = [attempt.get(name) or "" for name in ("namespace", "pod", "uid", "node")]
-        uid = names[2]
-        workload = workload_of(Owner(*names)) if uid else None
-        return PodFacts(*(workload or ("", "", "")), self._zones.get(uid, "") if uid else "")
+        zone = self._zones.get(attempt.get("uid") or "", "") if self._has_histories else ""
+        return PodFacts(*workload_of_attempt(attempt), zone)
 
     def read(self, files: Sequence[str], consume: Callable[[OutputRecord], None]) -> bool:
         """Pass the records of the files on; return whether no line fits the log format. Raise ConfigurationError."""

@@ -1,7 +1,7 @@
 """`enricher rollout WORKLOAD`: the new revision of a Deployment compared with the one before."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
@@ -79,7 +79,7 @@ def _read(feed: ClusterFeed | FileFeed, stats: PodStats, seconds: float | None) 
         raise
 
 
-async def _follow(feed: ClusterFeed, add: Any, seconds: float | None) -> None:
+async def _follow(feed: ClusterFeed, add: Callable[[bytes], None], seconds: float | None) -> None:
     try:
         async with asyncio.timeout(seconds) as timeout:
             await feed.run(add)

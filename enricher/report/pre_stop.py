@@ -41,7 +41,7 @@ _WITHOUT_PROGRESS = frozenset((Reason.REFUSED, Reason.UNREACHABLE, Reason.TIMED_
 """Reasons of failures that took as long as the proxy was ready to wait, whatever the pod did."""
 
 
-class Lateness(NamedTuple):
+class LateFailure(NamedTuple):
     """A failed attempt at a pod that was shutting down, or had just gone."""
 
     seconds: float
@@ -76,29 +76,29 @@ class PreStop(NamedTuple):
     """
 
 
-def pre_stop_sleep(lateness: Sequence[Lateness]) -> PreStop | None:
+def pre_stop_sleep(failures: Sequence[LateFailure]) -> PreStop | None:
     """Return the shortest sleep that spares all of these failures, or nearly all.
 
     Return None if no sleep of at most MAX_SLEEP seconds spares any.
     """
-    total = len(lateness)
-    sleeps = sorted(sleep for sleep in map(_sleep_for, lateness) if sleep <= MAX_SLEEP)
+    total = len(failures)
+    sleeps = sorted(sleep for sleep in map(_sleep_for, failures) if sleep <= MAX_SLEEP)
     if not sleeps:
         return None
     longest = sleeps[-1]
     nearly_all = sleeps[max(0, len(sleeps) - 1 - int(total * _MAX_SHARE_LEFT_OUT))]
     seconds = max(MIN_SLEEP, nearly_all if longest > nearly_all * _MUCH_LONGER else longest)
-    return spared_by(seconds, lateness)
+    return spared_by(seconds, failures)
 
 
-def spared_by(seconds: int, lateness: Sequence[Lateness]) -> PreStop:
-    """Return what a sleep of so many seconds would have done for these failures."""
-    spared = [attempt for attempt in lateness if _sleep_for(attempt) <= seconds]
-    longest_request = max((attempt.duration for attempt in spared), default=0)
+def spared_by(seconds: int, failures: Sequence[LateFailure]) -> PreStop:
+    """Return what a sleep of some seconds would have done for these failures."""
+    spared = [failure for failure in failures if _sleep_for(failure) <= seconds]
+    longest_request = max((failure.duration for failure in spared), default=0)
     grace_period = max(DEFAULT_GRACE_PERIOD, seconds + floor(longest_request) + 1)
-    return PreStop(seconds, len(spared), total=len(lateness), grace_period=grace_period)
+    return PreStop(seconds, len(spared), total=len(failures), grace_period=grace_period)
 
 
-def _sleep_for(attempt: Lateness) -> int:
+def _sleep_for(failure: LateFailure) -> int:
     """Return the shortest sleep in whole seconds that spares an attempt."""
-    return floor(max(0, attempt.needed) + MARGIN) + 1
+    return floor(max(0, failure.needed) + MARGIN) + 1

@@ -46,7 +46,7 @@ def _roll_back(group: FailureGroup, broken: Place) -> Advice:
 
 
 def _about_shutting_down(group: FailureGroup) -> Advice:
-    sample = group.lateness
+    sample = group.late
     if not sample.total:
         text = "Let the pods go on serving for a few seconds after their deletion, with a preStop sleep."
         text += " How many seconds cannot be said: nothing shows how late these attempts were."

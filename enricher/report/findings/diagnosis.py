@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from enricher.report.findings.failures import Attempt, FactsOf, PodFacts, attempts_of, example_of
+from enricher.report.findings.failures import Attempt, FactsOf, attempts_of, example_of
 from enricher.report.findings.fair_table import FairTable
 from enricher.report.findings.finding import Finding, Totals
 from enricher.report.findings.groups import UNANSWERED, FailureGroup, PodTally, earlier, later
@@ -39,9 +39,9 @@ PodKey = tuple[str, str, str]
 
 
 class Diagnosis:
-    """Adds up output records, and groups the failures among them."""
+    """Output records added up, and the failures among them grouped."""
 
-    def __init__(self, facts_of: FactsOf = lambda _: PodFacts()) -> None:
+    def __init__(self, facts_of: FactsOf) -> None:
         self._facts_of = facts_of
         self._groups = FairTable[GroupKey, FailureGroup](MAX_GROUPS, self._forget_group)
         self._pods = FairTable[PodKey, PodTally](MAX_PODS, self._forget_pod)

@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 
 from enricher.fair_share import OVERFLOW
 from enricher.report.findings.failures import Attempt, Example, PodFacts
-from enricher.report.pre_stop import Lateness
+from enricher.report.pre_stop import LateFailure
 from enricher.vocabulary import CauseGrade, Reason, State
 
 MAX_NAMES = 1000
@@ -117,7 +117,7 @@ class FailureGroup:
     pods: Counter[str] = field(default_factory=Counter)
     nodes: Counter[str] = field(default_factory=Counter)
     zones: Counter[str] = field(default_factory=Counter)
-    lateness: Sample[Lateness] = field(default_factory=Sample)
+    late: Sample[LateFailure] = field(default_factory=Sample)
     """Failures at pods that were shutting down, or had just gone."""
     ages: Sample[float] = field(default_factory=Sample)
     """For how many seconds the pods had been ready."""
@@ -152,7 +152,7 @@ class FailureGroup:
         self.first, self.last = earlier(self.first, attempt.at), later(self.last, attempt.at)
         duration = attempt.seconds("response_time")
         if (late := _seconds_since_deletion(attempt)) is not None:
-            self.lateness.add(Lateness(late, duration, attempt.text("reason")))
+            self.late.add(LateFailure(late, duration, attempt.text("reason")))
         if (age := attempt.seconds("age_seconds")) is not None:
             self.ages.add(age)
         if duration is not None:

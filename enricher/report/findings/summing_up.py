@@ -59,7 +59,7 @@ def _ordered(counts: Counter[str]) -> dict[str, int]:
 
 
 def _matters(place: Place, group: FailureGroup) -> bool:
-    """Return whether it says something that failures keep to a place: a node is what its finding is about."""
+    """Return whether failures that keep to a place are evidence: a finding about a node keeps to it by definition."""
     if group.cause == Cause.UNREACHABLE_NODE:
         return False
     return place.dimension != "revision" or group.cause in _BROKEN_BY_REVISION
@@ -76,14 +76,14 @@ def _headline(group: FailureGroup, broken: Place | None) -> str:
 def _evidence(
     group: FailureGroup, peers: Sequence[PodTally], tallies: Sequence[PodTally], places: Sequence[Place]
 ) -> Iterator[str]:
-    """Yield what speaks for the finding, one sentence each, the most telling first."""
+    """Yield the evidence, one sentence each, the strongest first."""
     for place in places:
         yield _place_text(place, group, peers)
     if group.cause == Cause.UNREACHABLE_NODE:
         yield from _node_texts(group, tallies)
     yield from _state_texts(group)
     yield from _answer_texts(group)
-    yield from _doubts(group)
+    yield from _uncertainties(group)
 
 
 def _place_text(place: Place, group: FailureGroup, peers: Sequence[PodTally]) -> str:
@@ -131,8 +131,8 @@ def _state_texts(group: FailureGroup) -> Iterator[str]:
         rest = group.states[""]
         unknown = f"; of {rest:,} that is not certain" if rest else ""
         yield f"Attempts began: {join_names(parts)}{unknown}."
-    if group.cause == Cause.SHUTTING_DOWN and group.lateness.total:
-        times = [lateness.seconds for lateness in group.lateness.items]
+    if group.cause == Cause.SHUTTING_DOWN and group.late.total:
+        times = [failure.seconds for failure in group.late.items]
         yield f"They began {span_text(times)} after the pod had begun to shut down."
     if group.cause == Cause.STARTING and group.ages.total:
         yield f"They began {span_text(group.ages.items)} after the pod was first ready."
@@ -151,7 +151,7 @@ def _answer_texts(group: FailureGroup) -> Iterator[str]:
         yield f"The proxy gave up after {span_text(group.durations.items)}."
 
 
-def _doubts(group: FailureGroup) -> Iterator[str]:
+def _uncertainties(group: FailureGroup) -> Iterator[str]:
     """Yield what makes the finding less sure."""
     certain, likely = group.grades[CauseGrade.CERTAIN], group.grades[CauseGrade.LIKELY]
     if certain and likely:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from enricher.endpoints.attribution import Window
-from enricher.endpoints.circumstances import Circumstance, circumstance_of, turning_points
+from enricher.endpoints.circumstances import Circumstance, circumstance_of, turning_points, without_hindsight
 from enricher.endpoints.pod_status import ContainerEnd, PodStatus
 from enricher.endpoints.slices import Owner
 from enricher.endpoints.states import tenures_of_owner
@@ -188,3 +188,34 @@ def test_it_is_the_same_between_two_turning_points(
     pairs = itertools.combinations_with_replacement(sorted(moments), 2)
     found = {circumstance_of(tenures, status, Window(a, a, b)) for a, b in pairs}
     assert len(found) == 1
+
+
+@pytest.mark.parametrize(
+    ("terminating", "circumstance"),
+    [(99, Circumstance.STOPPED), (100.9, Circumstance.STOPPED), (101.1, Circumstance.CONTAINER_ENDED)],
+)
+def test_a_container_ends_within_the_second_of_its_stamp(terminating: float, circumstance: Circumstance) -> None:
+    t = live((0, "ready"), (terminating, "terminating"))
+    assert around(t, 100.5, 103, ended(100)) is circumstance
+
+
+@pytest.mark.parametrize(
+    ("life", "so_far"),
+    [
+        ((), True),
+        (((0, "ready"),), True),
+        (((0, "ready"), (50, "terminating")), False),
+        (((0, "ready"), (50, "gone")), False),
+        (((0, "ready"), (50, "gone"), (60, "ready")), True),
+    ],
+)
+def test_what_may_still_follow(life: tuple[tuple[float, str], ...], so_far: bool) -> None:
+    tenures = tenures_of_owner(live(*life).history, ADDR, WEB_1)
+    steady, just_ready = (
+        (Circumstance.STEADY_SO_FAR, Circumstance.JUST_READY_SO_FAR)
+        if so_far
+        else (Circumstance.STEADY, Circumstance.JUST_READY)
+    )
+    assert without_hindsight(Circumstance.STEADY, tenures) is steady
+    assert without_hindsight(Circumstance.JUST_READY, tenures) is just_ready
+    assert without_hindsight(Circumstance.NOT_READY, tenures) is Circumstance.NOT_READY

@@ -4,17 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enricher.report.pre_stop import MARGIN, MAX_SLEEP, MIN_SLEEP, Lateness, pre_stop_sleep, spared_by
+from enricher.report.pre_stop import MARGIN, MAX_SLEEP, MIN_SLEEP, LateFailure, pre_stop_sleep, spared_by
 
 SECONDS = st.floats(0, 100, allow_nan=False)
 ATTEMPTS = st.lists(
-    st.builds(Lateness, SECONDS, st.none() | SECONDS, st.sampled_from(["", "reset", "refused", "timed_out"])),
+    st.builds(LateFailure, SECONDS, st.none() | SECONDS, st.sampled_from(["", "reset", "refused", "timed_out"])),
     max_size=60,
 )
 
 
-def late(*seconds: float) -> list[Lateness]:
-    return [Lateness(second) for second in seconds]
+def late(*seconds: float) -> list[LateFailure]:
+    return [LateFailure(second) for second in seconds]
 
 
 def test_no_failures_need_no_sleep() -> None:
@@ -26,12 +26,12 @@ def test_a_sleep_exceeds_the_latest_attempt() -> None:
 
 
 def test_an_attempt_needs_its_response_time_too() -> None:
-    assert pre_stop_sleep([Lateness(1, 4.2, "reset")]) == (6, 1, 1, 30)
+    assert pre_stop_sleep([LateFailure(1, 4.2, "reset")]) == (6, 1, 1, 30)
 
 
 @pytest.mark.parametrize("reason", ["refused", "unreachable", "timed_out"])
 def test_the_time_that_a_proxy_waited_for_a_pod_that_was_gone_does_not_count(reason: str) -> None:
-    assert pre_stop_sleep([Lateness(1, 60, reason)]) == (2, 1, 1, 30)
+    assert pre_stop_sleep([LateFailure(1, 60, reason)]) == (2, 1, 1, 30)
 
 
 def test_a_few_that_came_much_later_are_left_out() -> None:
@@ -52,11 +52,11 @@ def test_what_comes_after_any_sleep_is_not_spared() -> None:
 
 
 def test_the_grace_period_allows_for_the_longest_request_after_the_sleep() -> None:
-    assert pre_stop_sleep([Lateness(10, 14.5, "reset")]) == (26, 1, 1, 41)
+    assert pre_stop_sleep([LateFailure(10, 14.5, "reset")]) == (26, 1, 1, 41)
 
 
 @given(ATTEMPTS)
-def test_a_sleep_spares_as_many_as_it_says(attempts: list[Lateness]) -> None:
+def test_a_sleep_spares_as_many_as_it_says(attempts: list[LateFailure]) -> None:
     sleep = pre_stop_sleep(attempts)
     can_be_spared = [attempt for attempt in attempts if attempt.needed + MARGIN < MAX_SLEEP]
     if sleep is None:
@@ -70,6 +70,6 @@ def test_a_sleep_spares_as_many_as_it_says(attempts: list[Lateness]) -> None:
 
 
 @given(ATTEMPTS)
-def test_one_second_less_spares_fewer(attempts: list[Lateness]) -> None:
+def test_one_second_less_spares_fewer(attempts: list[LateFailure]) -> None:
     if sleep := pre_stop_sleep(attempts):
         assert sleep.seconds == MIN_SLEEP or spared_by(sleep.seconds - 1, attempts).spared < sleep.spared

@@ -50,7 +50,7 @@ LINES = st.builds(
 
 def facts_of(attempt):
     """What is known of a pod when there is no recording."""
-    return RecordReader.facts_of(SimpleNamespace(_zones={}), attempt)  # type: ignore[arg-type]
+    return RecordReader.facts_of(SimpleNamespace(_has_histories=False), attempt)  # type: ignore[arg-type]
 
 
 @settings(max_examples=150, deadline=None)
