@@ -90,7 +90,7 @@ class CauseCounter:
     ) -> None:
         """Add a failed attempt. Nothing more becomes known of one at a pod that nobody knows."""
         pod = owner.attribution.owner
-        is_final = cause.grade is CauseGrade.CERTAIN and symptom not in _NODE_SYMPTOMS
+        is_final = cause.grade is CauseGrade.CERTAIN and cause.cause is not Cause.TIMEOUT
         if pod and not is_final and window and self._is_recent(window.end_latest):
             failure = Failure(
                 owner.addr,
@@ -144,14 +144,14 @@ class CauseCounter:
 
 def _cause_with_hindsight(failure: Failure, histories: Histories, blamed: set[str]) -> CauseOf:
     owner = failure.owner
-    if owner.node in blamed and failure.symptom in _NODE_SYMPTOMS:
-        return _UNREACHABLE_NODE
     tenures = tenures_of_owner(histories.pods, failure.addr, owner)
     status = histories.statuses.of(owner.uid) if histories.statuses else None
     circumstance = circumstance_of(tenures, status, failure.window)
     if failure.end * RESOLUTION + AFTERMATH > histories.pods.certain_until:  # the watch is not in sync
         circumstance = without_hindsight(circumstance, tenures)
-    return cause_of(failure.symptom, circumstance, is_sure=failure.is_sure)
+    cause = cause_of(failure.symptom, circumstance, is_sure=failure.is_sure)
+    may_be_the_node = failure.symptom in _NODE_SYMPTOMS and cause.cause in {Cause.TIMEOUT, Cause.UNKNOWN}
+    return _UNREACHABLE_NODE if may_be_the_node and owner.node in blamed else cause
 
 
 def _unreachable_nodes(failures: Iterable[Failure], histories: Histories) -> set[str]:

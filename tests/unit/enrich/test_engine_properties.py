@@ -104,8 +104,8 @@ LEAST_OF_STATES = {
 """What each state's lines must exercise."""
 
 
-COUNTED_ONLY = {Cause.UNREACHABLE_NODE, Cause.NO_ENDPOINTS}
-"""Causes that no attempt has: one shows in the counts only, one belongs to requests without an attempt."""
+FREQUENT_CAUSES = (Cause.APPLICATION, Cause.TIMEOUT, Cause.SHUTTING_DOWN, Cause.CRASHED, Cause.UNKNOWN)
+"""Causes that some attempts of ten runs have for certain; the others are rarer, or belong to no attempt."""
 
 
 def test_error_lines_and_waits() -> None:
@@ -128,7 +128,7 @@ def test_error_lines_and_waits() -> None:
             "blocks": 10,
             "reported attempts": 0,
             **{f"attempts at pods that were {state}": 1 for state in State if state},
-            **{f"{cause} attempts": 1 for cause in Cause if cause and cause not in COUNTED_ONLY},
+            **{f"{cause} attempts": 1 for cause in FREQUENT_CAUSES},
             **dict.fromkeys(
                 ("attempts with state_seconds", "attempts with age_seconds", "attempts with late_seconds"), 1
             ),
