@@ -303,7 +303,7 @@ def test_another_proxy_than_the_given_format_says(profile, log_format):
     assert detect_profile(line) in {None, named}
 
 
-GIVEN = {
+GIVEN_FORMATS = {
     "nginx": '$remote_addr - $remote_user [$time_local] "$request" $status $upstream_addr',
     "nginx ": '{"time":"$time_iso8601","addr":"$upstream_addr","status":"$status"}',
     "envoy": '{"t":"%START_TIME%","u":"%UPSTREAM_HOST%","c":"%RESPONSE_CODE%"}',
@@ -312,7 +312,7 @@ GIVEN = {
 }
 
 
-@pytest.mark.parametrize("profile", GIVEN)
+@pytest.mark.parametrize("profile", GIVEN_FORMATS)
 @pytest.mark.parametrize(
     "line",
     [
@@ -324,7 +324,7 @@ GIVEN = {
     ids=lambda line: line[:12],
 )
 def test_a_given_format_is_not_answered_with_the_advice_to_give_one(profile, line):
-    formats = PROFILES[profile.strip()].compile(GIVEN[profile])
+    formats = PROFILES[profile.strip()].compile(GIVEN_FORMATS[profile])
     found = diagnose(line.encode(), formats)
     assert "the given log format" in found.fault
     assert found.remedy == COMPARE_FORMAT

@@ -105,7 +105,7 @@ def attempts_in_periods(seed: int) -> None:
     ip = rng.choice((IP, IP, VIP))
     changes = (
         t
-        for history in histories
+        for history in (histories.pods, histories.services)
         for tenure in history.tenures()
         for t in (tenure.since, tenure.until_latest, *(stay.until for _, stay in tenure.stays()))
     )

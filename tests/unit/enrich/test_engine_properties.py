@@ -104,7 +104,7 @@ LEAST_OF_STATES = {
 """What each state's lines must exercise."""
 
 
-FREQUENT_CAUSES = (Cause.APPLICATION, Cause.TIMEOUT, Cause.SHUTTING_DOWN, Cause.CRASHED, Cause.UNKNOWN)
+FREQUENT_CAUSES = (Cause.APPLICATION, Cause.TIMEOUT, Cause.SHUTTING_DOWN, Cause.UNKNOWN)
 """Causes that some attempts of ten runs have for certain; the others are rarer, or belong to no attempt."""
 
 
