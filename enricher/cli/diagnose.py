@@ -13,6 +13,7 @@ import orjson
 
 from enricher.cli.common import raise_first_error
 from enricher.cli.feed import open_feed
+from enricher.cli.pod_reports import PodReports
 from enricher.cli.read_records import RecordReader
 from enricher.config.options import PODS, TAIL
 from enricher.config.resolve import resolve
@@ -40,24 +41,26 @@ def main(arguments: dict[str, Any]) -> int:
         raise UsageError("--since cannot be combined with files, which are read from their beginning")
     interrupted, nothing_fits = False, False
     reader = RecordReader(settings)
-    diagnosis = Diagnosis(reader.facts_of)
+    reports = PodReports()
+    diagnosis = Diagnosis(reader.facts_of, reports.sentences)
     try:
         if files:
             nothing_fits = reader.read(files, diagnosis.add)
         else:
             if PODS not in values:  # a person who may read the logs usually may read pods as well
                 settings = replace(settings, cluster=replace(settings.cluster, pods=True))
-            _read_cluster(settings, diagnosis)
+            _read_cluster(settings, diagnosis, reports)
     except KeyboardInterrupt:
         interrupted = True
         warn("interrupted: these are the findings of what was read until then")
+    reports.histories = reports.histories or reader.histories_read
     _print(diagnosis, arguments["output"])
     if interrupted:
         return 128 + signal.SIGINT
     return EXIT_CONFIGURATION if nothing_fits else 0
 
 
-def _read_cluster(settings: Settings, diagnosis: Diagnosis) -> None:
+def _read_cluster(settings: Settings, diagnosis: Diagnosis, reports: PodReports) -> None:
     """Read what the cluster's controllers have logged lately."""
     began = time.time_ns()
     with PipedConsole(stderr=True).status("connecting") as status:
@@ -79,6 +82,7 @@ def _read_cluster(settings: Settings, diagnosis: Diagnosis) -> None:
             raise_first_error(failures)
             raise
         finally:
+            reports.histories = feed.histories
             _warn_of_the_past(diagnosis, began)
 
 

@@ -44,6 +44,11 @@ class RecordReader:
         self._has_histories = True
         return read_histories(self._settings.cluster)
 
+    @property
+    def histories_read(self) -> Histories | None:
+        """Return the endpoints, if any line needed them."""
+        return self.histories if self._has_histories else None
+
     @cached_property
     def _zones(self) -> dict[str, str]:
         """Return the zones of pods, by uid."""

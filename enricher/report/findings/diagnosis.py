@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from enricher.report.findings.failures import Attempt, FactsOf, attempts_of, example_of
+from enricher.report.findings.failures import Attempt, FactsOf, ReportsOf, attempts_of, example_of
 from enricher.report.findings.fair_table import FairTable
 from enricher.report.findings.finding import Finding, Totals
 from enricher.report.findings.groups import UNANSWERED, FailureGroup, PodTally, earlier, later
@@ -21,6 +21,10 @@ MAX_GROUPS = 1000
 """Largest number of groups of failures, in fair shares of the namespaces."""
 MAX_PODS = 10_000
 """Largest number of pods whose attempts are counted, in fair shares of the namespaces."""
+
+
+MAX_REPORTED_PODS = 2
+"""Number of pods of a finding of which the evidence has what the API server reports of them."""
 
 
 class GroupKey(NamedTuple):
@@ -41,8 +45,8 @@ PodKey = tuple[str, str, str]
 class Diagnosis:
     """Output records added up, and the failures among them grouped."""
 
-    def __init__(self, facts_of: FactsOf) -> None:
-        self._facts_of = facts_of
+    def __init__(self, facts_of: FactsOf, reports_of: ReportsOf) -> None:
+        self._facts_of, self._reports_of = facts_of, reports_of
         self._groups = FairTable[GroupKey, FailureGroup](MAX_GROUPS, self._forget_group)
         self._pods = FairTable[PodKey, PodTally](MAX_PODS, self._forget_pod)
         self._attempts_at: Counter[tuple[str, str, str]] = Counter()
@@ -109,8 +113,13 @@ class Diagnosis:
         findings = list[Finding]()
         for group in self._merged_groups(tallies):
             peers = [tally for names in group.services for tally in of_services.get(names, ())]
-            findings.append(make_finding(group, peers, tallies))
+            findings.append(make_finding(group, peers, tallies, self._reports(group)))
         return sorted(findings, key=lambda finding: (-finding.seen_by_clients, -finding.failures, finding.cause))
+
+    def _reports(self, group: FailureGroup) -> list[str]:
+        """Return what is reported of the pods with most failures of a group."""
+        uids = [uid for uid, _ in group.uids.most_common(MAX_REPORTED_PODS)]
+        return [text for uid in uids for text in self._reports_of(uid, group.first, group.last)]
 
     def _merged_groups(self, tallies: list[PodTally]) -> Iterator[FailureGroup]:
         """Yield the groups: one of each node that was away, and the others without regard to nodes."""

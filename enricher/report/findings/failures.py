@@ -3,7 +3,7 @@
 All texts are fit for a terminal: clients and pods choose some of them.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from enricher.report.record_view import (
@@ -36,6 +36,10 @@ class PodFacts(NamedTuple):
 
 FactsOf = Callable[[OutputRecord], PodFacts]
 """Returns what is known of the pod of an attempt that went well: only failed attempts have it in the output."""
+
+
+ReportsOf = Callable[[str, int | None, int | None], Iterable[str]]
+"""Returns sentences on what is reported of a pod, by its uid, from about its first to its last failure (ns)."""
 
 
 class Example(NamedTuple):

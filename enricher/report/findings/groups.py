@@ -115,6 +115,8 @@ class FailureGroup:
     """By kind and name."""
     revisions: Counter[str] = field(default_factory=Counter)
     pods: Counter[str] = field(default_factory=Counter)
+    uids: Counter[str] = field(default_factory=Counter)
+    """The same by the uids of the pods."""
     nodes: Counter[str] = field(default_factory=Counter)
     zones: Counter[str] = field(default_factory=Counter)
     late: Sample[LateFailure] = field(default_factory=Sample)
@@ -141,7 +143,7 @@ class FailureGroup:
             count(counter, attempt.text(name))
         facts = attempt.facts
         names = ((self.revisions, facts.revision), (self.pods, attempt.pod), (self.nodes, attempt.node))
-        for counter, value in (*names, (self.zones, facts.zone)):
+        for counter, value in (*names, (self.zones, facts.zone), (self.uids, attempt.text("uid"))):
             if value:
                 count(counter, value)
         self._add_times(attempt)

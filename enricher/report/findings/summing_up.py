@@ -25,10 +25,13 @@ _BROKEN_BY_REVISION = {Cause.APPLICATION, Cause.CRASHED, Cause.OOM_KILLED, Cause
 """Causes that a faulty revision can have. Shutting down, for instance, concerns old revisions by its nature."""
 
 
-def make_finding(group: FailureGroup, peers: Sequence[PodTally], tallies: Sequence[PodTally]) -> Finding:
+def make_finding(
+    group: FailureGroup, peers: Sequence[PodTally], tallies: Sequence[PodTally], reports: Sequence[str]
+) -> Finding:
     """Return the finding of a group.
 
-    `tallies` are the attempts at all pods, `peers` those at the pods of the group's services.
+    `tallies` are the attempts at all pods, `peers` those at the pods of the group's services. `reports`
+    are what the API server reports of some of the group's pods.
     """
     places = [place for place in concentrations(group, peers) if _matters(place, group)]
     broken = next((place for place in places if place.dimension == "revision" and place.is_new), None)
@@ -48,7 +51,7 @@ def make_finding(group: FailureGroup, peers: Sequence[PodTally], tallies: Sequen
         nodes=_ordered(group.nodes),
         first=group.first,
         last=group.last,
-        evidence=list(_evidence(group, peers, tallies, places)),
+        evidence=[*_evidence(group, peers, tallies, places), *reports, *_uncertainties(group)],
         advice=advise(group, places, broken, pods_of_service=_pods_of(peers)),
         examples=group.examples,
     )
@@ -83,7 +86,6 @@ def _evidence(
         yield from _node_texts(group, tallies)
     yield from _state_texts(group)
     yield from _answer_texts(group)
-    yield from _uncertainties(group)
 
 
 def _place_text(place: Place, group: FailureGroup, peers: Sequence[PodTally]) -> str:

@@ -33,7 +33,23 @@ def pods():
             "lastState": {"terminated": END},
         }
     ]
-    return json.dumps(kubectl_list([failed, other]))
+    return json.dumps(kubectl_list([failed, other, unhealthy("23:18:05"), unhealthy("23:59:00")]))
+
+
+def unhealthy(last):
+    """Return an Event of a probe that failed."""
+    pod = {key: pod_object(1)["metadata"][key] for key in ("namespace", "name", "uid")}
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"namespace": pod["namespace"], "name": f"event-{last}"},
+        "involvedObject": {"kind": "Pod", **pod},
+        "reason": "Unhealthy",
+        "message": "Readiness probe failed: HTTP probe failed",
+        "firstTimestamp": f"2026-11-22T{last}Z",
+        "lastTimestamp": f"2026-11-22T{last}Z",
+        "count": 7,
+    }
 
 
 @pytest.fixture
@@ -63,6 +79,11 @@ def test_why_it_failed(folder, files, capsys):
     assert err == ""
     [finding] = orjson.loads(out)["findings"]
     assert (finding["cause"], finding["grade"], finding["failures"]) == ("oom_killed", "certain", 20)
+    pod = pod_object(1)["metadata"]["name"]
+    ended = f"Container app of {pod} ended with exit code 137 (OOMKilled) at 23:18:00."
+    probe = f"The readiness probe of {pod} failed 7 times, last at 23:18:05: HTTP probe failed"
+    assert {ended, f"Containers of {pod} have begun again once in all.", probe} <= set(finding["evidence"])
+    assert not any("23:59" in text for text in finding["evidence"]), "that is about another time"
 
 
 def test_without_the_pods_it_is_not_known(folder, capsys):

@@ -34,7 +34,7 @@ def facts_of(fields):
 
 def diagnose(*records):
     """The diagnosis of some records."""
-    diagnosis = Diagnosis(facts_of)
+    diagnosis = Diagnosis(facts_of, lambda *_: ())
     for made in records:
         diagnosis.add(made)
     return diagnosis

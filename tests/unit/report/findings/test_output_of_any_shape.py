@@ -56,7 +56,7 @@ def facts_of(attempt):
 @settings(max_examples=150, deadline=None)
 @given(st.lists(LINES, min_size=1, max_size=5))
 def test_any_value_in_any_field(lines: list[bytes]) -> None:
-    diagnosis = Diagnosis(facts_of)
+    diagnosis = Diagnosis(facts_of, lambda *_: ())
     for line in lines:
         if record := _parse_output(line):
             diagnosis.add(record)
@@ -75,7 +75,7 @@ def test_hostile_names_in_every_form(value: str) -> None:
     attempt = {"addr": "a", "status": 502, "response_time": 0.1, "attribution": "exact", "cause": "crashed"} | names
     record = _parse_output(line_of("2026-11-27T10:00:00Z", "access", [attempt], {"request": value, "req_id": value}))
     assert record
-    diagnosis = Diagnosis(facts_of)
+    diagnosis = Diagnosis(facts_of, lambda *_: ())
     diagnosis.add(record)
     findings, totals = diagnosis.findings(), diagnosis.totals
     _, row = csv_lines(findings)
