@@ -102,7 +102,7 @@ async def test_light_and_dark(browser):
 async def test_the_way_of_the_tab_key(browser):
     def looking(address):
         browser.open(address)
-        walked = [browser.tab() for _ in range(9)]
+        walked = [browser.tab() for _ in range(10)]
         assert [(tag, name) for tag, name, *_ in walked] == [
             ("A", "Skip to the failing pods"),
             ("A", "Refresh now"),
@@ -110,6 +110,7 @@ async def test_the_way_of_the_tab_key(browser):
             ("A", "The same as JSON"),
             ("A", "All metrics"),
             ("DIV", "failing"),
+            ("DIV", "causes"),
             ("DIV", "untried"),
             ("DIV", "followed"),
             ("SUMMARY", "Format of b"),
