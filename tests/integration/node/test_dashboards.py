@@ -18,6 +18,8 @@ NOT_PROVOKED = {
     "Requests that no pod was tried for": "pods are ready all the time",
     "Why there was no answer": "the pods answer, with errors",
     "gRPC statuses": "no calls are made",
+    "How late attempts at pods that shut down come": "no pod shuts down",
+    "Late attempts, by service": "no pod shuts down",
     "Who calls whom": "no pod asks",
     "Requests between services": "no pod asks",
     "Share of requests that fail, between services": "no pod asks",
