@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from enricher.accesslog.nginx import NGINX
 from enricher.accesslog.record import Record
+from enricher.cli.pod_reports import how_it_ended
 from enricher.endpoints.attribution import Attribution, Histories, Window
 from enricher.endpoints.circumstances import AFTERMATH, Circumstance, circumstance_of
 from enricher.endpoints.pod_status import ContainerEnd, PodStatus
@@ -127,9 +128,7 @@ def _end_text(status: PodStatus | None, window: Window) -> str:
     if not ends:
         return "a container of the pod ended"
     last: ContainerEnd = max(ends, key=lambda end: end.finished)
-    code = "" if last.exit_code is None else f" with exit code {last.exit_code}"
-    reason = f" ({last.reason})" if last.reason else ""
-    return f"the container {last.container} ended{code}{reason} at {format_rfc3339(last.finished)}"
+    return f"the container {last.container} {how_it_ended(last)} at {format_rfc3339(last.finished)}"
 
 
 def _when(at: int, window: Window) -> str:

@@ -1,6 +1,7 @@
 """What the API server reports of pods that failed, in sentences: how containers ended, and which probes failed."""
 
 from collections.abc import Iterator
+from functools import cached_property
 
 from enricher.endpoints.attribution import Histories
 from enricher.endpoints.pod_status import ContainerEnd, Incident, ProbeFailure
@@ -20,14 +21,13 @@ class PodReports:
 
     def __init__(self) -> None:
         self.histories: Histories | None = None
-        self._names: dict[str, str] = {}
 
     def sentences(self, uid: str, first: int | None, last: int | None) -> Iterator[str]:
         """Yield what is known of a pod at about the time of its first and its last failure (ns)."""
         status = self.histories.statuses.of(uid) if self.histories and self.histories.statuses else None
         if status is None or first is None or last is None:
             return
-        pod, begin, end = self._name(uid), first - NEARNESS, last + NEARNESS
+        pod, begin, end = self._names.get(uid) or f"the pod {uid}", first - NEARNESS, last + NEARNESS
         ends = [each for each in status.ends if begin <= each.finished <= end]
         yield from (_end_text(pod, each) for each in ends[-MAX_EACH:])
         if status.restarts:
@@ -39,16 +39,21 @@ class PodReports:
         others = [each for each in status.incidents if begin <= each.last and each.first <= end]
         yield from (_incident_text(pod, each) for each in others[-MAX_EACH:])
 
-    def _name(self, uid: str) -> str:
-        if uid not in self._names and self.histories:
-            self._names = {tenure.owner.uid: tenure.owner.pod for tenure in self.histories.pods.tenures()}
-        return self._names.get(uid) or f"the pod {uid}"
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        """Return the names of pods by uid; the histories are complete when the first is needed."""
+        tenures = self.histories.pods.tenures() if self.histories else ()
+        return {tenure.owner.uid: tenure.owner.pod for tenure in tenures}
+
+
+def how_it_ended(end: ContainerEnd) -> str:
+    """Return how a container ended, such as `ended with exit code 137 (OOMKilled)`."""
+    code = "" if end.exit_code is None else f" with exit code {end.exit_code}"
+    return f"ended{code}" + (f" ({end.reason})" if end.reason else "")
 
 
 def _end_text(pod: str, end: ContainerEnd) -> str:
-    code = "" if end.exit_code is None else f" with exit code {end.exit_code}"
-    reason = f" ({end.reason})" if end.reason else ""
-    return f"Container {end.container} of {pod} ended{code}{reason} at {_clock(end.finished)}."
+    return f"Container {end.container} of {pod} {how_it_ended(end)} at {_clock(end.finished)}."
 
 
 def _probe_text(pod: str, failure: ProbeFailure) -> str:

@@ -41,8 +41,9 @@ class RecordReader:
     @cached_property
     def histories(self) -> Histories:
         """Return the endpoints: only lines that a daemon has not enriched need them. Raise ConfigurationError."""
+        histories = read_histories(self._settings.cluster)
         self._has_histories = True
-        return read_histories(self._settings.cluster)
+        return histories
 
     @property
     def histories_read(self) -> Histories | None:

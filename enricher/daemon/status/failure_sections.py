@@ -40,15 +40,13 @@ def failing_section(pods: Sequence[FailingPod]) -> Iterable[str]:
         '<th scope="col">Reasons</th></tr></thead><tbody>'
     )
     for pod in pods:
-        name = isolated(pod.pod) if pod.pod else "<i>no pod could be named</i>"
-        namespace = f'<br><span class="quiet">{isolated(pod.namespace)}</span>' if pod.namespace else ""
         codes = [
             f"{isolated(kind.code)} × {kind.errors:,} <span class=quiet>({isolated(kind.origin)})</span>"
             for kind in pod.by_code
         ]
         reasons = [f"{isolated(reason)} × {count:,}" for reason, count in pod.failures.items()]
         yield (
-            f'<tr><th scope="row">{name}{namespace}</th><td>{isolated(pod.service) or "–"}</td>'
+            f"<tr>{_heading(pod.pod, pod.namespace, 'no pod could be named')}<td>{isolated(pod.service) or '–'}</td>"
             f"<td>{isolated(pod.node) or '–'}</td><td>{sparkline(pod.errors_per_minute)}</td>"
             f"{cell(pod.errors_last_hour)}{_requests(pod)}{cell(pod.errors)}{cell(pod.hidden)}"
             f"<td>{plain_list(codes)}</td><td>{plain_list(reasons)}</td></tr>"
@@ -73,13 +71,21 @@ def causes_section(services: Sequence[ServiceCauses]) -> Iterable[str]:
         '<th scope="col">Last</th><th scope="col">Causes</th></tr></thead><tbody>'
     )
     for each in services:
-        name = isolated(each.service) if each.service else "<i>no service is named</i>"
-        namespace = f'<br><span class="quiet">{isolated(each.namespace)}</span>' if each.namespace else ""
         yield (
-            f'<tr><th scope="row">{name}{namespace}</th>{cell(each.failures)}<td>{time_element(each.last)}</td>'
+            f"<tr>{_service(each.service, each.namespace)}{cell(each.failures)}<td>{time_element(each.last)}</td>"
             f"<td>{plain_list([_cause(count) for count in each.by_cause])}</td></tr>"
         )
     yield "</tbody></table></div></section>"
+
+
+def _heading(name: str, namespace: str, nameless: str) -> str:
+    """Return the heading of a row about a pod or a service."""
+    below = f'<br><span class="quiet">{isolated(namespace)}</span>' if namespace else ""
+    return f'<th scope="row">{isolated(name) or f"<i>{nameless}</i>"}{below}</th>'
+
+
+def _service(name: str, namespace: str) -> str:
+    return _heading(name, namespace, "no service is named")
 
 
 def _cause(count: CauseCount) -> str:
@@ -101,10 +107,8 @@ def untried_section(requests: Sequence[UntriedRequests]) -> Iterable[str]:
         '<th scope="col">Last</th><th scope="col">Reason</th><th scope="col">Meaning</th></tr></thead><tbody>'
     )
     for each in requests:
-        name = isolated(each.service) if each.service else "<i>no service is named</i>"
-        namespace = f'<br><span class="quiet">{isolated(each.namespace)}</span>' if each.namespace else ""
         yield (
-            f'<tr><th scope="row">{name}{namespace}</th>{cell(each.requests)}<td>{time_element(each.last)}</td>'
+            f"<tr>{_service(each.service, each.namespace)}{cell(each.requests)}<td>{time_element(each.last)}</td>"
             f"<td>{isolated(each.reason)}</td><td>{REASON_MEANINGS.get(each.reason, '–')}</td></tr>"
         )
     yield "</tbody></table></div></section>"
