@@ -11,6 +11,7 @@ from enricher.report.record_view import (
     client_text,
     error_code,
     outcome_text,
+    proxy_of,
     request_text,
     time_text,
 )
@@ -60,7 +61,7 @@ class Attempt(NamedTuple):
     """An attempt at a pod, or with an empty `pod` a request that no pod was tried for."""
 
     at: int | None
-    """When its line was written (ns since the epoch)."""
+    """When its request ended (ns since the epoch)."""
     namespace: str
     service: str
     pod: str
@@ -70,6 +71,8 @@ class Attempt(NamedTuple):
     fields: OutputRecord
     """The attempt's object, or the line's."""
     is_failure: bool
+    proxy: str = ""
+    """The kind of proxy that wrote the line; empty if that is not known."""
 
     @property
     def cause(self) -> str:
@@ -99,15 +102,16 @@ def attempts_of(record: OutputRecord, facts_of: FactsOf) -> Iterator[Attempt]:
     if record["kind"] != LineKind.ACCESS:
         return
     at, has_failed = parse_rfc3339(str(record["time"] or "").encode()), False
-    attempts = record.get("attempts") or ()
+    attempts, proxy = record.get("attempts") or (), proxy_of(record)
     if not attempts and (record.get("cause") or record.get("reason")):
-        yield _attempt(record, at, PodFacts(), "", is_failure=True)
+        yield _attempt(record, at, PodFacts(), "", is_failure=True)._replace(proxy=proxy)
     for fields in attempts:
         is_failure = bool(fields.get("cause") or error_code(fields) or "reason" in fields)
         is_repeated = has_failed and "internal_redirect" in fields and fields.get("origin") != "proxy"
         has_failed |= is_failure
         pod = _name(fields.get("pod") or fields.get("addr") or "-")
-        yield _attempt(fields, at, facts_of(fields), pod, is_failure=is_failure and not is_repeated)
+        attempt = _attempt(fields, at, facts_of(fields), pod, is_failure=is_failure and not is_repeated)
+        yield attempt._replace(proxy=proxy) if is_failure else attempt
 
 
 def _attempt(fields: OutputRecord, at: int | None, facts: PodFacts, pod: str, *, is_failure: bool) -> Attempt:
