@@ -9,6 +9,22 @@ from pathlib import Path
 
 from tests.integration.shippers.pods_logs import DEPLOY, running
 
+ATTRIBUTES = {
+    "status": "http.response.status_code",
+    "remote_addr": "client.address",
+    "http_user_agent": "user_agent.original",
+    "request_length": "http.request.size",
+    "body_bytes_sent": "http.response.body.size",
+    "pod": "ingress.upstream.pod",
+    "namespace": "ingress.upstream.namespace",
+    "service": "ingress.upstream.service",
+    "node": "ingress.upstream.node",
+    "attribution": "ingress.upstream.attribution",
+}
+SOURCE = {f"source.{name}": f"k8s.{name}.name" for name in ("namespace", "pod", "container", "node")}
+NAMES = ATTRIBUTES | SOURCE
+"""What the Collector calls the daemon's fields."""
+
 
 @contextmanager
 def collector(directory: Path, pods: Path, endpoint: str, *options: str) -> Iterator[subprocess.Popen[bytes]]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.shippers.collector import collector
+from tests.integration.shippers.collector import ATTRIBUTES, collector
 from tests.integration.shippers.pods_logs import OTHER_WORD, OWN_WORD, Pods, framed, until
 
 pytestmark = pytest.mark.shipping
@@ -105,20 +105,6 @@ def shipped(tmp_path: Path, pods: Pods, count: int) -> list[Record]:
                 file.write(framed(LAST_WORD))
             until(lambda: server.records[-1].body == LAST_WORD.decode(), process)
         return server.records[:-1]
-
-
-ATTRIBUTES = {
-    "status": "http.response.status_code",
-    "remote_addr": "client.address",
-    "http_user_agent": "user_agent.original",
-    "request_length": "http.request.size",
-    "body_bytes_sent": "http.response.body.size",
-    "pod": "ingress.upstream.pod",
-    "namespace": "ingress.upstream.namespace",
-    "service": "ingress.upstream.service",
-    "node": "ingress.upstream.node",
-    "attribution": "ingress.upstream.attribution",
-}
 
 
 def as_it_was(record: Record) -> dict[str, Any]:
