@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.node.installed import BACKEND, DAEMON, DEPLOY, remove, wait_for_deployed
+from tests.integration.node.installed import BACKEND, DAEMON, DEPLOY, remove_deployed, wait_for_deployed
 from tests.integration.node.output import Output, last_words
 from tests.integration.node.proxy import Proxy
 from tests.support.kube import Kube, Pod
@@ -20,14 +20,19 @@ CONTROLLER = HERE / "nginx" / "controller.yaml"
 @pytest.fixture(scope="session")
 def kube() -> Iterator[Kube]:
     kube = Kube()
-    remove(kube, CONTROLLER)
+    remove(kube)
     # The controller comes first: the daemon finds a log that is there already, and may look at its beginning.
     kube("apply", "-f", str(CONTROLLER))
     kube("apply", "-f", str(DEPLOY))
     kube("rollout", "status", "-n", "ingress-nginx", "deployment/ingress-nginx-controller", "--timeout=60s")
     wait_for_deployed(kube)
     yield kube
-    remove(kube, CONTROLLER)
+    remove(kube)
+
+
+def remove(kube: Kube) -> None:
+    kube("delete", "--ignore-not-found", "--wait", "-f", str(CONTROLLER))
+    remove_deployed(kube)
 
 
 @pytest.fixture(scope="session")

@@ -16,8 +16,7 @@ def wait_for_deployed(kube: Kube) -> None:
     kube("rollout", "status", "-n", "enricher", "daemonset/enricher", "--timeout=60s")
 
 
-def remove(kube: Kube, *manifests: Path) -> None:
-    """Remove deploy/ and the manifests of the proxy in front of it, and what the daemon keeps."""
-    files = [argument for path in (DEPLOY, *manifests) for argument in ("-f", str(path))]
-    kube("delete", "--ignore-not-found", "--wait", *files)
+def remove_deployed(kube: Kube) -> None:
+    """Remove deploy/ and what the daemon keeps."""
+    kube("delete", "--ignore-not-found", "--wait", "-f", str(DEPLOY))
     shutil.rmtree(STATE, ignore_errors=True)
