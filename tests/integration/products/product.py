@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-MANIFESTS = Path(__file__).parent / "manifests"
+CALLS = Path(__file__).parent / "calls.yaml"
+"""The gRPC backend, to be applied with the routes to it."""
 GATEWAY_API = "sigs.k8s.io/gateway-api@v1.6.1"
 
 

@@ -1,10 +1,13 @@
 """Traefik, as its chart installs it, with the two logs that docs/proxies/traefik.md speaks of."""
 
-from tests.integration.products.product import MANIFESTS, Product, Route, gateway_api
+from pathlib import Path
 
+from tests.integration.products.product import CALLS, Product, Route, gateway_api
+
+MANIFEST = Path(__file__).parent / "traefik.yaml"
 WEB = 8000
 ROUTES = (Route("ingress", "ingress.example", WEB), Route("httproute", "gateway.example", WEB))
-CALLS = (Route("calls-ingress", "calls-by-ingress.example", WEB), Route("grpcroute", "calls.example", WEB))
+CALL_ROUTES = (Route("calls-ingress", "calls-by-ingress.example", WEB), Route("grpcroute", "calls.example", WEB))
 
 
 def products() -> tuple[Product, ...]:
@@ -13,8 +16,8 @@ def products() -> tuple[Product, ...]:
 
 def product(log_format: str) -> Product:
     def manifests() -> str:
-        traefik, calls = ((MANIFESTS / name).read_text() for name in ("traefik.yaml", "calls.yaml"))
-        return f"{traefik.replace('--accesslog.format=json', f'--accesslog.format={log_format}')}\n---\n{calls}"
+        traefik = MANIFEST.read_text().replace("--accesslog.format=json", f"--accesslog.format={log_format}")
+        return f"{traefik}\n---\n{CALLS.read_text()}"
 
     return Product(
         name=f"traefik-{log_format}",
@@ -23,7 +26,7 @@ def product(log_format: str) -> Product:
         proxy=("traefik", "app.kubernetes.io/name=traefik"),
         profile="traefik",
         routes=ROUTES,
-        calls=CALLS,
+        calls=CALL_ROUTES,
         names_service=log_format == "json",
         names_calls=False,
     )
