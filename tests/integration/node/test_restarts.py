@@ -4,9 +4,10 @@ import signal
 
 import pytest
 
-from tests.integration.node.conftest import DAEMON
+from tests.integration.node.installed import DAEMON
+from tests.integration.node.load import Load
 from tests.integration.node.output import Output
-from tests.integration.node.proxy import Load, Proxy
+from tests.integration.node.proxy import Proxy
 from tests.support.kube import Kube, Pod, eventually, signal_pod
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(300)]
