@@ -29,7 +29,7 @@ async def test_errors_are_shown_in_their_minutes(monkeypatch):
         else:
             enough.set()
 
-    pipeline = SimpleNamespace(update_counts=count, followed_sources=list)
+    pipeline = SimpleNamespace(update_counts=count, followed_sources=list, suggestion="")
     snapshot = SimpleNamespace(update=lambda: None, gauges=Gauges())
     endpoints = SimpleNamespace(problem=lambda: None)
     status_monitor = monitor.StatusMonitor("node-1", snapshot, pipeline, endpoints, metrics)
