@@ -44,7 +44,11 @@ class Counts(Protocol):
     def count_line(self, kind: str, lines: int = 1) -> None: ...
 
     def count_attempts(
-        self, attribution: Attribution, times: Sequence[int | None], errors: Mapping[ErrorLabels, int]
+        self,
+        attribution: Attribution,
+        times: Sequence[int | None],
+        errors: Mapping[ErrorLabels, int],
+        minutes: Mapping[int | None, int],
     ) -> None: ...
 
     def count_failure(self, attribution: Attribution, reason: str, state: str = State.NONE) -> None: ...
@@ -270,7 +274,7 @@ class SingleLines:
         if attempt.failed:
             retried = is_retried(record.attempts, index)
             labels = ErrorLabels.from_attempt(attempt, retried=retried, origin=origin, outcome=outcome, state=state)
-            owner.errors[labels] = owner.errors.get(labels, 0) + 1
+            owner.add_error(labels, window)
         if attempt.reason:
             counts.count_failure(owner.attribution, attempt.reason, state)
         return attempt_particulars(origin, reason, attempt, outcome) + cause.json + of_pod

@@ -327,7 +327,13 @@ class ReferenceEnricher:
             claimed += [(error, attribution, state) for error in claim.errors]
             retried = is_retried(record.attempts, index)
             self.counts.count_attempt(
-                attribution, attempt, retried=retried, origin=origin, outcome=outcome, state=state
+                attribution,
+                attempt,
+                retried=retried,
+                origin=origin,
+                outcome=outcome,
+                state=state,
+                ended=window.end_latest if (window := parsed.windows[index]) else None,
             )
             if attempt.reason:
                 self.counts.count_failure(attribution, attempt.reason, state)
