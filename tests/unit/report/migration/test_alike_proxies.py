@@ -1,4 +1,4 @@
-"""Two proxies that serve alike are not told apart: the same log is never worse, and the order of its lines means nothing."""
+"""The same log at both proxies is never worse, and the order of lines means nothing."""
 
 from hypothesis import given
 from hypothesis import strategies as st

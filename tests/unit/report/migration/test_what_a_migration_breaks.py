@@ -1,4 +1,4 @@
-"""What breaks when a proxy is replaced shows: routes, rewritten paths, body limits, redirects, services that are not there."""
+"""What a new proxy breaks shows: routes, rewritten paths, body limits, redirects, services that are not there."""
 
 from enricher.report.comparison import Verdict
 from enricher.report.migration.wording import status_changes, verdict_sentence, verdict_text

@@ -1,4 +1,4 @@
-"""What a proxy's log does not tell is a question mark and a sentence, and never a number that only looks like another."""
+"""What a log does not tell is a question mark and a sentence, and never a number that only looks like another."""
 
 import orjson
 import pytest
