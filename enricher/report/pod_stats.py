@@ -33,7 +33,9 @@ WINDOW_SECONDS = 60
 MAX_FAILED_REQUESTS = 50
 """Number of failed requests that are stored for each pod, the latest ones: more than fit on a screen."""
 MAX_PODS = 10_000
-"""Largest number of rows, in fair shares of the namespaces. All other attempts are in one row more."""
+"""Largest number of rows, in fair shares of the namespaces. All other attempts are in one row more, those of a row that
+gave up its place too.
+"""
 _GRADES = tuple(Grade)
 _RANKS = {str(grade): rank for rank, grade in enumerate(_GRADES)}
 """The positions of the grades in their order, from the surest to the least sure."""
@@ -204,9 +206,12 @@ class PodStats:
             self._share.touch(key)
             return key
         if self._share.is_full(key):
+            overflow = (*[UNNAMED] * (len(key) - 1), OVERFLOW)
             replaced = self._share.replaceable(key, key[0])
             if replaced is None:
-                return (*[UNNAMED] * (len(key) - 1), OVERFLOW)
+                return overflow
+            for second, counts in self._counts[replaced].items():
+                self._counts[overflow].setdefault(second, AttemptCounts()).add(counts)
             self._drop(replaced)
         self._share.add(key, key[0])
         return key
