@@ -37,7 +37,7 @@ ERROR_MINUTES = 5
 """Minutes after which a tenth of ERROR_LINES is enough."""
 SAMPLE_LINES = 20
 """Largest number of lines that are kept to see what their format lacks."""
-_KIND = re.compile(rb'"kind":"(access|parse_error)"')
+_KIND = re.compile(rb'"kind":"(access|try|parse_error)"')
 """The kind in a JSON line; a text that a client chose has its quotes escaped."""
 _MISFIT = b'"kind":"parse_error"'
 
@@ -135,7 +135,7 @@ class FormatCheck:
         an access line or a misfit, or to explain a misfit; and the JSON lines if some are misfits and some are not.
         """
         kinds = sum((Counter(output.kinds) for output in outputs), Counter[LineKind]())
-        fitting, misfits = kinds[LineKind.ACCESS], kinds[LineKind.PARSE_ERROR]
+        fitting, misfits = kinds[LineKind.ACCESS] + kinds[LineKind.TRY], kinds[LineKind.PARSE_ERROR]
         self._errors += kinds[LineKind.ERROR]
         if fitting and not self._fitting:
             self.sample = lines[:SAMPLE_LINES], formats
@@ -167,7 +167,7 @@ class FormatCheck:
         output = b"".join(output.data for output in outputs) if fitting and misfits else b""
         kinds = _KIND.findall(output)[-self._latest.size :]
         for kind in kinds:
-            self._latest.add(int(kind == b"access"), int(kind != b"access"))
+            self._latest.add(int(kind != b"parse_error"), int(kind == b"parse_error"))
         if not kinds:
             self._latest.add(fitting, misfits)
 

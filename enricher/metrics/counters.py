@@ -18,7 +18,7 @@ from enricher.kube.watch_status import WatchSummary
 from enricher.metrics.bounded import BoundedTable, Group, Key, Overflow, Series
 from enricher.metrics.pods import FailureLabels, PodKey, PodTable
 from enricher.timestamps import MINUTE, SECOND
-from enricher.vocabulary import SURE_GRADES, Grade, Outcome, State
+from enricher.vocabulary import SURE_GRADES, Grade, Outcome, RequestMissing, State
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds of the response time histogram, in seconds."""
@@ -160,10 +160,16 @@ class Metrics:
         self.bytes_written = 0
         self.problems = Counter(dict.fromkeys(PROBLEMS, 0))
         """Recovered errors, by kind."""
+        self.lone_tries: Counter[str] = Counter(dict.fromkeys(filter(None, RequestMissing), 0))
+        """Tries that have lines of their own, but no request, by why."""
 
     def count_line(self, kind: str, lines: int = 1) -> None:
         """Count lines of one kind."""
         self.lines[kind] += lines
+
+    def count_lone_try(self, missing: RequestMissing) -> None:
+        """Count a try that counts as an attempt, but not as one of a request."""
+        self.lone_tries[missing] += 1
 
     def count_attempt(
         self,
