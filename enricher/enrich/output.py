@@ -36,6 +36,8 @@ RESERVED_NAMES = frozenset(
         "no_endpoints_since",
         "subrequest",
         "route",
+        "gateway",
+        "listener",
         "truncated",
         "truncated_bytes",
         "invalid_utf8",
