@@ -201,7 +201,8 @@ class SingleLines:
             return None
         self.kinds[LineKind.TRY if record.request_missing else LineKind.ACCESS] += 1
         attempts = self._count_and_render_attempts(record, owners, windows)
-        request, window = RequestLabels(record.status, record.route), request_window(record, at)
+        request = RequestLabels(record.status, record.route, record.listener).behind(tools.owners.gateway)
+        window = request_window(record, at)
         client = tools.owners.of_client(record.client, window)
         if owners:
             owner = owners[main_attempt(record.attempts)]

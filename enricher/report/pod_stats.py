@@ -172,7 +172,7 @@ class PodStats:
             failed = bool(code) or "reason" in attempt
             if self.roll_up.only_failures and not failed:
                 continue
-            key = self._place(self.roll_up.key(attempt))
+            key = self._place(self.roll_up.key(attempt, record))
             counts = self._counts[key].setdefault(second, AttemptCounts())
             counts.attempts += 1
             counts.sure += attempt["attribution"] in SURE_GRADES
@@ -207,13 +207,13 @@ class PodStats:
             return key
         if self._share.is_full(key):
             overflow = (*[UNNAMED] * (len(key) - 1), OVERFLOW)
-            replaced = self._share.replaceable(key, key[0])
+            replaced = self._share.replaceable(key, self.roll_up.sharer_of(key))
             if replaced is None:
                 return overflow
             for second, counts in self._counts[replaced].items():
                 self._counts[overflow].setdefault(second, AttemptCounts()).add(counts)
             self._drop(replaced)
-        self._share.add(key, key[0])
+        self._share.add(key, self.roll_up.sharer_of(key))
         return key
 
     def _drop(self, key: RowKey) -> None:

@@ -14,6 +14,7 @@ import orjson
 
 from enricher.accesslog.detection import FormatDetector, FormatTimeline
 from enricher.accesslog.error_log import ErrorLine, parse_error_line
+from enricher.accesslog.gateways import gateway_of_pod
 from enricher.accesslog.nginx_variables import Seconds
 from enricher.accesslog.own_lines import is_other_line
 from enricher.accesslog.record import Attempt, Record, RequestTime
@@ -52,7 +53,7 @@ HOLD_BACKOFF = 60 * SECOND
 RESERVED_NAMES = frozenset(
     (
         *("time", "kind", "attempts", "pod", "namespace", "node", "service", "attribution", "candidates", "source"),
-        *("no_endpoints_since", "subrequest", "request_missing", "route", "cause", "cause_grade"),
+        *("no_endpoints_since", "subrequest", "request_missing", "route", "gateway", "listener", "cause", "cause_grade"),
         *("message", "parse_error", "reason", "origin", "truncated", "truncated_bytes", "invalid_utf8", "uid", "level"),
         *("upstream", "client_pod", "client_namespace", "client_node", "client_service", "client_attribution"),
     )
@@ -249,6 +250,7 @@ class ReferenceEnricher:
         if record:
             out |= self.request_fields(parsed, record, attributions, histories)
             out |= {"route": record.route} if record.route else {}
+            out |= listener_fields(source, record)
         elif attributions:
             out |= attribution_fields(attributions[-1], uid=False)
         if record:
@@ -413,6 +415,13 @@ class ReferenceEnricher:
             "path": "" if source.pod else source.path,
         }
         return {name: escape_bytes(value) for name, value in fields.items() if value}
+
+
+def listener_fields(source: Source, record: Record) -> dict[str, str]:
+    """Return the Gateway and the listener by which a request came; no listener without a Gateway."""
+    gateway, listener = record.listener
+    gateway = gateway or gateway_of_pod(source.pod)
+    return {"gateway": gateway, **({"listener": listener} if listener else {})} if gateway else {}
 
 
 @dataclass
