@@ -36,8 +36,9 @@ def remove(kube: Kube) -> None:
 
 
 @pytest.fixture(scope="session")
-def output(kube: Kube) -> Output:
-    return Output()
+def output(kube: Kube) -> Iterator[Output]:
+    with Output().collecting() as output:
+        yield output
 
 
 @pytest.fixture

@@ -73,7 +73,8 @@ def all_found(load: Load, output: Output) -> dict[str, set[str]]:
     for record in output.read():
         if record.get("req_id") in found:
             found[record["req_id"]].add(record["pod"])
-    assert all(found.values())
+    missing = [request_id for request_id, pods in found.items() if not pods]
+    assert not missing, f"{len(missing)} of {len(found)} requests have no line, such as {missing[:3]}"
     return found
 
 
