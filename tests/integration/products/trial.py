@@ -128,13 +128,13 @@ class Trial:
 @contextmanager
 def running_trial(kube: Kube, product: Product) -> Iterator[Trial]:
     """Install a product and the daemon as their users do, and remove both in the end."""
-    manifests = product.manifests()
     with ExitStack() as stack:
-        stack.callback(kube, "delete", "--ignore-not-found", "-f", "-", stdin=manifests, timeout=180)
-        stack.callback(remove_deployed, kube)
         # Some are too long for the annotation that a usual `apply` leaves.
-        kube("apply", "--server-side", "--force-conflicts", "-f", str(product.definitions()))
-        eventually(lambda: kube("apply", "-f", "-", stdin=manifests))
+        kube("apply", "--server-side", "--force-conflicts", "-R", "-f", str(product.definitions()))
+        for manifest in product.manifests():
+            stack.callback(kube, "delete", "--ignore-not-found", "-f", "-", stdin=manifest, timeout=180)
+            eventually(lambda manifest=manifest: kube("apply", "-f", "-", stdin=manifest))
+        stack.callback(remove_deployed, kube)
         kube("apply", "-f", str(DEPLOY))
         kube("scale", "deployment/backend", f"--replicas={REPLICAS}")
         if product.profile:
