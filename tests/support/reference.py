@@ -53,7 +53,8 @@ HOLD_BACKOFF = 60 * SECOND
 RESERVED_NAMES = frozenset(
     (
         *("time", "kind", "attempts", "pod", "namespace", "node", "service", "attribution", "candidates", "source"),
-        *("no_endpoints_since", "subrequest", "request_missing", "route", "gateway", "listener", "cause", "cause_grade"),
+        *("no_endpoints_since", "subrequest", "request_missing", "route", "gateway", "listener"),
+        *("cause", "cause_grade"),
         *("message", "parse_error", "reason", "origin", "truncated", "truncated_bytes", "invalid_utf8", "uid", "level"),
         *("upstream", "client_pod", "client_namespace", "client_node", "client_service", "client_attribution"),
     )
