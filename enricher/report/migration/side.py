@@ -68,9 +68,9 @@ class Side:
             return
         has_attempts = bool(record.get("attempts"))
         is_untried = not has_attempts and "reason" in record
-        key = self.roll_up.untried_key(record) if is_untried else self.roll_up.key(_deciding_attempt(record))
+        key = self.roll_up.untried_key(record) if is_untried else self.roll_up.key(_deciding_attempt(record), record)
         self.total.add_request(record)
-        (self._requests.find(key, key[0], RequestCounts) or self._others).add_request(record)
+        (self._requests.find(key, self.roll_up.sharer_of(key), RequestCounts) or self._others).add_request(record)
         self.paths.add(record, key)
         self.lists_attempts = self.lists_attempts or lists_tries(record)
         if not has_attempts:
