@@ -80,8 +80,6 @@ class TryJoiner:
 
     def __init__(self) -> None:
         self._has_parts = self._has_requests = False
-        self._waits = True
-        """Whether tries wait: a log of nothing but tries is not worth it."""
         self._waiting = WaitingTries()
         self._early: dict[tuple[object, ...], deque[_Times]] = {}
         """The times of the requests whose lines came before those of their last tries, by what both have in common."""
@@ -100,9 +98,7 @@ class TryJoiner:
         """Return the lines that have waited for too long at `now` (ns), or all if it is None: the log has ended."""
         if now is None:
             return _alone(self._waiting.take_until(None), RequestMissing.ENDED)
-        late = self._waiting.take_until(now - MAX_WAIT)
-        self._waits &= self._has_requests or not late
-        return _alone(late, RequestMissing.LATE)
+        return _alone(self._waiting.take_until(now - MAX_WAIT), RequestMissing.LATE)
 
     def waiting_lines(self) -> list[Line]:
         """Return the lines that wait, in order."""
@@ -115,12 +111,12 @@ class TryJoiner:
         if record is None or type_ is None:
             return Joined(line, late)
         if type_ in REQUEST_TYPES:
-            self._has_requests = self._waits = True
+            self._has_requests = True
             joined, tries = self._join_request(line, record)
             return Joined(joined, [*late, *map(_part, tries)])
         if type_ != _TRY_END or not record.attempts or self._is_counted(record):
             return Joined(_part(line), late)
-        if not self._waits or not (request_id := _request_id(record)):
+        if not (request_id := _request_id(record)):
             # Without an id, the last try of a request cannot be told from those that the request's line hides.
             return Joined(_part(line) if self._has_requests else _lone_try(line, record, RequestMissing.LATE), late)
         waiting = WaitingTry(line, record, request_id, _time_of(line) or self._latest)
