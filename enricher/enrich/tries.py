@@ -11,7 +11,7 @@ once, and each try is an attempt of exactly one of them.
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from enricher.accesslog.record import Attempt, Record
 from enricher.enrich.parsed_line import ParsedLine
@@ -231,15 +231,16 @@ def _part(line: ParsedLine) -> ParsedLine:
     """Return a line about a part of a request, whose record has the attempt."""
     if line.record is None:
         return line
-    return line._replace(
-        kind=LineKind.TRY, record=replace(line.record, attempts=[], fields=_fields(line.record)), windows=()
-    )
+    # Nothing more of it is used.
+    return line._replace(kind=LineKind.TRY, record=Record(_fields(line.record), [], end=line.record.end), windows=())
 
 
-def _fields(record: Record) -> dict[str, object]:
+def _fields(record: Record) -> dict[str, Any]:
     """Return the fields of a try's line, with the lengths in the places that a request has them in."""
-    swapped = dict(zip(_LENGTHS, reversed(_LENGTHS), strict=True))
-    return {name: record.fields.get(swapped.get(name, name), value) for name, value in record.fields.items()}
+    fields, (received, sent) = record.fields, _LENGTHS
+    if received in fields and sent in fields:
+        fields = {**fields, received: fields[sent], sent: fields[received]}
+    return fields
 
 
 def _time_of(line: ParsedLine) -> int:
