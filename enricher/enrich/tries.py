@@ -36,15 +36,17 @@ If a client leaves, Envoy writes that line right after the request's.
 """
 MAX_ALIKE = 10
 """The same for requests with one id and one address."""
-_TRY_END = "UpstreamEnd"
+TRY_END = "UpstreamEnd"
 _ID, _NUMBER = "http_x_request_id", "upstream_attempts"
 """The variables of the request's id and of the number of its tries."""
 _CLIENT = ("remote_addr", "realip_remote_addr")
 """The variables that a try has in common with its request, whatever happens to it. Two clients may choose one id."""
 _REQUEST = ("request_method", "request_uri", "host")
 """Those that it has in common unless a filter or a redirect changes them meanwhile."""
-_LENGTHS = ("bytes_received", "body_bytes_sent")
+LENGTHS = ("bytes_received", "body_bytes_sent")
 """The variables of a request's and an answer's length. A try's line has each in the other's place."""
+VARIABLES = (_ID, _NUMBER, *_CLIENT, *_REQUEST, *LENGTHS, "access_log_type", "upstream_cluster")
+"""The variables that the fields of a record must have here, if the line has them."""
 
 
 class Joined(NamedTuple):
@@ -114,7 +116,7 @@ class TryJoiner:
             self._has_requests = True
             joined, tries = self._join_request(line, record)
             return Joined(joined, [*late, *map(_part, tries)])
-        if type_ != _TRY_END or not record.attempts or self._is_counted(record):
+        if type_ != TRY_END or not record.attempts or self._is_counted(record):
             return Joined(_part(line), late)
         if not (request_id := _request_id(record)):
             # Without an id, the last try of a request cannot be told from those that the request's line hides.
@@ -212,7 +214,7 @@ def _key_of_last(record: Record) -> tuple[object, ...]:
 
 def _attempt_of(record: Record) -> Attempt:
     """Return the attempt of a try's line: the duration is the try's own, and what it received is the answer."""
-    length = record.fields.get(_LENGTHS[0])
+    length = record.fields.get(LENGTHS[0])
     length = length if isinstance(length, int) else None
     return record.attempts[-1]._replace(response_time=record.duration, response_length=length)
 
@@ -237,7 +239,7 @@ def _part(line: ParsedLine) -> ParsedLine:
 
 def _fields(record: Record) -> dict[str, Any]:
     """Return the fields of a try's line, with the lengths in the places that a request has them in."""
-    fields, (received, sent) = record.fields, _LENGTHS
+    fields, (received, sent) = record.fields, LENGTHS
     if received in fields and sent in fields:
         fields = {**fields, received: fields[sent], sent: fields[received]}
     return fields
