@@ -27,7 +27,7 @@ def block_of(log_format, *types):
 @pytest.mark.parametrize("log_format", [FORMAT, JSON_FORMAT], ids=["text", "JSON"])
 @pytest.mark.parametrize(
     ("types", "at_most"),
-    [(["DownstreamEnd"], 5), (["UpstreamPoolReady", "UpstreamEnd", "DownstreamEnd"], 130)],
+    [(["DownstreamEnd"], 8), (["UpstreamPoolReady", "UpstreamEnd", "DownstreamEnd"], 145)],
     ids=["requests alone", "with tries"],
 )
 def test_calls_for_each_line(log_format, types, at_most):
