@@ -96,7 +96,11 @@ class Enricher:
         if batch.last_format:
             self._last_formats[source] = batch.last_format
         waiting = self._waiting_lines(source)
-        if joiner := batch.join_tries(self._joiners.get(source)):
+        tools = self._tools
+        joiner = batch.join_tries(
+            self._joiners.get(source), pod_variable=tools.pod_variable, count_only=tools.count_only
+        )
+        if joiner:
             self._joiners[source] = joiner
         correlator = self._correlators[source]
         _add_errors(correlator, batch.singles.values())

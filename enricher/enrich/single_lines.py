@@ -104,6 +104,8 @@ class SingleLines:
 
         def opening() -> bytes:
             fields: dict[str, Any] = {"time": line_time(line, record), "kind": parsed.kind}
+            if parsed.fields_json:
+                return b"{%b,%b," % (dump_fields(fields), parsed.fields_json)
             return b"{%b," % dump_fields(fields | variable_fields(record))
 
         closing = self._tools.templates.source(self._batch.source, line.stream)

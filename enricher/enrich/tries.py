@@ -11,7 +11,7 @@ once, and each try is an attempt of exactly one of them.
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from enricher.accesslog.record import Attempt, Record
 from enricher.enrich.parsed_line import ParsedLine
@@ -36,15 +36,17 @@ If a client leaves, Envoy writes that line right after the request's.
 """
 MAX_ALIKE = 10
 """The same for requests with one id and one address."""
-_TRY_END = "UpstreamEnd"
+TRY_END = "UpstreamEnd"
 _ID, _NUMBER = "http_x_request_id", "upstream_attempts"
 """The variables of the request's id and of the number of its tries."""
 _CLIENT = ("remote_addr", "realip_remote_addr")
 """The variables that a try has in common with its request, whatever happens to it. Two clients may choose one id."""
 _REQUEST = ("request_method", "request_uri", "host")
 """Those that it has in common unless a filter or a redirect changes them meanwhile."""
-_LENGTHS = ("bytes_received", "body_bytes_sent")
+LENGTHS = ("bytes_received", "body_bytes_sent")
 """The variables of a request's and an answer's length. A try's line has each in the other's place."""
+VARIABLES = (_ID, _NUMBER, *_CLIENT, *_REQUEST, *LENGTHS, "access_log_type", "upstream_cluster")
+"""The variables that the fields of a record must have here, if the line has them."""
 
 
 class Joined(NamedTuple):
@@ -80,8 +82,6 @@ class TryJoiner:
 
     def __init__(self) -> None:
         self._has_parts = self._has_requests = False
-        self._waits = True
-        """Whether tries wait: a log of nothing but tries is not worth it."""
         self._waiting = WaitingTries()
         self._early: dict[tuple[object, ...], deque[_Times]] = {}
         """The times of the requests whose lines came before those of their last tries, by what both have in common."""
@@ -100,9 +100,7 @@ class TryJoiner:
         """Return the lines that have waited for too long at `now` (ns), or all if it is None: the log has ended."""
         if now is None:
             return _alone(self._waiting.take_until(None), RequestMissing.ENDED)
-        late = self._waiting.take_until(now - MAX_WAIT)
-        self._waits &= self._has_requests or not late
-        return _alone(late, RequestMissing.LATE)
+        return _alone(self._waiting.take_until(now - MAX_WAIT), RequestMissing.LATE)
 
     def waiting_lines(self) -> list[Line]:
         """Return the lines that wait, in order."""
@@ -115,12 +113,12 @@ class TryJoiner:
         if record is None or type_ is None:
             return Joined(line, late)
         if type_ in REQUEST_TYPES:
-            self._has_requests = self._waits = True
+            self._has_requests = True
             joined, tries = self._join_request(line, record)
             return Joined(joined, [*late, *map(_part, tries)])
-        if type_ != _TRY_END or not record.attempts or self._is_counted(record):
+        if type_ != TRY_END or not record.attempts or self._is_counted(record):
             return Joined(_part(line), late)
-        if not self._waits or not (request_id := _request_id(record)):
+        if not (request_id := _request_id(record)):
             # Without an id, the last try of a request cannot be told from those that the request's line hides.
             return Joined(_part(line) if self._has_requests else _lone_try(line, record, RequestMissing.LATE), late)
         waiting = WaitingTry(line, record, request_id, _time_of(line) or self._latest)
@@ -216,7 +214,7 @@ def _key_of_last(record: Record) -> tuple[object, ...]:
 
 def _attempt_of(record: Record) -> Attempt:
     """Return the attempt of a try's line: the duration is the try's own, and what it received is the answer."""
-    length = record.fields.get(_LENGTHS[0])
+    length = record.fields.get(LENGTHS[0])
     length = length if isinstance(length, int) else None
     return record.attempts[-1]._replace(response_time=record.duration, response_length=length)
 
@@ -235,15 +233,16 @@ def _part(line: ParsedLine) -> ParsedLine:
     """Return a line about a part of a request, whose record has the attempt."""
     if line.record is None:
         return line
-    return line._replace(
-        kind=LineKind.TRY, record=replace(line.record, attempts=[], fields=_fields(line.record)), windows=()
-    )
+    # Nothing more of it is used.
+    return line._replace(kind=LineKind.TRY, record=Record(_fields(line.record), [], end=line.record.end), windows=())
 
 
-def _fields(record: Record) -> dict[str, object]:
+def _fields(record: Record) -> dict[str, Any]:
     """Return the fields of a try's line, with the lengths in the places that a request has them in."""
-    swapped = dict(zip(_LENGTHS, reversed(_LENGTHS), strict=True))
-    return {name: record.fields.get(swapped.get(name, name), value) for name, value in record.fields.items()}
+    fields, (received, sent) = record.fields, LENGTHS
+    if received in fields and sent in fields:
+        fields = {**fields, received: fields[sent], sent: fields[received]}
+    return fields
 
 
 def _time_of(line: ParsedLine) -> int:

@@ -163,7 +163,7 @@ class PodStats:
         attempts = record.get("attempts") or ()
         if not attempts and record.get("reason") and record["kind"] == LineKind.ACCESS:
             self._add_untried(record, second, at)
-        tries_are_logged = lists_tries(record)
+        tries_are_logged = lists_tries(record) or LineKind.TRY in self.lines
         for attempt in attempts:
             if self._namespace not in {None, attempt.get("namespace")}:
                 continue

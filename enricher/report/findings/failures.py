@@ -10,13 +10,14 @@ from enricher.report.record_view import (
     OutputRecord,
     client_text,
     error_code,
+    has_own_attempts,
     outcome_text,
     request_text,
     time_text,
 )
 from enricher.text import printable, truncate
 from enricher.timestamps import parse_rfc3339
-from enricher.vocabulary import Cause, LineKind, Outcome, RequestReason
+from enricher.vocabulary import Cause, Outcome, RequestReason
 
 MAX_ID_LENGTH = 64
 """Characters of a request's id that are printed: it may be the client's."""
@@ -108,7 +109,7 @@ def attempts_of(record: OutputRecord, facts_of: FactsOf) -> Iterator[Attempt]:
 
     An error page's pod that only repeats a failure before it did not fail.
     """
-    if record["kind"] != LineKind.ACCESS:
+    if not has_own_attempts(record):
         return
     at, has_failed = parse_rfc3339(str(record["time"] or "").encode()), False
     attempts, entry = record.get("attempts") or (), _entry_of(record)

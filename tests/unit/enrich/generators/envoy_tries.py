@@ -134,10 +134,11 @@ def interleave(rng: random.Random, sequences: Sequence[Sequence[Entry]]) -> list
 class Log:
     """A log that is enriched chunk by chunk, by the engine and by the reference, which must agree."""
 
-    def __init__(self, log_format: str = FORMAT) -> None:
+    def __init__(self, log_format: str = FORMAT, *others: str) -> None:
+        """Write lines in the first of the formats that they may have, until another is set."""
         self.log_format = log_format
         self.metrics, self._expected = Metrics(lambda: AT), Metrics(lambda: AT)
-        formats = (envoy.compile_format(log_format),)
+        formats = tuple(map(envoy.compile_format, (log_format, *others)))
         self.engine = Enricher(FormatDetector(formats), self.metrics, node="n")
         self._reference = ReferenceEnricher(FormatDetector(formats), self._expected, node="n")
         self._histories = Histories(History(), History())
