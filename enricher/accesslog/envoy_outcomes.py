@@ -84,6 +84,7 @@ _MEANINGS = tuple(FLAGS.values())
 
 DETAILS = {
     "via_upstream": _OWN_ANSWER,
+    "internal_redirect": _OWN_ANSWER,
     "no_healthy_upstream": _NOBODY_LIVE,
     "response_timeout": _TIMED_OUT,
     "upstream_response_timeout": _TIMED_OUT,
@@ -91,6 +92,7 @@ DETAILS = {
     "upstream_per_try_idle_timeout": _TIMED_OUT,
     "upstream_max_stream_duration_reached": _TIMED_OUT,
     "stream_idle_timeout": _TIMED_OUT,
+    "max_duration_timeout": _TIMED_OUT,
     "downstream_remote_disconnect": _CLIENT_LEFT,
     "downstream_local_disconnect": _CLIENT_LEFT,
 }
@@ -104,6 +106,8 @@ RESETS = {
     "remote_reset": _RESET,
     "remote_refused_stream_reset": _RESET,
     "connect_error": _RESET,
+    "remote_error_with_CONNECT_request": _RESET,
+    "http1_premature_upstream_half_close": _CLOSED,
     "protocol_error": _NOT_HTTP,
 }
 """What the brackets say after the details of a reset. All other resets are Envoy's own, such as `overflow`."""

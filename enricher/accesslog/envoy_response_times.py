@@ -48,13 +48,16 @@ def parse_response_time(
 
     Times that count from the request's end are not that of a single try if there were several.
     """
+    flags = raw_flags.split(b",")
+    if b"UH" in flags:
+        return None  # the line has the host, and the times, of the try before
     older, common = durations[: len(DURATIONS)], durations[len(DURATIONS) :]
     duration = parse_milliseconds(request_time)
     first_byte, sent, received = _older_times(duration, *older) if any(older) else (None, None, None)
     time = _first(_OF_LAST_TRY, common) if any(common) else None
     if time is None:
         time = _between(sent, first_byte)
-    if time is not None or attempts not in {b"", b"-", b"1"} or b"URX" in raw_flags.split(b","):
+    if time is not None or attempts not in {b"", b"-", b"1"} or b"URX" in flags:
         return time
     time = _first(_SINCE_REQUEST, common[len(_OF_LAST_TRY) :]) if any(common) else None
     if time is None:
