@@ -26,9 +26,13 @@ def check_survey(survey: Survey, logs: LogSettings) -> Iterator[CheckResult]:
     if len(survey.classes) > MAX_CLASSES:
         yield CheckResult("warning", "cluster", f"{len(survey.classes) - MAX_CLASSES} more classes were not looked at")
     yield from _check_workloads(survey, logs)
+    rows = dict[tuple[str, str], CheckResult]()
+    """The rows about logs, by their texts: Istio's gateways and waypoints have one setting."""
     for product in survey.products:
         if not (logs.controller_configmap and product.profile == logs.given_profile):  # it has been checked itself
-            yield from _check_logs_of(product, survey)
+            for row in _check_logs_of(product, survey):
+                rows.setdefault((product.profile, row.text.partition(": see docs/")[0]), row)
+    yield from rows.values()
     for problem in survey.problems:
         yield CheckResult("warning", "cluster", problem)
     if survey.refusals:

@@ -43,13 +43,15 @@ class LogObjects(NamedTuple):
     name: str = ""
 
 
+_ISTIO = [LogObjects(CONFIG_MAPS, "istio"), LogObjects(Resource("telemetry.istio.io", "v1", "telemetries"))]
 LOG_OBJECTS: Mapping[str, Sequence[LogObjects]] = {
     "Envoy Gateway": [LogObjects(Resource("gateway.envoyproxy.io", "v1alpha1", "envoyproxies"))],
     "Contour": [
         LogObjects(CONFIG_MAPS, "contour"),
         LogObjects(Resource("projectcontour.io", "v1alpha1", "contourconfigurations")),
     ],
-    "Istio": [LogObjects(CONFIG_MAPS, "istio"), LogObjects(Resource("telemetry.istio.io", "v1", "telemetries"))],
+    "Istio": _ISTIO,
+    "Istio's waypoints": _ISTIO,
     "kgateway": [LogObjects(Resource("gateway.kgateway.dev", "v1alpha1", "httplistenerpolicies"))],
     "Cilium": [LogObjects(Resource("cilium.io", "v2alpha1", "ciliumgatewayclassconfigs"))],
     "NGINX Gateway Fabric": [LogObjects(Resource("gateway.nginx.org", "v1alpha2", "nginxproxies"))],
