@@ -164,15 +164,17 @@ async def _list(
 ) -> list[dict[str, Any]] | None:
     """Return the objects of a resource; None if they cannot be listed, which is noted."""
     action = f"list {resource.describe(namespace, name or None)}"
-    objects, size = list[dict[str, Any]](), 0
+    objects, size, left_out = list[dict[str, Any]](), 0, False
 
     def take(item: Item) -> None:
-        nonlocal size
+        nonlocal size, left_out
         if isinstance(item, Unusable) or not keep(item):
             return
         size += len(orjson.dumps(item))
         if size <= MAX_SIZE and len(objects) < MAX_ITEMS:
             objects.append(item)
+        else:
+            left_out = True
 
     params = {"limit": str(PAGE_SIZE)} | ({"fieldSelector": f"metadata.name={name}"} if name else {})
     try:
@@ -190,7 +192,7 @@ async def _list(
         elif error.status != 404:  # without a product's resources it is not installed
             survey.problems.append(str(error))
         return None
-    if size > MAX_SIZE or len(objects) == MAX_ITEMS:
+    if left_out or page.continue_token:
         survey.problems.append(f"{resource.describe(namespace)} are too many: some were not looked at")
     named = [item for item in objects if not name or as_mapping(item.get("metadata")).get("name") == name]
     # The readers of formats know objects by their kinds, which the items of a list of ConfigMaps do not have.

@@ -300,6 +300,13 @@ async def test_an_envoy_proxy(check, envoy_gateway, access_log, fault):
     assert fault in text
 
 
+async def test_a_response_time_that_takes_no_header(check, envoy_gateway):
+    async with FakeApi() as server:
+        envoy_gateway(server, setting(f"{HEADER}%COMMON_DURATION(US_TX_BEG:US_RX_BEG:ms)% {ENVOY_FORMAT}"))
+        _, rows, _ = await check(server)
+    assert NO_TIME not in texts(rows, "Envoy Gateway")[0][1]
+
+
 async def test_a_format_that_lacks_nothing(check, envoy_gateway):
     text = (
         "%ACCESS_LOG_TYPE% [%START_TIME%] %RESPONSE_CODE% %RESPONSE_FLAGS% %DURATION% "
