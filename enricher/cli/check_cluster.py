@@ -17,6 +17,8 @@ MAX_NAMED = 3
 """Largest number of workloads that are named."""
 MAX_TEXT = 200
 """Characters of a name that is taken from an object and printed."""
+MAX_FAULT = 400
+"""Characters of what is wrong with a log: it may quote a format, which may be of any length."""
 
 
 def check_survey(survey: Survey, logs: LogSettings) -> Iterator[CheckResult]:
@@ -26,9 +28,13 @@ def check_survey(survey: Survey, logs: LogSettings) -> Iterator[CheckResult]:
     if len(survey.classes) > MAX_CLASSES:
         yield CheckResult("warning", "cluster", f"{len(survey.classes) - MAX_CLASSES} more classes were not looked at")
     yield from _check_workloads(survey, logs)
+    rows = dict[tuple[str, str], CheckResult]()
+    """The rows about logs, by their texts: Istio's gateways and waypoints have one setting."""
     for product in survey.products:
         if not (logs.controller_configmap and product.profile == logs.given_profile):  # it has been checked itself
-            yield from _check_logs_of(product, survey)
+            for row in _check_logs_of(product, survey):
+                rows.setdefault((product.profile, row.text.partition(": see docs/")[0]), row)
+    yield from rows.values()
     for problem in survey.problems:
         yield CheckResult("warning", "cluster", problem)
     if survey.refusals:
@@ -91,7 +97,8 @@ def _check_logs_of(product: Product, survey: Survey) -> Iterator[CheckResult]:
         details = f"lines also lack {', '.join(state.details)}: see {page}" if state.details else ""
         place = truncate(state.place, MAX_TEXT)
         if state.faults:
-            text = f"{place}: {'; '.join(state.faults)}: see {page}"
+            faults = "; ".join(truncate(fault, MAX_FAULT) for fault in state.faults)
+            text = f"{place}: {faults}: see {page}"
             yield CheckResult("warning" if state.is_known else "skipped", product.name, text, details)
         else:
             yield CheckResult("ok", product.name, f"{place}: it has what attributions and counts need", details)

@@ -43,13 +43,15 @@ class LogObjects(NamedTuple):
     name: str = ""
 
 
+_ISTIO = [LogObjects(CONFIG_MAPS, "istio"), LogObjects(Resource("telemetry.istio.io", "v1", "telemetries"))]
 LOG_OBJECTS: Mapping[str, Sequence[LogObjects]] = {
     "Envoy Gateway": [LogObjects(Resource("gateway.envoyproxy.io", "v1alpha1", "envoyproxies"))],
     "Contour": [
         LogObjects(CONFIG_MAPS, "contour"),
         LogObjects(Resource("projectcontour.io", "v1alpha1", "contourconfigurations")),
     ],
-    "Istio": [LogObjects(CONFIG_MAPS, "istio"), LogObjects(Resource("telemetry.istio.io", "v1", "telemetries"))],
+    "Istio": _ISTIO,
+    "Istio's waypoints": _ISTIO,
     "kgateway": [LogObjects(Resource("gateway.kgateway.dev", "v1alpha1", "httplistenerpolicies"))],
     "Cilium": [LogObjects(Resource("cilium.io", "v2alpha1", "ciliumgatewayclassconfigs"))],
     "NGINX Gateway Fabric": [LogObjects(Resource("gateway.nginx.org", "v1alpha2", "nginxproxies"))],
@@ -162,15 +164,17 @@ async def _list(
 ) -> list[dict[str, Any]] | None:
     """Return the objects of a resource; None if they cannot be listed, which is noted."""
     action = f"list {resource.describe(namespace, name or None)}"
-    objects, size = list[dict[str, Any]](), 0
+    objects, size, left_out = list[dict[str, Any]](), 0, False
 
     def take(item: Item) -> None:
-        nonlocal size
+        nonlocal size, left_out
         if isinstance(item, Unusable) or not keep(item):
             return
         size += len(orjson.dumps(item))
         if size <= MAX_SIZE and len(objects) < MAX_ITEMS:
             objects.append(item)
+        else:
+            left_out = True
 
     params = {"limit": str(PAGE_SIZE)} | ({"fieldSelector": f"metadata.name={name}"} if name else {})
     try:
@@ -188,7 +192,7 @@ async def _list(
         elif error.status != 404:  # without a product's resources it is not installed
             survey.problems.append(str(error))
         return None
-    if size > MAX_SIZE or len(objects) == MAX_ITEMS:
+    if left_out or page.continue_token:
         survey.problems.append(f"{resource.describe(namespace)} are too many: some were not looked at")
     named = [item for item in objects if not name or as_mapping(item.get("metadata")).get("name") == name]
     # The readers of formats know objects by their kinds, which the items of a list of ConfigMaps do not have.

@@ -1,14 +1,18 @@
 """`enricher check` looks at the cluster: which proxies it has, which profile follows them, and what their logs lack."""
 
+import re
 from asyncio import to_thread
+from pathlib import Path
 
 import pytest
 
 from demo.fake_api import FakeApi, status
 from enricher.accesslog.products import PRODUCTS, product_of
 from enricher.accesslog.profiles import PROFILES
+from enricher.cli.check_logs import NO_TIMES
 from enricher.cli.main import main
 
+PAGES = Path(__file__).parents[3] / "docs" / "proxies"
 CONTROLLERS = [(name, product) for product in PRODUCTS for name in product.controllers]
 SURVEYED = ("gatewayclasses", "ingressclasses", "deployments", "daemonsets")
 TRAEFIK_JSON = ("--accesslog=true", "--accesslog.format=json")
@@ -77,6 +81,29 @@ def test_each_controller_is_of_one_product():
     assert {product.profile for product in PRODUCTS} == set(PROFILES)
     for product in PRODUCTS:
         assert PROFILES[product.profile].compile(product.default_format)
+
+
+@pytest.mark.parametrize("product", PRODUCTS)
+def test_each_products_page_is_there(product):
+    name, _, anchor = product.page.partition("#")
+    text = (PAGES / name).read_text()
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    slugs = {re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    assert not anchor or anchor in slugs
+
+
+def test_the_page_about_missing_times_is_there():
+    assert "### The time of the upstream" in (PAGES / "envoy.md").read_text()
+    assert NO_TIMES.endswith("docs/proxies/envoy.md#the-time-of-the-upstream")
+
+
+def test_the_documented_controllers_are_those_that_are_known():
+    text = (PAGES / "index.md").read_text().partition("## Which proxies a cluster has")[2].partition("\n## ")[0]
+    for product in PRODUCTS:
+        [row] = [line for line in text.splitlines() if line.startswith(f"| {product.name} |")]
+        assert re.findall(r"`([^`]*)`", row)[: len(product.controllers)] == list(product.controllers)
+        assert f"| `{product.profile}`" in row
+        assert ("only with the option" in row) is not product.is_followed
 
 
 @pytest.mark.parametrize(("controller", "product"), CONTROLLERS)
@@ -273,6 +300,13 @@ async def test_an_envoy_proxy(check, envoy_gateway, access_log, fault):
     assert fault in text
 
 
+async def test_a_response_time_that_takes_no_header(check, envoy_gateway):
+    async with FakeApi() as server:
+        envoy_gateway(server, setting(f"{HEADER}%COMMON_DURATION(US_TX_BEG:US_RX_BEG:ms)% {ENVOY_FORMAT}"))
+        _, rows, _ = await check(server)
+    assert NO_TIME not in texts(rows, "Envoy Gateway")[0][1]
+
+
 async def test_a_format_that_lacks_nothing(check, envoy_gateway):
     text = (
         "%ACCESS_LOG_TYPE% [%START_TIME%] %RESPONSE_CODE% %RESPONSE_FLAGS% %DURATION% "
@@ -313,6 +347,16 @@ async def test_a_contour_configuration(check):
         custom(server, "ContourConfiguration", "contourconfigurations", spec)
         _, rows, _ = await check(server)
     assert "ContourConfiguration edge/own: the access log is off" in texts(rows, "Contour")[0][1]
+
+
+async def test_one_setting_of_two_products_is_judged_once(check):
+    async with FakeApi() as server:
+        gateway_class(server, "istio.io/gateway-controller")
+        gateway_class(server, "istio.io/mesh-controller", "istio-waypoint")
+        configmap(server, "istio", {"mesh": ""}, "istio-system")
+        _, rows, _ = await check(server)
+    assert len(texts(rows, "Istio")) == 1
+    assert texts(rows, "Istio's waypoints") == []
 
 
 @pytest.mark.parametrize(
