@@ -73,8 +73,7 @@ def time_text(seconds: float) -> str:
 
 def row_name(row: Row) -> str:
     """Return the name of a row: `shop/cart`."""
-    names = [name for name in row.key if name != UNNAMED]
-    return "/".join(names) or "without a name"
+    return "without a name" if set(row.key) == {UNNAMED} else "/".join(row.key)
 
 
 def verdict_text(row: Row) -> str:
@@ -95,7 +94,8 @@ def judgement_text(judgement: Judgement) -> str:
 
 def cause_changes(row: Row) -> list[Change]:
     """Return the causes of failures whose shares of the requests differ most, the largest difference first."""
-    return _changes(row, row.old.causes, row.new.causes)[:MAX_CHANGES]
+    changes = _changes(row, row.old.causes, row.new.causes)[:MAX_CHANGES]
+    return [change for change in changes if share_text(change.old) != share_text(change.new)]
 
 
 def status_changes(row: Row) -> list[Change]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import signal
 import sys
 
@@ -9,6 +10,7 @@ import pytest
 
 from demo.fake_api import slice_of
 from tests.support.fake_log_api import FakeLogApi
+from tests.support.terminals import terminal
 
 NGINX, ENVOY = "ingress-nginx-controller-1", "envoy-shop-1"
 NGINX_LINE = (
@@ -106,3 +108,13 @@ async def test_a_file_beside_a_cluster(server, tmp_path, monkeypatch):
     assert (process.returncode, err) == (4, b"")
     (row,) = json.loads(out)["rows"]
     assert (row["service"], row["old"]["requests"], row["new"]["requests"]) == ("backend", 200, 200)
+
+
+async def test_a_terminal_shows_how_far_it_is(server, kubeconfig):
+    with terminal("compare", "ingress-nginx:", f"envoy:{NEW}", "--for", "1h", *kubeconfig, columns=80) as shown:
+        await asyncio.to_thread(shown.read, lambda: b"OLD 200 requests, NEW 200 requests" in shown.output)
+        shown.process.send_signal(signal.SIGINT)
+        await asyncio.to_thread(shown.read)
+        assert shown.process.wait() == 130
+    assert re.search(rb"\x1b\[1;31mdefault/backend: worse\x1b\[0m", shown.output)
+    assert "worse: 1 service (default/backend)" in shown.text()

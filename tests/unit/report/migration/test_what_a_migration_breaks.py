@@ -42,6 +42,13 @@ def test_a_path_that_is_refused_now_and_then_is_not_worse():
     assert migration(log, log).verdict == Verdict.NO_WORSE
 
 
+def test_a_path_that_the_old_proxy_refused_too_is_not_listed():
+    """It refused fewer of these requests, and answered none: the others failed."""
+    old = GOOD + [request("", 404, path="/x.php")] * 40 + [request("cart", 503, path="/x.php")] * 60
+    compared = migration(old, GOOD + [request("", 404, path="/x.php")] * 100)
+    assert not compared.refused_paths
+
+
 def test_a_path_that_is_not_rewritten():
     """The pod itself answers 404."""
     compared = migration(GOOD, [request("cart", 404)] * 280 + GOOD[:20])
@@ -100,6 +107,16 @@ def test_services_are_joined_whatever_the_proxies_call_them():
     old = [request("cart", proxy_upstream_name="shop-cart-80")] * 300
     new = [request("cart", 200, upstream_cluster="httproute/shop/web/rule/0", upstream_status=None)] * 300
     assert [row.key for row in migration(old, new).rows] == [("shop", "cart")]
+
+
+def test_an_error_page_does_not_take_the_request_of_its_service():
+    """After an internal redirect, the pod of the error page has answered."""
+    (page,) = request("page")["attempts"]
+    failed = request("cart", 503)
+    failed["attempts"] = [*failed["attempts"], page | {"internal_redirect": True}]
+    compared = migration(GOOD, [failed] * 300)
+    assert (row_of(compared).new.requests.requests, row_of(compared).verdict) == (300, Verdict.WORSE)
+    assert row_of(compared, "page").new.requests.requests == 0
 
 
 def test_requests_of_no_known_service_are_not_judged():
