@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from enricher.endpoints.slices import Owner
 from enricher.endpoints.workloads import Workload, workload_of
 from enricher.report.pod_rows import BY_POD, RollUp, RowKey
-from enricher.report.record_view import OutputRecord, namespace_of_route
+from enricher.report.record_view import OutputRecord
+from enricher.vocabulary import namespace_of_route
 
 
 def workload_of_attempt(attempt: OutputRecord) -> Workload:
@@ -35,7 +36,7 @@ BY_REVISION = RollUp(("namespace", "workload", "revision"), _revision)
 
 
 def _namespace_of_row(key: RowKey) -> str:
-    return namespace_of_route(key[-1])
+    return namespace_of_route(key[-1]) or key[-1]
 
 
 ROLL_UPS = {

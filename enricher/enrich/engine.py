@@ -233,7 +233,9 @@ class Enricher:
             if owner.errors and self._on_failure and owner.attribution.owner:
                 self._on_failure(owner.attribution.owner)
             for request, number in Counter(owner.requests).items():
-                self._tools.counts.count_requests(owner.service, request.code, route=request.route, requests=number)
+                self._tools.counts.count_requests(
+                    owner.service, request.code, route=request.route, gateway=request.gateway, requests=number
+                )
             owner.requests.clear()
             owner.times.clear()
             owner.errors.clear()

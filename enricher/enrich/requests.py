@@ -97,7 +97,14 @@ class RequestCounts(Protocol):
     """Counts requests, and those that failed by cause."""
 
     def count_requests(
-        self, service: Service | None, code: str, *, reason: str = "", route: str = "", requests: int = 1
+        self,
+        service: Service | None,
+        code: str,
+        *,
+        reason: str = "",
+        route: str = "",
+        gateway: str = "",
+        requests: int = 1,
     ) -> None: ...
 
     def count_cause(self, service: Service | None, cause: str, grade: str, failures: int = 1) -> None: ...
@@ -117,7 +124,9 @@ class NoAttempt(NamedTuple):
 
     def add_to(self, counts: RequestCounts, request: RequestLabels) -> None:
         """Count the request."""
-        counts.count_requests(self.service, request.code, reason=self.reason, route=request.route)
+        counts.count_requests(
+            self.service, request.code, reason=self.reason, route=request.route, gateway=request.gateway
+        )
         if self.cause:
             counts.count_cause(self.service, self.cause.cause, self.cause.grade)
 

@@ -56,7 +56,14 @@ class Counts(Protocol):
     def count_late(self, attribution: Attribution, late: Sequence[Lateness]) -> None: ...
 
     def count_requests(
-        self, service: Service | None, code: str, *, reason: str = "", route: str = "", requests: int = 1
+        self,
+        service: Service | None,
+        code: str,
+        *,
+        reason: str = "",
+        route: str = "",
+        gateway: str = "",
+        requests: int = 1,
     ) -> None: ...
 
     def count_edge(

@@ -249,7 +249,7 @@ class ReferenceEnricher:
         if parsed.kind is LineKind.PARSE_ERROR:
             out["parse_error"] = parsed.misfit
         if record:
-            out |= self.request_fields(parsed, record, attributions, histories)
+            out |= self.request_fields(source, parsed, record, attributions, histories)
             out |= {"route": record.route} if record.route else {}
             out |= listener_fields(source, record)
         elif attributions:
@@ -279,10 +279,16 @@ class ReferenceEnricher:
         return b"" if self.count_only else orjson.dumps(out, default=dump_seconds) + b"\n"
 
     def request_fields(
-        self, parsed: ParsedLine, record: Record, attributions: Sequence[Attribution], histories: Histories
+        self,
+        source: Source,
+        parsed: ParsedLine,
+        record: Record,
+        attributions: Sequence[Attribution],
+        histories: Histories,
     ) -> dict[str, Any]:
         """Return the fields of a request by the attempt that stands for it, and count it as its client saw it."""
         status = record.status
+        labels = {"route": record.route, "gateway": listener_fields(source, record).get("gateway", "")}
         if record.attempts:
             main = main_attempt(record.attempts)
             service = service_of_attribution(histories, record.attempts[main].addr, attributions[main])
@@ -292,7 +298,7 @@ class ReferenceEnricher:
                 return fields | {"request_missing": record.request_missing}
             if record.is_subrequest:
                 return fields | {"subrequest": True}
-            self.counts.count_requests(service, str(status) if status else "", route=record.route)
+            self.counts.count_requests(service, str(status) if status else "", **labels)
             return fields
         failed = status is not None and 500 <= status <= 599
         service = service_of_upstream_name(histories.pods, record.upstream_name)
@@ -301,7 +307,7 @@ class ReferenceEnricher:
         since = watched_since(histories.pods, service) if service else 0
         certain = histories.pods.certain_until, min(since, histories.pods.complete_since)
         request = no_attempt(service, gaps, window, *certain, failed=failed, nobody_is_live=record.nobody_is_live)
-        self.counts.count_requests(service, str(status) if status else "", reason=request.reason, route=record.route)
+        self.counts.count_requests(service, str(status) if status else "", reason=request.reason, **labels)
         fields: dict[str, Any] = {"namespace": service.namespace, "service": service.name} if service else {}
         if request.reason:
             fields |= {"origin": "proxy", "reason": request.reason}

@@ -15,8 +15,8 @@ from enricher.report.findings.finding import Finding, Totals
 from enricher.report.findings.groups import UNANSWERED, EntryTally, FailureGroup, PodTally, earlier, later
 from enricher.report.findings.nodes import unreachable_nodes
 from enricher.report.findings.summing_up import make_finding
-from enricher.report.record_view import OutputRecord, has_own_attempts, namespace_of_route
-from enricher.vocabulary import Cause, LineKind
+from enricher.report.record_view import OutputRecord, has_own_attempts
+from enricher.vocabulary import Cause, LineKind, namespace_of_route
 
 MAX_GROUPS = 1000
 """Largest number of groups of failures, in fair shares of the namespaces."""
