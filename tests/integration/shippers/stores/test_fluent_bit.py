@@ -18,6 +18,7 @@ import pytest
 from tests.integration.shippers.pods_logs import DEPLOY, ENRICHER, OTHER_WORD, OWN_WORD, Pods, framed, running, until
 from tests.integration.shippers.stores.controller_log import below_ingress, flat, in_order, one_spelling, stamp
 from tests.integration.shippers.stores.guide import block
+from tests.integration.shippers.stores.senders import write
 from tests.integration.shippers.stores.victoria_logs import VictoriaLogs
 from tests.support.kubelet import Container
 
@@ -119,9 +120,7 @@ def test_the_kubelet_rotates(tmp_path: Path, elasticsearch: Elasticsearch, lines
 def test_victoria_logs_stores_every_line(
     tmp_path: Path, store: VictoriaLogs, lines: list[bytes], rows: list[dict[str, Any]]
 ) -> None:
-    container = Container(tmp_path / "pods" / ENRICHER)
-    for number, line in enumerate(lines):
-        container.write_raw(framed(line, stamp=stamp(number)))
+    write(tmp_path, lines)
     outputs = block("json_lines").replace("victorialogs", "127.0.0.1").replace("9428", store.url.rpartition(":")[2])
     inputs = guide_file(0).partition("  outputs:\n")[0]
     with fluent_bit(tmp_path, tmp_path / "pods", inputs + "  " + outputs.replace("\n", "\n  ") + "\n") as process:
