@@ -119,6 +119,26 @@ def test_nothing_with_many_values_is_a_label_of_loki() -> None:
     assert keys("labels") | keys("structured_metadata") | {"time"} == keys("json")
 
 
+def test_the_queries_of_loki_name_what_is_sent(enriched: list[bytes]) -> None:
+    guide = (ROOT / "docs" / "shipping.md").read_text().partition("\n## Loki\n")[2]
+    of_pod, failed, tried = re.findall(r"^    (\S.*)$", guide, re.MULTILINE)[:3]
+    for query in (of_pod, failed, tried):
+        labels = re.search(r"{(.*?)}", query)
+        assert labels
+        assert set(re.findall(r"(\w+)=", labels[1])) <= keys("labels") | {"job"}
+    assert set(re.findall(r"\| (\w+) ?(?:>=|=)", of_pod + failed)) <= keys("structured_metadata")
+    searched = re.search(r"`(.*?)`", tried)
+    assert searched
+    rows = map(json.loads, enriched)
+    bad = [line for line, row in zip(enriched, rows, strict=True) if tried_with(row, 502)]
+    assert bad == [line for line in enriched if searched[1].encode() in line]
+    assert bad
+
+
+def tried_with(row: dict[str, Any], status: int) -> bool:
+    return row["kind"] == "access" and row["attempts"][0]["status"] == status
+
+
 NOT_INDEXED = {
     "time_local",
     "remote_user",

@@ -7,13 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from tests.integration.shippers.collector import collector
-from tests.integration.shippers.pods_logs import ENRICHER, framed, until
+from tests.integration.shippers.pods_logs import ENRICHER, Pods, framed, until
 from tests.integration.shippers.stores.controller_log import flat, stamp
 from tests.integration.shippers.stores.guide import address, block, parameter
 from tests.integration.shippers.stores.victoria_logs import VictoriaLogs
 from tests.integration.shippers.test_configurations import keys
+from tests.integration.shippers.test_rsyslog import rsyslog
 from tests.support.kubelet import Container
 
+FILE = 'action(type="omfile" file="/var/log/enriched.jsonl" template="enriched")'
+RULESET = 'ruleset(name="pods") {'
+"""In the guide's file for rsyslog."""
 LABELS = keys("labels") | {"job", "stream"}
 """Of what config.alloy sends."""
 METADATA = keys("structured_metadata")
@@ -21,13 +25,27 @@ METADATA = keys("structured_metadata")
 
 def by_collector(store: VictoriaLogs, directory: Path, lines: list[bytes]) -> None:
     """Have the Collector read the lines from the log of the daemon's container, and return when it has sent them."""
-    container = Container(directory / "pods" / ENRICHER)
-    for number, line in enumerate(lines):
-        container.write_raw(framed(line, stamp=stamp(number)))
+    write(directory, lines)
     (directory / "victoria-logs.yaml").write_text(block("VL-Msg-Field"))
     options = ("--config", str(directory / "victoria-logs.yaml"))
     with collector(directory, directory / "pods", f"{store.url}/insert/opentelemetry", *options) as process:
         until(lambda: store.count() >= len(lines), process)
+
+
+def by_rsyslog(store: VictoriaLogs, directory: Path, lines: list[bytes]) -> None:
+    """Have rsyslog read the lines from the log of the daemon's container, and return when it has sent them."""
+    container = write(directory, lines)
+    before, _, within = block("omelasticsearch").partition("\n\n")
+    changes = ((FILE, within.replace("http://victorialogs:9428", store.url)), (RULESET, f"{before}\n{RULESET}"))
+    with rsyslog(directory, Pods(directory / "pods", [], container.live, container.live), *changes) as process:
+        until(lambda: store.count() >= len(lines), process)
+
+
+def write(directory: Path, lines: list[bytes]) -> Container:
+    container = Container(directory / "pods" / ENRICHER)
+    for number, line in enumerate(lines):
+        container.write_raw(framed(line, stamp=stamp(number)))
+    return container
 
 
 def as_alloy(store: VictoriaLogs, _: Path, lines: list[bytes]) -> None:

@@ -61,9 +61,14 @@ def test_no_line_is_lost_when_the_log_is_rotated_and_the_collector_killed(
     with collector(tmp_path, tmp_path / "pods", endpoint) as process:
         for _ in range(3):
             until(lambda: store.count() >= written, process)
-            write(10)
+            write(5)
+            container.rename()
+            write(5)
+            until(lambda: store.count() >= written, process)
+            container.reopen()
+            write(5)
             container.rotate()
-            write(10)
+            write(5)
         until(lambda: store.count() >= written, process)
         write(5)
         process.kill()
