@@ -28,6 +28,6 @@ def product(log_format: str) -> Product:
         profile="traefik",
         routes=ROUTES,
         calls=CALL_ROUTES,
-        names_service=log_format == "json",
+        names_service=False,
         names_calls=False,
     )
