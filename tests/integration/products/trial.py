@@ -132,6 +132,7 @@ def running_trial(kube: Kube, product: Product) -> Iterator[Trial]:
         # Some are too long for the annotation that a usual `apply` leaves.
         kube("apply", "--server-side", "--force-conflicts", "-R", "-f", str(product.definitions()))
         for manifest in product.manifests():
+            stack.callback(wait_until_gone, kube, product.proxy)
             stack.callback(kube, "delete", "--ignore-not-found", "-f", "-", stdin=manifest, timeout=180)
             eventually(lambda manifest=manifest: kube("apply", "-f", "-", stdin=manifest))
         stack.callback(remove_deployed, kube)
@@ -149,6 +150,12 @@ def running_trial(kube: Kube, product: Product) -> Iterator[Trial]:
         # They are counted before anything else is.
         trial.output.of(answers)
         yield trial
+
+
+def wait_until_gone(kube: Kube, pods: tuple[str, str]) -> None:
+    """A controller that is removed before its proxies have ended leaves them behind for minutes."""
+    namespace, label = pods
+    kube("wait", "pod", "-n", namespace, "-l", label, "--for=delete", "--timeout=60s", check=False)
 
 
 def first_answer(trial: Trial, route: Route) -> Answer:
