@@ -1,4 +1,4 @@
-"""What Envoy's statuses, response flags, details and times say of an attempt. Pure.
+"""What Envoy's statuses, response flags and details say of an attempt. Pure.
 
 Source: https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage (the flags),
 https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_conn_man/response_code_details, and Envoy's
@@ -10,8 +10,7 @@ from typing import NamedTuple
 
 from enricher.accesslog.escaping import MISSING
 from enricher.accesslog.grpc import parse_status as parse_grpc_status
-from enricher.accesslog.record import Attempt, RequestTime, is_server_error, parse_status
-from enricher.accesslog.values import parse_milliseconds
+from enricher.accesslog.record import Attempt, is_server_error, parse_status
 from enricher.vocabulary import Origin, Reason
 
 
@@ -172,16 +171,3 @@ def _maker(meaning: Meaning, attempt: Attempt, *, is_cut: bool) -> Origin:
     if meaning.status and has_failed_status and (is_cut or attempt.status != meaning.status):
         return Origin.POD if is_cut else Origin.UNKNOWN
     return meaning.made_by
-
-
-def parse_response_time(service_time: bytes, attempts: bytes, raw_flags: bytes, request_time: bytes) -> int | None:
-    """Return the time (ns) in the header of the response, or else that of a request that ended well.
-
-    It counts from the request's end: of several attempts it is not that of a single one.
-    """
-    if attempts not in {b"", b"-", b"1"} or b"URX" in raw_flags.split(b","):
-        return None
-    response_time, duration = parse_milliseconds(service_time), parse_milliseconds(request_time)
-    if response_time is None and duration is not None and raw_flags in MISSING:
-        return RequestTime(duration)
-    return response_time

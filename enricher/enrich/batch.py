@@ -88,6 +88,10 @@ class Batch:
             rest = () if len(in_columns) == len(lines) else (n for n in rest if n not in in_columns)
         self.singles: dict[int, ParsedLine] = {n: self.parse(n) for n in rest}
         """The lines that have no column, by number."""
+        self.waiting: dict[int, Line] = {}
+        """The lines of tries that wait for their request, by number: they go out with another batch, or alone."""
+        self.released: dict[int, Sequence[ParsedLine]] = {}
+        """The lines of tries that have waited, by the number of the line before which they go out."""
 
     @property
     def last_format(self) -> Format | None:
@@ -108,7 +112,14 @@ class Batch:
         self.columns.clear()
         parsed = self.singles | {number: self.parse(number) for number in in_columns}
         numbers = sorted(parsed)
-        self.singles = dict(zip(numbers, joiner.join([parsed[number] for number in numbers]), strict=True))
+        self.singles.clear()
+        for number, joined in zip(numbers, joiner.join([parsed[number] for number in numbers]), strict=True):
+            if joined.line:
+                self.singles[number] = joined.line
+            else:
+                self.waiting[number] = parsed[number].line
+            if joined.released:
+                self.released[number] = joined.released
         return joiner
 
     def _has_parts_of_requests(self) -> bool:

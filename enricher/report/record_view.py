@@ -138,6 +138,12 @@ def client_text(record: OutputRecord) -> str:
     return printable(truncate(str(record.get("client_pod") or record.get("remote_addr") or "-"), MAX_CLIENT_LENGTH))
 
 
+def namespace_of_route(route: str) -> str:
+    """Return the namespace in a route such as `httproute/shop/cart/rule/0`; for any other one, the whole route."""
+    kind, _, rest = route.partition("/")
+    return rest.partition("/")[0] or kind
+
+
 def route_text(record: OutputRecord) -> str:
     """Return the route that a request came by: `ingress/shop/cart`; empty if the log does not name it."""
     return printable(truncate(str(record.get("route") or ""), MAX_ROUTE_LENGTH))
