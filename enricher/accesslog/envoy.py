@@ -20,6 +20,7 @@ from enricher.accesslog.envoy_times import parse_end, parse_ends, parse_own_end,
 from enricher.accesslog.envoy_upstreams import parse_address, parse_ip_and_port, parse_upstream_name
 from enricher.accesslog.escaping import unescape
 from enricher.accesslog.format_compiler import LogFormat, LogFormatError, compile_tokens
+from enricher.accesslog.gateways import envoy_listener
 from enricher.accesslog.json_format import JsonFormat
 from enricher.accesslog.record import parse_status
 from enricher.accesslog.routes import CONTOUR_VARIABLES, envoy_route
@@ -86,6 +87,9 @@ GATEWAY = orjson.dumps(
         "downstream_remote_address": "%DOWNSTREAM_REMOTE_ADDRESS%",
         "requested_server_name": "%REQUESTED_SERVER_NAME%",
         "route_name": "%ROUTE_NAME%",
+        # What docs/proxies/envoy.md adds to them.
+        "filter_chain_name": "%FILTER_CHAIN_NAME%",
+        "downstream_tls_version": "%DOWNSTREAM_TLS_VERSION%",
         # The names that Istio and Contour have for these in their JSON.
         "@timestamp": "%START_TIME%",
         "path": "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%",
@@ -164,6 +168,8 @@ _TYPES = {
     **dict.fromkeys(_OWN_WORDS, WORD),
     "request_uri": ValueType(r"\S*", TEXT.convert, r'([^\s"]*)'),
 }
+_LISTENER = ("filter_chain_name", "downstream_tls_version", "server_addr")
+"""The variables that the Gateway and its listener are derived from."""
 _MARKS = frozenset({"start_time", "response_flags", "upstream_addr"})
 """The variables any of which, beside the status, shows that a line is one of Envoy's.
 
@@ -242,7 +248,8 @@ FACTS = Facts(
     client="remote_addr",
     parse_client=strip_port,
     status=Fact(("status",), parse_status),
-    route=Fact(("route_name", *CONTOUR_VARIABLES), envoy_route),
+    route=Fact(("route_name", "upstream_cluster", *CONTOUR_VARIABLES), envoy_route),
+    listener=Fact(_LISTENER, envoy_listener),
     end=Fact(("start_time", "request_time"), parse_end, recurs=False, derive_all=parse_ends),
     clocks=(("start_time", parse_rfc3339),),
     clock_is_start=True,
@@ -266,6 +273,7 @@ ENVOY = make_dialect(
             "remote_addr",
             "route_name",
             *CONTOUR_VARIABLES,
+            *_LISTENER,
         }
     ),
 )

@@ -59,6 +59,9 @@ def explain_line(settings: Settings, histories: Histories, text: bytes) -> Itera
         raise UsageError(f"the line {misfit}: {hint}")
     if record.route:
         yield f"route: {record.route}"
+    if record.listener.gateway:
+        yield f"gateway: {record.listener.gateway}"
+        yield f"listener: {record.listener.listener or 'not in the log'}"
     if not record.attempts:
         yield "no attempt: the proxy answered by itself"
         yield from explain_untried(histories, parsed, record)

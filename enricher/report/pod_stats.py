@@ -33,7 +33,9 @@ WINDOW_SECONDS = 60
 MAX_FAILED_REQUESTS = 50
 """Number of failed requests that are stored for each pod, the latest ones: more than fit on a screen."""
 MAX_PODS = 10_000
-"""Largest number of rows, in fair shares of the namespaces. All other attempts are in one row more."""
+"""Largest number of rows, in fair shares of the namespaces. All other attempts are in one row more, those of a row that
+gave up its place too.
+"""
 _GRADES = tuple(Grade)
 _RANKS = {str(grade): rank for rank, grade in enumerate(_GRADES)}
 """The positions of the grades in their order, from the surest to the least sure."""
@@ -161,7 +163,7 @@ class PodStats:
         attempts = record.get("attempts") or ()
         if not attempts and record.get("reason") and record["kind"] == LineKind.ACCESS:
             self._add_untried(record, second, at)
-        tries_are_logged = lists_tries(record)
+        tries_are_logged = lists_tries(record) or LineKind.TRY in self.lines
         for attempt in attempts:
             if self._namespace not in {None, attempt.get("namespace")}:
                 continue
@@ -170,7 +172,7 @@ class PodStats:
             failed = bool(code) or "reason" in attempt
             if self.roll_up.only_failures and not failed:
                 continue
-            key = self._place(self.roll_up.key(attempt))
+            key = self._place(self.roll_up.key(attempt, record))
             counts = self._counts[key].setdefault(second, AttemptCounts())
             counts.attempts += 1
             counts.sure += attempt["attribution"] in SURE_GRADES
@@ -204,11 +206,14 @@ class PodStats:
             self._share.touch(key)
             return key
         if self._share.is_full(key):
-            replaced = self._share.replaceable(key, key[0])
+            overflow = (*[UNNAMED] * (len(key) - 1), OVERFLOW)
+            replaced = self._share.replaceable(key, self.roll_up.sharer_of(key))
             if replaced is None:
-                return (*[UNNAMED] * (len(key) - 1), OVERFLOW)
+                return overflow
+            for second, counts in self._counts[replaced].items():
+                self._counts[overflow].setdefault(second, AttemptCounts()).add(counts)
             self._drop(replaced)
-        self._share.add(key, key[0])
+        self._share.add(key, self.roll_up.sharer_of(key))
         return key
 
     def _drop(self, key: RowKey) -> None:

@@ -42,6 +42,19 @@ def error_code(attempt: OutputRecord) -> str:
     return str(attempt.get("grpc_status") or (attempt["status"] if _is_5xx(attempt["status"]) else ""))
 
 
+def has_own_attempts(record: OutputRecord) -> bool:
+    """Return whether the attempts of a line are its own: it is a request, or a try whose request is not known."""
+    return record["kind"] == LineKind.ACCESS or "request_missing" in record
+
+
+def part_text(record: OutputRecord) -> str:
+    """Return a line that is not a request as text: its message, or what it says of a request's try."""
+    if "message" in record:
+        return printable(record["message"])
+    values = (record.get(name) for name in ("access_log_type", "status", "upstream_addr"))
+    return printable(" ".join(str(value) for value in values if value not in {None, "", 0}))
+
+
 def is_failure(record: OutputRecord) -> bool:
     """Return whether a request failed, for its client or in one of its attempts.
 
@@ -97,8 +110,8 @@ def target_of(record: OutputRecord) -> tuple[str, str]:
 def is_of_request(record: OutputRecord, request_id: str) -> bool:
     """Return whether a line is about a request with an id.
 
-    An access line is if a field of ids has it, as a whole or as a part of a `traceparent`. Lines of other kinds, such
-    as those that Envoy writes for each attempt, are if their text has it as a word.
+    An access line is if a field of ids has it, as a whole or as a part of a `traceparent`; so are the lines that Envoy
+    writes for each attempt. Lines of other kinds are if their text has it as a word.
     """
     if message := record.get("message"):
         return bool(re.search(rf"(?<![\w-]){re.escape(request_id)}(?![\w-])", str(message)))

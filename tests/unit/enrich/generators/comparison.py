@@ -128,6 +128,7 @@ def _counts(metrics: Metrics) -> dict[str, dict[Any, Any]]:
         "lines": +metrics.lines,
         "grades": +metrics.grades,
         "unresolved": +metrics.unresolved,
+        "lone_tries": +metrics.lone_tries,
         "pods": {
             key: (
                 *(series.requests, series.guesses, series.timed_attempts, +series.errors, +series.failures),
