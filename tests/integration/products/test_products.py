@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from enricher.accesslog.grpc import STATUS_NAMES
 from tests.integration.node.output import Record, Samples, total
 from tests.integration.products import contour, traefik
 from tests.integration.products.calls import ENDS, Caller
@@ -86,9 +87,13 @@ def test_calls(churned: Churned) -> None:
         trial.kube("rollout", "status", "deployment/calls", "--timeout=60s")
         load.until(60)
     lines = trial.output.of(load.answers)
-    verdict = judge(load.answers, lines, trial.witness, trial.steps[began:])
-    verdict.other_status.clear()  # those of calls are within HTTP's 200
-    print(f"{product.name}: {verdict.table()}")
-    assert not verdict.verdict.wrong
-    answered = verdict.verdict.count(what="answered")
-    assert verdict.verdict.count(what="answered", judged="right") >= 0.99 * answered > 0
+    report = judge(load.answers, lines, trial.witness, trial.steps[began:])
+    report.other_status.clear()  # those of calls are within HTTP's 200
+    print(f"{product.name}: {report.table()}")
+    assert not report.verdict.wrong
+    answered = report.verdict.count(what="answered")
+    assert report.verdict.count(what="answered", judged="right") >= 0.99 * answered > 0
+    if product.names_calls:
+        answers = [answer for answer in load.answers if answer.pod]
+        written = {a.request_id: lines[a.request_id]["attempts"][-1].get("grpc_status", "OK") for a in answers}
+        assert written == {answer.request_id: STATUS_NAMES[answer.status] for answer in answers}
