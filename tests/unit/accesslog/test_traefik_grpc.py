@@ -1,5 +1,5 @@
-"""gRPC's statuses in Traefik's JSON: of an answer of trailers alone they are headers, of any other they are trailers, for
-which Go's proxy has a prefix. Only what the backend sent counts, not what the client got.
+"""gRPC's statuses in Traefik's JSON: of an answer of trailers alone they are headers, of any other they are trailers,
+for which Go's proxy has a prefix. Only what the backend sent counts, not what the client got.
 """
 
 import orjson
