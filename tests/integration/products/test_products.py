@@ -9,7 +9,7 @@ import pytest
 
 from enricher.accesslog.grpc import STATUS_NAMES
 from tests.integration.node.output import Record, Samples, total
-from tests.integration.products import contour, traefik
+from tests.integration.products import contour, envoy_gateway, traefik
 from tests.integration.products.calls import ENDS, Caller
 from tests.integration.products.judging import LINES, REQUESTS, Report, judge, miscounted, rise
 from tests.integration.products.product import Product
@@ -18,7 +18,7 @@ from tests.support.kube import Kube, eventually
 
 pytestmark = [pytest.mark.products, pytest.mark.timeout(300)]
 
-PRODUCTS = (*traefik.products(), *contour.products())
+PRODUCTS = (*traefik.products(), *contour.products(), *envoy_gateway.products())
 
 
 @dataclass
