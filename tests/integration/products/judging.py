@@ -20,6 +20,8 @@ LINES = "enricher_lines_total"
 @dataclass
 class Report:
     requests: int = 0
+    answered: int = 0
+    """Requests to which a pod gave the answer that the client got."""
     verdict: Verdict = field(default_factory=Verdict)
     statuses: Counter[int] = field(default_factory=Counter)
     """What clients got."""
@@ -33,8 +35,21 @@ class Report:
     """Attempts by pod, as the lines name them."""
     errors: Counter[str] = field(default_factory=Counter)
 
+    def assert_attributed(self) -> None:
+        """Assert that no attempt names a wrong pod, that practically all name the right one.
+
+        An address that just changed hands may leave both pods as candidates.
+        """
+        assert not self.verdict.wrong
+        assert self.verdict.count(what="answered") == self.answered
+        assert self.verdict.count(what="answered", judged="right") >= 0.99 * self.answered > 0
+        listed = sum(self.verdict.count(what="failed", judged=judged) for judged in ("right", "among candidates"))
+        assert listed >= 0.99 * self.verdict.count(what="failed")
+
     def table(self) -> str:
-        rows = [f"{self.requests} requests, statuses {dict(sorted(self.statuses.items()))}", self.verdict.table()]
+        statuses = dict(sorted(self.statuses.items()))
+        rows = [f"{self.requests} requests, {self.answered} answered by a pod, statuses {statuses}"]
+        rows.append(self.verdict.table())
         for title, counts in (("failed attempts", self.failures), ("no pod was tried", self.untried)):
             rows.append(f"{title}: {counts.total()}")
             rows += [f"{count:6} {step}: {what}" for (step, what), count in sorted(counts.items())]
@@ -46,6 +61,7 @@ def judge(answers: Iterable[Answer], lines: Mapping[str, Record], witness: Witne
     for answer in answers:
         line = lines[answer.request_id]
         report.requests += 1
+        report.answered += answer.pod is not None
         report.statuses[answer.status] += 1
         report.verdict.judge(answer, line, witness)
         if line["status"] != answer.status:

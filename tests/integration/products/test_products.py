@@ -45,11 +45,9 @@ def churned(request: pytest.FixtureRequest, kube: Kube) -> Iterator[Churned]:
 def test_every_request_of_a_churn_is_attributed(churned: Churned) -> None:
     report = churned.report
     print(f"{churned.trial.product.name}: {report.table()}")
-    answered = report.verdict.count(what="answered")
-    assert not report.verdict.wrong
+    report.assert_attributed()
     assert not report.other_status
-    assert report.verdict.count(what="answered", judged="right") >= 0.99 * answered > 0
-    assert report.failures
+    assert report.verdict.count(what="failed") > 0
 
 
 def test_every_line_is_parsed(churned: Churned) -> None:
@@ -90,9 +88,7 @@ def test_calls(churned: Churned) -> None:
     report = judge(load.answers, lines, trial.witness, trial.steps[began:])
     report.other_status.clear()  # those of calls are within HTTP's 200
     print(f"{product.name}: {report.table()}")
-    assert not report.verdict.wrong
-    answered = report.verdict.count(what="answered")
-    assert report.verdict.count(what="answered", judged="right") >= 0.99 * answered > 0
+    report.assert_attributed()
     if product.names_calls:
         answers = [answer for answer in load.answers if answer.pod]
         written = {a.request_id: lines[a.request_id]["attempts"][-1].get("grpc_status", "OK") for a in answers}
