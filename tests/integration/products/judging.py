@@ -14,6 +14,7 @@ from tests.integration.products.trial import Step
 ERRORS = "ingress_upstream_errors_total"
 ATTEMPTS = "ingress_upstream_requests_total"
 REQUESTS = "ingress_requests_total"
+CAUSES = "ingress_upstream_causes_total"
 LINES = "enricher_lines_total"
 
 
@@ -96,10 +97,23 @@ def rise(before: Samples, after: Samples, name: str, **labels: str) -> float:
 
 def miscounted(report: Report, before: Samples, after: Samples) -> dict[str, tuple[float, int]]:
     """Return what the counters of pods say and what the lines say, where they differ."""
-    found = {}
+    found: dict[str, tuple[float, int]] = {}
     for metric, truth in ((ATTEMPTS, report.attempts), (ERRORS, report.errors)):
         rises = {pod: rise(before, after, metric, pod=pod) for pod in report.attempts}
         found |= {f"{metric} {pod}": (rises[pod], truth[pod]) for pod in rises if rises[pod] != truth[pod]}
     if (requests := rise(before, after, REQUESTS)) != report.requests:
         found[REQUESTS] = (requests, report.requests)
+    failed = report.failures.total() + report.untried.total()
+    if (causes := rise(before, after, CAUSES)) != failed:
+        found[CAUSES] = (causes, failed)
     return found
+
+
+def causes_between(before: Samples, after: Samples) -> dict[str, int]:
+    """Return how many failures had which cause, with its grade, by the daemon's counter."""
+    found = Counter[str]()
+    for (name, labels), value in after.items():
+        if name == CAUSES:
+            of = dict(labels)
+            found[f"{of['cause']} {of['cause_grade']}".strip()] += int(value - before.get((name, labels), 0))
+    return dict(found.most_common())

@@ -11,7 +11,7 @@ from enricher.accesslog.grpc import STATUS_NAMES
 from tests.integration.node.output import Record, Samples, total
 from tests.integration.products import contour, envoy_gateway, traefik
 from tests.integration.products.calls import ENDS, Caller
-from tests.integration.products.judging import LINES, REQUESTS, Report, judge, miscounted, rise
+from tests.integration.products.judging import LINES, REQUESTS, Report, causes_between, judge, miscounted, rise
 from tests.integration.products.product import Product
 from tests.integration.products.trial import PATHS, Trial, running_trial
 from tests.support.kube import Kube, eventually
@@ -59,11 +59,15 @@ def test_every_line_is_parsed(churned: Churned) -> None:
 
 
 def test_what_is_counted_is_what_is_written(churned: Churned) -> None:
-    eventually(lambda: assert_counted(churned))
+    # Causes are counted once what ended the attempts has been reported.
+    after = eventually(lambda: assert_counted(churned))
+    print(f"{churned.trial.product.name}: causes {causes_between(churned.before, after)}")
 
 
-def assert_counted(churned: Churned) -> None:
-    assert not miscounted(churned.report, churned.before, churned.trial.scrape())
+def assert_counted(churned: Churned) -> Samples:
+    after = churned.trial.scrape()
+    assert not miscounted(churned.report, churned.before, after)
+    return after
 
 
 def test_requests_while_there_is_no_pod_are_counted_with_the_reason(churned: Churned) -> None:
