@@ -220,6 +220,9 @@ def _add_compare(commands: Any) -> None:
     compare.add_argument("new", metavar="NEW", help="the proxy that traffic moves to")
     add_options(compare, tuple(option for option in TAIL if option is not SELECT))
     compare.add_argument(
+        "--service", metavar="[NAMESPACE/]GLOB", help="only services of this name, as long as not all have moved"
+    )
+    compare.add_argument(
         "--by",
         choices=("service", "workload", "revision", "pod", "node"),
         default="service",
