@@ -9,9 +9,9 @@ EXIT_CONFIGURATION = 3
 none of whose lines fits the log format.
 """
 EXIT_WORSE = 4
-"""`enricher rollout`: the new revision fails significantly more often than the old one."""
+"""The new revision (`enricher rollout`) or proxy (`enricher compare`) is significantly worse than the old one."""
 EXIT_TOO_FEW = 5
-"""`enricher rollout`: there are too few attempts at one of the two revisions to tell."""
+"""There are too few attempts (`enricher rollout`) or requests (`enricher compare`) to tell."""
 
 
 class EnricherError(Exception):

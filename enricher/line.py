@@ -11,7 +11,8 @@ class Source:
     """One container whose log is followed.
 
     `path` is the directory or file that holds the log. `profile` is the name of the proxy's profile; it is empty unless
-    the user gave it.
+    the user gave it. `guess` is that of the profile whose proxies usually have such a name, for logs that were found by
+    their names alone.
     """
 
     path: str
@@ -20,6 +21,7 @@ class Source:
     uid: str = ""
     container: str = ""
     profile: str = ""
+    guess: str = ""
 
 
 class Line(NamedTuple):

@@ -180,15 +180,16 @@ class FormatDetector:
         self._have_a_field_more: dict[Hashable, bool] = {}
         """Whether all lines of a source have had something after their ids so far."""
 
-    def timeline_for(self, source: Hashable, profile: str, lines: Iterable[bytes]) -> FormatTimeline:
+    def timeline_for(self, source: Hashable, profile: str, lines: Iterable[bytes], guess: str = "") -> FormatTimeline:
         """Return the formats of a source whose next lines (of stdout, without frames) are `lines`.
 
-        `profile` is the source's own profile, or empty.
+        `profile` is the source's own profile, or empty. If the formats are detected, those of the profile `guess` stand
+        in place of the default profile's.
         """
         if self._have_a_field_more.get(source) is False:
-            return self._timeline_of(source, profile, lines)
+            return self._timeline_of(source, profile, lines, guess)
         lines, same_lines = tee(lines)  # they cost something, and may not be needed at all
-        timeline = self._timeline_of(source, profile, lines)
+        timeline = self._timeline_of(source, profile, lines, guess)
         if not any(map(ends_with_id, timeline.formats_at(None))):
             self._have_a_field_more[source] = False
             return timeline
@@ -198,20 +199,21 @@ class FormatDetector:
             self._have_a_field_more[source] = result
         return timeline.with_ids_as_words() if self._have_a_field_more.get(source) else timeline
 
-    def _timeline_of(self, source: Hashable, profile: str, lines: Iterable[bytes]) -> FormatTimeline:
+    def _timeline_of(self, source: Hashable, profile: str, lines: Iterable[bytes], guess: str) -> FormatTimeline:
         if profile and profile != self._profile:
             return _profile_timeline(profile)
         if profile or not self._detects:
             return self.default
-        if self._detected.get(source) is not self.default:
-            self._examine(source, lines)
-        return self._detected.get(source, self.default)
+        default = _profile_timeline(guess) if guess and guess != self._profile else self.default
+        if self._detected.get(source) is not default:
+            self._examine(source, lines, default)
+        return self._detected.get(source, default)
 
-    def _examine(self, source: Hashable, lines: Iterable[bytes]) -> None:
+    def _examine(self, source: Hashable, lines: Iterable[bytes], default: FormatTimeline) -> None:
         """Decide on a source's profile by its lines.
 
-        Once lines had the default formats, no more lines are examined. Otherwise some of each chunk are, because a log
-        may begin with something else.
+        Once lines had the `default` formats, no more lines are examined. Otherwise some of each chunk are, because a
+        log may begin with something else.
         """
         examined = self._examined.get(source, 0)
         if source in self._detected or examined >= DETECTION_LINES:
@@ -219,9 +221,9 @@ class FormatDetector:
         votes = Counter[str]()
         for line in islice(lines, DETECTION_LINES):
             examined += 1
-            if parse_error_line(line) or is_other_line(line, self.default.formats_at(None)):
+            if parse_error_line(line) or is_other_line(line, default.formats_at(None)):
                 continue
-            if self.default.parse(line, None):
+            if default.parse(line, None):
                 votes[""] += 1
             elif (current := self._profiles.get(source)) and _profile_timeline(current).parse(line, None):
                 votes[current] += 1  # it costs less than to find out whether others fit as well
@@ -232,7 +234,7 @@ class FormatDetector:
         self._examined[source] = examined
         if votes:
             winner = max(votes, key=lambda profile: (votes[profile], not profile))
-            self._detected[source] = _profile_timeline(winner) if winner else self.default
+            self._detected[source] = _profile_timeline(winner) if winner else default
             self._profiles[source] = winner
 
     def fits(self, line: bytes) -> bool:

@@ -136,6 +136,15 @@ def end_after(start: int | None, duration: int | None, uncertainty: int) -> tupl
     return start + duration, uncertainty
 
 
+def ends_after(
+    starts: Sequence[int | None], durations: Sequence[int | None], uncertainty: int
+) -> Sequence[tuple[int | None, int]]:
+    """Return the same for many requests."""
+    if None in starts or None in durations:
+        return [end_after(*both, uncertainty) for both in zip(starts, durations, strict=True)]
+    return [(start + duration, uncertainty) for start, duration in zip(starts, durations, strict=True)]  # type: ignore[operator]
+
+
 def make_record(facts: Facts, raw: Mapping[str, bytes], fields: dict[str, Any]) -> Record:
     """Return the record of a line's raw texts and its values, both by variable."""
 

@@ -5,12 +5,13 @@ that was asked last, and never those before it (`%UPSTREAM_HOSTS_ATTEMPTED%` of 
 A line's time is that of the request's beginning. Text is not escaped.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import orjson
 
-from enricher.accesslog.dialect import Dialect, Fact, Facts, end_after
+from enricher.accesslog.columns import Memo
+from enricher.accesslog.dialect import Dialect, Fact, Facts, end_after, ends_after
 from enricher.accesslog.envoy_language import split_tokens
 from enricher.accesslog.envoy_outcomes import parse_outcome, parse_response_time
 from enricher.accesslog.envoy_times import SHAPE as TIME_SHAPE
@@ -33,7 +34,7 @@ from enricher.accesslog.values import (
     parse_milliseconds,
     strip_port,
 )
-from enricher.timestamps import MILLISECOND, parse_rfc3339
+from enricher.timestamps import MILLISECOND, parse_rfc3339, parse_rfc3339_column
 
 DEFAULT = (
     '[%START_TIME%] "%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%" %RESPONSE_CODE% %RESPONSE_FLAGS% '
@@ -216,9 +217,17 @@ def _choose_address(names: Collection[str], text: str) -> tuple[str, Dialect]:
     return name, ENVOY_WITH_PORTS if has_port_beside else ENVOY
 
 
+_durations = Memo(parse_milliseconds)
+
+
 def _parse_end(start_time: bytes, request_time: bytes) -> tuple[int | None, int]:
     """Return when the request ended, and how much later it may have been, in ns: both values are cut to ms."""
     return end_after(parse_rfc3339(start_time), parse_milliseconds(request_time), 2 * MILLISECOND)
+
+
+def _parse_ends(start_times: Sequence[bytes], request_times: Sequence[bytes]) -> Sequence[tuple[int | None, int]]:
+    durations = list(map(_durations.__getitem__, request_times))
+    return ends_after(parse_rfc3339_column(start_times), durations, 2 * MILLISECOND)
 
 
 def _parse_own_end(start_time: bytes, request_time: bytes) -> tuple[int | None, int]:
@@ -245,7 +254,7 @@ FACTS = Facts(
     parse_client=strip_port,
     status=Fact(("status",), parse_status),
     route=Fact(("route_name", *CONTOUR_VARIABLES), envoy_route),
-    end=Fact(("start_time", "request_time"), _parse_end),
+    end=Fact(("start_time", "request_time"), _parse_end, recurs=False, derive_all=_parse_ends),
     clocks=(("start_time", parse_rfc3339),),
     clock_is_start=True,
     entry_type="access_log_type",

@@ -35,13 +35,17 @@ class Profile(NamedTuple):
     """A known proxy."""
 
     selectors: tuple[str, ...]
-    """The selectors of its containers, as in `--select`."""
+    """The selectors, as in `--select`, of containers that can hardly be anything but an ingress proxy of this kind."""
     formats: tuple[str, ...]
     """Its formats in the proxy's own language. A line that fits several has the first of them; the last text is the
     default of the newest version.
     """
     compile: Callable[[str], Formats]
     """Compiles a format in that language. Raises LogFormatError."""
+    wide_selectors: tuple[str, ...] = ()
+    """The selectors of containers that may as well be something else: a web server, a proxy between services, one in
+    front of a database. They are followed only if the user names the profile.
+    """
 
 
 def _compile_nginx(text: str) -> Formats:
@@ -70,13 +74,14 @@ PROFILES = {
         _compile_nginx,
     ),
     "nginx": Profile(
-        ("*/*nginx*/nginx", "*/*apisix*/apisix", "*/*kong*/proxy"),
+        ("*/*apisix*/apisix", "*/*kong*/proxy"),
         (
             *(UPSTREAMS_GRPC, UPSTREAMS),
             *(defaults.APISIX, defaults.APISIX_3_0, defaults.APISIX_2_0, defaults.KONG),
             *(FORWARDED, COMBINED),
         ),
         _compile_nginx,
+        ("*/*nginx*/nginx",),
     ),
     "nginx-ingress": Profile(
         ("*/*nginx-ingress*/nginx-ingress", "*/*nginx-ingress*/nginx-plus-ingress"),
@@ -86,8 +91,7 @@ PROFILES = {
     "envoy": Profile(
         (
             "*/*envoy*/envoy",
-            *("*/istio-ingress*/istio-proxy", "*/istio-egress*/istio-proxy", "*/*-istio-*/istio-proxy"),
-            *("*/*waypoint*/istio-proxy", "*/cilium-envoy*/cilium-envoy"),
+            *("*/istio-ingress*/istio-proxy", "*/*-istio-*/istio-proxy"),
             *("*/*/kgateway-proxy", "*/gateway-proxy*/gateway-proxy"),
             *("*/*emissary*/emissary-ingress", "*/*emissary*/ambassador", "*/*ambassador*/ambassador"),
         ),
@@ -97,15 +101,22 @@ PROFILES = {
             envoy.GATEWAY,
         ),
         _compile_envoy,
+        ("*/istio-egress*/istio-proxy", "*/*waypoint*/istio-proxy", "*/cilium-envoy*/cilium-envoy"),
     ),
-    "traefik": Profile(("*/*traefik*/*traefik*",), ("json", "common", "genericCLF"), traefik.compile_format),
+    "traefik": Profile(
+        ("*/*traefik*/*traefik",),
+        ("json", "common", "genericCLF"),
+        traefik.compile_format,
+        ("*/*traefik*/*traefik*",),
+    ),
     "haproxy": Profile(
         (
-            *("*/*haproxy*/*haproxy*", "*/*kubernetes-ingress*/kubernetes-ingress-controller"),
+            *("*/*haproxy*ingress*/haproxy-ingress*", "*/*kubernetes-ingress*/kubernetes-ingress-controller"),
             *("*/*haproxy-ingress*/access-logs", "openshift-ingress/router-*/logs"),
         ),
         (haproxy.HTTPLOG_ADDRESSED, haproxy.HTTPLOG, haproxy.HTTPSLOG_ADDRESSED, haproxy.HTTPSLOG, haproxy.CLF),
         haproxy.compile_format,
+        ("*/*haproxy*/*haproxy*",),
     ),
 }
 DEFAULT_PROFILE = "ingress-nginx"

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from enricher.accesslog.dialect import Fact, Facts, Token, end_after
+from enricher.accesslog.dialect import Fact, Facts, Token, end_after, ends_after
 from enricher.accesslog.escaping import decode_name, decode_text, unescape
 from enricher.accesslog.format_compiler import LogFormat, LogFormatError, compile_tokens
 from enricher.accesslog.json_format import JsonFormat
@@ -28,7 +28,7 @@ from enricher.accesslog.values import (
     parse_integers,
     strip_port,
 )
-from enricher.timestamps import MILLISECOND, SECOND, parse_rfc3339, parse_time_local
+from enricher.timestamps import MILLISECOND, SECOND, parse_rfc3339, parse_rfc3339_column, parse_time_local
 
 GENERIC = (
     '{remote_addr} - {remote_user} [{time_local}] "{request_method} {request_uri} {server_protocol}" {status} '
@@ -253,6 +253,10 @@ JSON_FACTS = COMMON_FACTS._replace(
     end=Fact(
         ("start_time", "request_time"),
         lambda start, duration: end_after(parse_rfc3339(start), parse_integer(duration), MILLISECOND),
+        recurs=False,
+        derive_all=lambda starts, durations: ends_after(
+            parse_rfc3339_column(starts), parse_integers(durations), MILLISECOND
+        ),
     ),
     clocks=(("start_time", parse_rfc3339),),
     attempts=Fact(

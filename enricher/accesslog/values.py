@@ -125,7 +125,11 @@ def join_port(ip: str, port: str) -> str:
 def strip_port(addr: str) -> str:
     """Return a client's address without its port."""
     host, _, port = addr.rpartition(":")
-    return host.strip("[]") if port.isdecimal() and ("." in host or host.endswith("]")) else addr
+    if not port.isdecimal():
+        return addr
+    if "." in host and "[" not in host:
+        return host
+    return host.strip("[]") if "." in host or host.endswith("]") else addr
 
 
 def make_dialect(

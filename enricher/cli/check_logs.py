@@ -10,7 +10,8 @@ from enricher.accesslog.diagnosis import diagnose
 from enricher.accesslog.limits import limits_of
 from enricher.accesslog.profiles import PROFILES, Format, Formats, profile_formats
 from enricher.cli.check_result import MAX_LINE_LENGTH, CheckResult
-from enricher.config.settings import Settings, default_selectors
+from enricher.config.lookalikes import LOOKALIKE_SELECTORS, describe_lookalikes
+from enricher.config.settings import USUAL_SELECTORS, Settings, default_selectors, describe_selection
 from enricher.enrich.format_check import is_about_a_request
 from enricher.enrich.parsed_line import parse_line
 from enricher.errors import ConfigurationError
@@ -71,8 +72,11 @@ def check_logs(settings: Settings, detector: FormatDetector) -> Iterator[CheckRe
     for selectors in _alternatives(settings.logs.select):
         if not discover(settings.logs.directory, selectors, settings.logs.own_pod):
             place = f" in {settings.logs.directory}" if any(selector.namespace for selector in selectors) else ""
-            texts = " or ".join(selector.text for selector in selectors)
-            yield CheckResult("warning", "logs", f"nothing matches {texts}{place} yet")
+            yield CheckResult("warning", "logs", f"nothing matches {describe_selection(selectors)}{place} yet")
+    if not sources:
+        lookalikes = discover(settings.logs.directory, LOOKALIKE_SELECTORS, settings.logs.own_pod)
+        if suggestion := describe_lookalikes(lookalikes):
+            yield CheckResult("warning", "logs", suggestion)
     limits = dict[str, str]()
     """What lines lack, and the first log with such lines."""
     for source in sources:
@@ -86,7 +90,7 @@ def _alternatives(selectors: Sequence[Selector]) -> list[Sequence[Selector]]:
 
     Those of a profile are names that charts give to one proxy; each that was given is meant to match.
     """
-    is_default = any(selectors == default_selectors(profile) for profile in PROFILES)
+    is_default = selectors in (USUAL_SELECTORS, *map(default_selectors, PROFILES))
     return [selectors] if is_default else [[selector] for selector in selectors]
 
 
@@ -115,7 +119,8 @@ def _format_text(settings: Settings, source: Source, sample: LogSample) -> str:
         return "the controller's format"
     if not sample.profile:
         return "the given format"
-    return f"the profile {sample.profile}, " + ("detected from its lines" if sample.access else "the default")
+    origin = "detected from its lines" if sample.access else "guessed by its name" if source.guess else "the default"
+    return f"the profile {sample.profile}, {origin}"
 
 
 def _judge_sample(subject: str, sample: LogSample, format_text: str) -> CheckResult:
@@ -159,7 +164,8 @@ def read_last_lines(path: str, roots: Sequence[str]) -> Sequence[Line]:
 
 def read_sample(detector: FormatDetector, source: Source, lines: Sequence[Line]) -> LogSample:
     """Parse the lines as the daemon would if it started with the first of them."""
-    timeline = detector.timeline_for(source, source.profile, (line.text for line in lines if line.stream != "stderr"))
+    texts = (line.text for line in lines if line.stream != "stderr")
+    timeline = detector.timeline_for(source, source.profile, texts, source.guess)
     sample = LogSample(formats=timeline.formats_at(None))
     for line in lines:
         parsed = parse_line(timeline, line)

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import Any, NoReturn
 
 from enricher import __version__
-from enricher.config.options import ENRICH, PODS, RECORD, RUN, TAIL, TOP, add_options
+from enricher.config.options import ENRICH, PODS, RECORD, RUN, SELECT, TAIL, TOP, add_options
 from enricher.errors import UsageError
 
 EPILOG = "Exit codes: 0 done, 1 failed while running, 2 wrong usage, 3 wrong configuration, 130 interrupted."
@@ -94,6 +94,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_top(commands)
     _add_tail(commands)
     _add_rollout(commands)
+    _add_compare(commands)
     _add_completion(commands)
     parser.commands = commands.choices
     return parser
@@ -269,6 +270,38 @@ def _add_rollout(commands: Any) -> None:
     )
     _add_files(rollout)
     rollout.set_defaults(command="rollout")
+
+
+def _add_compare(commands: Any) -> None:
+    compare = commands.add_parser(
+        "compare",
+        help="compare two proxies, while traffic moves from one to the other",
+        description="Compare how two proxies serve the same services: requests, errors, refusals, retries, response "
+        "times and causes. OLD and NEW are log files (also those of `run`) or containers of a cluster, each with the "
+        "PROFILE of the proxy if its lines do not show it: [PROFILE:]FILE, a directory or a glob in quotes, - for "
+        "stdin, [PROFILE:]NAMESPACE/POD-GLOB/CONTAINER, or PROFILE: for the containers of a known proxy.",
+        epilog=f"{EPILOG} 4 if NEW is significantly worse, 5 if there are too few requests to tell.",
+    )
+    compare.add_argument("old", metavar="OLD", help="the proxy that traffic moves away from")
+    compare.add_argument("new", metavar="NEW", help="the proxy that traffic moves to")
+    add_options(compare, tuple(option for option in TAIL if option is not SELECT))
+    compare.add_argument(
+        "--by",
+        choices=("service", "workload", "revision", "pod", "node"),
+        default="service",
+        help="what there is a row for (default: service)",
+    )
+    compare.add_argument(
+        "--for", metavar="DURATION", help="how long to follow a cluster's logs (default: to their present ends)"
+    )
+    compare.add_argument(
+        "--output",
+        "-o",
+        choices=("text", "json", "markdown", "csv"),
+        default="text",
+        help="markdown: for a ticket; csv: two rows for each service",
+    )
+    compare.set_defaults(command="compare")
 
 
 def _add_files(parser: argparse.ArgumentParser) -> None:

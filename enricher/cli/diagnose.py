@@ -1,18 +1,17 @@
 """`enricher diagnose`: why requests failed, and what to change."""
 
-import asyncio
 import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 import orjson
 
-from enricher.cli.common import raise_first_error
-from enricher.cli.feed import open_feed
+from enricher.cli.common import warn_about
+from enricher.cli.feed import open_feed, run_feed
 from enricher.cli.pod_reports import PodReports
 from enricher.cli.read_records import RecordReader
 from enricher.config.options import PODS, TAIL
@@ -21,9 +20,8 @@ from enricher.config.settings import Settings
 from enricher.errors import EXIT_CONFIGURATION, UsageError
 from enricher.report.console import PipedConsole, one_line
 from enricher.report.findings.as_data import csv_lines, findings_json, markdown_lines
-from enricher.report.findings.as_text import text_lines
+from enricher.report.findings.as_text import Styled, text_lines
 from enricher.report.findings.diagnosis import Diagnosis
-from enricher.report.findings.finding import Finding, Totals
 from enricher.report.terminal import json_encoder, print_lines, warn
 from enricher.timestamps import format_rfc3339
 from enricher.vocabulary import Cause
@@ -45,6 +43,7 @@ def main(arguments: dict[str, Any]) -> int:
     diagnosis = Diagnosis(reader.facts_of, reports.sentences)
     try:
         if files:
+            warn_about(settings)
             nothing_fits = reader.read(files, diagnosis.add)
         else:
             if PODS not in values:  # a person who may read the logs usually may read pods as well
@@ -77,10 +76,7 @@ def _read_cluster(settings: Settings, diagnosis: Diagnosis, reports: PodReports)
                 diagnosis.add(orjson.loads(line))
 
         try:
-            asyncio.run(feed.run(consume))
-        except BaseExceptionGroup as failures:
-            raise_first_error(failures)
-            raise
+            run_feed(feed, consume)
         finally:
             reports.histories = feed.histories
             _warn_of_the_past(diagnosis, began)
@@ -109,13 +105,13 @@ def _print(diagnosis: Diagnosis, output: str) -> None:
         case "markdown":
             print_lines(markdown_lines(findings, totals))
         case _:
-            _print_text(findings, totals)
+            print_styled(lambda width: text_lines(findings, totals, width))
 
 
-def _print_text(findings: Sequence[Finding], totals: Totals) -> None:
+def print_styled(lines: Callable[[int], Iterator[Styled]]) -> None:
+    """Print lines that are made for a width, with their styles on a terminal."""
     console = PipedConsole(no_color=_refuses_colours() or None)
-    width = min(max(console.width, MIN_WIDTH), MAX_WIDTH)
-    for line in text_lines(findings, totals, width):
+    for line in lines(min(max(console.width, MIN_WIDTH), MAX_WIDTH)):
         console.print(one_line(line.text, style=line.style), soft_wrap=True)
 
 

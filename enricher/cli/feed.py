@@ -9,7 +9,14 @@ from threading import Thread
 from typing import BinaryIO, Protocol
 
 from enricher.accesslog.detection import FormatDetector
-from enricher.cli.common import NEWS_INTERVAL, read_histories, report_news, result_warnings, warn_about
+from enricher.cli.common import (
+    NEWS_INTERVAL,
+    raise_first_error,
+    read_histories,
+    report_news,
+    result_warnings,
+    warn_about,
+)
 from enricher.cli.hindsight import Hindsight, OnFailure
 from enricher.cli.log_lines import enrich_lines, read_logs
 from enricher.cli.stream_enricher import StreamEnricher
@@ -62,6 +69,24 @@ def open_feed(
     if path := next((selector.text for selector in settings.logs.select if not selector.namespace), None):
         raise UsageError(f"--select {path!r}: give the paths of files as arguments, without --select")
     return ClusterFeed(settings, since, follow=follow, report=report)
+
+
+def run_feed(feed: Feed, consume: LineConsumer, seconds: float | None = None) -> None:
+    """Pass the JSON lines of a cluster's logs on: to their ends, or for some seconds if they are followed."""
+    try:
+        asyncio.run(_run_for(feed, consume, seconds))
+    except BaseExceptionGroup as failures:
+        raise_first_error(failures, OSError)
+        raise
+
+
+async def _run_for(feed: Feed, consume: LineConsumer, seconds: float | None) -> None:
+    try:
+        async with asyncio.timeout(seconds) as timeout:
+            await feed.run(consume)
+    except TimeoutError:
+        if not timeout.expired():
+            raise
 
 
 class ClusterFeed:

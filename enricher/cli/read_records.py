@@ -7,11 +7,11 @@ from functools import cached_property
 import orjson
 
 from enricher.accesslog.detection import FormatDetector
-from enricher.cli.common import read_histories, report_news, result_warnings, warn_about
+from enricher.cli.common import read_histories, report_news, result_warnings
 from enricher.cli.log_lines import enrich_lines, fit_with, read_logs
 from enricher.cli.progress import show_progress
 from enricher.cli.roll_ups import workload_of_attempt
-from enricher.config.settings import Settings
+from enricher.config.settings import ClusterSettings, Settings
 from enricher.endpoints.attribution import Histories
 from enricher.enrich.engine import Enricher, Output
 from enricher.enrich.format_check import FormatCheck
@@ -28,10 +28,19 @@ _OUTPUT_LINE = re.compile(rb'\{"time":(?:"[^"\\]{1,40}"|null),"kind":"(?:access|
 
 
 class RecordReader:
-    """Reads files into output records. Lines that a daemon has enriched are taken as they are."""
+    """Reads files into output records. Lines that a daemon has enriched are taken as they are.
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    `load` returns the endpoints when the first line needs them, and `report` is called with what is wrong.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        load: Callable[[ClusterSettings], Histories] = read_histories,
+        report: Callable[[str], object] = warn,
+    ) -> None:
+        self._settings, self._load, self._report = settings, load, report
         self._has_histories = False
         self._dropped = 0
         """Lines between those of a daemon's output that are not its output: its own log."""
@@ -41,7 +50,7 @@ class RecordReader:
     @cached_property
     def histories(self) -> Histories:
         """Return the endpoints: only lines that a daemon has not enriched need them. Raise ConfigurationError."""
-        histories = read_histories(self._settings.cluster)
+        histories = self._load(self._settings.cluster)
         self._has_histories = True
         return histories
 
@@ -64,7 +73,6 @@ class RecordReader:
     def read(self, files: Sequence[str], consume: Callable[[OutputRecord], None]) -> bool:
         """Pass the records of the files on; return whether no line fits the log format. Raise ConfigurationError."""
         settings, logs = self._settings, self._settings.logs
-        warn_about(settings)
         if settings.cluster.endpoints:
             self.histories  # noqa: B018  # a file that cannot be read is reported at once
         metrics, detector = (
@@ -73,10 +81,12 @@ class RecordReader:
         )
         enricher = Enricher(detector, metrics, node=settings.output.node, pod_variable=settings.output.pod_variable)
         check = FormatCheck(1, logs.expected_format)
-        paths = find_logs(files, logs.is_proxy, warn)
+        paths = find_logs(files, logs.is_proxy, self._report)
         name_files = has_several_files(paths)
-        with show_progress([path for log in paths for path in log.paths]) as progress, report_news(check, warn):
-            for batch in read_logs(paths, detector, open_stdin, warn, progress, fit_of=_fit_with_output(detector)):
+        with show_progress([path for log in paths for path in log.paths]) as progress, report_news(check, self._report):
+            for batch in read_logs(
+                paths, detector, open_stdin, self._report, progress, fit_of=_fit_with_output(detector)
+            ):
                 others = self._take_enriched(batch, consume)
                 if not others.lines:
                     continue
@@ -110,10 +120,10 @@ class RecordReader:
     def _warn_of_results(self, metrics: Metrics, check: FormatCheck) -> None:
         if self._dropped:
             lines = f"{self._dropped} line{'s were' if self._dropped > 1 else ' was'}"
-            warn(f"{lines} passed over beside a daemon's output")
+            self._report(f"{lines} passed over beside a daemon's output")
         if self._has_histories:
             for warning in result_warnings(self._settings, metrics.grades, self.histories, check):
-                warn(warning)
+                self._report(warning)
 
 
 def _consume_all(output: Output, consume: Callable[[OutputRecord], None]) -> None:

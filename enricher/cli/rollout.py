@@ -1,13 +1,11 @@
 """`enricher rollout WORKLOAD`: the new revision of a Deployment compared with the one before."""
 
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
 
-from enricher.cli.common import raise_first_error
-from enricher.cli.feed import ClusterFeed, FileFeed, open_feed
+from enricher.cli.feed import ClusterFeed, FileFeed, open_feed, run_feed
 from enricher.cli.roll_ups import BY_REVISION
 from enricher.config.options import TAIL, parse_duration
 from enricher.config.resolve import resolve_settings
@@ -72,20 +70,7 @@ def _read(feed: ClusterFeed | FileFeed, stats: PodStats, seconds: float | None) 
         for data in feed.read():
             add(data)
         return
-    try:
-        asyncio.run(_follow(feed, add, seconds))
-    except BaseExceptionGroup as failures:
-        raise_first_error(failures, OSError)
-        raise
-
-
-async def _follow(feed: ClusterFeed, add: Callable[[bytes], None], seconds: float | None) -> None:
-    try:
-        async with asyncio.timeout(seconds) as timeout:
-            await feed.run(add)
-    except TimeoutError:
-        if not timeout.expired():
-            raise
+    run_feed(feed, add, seconds)
 
 
 def _rows_of_workload(stats: PodStats, name: str) -> list[PodRow]:

@@ -12,11 +12,12 @@ import time
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from functools import partial
 from math import ceil
-from typing import Protocol
+from typing import Any, Protocol
 
 from enricher.cluster.pods import PodLog, PodState, namespaces_to_watch, parse_pod, parse_pod_with_logs, pod_size
+from enricher.config.lookalikes import LOOKALIKE_SELECTORS, MAX_LOOKALIKES, describe_lookalikes
+from enricher.config.settings import describe_selection
 from enricher.kube.backoff import backoff_delay
 from enricher.kube.client import ApiClient
 from enricher.kube.responses import ApiError, get_response
@@ -132,6 +133,8 @@ class PodLogStreamer:
         """The pods with logs, by watched namespace and uid."""
         self._statuses = {namespace: WatchStatus() for namespace in self._pods}
         self._listed = {namespace: asyncio.Event() for namespace in self._pods}
+        self._lookalikes: set[Source] = set()
+        """Some containers that look like a proxy's, of pods without selected ones."""
         self._logged_problems: set[str] = set()
         self._problems: dict[PodLog, str | None] = {}
         """The present problem of each log that is followed; None if it has no problem."""
@@ -167,12 +170,28 @@ class PodLogStreamer:
     def _no_match_problem(self) -> str | None:
         if self._problems or not all(listed.is_set() for listed in self._listed.values()):
             return None
-        return f"no container matches {', '.join(selector.text for selector in self._selectors)} yet"
+        suggestion = describe_lookalikes(self._lookalikes)
+        text = f"no container matches {describe_selection(self._selectors)} yet"
+        return f"{text}; {suggestion}" if suggestion else text
+
+    def _parse(self, pod: dict[str, Any]) -> PodState | None:
+        """Return the state of a pod; None if it has no selected log."""
+        state = parse_pod_with_logs(self._selectors, pod)
+        if state is None and not self._problems:
+            self._note_lookalikes(pod)
+        return state
+
+    def _note_lookalikes(self, pod: dict[str, Any], *, is_deleted: bool = False) -> None:
+        """Note which containers of a pod may have been meant, or that the pod is gone."""
+        sources = {log.source for log in parse_pod(LOOKALIKE_SELECTORS, pod).logs}
+        if is_deleted:
+            self._lookalikes -= sources
+        elif len(self._lookalikes) < MAX_LOOKALIKES:
+            self._lookalikes |= sources
 
     async def _watch_pods(self, namespace: str | None, group: asyncio.TaskGroup) -> None:
         """Start a task in `group` for each log that appears in a namespace (None: in all)."""
-        parse = partial(parse_pod_with_logs, self._selectors)
-        status = self._statuses[namespace]
+        status, parse = self._statuses[namespace], self._parse
         async for update in watch(self._api, PODS, namespace=namespace, transform=parse, size=pod_size, status=status):
             self._update_pods(namespace, update)
             for log in [log for pod in self._pods[namespace].values() if not pod.ended for log in pod.logs]:
@@ -192,6 +211,8 @@ class PodLogStreamer:
             self._pods[namespace].pop(pod.uid, None)
             if update.type != "DELETED" and pod.logs:
                 self._pods[namespace][pod.uid] = pod
+            elif not self._problems:
+                self._note_lookalikes(update.object, is_deleted=update.type == "DELETED")
 
     async def _follow_log(self, namespace: str | None, log: PodLog) -> None:
         """Deliver a container's log, connection after connection, until its pod is gone and its last line arrived."""

@@ -37,8 +37,8 @@ def parse_pod(selectors: Sequence[Selector], pod: Mapping[str, Any]) -> PodState
     }
     node = as_text(spec.get("nodeName"))
     logs = [
-        PodLog(Source(f"{namespace}/{name}/{container}", namespace, name, uid, container, profile), node)
-        for container, profile in _selected_containers(selectors, namespace, name, spec)
+        PodLog(Source(f"{namespace}/{name}/{container}", namespace, name, uid, container, profile, guess), node)
+        for container, profile, guess in _selected_containers(selectors, namespace, name, spec)
         if container in started
     ]
     return PodState(uid, as_text(status.get("phase")) in {"Succeeded", "Failed"}, logs)
@@ -57,13 +57,13 @@ def pod_size(pod: PodState) -> int:
 
 def _selected_containers(
     selectors: Sequence[Selector], namespace: str, name: str, spec: Mapping[str, Any]
-) -> Iterator[tuple[str, str]]:
-    """Yield the names of the selected containers of a pod, each with the profile of its selector."""
+) -> Iterator[tuple[str, str, str]]:
+    """Yield the names of the selected containers of a pod, each with the profile and the guess of its selector."""
     matching = [selector for selector in selectors if selector.matches_pod(namespace, name)]
     for container in as_mappings(spec.get("containers")) if matching else ():
         container_name = as_text(container.get("name"))
         if selector := next((selector for selector in matching if selector.matches_container(container_name)), None):
-            yield container_name, selector.profile
+            yield container_name, selector.profile, selector.guess
 
 
 def _has_started(status: Mapping[str, Any]) -> bool:

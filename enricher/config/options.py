@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from enricher.accesslog.profiles import PROFILES
-from enricher.config.settings import ListenAddress, Settings
+from enricher.config.settings import ListenAddress, Settings, describe_selection
 from enricher.errors import UsageError
 from enricher.tailer.selector import Selector
 
@@ -307,7 +307,7 @@ def default_text(default: object) -> str:
     if isinstance(default, ListenAddress):
         return f"{default.host or ''}:{default.port}"
     if isinstance(default, tuple):
-        return " ".join(selector.text for selector in default)
+        return describe_selection(default) if default else ""
     if isinstance(default, float) and default:
         return f"{default:g}"
     return str(default) if default else ""

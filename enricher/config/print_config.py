@@ -6,6 +6,7 @@ from typing import Any
 from enricher.config import file as config_file
 from enricher.config.options import LOG_FORMAT, LOG_FORMAT_FILE, PROFILE, SELECT, Option, default_text
 from enricher.config.resolve import Resolved
+from enricher.config.settings import USUAL_SELECTORS, describe_selection
 
 
 def dump_config(options: Sequence[Option], resolved: Resolved) -> Iterator[str]:
@@ -21,6 +22,8 @@ def _value_and_origin(option: Option, resolved: Resolved) -> tuple[Any, str]:
     if option.setting == LOG_FORMAT.setting:
         return None, "default"
     value, profile = option.value_in(resolved.settings), resolved.settings.logs.profile
+    if option is SELECT and value == USUAL_SELECTORS:
+        return None, f"default: {describe_selection(value)}"
     if option is SELECT:
         return [selector.text for selector in value], f"default of the profile {profile}" if profile else "default"
     origin = "default"

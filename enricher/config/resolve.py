@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from enricher.accesslog.limits import common_limits
+from enricher.accesslog.profiles import DEFAULT_PROFILE
 from enricher.config import file as config_file
 from enricher.config.format_files import compile_log_format, read_log_format
 from enricher.config.options import (
@@ -107,8 +108,10 @@ def resolve(options: Sequence[Option], flags: Mapping[str, Any], environ: Mappin
             parsed.update(_read_format_file(values[option], parsed.get(PROFILE.setting)))
         else:
             parsed[option.setting] = _parse(values[option], parsed.get(PROFILE.setting))
-    if SELECT.setting not in parsed and (profile := parsed.get(PROFILE.setting)):
-        parsed[SELECT.setting] = default_selectors(profile)
+    # A format or a controller's ConfigMap is one proxy's.
+    is_of_one = any(option.setting in parsed for option in (PROFILE, LOG_FORMAT, CONTROLLER_CONFIGMAP))
+    if SELECT.setting not in parsed and is_of_one:
+        parsed[SELECT.setting] = default_selectors(parsed.get(PROFILE.setting) or DEFAULT_PROFILE)
     settings = _group_settings(parsed)
     _refuse_contradictions(settings, values)
     return Resolved(settings, values)

@@ -27,8 +27,21 @@ DEFAULT_LISTEN = ListenAddress(None, 9464)
 
 
 def default_selectors(profile: str) -> tuple[Selector, ...]:
-    """Return the selectors of a profile, which apply if the user does not give any."""
-    return tuple(Selector.parse(text) for text in PROFILES[profile].selectors)
+    """Return the selectors of a profile, which apply if the user names it and does not give any."""
+    return tuple(Selector.parse(text) for text in (*PROFILES[profile].selectors, *PROFILES[profile].wide_selectors))
+
+
+USUAL_SELECTORS = tuple(
+    Selector.parse(text, guess=name) for name, profile in PROFILES.items() for text in profile.selectors
+)
+"""The selectors of the usual ingress proxies, which apply if the user gives neither a profile nor selectors."""
+
+
+def describe_selection(selectors: Sequence[Selector]) -> str:
+    """Return what selectors select, for messages: the usual ones are many."""
+    if selectors == USUAL_SELECTORS:
+        return "the usual names of ingress proxies"
+    return " or ".join(selector.text for selector in selectors)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +49,7 @@ class LogSettings:
     """Which logs are followed, from where on, and what their lines look like."""
 
     directory: str = "/var/log/pods"
-    select: Sequence[Selector] = default_selectors(DEFAULT_PROFILE)
+    select: Sequence[Selector] = USUAL_SELECTORS
     profile: str | None = None
     """Name of the proxy's profile; None: it is detected from the first lines of each log."""
     formats: Formats | None = None
@@ -59,8 +72,7 @@ class LogSettings:
 
     def is_proxy(self, source: Source) -> bool:
         """Return whether a container is selected or, with neither a profile nor a selection, any proxy's."""
-        is_default = self.select == default_selectors(DEFAULT_PROFILE) and not self.profile
-        profiles = PROFILES if is_default else ()
+        profiles = PROFILES if self.select == USUAL_SELECTORS and not self.profile else ()
         selectors = [*self.select, *(selector for profile in profiles for selector in default_selectors(profile))]
         return any(
             selector.matches_pod(source.namespace, source.pod) and selector.matches_container(source.container)

@@ -9,7 +9,8 @@ from contextlib import closing, suppress
 from typing import Any
 
 from enricher.cluster.endpoint_source import EndpointSource
-from enricher.config.settings import LogSettings, Start
+from enricher.config.lookalikes import LOOKALIKE_SELECTORS, describe_lookalikes
+from enricher.config.settings import LogSettings, Start, describe_selection
 from enricher.daemon.status.model import FollowedSource
 from enricher.daemon.stdout import StdoutWriter
 from enricher.daemon.waiting_lines import dump_lines, load_lines
@@ -72,6 +73,9 @@ class LogPipeline:
         """Problems of sources that are no longer followed, by kind."""
         self._format_checks: dict[Source, FormatCheck] = {}
         self._has_too_many = self._has_no_room = False
+        self.suggestion = ""
+        """Which containers look like a proxy's and how to follow them, if no log is followed; else empty."""
+        self._has_suggested = False
         self._stopping = asyncio.Event()
         self._turn = asyncio.Lock()
         """Held by the source whose chunk is enriched and written: one at a time, so that memory stays bounded."""
@@ -178,7 +182,7 @@ class LogPipeline:
 
     async def run(self) -> None:
         """Follow all sources until `stop`, then return once everything that was read is written."""
-        logger.info("looking for logs of %s", ", ".join(selector.text for selector in self._settings.select))
+        logger.info("looking for logs of containers that match %s", describe_selection(self._settings.select))
         with closing(self._directories):
             async with asyncio.TaskGroup() as group:
                 while not self._stopping.is_set():
@@ -186,6 +190,7 @@ class LogPipeline:
                     for source in self._discover_new():
                         follower = self._followers[source] = self._open_follower(source)
                         group.create_task(self._follow(follower))
+                    self._update_suggestion()
                     self._start = "beginning"  # a log that appears from now on is new
                     with suppress(TimeoutError):
                         async with asyncio.timeout(DISCOVERY_REST * (time.monotonic() - began)):
@@ -205,6 +210,17 @@ class LogPipeline:
             )
         self._has_too_many = len(new) > room
         return new[:room]
+
+    def _update_suggestion(self) -> None:
+        """Look for containers that could have been meant, and log it once, if no log is followed."""
+        if self._followers:
+            self.suggestion = ""
+            return
+        lookalikes = discover(self._settings.directory, LOOKALIKE_SELECTORS, self._settings.own_pod)
+        self.suggestion = describe_lookalikes(lookalikes)
+        if self.suggestion and not self._has_suggested:
+            self._has_suggested = True
+            logger.info("no log is followed on this node: %s", self.suggestion)
 
     def _open_follower(self, source: Source) -> LogFollower:
         position = self._positions.pop(escape_bytes(source.path), None)

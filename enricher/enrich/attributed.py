@@ -22,6 +22,7 @@ from enricher.enrich.cached_attribution import ALWAYS, CachedAttribution, Cached
 from enricher.enrich.failed_attempts import FailedAttempt, failed_attempt
 from enricher.enrich.late_attempts import LateAttempt, late_attempt
 from enricher.enrich.layout_facts import AttemptResult, layout_facts
+from enricher.enrich.line_times import column_times
 from enricher.enrich.output import LineTemplate
 from enricher.enrich.owners import Owners
 from enricher.enrich.requests import NoAttempt, RequestLabels, client_outcome
@@ -279,9 +280,9 @@ class AttributedColumns:
         return self.owners.of_client(client, window)
 
     @cached_property
-    def _stamps(self) -> Sequence[bytes]:
-        """Return what the field `time` has: the stamps, or else the time that the lines themselves name, as JSON."""
-        return self.facts.times.of(self.columns) if self.columns.stamps is None else self.columns.stamps
+    def _line_times(self) -> Sequence[bytes]:
+        """Return what the field `time` has."""
+        return column_times(self.columns, self.facts)
 
     def rows_before(self, number: int) -> int:
         """Return how many of the lines come before the line with this number."""
@@ -315,6 +316,6 @@ class AttributedColumns:
     def opening_pieces(self, template: LineTemplate) -> list[tuple[bytes | None, Sequence[bytes]]]:
         """Return the pieces of the beginning of a line's JSON; the column is for pieces that are None."""
         if not self._pieces:
-            gaps = iter((self._stamps, *(self.columns.values[place] for place in template.columns)))
+            gaps = iter((self._line_times, *(self.columns.values[place] for place in template.columns)))
             self._pieces = [(piece, () if piece else next(gaps)) for piece in template.opening]
         return self._pieces

@@ -125,7 +125,7 @@ class ColumnOutput:
         has_routes = facts.has_route and any(request.route_json for request in set(requests))
         routes = [map(_route_json, requests)] if has_routes else []
         pieces: tuple[Iterable[bytes], ...] = (
-            *(repeat(piece) if piece else column for piece, column in self._lines.opening_pieces(template)),
+            *[repeat(piece) if piece else column for piece, column in self._lines.opening_pieces(template)],
             repeat(b'{"addr":"'),
             map(itemgetter(2), owners) if facts.verbatim_addr is None else columns.values[facts.verbatim_addr],
             map(_status_json, self._lines.results),

@@ -91,7 +91,7 @@ class Enricher:
         histories as they are. A line waits if no pod is known to hold its address, so that a watch that lags behind can
         catch up. The lines after a Hold are enriched when the next item is requested.
         """
-        formats = self._detector.timeline_for(source, source.profile, _stdout_texts(lines))
+        formats = self._detector.timeline_for(source, source.profile, _stdout_texts(lines), source.guess)
         batch = Batch(source, lines, formats, self._layouts, self._last_formats.get(source))
         if batch.last_format:
             self._last_formats[source] = batch.last_format
@@ -248,7 +248,7 @@ class Enricher:
 
     def formats(self, source: Source, at: int | None = None) -> Formats:
         """Return the formats that the lines of a source may have if they are written at `at` (ns), or at any time."""
-        return self._detector.timeline_for(source, source.profile, ()).formats_at(at)
+        return self._detector.timeline_for(source, source.profile, (), source.guess).formats_at(at)
 
     def forget(self, source: Source) -> None:
         """Forget a source that is gone."""

@@ -9,7 +9,14 @@ from enricher.accesslog.dialect import Fact, Facts
 from enricher.accesslog.record import Attempt, ErrorLabels, RequestTime
 from enricher.enrich.causes import Symptom, symptom_of
 from enricher.enrich.error_correlation import error_origin
-from enricher.enrich.output import attempt_particulars, dump_integer, dump_response_time, dump_seconds, dump_time
+from enricher.enrich.output import (
+    attempt_particulars,
+    dump_integer,
+    dump_response_time,
+    dump_seconds,
+    dump_time,
+    dump_times,
+)
 from enricher.enrich.requests import RequestLabels
 from enricher.vocabulary import Outcome, Reason, State
 
@@ -143,6 +150,10 @@ def all_with_json(column: Iterable[int | None]) -> list[tuple[int | None, bytes]
     return list(zip(times, map(_response_time_json.__getitem__, times), strict=True))
 
 
+def _dump_ends(ends: Iterable[tuple[int | None, int]]) -> list[bytes]:
+    return dump_times([end for end, _ in ends])
+
+
 def _request_fact(layout: Layout) -> Fact:
     """Return the labels of requests as a fact; a layout without the client's status has that of the only attempt."""
     facts = layout.dialect.facts
@@ -182,7 +193,7 @@ class LayoutFacts:
         self.has_duration = any(name in layout.names for name in facts.duration.variables)
         self.has_clock = any(name in layout.names for name, _ in facts.clocks)
         self.ends = DerivedColumn(layout, facts.end)
-        self.times = DerivedColumn(layout, facts.end, lambda end: dump_time(end[0]))
+        self.times = DerivedColumn(layout, facts.end, lambda end: dump_time(end[0]), _dump_ends)
         self.upstream_names = DerivedColumn(layout, facts.upstream_name)
         self.reported_pods = DerivedColumn(layout, facts.reported_pod)
         self.client = layout.place(facts.client)

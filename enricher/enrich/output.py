@@ -1,6 +1,7 @@
 """The fields of docs/output.md, as JSON. Pure."""
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple, cast
 
 import orjson
 
@@ -10,9 +11,9 @@ from enricher.accesslog.record import Attempt, Record, RequestTime
 from enricher.endpoints.attribution import Attribution
 from enricher.endpoints.slices import Owner
 from enricher.enrich.requests import NoAttempt
-from enricher.line import Line, Source
+from enricher.line import Source
 from enricher.text import escape_bytes
-from enricher.timestamps import MILLISECOND, SECOND, format_rfc3339, parse_rfc3339
+from enricher.timestamps import MILLISECOND, SECOND, format_rfc3339, format_rfc3339_column
 from enricher.vocabulary import Origin
 
 RESERVED_NAMES = frozenset(
@@ -188,11 +189,11 @@ def dump_time(ns: int | None) -> bytes:
     return b"null" if ns is None else b'"%b"' % format_rfc3339(ns).encode()
 
 
-def line_time(line: Line, record: Record | None) -> str | None:
-    """Return the runtime's stamp as it was written; without one that is a time, the time that the line itself names."""
-    if parse_rfc3339(line.stamp) is not None:
-        return line.stamp.decode("ascii", "replace")
-    return format_rfc3339(record.end) if record and record.end is not None else None
+def dump_times(column: Sequence[int | None]) -> list[bytes]:
+    """Return many times as JSON values."""
+    if None in column:
+        return list(map(dump_time, column))
+    return [b'"%b"' % text for text in format_rfc3339_column(cast(Sequence[int], column))]
 
 
 def attribution_fields(attribution: Attribution, *, uid: bool = False) -> dict[str, Any]:

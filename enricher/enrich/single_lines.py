@@ -17,6 +17,7 @@ from enricher.enrich.causes import cause_of, resolve_cut, symptom_of
 from enricher.enrich.error_correlation import Claim, ErrorCorrelator, error_origin
 from enricher.enrich.holding import HoldPolicy
 from enricher.enrich.late_attempts import late_attempt
+from enricher.enrich.line_times import line_time
 from enricher.enrich.output import (
     ATTEMPT,
     LineTemplate,
@@ -26,7 +27,6 @@ from enricher.enrich.output import (
     dump_fields,
     dump_integer,
     dump_response_time,
-    line_time,
     message_fields,
     no_attempt_fragment,
     variable_fields,

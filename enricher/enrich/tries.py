@@ -233,8 +233,10 @@ def _part(line: ParsedLine) -> ParsedLine:
     """Return a line about a part of a request, whose record has the attempt."""
     if line.record is None:
         return line
+    end, uncertainty = line.record.end, line.record.end_uncertainty
     # Nothing more of it is used.
-    return line._replace(kind=LineKind.TRY, record=Record(_fields(line.record), [], end=line.record.end), windows=())
+    record = Record(_fields(line.record), [], end=end, end_uncertainty=uncertainty)
+    return line._replace(kind=LineKind.TRY, record=record, windows=())
 
 
 def _fields(record: Record) -> dict[str, Any]:

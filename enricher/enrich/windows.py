@@ -11,6 +11,11 @@ CLOCK_TOLERANCE = 10 * MILLISECOND
 """Ns by which nginx's times may be too early: it reads the clock once in each turn of its event loop."""
 BUFFERING_THRESHOLD = 100 * MILLISECOND
 """Ns after the second that a line itself names: a later stamp of the runtime means that nginx buffered the line."""
+MAX_WRITING_DELAY = 600 * SECOND
+"""Longest time (ns) from a request's end to its line. If a line seems to be later, the clock that it was written by is
+wrong or in another zone, which differs by a quarter of an hour at least. Buffers are flushed more often: Envoy's every
+10 s.
+"""
 MAX_FAILURE_TIMES: dict[str, int] = {Reason.REFUSED: 5 * SECOND}
 """Longest time (ns) from the beginning of a failed attempt to its error line, by reason.
 
@@ -85,3 +90,22 @@ def request_end(named: int | None, uncertainty: int, at: int | None) -> tuple[in
     if at is None or at > latest + BUFFERING_THRESHOLD:
         return named, latest
     return min(at, latest), min(at, latest)
+
+
+def end_to_show(named: int | None, uncertainty: int, at: int | None) -> int | None:
+    """Return the request's end as its line names it, if that is to be shown, not the runtime's stamp; else None.
+
+    All times are in ns; the named one may be too early by `uncertainty`. It is shown if the line was written after it,
+    but not so long after it that a clock must be wrong. One that is cut to seconds is shown only if the line is late.
+    """
+    if named is None or at is None:
+        return None
+    return named if named + least_delay(uncertainty) <= at <= named + MAX_WRITING_DELAY else None
+
+
+def least_delay(uncertainty: int) -> int:
+    """Return how much later (ns) than the end that a line names the line's stamp must be for that end to be shown.
+
+    With the uncertainty of a request that has no duration this is more than MAX_WRITING_DELAY.
+    """
+    return 0 if uncertainty <= CLOCK_TOLERANCE else uncertainty + CLOCK_TOLERANCE + BUFFERING_THRESHOLD

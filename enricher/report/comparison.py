@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 from enum import StrEnum
-from math import exp, lgamma
 from typing import Any, NamedTuple
 
+from enricher.report.chance import fisher_chance
 from enricher.report.markdown import markdown_row, markdown_text
 from enricher.report.pod_rows import PodRow, hidden_text
 from enricher.report.summary_documents import row_fields
@@ -40,7 +40,7 @@ class Comparison(NamedTuple):
 
         This is Fisher's exact test, one-sided.
         """
-        return _tail(self.new.errors, self.new.attempts, self.new.errors + self.old.errors, self._attempts)
+        return fisher_chance(self.new.errors, self.new.attempts, self.new.errors + self.old.errors, self._attempts)
 
     @property
     def verdict(self) -> Verdict:
@@ -123,18 +123,3 @@ def _values(row: PodRow) -> Iterator[str]:
 
 def _percent(row: PodRow) -> str:
     return f"{100 * row.error_share:.2f} %"
-
-
-def _tail(errors: int, drawn: int, all_errors: int, total: int) -> float:
-    """Return the probability of `errors` or more among `drawn` of `total` attempts, of which `all_errors` failed."""
-    top = min(drawn, all_errors)
-    whole = _log_choose(total, drawn)
-    terms = (
-        exp(_log_choose(all_errors, k) + _log_choose(total - all_errors, drawn - k) - whole)
-        for k in range(max(errors, drawn + all_errors - total), top + 1)
-    )
-    return min(1.0, sum(terms))
-
-
-def _log_choose(n: int, k: int) -> float:
-    return lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1)

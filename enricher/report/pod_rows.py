@@ -69,6 +69,8 @@ class PodRow(NamedTuple):
     first_failure: int | None
     """Time of the earliest failure (ns)."""
     last_failure: int | None
+    times_of_requests: int
+    """Attempts whose time is that of the whole request, because the log has no other."""
 
     @property
     def errors(self) -> int:

@@ -5,6 +5,7 @@ so the memory for a pod is bounded by the length of the window and the number of
 """
 
 from collections import Counter, defaultdict, deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -53,6 +54,8 @@ class AttemptCounts:
     """Whether a log lists all attempts of a request; otherwise earlier errors than the last are not known."""
     times: Counter[float] = field(default_factory=Counter)
     """Attempts by response time, in seconds rounded to the millisecond."""
+    times_of_requests: int = 0
+    """Those of these times that are of whole requests, because the log has no other."""
     sure: int = 0
     """Attempts whose attribution is not a guess."""
     worst_rank: int = 0
@@ -86,6 +89,7 @@ class AttemptCounts:
         self.errors_after_redirect += other.errors_after_redirect
         self.tries_are_logged |= other.tries_are_logged
         self.times.update(other.times)
+        self.times_of_requests += other.times_of_requests
         self.sure += other.sure
         self.worst_rank = max(self.worst_rank, other.worst_rank)
         self.untried += other.untried
@@ -172,6 +176,7 @@ class PodStats:
             counts.tries_are_logged |= tries_are_logged
             if (seconds := attempt["response_time"]) is not None:
                 counts.times[round(seconds, 3)] += 1
+                counts.times_of_requests += attempt.get("response_time_of") == "request"
             if failed:
                 counts.add_failure(attempt, at)
             if code:
@@ -265,7 +270,7 @@ def _pod_row(key: RowKey, by_second: dict[int, AttemptCounts], seconds: float) -
     total = AttemptCounts()
     for counts in by_second.values():
         total.add(counts)
-    p50, p99 = (_percentile(total.times, percent) for percent in (50, 99))
+    p50, p99 = (percentile(total.times, percent) for percent in (50, 99))
     hidden: int | None = total.outcomes[Outcome.HIDDEN]
     if not hidden and (total.outcomes[Outcome.UNKNOWN] or not total.tries_are_logged):
         hidden = None
@@ -287,12 +292,16 @@ def _pod_row(key: RowKey, by_second: dict[int, AttemptCounts], seconds: float) -
         total.causes,
         total.first_failure,
         total.last_failure,
+        total.times_of_requests,
     )
 
 
-def _percentile(times: Counter[float], percent: int) -> float | None:
-    """Return the smallest time that at least `percent` of the attempts did not exceed (nearest rank)."""
-    rank = -(-times.total() * percent // 100)
+def percentile(times: Mapping[float, int], percent: int) -> float | None:
+    """Return the smallest time that at least `percent` of all did not exceed (nearest rank); None without any.
+
+    `times` are numbers of attempts, or of requests, by time.
+    """
+    rank = -(-sum(times.values()) * percent // 100)
     for seconds in sorted(times):
         rank -= times[seconds]
         if rank <= 0:

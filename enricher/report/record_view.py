@@ -4,7 +4,7 @@ Clients choose much of a record, and a terminal obeys control characters, so all
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from enricher.text import printable, truncate
@@ -59,6 +59,39 @@ def is_failure(record: OutputRecord) -> bool:
 def lists_tries(record: OutputRecord) -> bool:
     """Return whether the log lists all attempts of a request, as nginx does; other proxies log the last one."""
     return len(record.get("attempts") or ()) > 1 or any(isinstance(record.get(name), str) for name in _LISTS)
+
+
+def client_failed(record: OutputRecord) -> bool:
+    """Return whether the client got a 5xx, or a gRPC call of it failed."""
+    attempts: Sequence[OutputRecord] = record.get("attempts") or ({},)
+    return _is_5xx(record.get("status")) or bool(attempts[-1].get("grpc_status"))
+
+
+def retries_of(record: OutputRecord) -> int | None:
+    """Return how often the proxy tried a request again; None if the log does not tell.
+
+    nginx lists the attempts, and Envoy's and HAProxy's formats may have their number. Traefik's is always 0 and means
+    nothing. In a line that Envoy's router writes for each attempt, the number is 0 although there is one.
+    """
+    attempts = record.get("attempts") or ()
+    if lists_tries(record):
+        return max(0, sum("internal_redirect" not in attempt for attempt in attempts) - 1)
+    number = record.get("upstream_attempts")
+    if isinstance(number, int):
+        return max(0, number - 1) if number or not attempts else None
+    number = record.get("retries") if "termination_state" in record else None
+    return number if isinstance(number, int) else None
+
+
+def target_of(record: OutputRecord) -> tuple[str, str]:
+    """Return the host and the target of a request; an empty text in place of what the line does not have.
+
+    They are as the client chose them, and not fit for a terminal.
+    """
+    host, target = record.get("host", record.get("http_host")), record.get("request_uri", record.get("uri"))
+    if isinstance(request := record.get("request"), str):
+        target = (request.rpartition(" HTTP/")[0] or request).partition(" ")[2]
+    return (*("" if not isinstance(text, str) or text == "-" else text for text in (host, target)),)  # type: ignore[return-value]
 
 
 def is_of_request(record: OutputRecord, request_id: str) -> bool:

@@ -53,7 +53,7 @@ def _find_containers(log_dir: str, selectors: list[Selector], own_pod: tuple[str
         for container in _list_subdirectories(os.path.join(log_dir, directory)) if matching else ():
             if selector := next((candidate for candidate in matching if candidate.matches_container(container)), None):
                 path = os.path.join(log_dir, directory, container)
-                yield Source(path, namespace, pod, uid, container, selector.profile)
+                yield Source(path, namespace, pod, uid, container, selector.profile, selector.guess)
 
 
 def _find_plain_files(pattern: str, own_pod: tuple[str, str] | None) -> Iterator[str]:

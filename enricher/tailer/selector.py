@@ -24,6 +24,8 @@ class Selector:
     container: re.Pattern[str] | None = None
     profile: str = ""
     """The name of the profile of the selected logs, if the user gave one."""
+    guess: str = ""
+    """The name of the profile whose proxies usually have such names; the lines decide."""
 
     def matches_pod(self, namespace: str, pod: str) -> bool:
         """Return whether the selector may match a container of the pod."""
@@ -34,7 +36,7 @@ class Selector:
         return _matches(self.container, container)
 
     @classmethod
-    def parse(cls, text: str, profile: str = "") -> "Selector":
+    def parse(cls, text: str, profile: str = "", guess: str = "") -> "Selector":
         """Parse `NAMESPACE/POD-GLOB/CONTAINER` or an absolute path; raise UsageError if the text is neither."""
         if text.startswith("/"):
             if fixed_directory(text) == "/":
@@ -47,7 +49,7 @@ class Selector:
                 "*/*ingress-nginx-controller*/controller, or an absolute path of log files"
             )
         namespace, pod, container = (re.compile(translate(part)) for part in parts)
-        return cls(text, namespace, pod, container, profile)
+        return cls(text, namespace, pod, container, profile, guess)
 
 
 def fixed_directory(pattern: str) -> str:

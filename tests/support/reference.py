@@ -39,7 +39,7 @@ from enricher.enrich.error_correlation import ErrorCorrelator, error_origin
 from enricher.enrich.parsed_line import ParsedLine
 from enricher.enrich.requests import is_retried, main_attempt, no_attempt, record_outcome
 from enricher.enrich.tries import TryJoiner
-from enricher.enrich.windows import attempt_windows, error_window, request_window
+from enricher.enrich.windows import attempt_windows, end_to_show, error_window, request_window
 from enricher.line import Line, Source
 from enricher.metrics.counters import Metrics
 from enricher.text import escape_bytes
@@ -468,10 +468,18 @@ def output_fields(record: Record) -> dict[str, Any]:
 
 
 def line_time(line: Line, record: Record | None) -> str | None:
-    """Return the runtime's stamp as it was written; without one, the time that the line itself names."""
-    if parse_rfc3339(line.stamp) is not None:
+    """Return the end of the request that the line names if that tells more than the runtime's stamp, else the stamp."""
+    at, named = parse_rfc3339(line.stamp), record.end if record else None
+    if at is None:
+        return None if named is None else format_rfc3339(named)
+    if not record or end_to_show(named, record.end_uncertainty, at) is None:
         return line.stamp.decode("ascii", "replace")
-    return format_rfc3339(record.end) if record and record.end is not None else None
+    assert named is not None
+    zone = line.stamp[-1:] if line.stamp[-1:] in b"zZ" else re.search(rb"[+-]\d\d:?\d\d$", line.stamp)[0]
+    if zone in b"zZ":
+        return format_rfc3339(named)
+    hours, minutes = int(zone[:3]), int(zone[:1] + zone[-2:])
+    return format_rfc3339(named + (hours * 60 + minutes) * 60 * SECOND)[:-1] + zone.decode()
 
 
 def attribution_fields(attribution: Attribution, *, uid: bool) -> dict[str, Any]:

@@ -23,6 +23,7 @@ QUIET = Status(
     watch=Watch("in_sync", {"closed": 3}, 12.0),
     endpoints=8,
     sources=1,
+    suggestion="",
     lag_bytes=0,
     lag_seconds=0.0,
     followed=(FollowedSource("/var/log/pods/a_b_c/controller", "a", "b", "controller", ("$status",), 0, 1.0, None),),

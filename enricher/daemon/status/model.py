@@ -138,6 +138,8 @@ class Status:
     watch: Watch
     endpoints: int
     sources: int
+    suggestion: str
+    """Which containers look like a proxy's and how to follow them, if no log is followed; else empty."""
     lag_bytes: int
     lag_seconds: float
     followed: tuple[FollowedSource, ...]

@@ -102,6 +102,7 @@ class StatusMonitor:
             watch=_watch(gauges.watch, problem),
             endpoints=gauges.endpoints,
             sources=gauges.sources,
+            suggestion=escape_bytes(self._pipeline.suggestion),
             lag_bytes=gauges.lag_bytes,
             lag_seconds=gauges.lag_seconds,
             followed=furthest_behind(self._pipeline.followed_sources()),

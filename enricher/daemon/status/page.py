@@ -111,7 +111,8 @@ def _state(status: Status) -> Iterable[str]:
 def _followed(status: Status) -> Iterable[str]:
     yield '<section><h2 id="followed">Followed logs</h2>'
     if not status.followed:
-        yield "<p>No log has been found yet.</p></section>"
+        yield "<p>No log has been found yet.</p>"
+        yield f"<p>On this node, {isolated(status.suggestion)}</p></section>" if status.suggestion else "</section>"
         return
     yield '<div class="wide" role="region" aria-labelledby="followed" tabindex="0"><table>'
     listed = len(status.followed)

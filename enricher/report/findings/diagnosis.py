@@ -8,8 +8,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from enricher.report.fair_table import FairTable
 from enricher.report.findings.failures import Attempt, FactsOf, ReportsOf, attempts_of, example_of
-from enricher.report.findings.fair_table import FairTable
 from enricher.report.findings.finding import Finding, Totals
 from enricher.report.findings.groups import UNANSWERED, FailureGroup, PodTally, earlier, later
 from enricher.report.findings.nodes import unreachable_nodes

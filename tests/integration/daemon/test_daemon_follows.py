@@ -1,10 +1,14 @@
 """The daemon follows growing logs, finds new ones, never reads its own, and reloads a changed endpoints file."""
 
+import json
 import os
 import threading
+from pathlib import Path
 
 from tests.support.controller_logs import access, cri
 from tests.support.daemons import until
+
+RECORDED = Path(__file__).parents[1] / "proxies" / "recorded"
 
 
 def test_lines_appear_as_the_file_grows(node):
@@ -39,6 +43,31 @@ def test_new_containers_are_found_and_others_are_not(node):
     assert {row["source"]["node"] for row in rows} == {"node-0"}
     node.write(cri(access(3)), container="a_ingress-nginx-controller-8_u-3/controller")
     until(lambda: len(daemon.out) == 3)
+
+
+def test_the_usual_proxies_are_found_without_an_option(node):
+    envoy = (RECORDED / "envoy-istio.log").read_text("utf-8", "surrogateescape").splitlines()[:1]
+    node.write(*(cri(line) for line in envoy), container="edge_envoy-default-eg-7d9_u-1/envoy")
+    node.write(cri(access(1)), container="a_ingress-nginx-controller-8_u-3/controller")
+    node.write(cri(access(2)), container="shop_web-nginx-7_u-4/nginx")
+    daemon = node.start()
+    rows = until(lambda: len(daemon.out) == 2 and daemon.rows())
+    assert {(row["source"]["namespace"], row["kind"]) for row in rows} == {("edge", "access"), ("a", "access")}
+    assert json.loads(daemon.get("/status.json")[1])["suggestion"] == ""
+    assert b"look like" not in b"".join(daemon.stderr_lines)
+
+
+def test_what_may_have_been_meant_is_said_once(node):
+    node.write(cri(access(2)), container="shop_web-nginx-7_u-4/nginx")
+    daemon = node.start()
+    text = "1 container looks like nginx (shop/web-nginx-7/nginx) and is not followed"
+    until(lambda: text in json.loads(daemon.get("/status.json")[1])["suggestion"])
+    assert daemon.get("/readyz")[0] == 200
+    node.write(cri(access(3)), container="shop_web-nginx-8_u-5/nginx")
+    until(lambda: "2 containers look" in json.loads(daemon.get("/status.json")[1])["suggestion"])
+    node.write(cri(access(1)), container="a_ingress-nginx-controller-8_u-3/controller")
+    until(lambda: json.loads(daemon.get("/status.json")[1])["suggestion"] == "")
+    assert b"".join(daemon.stderr_lines).count(b"no log is followed on this node: ") == 1
 
 
 def test_the_daemons_own_log_is_never_read(node):

@@ -13,7 +13,8 @@ from typing import Any
 
 import orjson
 
-from tests.integration.node.proxy import PORT, Answer, Load
+from tests.integration.node.load import Answer, Load
+from tests.integration.node.proxy import PORT
 from tests.integration.node.services import NAMESPACE, Service
 from tests.integration.node.two_proxies import ENVOY, NGINX, TwoProxies
 from tests.support.kube import Kube, Pod, signal_pod

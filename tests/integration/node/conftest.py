@@ -3,22 +3,18 @@
 The images enricher:0.1.0, backend:0.1.0 and ingress-nginx-controller:test must be on the node (.ci/run builds them).
 """
 
-import shutil
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.integration.node.installed import BACKEND, DAEMON, DEPLOY, remove_deployed, wait_for_deployed
 from tests.integration.node.output import Output, last_words
 from tests.integration.node.proxy import Proxy
 from tests.support.kube import Kube, Pod
 
 HERE = Path(__file__).parent
-DEPLOY = HERE.parents[2] / "deploy"
 CONTROLLER = HERE / "nginx" / "controller.yaml"
-STATE = Path("/var/lib/enricher")
-BACKEND = ("default", "app=backend")
-DAEMON = ("enricher", "app.kubernetes.io/name=enricher")
 
 
 @pytest.fixture(scope="session")
@@ -29,20 +25,20 @@ def kube() -> Iterator[Kube]:
     kube("apply", "-f", str(CONTROLLER))
     kube("apply", "-f", str(DEPLOY))
     kube("rollout", "status", "-n", "ingress-nginx", "deployment/ingress-nginx-controller", "--timeout=60s")
-    kube("rollout", "status", "deployment/backend", "--timeout=60s")
-    kube("rollout", "status", "-n", "enricher", "daemonset/enricher", "--timeout=60s")
+    wait_for_deployed(kube)
     yield kube
     remove(kube)
 
 
 def remove(kube: Kube) -> None:
-    kube("delete", "--ignore-not-found", "--wait", "-f", str(DEPLOY), "-f", str(CONTROLLER))
-    shutil.rmtree(STATE, ignore_errors=True)
+    kube("delete", "--ignore-not-found", "--wait", "-f", str(CONTROLLER))
+    remove_deployed(kube)
 
 
 @pytest.fixture(scope="session")
-def output(kube: Kube) -> Output:
-    return Output()
+def output(kube: Kube) -> Iterator[Output]:
+    with Output().collecting() as output:
+        yield output
 
 
 @pytest.fixture

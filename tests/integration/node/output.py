@@ -4,40 +4,69 @@ import gzip
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Event, RLock
 from typing import Any, BinaryIO
 
 import orjson
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.integration.node.proxy import Answer
+from tests.integration.node.load import Answer
 from tests.support.kube import Pod, eventually, get_text
 
 LOGS = Path("/var/log/pods")
+ID_IN_PATH = "?id="
+"""What stands before the id of a request whose proxy does not log its headers, or gives it another id."""
 Record = dict[str, Any]
 Samples = Mapping[tuple[str, frozenset[tuple[str, str]]], float]
 
 
 class Output:
-    """The stdout of all daemon pods so far. Files stay open, so that neither a rotation nor the deletion of the pod
-    takes away what was not read yet; collect() must come by once before that, though."""
+    """The stdout of all daemon pods so far.
+
+    Files stay open, so that neither a rotation nor the deletion of the pod takes away what was not read yet. That helps
+    only if each was opened in time: within collecting(), somebody does.
+    """
 
     def __init__(self, pods: str = "enricher_enricher-*") -> None:
         """`pods` are the directories of the daemon's, as a pattern of the shell's."""
         self._pods = pods
         self._files: dict[tuple[Path, int], BinaryIO] = {}
         self._texts: dict[tuple[Path, int], bytes] = {}
+        self._lock = RLock()
+
+    @contextmanager
+    def collecting(self) -> Iterator["Output"]:
+        """Collect twice a second: the kubelet compresses a file two rotations, 6 s, after its first line."""
+        stopped = Event()
+
+        def collect_until_stopped() -> None:
+            while not stopped.wait(0.5):
+                self.collect()
+
+        with ThreadPoolExecutor(1) as pool:
+            collector = pool.submit(collect_until_stopped)
+            try:
+                yield self
+            finally:
+                stopped.set()
+            collector.result()
 
     def read(self) -> list[Record]:
         """One record per line, in order within one container."""
-        self.collect()
-        return [orjson.loads(line) for container in self._containers() for line in stdout_lines(container)]
+        with self._lock:
+            self.collect()
+            containers = list(self._containers())
+        return [orjson.loads(line) for container in containers for line in stdout_lines(container)]
 
     def collect(self) -> None:
         """What was written since the last time, before rotations and deletions take it away."""
-        self._open_new_files()
-        for key, file in self._files.items():
-            self._texts[key] += file.read()
+        with self._lock:
+            self._open_new_files()
+            for key, file in self._files.items():
+                self._texts[key] += file.read()
 
     def _open_new_files(self) -> None:
         # The files of one container in the order of their writing. A file found later is a later one.
@@ -82,7 +111,10 @@ class Output:
 
 
 def request_id_of(record: Record) -> str:
-    """Return the id that the client sent, under ingress-nginx's name or under Envoy's."""
+    """Return the id that the client sent: at the end of the path, under ingress-nginx's name or under Envoy's."""
+    _, mark, in_path = str(record.get("request_uri", "")).rpartition(ID_IN_PATH)
+    if mark:
+        return in_path
     return str(record.get("req_id") or record.get("http_x_request_id") or "")
 
 

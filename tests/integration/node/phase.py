@@ -7,8 +7,8 @@ from http.client import HTTPException
 from statistics import median
 
 from tests.integration.node.bursts import LINES, Burst, Ledger
+from tests.integration.node.load import Answer
 from tests.integration.node.output import Samples, total
-from tests.integration.node.proxy import Answer
 from tests.support.kube import Pod, get_text
 
 REQUESTS, ERRORS = "ingress_upstream_requests_total", "ingress_upstream_errors_total"

@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from tests.integration.node.conftest import DEPLOY
+from tests.integration.node.installed import DEPLOY
 from tests.support.kube import Kube
 from tests.support.prometheus import Prometheus, running
 

@@ -4,54 +4,16 @@ import http.client
 import itertools
 import re
 import subprocess
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
+from tests.integration.node.load import Answer, Load, running_load
 from tests.support.kube import Kube, Pod, eventually, processes
 
 NAMESPACE, LABEL = "ingress-nginx", "app=ingress-nginx-controller"
 PORT = 10000
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the client saw; `pod` is what the answering backend said of itself, None where none answered."""
-
-    request_id: str
-    status: int
-    pod: str | None
-
-
-@dataclass
-class Load:
-    """Requests in the background, a few at a time, until stop()."""
-
-    answers: list[Answer] = field(default_factory=list)
-    _stopped: threading.Event = field(default_factory=threading.Event)
-
-    def stop(self) -> None:
-        self._stopped.set()
-
-    @property
-    def running(self) -> bool:
-        return not self._stopped.is_set()
-
-    def until(self, count: int, timeout: float = 60) -> None:
-        """Waits for `count` more answers."""
-        goal = len(self.answers) + count
-
-        def enough() -> None:
-            assert len(self.answers) >= goal
-
-        eventually(enough, timeout, every=0.05)
-
-    def during(self, seconds: float) -> None:
-        """Lets the requests go on for a while: some things are done by others, and leave no trace to wait for."""
-        self._stopped.wait(seconds)
 
 
 class Proxy:
@@ -106,24 +68,12 @@ class Proxy:
     @contextmanager
     def load(self, name: str, *paths: str, agent: str = "e2e", workers: int = 4, pause: float = 0.02) -> Iterator[Load]:
         """Each worker waits for `pause` seconds between its requests."""
-        load, numbers = Load(), itertools.count()
 
-        def work() -> None:
-            while load.running:
-                number = next(numbers)
-                path = paths[number % len(paths)] if paths else "/"
-                load.answers.append(self.ask(f"{name}-{number:06d}", path, agent=agent))
-                # 50 requests per second and worker at most are plenty: the machine has other things to do.
-                load.during(pause)
+        def ask(number: int) -> Answer:
+            return self.ask(f"{name}-{number:06d}", paths[number % len(paths)] if paths else "/", agent=agent)
 
-        with ThreadPoolExecutor(workers) as pool:
-            working = [pool.submit(work) for _ in range(workers)]
-            try:
-                yield load
-            finally:
-                load.stop()
-            for worker in working:
-                worker.result()
+        with running_load([ask] * workers, pause) as load:
+            yield load
 
 
 def forget_neighbours(process: int) -> None:

@@ -2,8 +2,9 @@
 
 import pytest
 
+from tests.integration.node.load import Answer
 from tests.integration.node.output import Output, scrape, total
-from tests.integration.node.proxy import Answer, Proxy
+from tests.integration.node.proxy import Proxy
 from tests.support.kube import Kube, Pod, eventually
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(120)]

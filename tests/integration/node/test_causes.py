@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from tests.integration.node.causes import SCENARIOS, Scenario, Stage, roll_out
-from tests.integration.node.conftest import DAEMON, DEPLOY
+from tests.integration.node.installed import DAEMON, DEPLOY
 from tests.integration.node.late import seconds
 from tests.integration.node.output import LOGS, Output, Record, age, request_id_of, scrape, text_of
 from tests.integration.node.proxy import Proxy

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.node.conftest import DEPLOY
+from tests.integration.node.installed import DEPLOY
+from tests.integration.node.load import Answer
 from tests.integration.node.output import Output, scrape, total
-from tests.integration.node.proxy import Answer, Proxy
+from tests.integration.node.proxy import Proxy
 from tests.support.kube import Kube, Pod, eventually
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(240)]

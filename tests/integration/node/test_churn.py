@@ -10,18 +10,20 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from statistics import median
 
 import pytest
 
-from tests.integration.node.conftest import BACKEND, DAEMON, DEPLOY
+from tests.integration.node.installed import BACKEND, DAEMON, DEPLOY
 from tests.integration.node.late import LateDaemon, seconds
+from tests.integration.node.load import Answer, Load
 from tests.integration.node.output import Output, Record
-from tests.integration.node.proxy import Answer, Load, Proxy
+from tests.integration.node.proxy import Proxy
+from tests.integration.node.verdict import Verdict, ip_of
 from tests.integration.node.witness import Witness
 from tests.support.kube import Kube, Pod, eventually, signal_pod
 
@@ -33,12 +35,9 @@ replaced one by one, for one that finds no address tries again half a minute lat
 """
 STALE = 4.0
 """Seconds between two looks of the proxy at the EndpointSlices."""
-SLACK = 1.0
-"""Seconds by which the EndpointSlices and the test's own watch may trail behind the node, and behind each other."""
 BLOCKED = 30.0
 """Seconds for which the late daemon's stdout is not read."""
 PATHS = ("/", "/test", "/once/", "/delay/0.3", "/", "/status/503", "/once/test")
-GRADES = ("exact", "grace", "assumed", "ambiguous", "unknown")
 
 
 @dataclass
@@ -51,12 +50,11 @@ class Churn:
 
     @contextmanager
     def load(self, name: str) -> Iterator[Load]:
-        """Requests, through a proxy that trails behind the pods; the daemon's output is collected on the way."""
-        with self.proxy.load(name, *PATHS, workers=10, pause=0.08) as load, ThreadPoolExecutor(3) as pool:
+        """Requests, through a proxy that trails behind the pods."""
+        with self.proxy.load(name, *PATHS, workers=10, pause=0.08) as load, ThreadPoolExecutor(2) as pool:
             helpers = [
-                pool.submit(repeat, load, STALE, self.tell_proxy),
-                pool.submit(repeat, load, 0.5, self.output.collect),
-                pool.submit(repeat, load, 0.5, self.proxy.forget_neighbours),
+                pool.submit(load.repeat, STALE, self.tell_proxy),
+                pool.submit(load.repeat, 0.5, self.proxy.forget_neighbours),
             ]
             try:
                 load.until(100)
@@ -92,12 +90,6 @@ class Churn:
         assert len(self.kube.get("pods", "-n", namespace, "-l", label)["items"]) == count
 
 
-def repeat(load: Load, every: float, do: Callable[[], None]) -> None:
-    while load.running:
-        do()
-        load.during(every)
-
-
 @pytest.fixture(scope="module")
 def churn(kube: Kube, controller: Proxy, output: Output, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Churn]:
     strategy = '{"spec": {"strategy": {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}}}'
@@ -125,53 +117,13 @@ def settle(kube: Kube) -> None:
 # --- judging ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass
-class Verdict:
-    """Counts by what the attempt was (answered, failed), its grade, and whether it names the right pod."""
-
-    attempts: Counter[tuple[str, str, str]] = field(default_factory=Counter)
-    wrong: list[str] = field(default_factory=list)
-
-    def add(self, what: str, attempt: Record, right: set[str], line: Record) -> None:
-        """`right` are the pods that it may name; with none, naming nobody is right."""
-        grade, pod = attempt["attribution"], attempt.get("pod")
-        if pod:
-            judged = "right" if pod in right else "wrong"
-        else:
-            named = {candidate["pod"] for candidate in attempt.get("candidates", ())}
-            judged = "among candidates" if named & right else "nobody"
-        self.attempts[what, grade, judged] += 1
-        if judged == "wrong":
-            self.wrong.append(f"{what} {grade}: {pod} at {attempt['addr']}, right is {sorted(right)}: {line}")
-
-    def count(self, **wanted: str) -> int:
-        names = ("what", "grade", "judged")
-        return sum(
-            n for key, n in self.attempts.items() if wanted.items() <= dict(zip(names, key, strict=True)).items()
-        )
-
-    def table(self) -> str:
-        heads = ("right", "wrong", "among candidates", "nobody")
-        rows = [f"{'attempts':20}{'all':>8}" + "".join(f"{head:>18}" for head in heads)]
-        for what in ("answered", "failed"):
-            for grade in GRADES:
-                if total := self.count(what=what, grade=grade):
-                    counts = (self.count(what=what, grade=grade, judged=head) for head in heads)
-                    rows.append(f"{what + ', ' + grade:20}{total:8}" + "".join(f"{n:18}" for n in counts))
-        return "\n".join(rows)
-
-
 def judge(churn: Churn, name: str, answers: list[Answer], lines: Mapping[str, Record], began: float) -> Verdict:
     """Every attempt of every line; prints the figures."""
     verdict, misled = Verdict(), 0
     for answer in answers:
         line = lines[answer.request_id]
         misled += answer.pod not in (None, cache_says(churn.witness, line))
-        for number, attempt in enumerate(line["attempts"], 1):
-            if answer.pod and number == len(line["attempts"]):
-                verdict.add("answered", attempt, {answer.pod}, line)
-            else:
-                verdict.add("failed", attempt, who_may_have_failed(churn.witness, line, number - 1), line)
+        verdict.judge(answer, line, churn.witness)
     gaps = churn.witness.hand_overs(began, time.time())
     statuses = Counter(answer.status for answer in answers)
     print(
@@ -190,18 +142,6 @@ def judge(churn: Churn, name: str, answers: list[Answer], lines: Mapping[str, Re
 def cache_says(witness: Witness, line: Record) -> str | None:
     """Who holds the last attempt's address when the line is read late, as far as that time has come."""
     return witness.holder_at(ip_of(line["attempts"][-1]), min(seconds(line["time"]) + BLOCKED, time.time()))
-
-
-def ip_of(attempt: Record) -> str:
-    return str(attempt["addr"]).rpartition(":")[0]
-
-
-def who_may_have_failed(witness: Witness, line: Record, number: int) -> set[str]:
-    attempt, earlier = line["attempts"][number], line["attempts"][:number]
-    ended = seconds(line["time"])
-    start = ended - line["request_time"] + sum(a["response_time"] or 0 for a in earlier)
-    end = min(ended, start + (attempt["response_time"] or 0))
-    return witness.holders(ip_of(attempt), start, end, SLACK, left_too=attempt["attribution"] != "exact")
 
 
 def assert_good(verdict: Verdict, share: float = 0.99) -> None:

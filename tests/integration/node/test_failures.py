@@ -7,10 +7,11 @@ from collections.abc import Iterable
 
 import pytest
 
-from tests.integration.node.conftest import BACKEND
+from tests.integration.node.installed import BACKEND
 from tests.integration.node.late import seconds
+from tests.integration.node.load import Load
 from tests.integration.node.output import Output, Record, Samples, scrape, total
-from tests.integration.node.proxy import PORT, Load, Proxy
+from tests.integration.node.proxy import PORT, Proxy
 from tests.support.kube import Kube, Pod, eventually, signal_pod
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(300)]

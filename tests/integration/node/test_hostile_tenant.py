@@ -18,11 +18,12 @@ from pathlib import Path
 import pytest
 
 from tests.integration.node.bursts import BurstLog, Ledger, burst_log, cpu_seconds
-from tests.integration.node.conftest import BACKEND, DAEMON, DEPLOY
+from tests.integration.node.installed import BACKEND, DAEMON, DEPLOY
+from tests.integration.node.load import Load
 from tests.integration.node.output import Samples, scrape, total
 from tests.integration.node.phase import Phase
 from tests.integration.node.prometheus import configuration, discovery
-from tests.integration.node.proxy import Load, Proxy
+from tests.integration.node.proxy import Proxy
 from tests.integration.node.tenant import NAMESPACE, Tenant, namespace
 from tests.integration.node.test_long_churn import memory
 from tests.support.kube import Kube, Pod, eventually, processes

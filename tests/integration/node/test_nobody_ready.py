@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from tests.integration.node.conftest import BACKEND
+from tests.integration.node.installed import BACKEND
 from tests.integration.node.late import seconds
+from tests.integration.node.load import Answer
 from tests.integration.node.output import Output, Record, Samples, scrape, total
 from tests.integration.node.prometheus import running_prometheus_with_rules
-from tests.integration.node.proxy import Answer, Proxy
+from tests.integration.node.proxy import Proxy
 from tests.support.kube import Kube, Pod, eventually
 from tests.support.prometheus import Prometheus
 

@@ -4,9 +4,10 @@ import signal
 
 import pytest
 
-from tests.integration.node.conftest import DAEMON
+from tests.integration.node.installed import DAEMON
+from tests.integration.node.load import Load
 from tests.integration.node.output import Output
-from tests.integration.node.proxy import Load, Proxy
+from tests.integration.node.proxy import Proxy
 from tests.support.kube import Kube, Pod, eventually, signal_pod
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(300)]
@@ -72,7 +73,8 @@ def all_found(load: Load, output: Output) -> dict[str, set[str]]:
     for record in output.read():
         if record.get("req_id") in found:
             found[record["req_id"]].add(record["pod"])
-    assert all(found.values())
+    missing = [request_id for request_id, pods in found.items() if not pods]
+    assert not missing, f"{len(missing)} of {len(found)} requests have no line, such as {missing[:3]}"
     return found
 
 

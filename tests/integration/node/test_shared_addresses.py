@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from tests.integration.node.load import Answer
 from tests.integration.node.output import Output, Record, Samples, scrape, total
-from tests.integration.node.proxy import PORT, Answer, Proxy
+from tests.integration.node.proxy import PORT, Proxy
 from tests.support.kube import Kube, Pod, eventually
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(180)]

@@ -3,7 +3,6 @@ the EndpointSlices, and a moment until what it reported is in use.
 """
 
 import http.client
-import itertools
 import json
 import os
 import queue
@@ -12,7 +11,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,7 +20,8 @@ from typing import Any
 
 import orjson
 
-from tests.integration.node.proxy import PORT, Answer, Load, Proxy, forget_neighbours
+from tests.integration.node.load import Answer, Load, running_load
+from tests.integration.node.proxy import PORT, Proxy, forget_neighbours
 from tests.integration.node.services import NAMESPACE
 from tests.integration.proxies.envoy import TYPES, program, socket_address
 from tests.support.kube import Kube, Pod, eventually, get_text, processes
@@ -156,24 +156,16 @@ class TwoProxies:
     @contextmanager
     def load(self, service: str, *paths: str, workers: int = 4, pause: float = 0.15) -> Iterator[Load]:
         """Some 25 requests per second through each of the two."""
-        load, numbers = Load(), itertools.count()
 
-        def work(proxy: str) -> None:
-            while load.running:
-                number = next(numbers)
+        def ask_of(proxy: str) -> Callable[[int], Answer]:
+            def ask(number: int) -> Answer:
                 path = paths[number % len(paths)] if paths else "/"
-                load.answers.append(self.ask(proxy, service, f"{service}-{proxy}-{number:06d}", path))
-                load.during(pause)
+                return self.ask(proxy, service, f"{service}-{proxy}-{number:06d}", path)
 
-        proxies = [NGINX, ENVOY] * workers
-        with ThreadPoolExecutor(len(proxies)) as pool:
-            working = [pool.submit(work, proxy) for proxy in proxies]
-            try:
-                yield load
-            finally:
-                load.stop()
-            for worker in working:
-                worker.result()
+            return ask
+
+        with running_load([ask_of(NGINX), ask_of(ENVOY)] * workers, pause) as load:
+            yield load
 
     # --- nginx -------------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """What a shipper finds on a node: the enricher's container log as the runtime writes it, beside others."""
 
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ ENDPOINTS = "10.0.0.1:80: {pod: web-1, namespace: shop, service: web, node: n1}\
 PIECE = 16_384
 """Bytes after which a runtime goes on in the next line."""
 CONTROLLER = "ingress-nginx_ingress-nginx-controller-7d78fd997-csccr_768b86a5-1888-4d61-9bff-ea7035f00ab8/controller"
+ENRICHER = "enricher_enricher-x7k2p_0d7c8a52-3a3f-4c55-9a51-222222222222/enricher"
 OWN_WORD = "I am the daemon's own log"
 OTHER_WORD = "I am some other pod's"
 
@@ -37,11 +39,14 @@ RAW = [
 ]
 
 
-def framed(text: bytes, stream: str = "stdout") -> bytes:
+STAMP = "2026-11-22T23:18:32.5Z"
+
+
+def framed(text: bytes, stream: str = "stdout", stamp: str = STAMP) -> bytes:
     pieces = [text[at : at + PIECE] for at in range(0, len(text), PIECE)]
     tags = [b"P"] * (len(pieces) - 1) + [b"F"]
-    stamp = f"2026-11-22T23:18:32.5Z {stream} ".encode()
-    return b"".join(stamp + tag + b" " + piece + b"\n" for tag, piece in zip(tags, pieces, strict=True))
+    start = f"{stamp} {stream} ".encode()
+    return b"".join(start + tag + b" " + piece + b"\n" for tag, piece in zip(tags, pieces, strict=True))
 
 
 @dataclass
@@ -74,3 +79,16 @@ def until(condition: Callable[[], Any], process: subprocess.Popen[bytes], second
         assert time.monotonic() < end, "not in time"
         time.sleep(0.05)
     return found
+
+
+def enriched_by_daemon(directory: Path, log: bytes, count: int) -> list[bytes]:
+    """Return the lines of the daemon's stdout for a controller's log of `count` lines."""
+    path = directory / "pods" / CONTROLLER / "0.log"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(log)
+    (directory / "endpoints.yaml").write_text(ENDPOINTS)
+    command = [sys.executable, "-m", "enricher", "run", "--log-dir", str(directory / "pods"), "--node", "node-1"]
+    command += ["--endpoints", str(directory / "endpoints.yaml"), "--listen", "127.0.0.1:0"]
+    with running(*command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as daemon:
+        assert daemon.stdout
+        return [daemon.stdout.readline().rstrip(b"\n") for _ in range(count)]

@@ -2,8 +2,6 @@
 
 import gzip
 import json
-import os
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.shippers.pods_logs import DEPLOY, OTHER_WORD, OWN_WORD, Pods, framed, running, until
+from tests.integration.shippers.collector import ATTRIBUTES, collector
+from tests.integration.shippers.pods_logs import OTHER_WORD, OWN_WORD, Pods, framed, until
 
 pytestmark = pytest.mark.shipping
 
@@ -96,39 +95,16 @@ def backend() -> Iterator[Backend]:
 
 
 def shipped(tmp_path: Path, pods: Pods, count: int) -> list[Record]:
-    """With the guide's file, as it is but for where things are."""
-    program = os.environ.get("OTELCOL") or shutil.which("otelcol")
-    assert program, "there is no otelcol: bench/otelcol/build.sh makes one, OTELCOL names it"
-    text = (DEPLOY / "otelcol" / "config.yaml").read_text()
-    text = text.replace("/var/log/pods", str(pods.directory)).replace("/var/lib/otelcol", str(tmp_path / "offsets"))
-    (tmp_path / "offsets").mkdir()
-    (tmp_path / "config.yaml").write_text(text)
-    options = ["--config", str(tmp_path / "config.yaml"), "--set", "exporters::otlp_http::encoding=json"]
-    options += ["--config", "yaml:service::telemetry::metrics::level: none"]
-    with backend() as server, (tmp_path / "said").open("wb") as said:
-        environ = os.environ | {"OTLP_ENDPOINT": f"http://127.0.0.1:{server.server_port}"}
-        with running(program, *options, env=environ, stderr=said) as process:
+    with backend() as server:
+        endpoint = f"http://127.0.0.1:{server.server_port}"
+        json_encoding = ("--set", "exporters::otlp_http::encoding=json")
+        with collector(tmp_path, pods.directory, endpoint, *json_encoding) as process:
             until(lambda: len(server.records) >= count, process)
             # Whoever reads the raw log has read it before what is written now.
             with pods.other.open("ab") as file:
                 file.write(framed(LAST_WORD))
             until(lambda: server.records[-1].body == LAST_WORD.decode(), process)
-        assert b"\terror\t" not in (tmp_path / "said").read_bytes()
         return server.records[:-1]
-
-
-ATTRIBUTES = {
-    "status": "http.response.status_code",
-    "remote_addr": "client.address",
-    "http_user_agent": "user_agent.original",
-    "request_length": "http.request.size",
-    "body_bytes_sent": "http.response.body.size",
-    "pod": "ingress.upstream.pod",
-    "namespace": "ingress.upstream.namespace",
-    "service": "ingress.upstream.service",
-    "node": "ingress.upstream.node",
-    "attribution": "ingress.upstream.attribution",
-}
 
 
 def as_it_was(record: Record) -> dict[str, Any]:

@@ -104,6 +104,28 @@ def test_nothing_to_follow_may_still_come(check, node, tmp_path):
     assert f"nothing matches {tmp_path}/*.log yet" in out
 
 
+def test_another_proxy_is_found_without_an_option(check, node):
+    node.write(cri(ENVOY), container="edge_envoy-default-eg-7d9_u-1/envoy")
+    node.write(cri("[2026-11-22 23:18:31.5][1][info][main] starting"), container="edge_envoy-default-eg-8d9_u-2/envoy")
+    code, verdicts, out = check()
+    assert (code, verdicts["edge/envoy-default-eg-7d9/envoy"]) == (0, "ok")
+    assert "to be followed: 2" in out
+    assert "1 of the last 1 access lines fit the profile envoy, detected from its lines" in out
+    assert "no access line among the last 1 lines" in out
+    assert "look like" not in out
+
+
+def test_what_looks_like_a_proxy_is_named(check, node):
+    node.write(cri(access(1)), container="shop_web-nginx-7_u-4/nginx")
+    code, verdicts, out = check()
+    assert (code, verdicts["logs"]) == (0, "warning")
+    assert f"nothing matches the usual names of ingress proxies in {node.log_dir} yet" in out
+    assert "1 container looks like nginx (shop/web-nginx-7/nginx) and is not followed" in out
+    assert "look" not in check("--profile", "nginx")[2]
+    # A profile that finds nothing may be the wrong one.
+    assert "give --profile nginx" in check("--profile", "traefik")[2]
+
+
 def test_plain_files_need_no_log_directory(check, tmp_path):
     (tmp_path / "access.log").write_text(access(1) + "\n")
     code, verdicts, _ = check("--select", f"{tmp_path}/*.log", "--log-dir", "/nowhere")

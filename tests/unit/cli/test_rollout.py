@@ -1,15 +1,10 @@
 """`enricher rollout`: the new revision of a Deployment against the one before, over files."""
 
 import json
-from fractions import Fraction
-from math import comb
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from enricher.cli.main import main
-from enricher.report.comparison import _tail
 from tests.support.controller_logs import access, cri
 
 OLD, NEW, OLDEST = "5d4bc8f7d6", "7f9c6d5b48", "66c94d8b5f"
@@ -114,10 +109,3 @@ def test_a_table_for_a_ticket(rollout):
     _, out, _ = rollout({OLD: (300, 0), NEW: (280, 20)}, "-o", "markdown")
     assert f"|  | new {NEW} | old {OLD} |" in out
     assert "| errors | 20 | 0 |" in out
-
-
-@given(st.integers(0, 40), st.integers(0, 40), st.integers(0, 40), st.integers(0, 40))
-def test_fishers_test_is_the_exact_one(good, bad, old_good, old_bad):
-    drawn, failed, total = good + bad, bad + old_bad, good + bad + old_good + old_bad
-    ways = sum(comb(failed, k) * comb(total - failed, drawn - k) for k in range(bad, min(drawn, failed) + 1))
-    assert _tail(bad, drawn, failed, total) == pytest.approx(float(Fraction(ways, comb(total, drawn))), rel=1e-9)

@@ -9,6 +9,7 @@ import pytest
 from demo.fake_api import status, stream
 from enricher.cluster.pod_logs import PodLogStreamer, ResumePoint
 from enricher.cluster.pods import namespaces_to_watch, parse_pod
+from enricher.config.lookalikes import MAX_LOOKALIKES
 from enricher.kube.client import connect
 from enricher.tailer.selector import Selector
 from enricher.timestamps import SECOND
@@ -227,6 +228,24 @@ async def test_as_far_back_as_a_server_can_reckon(tmp_path):
 async def test_no_pod_is_told(tmp_path, caplog):
     async with streaming(tmp_path):
         assert f"no container matches {NGINX} yet" in caplog.text
+
+
+async def test_a_pod_that_may_have_been_meant_is_named(tmp_path):
+    async with streaming(tmp_path) as (bench, server):
+        server.pod("envoy-default-eg-7d9", container="envoy", namespace="edge")
+        await bench.until(lambda: "edge/envoy-default-eg-7d9/envoy" in bench.streaming.problem())
+        expected = f"no container matches {NGINX} yet; 1 container looks like envoy (edge/envoy-default-eg-7d9/envoy)"
+        assert bench.streaming.problem().startswith(expected)
+        server.pod(POD)
+        await bench.until(lambda: bench.streaming.problem() is None)
+
+
+async def test_very_many_pods_that_may_have_been_meant(tmp_path):
+    async with streaming(tmp_path) as (bench, server):
+        for number in range(2 * MAX_LOOKALIKES):
+            server.pod(f"web-nginx-{number}", container="nginx")
+        await bench.until(lambda: f"{MAX_LOOKALIKES} or more containers" in bench.streaming.problem())
+        assert len(bench.streaming.problem()) < 400
 
 
 async def test_one_namespace_is_asked_for_where_the_selectors_name_it(tmp_path):

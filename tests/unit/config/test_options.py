@@ -183,6 +183,7 @@ def test_what_is_no_duration(text):
 
 def test_the_profile_says_what_top_follows():
     assert [one.text for one in resolve_settings(TOP, {"--profile": "traefik"}, {}).logs.select] == [
-        "*/*traefik*/*traefik*"
+        "*/*traefik*/*traefik",
+        "*/*traefik*/*traefik*",
     ]
     assert not unknown_variables({"ENRICHER_SINCE": "1m"})

@@ -69,7 +69,8 @@ def test_another_proxys_lines_do_not_fit(enriched):
 def test_the_default_selectors_follow_the_profile(profile):
     for settings in (settings_of(["--profile", profile]), settings_of((), {"ENRICHER_PROFILE": profile})):
         assert settings.logs.profile == profile
-        assert tuple(selector.text for selector in settings.logs.select) == PROFILES[profile].selectors
+        of_profile = (*PROFILES[profile].selectors, *PROFILES[profile].wide_selectors)
+        assert tuple(selector.text for selector in settings.logs.select) == of_profile
     own = settings_of(["--profile", profile, "--select", "a/b/c"])
     assert [selector.text for selector in own.logs.select] == ["a/b/c"]
     own = settings_of(["--profile", profile], {"ENRICHER_SELECT": "a/b/c"})
@@ -78,8 +79,25 @@ def test_the_default_selectors_follow_the_profile(profile):
 
 def test_without_one():
     assert settings_of().logs.profile is None
-    assert tuple(selector.text for selector in settings_of().logs.select) == PROFILES["ingress-nginx"].selectors
+    usual = [(text, name) for name, profile in PROFILES.items() for text in profile.selectors]
+    assert [(selector.text, selector.guess) for selector in settings_of().logs.select] == usual
     assert Settings().logs.select == settings_of().logs.select
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [("--log-format", "$status"), ("--log-format-file", "FILE"), ("--controller-configmap", "a/b")],
+)
+def test_a_format_without_a_profile_is_of_ingress_nginx_alone(tmp_path, flags):
+    (tmp_path / "FILE").write_text("$status")
+    settings = settings_of([str(tmp_path / flag) if flag == "FILE" else flag for flag in flags])
+    assert tuple(selector.text for selector in settings.logs.select) == PROFILES["ingress-nginx"].selectors
+
+
+def test_the_profile_that_a_file_shows_selects(tmp_path):
+    (tmp_path / "values").write_text(f"meshConfig:\n  accessLogFormat: '{ENVOY}'\n")
+    settings = settings_of(["--log-format-file", str(tmp_path / "values")])
+    assert settings.logs.select == settings_of(["--profile", "envoy"]).logs.select
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ async def test_each_minutes_errors_stay_in_their_minute(monkeypatch):
         else:
             enough.set()
 
-    pipeline = SimpleNamespace(update_counts=count, followed_sources=list)
+    pipeline = SimpleNamespace(update_counts=count, followed_sources=list, suggestion="")
     snapshot = SimpleNamespace(update=lambda: None, gauges=Gauges())
     endpoints = SimpleNamespace(problem=lambda: None)
     status_monitor = monitor.StatusMonitor("node-1", snapshot, pipeline, endpoints, metrics)

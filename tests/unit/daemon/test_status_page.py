@@ -96,6 +96,11 @@ def test_before_anything_was_found():
     page = Page(nothing)
     assert "not needed yet: no log is followed" in page.text
     assert "No log has been found yet." in page.text
+    assert "On this node" not in page.text
+    assert (
+        "On this node, 1 container looks like <b>"
+        in Page(replace(nothing, suggestion="1 container looks like <b>")).text
+    )
 
 
 def test_a_failing_pod():

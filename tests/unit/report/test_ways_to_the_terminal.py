@@ -16,6 +16,7 @@ WRITING = {
     "enricher/daemon/stderr.py": "what PrintableFormatter has formatted",
     "enricher/cli/tail.py": "JSON lines, and lines with colours whose texts are printable",
     "enricher/cli/enrich.py": "JSON lines",
+    "enricher/cli/compare.py": "JSON",
     "enricher/cli/diagnose.py": "JSON",
     "enricher/cli/completion.py": "the program's own text",
 }

@@ -1,0 +1,94 @@
+"""Behind what people move to, every request of a churn is attributed to the pod that answered, and every failure to the
+pod that failed; what is counted is what is written.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from tests.integration.node.output import Record, Samples, total
+from tests.integration.products import traefik
+from tests.integration.products.calls import ENDS, Caller
+from tests.integration.products.judging import LINES, REQUESTS, Report, judge, miscounted, rise
+from tests.integration.products.product import Product
+from tests.integration.products.trial import PATHS, Trial, running_trial
+from tests.support.kube import Kube, eventually
+
+pytestmark = [pytest.mark.products, pytest.mark.timeout(300)]
+
+PRODUCTS = (*traefik.products(),)
+
+
+@dataclass
+class Churned:
+    """A trial, and what came of its churn."""
+
+    trial: Trial
+    lines: dict[str, Record]
+    report: Report
+    before: Samples
+
+
+@pytest.fixture(scope="module", params=PRODUCTS, ids=lambda product: product.name)
+def churned(request: pytest.FixtureRequest, kube: Kube) -> Iterator[Churned]:
+    product: Product = request.param
+    with running_trial(kube, product) as trial:
+        before = trial.scrape()
+        with trial.load("churn", product.routes, trial.ask, PATHS) as load:
+            trial.churn(load)
+        lines = trial.output.of(load.answers)
+        yield Churned(trial, lines, judge(load.answers, lines, trial.witness, trial.steps), before)
+
+
+def test_every_request_of_a_churn_is_attributed(churned: Churned) -> None:
+    report = churned.report
+    print(f"{churned.trial.product.name}: {report.table()}")
+    answered = report.verdict.count(what="answered")
+    assert not report.verdict.wrong
+    assert not report.other_status
+    assert report.verdict.count(what="answered", judged="right") >= 0.99 * answered > 0
+    assert report.failures
+
+
+def test_every_line_is_parsed(churned: Churned) -> None:
+    after = churned.trial.scrape()
+    results = {name: total(after, LINES, result=name) for name in ("access", "error", "other", "parse_error")}
+    print(f"{churned.trial.product.name}: lines {results}")
+    unparsed = [record for record in churned.trial.output.read() if record["kind"] == "parse_error"]
+    assert not results["parse_error"], unparsed[:5]
+
+
+def test_what_is_counted_is_what_is_written(churned: Churned) -> None:
+    eventually(lambda: assert_counted(churned))
+
+
+def assert_counted(churned: Churned) -> None:
+    assert not miscounted(churned.report, churned.before, churned.trial.scrape())
+
+
+def test_requests_while_there_is_no_pod_are_counted_with_the_reason(churned: Churned) -> None:
+    reason = "no_endpoints" if churned.trial.product.names_service else "not_tried"
+    counted = rise(churned.before, churned.trial.scrape(), REQUESTS, reason=reason)
+    written = sum(line.get("reason") == reason and not line["attempts"] for line in churned.lines.values())
+    print(f"{churned.trial.product.name}: {written} requests with the reason {reason}, {counted:.0f} counted")
+    assert counted == written > 0
+
+
+def test_calls(churned: Churned) -> None:
+    """gRPC, while the pods are replaced."""
+    trial, product = churned.trial, churned.trial.product
+    trial.kube("rollout", "status", "deployment/calls", "--timeout=60s")
+    began = len(trial.steps)
+    with trial.load("calls", product.calls, Caller(trial.proxy.ip), ENDS) as load:
+        load.until(60)
+        trial.kube("rollout", "restart", "deployment/calls")
+        trial.kube("rollout", "status", "deployment/calls", "--timeout=60s")
+        load.until(60)
+    lines = trial.output.of(load.answers)
+    verdict = judge(load.answers, lines, trial.witness, trial.steps[began:])
+    verdict.other_status.clear()  # those of calls are within HTTP's 200
+    print(f"{product.name}: {verdict.table()}")
+    assert not verdict.verdict.wrong
+    answered = verdict.verdict.count(what="answered")
+    assert verdict.verdict.count(what="answered", judged="right") >= 0.99 * answered > 0
