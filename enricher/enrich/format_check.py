@@ -11,6 +11,7 @@ from enricher.accesslog.own_lines import is_other_line
 from enricher.accesslog.profiles import Formats
 from enricher.accesslog.request_ids import id_with_more
 from enricher.enrich.engine import Output
+from enricher.enrich.try_advice import try_advice
 from enricher.line import Line
 from enricher.vocabulary import LineKind
 
@@ -100,6 +101,7 @@ class FormatCheck:
         """The file that has them; empty if there is only one."""
         self.sample: tuple[Sequence[Line], Formats] = (), ()
         """The first lines of the first batch with an access line, and the formats with which they were parsed."""
+        self._advice = ""
         self._explained: tuple[Sequence[bytes], str] = ((), "")
         """Some misfits, and why they do not fit: it takes long to find out."""
         self._kind = self._last_kind = self._reported_kind = ""
@@ -131,6 +133,7 @@ class FormatCheck:
         self._errors += kinds[LineKind.ERROR]
         if fitting and not self._fitting:
             self.sample = lines[:SAMPLE_LINES], formats
+            self._advice = try_advice(*self.sample)
         if fitting or misfits:
             self._error_lines = 0
             self._add_lines(fitting, misfits, outputs)
@@ -198,6 +201,11 @@ class FormatCheck:
             return None
         self._reported_kind = kind
         return problem or FITS_TEXT
+
+    def advice(self) -> str:
+        """Return once what the format should have, if the first lines show that; else nothing."""
+        advice, self._advice = self._advice, ""
+        return advice
 
     def share(self) -> str | None:
         """Return how many lines of the whole log do not fit, and why; None if all fit, or none does."""
