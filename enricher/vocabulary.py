@@ -140,3 +140,9 @@ class CauseGrade(StrEnum):
     CERTAIN = "certain"
     LIKELY = "likely"
     NONE = ""
+
+
+def namespace_of_route(route: str) -> str:
+    """Return the namespace in a route such as `httproute/shop/cart/rule/0`; empty for one of another form."""
+    parts = route.split("/", maxsplit=3)
+    return parts[1] if len(parts) > 2 else ""

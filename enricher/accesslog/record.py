@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from enricher.accesslog.gateways import NO_LISTENER, GatewayListener
 from enricher.timestamps import SECOND, parse_decimal_seconds
 from enricher.vocabulary import Origin, Outcome, Reason, RequestMissing, State
 
@@ -132,6 +133,8 @@ class Record:
     """The HTTP status that the client got, or that of the last attempt if the format has only that; None if none."""
     route: str = ""
     """The route that the proxy chose, see routes.py; empty if the line names none."""
+    listener: GatewayListener = NO_LISTENER
+    """The Gateway and the listener by which the request came."""
     nobody_is_live: bool = False
     """Whether the line says that nobody was tried because no upstream was healthy."""
     is_subrequest: bool = False

@@ -57,7 +57,8 @@ class StreamEnricher:
                 case Hold(until):
                     await self._endpoints.changed.wait((until - time.time_ns()) / SECOND)
         if not (check := self._checks.get(log.source)):
-            check = FormatCheck(1, self._settings.logs.expected_format, expects_access_lines=True)
+            logs = self._settings.logs
+            check = FormatCheck(1, logs.expected_format, expects_access_lines=True, expects_upstreams=not logs.formats)
             self._checks[log.source] = check
         check.add(outputs, lines, time.monotonic(), enricher.formats(log.source))
 

@@ -155,7 +155,11 @@ class LogPipeline:
         if not (check := self._format_checks.get(source)):
             # A plain file may be an error log.
             expected = self._settings.expected_format
-            check = FormatCheck(log_format=expected, expects_access_lines=bool(source.container))
+            check = FormatCheck(
+                log_format=expected,
+                expects_access_lines=bool(source.container),
+                expects_upstreams=not self._settings.formats,  # what a given format lacks is said at the start
+            )
             self._format_checks[source] = check
         check.add(outputs, lines, time.monotonic(), self._enricher.formats(source))
         for news in filter(None, (check.news(), check.advice())):

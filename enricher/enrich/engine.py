@@ -227,16 +227,19 @@ class Enricher:
         Those that failed shortly before `now` (ns) are not counted by cause yet; if it is None, all are.
         """
         for owner in self._tools.owners.take_uncounted():
-            self._tools.counts.count_attempts(owner.attribution, owner.times, owner.errors)
+            self._tools.counts.count_attempts(owner.attribution, owner.times, owner.errors, owner.error_minutes)
             if owner.late:
                 self._tools.counts.count_late(owner.attribution, owner.late)
             if owner.errors and self._on_failure and owner.attribution.owner:
                 self._on_failure(owner.attribution.owner)
             for request, number in Counter(owner.requests).items():
-                self._tools.counts.count_requests(owner.service, request.code, route=request.route, requests=number)
+                self._tools.counts.count_requests(
+                    owner.service, request.code, route=request.route, gateway=request.gateway, requests=number
+                )
             owner.requests.clear()
             owner.times.clear()
             owner.errors.clear()
+            owner.error_minutes.clear()
             owner.late.clear()
         owners = self._tools.owners
         owners.causes.count(self._tools.counts, owners.histories, now)

@@ -38,6 +38,8 @@ RESERVED_NAMES = frozenset(
         "subrequest",
         "request_missing",
         "route",
+        "gateway",
+        "listener",
         "truncated",
         "truncated_bytes",
         "invalid_utf8",

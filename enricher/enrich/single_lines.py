@@ -44,7 +44,11 @@ class Counts(Protocol):
     def count_line(self, kind: str, lines: int = 1) -> None: ...
 
     def count_attempts(
-        self, attribution: Attribution, times: Sequence[int | None], errors: Mapping[ErrorLabels, int]
+        self,
+        attribution: Attribution,
+        times: Sequence[int | None],
+        errors: Mapping[ErrorLabels, int],
+        minutes: Mapping[int | None, int],
     ) -> None: ...
 
     def count_failure(self, attribution: Attribution, reason: str, state: str = State.NONE) -> None: ...
@@ -52,7 +56,14 @@ class Counts(Protocol):
     def count_late(self, attribution: Attribution, late: Sequence[Lateness]) -> None: ...
 
     def count_requests(
-        self, service: Service | None, code: str, *, reason: str = "", route: str = "", requests: int = 1
+        self,
+        service: Service | None,
+        code: str,
+        *,
+        reason: str = "",
+        route: str = "",
+        gateway: str = "",
+        requests: int = 1,
     ) -> None: ...
 
     def count_edge(
@@ -199,7 +210,8 @@ class SingleLines:
             return None
         self.kinds[LineKind.TRY if record.request_missing else LineKind.ACCESS] += 1
         attempts = self._count_and_render_attempts(record, owners, windows)
-        request, window = RequestLabels(record.status, record.route), request_window(record, at)
+        request = RequestLabels(record.status, record.route, record.listener).behind(tools.owners.gateway)
+        window = request_window(record, at)
         client = tools.owners.of_client(record.client, window)
         if owners:
             owner = owners[main_attempt(record.attempts)]
@@ -288,7 +300,7 @@ class SingleLines:
         if attempt.failed:
             retried = is_retried(record.attempts, index)
             labels = ErrorLabels.from_attempt(attempt, retried=retried, origin=origin, outcome=outcome, state=state)
-            owner.errors[labels] = owner.errors.get(labels, 0) + 1
+            owner.add_error(labels, window)
         if attempt.reason:
             counts.count_failure(owner.attribution, attempt.reason, state)
         return attempt_particulars(origin, reason, attempt, outcome) + cause.json + of_pod

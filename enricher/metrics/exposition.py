@@ -38,7 +38,7 @@ from enricher.timestamps import SECOND
 SERVICE_LABELS = ("namespace", "service")
 POD_LABELS = (*SERVICE_LABELS, "pod", "node")
 EDGE_LABELS = ("client_namespace", "client_service", "namespace", "service")
-REQUEST_LABELS = (*SERVICE_LABELS, "route", "code", "reason")
+REQUEST_LABELS = (*SERVICE_LABELS, "route", "code", "reason", "gateway")
 _BOUNDS = (*map(str, BUCKETS), "+Inf")
 _LATENESS_BOUNDS = (*map(str, LATENESS_BUCKETS), "+Inf")
 K = TypeVar("K")

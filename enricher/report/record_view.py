@@ -12,6 +12,14 @@ from enricher.vocabulary import Cause, CauseGrade, LineKind, State
 
 _LISTS = ("upstream_status", "upstream_response_time", "upstream_response_length")
 """Fields that are texts if they are nginx's lists; under the same names, other proxies have numbers."""
+_FIELDS_OF_PROXIES = {
+    "haproxy": frozenset(("termination_state",)),
+    "traefik": frozenset(("router_name", "upstream_url", "entryPointName")),
+    "envoy": frozenset(("response_flags", "response_flags_long", "response_code_details", "upstream_service_time")),
+    "ingress-nginx": frozenset(("proxy_upstream_name",)),
+    "nginx": frozenset(_LISTS),
+}
+"""Fields that only the lines of one kind of proxy have, unless those of another above it have them too."""
 OutputRecord = Mapping[str, Any]
 """An output line, parsed, or one of its attempts."""
 MAX_REQUEST_LENGTH = 120
@@ -59,6 +67,11 @@ def is_failure(record: OutputRecord) -> bool:
 def lists_tries(record: OutputRecord) -> bool:
     """Return whether the log lists all attempts of a request, as nginx does; other proxies log the last one."""
     return len(record.get("attempts") or ()) > 1 or any(isinstance(record.get(name), str) for name in _LISTS)
+
+
+def proxy_of(record: OutputRecord) -> str:
+    """Return the kind of proxy that wrote an access line, as its fields show; empty if they do not."""
+    return next((proxy for proxy, names in _FIELDS_OF_PROXIES.items() if not names.isdisjoint(record)), "")
 
 
 def client_failed(record: OutputRecord) -> bool:

@@ -14,6 +14,7 @@ import orjson
 
 from enricher.accesslog.detection import FormatDetector, FormatTimeline
 from enricher.accesslog.error_log import ErrorLine, parse_error_line
+from enricher.accesslog.gateways import gateway_of_pod
 from enricher.accesslog.nginx_variables import Seconds
 from enricher.accesslog.own_lines import is_other_line
 from enricher.accesslog.record import Attempt, Record, RequestTime
@@ -52,7 +53,8 @@ HOLD_BACKOFF = 60 * SECOND
 RESERVED_NAMES = frozenset(
     (
         *("time", "kind", "attempts", "pod", "namespace", "node", "service", "attribution", "candidates", "source"),
-        *("no_endpoints_since", "subrequest", "request_missing", "route", "cause", "cause_grade"),
+        *("no_endpoints_since", "subrequest", "request_missing", "route", "gateway", "listener"),
+        *("cause", "cause_grade"),
         *("message", "parse_error", "reason", "origin", "truncated", "truncated_bytes", "invalid_utf8", "uid", "level"),
         *("upstream", "client_pod", "client_namespace", "client_node", "client_service", "client_attribution"),
     )
@@ -247,8 +249,9 @@ class ReferenceEnricher:
         if parsed.kind is LineKind.PARSE_ERROR:
             out["parse_error"] = parsed.misfit
         if record:
-            out |= self.request_fields(parsed, record, attributions, histories)
+            out |= self.request_fields(source, parsed, record, attributions, histories)
             out |= {"route": record.route} if record.route else {}
+            out |= listener_fields(source, record)
         elif attributions:
             out |= attribution_fields(attributions[-1], uid=False)
         if record:
@@ -276,10 +279,16 @@ class ReferenceEnricher:
         return b"" if self.count_only else orjson.dumps(out, default=dump_seconds) + b"\n"
 
     def request_fields(
-        self, parsed: ParsedLine, record: Record, attributions: Sequence[Attribution], histories: Histories
+        self,
+        source: Source,
+        parsed: ParsedLine,
+        record: Record,
+        attributions: Sequence[Attribution],
+        histories: Histories,
     ) -> dict[str, Any]:
         """Return the fields of a request by the attempt that stands for it, and count it as its client saw it."""
         status = record.status
+        labels = {"route": record.route, "gateway": listener_fields(source, record).get("gateway", "")}
         if record.attempts:
             main = main_attempt(record.attempts)
             service = service_of_attribution(histories, record.attempts[main].addr, attributions[main])
@@ -289,7 +298,7 @@ class ReferenceEnricher:
                 return fields | {"request_missing": record.request_missing}
             if record.is_subrequest:
                 return fields | {"subrequest": True}
-            self.counts.count_requests(service, str(status) if status else "", route=record.route)
+            self.counts.count_requests(service, str(status) if status else "", **labels)
             return fields
         failed = status is not None and 500 <= status <= 599
         service = service_of_upstream_name(histories.pods, record.upstream_name)
@@ -298,7 +307,7 @@ class ReferenceEnricher:
         since = watched_since(histories.pods, service) if service else 0
         certain = histories.pods.certain_until, min(since, histories.pods.complete_since)
         request = no_attempt(service, gaps, window, *certain, failed=failed, nobody_is_live=record.nobody_is_live)
-        self.counts.count_requests(service, str(status) if status else "", reason=request.reason, route=record.route)
+        self.counts.count_requests(service, str(status) if status else "", reason=request.reason, **labels)
         fields: dict[str, Any] = {"namespace": service.namespace, "service": service.name} if service else {}
         if request.reason:
             fields |= {"origin": "proxy", "reason": request.reason}
@@ -361,7 +370,13 @@ class ReferenceEnricher:
             claimed += [(error, attribution, state) for error in claim.errors]
             retried = is_retried(record.attempts, index)
             self.counts.count_attempt(
-                attribution, attempt, retried=retried, origin=origin, outcome=outcome, state=state
+                attribution,
+                attempt,
+                retried=retried,
+                origin=origin,
+                outcome=outcome,
+                state=state,
+                ended=window.end_latest if (window := parsed.windows[index]) else None,
             )
             if attempt.reason:
                 self.counts.count_failure(attribution, attempt.reason, state)
@@ -407,6 +422,13 @@ class ReferenceEnricher:
             "path": "" if source.pod else source.path,
         }
         return {name: escape_bytes(value) for name, value in fields.items() if value}
+
+
+def listener_fields(source: Source, record: Record) -> dict[str, str]:
+    """Return the Gateway and the listener by which a request came; no listener without a Gateway."""
+    gateway, listener = record.listener
+    gateway = gateway or gateway_of_pod(source.pod)
+    return {"gateway": gateway, **({"listener": listener} if listener else {})} if gateway else {}
 
 
 @dataclass

@@ -96,6 +96,8 @@ def where_text(finding: Finding) -> str:
         parts.append(names_text("revision", finding.revisions))
     if finding.nodes:
         parts.append(names_text("node", finding.nodes))
+    if not any(finding.services):
+        parts += filter(None, (names_text("route", finding.routes), names_text("gateway", finding.gateways)))
     return ", ".join(parts)
 
 
@@ -154,3 +156,6 @@ def totals_texts(findings: Sequence[Finding], totals: Totals) -> Iterator[str]:
         yield f"{amount(totals.without_place, 'failure')} in no finding, because there were too many different ones."
     if totals.pods_without_place:
         yield f"{amount(totals.pods_without_place, 'attempt')} not compared, because there were too many pods."
+    if totals.routes_without_place:
+        attempts = amount(totals.routes_without_place, "attempt")
+        yield f"{attempts} not compared by route, listener or Gateway, because there were too many of these."
