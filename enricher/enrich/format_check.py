@@ -250,11 +250,12 @@ def missing_upstream(used: Formats) -> str | None:
 def _first_and_last_misfit(outputs: Sequence[Output], lines: Sequence[Line], formats: Formats) -> tuple[bytes, ...]:
     """Return the texts of a batch's first and last misfit; nothing if they are not at hand."""
     numbers, begin = list[int](), 0
-    for output in outputs:
+    in_order = not any(output.waiting or output.kinds[LineKind.TRY] for output in outputs)
+    for output in outputs if in_order else ():
         places = [output.data.find(_MISFIT), output.data.rfind(_MISFIT)]
         numbers += [begin + output.data.count(b"\n", 0, place) for place in places if place >= 0]
         begin = output.lines
-    if not numbers and not any(output.data for output in outputs):  # no JSON is made
+    if not in_order or (not numbers and not any(output.data for output in outputs)):  # or no JSON is made
         return tuple(islice((line.text for line in lines if _is_misfit(line, formats)), 1))
     ends = {numbers[0]: None, numbers[-1]: None} if numbers else {}
     return tuple(lines[number].text for number in ends if number < len(lines))
