@@ -164,7 +164,7 @@ class LogPipeline:
             )
             self._format_checks[source] = check
         check.add(outputs, lines, time.monotonic(), self._enricher.formats(source))
-        if news := check.news():
+        for news in filter(None, (check.news(), check.advice())):
             logger.warning("%s: %s", source.path, news)
         if self._metrics.lone_tries[RequestMissing.NO_ROOM] and not self._has_no_room:
             self._has_no_room = True
