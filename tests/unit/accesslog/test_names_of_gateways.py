@@ -80,6 +80,10 @@ def test_pods_of_envoy_gateway(namespace: str, gateway: str) -> None:
     assert gateway_of_pod(pod) == (owner if is_whole else "")
 
 
+def test_a_pod_as_it_was_on_a_node() -> None:
+    assert gateway_of_pod("envoy-default-web-82b3ade9-856595474-wpd49") == "default/web"
+
+
 @given(NAMES)
 def test_pods_that_several_gateways_share_name_none(gateway_class: str) -> None:
     assert gateway_of_pod(_pod_of_envoy_gateway(gateway_class)) == ""
