@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from enricher.accesslog.gateways import NO_LISTENER, GatewayListener
 from enricher.timestamps import SECOND, parse_decimal_seconds
-from enricher.vocabulary import Origin, Outcome, Reason, State
+from enricher.vocabulary import Origin, Outcome, Reason, RequestMissing, State
 
 LIST_SEPARATOR = re.compile(rb", | : ")
 """What stands between two elements of an upstream list."""
@@ -139,6 +139,8 @@ class Record:
     """Whether the line says that nobody was tried because no upstream was healthy."""
     is_subrequest: bool = False
     """Whether the proxy itself sent it beside a client's request, as nginx's `mirror` and `auth_request` do."""
+    request_missing: RequestMissing = RequestMissing.NONE
+    """Why a try that has a line of its own stands alone; NONE for a request."""
     reported_pod: str = ""
     """The pod that the proxy itself names as the server of the last attempt; empty if it does not."""
 

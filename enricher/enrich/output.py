@@ -36,6 +36,7 @@ RESERVED_NAMES = frozenset(
         "origin",
         "no_endpoints_since",
         "subrequest",
+        "request_missing",
         "route",
         "gateway",
         "listener",

@@ -70,8 +70,11 @@ def client_outcome(status: int | None, last: Attempt) -> Outcome:
 
 
 def record_outcome(record: Record) -> Outcome:
-    """Return what the client got of a record's request, which has attempts; the status of a subrequest is its own."""
-    if record.is_subrequest:
+    """Return what the client got of a record's request, which has attempts.
+
+    The status of a subrequest is its own, and so is that of a try without its request.
+    """
+    if record.is_subrequest or record.request_missing:
         return Outcome.UNKNOWN
     return client_outcome(record.status, record.attempts[-1])
 

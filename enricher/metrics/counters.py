@@ -17,8 +17,8 @@ from enricher.fair_share import OVERFLOW, FairShare
 from enricher.kube.watch_status import WatchSummary
 from enricher.metrics.bounded import BoundedTable, Group, Key, Overflow, Series
 from enricher.metrics.pods import FailureLabels, PodKey, PodTable
-from enricher.timestamps import SECOND
-from enricher.vocabulary import SURE_GRADES, Grade, Outcome, State, namespace_of_route
+from enricher.timestamps import MINUTE, SECOND
+from enricher.vocabulary import SURE_GRADES, Grade, Outcome, RequestMissing, State, namespace_of_route
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds of the response time histogram, in seconds."""
@@ -162,10 +162,16 @@ class Metrics:
         self.bytes_written = 0
         self.problems = Counter(dict.fromkeys(PROBLEMS, 0))
         """Recovered errors, by kind."""
+        self.lone_tries: Counter[str] = Counter(dict.fromkeys(filter(None, RequestMissing), 0))
+        """Tries that have lines of their own, but no request, by why."""
 
     def count_line(self, kind: str, lines: int = 1) -> None:
         """Count lines of one kind."""
         self.lines[kind] += lines
+
+    def count_lone_try(self, missing: RequestMissing) -> None:
+        """Count a try that counts as an attempt, but not as one of a request."""
+        self.lone_tries[missing] += 1
 
     def count_attempt(
         self,
@@ -176,20 +182,28 @@ class Metrics:
         origin: str,
         outcome: str = Outcome.UNKNOWN,
         state: str = State.NONE,
+        ended: int | None = None,
     ) -> None:
         """Count one attempt, with `retried` if another attempt followed.
 
-        `outcome` is what the client got, `state` that of the pod as the attempt began.
+        `outcome` is what the client got, `state` that of the pod as the attempt began. It `ended` at this time (ns).
         """
         labels = ErrorLabels.from_attempt(attempt, retried=retried, origin=origin, outcome=outcome, state=state)
-        self.count_attempts(attribution, [attempt.response_time], {labels: 1} if attempt.failed else {})
+        minute = None if ended is None else ended // MINUTE
+        errors, minutes = ({labels: 1}, {minute: 1}) if attempt.failed else ({}, {})
+        self.count_attempts(attribution, [attempt.response_time], errors, minutes)
 
     def count_attempts(
-        self, attribution: Attribution, times: Sequence[int | None], errors: Mapping[ErrorLabels, int]
+        self,
+        attribution: Attribution,
+        times: Sequence[int | None],
+        errors: Mapping[ErrorLabels, int],
+        minutes: Mapping[int | None, int],
     ) -> None:
         """Count one attempt for each of `times`, in ns, or None where no time was logged.
 
-        `errors` are the numbers of those that failed.
+        `errors` are the numbers of those that failed. `minutes` has the same numbers by the minute since the epoch in
+        which they ended; None stands for the present one.
         """
         self.grades[attribution.grade] += len(times)
         if attribution.owner is None:
@@ -200,6 +214,7 @@ class Metrics:
         series.guesses += len(times) if attribution.grade not in SURE_GRADES else 0
         for error, number in errors.items():
             self.pods.count_error(key, group, error, number)
+        series.add_error_minutes(minutes, self._clock() // MINUTE)
         service = self._find(self.services, key[:2], group, 0 if key[2] == OVERFLOW else len(times))
         service.attempts[attribution.grade] += len(times)
         if errors:
@@ -262,10 +277,6 @@ class Metrics:
         service = service or NO_SERVICE
         key = (*service, cause, grade)
         self._find(self.causes, key, self.group(service.namespace), failures).failures += failures
-
-    def errors_by_pod(self) -> dict[PodKey, int]:
-        """Return the number of failed attempts of each pod that had any."""
-        return {key: series.failed for key, series in self.pods.items() if series.failed}
 
     def _pod(self, attribution: Attribution, attempts: int = 1) -> tuple[PodKey, Group]:
         """Return the key of the series that attempts are counted under, and the group of their namespace."""

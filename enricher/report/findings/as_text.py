@@ -141,7 +141,7 @@ def totals_texts(findings: Sequence[Finding], totals: Totals) -> Iterator[str]:
         yield "Nothing was read, so nothing is known of failures."
         return
     period = f", {text}" if (text := when_text(totals.first, totals.last)) else ""
-    if not totals.requests:
+    if not totals.requests and not totals.attempts:
         yield "No request was read, so nothing is known of failures."
     elif not totals.failures:
         yield f"No failures: {read}{period}."
@@ -149,7 +149,7 @@ def totals_texts(findings: Sequence[Finding], totals: Totals) -> Iterator[str]:
         seen = "none seen by clients" if not totals.seen else f"{totals.seen:,} of them seen by clients"
         failed = f"{amount(totals.failures, 'failure')}, {seen}"
         yield f"{amount(len(findings), 'finding')}: {failed}; {read}{period}."
-    others = totals.lines.total() - totals.lines["access"]
+    others = totals.lines.total() - totals.lines["access"] - totals.lines["try"]
     if others:
         yield f"{amount(others, 'line')} {'is' if others == 1 else 'are'} not about a request."
     if totals.without_place:

@@ -15,7 +15,7 @@ from enricher.report.findings.finding import Finding, Totals
 from enricher.report.findings.groups import UNANSWERED, EntryTally, FailureGroup, PodTally, earlier, later
 from enricher.report.findings.nodes import unreachable_nodes
 from enricher.report.findings.summing_up import make_finding
-from enricher.report.record_view import OutputRecord
+from enricher.report.record_view import OutputRecord, has_own_attempts
 from enricher.vocabulary import Cause, LineKind, namespace_of_route
 
 MAX_GROUPS = 1000
@@ -66,15 +66,16 @@ class Diagnosis:
     def add(self, record: OutputRecord) -> None:
         """Add one output line, parsed."""
         self.totals.lines[record["kind"]] += 1
-        if record["kind"] != LineKind.ACCESS:
+        if not has_own_attempts(record):
             return
-        self.totals.requests += "subrequest" not in record
+        is_request = record["kind"] == LineKind.ACCESS
+        self.totals.requests += is_request and "subrequest" not in record
         counted = set[GroupKey]()
         for attempt in attempts_of(record, self._facts_of):
             self._tally(attempt)
             if attempt.is_failure:
                 self._add_failure(record, attempt, counted)
-        self.totals.failed_requests += bool(counted)
+        self.totals.failed_requests += is_request and bool(counted)
 
     def _add_failure(self, record: OutputRecord, attempt: Attempt, counted: set[GroupKey]) -> None:
         """Add a failure; `counted` are the groups in which its request has been counted."""

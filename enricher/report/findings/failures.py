@@ -10,13 +10,15 @@ from enricher.report.record_view import (
     OutputRecord,
     client_text,
     error_code,
+    has_own_attempts,
     outcome_text,
+    proxy_of,
     request_text,
     time_text,
 )
 from enricher.text import printable, truncate
 from enricher.timestamps import parse_rfc3339
-from enricher.vocabulary import Cause, LineKind, Outcome, RequestReason
+from enricher.vocabulary import Cause, Outcome, RequestReason
 
 MAX_ID_LENGTH = 64
 """Characters of a request's id that are printed: it may be the client's."""
@@ -71,7 +73,7 @@ class Attempt(NamedTuple):
     """An attempt at a pod, or with an empty `pod` a request that no pod was tried for."""
 
     at: int | None
-    """When its line was written (ns since the epoch)."""
+    """When its request ended (ns since the epoch)."""
     namespace: str
     service: str
     pod: str
@@ -82,6 +84,8 @@ class Attempt(NamedTuple):
     """The attempt's object, or the line's."""
     is_failure: bool
     entry: Entry = _NO_ENTRY
+    proxy: str = ""
+    """The kind of proxy that wrote the line; empty if that is not known."""
 
     @property
     def cause(self) -> str:
@@ -108,18 +112,19 @@ def attempts_of(record: OutputRecord, facts_of: FactsOf) -> Iterator[Attempt]:
 
     An error page's pod that only repeats a failure before it did not fail.
     """
-    if record["kind"] != LineKind.ACCESS:
+    if not has_own_attempts(record):
         return
     at, has_failed = parse_rfc3339(str(record["time"] or "").encode()), False
-    attempts, entry = record.get("attempts") or (), _entry_of(record)
+    attempts, entry, proxy = record.get("attempts") or (), _entry_of(record), proxy_of(record)
     if not attempts and (record.get("cause") or record.get("reason")):
-        yield _attempt(record, at, PodFacts(), "", is_failure=True, entry=entry)
+        yield _attempt(record, at, PodFacts(), "", is_failure=True, entry=entry)._replace(proxy=proxy)
     for fields in attempts:
         is_failure = bool(fields.get("cause") or error_code(fields) or "reason" in fields)
         is_repeated = has_failed and "internal_redirect" in fields and fields.get("origin") != "proxy"
         has_failed |= is_failure
         pod = _name(fields.get("pod") or fields.get("addr") or "-")
-        yield _attempt(fields, at, facts_of(fields), pod, is_failure=is_failure and not is_repeated, entry=entry)
+        attempt = _attempt(fields, at, facts_of(fields), pod, is_failure=is_failure and not is_repeated, entry=entry)
+        yield attempt._replace(proxy=proxy) if is_failure else attempt
 
 
 def _entry_of(record: OutputRecord) -> Entry:

@@ -133,6 +133,8 @@ class FailureGroup:
     attributions: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     statuses: Counter[str] = field(default_factory=Counter)
+    proxies: Counter[str] = field(default_factory=Counter)
+    """The kinds of proxies that wrote the lines."""
     states: Counter[str] = field(default_factory=Counter)
     services: Counter[tuple[str, str]] = field(default_factory=Counter)
     workloads: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -164,6 +166,7 @@ class FailureGroup:
         self.requests += is_new_request
         self.outcomes[attempt.outcome] += 1
         self.services[attempt.namespace, attempt.service] += 1
+        self.proxies[attempt.proxy] += 1
         if attempt.facts.workload:
             self.workloads[attempt.facts.workload_kind, attempt.facts.workload] += 1
         counted = {"cause_grade": self.grades, "attribution": self.attributions, "reason": self.reasons}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.integration.node.output import Record, Samples, total
-from tests.integration.products import traefik
+from tests.integration.products import contour, envoy_gateway, traefik
 from tests.integration.products.calls import ENDS, Caller
 from tests.integration.products.judging import LINES, REQUESTS, Report, judge, miscounted, rise
 from tests.integration.products.product import Product
@@ -17,7 +17,7 @@ from tests.support.kube import Kube, eventually
 
 pytestmark = [pytest.mark.products, pytest.mark.timeout(300)]
 
-PRODUCTS = (*traefik.products(),)
+PRODUCTS = (*traefik.products(), *contour.products(), *envoy_gateway.products())
 
 
 @dataclass

@@ -1,5 +1,6 @@
 """Traefik, as its chart installs it, with the two logs that docs/proxies/traefik.md speaks of."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.integration.products.product import CALLS, Product, Route, gateway_api
@@ -15,9 +16,9 @@ def products() -> tuple[Product, ...]:
 
 
 def product(log_format: str) -> Product:
-    def manifests() -> str:
+    def manifests() -> Sequence[str]:
         traefik = MANIFEST.read_text().replace("--accesslog.format=json", f"--accesslog.format={log_format}")
-        return f"{traefik}\n---\n{CALLS.read_text()}"
+        return (f"{traefik}\n---\n{CALLS.read_text()}",)
 
     return Product(
         name=f"traefik-{log_format}",
@@ -27,6 +28,6 @@ def product(log_format: str) -> Product:
         profile="traefik",
         routes=ROUTES,
         calls=CALL_ROUTES,
-        names_service=log_format == "json",
+        names_service=False,
         names_calls=False,
     )

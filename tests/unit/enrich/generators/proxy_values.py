@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from enricher.accesslog.envoy_response_times import COMMON_DURATIONS, DURATIONS
 from enricher.timestamps import MILLISECOND, SECOND, format_rfc3339
 from tests.unit.enrich.generators.nginx_values import escape_text, number, text_value, time_local
 from tests.unit.enrich.generators.requests import TEXTS, Request
@@ -84,6 +85,10 @@ _ENVOY: dict[str, Value] = {
     "request_time": _or_odd(_duration, b"-", b"", b"-1", b"99999999999999"),
     "upstream_service_time": _or_odd(
         lambda request: milliseconds(request.tries[-1].took) if request.tries else b"-", b"-", b"", b"-5", b"+3"
+    ),
+    **dict.fromkeys(
+        (*DURATIONS, *COMMON_DURATIONS),
+        _or_odd(_duration, b"-", b"-5", b"", b"99999999999999999999"),
     ),
     "upstream_addr": _envoy_addr,
     "upstream_remote_address": _addr,
