@@ -90,6 +90,7 @@ class _RowFacts:
             client=self._facts.parse_client(decode_text(self._clients[row])),
             status=request.status,
             route=request.route,
+            listener=request.listener,
             nobody_is_live=not attempts and attempt is not None and attempt.reason is Reason.NO_LIVE_UPSTREAMS,
             reported_pod=self._pods[row],
         )
