@@ -46,6 +46,10 @@ _WHOLE_LINE = re.compile(
     rb"|[\w./~%%-]{1,200}\.(?:\(\*?[\w.\[\]]{1,100}\)\.)?[\w.\[\]]{1,200}\([\w{}, .?*+-]*\)"
     rb"|created by \S{1,500}(?: in goroutine \d+)?|exit status \d+"
     rb"|Traceback \(most recent call last\):|stack traceback:|-+"
+    # What Traefik says of its statistics at the start: one message of several lines.
+    rb"|Stats collection is (?:disabled|enabled)\.|Many thanks for contributing to Traefik's improvement by [\w ,.]+"
+    rb"|Help us improve Traefik by (?:turning|leaving) this feature on :\)"
+    rb"|More details on: https://doc\.traefik\.io/[\w./-]*"
     % {
         b"date": rb"\d\d/[A-Z][a-z]{2}/\d{4}",
         b"syslog": SYSLOG_PREFIX.encode(),
@@ -118,9 +122,9 @@ _MAX_HEAD = 4_096
 
 def is_other_line(line: bytes, formats: Sequence[LogFormat | JsonFormat] = ()) -> bool:
     """Return whether a line that fits none of the formats is known to accompany the access lines of these."""
-    if not line:
-        return True
     text = _COLOUR.sub(b"", line) if b"\x1b[" in line else line
+    if not text:
+        return not line or not _begins_as_access_line(line, formats, whole=True)
     if text.startswith(b"{"):
         return _is_own_object(text, formats) and not _begins_as_access_line(text, formats)
     head = _HEAD.match(text)

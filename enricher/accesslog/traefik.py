@@ -14,6 +14,8 @@ import orjson
 from enricher.accesslog.dialect import Fact, Facts, Token, end_after, ends_after
 from enricher.accesslog.escaping import decode_name, decode_text, unescape
 from enricher.accesslog.format_compiler import LogFormat, LogFormatError, compile_tokens
+from enricher.accesslog.gateways import traefik_listener
+from enricher.accesslog.grpc import first_status
 from enricher.accesslog.json_format import JsonFormat
 from enricher.accesslog.record import Attempt, parse_integer, parse_status
 from enricher.accesslog.routes import traefik_route
@@ -61,6 +63,8 @@ KEYS = {
     "request_Referer": "http_referer",
     "request_User-Agent": "http_user_agent",
     "request_X-Request-Id": "http_x_request_id",
+    "origin_Trailer:Grpc-Status": "upstream_trailer_grpc_status",
+    "origin_Grpc-Status": "upstream_http_grpc_status",
 }
 """The variable that each key holds.
 
@@ -163,9 +167,10 @@ def _parse_address(url: bytes, addr: bytes = b"") -> str:
     return decode_name(_URL_SCHEME.sub("", text, count=1).partition("/")[0].encode() or addr)
 
 
-def _parse_outcome(upstream_status: bytes, status: bytes) -> Attempt:
-    """Return an attempt with nothing but its status."""
-    return Attempt("", parse_status(upstream_status or status), None, None)
+def _parse_outcome(upstream_status: bytes, status: bytes, *grpc_statuses: bytes) -> Attempt:
+    """Return an attempt with nothing but its statuses."""
+    outcome = Attempt("", parse_status(upstream_status or status), None, None)
+    return outcome._replace(grpc_status=first_status(grpc_statuses)) if any(grpc_statuses) else outcome
 
 
 def _parse_response_time(upstream_response_time: bytes, request_time: bytes, retries: bytes) -> int | None:
@@ -210,14 +215,12 @@ def _parse_milliseconds(raw: bytes) -> int | None:
     return None if number is None else number * MILLISECOND
 
 
-def _parse_json_attempts(
-    url: bytes, raw_addr: bytes, upstream_status: bytes, status: bytes, length: bytes, *times: bytes
-) -> list[Attempt]:
-    """Return the last attempt; the times are those that its response time is derived from."""
-    addr, outcome = _parse_address(url, raw_addr), _parse_outcome(upstream_status, status)
+def _parse_json_attempts(url: bytes, raw_addr: bytes, length: bytes, *rest: bytes) -> list[Attempt]:
+    """Return the last attempt; the rest is what its response time is derived from, and then its outcome."""
+    addr, outcome = _parse_address(url, raw_addr), _parse_outcome(*rest[len(_TIMES) :])
     # For a 502 or 504 that Traefik made itself, this is the length of its own text.
     response_length = None if outcome.status in {502, 504} else parse_integer(length)
-    response_time = _parse_response_time(*times)
+    response_time = _parse_response_time(*rest[: len(_TIMES)])
     return [outcome._replace(addr=addr, response_time=response_time, response_length=response_length)] if addr else []
 
 
@@ -230,6 +233,7 @@ COMMON_FACTS = Facts(
     client="remote_addr",
     status=Fact(("status",), parse_status),
     route=Fact(("router_name",), traefik_route),
+    listener=Fact(("router_name",), traefik_listener),
     end=Fact(
         ("time_local", "request_time"),
         lambda start, duration: end_after(parse_time_local(start), _parse_milliseconds(duration), SECOND),
@@ -237,11 +241,14 @@ COMMON_FACTS = Facts(
     clocks=(("time_local", parse_time_local),),
     clock_is_start=True,
 )
+_OUTCOME = ("upstream_status", "status", "upstream_trailer_grpc_status", "upstream_http_grpc_status")
+_TIMES = ("upstream_response_time", "request_time", "retries")
 JSON_FACTS = COMMON_FACTS._replace(
     addr=Fact(("upstream_url", "upstream_addr"), _parse_address),
     parse_client=strip_port,
+    outcome=Fact(_OUTCOME, _parse_outcome),
     response_time=Fact(
-        ("upstream_response_time", "request_time", "retries"),
+        _TIMES,
         _parse_response_time,
         recurs=False,
         derive_all=_parse_response_times,
@@ -260,10 +267,7 @@ JSON_FACTS = COMMON_FACTS._replace(
     ),
     clocks=(("start_time", parse_rfc3339),),
     attempts=Fact(
-        (
-            *("upstream_url", "upstream_addr", "upstream_status", "status", "upstream_response_length"),
-            *("upstream_response_time", "request_time", "retries"),
-        ),
+        ("upstream_url", "upstream_addr", "upstream_response_length", *_TIMES, *_OUTCOME),
         _parse_json_attempts,
     ),
 )

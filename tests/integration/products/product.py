@@ -27,8 +27,8 @@ class Product:
     name: str
     definitions: Callable[[], Path]
     """Finds the directory of its custom resource definitions. They stay: other products may use them as well."""
-    manifests: Callable[[], str]
-    """What its users apply, and the routes to the backends."""
+    manifests: Callable[[], Sequence[str]]
+    """What its users apply, then the routes to the backends; removed in the opposite order, each waited for."""
     proxy: tuple[str, str]
     """Namespace and label of the pod that proxies, and logs."""
     profile: str

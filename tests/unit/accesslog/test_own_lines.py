@@ -85,13 +85,15 @@ def spoilt(rng: random.Random, line: bytes) -> bytes:
     if line.startswith(b"{"):
         text = orjson.dumps(text.decode())[1:-1]
     words = line.split(b" ")
+    # After the beginning, before which syslog has five words of its own.
+    first = min(10 if line.startswith(b"<") else 5, len(words) - 1)
     match rng.choice((0, 3, 4, 5, 6) if line.startswith(b"{") else range(7)):
         case 0:  # a field more
             return line + b" " + text
         case 1:  # a field less, after the beginning
-            del words[rng.randrange(min(5, len(words) - 1), len(words))]
+            del words[rng.randrange(first, len(words))]
         case 2:  # a client's text
-            words[rng.randrange(min(5, len(words) - 1), len(words))] = text
+            words[rng.randrange(first, len(words))] = text
         case 3:
             return line.replace(b'"GET ', b'"' + text + b" ").replace(b'GET"', text + b'"')
         case 4:
