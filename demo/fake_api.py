@@ -20,7 +20,8 @@ from aiohttp import web
 from enricher.kube.client import ACCESS_REVIEWS
 
 PATH = re.compile(
-    r"/(?:api|apis/(?P<group>[^/]+))/v1(?:/namespaces/(?P<namespace>[^/]+))?/(?P<plural>[a-z]+)(?:/(?P<name>[^/]+))?"
+    r"/(?:api|apis/(?P<group>[^/]+))/v\d(?:(?:alpha|beta)\d)?"
+    r"(?:/namespaces/(?P<namespace>[^/]+))?/(?P<plural>[a-z]+)(?:/(?P<name>[^/]+))?"
 )
 
 Fault = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -66,8 +67,8 @@ class FakeApi:
 
     A watch can resume from the last `window` changes; older versions are 410 Gone. Unless `tokens` is None, only these
     bearer tokens are accepted. With `tls` it speaks HTTPS. `objects` holds the stored objects, by (plural, namespace,
-    name). `requests` holds every request except the access reviews, which are in `reviews`; a review is denied if its
-    (verb, plural) is in `denied`.
+    name). `requests` holds every request except the access reviews, which are in `reviews`; a review, and a list,
+    is denied if its (verb, plural) is in `denied`.
     """
 
     def __init__(
@@ -218,6 +219,8 @@ class FakeApi:
         return web.json_response(obj)
 
     async def _list(self, request: web.Request, plural: str, namespace: str | None) -> web.StreamResponse:
+        if ("list", plural) in self.denied:
+            return await status(403, f"{plural} is forbidden")(request)
         if int(request.query.get("resourceVersion") or 0) > self._version:
             return await status(504, f"Too large resource version, current: {self._version}")(request)
         items = [obj for key, obj in self.objects.items() if key[0] == plural and namespace in {None, key[1]}]

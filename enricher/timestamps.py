@@ -7,6 +7,8 @@ from functools import lru_cache
 
 SECOND = 1_000_000_000
 """One second in ns."""
+MINUTE = 60 * SECOND
+"""One minute in ns."""
 MILLISECOND = 1_000_000
 """One millisecond in ns."""
 

@@ -45,6 +45,8 @@ class LineKind(StrEnum):
     """A request, in a format of the proxy's access log."""
     ERROR = "error"
     """A line of nginx's error log."""
+    TRY = "try"
+    """A part of a request, in a line beside that of the request."""
     OTHER = "other"
     """A known companion of the log: the proxy's own messages, a TCP session, a blank line, the rest of stderr."""
     PARSE_ERROR = "parse_error"
@@ -78,6 +80,18 @@ class RequestReason(StrEnum):
     """No pod of the service was ready, as far as the history knows."""
     NOT_TRIED = "not_tried"
     """Some pod was ready, or nothing is known of the service."""
+    NONE = ""
+
+
+class RequestMissing(StrEnum):
+    """Why a try is not an attempt of its request's record; NONE if it is, or if the line is not a try's."""
+
+    LATE = "late"
+    """The line of the request did not come in time."""
+    NO_ROOM = "no_room"
+    """Too many tries waited for the lines of their requests."""
+    ENDED = "ended"
+    """The log ended before it, or the reading did."""
     NONE = ""
 
 
@@ -126,3 +140,9 @@ class CauseGrade(StrEnum):
     CERTAIN = "certain"
     LIKELY = "likely"
     NONE = ""
+
+
+def namespace_of_route(route: str) -> str:
+    """Return the namespace in a route such as `httproute/shop/cart/rule/0`; empty for one of another form."""
+    parts = route.split("/", maxsplit=3)
+    return parts[1] if len(parts) > 2 else ""

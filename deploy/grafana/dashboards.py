@@ -75,6 +75,7 @@ def full_increase(metric: str, *labels: str) -> str:
 
 WHERE = ('namespace=~"$namespace"', 'service=~"$service"')
 WHO = (*WHERE, 'pod=~"$pod"')
+WAY = (*WHERE, 'gateway=~"$gateway"', 'route=~"$route"')
 REQUESTS, ERRORS = "ingress_upstream_requests_total", "ingress_upstream_errors_total"
 CLIENTS, GRADED = "ingress_requests_total", "ingress_upstream_attempts_total"
 SECONDS, POD_SECONDS = "ingress_upstream_response_seconds", "ingress_upstream_pod_response_seconds"
@@ -82,6 +83,7 @@ LATE, CAUSES = "ingress_upstream_late_attempt_seconds", "ingress_upstream_causes
 SHUTTING_DOWN = 'state=~"terminating|gone"'
 HIDDEN, GRPC = 'outcome="hidden"', 'protocol="grpc"'
 KNOWN = 'cause!="unknown"'
+WITH_ROUTE, WITH_GATEWAY = 'route!=""', 'gateway!=""'
 FAILED_REQUESTS, UNTRIED, SURE = 'code=~"5.."', 'reason!=""', 'attribution=~"exact|reported"'
 BY = "by (namespace, service, pod)"
 WORST = 20
@@ -146,6 +148,30 @@ PODS = [
             "{{namespace}}/{{service}}": top(
                 f"sum by (namespace, service) ({full_rate(CLIENTS, *WHERE, FAILED_REQUESTS)}) "
                 f"/ sum by (namespace, service) ({full_rate(CLIENTS, *WHERE)})"
+            )
+        },
+    ),
+    Panel(
+        "Share of requests that fail, by route",
+        "Which Ingress, HTTPRoute or rule of one fails, whatever its service is? $pod has no effect here. Empty also "
+        f"where no log names routes. The {WORST} worst. {NONE}",
+        "percentunit",
+        {
+            "{{route}} {{gateway}}": top(
+                f"sum by (gateway, route) ({full_rate(CLIENTS, *WAY, WITH_ROUTE, FAILED_REQUESTS)}) "
+                f"/ sum by (gateway, route) ({full_rate(CLIENTS, *WAY, WITH_ROUTE)})"
+            )
+        },
+    ),
+    Panel(
+        "Share of requests that fail, by Gateway",
+        "Does a Gateway fail more requests than the others? $pod has no effect here. Empty also where no Gateway is "
+        f"known. The {WORST} worst. {NONE}",
+        "percentunit",
+        {
+            "{{gateway}}": top(
+                f"sum by (gateway) ({full_rate(CLIENTS, *WAY, WITH_GATEWAY, FAILED_REQUESTS)}) "
+                f"/ sum by (gateway) ({full_rate(CLIENTS, *WAY, WITH_GATEWAY)})"
             )
         },
     ),
@@ -589,6 +615,8 @@ def all_dashboards() -> dict[str, str]:
                 variable("namespace", "Namespace", f"label_values({REQUESTS}, namespace)"),
                 variable("service", "Service", f"label_values({REQUESTS}{{{WHERE[0]}}}, service)"),
                 variable("pod", "Pod", f"label_values({REQUESTS}{{{', '.join(WHERE)}}}, pod)"),
+                variable("gateway", "Gateway", f"label_values({CLIENTS}, gateway)"),
+                variable("route", "Route", f"label_values({CLIENTS}{{{', '.join(WAY[:3])}}}, route)"),
             ],
             PODS,
         ),

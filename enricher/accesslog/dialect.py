@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from enricher.accesslog.escaping import decode_text
+from enricher.accesslog.gateways import GatewayListener
 from enricher.accesslog.record import MAX_REQUEST_TIME, Attempt, Record, parse_integer
 from enricher.vocabulary import Reason
 
@@ -32,6 +33,7 @@ class Fact(NamedTuple):
 
 NO_FACT = Fact((), lambda: None)
 NO_TEXT = Fact((), str)
+NO_GATEWAY = Fact((), GatewayListener)
 
 
 class Facts(NamedTuple):
@@ -66,6 +68,8 @@ class Facts(NamedTuple):
     """Returns the HTTP status that the client got, or None."""
     route: Fact = NO_TEXT
     """Returns the route that the proxy chose, see routes.py, or an empty text."""
+    listener: Fact = NO_GATEWAY
+    """Returns the GatewayListener by which the request came."""
     subrequest: tuple[str, bytes] = ("", b"")
     """A variable, and its text in the lines of subrequests that had an upstream; empty if the lines do not show them.
     """
@@ -166,6 +170,7 @@ def make_record(facts: Facts, raw: Mapping[str, bytes], fields: dict[str, Any]) 
         client=facts.parse_client(decode_text(raw.get(facts.client, b""))),
         status=status,
         route=derive(facts.route),
+        listener=derive(facts.listener),
         nobody_is_live=not (attempts or facts.attempts) and _nobody_is_live(derive(facts.outcome)),
         is_subrequest=bool(attempts) and raw.get(facts.subrequest[0]) == facts.subrequest[1],
         reported_pod=derive(facts.reported_pod),

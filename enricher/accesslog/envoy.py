@@ -5,20 +5,22 @@ that was asked last, and never those before it (`%UPSTREAM_HOSTS_ATTEMPTED%` of 
 A line's time is that of the request's beginning. Text is not escaped.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import orjson
 
-from enricher.accesslog.columns import Memo
-from enricher.accesslog.dialect import Dialect, Fact, Facts, end_after, ends_after
+from enricher.accesslog.dialect import Dialect, Fact, Facts
 from enricher.accesslog.envoy_language import split_tokens
-from enricher.accesslog.envoy_outcomes import parse_outcome, parse_response_time
+from enricher.accesslog.envoy_outcomes import parse_outcome
+from enricher.accesslog.envoy_response_times import COMMON_DURATIONS, DURATIONS, parse_response_time
+from enricher.accesslog.envoy_response_times import VARIABLES as RESPONSE_TIME_VARIABLES
 from enricher.accesslog.envoy_times import SHAPE as TIME_SHAPE
-from enricher.accesslog.envoy_times import parse_start_and_precision, parse_start_time
+from enricher.accesslog.envoy_times import parse_end, parse_ends, parse_own_end, parse_start_time
 from enricher.accesslog.envoy_upstreams import parse_address, parse_ip_and_port, parse_upstream_name
 from enricher.accesslog.escaping import unescape
 from enricher.accesslog.format_compiler import LogFormat, LogFormatError, compile_tokens
+from enricher.accesslog.gateways import envoy_listener
 from enricher.accesslog.json_format import JsonFormat
 from enricher.accesslog.record import parse_status
 from enricher.accesslog.routes import CONTOUR_VARIABLES, envoy_route
@@ -34,7 +36,7 @@ from enricher.accesslog.values import (
     parse_milliseconds,
     strip_port,
 )
-from enricher.timestamps import MILLISECOND, parse_rfc3339, parse_rfc3339_column
+from enricher.timestamps import parse_rfc3339
 
 DEFAULT = (
     '[%START_TIME%] "%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%" %RESPONSE_CODE% %RESPONSE_FLAGS% '
@@ -57,6 +59,8 @@ DETAILED = (
 """The format to configure (docs/proxies/envoy.md): it adds the number of attempts, the service, the gRPC status and the
 client.
 """
+DETAILED_WITH_TIMES = f"{DETAILED} %COMMON_DURATION(US_TX_BEG:US_RX_BEG:ms)%"
+"""The same for Envoy Gateway, which has Envoy leave out the header with the upstream's time."""
 GATEWAY = orjson.dumps(
     {
         "start_time": "%START_TIME%",
@@ -83,6 +87,9 @@ GATEWAY = orjson.dumps(
         "downstream_remote_address": "%DOWNSTREAM_REMOTE_ADDRESS%",
         "requested_server_name": "%REQUESTED_SERVER_NAME%",
         "route_name": "%ROUTE_NAME%",
+        # What docs/proxies/envoy.md adds to them.
+        "filter_chain_name": "%FILTER_CHAIN_NAME%",
+        "downstream_tls_version": "%DOWNSTREAM_TLS_VERSION%",
         # The names that Istio and Contour have for these in their JSON.
         "@timestamp": "%START_TIME%",
         "path": "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%",
@@ -95,6 +102,12 @@ GATEWAY = orjson.dumps(
         "grpc_status_number": "%GRPC_STATUS_NUMBER%",
         "upstream_request_attempt_count": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
         "access_log_type": "%ACCESS_LOG_TYPE%",
+        # What a format may have more (docs/proxies/envoy.md).
+        "upstream_ms": "%COMMON_DURATION(US_TX_BEG:US_RX_BEG:ms)%",
+        "request_duration": "%REQUEST_DURATION%",
+        "request_tx_duration": "%REQUEST_TX_DURATION%",
+        "response_duration": "%RESPONSE_DURATION%",
+        "response_tx_duration": "%RESPONSE_TX_DURATION%",
     }
 ).decode()
 """Envoy Gateway's default, Istio's with `accessLogEncoding: JSON`, and Contour's with `accesslog-format: json`."""
@@ -115,8 +128,7 @@ _OWN_WORDS = (
     *("response_flags_long", "upstream_connection_id", "upstream_protocol", "virtual_cluster_name"),
     *("downstream_remote_port", "downstream_direct_remote_port", "downstream_local_port", "upstream_local_port"),
     *("downstream_local_address_without_port", "upstream_local_address_without_port"),
-    *("request_duration", "request_tx_duration", "response_duration", "response_tx_duration", "roundtrip_duration"),
-    *("downstream_handshake_duration", "upstream_connection_pool_ready_duration"),
+    *("roundtrip_duration", "downstream_handshake_duration", "upstream_connection_pool_ready_duration"),
     *("bytes_retransmitted", "packets_retransmitted", "upstream_wire_bytes_sent", "upstream_wire_bytes_received"),
     *("upstream_header_bytes_sent", "upstream_header_bytes_received", "downstream_wire_bytes_sent"),
     *("downstream_wire_bytes_received", "downstream_header_bytes_sent", "downstream_header_bytes_received"),
@@ -136,6 +148,7 @@ _TYPES = {
     "upstream_attempts": INTEGER,
     "request_time": MILLISECONDS,
     "upstream_service_time": MILLISECONDS,
+    **dict.fromkeys((*DURATIONS, *COMMON_DURATIONS), INTEGER),
     "start_time": ValueType(r'[^\s"\]]*', unescape),
     "request_method": WORD,
     "server_protocol": WORD,
@@ -155,6 +168,8 @@ _TYPES = {
     **dict.fromkeys(_OWN_WORDS, WORD),
     "request_uri": ValueType(r"\S*", TEXT.convert, r'([^\s"]*)'),
 }
+_LISTENER = ("filter_chain_name", "downstream_tls_version", "server_addr")
+"""The variables that the Gateway and its listener are derived from."""
 _MARKS = frozenset({"start_time", "response_flags", "upstream_addr"})
 """The variables any of which, beside the status, shows that a line is one of Envoy's.
 
@@ -217,24 +232,6 @@ def _choose_address(names: Collection[str], text: str) -> tuple[str, Dialect]:
     return name, ENVOY_WITH_PORTS if has_port_beside else ENVOY
 
 
-_durations = Memo(parse_milliseconds)
-
-
-def _parse_end(start_time: bytes, request_time: bytes) -> tuple[int | None, int]:
-    """Return when the request ended, and how much later it may have been, in ns: both values are cut to ms."""
-    return end_after(parse_rfc3339(start_time), parse_milliseconds(request_time), 2 * MILLISECOND)
-
-
-def _parse_ends(start_times: Sequence[bytes], request_times: Sequence[bytes]) -> Sequence[tuple[int | None, int]]:
-    durations = list(map(_durations.__getitem__, request_times))
-    return ends_after(parse_rfc3339_column(start_times), durations, 2 * MILLISECOND)
-
-
-def _parse_own_end(start_time: bytes, request_time: bytes) -> tuple[int | None, int]:
-    start, precision = parse_start_and_precision(start_time)
-    return end_after(start, parse_milliseconds(request_time), precision + MILLISECOND)
-
-
 FACTS = Facts(
     addr=Fact(("upstream_addr",), parse_address),
     verbatim_addr="",
@@ -245,16 +242,15 @@ FACTS = Facts(
         ),
         parse_outcome,
     ),
-    response_time=Fact(
-        ("upstream_service_time", "upstream_attempts", "response_flags", "request_time"), parse_response_time
-    ),
+    response_time=Fact(RESPONSE_TIME_VARIABLES, parse_response_time),
     duration=Fact(("request_time",), parse_milliseconds),
     upstream_name=Fact(("upstream_cluster",), parse_upstream_name),
     client="remote_addr",
     parse_client=strip_port,
     status=Fact(("status",), parse_status),
-    route=Fact(("route_name", *CONTOUR_VARIABLES), envoy_route),
-    end=Fact(("start_time", "request_time"), _parse_end, recurs=False, derive_all=_parse_ends),
+    route=Fact(("route_name", "upstream_cluster", *CONTOUR_VARIABLES), envoy_route),
+    listener=Fact(_LISTENER, envoy_listener),
+    end=Fact(("start_time", "request_time"), parse_end, recurs=False, derive_all=parse_ends),
     clocks=(("start_time", parse_rfc3339),),
     clock_is_start=True,
     entry_type="access_log_type",
@@ -269,12 +265,15 @@ ENVOY = make_dialect(
             "response_flags",
             "request_time",
             "upstream_service_time",
+            *DURATIONS,
+            *COMMON_DURATIONS,
             "upstream_addr",
             "upstream_cluster",
             "grpc_status",
             "remote_addr",
             "route_name",
             *CONTOUR_VARIABLES,
+            *_LISTENER,
         }
     ),
 )
@@ -288,7 +287,7 @@ def _with_own_times(dialect: Dialect) -> Dialect:
     """Return a dialect whose `%START_TIME(…)%` has a format of its own."""
     types = {**_TYPES, "start_time": ValueType(TIME_SHAPE, unescape, r'([^\s"\]]*)')}
     facts = dialect.facts._replace(
-        end=Fact(("start_time", "request_time"), _parse_own_end), clocks=(("start_time", parse_start_time),)
+        end=Fact(("start_time", "request_time"), parse_own_end), clocks=(("start_time", parse_start_time),)
     )
     return make_dialect(types, facts=facts, essential=frozenset(dialect.essential))
 

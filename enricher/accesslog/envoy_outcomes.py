@@ -1,4 +1,4 @@
-"""What Envoy's statuses, response flags, details and times say of an attempt. Pure.
+"""What Envoy's statuses, response flags and details say of an attempt. Pure.
 
 Source: https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage (the flags),
 https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_conn_man/response_code_details, and Envoy's
@@ -10,8 +10,7 @@ from typing import NamedTuple
 
 from enricher.accesslog.escaping import MISSING
 from enricher.accesslog.grpc import parse_status as parse_grpc_status
-from enricher.accesslog.record import Attempt, RequestTime, is_server_error, parse_status
-from enricher.accesslog.values import parse_milliseconds
+from enricher.accesslog.record import Attempt, is_server_error, parse_status
 from enricher.vocabulary import Origin, Reason
 
 
@@ -85,6 +84,7 @@ _MEANINGS = tuple(FLAGS.values())
 
 DETAILS = {
     "via_upstream": _OWN_ANSWER,
+    "internal_redirect": _OWN_ANSWER,
     "no_healthy_upstream": _NOBODY_LIVE,
     "response_timeout": _TIMED_OUT,
     "upstream_response_timeout": _TIMED_OUT,
@@ -92,6 +92,7 @@ DETAILS = {
     "upstream_per_try_idle_timeout": _TIMED_OUT,
     "upstream_max_stream_duration_reached": _TIMED_OUT,
     "stream_idle_timeout": _TIMED_OUT,
+    "max_duration_timeout": _TIMED_OUT,
     "downstream_remote_disconnect": _CLIENT_LEFT,
     "downstream_local_disconnect": _CLIENT_LEFT,
 }
@@ -105,6 +106,8 @@ RESETS = {
     "remote_reset": _RESET,
     "remote_refused_stream_reset": _RESET,
     "connect_error": _RESET,
+    "remote_error_with_CONNECT_request": _RESET,
+    "http1_premature_upstream_half_close": _CLOSED,
     "protocol_error": _NOT_HTTP,
 }
 """What the brackets say after the details of a reset. All other resets are Envoy's own, such as `overflow`."""
@@ -172,16 +175,3 @@ def _maker(meaning: Meaning, attempt: Attempt, *, is_cut: bool) -> Origin:
     if meaning.status and has_failed_status and (is_cut or attempt.status != meaning.status):
         return Origin.POD if is_cut else Origin.UNKNOWN
     return meaning.made_by
-
-
-def parse_response_time(service_time: bytes, attempts: bytes, raw_flags: bytes, request_time: bytes) -> int | None:
-    """Return the time (ns) in the header of the response, or else that of a request that ended well.
-
-    It counts from the request's end: of several attempts it is not that of a single one.
-    """
-    if attempts not in {b"", b"-", b"1"} or b"URX" in raw_flags.split(b","):
-        return None
-    response_time, duration = parse_milliseconds(service_time), parse_milliseconds(request_time)
-    if response_time is None and duration is not None and raw_flags in MISSING:
-        return RequestTime(duration)
-    return response_time

@@ -1,8 +1,12 @@
-"""The times that Envoy writes for `%START_TIME(…)%` with a format of its own. Pure."""
+"""The ends of requests in Envoy's lines: `%START_TIME%`, also in a format of its own, and a duration. Pure."""
 
 import re
+from collections.abc import Sequence
 
-from enricher.timestamps import MILLISECOND, SECOND, parse_rfc3339, parse_time_local
+from enricher.accesslog.columns import Memo
+from enricher.accesslog.dialect import end_after, ends_after
+from enricher.accesslog.values import parse_milliseconds
+from enricher.timestamps import MILLISECOND, SECOND, parse_rfc3339, parse_rfc3339_column, parse_time_local
 
 _DATE_AND_TIME = re.compile(
     rb"(\d{4})[-/](\d\d)[-/](\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))? ?(?:Z|UTC|GMT|([+-]\d\d):?(\d\d))?"
@@ -12,13 +16,32 @@ _EPOCH = re.compile(rb"(\d{10})\.?(\d{1,9})?")
 """Seconds since the epoch, as `%s`, `%s.%3f` or `%s%3f` make them."""
 SHAPE = r'[^\s"\]]*(?: \d\d:\d\d:\d\d[^\s"\]]*)?(?: [+-]\d\d:?\d\d| UTC| GMT)?'
 
+_durations = Memo(parse_milliseconds)
+
+
+def parse_end(start_time: bytes, request_time: bytes) -> tuple[int | None, int]:
+    """Return when the request ended, and how much later it may have been, in ns: both values are cut to ms."""
+    return end_after(parse_rfc3339(start_time), parse_milliseconds(request_time), 2 * MILLISECOND)
+
+
+def parse_ends(start_times: Sequence[bytes], request_times: Sequence[bytes]) -> Sequence[tuple[int | None, int]]:
+    """Return the same for many requests."""
+    durations = list(map(_durations.__getitem__, request_times))
+    return ends_after(parse_rfc3339_column(start_times), durations, 2 * MILLISECOND)
+
+
+def parse_own_end(start_time: bytes, request_time: bytes) -> tuple[int | None, int]:
+    """Return the same for a `%START_TIME(…)%`."""
+    start, precision = _parse_start_and_precision(start_time)
+    return end_after(start, parse_milliseconds(request_time), precision + MILLISECOND)
+
 
 def parse_start_time(text: bytes) -> int | None:
     """Return a time in ns since the epoch; None if it is in no known format. Without a zone it is UTC."""
     return _parse(text)[0]
 
 
-def parse_start_and_precision(text: bytes) -> tuple[int | None, int]:
+def _parse_start_and_precision(text: bytes) -> tuple[int | None, int]:
     """Return the same, and how much later (ns) it may have been."""
     start, fraction = _parse(text)
     return start, MILLISECOND if len(fraction) >= 3 else SECOND

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 from itertools import chain
 from typing import NamedTuple
 
-from enricher.accesslog import envoy, haproxy, nginx, traefik
+from enricher.accesslog import envoy, envoy_response_times, haproxy, nginx, traefik
 from enricher.accesslog.dialect import Fact
 from enricher.accesslog.profiles import Format, Formats
 
@@ -16,8 +16,10 @@ class _Spellings(NamedTuple):
     status: str
     clock: str
     duration: str
-    response_time: tuple[str, ...]
-    """The variables any of which has the upstream's time, and the spelling of the best; nothing if there is none."""
+    response_time: tuple[tuple[str, ...], ...]
+    """The variables that together have the upstream's time: any of these sets suffices."""
+    best_time: str
+    """The spelling of the best of these; empty if there is none."""
     attempts: tuple[str, str] = ("", "")
     """The variable that holds the number of attempts, and how to get it; empty if lines list all attempts."""
 
@@ -27,14 +29,16 @@ _NGINX = _Spellings(
     status="$status",
     clock="$msec, $time_iso8601 or $time_local",
     duration="$request_time",
-    response_time=("upstream_response_time", "$upstream_response_time"),
+    response_time=(("upstream_response_time",),),
+    best_time="$upstream_response_time",
 )
 _TRAEFIK = _Spellings(
     addr="ServiceURL",
     status="DownstreamStatus",
     clock="StartUTC",
     duration="Duration",
-    response_time=("upstream_response_time", "request_time", "OriginDuration"),
+    response_time=(("upstream_response_time",), ("request_time",)),
+    best_time="OriginDuration",
     attempts=("retries", "choose the format json"),
 )
 _ENVOY = _Spellings(
@@ -42,7 +46,8 @@ _ENVOY = _Spellings(
     status="%RESPONSE_CODE%",
     clock="%START_TIME%",
     duration="%DURATION%",
-    response_time=("upstream_service_time", "%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)%"),
+    response_time=envoy_response_times.KNOWN_BY,
+    best_time="%COMMON_DURATION(US_TX_BEG:US_RX_BEG:ms)%",
     attempts=("upstream_attempts", "add %UPSTREAM_REQUEST_ATTEMPT_COUNT%"),
 )
 _HAPROXY = _Spellings(
@@ -50,13 +55,14 @@ _HAPROXY = _Spellings(
     status="%ST",
     clock="%trg, %T or %Ts",
     duration="%Ta",
-    response_time=("request_time", "time_response", "%Tr"),
+    response_time=(("request_time",), ("time_response",)),
+    best_time="%Tr",
     attempts=("retries", "add %rc"),
 )
 _SPELLINGS = {
     nginx.NGINX: _NGINX,
     nginx.NGINX_CLIENT_STATUS: _NGINX,
-    nginx.NGINX_SESSIONS: _NGINX._replace(duration="$session_time", response_time=()),
+    nginx.NGINX_SESSIONS: _NGINX._replace(duration="$session_time", response_time=(), best_time=""),
     **dict.fromkeys(envoy.DIALECTS, _ENVOY),
     **dict.fromkeys(haproxy.DIALECTS, _HAPROXY),
     traefik.TRAEFIK_COMMON: _TRAEFIK,
@@ -112,10 +118,17 @@ def _limits(log_format: Format, names: Collection[str]) -> Iterator[str]:
             "the log format does not say how long a request took: "
             f"fewer attributions are certain while pods come and go: add {spellings.duration}"
         )
-    *times, best = spellings.response_time or ("",)
-    if best and not any(name in names for name in times):
-        substitute = "the duration of the request stands for it, " if spellings is _ENVOY else ""
-        yield f"the log format does not say how long upstreams took: {substitute}add {best}"
+    if spellings.best_time and not any(all(name in names for name in times) for times in spellings.response_time):
+        yield f"the log format does not say how long upstreams took: {_advice_on_times(log_format, spellings)}"
+
+
+def _advice_on_times(log_format: Format, spellings: _Spellings) -> str:
+    if spellings is not _ENVOY:
+        return f"add {spellings.best_time}"
+    header = "%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)%"
+    if "upstream_service_time" in log_format.names:
+        header = f"let Envoy add the header of {header} (Envoy Gateway: enableEnvoyHeaders in a ClientTrafficPolicy)"
+    return f"the duration of the request stands for it: add {spellings.best_time}, or {header}"
 
 
 def _limits_of_statuses(log_format: Format, names: Collection[str], spellings: _Spellings) -> Iterator[str]:

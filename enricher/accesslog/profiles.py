@@ -96,7 +96,7 @@ PROFILES = {
             *("*/*emissary*/emissary-ingress", "*/*emissary*/ambassador", "*/*ambassador*/ambassador"),
         ),
         (
-            *(envoy.DETAILED, envoy.ISTIO, envoy.DEFAULT, defaults.EMISSARY),
+            *(envoy.DETAILED_WITH_TIMES, envoy.DETAILED, envoy.ISTIO, envoy.DEFAULT, defaults.EMISSARY),
             *(defaults.ISTIO_1_3, defaults.ISTIO_1_2, defaults.ISTIO_1_8, defaults.ISTIO_1_1),
             envoy.GATEWAY,
         ),

@@ -10,8 +10,9 @@ import re
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from enricher.accesslog.gateways import NO_LISTENER, GatewayListener
 from enricher.timestamps import SECOND, parse_decimal_seconds
-from enricher.vocabulary import Origin, Outcome, Reason, State
+from enricher.vocabulary import Origin, Outcome, Reason, RequestMissing, State
 
 LIST_SEPARATOR = re.compile(rb", | : ")
 """What stands between two elements of an upstream list."""
@@ -132,10 +133,14 @@ class Record:
     """The HTTP status that the client got, or that of the last attempt if the format has only that; None if none."""
     route: str = ""
     """The route that the proxy chose, see routes.py; empty if the line names none."""
+    listener: GatewayListener = NO_LISTENER
+    """The Gateway and the listener by which the request came."""
     nobody_is_live: bool = False
     """Whether the line says that nobody was tried because no upstream was healthy."""
     is_subrequest: bool = False
     """Whether the proxy itself sent it beside a client's request, as nginx's `mirror` and `auth_request` do."""
+    request_missing: RequestMissing = RequestMissing.NONE
+    """Why a try that has a line of its own stands alone; NONE for a request."""
     reported_pod: str = ""
     """The pod that the proxy itself names as the server of the last attempt; empty if it does not."""
 

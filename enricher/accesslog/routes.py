@@ -5,7 +5,8 @@ follows where the proxy names one: `httproute/shop/cart/rule/0`. What else a pro
 match, is left out, so that there are no more routes than rules. A name that leaves a doubt which object is meant stays
 as the proxy wrote it.
 
-- Envoy Gateway: `httproute/NAMESPACE/NAME/rule/N/match/M/HOST`, likewise for other kinds of routes.
+- Envoy Gateway: `httproute/NAMESPACE/NAME/rule/N/match/M/HOST`, likewise for other kinds of routes. Its clusters are
+  `httproute/NAMESPACE/NAME/rule/N`, unless they are shared by the routes to one backend.
 - Contour: `contour_config_kind`, `contour_config_namespace` and `contour_config_name`.
 - Traefik: `NAMESPACE-NAME-HASH@kubernetescrd` for an IngressRoute, and
   `httproute-NAMESPACE-NAME-gw-NAMESPACE-GATEWAY-ep-ENTRYPOINT-N-HASH@kubernetesgateway`. Dashes and dots in names make
@@ -34,12 +35,15 @@ OPENSHIFT_BACKEND = re.compile(r"be_[a-z_]+:([^:]+):([^:]+)")
 """A backend of OpenShift's router, by its namespace and its route."""
 
 
-def envoy_route(route_name: bytes, kind: bytes, namespace: bytes, name: bytes) -> str:
-    """Return the route of a line of Envoy, from the name of its own route or what Contour adds to that."""
+def envoy_route(route_name: bytes, cluster: bytes, kind: bytes, namespace: bytes, name: bytes) -> str:
+    """Return the route of a line of Envoy, from the name of its own route or what Contour adds to that.
+
+    Without a name of its own, one of Envoy Gateway's is that of the upstream's cluster.
+    """
     if contour := _join_object(decode_name(kind).lower(), namespace, name):
         return contour
     text = decode_name(route_name)
-    match = _GATEWAY_ROUTE.fullmatch(text)
+    match = _GATEWAY_ROUTE.fullmatch(text or decode_name(cluster))
     return match[1] if match else text
 
 

@@ -14,6 +14,7 @@ import orjson
 from enricher.accesslog.dialect import Fact, Facts, Token, end_after, ends_after
 from enricher.accesslog.escaping import decode_name, decode_text, unescape
 from enricher.accesslog.format_compiler import LogFormat, LogFormatError, compile_tokens
+from enricher.accesslog.gateways import traefik_listener
 from enricher.accesslog.grpc import first_status
 from enricher.accesslog.json_format import JsonFormat
 from enricher.accesslog.record import Attempt, parse_integer, parse_status
@@ -242,6 +243,7 @@ COMMON_FACTS = Facts(
     client="remote_addr",
     status=Fact(("status",), parse_status),
     route=Fact(("router_name",), traefik_route),
+    listener=Fact(("router_name",), traefik_listener),
     end=Fact(
         ("time_local", "request_time"),
         lambda start, duration: end_after(parse_time_local(start), _parse_milliseconds(duration), SECOND),

@@ -18,11 +18,13 @@ from enricher.accesslog.detection import FormatDetector
 from enricher.accesslog.format_compiler import LogFormatError
 from enricher.accesslog.limits import common_limits
 from enricher.accesslog.profiles import DEFAULT_PROFILE
+from enricher.cli.check_cluster import check_survey
 from enricher.cli.check_logs import check_logs
 from enricher.cli.check_result import MAX_LINE_LENGTH, CheckResult
 from enricher.cli.common import print_config
 from enricher.cluster.controller_config import config_data, formats_from_config, missing_lines
 from enricher.cluster.pod_source import ROLE as ROLE_FOR_PODS
+from enricher.cluster.survey import survey_cluster
 from enricher.config.options import RUN
 from enricher.config.resolve import configuration_warnings, resolve
 from enricher.config.settings import ListenAddress, Settings
@@ -38,7 +40,7 @@ from enricher.kube.watcher import CONFIG_MAPS, ENDPOINT_SLICES, EVENTS, PODS, SE
 from enricher.report.console import PipedConsole, one_line
 from enricher.text import truncate
 
-_STYLES = {"ok": "green", "warning": "yellow", "failed": "bold red"}
+_STYLES = {"ok": "green", "warning": "yellow", "failed": "bold red", "skipped": "dim"}
 SUBJECT_WIDTH = 24
 """Width of the column of subjects, in characters; a pod's name may exceed it."""
 _PARTICIPLES = {"get": "read", "list": "listed", "watch": "watched"}
@@ -100,6 +102,7 @@ async def _check_cluster(settings: Settings, detector: FormatDetector) -> list[C
             results = [result async for result in _check_permissions(api, settings)]
             if settings.logs.controller_configmap:
                 results += await _check_configmap(api, settings, detector, *settings.logs.controller_configmap)
+            results += check_survey(await survey_cluster(api), settings.logs)
             return [CheckResult("ok", "API server", await api.server_url()), *results]
     except (ConfigurationError, ApiError) as error:
         return [CheckResult("failed", "API server", str(error))]

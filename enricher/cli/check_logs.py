@@ -1,17 +1,20 @@
 """Checks of logs: whether they are there, and how many of their last lines fit the format the daemon would use."""
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import NamedTuple
 
+from enricher.accesslog.details import missing_details
 from enricher.accesslog.detection import FormatDetector
 from enricher.accesslog.diagnosis import diagnose
 from enricher.accesslog.limits import limits_of
 from enricher.accesslog.profiles import PROFILES, Format, Formats, profile_formats
+from enricher.accesslog.record import RequestTime
 from enricher.cli.check_result import MAX_LINE_LENGTH, CheckResult
 from enricher.config.lookalikes import LOOKALIKE_SELECTORS, describe_lookalikes
-from enricher.config.settings import USUAL_SELECTORS, Settings, default_selectors, describe_selection
+from enricher.config.settings import DEFAULT_LOG_DIR, USUAL_SELECTORS, Settings, default_selectors, describe_selection
 from enricher.enrich.format_check import is_about_a_request
 from enricher.enrich.parsed_line import parse_line
 from enricher.errors import ConfigurationError
@@ -29,6 +32,11 @@ MAX_LINES = 200
 MAX_BYTES = 256 * 1024
 """Bytes at the end of a log that are read to find these lines."""
 
+NO_TIMES = (
+    "no answer in the last lines has a response time, though the log format has a field for it: Envoy Gateway takes "
+    "away the header that it is read from: see docs/proxies/envoy.md#the-time-of-the-upstream"
+)
+
 
 @dataclass(slots=True)
 class LogSample:
@@ -41,6 +49,10 @@ class LogSample:
     """Those of the other lines that are error lines about a request."""
     attempts: int = 0
     """Attempts in the access lines."""
+    answers: int = 0
+    """Those of the attempts that were answered."""
+    times: int = 0
+    """Those of the answers that have a response time of their own."""
     last_misfit: bytes = b""
     formats: Formats = ()
     """The formats with which the lines were parsed."""
@@ -55,7 +67,10 @@ class LogSample:
     def limits(self) -> tuple[str, ...]:
         """Return the facts that the lines lack, whichever of the formats they have."""
         all_limits = [limits_of(log_format, names) for log_format, names in self.variables.items()]
-        return tuple(limit for limit in dict.fromkeys(chain(*all_limits)) if all(limit in some for some in all_limits))
+        limits = [limit for limit in dict.fromkeys(chain(*all_limits)) if all(limit in some for some in all_limits)]
+        if self.answers and not self.times and all(map(_has_response_time, self.variables)):
+            limits.append(NO_TIMES)
+        return tuple(limits)
 
 
 def check_logs(settings: Settings, detector: FormatDetector) -> Iterator[CheckResult]:
@@ -64,25 +79,53 @@ def check_logs(settings: Settings, detector: FormatDetector) -> Iterator[CheckRe
         try:
             check_log_dir(settings.logs.directory)
         except ConfigurationError as error:
-            yield CheckResult("failed", "log directory", str(error))
+            yield _missing_directory(settings, str(error))
             return
     sources = discover(settings.logs.directory, settings.logs.select, settings.logs.own_pod)
-    if sources:
-        yield CheckResult("ok", "logs", f"to be followed: {len(sources)}")
-    for selectors in _alternatives(settings.logs.select):
-        if not discover(settings.logs.directory, selectors, settings.logs.own_pod):
-            place = f" in {settings.logs.directory}" if any(selector.namespace for selector in selectors) else ""
-            yield CheckResult("warning", "logs", f"nothing matches {describe_selection(selectors)}{place} yet")
-    if not sources:
-        lookalikes = discover(settings.logs.directory, LOOKALIKE_SELECTORS, settings.logs.own_pod)
-        if suggestion := describe_lookalikes(lookalikes):
-            yield CheckResult("warning", "logs", suggestion)
+    yield from _check_selection(settings, len(sources))
     limits = dict[str, str]()
     """What lines lack, and the first log with such lines."""
     for source in sources:
         yield _check_log(settings, detector, source, limits)
     for limit, subject in limits.items():
         yield CheckResult("warning", subject, limit)
+
+
+def _missing_directory(settings: Settings, error: str) -> CheckResult:
+    if not _is_elsewhere(settings):
+        return CheckResult("failed", "log directory", error)
+    text = (
+        f"there is no {DEFAULT_LOG_DIR} on this machine: to check a node's logs, run this in its daemon: "
+        "kubectl -n enricher exec daemonset/enricher -- enricher check"
+    )
+    return CheckResult("skipped", "log directory", text)
+
+
+def _is_elsewhere(settings: Settings) -> bool:
+    """Return whether this is the machine of somebody who looks at a cluster, and no node of it."""
+    is_pod = settings.logs.own_pod or "KUBERNETES_SERVICE_HOST" in os.environ
+    is_default = settings.logs.directory == DEFAULT_LOG_DIR
+    return is_default and not os.path.lexists(DEFAULT_LOG_DIR) and not is_pod and not settings.cluster.endpoints
+
+
+def _has_response_time(log_format: Format) -> bool:
+    """Return whether a format has the variable of the upstream's own time."""
+    return any(name in log_format.names for name in log_format.dialect.facts.response_time.variables[:1])
+
+
+def _check_selection(settings: Settings, followed: int) -> Iterator[CheckResult]:
+    """Yield how many logs are followed, which selectors match nothing, and what may have been meant."""
+    logs = settings.logs
+    if followed:
+        yield CheckResult("ok", "logs", f"to be followed: {followed}")
+    for selectors in _alternatives(logs.select):
+        if not discover(logs.directory, selectors, logs.own_pod):
+            place = f" in {logs.directory}" if any(selector.namespace for selector in selectors) else ""
+            yield CheckResult("warning", "logs", f"nothing matches {describe_selection(selectors)}{place} yet")
+    if not followed:
+        lookalikes = discover(logs.directory, LOOKALIKE_SELECTORS, logs.own_pod)
+        if suggestion := describe_lookalikes(lookalikes):
+            yield CheckResult("warning", "logs", suggestion)
 
 
 def _alternatives(selectors: Sequence[Selector]) -> list[Sequence[Selector]]:
@@ -138,7 +181,8 @@ def _judge_sample(subject: str, sample: LogSample, format_text: str) -> CheckRes
         return CheckResult("warning" if sample.access else "failed", subject, text, f"does not fit: {example}")
     if not sample.attempts:
         return CheckResult("warning", subject, f"{text}, but none names an upstream: nothing can be attributed")
-    return CheckResult("ok", subject, text)
+    details = missing_details(tuple(sample.variables))
+    return CheckResult("ok", subject, text, f"lines also lack {', '.join(details)}" if details else "")
 
 
 # --- the last lines of a log ------------------------------------------------------------------------------------------
@@ -174,6 +218,9 @@ def read_sample(detector: FormatDetector, source: Source, lines: Sequence[Line])
             if parsed.format:
                 sample.variables.setdefault(parsed.format, set()).update(parsed.record.fields)
             sample.attempts += len(parsed.record.attempts)
+            times = [attempt.response_time for attempt in parsed.record.attempts if attempt.answered]
+            sample.answers += len(times)
+            sample.times += sum(time is not None and not isinstance(time, RequestTime) for time in times)
         elif parsed.kind == LineKind.PARSE_ERROR:
             sample.misfits += 1
             sample.last_misfit = line.text

@@ -2,13 +2,16 @@
 
 from typing import Literal, NamedTuple
 
-Verdict = Literal["ok", "warning", "failed"]
+Verdict = Literal["ok", "warning", "failed", "skipped"]
 MAX_LINE_LENGTH = 120
 """Characters of a log line or a log format that are printed."""
 
 
 class CheckResult(NamedTuple):
-    """The result of one check; `details` are printed on a line of their own."""
+    """The result of one check; `details` are printed on a line of their own.
+
+    What was `skipped` is no failure: it could not be looked at from here.
+    """
 
     verdict: Verdict
     subject: str

@@ -13,6 +13,10 @@ from enricher.errors import UsageError
 EPILOG = "Exit codes: 0 done, 1 failed while running, 2 wrong usage, 3 wrong configuration, 130 interrupted."
 
 
+ROWS = ("pod", "service", "workload", "revision", "node", "zone", "route", "gateway", "listener")
+"""What there may be a row for, by the names in `--by`; cli/roll_ups.py defines them."""
+
+
 class _Parser(argparse.ArgumentParser):
     """A parser that reports errors as UsageError, and does not accept abbreviated options.
 
@@ -151,7 +155,7 @@ def _add_enrich(commands: Any) -> None:
     enrich.add_argument("--summary", action="store_true", help="print a table per pod instead of the lines")
     enrich.add_argument(
         "--by",
-        choices=("pod", "service", "workload", "revision", "node", "zone"),
+        choices=ROWS,
         help="with --summary: what there is a row for (default: pod)",
     )
     enrich.add_argument(
@@ -225,6 +229,7 @@ def _add_top(commands: Any) -> None:
         epilog=EPILOG,
     )
     add_options(top, TOP)
+    top.add_argument("--by", choices=ROWS, help="what there is a row for (default: pod)")
     _add_files(top)
     top.set_defaults(command="top")
 

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from threading import Event, Thread
 
-from enricher.accesslog.limits import common_limits
 from enricher.config.options import RUN
 from enricher.config.print_config import dump_config
 from enricher.config.resolve import Resolved, configuration_warnings
@@ -14,7 +13,7 @@ from enricher.endpoints.attribution import Histories
 from enricher.endpoints.files import load_endpoints, shortage_of
 from enricher.endpoints.listed_objects import LIST_COMMAND
 from enricher.endpoints.refusals import refusal_text
-from enricher.enrich.format_check import FormatCheck
+from enricher.enrich.format_check import FormatCheck, formats_of, missing_upstream
 from enricher.errors import EnricherError
 from enricher.report.terminal import print_lines, warn
 from enricher.vocabulary import Grade
@@ -90,11 +89,7 @@ def _unattributed_warning(grades: Mapping[str, int], cluster: ClusterSettings, h
 
 def _upstream_warning(check: FormatCheck) -> str | None:
     """Return a warning if the format of the lines names no upstream; that of a given format is printed at the start."""
-    lines, formats = check.sample
-    used = [log_format for line in lines for log_format in formats if log_format.parse(line.text)]
-    if not used or any(name in each.names for each in used for name in each.dialect.facts.addr.variables):
-        return None
-    return common_limits(tuple(used))[0]
+    return missing_upstream(formats_of(*check.sample))
 
 
 def print_config(resolved: Resolved) -> int:

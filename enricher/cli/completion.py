@@ -10,7 +10,7 @@ import shtab
 from enricher.cli.commands import build_parser
 from enricher.config.options import ALL_OPTIONS
 
-_COMPLETED_PATHS = {"FILE": shtab.FILE, "DIR": shtab.DIRECTORY}
+_COMPLETED_PATHS = {"FILE": shtab.FILE, "OLD": shtab.FILE, "NEW": shtab.FILE, "DIR": shtab.DIRECTORY}
 """The way in which values are completed, by metavar."""
 
 

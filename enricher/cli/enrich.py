@@ -1,7 +1,7 @@
 """`enricher enrich`: log files, enriched with a history that is complete before the first line is read."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, BinaryIO, Protocol
 
 import orjson
@@ -98,23 +98,22 @@ def enrich(
     name_files = has_several_files(logs)
     interrupted, lines_out = False, WholeLines(out)
     paths = [path for log in logs for path in log.paths]
+    put = _consumer(report, lambda data: lines_out.write(encode(data)))
     with show_progress(paths) as progress, report_news(check, warn), lines_out.delaying_interrupts():
         try:
             for batch in read_logs(logs, detector, open_stdin, warn, progress):
                 outputs = list[Output]()
                 for output in enrich_lines(enricher, batch, histories):
                     outputs.append(output)
-                    if report is None:
-                        lines_out.write(encode(output.data))
-                        continue
-                    for record in output.data.splitlines():
-                        report.add(orjson.loads(record))
+                    put(output.data)
                 file = batch.source.path if name_files else ""
                 check.add(outputs, batch.lines, formats=enricher.formats(batch.source), file=file)
         except KeyboardInterrupt:
             if report is None:
                 raise
             interrupted = True
+        for output in enricher.release_all(lambda: histories):
+            put(output.data)
     enricher.update_counts()
     for warning in result_warnings(settings, metrics.grades, histories, check):
         warn(warning)
@@ -124,3 +123,15 @@ def enrich(
         warn("interrupted: the lines after these were not read")
         raise KeyboardInterrupt
     return check
+
+
+def _consumer(report: _Report | None, write: Callable[[bytes], object]) -> Callable[[bytes], object]:
+    """Return what takes JSON lines: the report, or else `write`."""
+    if report is None:
+        return write
+
+    def add(data: bytes) -> None:
+        for record in data.splitlines():
+            report.add(orjson.loads(record))
+
+    return add

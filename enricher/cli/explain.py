@@ -48,9 +48,9 @@ def explain_line(settings: Settings, histories: Histories, text: bytes) -> Itera
         yield from _explain_attempt(histories, error.upstream, window, attributions[0], answered=False)
         return
     if not record:
-        hint = _hint(line.text, parsed.kind, timeline.formats_at(None))
         profile = settings.logs.given_profile or ""
         writes_errors = not profile or "nginx" in profile
+        hint = _hint(line.text, parsed.kind, timeline.formats_at(None), writes_errors=writes_errors)
         misfit = (
             "fits neither the log format nor nginx's error log with an upstream"
             if writes_errors
@@ -59,6 +59,9 @@ def explain_line(settings: Settings, histories: Histories, text: bytes) -> Itera
         raise UsageError(f"the line {misfit}: {hint}")
     if record.route:
         yield f"route: {record.route}"
+    if record.listener.gateway:
+        yield f"gateway: {record.listener.gateway}"
+        yield f"listener: {record.listener.listener or 'not in the log'}"
     if not record.attempts:
         yield "no attempt: the proxy answered by itself"
         yield from explain_untried(histories, parsed, record)
@@ -79,7 +82,7 @@ def explain_line(settings: Settings, histories: Histories, text: bytes) -> Itera
         yield from explain_cause(histories, parsed, number - 1, attribution)
 
 
-def _hint(text: bytes, kind: LineKind, formats: Formats) -> str:
+def _hint(text: bytes, kind: LineKind, formats: Formats, *, writes_errors: bool) -> str:
     """Return what is wrong with a text that names no upstream, or what to give in its place."""
     if split_address(text.decode("utf-8", "replace"))[0]:
         return "to explain an address, add --at TIME"
@@ -87,7 +90,8 @@ def _hint(text: bytes, kind: LineKind, formats: Formats) -> str:
         return "it is the name of a file: give one of its lines"
     if kind is LineKind.PARSE_ERROR:
         return f"it {diagnose(text, formats)}"
-    return "give a line of the access log, or an error line of nginx that names an upstream"
+    error_line = ", or an error line of nginx that names an upstream" if writes_errors else ""
+    return f"give a line of the access log{error_line}"
 
 
 def explain_address(histories: Histories, address: str, at: str) -> Iterator[str]:

@@ -131,7 +131,7 @@ class ClusterFeed:
 
             if self._report:
                 hindsight = Hindsight(pods, build, self._report)
-                tasks += self._stream(group, api, hindsight)
+                tasks += self._stream(group, api, hindsight, lambda: None)
                 try:
                     await self._wait_until_read()
                     await hindsight.wait()
@@ -139,18 +139,24 @@ class ClusterFeed:
                     hindsight.enrich()
             else:
                 enricher = build(pods.report_failure if pods else None)
-                tasks += self._stream(group, api, enricher)
+                tasks += self._stream(group, api, enricher, enricher.release_late)
                 if pods:
                     tasks.append(group.create_task(enricher.report_failures()))
                 await self._wait_until_read()
+                enricher.release_all()
             for task in tasks:
                 task.cancel()
 
-    def _stream(self, group: asyncio.TaskGroup, api: ApiClient, consumer: StreamConsumer) -> list[asyncio.Task[None]]:
-        """Begin to read the logs; return the tasks, which do not end by themselves."""
+    def _stream(
+        self, group: asyncio.TaskGroup, api: ApiClient, consumer: StreamConsumer, release: Callable[[], object]
+    ) -> list[asyncio.Task[None]]:
+        """Begin to read the logs; return the tasks, which do not end by themselves.
+
+        `release` passes on the lines that have waited for long enough, and is called now and then.
+        """
         logs = self._settings.logs
         self._streamer = PodLogStreamer(api, logs.select, consumer, since=self._since, follow=self._follow)
-        return [group.create_task(self._streamer.run()), group.create_task(self._report_periodically())]
+        return [group.create_task(self._streamer.run()), group.create_task(self._report_periodically(release))]
 
     async def _wait_until_read(self) -> None:
         """Wait for the ends of the logs, which do not come if they are followed. Raise ConfigurationError."""
@@ -185,9 +191,10 @@ class ClusterFeed:
         problems = ((source.path, check.problem) for source, check in self._checks.items())
         return next((f"{path}: {problem}" for path, problem in problems if problem), None)
 
-    async def _report_periodically(self) -> None:
+    async def _report_periodically(self, release: Callable[[], object]) -> None:
         while True:
             await asyncio.sleep(NEWS_INTERVAL)
+            release()
             for source, check in list(self._checks.items()):
                 if news := check.news(at_once=False):
                     logger.warning("%s: %s", source.path, news)
@@ -218,6 +225,7 @@ class FileFeed:
                     yield output.data
                 file = batch.source.path if name_files else ""
                 self._check.add(outputs, batch.lines, time.monotonic(), enricher.formats(batch.source), file=file)
+            yield from (output.data for output in enricher.release_all(lambda: self.histories))
         enricher.update_counts()
         for warning in result_warnings(self._settings, metrics.grades, self.histories, self._check):
             logger.warning("%s", warning)

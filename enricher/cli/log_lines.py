@@ -69,8 +69,10 @@ def enrich_lines(enricher: Enricher, batch: SourcedLines, histories: Histories) 
     for source, places in numbers.items():
         lines = [batch.lines[place] for place in places]
         outputs = [step for step in enricher.enrich(source, lines, histories) if isinstance(step, Output)]
-        data = b"".join(output.data for output in outputs)
-        for place, row in zip(places, data.splitlines(keepends=True), strict=True):
+        made = b"".join(output.data for output in outputs).splitlines(keepends=True)
+        if len(made) != len(places):  # some lines wait, or have waited
+            made = [*[b""] * (len(places) - 1), b"".join(made)]
+        for place, row in zip(places, made, strict=True):
             rows[place] = row
         for output in outputs:
             kinds.update(output.kinds)

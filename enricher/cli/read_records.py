@@ -93,10 +93,11 @@ class RecordReader:
                 outputs = list[Output]()
                 for output in enrich_lines(enricher, others, self.histories):
                     outputs.append(output)
-                    for record in output.data.splitlines():
-                        consume(orjson.loads(record))
+                    _consume_all(output, consume)
                 file = others.source.path if name_files else ""
                 check.add(outputs, others.lines, formats=enricher.formats(others.source), file=file)
+            for output in enricher.release_all(lambda: self.histories):
+                _consume_all(output, consume)
         enricher.update_counts()
         self._warn_of_results(metrics, check)
         return check.nothing_fits
@@ -123,6 +124,11 @@ class RecordReader:
         if self._has_histories:
             for warning in result_warnings(self._settings, metrics.grades, self.histories, check):
                 self._report(warning)
+
+
+def _consume_all(output: Output, consume: Callable[[OutputRecord], None]) -> None:
+    for record in output.data.splitlines():
+        consume(orjson.loads(record))
 
 
 def _fit_with_output(detector: FormatDetector) -> FitOf:

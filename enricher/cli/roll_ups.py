@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 
 from enricher.endpoints.slices import Owner
 from enricher.endpoints.workloads import Workload, workload_of
-from enricher.report.pod_rows import BY_POD, RollUp
+from enricher.report.pod_rows import BY_POD, RollUp, RowKey
 from enricher.report.record_view import OutputRecord
+from enricher.vocabulary import namespace_of_route
 
 
 def workload_of_attempt(attempt: OutputRecord) -> Workload:
@@ -32,6 +33,12 @@ def _revision(attempt: OutputRecord) -> Sequence[str | None]:
 
 
 BY_REVISION = RollUp(("namespace", "workload", "revision"), _revision)
+
+
+def _namespace_of_row(key: RowKey) -> str:
+    return namespace_of_route(key[-1]) or key[-1]
+
+
 ROLL_UPS = {
     "pod": BY_POD,
     "service": RollUp(("namespace", "service"), _fields("namespace", "service")),
@@ -39,4 +46,7 @@ ROLL_UPS = {
     "revision": BY_REVISION,
     "node": RollUp(("node",), _fields("node")),
     "zone": RollUp(("zone",), _fields("zone"), only_failures=True),
+    "route": RollUp(("gateway", "route"), _fields("gateway", "route"), is_of_request=True, sharer_of=_namespace_of_row),
+    "gateway": RollUp(("gateway",), _fields("gateway"), is_of_request=True),
+    "listener": RollUp(("gateway", "listener"), _fields("gateway", "listener"), is_of_request=True),
 }

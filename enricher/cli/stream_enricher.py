@@ -16,6 +16,9 @@ from enricher.line import Line, Source
 from enricher.metrics.counters import Metrics
 from enricher.timestamps import SECOND
 
+QUIET = 5.0
+"""Seconds without a new line after which a log counts as read to its present end."""
+
 
 class StreamEnricher:
     """Enriches streamed lines, and passes what is made of them to `consume`.
@@ -38,10 +41,13 @@ class StreamEnricher:
         self._on_failure, self._count_only = on_failure, count_only
         self._metrics, self._checks = Metrics(max_series=settings.server.max_series), checks
         self._enrichers: dict[str, Enricher] = {}
+        self._delivered: dict[PodLog, float] = {}
+        """When the latest lines of each log came, in seconds."""
 
     async def deliver(self, log: PodLog, lines: Sequence[Line]) -> None:
         """Enrich lines; one that waits for the watch holds up the rest of its log for a moment."""
         enricher = self._enricher_of(log)
+        self._delivered[log] = time.monotonic()
         outputs = list[Output]()
         for step in enricher.enrich(log.source, lines, self._endpoints.histories, time.time_ns):
             match step:
@@ -51,7 +57,8 @@ class StreamEnricher:
                 case Hold(until):
                     await self._endpoints.changed.wait((until - time.time_ns()) / SECOND)
         if not (check := self._checks.get(log.source)):
-            check = FormatCheck(1, self._settings.logs.expected_format, expects_access_lines=True)
+            logs = self._settings.logs
+            check = FormatCheck(1, logs.expected_format, expects_access_lines=True, expects_upstreams=not logs.formats)
             self._checks[log.source] = check
         check.add(outputs, lines, time.monotonic(), enricher.formats(log.source))
 
@@ -60,6 +67,22 @@ class StreamEnricher:
         for step in self._enricher_of(log).enrich(log.source, lines, self._endpoints.histories):
             if isinstance(step, Output):
                 self._consume(step.data)
+
+    def release_late(self) -> None:
+        """Pass on the lines of tries that have waited for the line of their request for too long.
+
+        While lines of a log still come, they may be old ones, and the line of the request may be among the next.
+        """
+        for log, delivered in list(self._delivered.items()):
+            if time.monotonic() - delivered >= QUIET:
+                output = self._enricher_of(log).release(log.source, self._endpoints.histories, time.time_ns())
+                self._consume(output.data)
+
+    def release_all(self) -> None:
+        """Pass on all lines of tries that wait: the logs have been read."""
+        for enricher in self._enrichers.values():
+            for output in enricher.release_all(lambda: self._endpoints.histories):
+                self._consume(output.data)
 
     def _enricher_of(self, log: PodLog) -> Enricher:
         if log.node not in self._enrichers:
@@ -87,5 +110,7 @@ class StreamEnricher:
     def forget(self, log: PodLog) -> None:
         """Forget a log that has ended."""
         self._checks.pop(log.source, None)
+        self._delivered.pop(log, None)
         if enricher := self._enrichers.get(log.node):
+            self._consume(enricher.release(log.source, self._endpoints.histories).data)
             enricher.forget(log.source)

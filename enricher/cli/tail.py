@@ -18,9 +18,11 @@ from enricher.errors import EXIT_CONFIGURATION, UsageError
 from enricher.report.record_view import (
     OutputRecord,
     attempts_text,
+    has_own_attempts,
     ids_text,
     is_failure,
     is_of_request,
+    part_text,
     pod_text,
     request_text,
     time_text,
@@ -54,7 +56,7 @@ class LineFilter:
     def matches(self, record: OutputRecord) -> bool:
         if self.request is not None and not is_of_request(record, self.request):
             return False
-        if self.errors and not (record["kind"] == "access" and is_failure(record)):
+        if self.errors and not (has_own_attempts(record) and is_failure(record)):
             return False
         parts = (record, *(record.get("attempts") or ()))
         owners = [owner for part in parts for owner in (part, *part.get("candidates", ())) if "pod" in owner]
@@ -82,16 +84,16 @@ def format_lines(data: bytes, line_filter: LineFilter, *, as_json: bool = False,
             ids = f"  {ids_text(record)}" if line_filter.request is not None else ""
             out.append(f"{text}{ids}".encode())
         elif line_filter.request is not None:
-            out.append(f"{time_text(record)}  {printable(record['message'])}".encode())
+            out.append(f"{time_text(record)}  {part_text(record)}".encode())
     return b"".join(line + b"\n" for line in out)
 
 
 def format_record(record: OutputRecord, *, coloured: bool = False) -> str | None:
-    """Return an access line as one short line, without its newline; None for any other kind.
+    """Return a request as one short line, without its newline, or a try without its request; None for any other kind.
 
     Nothing that a client chose can move the cursor.
     """
-    if record["kind"] != "access":
+    if not has_own_attempts(record):
         return None
     paint: Callable[[str, str], str] = _paint if coloured else lambda text, _: printable(text)
     status = record.get("status")
@@ -104,6 +106,7 @@ def format_record(record: OutputRecord, *, coloured: bool = False) -> str | None
         pod_text(attempts[-1]) if attempts else "-",
         _seconds_text(record),
         paint(attempts_text(record), RED if is_failure(record) else DIM),
+        paint("without its request", DIM) if "request_missing" in record else "",
     ]
     return "  ".join(filter(None, columns))
 

@@ -18,6 +18,7 @@ from textual.widgets import DataTable, Footer, Input, Static
 
 from enricher.cli.common import raise_first_error
 from enricher.cli.feed import Feed, open_feed
+from enricher.cli.roll_ups import ROLL_UPS
 from enricher.config.options import STDIN, TOP
 from enricher.config.resolve import resolve_settings
 from enricher.errors import EXIT_CONFIGURATION, EXIT_FAILURE, UsageError
@@ -25,7 +26,7 @@ from enricher.report.console import one_line
 from enricher.report.pod_rows import SORT_KEYS, UNNAMED, PodRow, RowKey, sort_rows
 from enricher.report.pod_stats import WINDOW_SECONDS, FailedRequest, PodStats
 from enricher.report.terminal import warn
-from enricher.report.top_texts import COLUMNS, cells, failure_lines, failures_title
+from enricher.report.top_texts import NUMBERS, cells, failure_lines, failures_title
 from enricher.tailer.reader import open_stdin
 from enricher.timestamps import SECOND
 
@@ -131,14 +132,18 @@ class TopApp(App[None]):
     def compose(self) -> ComposeResult:
         yield Static(id="head", markup=False)
         yield PodTable(cursor_type="row", zebra_stripes=True)
-        yield Input(placeholder="part of a namespace, service or pod", restrict=FILTER_PATTERN, id="filter")
+        *names, last = self._stats.roll_up.columns
+        hint = " or ".join(filter(None, (", ".join(names), last)))
+        yield Input(placeholder=f"part of a {hint}", restrict=FILTER_PATTERN, id="filter")
         yield Static(id="of", markup=False)
         yield Static(id="failed", markup=False)
         yield Footer()
 
     def on_mount(self) -> None:
         table = self.query_one(PodTable)
-        for name, justify in COLUMNS.items():
+        for name in self._stats.roll_up.columns:
+            table.add_column(one_line(name))
+        for name, justify in NUMBERS.items():
             table.add_column(one_line(name, justify=justify))
         table.focus()
         # By default SIGTERM would end the process with the terminal still in the view's mode.
@@ -209,7 +214,7 @@ class TopApp(App[None]):
         if self._filter_text:
             parts.append(f"filter: {self._filter_text}")
         if len(self._matching_rows) > MAX_ROWS:
-            parts.append(f"{MAX_ROWS} of {len(self._matching_rows)} pods")
+            parts.append(f"{MAX_ROWS} of {len(self._matching_rows)} {self._stats.roll_up.columns[-1]}s")
         if self._paused_requests is not None:
             parts.append("PAUSED")
         self.query_one("#head", Static).update(one_line(" · ".join(parts)))
@@ -299,7 +304,8 @@ def main(arguments: dict[str, Any]) -> int:
     feed = open_feed(settings, files, WINDOW_SECONDS)
     # Files are summed up as a whole; a pipe and a cluster are shown live.
     window = WINDOW_SECONDS if STDIN in files or not files else None
-    stats = PodStats(window, window_is_covered=not files, namespace=settings.cluster.namespace)
+    roll_up = ROLL_UPS[arguments["by"] or "pod"]
+    stats = PodStats(window, window_is_covered=not files, namespace=settings.cluster.namespace, roll_up=roll_up)
     with terminal_as_stdin(STDIN in files):
         root = logging.getLogger("enricher")
         root.addHandler(logging.NullHandler())

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from enricher.accesslog.profiles import PROFILES
 from enricher.line import Source
 from enricher.tailer.selector import Selector
-from enricher.text import printable
+from enricher.text import printable, truncate
 
 LOOKALIKE_SELECTORS = tuple(
     Selector.parse(text, guess=name)
@@ -18,6 +18,8 @@ MAX_LOOKALIKES = 100
 """Largest number of such containers that are counted for a profile; a cluster may have thousands of web servers."""
 MAX_NAMED = 3
 """Largest number of them that are named for a profile."""
+MAX_NAME = 200
+"""Characters of such a name."""
 
 
 def describe_lookalikes(sources: Iterable[Source]) -> str:
@@ -35,7 +37,9 @@ def describe_lookalikes(sources: Iterable[Source]) -> str:
 def _describe(profile: str, names: list[str]) -> str:
     count, is_one = len(names), len(names) == 1
     number = f"{count} or more" if count == MAX_LOOKALIKES else str(count)
-    named = ", ".join(map(printable, names[:MAX_NAMED])) + (", …" if count > MAX_NAMED else "")
+    named = ", ".join(printable(truncate(name, MAX_NAME)) for name in names[:MAX_NAMED]) + (
+        ", …" if count > MAX_NAMED else ""
+    )
     subject = f"{number} container{' looks' if is_one else 's look'} like {profile} ({named})"
     advice = f"if {'it is' if is_one else 'one is'} your ingress proxy, give --profile {profile}"
     return f"{subject} and {'is' if is_one else 'are'} not followed: {advice} (ENRICHER_PROFILE={profile})"

@@ -8,6 +8,8 @@ from enricher.accesslog.profiles import DEFAULT_PROFILE, PROFILES, Formats
 from enricher.line import Source
 from enricher.tailer.selector import Selector, fixed_directory
 
+DEFAULT_LOG_DIR = "/var/log/pods"
+"""Directory in which the kubelet keeps the logs of pods."""
 DOCKER_ROOT = "/var/lib/docker/containers"
 """Directory to which the links in the log directory lead under Docker."""
 
@@ -48,7 +50,7 @@ def describe_selection(selectors: Sequence[Selector]) -> str:
 class LogSettings:
     """Which logs are followed, from where on, and what their lines look like."""
 
-    directory: str = "/var/log/pods"
+    directory: str = DEFAULT_LOG_DIR
     select: Sequence[Selector] = USUAL_SELECTORS
     profile: str | None = None
     """Name of the proxy's profile; None: it is detected from the first lines of each log."""

@@ -13,6 +13,7 @@ from enricher.config.lookalikes import LOOKALIKE_SELECTORS, describe_lookalikes
 from enricher.config.settings import LogSettings, Start, describe_selection
 from enricher.daemon.status.model import FollowedSource
 from enricher.daemon.stdout import StdoutWriter
+from enricher.daemon.waiting_lines import dump_lines, load_lines
 from enricher.enrich.engine import Enricher, Hold, Output
 from enricher.enrich.format_check import FormatCheck
 from enricher.line import Line, Source
@@ -23,6 +24,7 @@ from enricher.tailer.follower import LogFollower
 from enricher.tailer.inotify import DirectoryWatcher
 from enricher.text import escape_bytes
 from enricher.timestamps import SECOND, parse_rfc3339
+from enricher.vocabulary import RequestMissing
 
 logger = logging.getLogger(__name__)
 
@@ -50,20 +52,27 @@ class LogPipeline:
         stdout: StdoutWriter,
         metrics: Metrics,
         positions: Mapping[str, dict[str, Any]] | None,
+        are_saved: bool = False,
     ) -> None:
-        """Begin at the `positions` of a checkpoint, which are None if there is none."""
+        """Begin at the `positions` of a checkpoint, which are None if there is none.
+
+        Unless positions `are_saved` in the end, lines that wait for another line are written when the daemon stops.
+        """
         self._settings, self._enricher, self._endpoints = settings, enricher, endpoints
         self._stdout, self._metrics, self._positions = stdout, metrics, dict(positions or {})
         # A log that appeared since the checkpoint is new: none of it was there before.
         self._start: Start = settings.start if positions is None else "beginning"
         self._directories = DirectoryWatcher()
         self._roots = settings.roots
+        self._are_saved = are_saved
         self._followers: dict[Source, LogFollower] = {}
+        self._waiting: dict[Source, Sequence[Line]] = {}
+        """The lines before the committed position of each source that are not written yet."""
         self._last_stamps: dict[Source, bytes] = {}
         self._past_problems: Counter[str] = Counter()
         """Problems of sources that are no longer followed, by kind."""
         self._format_checks: dict[Source, FormatCheck] = {}
-        self._has_too_many = False
+        self._has_too_many = self._has_no_room = False
         self.suggestion = ""
         """Which containers look like a proxy's and how to follow them, if no log is followed; else empty."""
         self._has_suggested = False
@@ -76,6 +85,7 @@ class LogPipeline:
     async def _tail_source(self, follower: LogFollower) -> None:
         """Move a source's lines until it is gone for good, or the daemon stops."""
         await self._endpoints.wait_until_ready()
+        await self._restore_waiting(follower.source)
         logged_problem, poll_interval = None, MIN_POLL_INTERVAL
         while not self._stopping.is_set():
             chunk = follower.read()
@@ -86,8 +96,10 @@ class LogPipeline:
                 poll_interval = MIN_POLL_INTERVAL
                 await self._process_chunk(follower, chunk)
             elif follower.finished:
+                await self._release_tries(follower.source, None)
                 break
             else:
+                await self._release_tries(follower.source, time.time_ns())
                 retry_after = follower.retry_in()
                 timeout = poll_interval if retry_after is None else min(poll_interval, retry_after)
                 changed = await self._directories.wait(follower.source.path, timeout)
@@ -110,6 +122,7 @@ class LogPipeline:
                         outputs.append(output)
                         await self._write(output.data)
                         follower.commit(chunk, output.lines)
+                        self._waiting[follower.source] = output.waiting
             match next(steps, None):
                 case Hold(until):
                     await self._endpoints.changed.wait((until - time.time_ns()) / SECOND)
@@ -119,16 +132,44 @@ class LogPipeline:
             self._last_stamps[follower.source] = chunk.lines[-1].stamp
             self._check_format(follower.source, outputs, chunk.lines)
 
+    async def _restore_waiting(self, source: Source) -> None:
+        """Let the saved lines of tries wait again."""
+        if lines := self._waiting.get(source):
+            for step in self._enricher.enrich(source, lines, self._endpoints.histories):
+                if isinstance(step, Output):
+                    await self._write_released(source, step)
+
+    async def _release_tries(self, source: Source, now: int | None) -> None:
+        """Write the lines of tries that have waited for their request for too long at `now` (ns); all if it is None."""
+        async with self._turn:
+            output = self._enricher.release(source, self._endpoints.histories, now)
+            if output.kinds:
+                await self._write_released(source, output)
+
+    async def _write_released(self, source: Source, output: Output) -> None:
+        await self._write(output.data)
+        self._waiting[source] = output.waiting
+
     def _check_format(self, source: Source, outputs: Sequence[Output], lines: Sequence[Line]) -> None:
         """Log what is wrong with the latest lines of a source."""
         if not (check := self._format_checks.get(source)):
             # A plain file may be an error log.
             expected = self._settings.expected_format
-            check = FormatCheck(log_format=expected, expects_access_lines=bool(source.container))
+            check = FormatCheck(
+                log_format=expected,
+                expects_access_lines=bool(source.container),
+                expects_upstreams=not self._settings.formats,  # what a given format lacks is said at the start
+            )
             self._format_checks[source] = check
         check.add(outputs, lines, time.monotonic(), self._enricher.formats(source))
         if news := check.news():
             logger.warning("%s: %s", source.path, news)
+        if self._metrics.lone_tries[RequestMissing.NO_ROOM] and not self._has_no_room:
+            self._has_no_room = True
+            logger.warning(
+                "%s: too many tries wait for the lines of their requests: those that have waited longest go out alone",
+                source.path,
+            )
 
     async def _write(self, data: bytes) -> None:
         if data:
@@ -186,10 +227,12 @@ class LogPipeline:
             logger.info("no log is followed on this node: %s", self.suggestion)
 
     def _open_follower(self, source: Source) -> LogFollower:
+        position = self._positions.pop(escape_bytes(source.path), None)
+        self._waiting[source] = load_lines(position or {})
         return LogFollower(
             source,
             start=self._start,
-            position=self._positions.pop(escape_bytes(source.path), None),
+            position=position,
             roots=self._roots,
             clock=time.monotonic,
         )
@@ -200,6 +243,8 @@ class LogPipeline:
         logger.info("following %s", source.path)
         try:
             await self._tail_source(follower)
+            if not self._are_saved:
+                await self._release_tries(source, None)
         finally:
             follower.close()
             self._directories.unwatch(source.path)
@@ -210,6 +255,7 @@ class LogPipeline:
             self._past_problems["missed_file"] += follower.missed_files
             self._past_problems["truncation"] += follower.truncations
             self._last_stamps.pop(source, None)
+            self._waiting.pop(source, None)
             self._format_checks.pop(source, None)
 
     def stop(self) -> None:
@@ -221,7 +267,10 @@ class LogPipeline:
 
     def positions(self) -> dict[str, dict[str, Any]]:
         """Return the position of each source; sources that have not been discovered yet keep their saved positions."""
-        positions = {escape_bytes(source.path): follower.position() for source, follower in self._followers.items()}
+        positions = {
+            escape_bytes(source.path): follower.position() | dump_lines(self._waiting.get(source, ()))
+            for source, follower in self._followers.items()
+        }
         return self._positions | positions
 
     # --- how far behind ------------------------------------------------------------------------------------------

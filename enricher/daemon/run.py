@@ -89,6 +89,7 @@ class Daemon:
             stdout=self._stdout,
             metrics=self._metrics,
             positions=self._checkpointer.load(self._endpoints) if self._checkpointer else None,
+            are_saved=self._checkpointer is not None,
         )
         await self._serve(stack)
 

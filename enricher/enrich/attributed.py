@@ -179,6 +179,9 @@ class AttributedColumns:
         """Derive the outcomes and times of the attempts; set the lines apart that have not exactly one answered."""
         columns, facts = self.columns, self.facts
         self.requests: list[RequestLabels] = facts.requests.of(columns)
+        if gateway := self.owners.gateway:
+            behind = {request: request.behind(gateway) for request in set(self.requests)}
+            self.requests = list(map(behind.__getitem__, self.requests))
         self.results: list[AttemptResult] = facts.outcomes.of(columns)
         self._set_apart(self.results, lambda result: not result.is_ordinary)
         self.failed = set[int]()

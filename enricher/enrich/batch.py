@@ -13,6 +13,7 @@ from enricher.accesslog.layouts import compile_layout
 from enricher.accesslog.profiles import Format, Formats
 from enricher.enrich.parsed_line import ParsedLine, parse_line
 from enricher.enrich.tries import REQUEST_TYPES, TryJoiner, entry_type
+from enricher.enrich.try_columns import TryColumns
 from enricher.line import Block, Line, Source, make_block
 from enricher.timestamps import parse_rfc3339
 
@@ -88,6 +89,10 @@ class Batch:
             rest = () if len(in_columns) == len(lines) else (n for n in rest if n not in in_columns)
         self.singles: dict[int, ParsedLine] = {n: self.parse(n) for n in rest}
         """The lines that have no column, by number."""
+        self.waiting: dict[int, Line] = {}
+        """The lines of tries that wait for their request, by number: they go out with another batch, or alone."""
+        self.released: dict[int, Sequence[ParsedLine]] = {}
+        """The lines of tries that have waited, by the number of the line before which they go out."""
 
     @property
     def last_format(self) -> Format | None:
@@ -96,7 +101,9 @@ class Batch:
             return max(self.columns, key=lambda both: len(both[1].numbers))[0]
         return next((parsed.format for parsed in self.singles.values() if parsed.format), None)
 
-    def join_tries(self, joiner: TryJoiner | None) -> TryJoiner | None:
+    def join_tries(
+        self, joiner: TryJoiner | None, *, pod_variable: str = "", count_only: bool = False
+    ) -> TryJoiner | None:
         """Make the tries of requests their attempts, if the log has or had lines of tries; return what joins them.
 
         These lines are enriched one by one.
@@ -104,11 +111,23 @@ class Batch:
         if joiner is None and not self._has_parts_of_requests():
             return None
         joiner = joiner or TryJoiner()
-        in_columns = [number for _, columns in self.columns for number in columns.numbers]
+        parsed = dict(self.singles)
+        for log_format, columns in self.columns:
+            of_columns = TryColumns(log_format, columns, pod_variable)
+            if count_only or not of_columns.is_simple:  # then the columns lack what is not counted
+                parsed |= {number: self.parse(number) for number in columns.numbers}
+            else:
+                parsed |= {number: line or self.parse(number) for number, line in of_columns.lines(self._lines)}
         self.columns.clear()
-        parsed = self.singles | {number: self.parse(number) for number in in_columns}
         numbers = sorted(parsed)
-        self.singles = dict(zip(numbers, joiner.join([parsed[number] for number in numbers]), strict=True))
+        self.singles.clear()
+        for number, joined in zip(numbers, joiner.join([parsed[number] for number in numbers]), strict=True):
+            if joined.line:
+                self.singles[number] = joined.line
+            else:
+                self.waiting[number] = parsed[number].line
+            if joined.released:
+                self.released[number] = joined.released
         return joiner
 
     def _has_parts_of_requests(self) -> bool:

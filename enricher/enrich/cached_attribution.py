@@ -1,9 +1,10 @@
 """Attributions, rendered, with the period in which they hold. Pure."""
 
+from collections import defaultdict
 from typing import NamedTuple
 
 from enricher.accesslog.record import ErrorLabels
-from enricher.endpoints.attribution import Attribution
+from enricher.endpoints.attribution import Attribution, Window
 from enricher.endpoints.circumstances import Circumstance
 from enricher.endpoints.history import History
 from enricher.endpoints.lateness import Lateness, late_periods
@@ -13,6 +14,7 @@ from enricher.endpoints.states import NOT_KNOWN, PodState, tenures_of_owner
 from enricher.endpoints.tenure import BEGINNING, FOREVER, Tenure
 from enricher.enrich.output import attribution_fragments, dump_text
 from enricher.enrich.requests import RequestLabels
+from enricher.timestamps import MINUTE
 from enricher.vocabulary import SURE_GRADES
 
 ALWAYS = (2 * BEGINNING, 2 * FOREVER)
@@ -63,6 +65,7 @@ class CachedAttribution:
         "column_keys",
         "end",
         "ending",
+        "error_minutes",
         "errors",
         "in_attempt_size",
         "is_sure",
@@ -93,8 +96,10 @@ class CachedAttribution:
         """Whether it holds for attempts that were answered, and for those that were not."""
         self.times: list[int | None] = []
         """The response times (ns) of attempts that are to be counted; None where it is not known."""
-        self.errors: dict[ErrorLabels, int] = {}
+        self.errors = defaultdict[ErrorLabels, int](int)
         """The numbers of those attempts that failed."""
+        self.error_minutes = defaultdict[int | None, int](int)
+        """The same by the minute since the epoch in which they ended; None if it is not known."""
         self.requests: list[RequestLabels] = []
         """The requests that are to be counted, for which one of the attempts stands."""
         self.late: list[Lateness] = []
@@ -111,6 +116,12 @@ class CachedAttribution:
         """What only failed attempts have of the pod, rendered, once one failed."""
         self.column_keys: list[tuple[ColumnCache, ColumnKey]] = []
         """Where it is cached for columns."""
+
+    def add_error(self, labels: ErrorLabels, window: Window | None) -> None:
+        """Add an attempt that failed to those that are to be counted."""
+        minute = window.end_latest // MINUTE if window else None
+        self.errors[labels] += 1
+        self.error_minutes[minute] += 1
 
     def may_be_late(self, pods: History, begin: int, end: int) -> bool:
         """Return whether an attempt may be late that began from `begin` to `end` (ns)."""

@@ -122,7 +122,7 @@ class ColumnOutput:
             for row, client in self._lines.clients.items():
                 clients[row] = client.json
         requests = self._lines.requests
-        has_routes = facts.has_route and any(request.route_json for request in set(requests))
+        has_routes = any(request.route_json for request in set(requests))
         routes = [map(_route_json, requests)] if has_routes else []
         pieces: tuple[Iterable[bytes], ...] = (
             *[repeat(piece) if piece else column for piece, column in self._lines.opening_pieces(template)],

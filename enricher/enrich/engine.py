@@ -39,6 +39,8 @@ class Output(NamedTuple):
     lines: int
     kinds: Mapping[LineKind, int]
     """How many of the JSON lines are of which kind."""
+    waiting: Sequence[Line] = ()
+    """The lines so far that are not among the JSON lines yet: tries that wait for the lines of their requests."""
 
 
 class Hold(NamedTuple):
@@ -83,6 +85,8 @@ class Enricher:
     ) -> Iterator[Output | Hold]:
         """Yield one JSON line for each line, in order, in one Output or more, with a Hold between two of them.
 
+        Only lines of tries may be left out until a later call, and go out before the line of their request.
+
         `clock` returns the present time (ns since the epoch), or None if no line is to wait: then all are graded by the
         histories as they are. A line waits if no pod is known to hold its address, so that a watch that lags behind can
         catch up. The lines after a Hold are enriched when the next item is requested.
@@ -91,7 +95,12 @@ class Enricher:
         batch = Batch(source, lines, formats, self._layouts, self._last_formats.get(source))
         if batch.last_format:
             self._last_formats[source] = batch.last_format
-        if joiner := batch.join_tries(self._joiners.get(source)):
+        waiting = self._waiting_lines(source)
+        tools = self._tools
+        joiner = batch.join_tries(
+            self._joiners.get(source), pod_variable=tools.pod_variable, count_only=tools.count_only
+        )
+        if joiner:
             self._joiners[source] = joiner
         correlator = self._correlators[source]
         _add_errors(correlator, batch.singles.values())
@@ -101,12 +110,47 @@ class Enricher:
             self._tools.owners.use(histories, source, single_lines.now)
             single_lines.kinds = Counter()
             data, until = self._advance(batch, correlator, single_lines)
-            for kind, number in single_lines.kinds.items():
-                self._tools.counts.count_line(kind, number)
-            yield Output(data, batch.enriched, single_lines.kinds)
+            self._count_lines(single_lines)
             if not until:
+                yield Output(data, batch.enriched, single_lines.kinds, self._waiting_lines(source))
                 return
+            not_yet = [line for number, line in batch.waiting.items() if number < batch.enriched]
+            yield Output(data, batch.enriched, single_lines.kinds, [*waiting, *not_yet])
             yield Hold(until)
+
+    def release(self, source: Source, histories: Histories, now: int | None = None) -> Output:
+        """Return the lines of tries of a source that have waited for long enough at `now` (ns); all if it is None.
+
+        All lines of the log that were written by then must have been enriched before.
+        """
+        joiner = self._joiners.get(source)
+        if not joiner or not (lines := joiner.release(now)):
+            return Output(b"", 0, Counter(), self._waiting_lines(source))
+        formats = self._detector.timeline_for(source, source.profile, ())
+        batch = Batch(source, (), formats, self._layouts, self._last_formats.get(source))
+        single_lines = SingleLines(self._tools, batch, self._correlators[source])
+        self._tools.owners.use(histories, source, now)
+        data = single_lines.enrich_released(lines)
+        self._count_lines(single_lines)
+        return Output(data, 0, single_lines.kinds, self._waiting_lines(source))
+
+    def release_all(self, histories: Callable[[], Histories]) -> Iterator[Output]:
+        """Yield the lines of tries of all sources that still wait: the logs have ended.
+
+        `histories` is called if there are any.
+        """
+        for source in self._joiners:
+            output = self.release(source, histories())
+            if output.kinds:
+                yield output
+
+    def _waiting_lines(self, source: Source) -> Sequence[Line]:
+        joiner = self._joiners.get(source)
+        return joiner.waiting_lines() if joiner else ()
+
+    def _count_lines(self, single_lines: SingleLines) -> None:
+        for kind, number in single_lines.kinds.items():
+            self._tools.counts.count_line(kind, number)
 
     def _advance(self, batch: Batch, correlator: ErrorCorrelator, single_lines: SingleLines) -> tuple[bytes, int]:
         """Return JSON lines, and until when (ns) the next line of the batch must wait; 0 if all are enriched."""
@@ -135,6 +179,8 @@ class Enricher:
             lines = self._enrich_ordinary(batch, group, lines, single_lines.kinds)
         for number, data in out.items():
             lines[number - begin] = data
+        for number in filter(range(begin, end).__contains__, batch.released):
+            lines[number - begin] = single_lines.enrich_released(batch.released[number]) + lines[number - begin]
         batch.enriched = end
         self._uncounted += end - begin
         if self._uncounted > MAX_UNCOUNTED or self._tools.owners.must_count:
@@ -181,16 +227,19 @@ class Enricher:
         Those that failed shortly before `now` (ns) are not counted by cause yet; if it is None, all are.
         """
         for owner in self._tools.owners.take_uncounted():
-            self._tools.counts.count_attempts(owner.attribution, owner.times, owner.errors)
+            self._tools.counts.count_attempts(owner.attribution, owner.times, owner.errors, owner.error_minutes)
             if owner.late:
                 self._tools.counts.count_late(owner.attribution, owner.late)
             if owner.errors and self._on_failure and owner.attribution.owner:
                 self._on_failure(owner.attribution.owner)
             for request, number in Counter(owner.requests).items():
-                self._tools.counts.count_requests(owner.service, request.code, route=request.route, requests=number)
+                self._tools.counts.count_requests(
+                    owner.service, request.code, route=request.route, gateway=request.gateway, requests=number
+                )
             owner.requests.clear()
             owner.times.clear()
             owner.errors.clear()
+            owner.error_minutes.clear()
             owner.late.clear()
         owners = self._tools.owners
         owners.causes.count(self._tools.counts, owners.histories, now)

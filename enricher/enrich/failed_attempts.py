@@ -28,7 +28,7 @@ class FailedAttempt(NamedTuple):
     def add_to(self, owners: Owners, owner: CachedAttribution) -> None:
         """Count it."""
         if self.labels:
-            owner.errors[self.labels] = owner.errors.get(self.labels, 0) + 1
+            owner.add_error(self.labels, self.window)
         owners.causes.add(owner, self.symptom, self.window, self.cause)
 
 

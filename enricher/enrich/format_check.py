@@ -7,6 +7,7 @@ from itertools import islice
 
 from enricher.accesslog.diagnosis import diagnose_any
 from enricher.accesslog.error_log import parse_error_line
+from enricher.accesslog.limits import common_limits
 from enricher.accesslog.own_lines import is_other_line
 from enricher.accesslog.profiles import Formats
 from enricher.accesslog.request_ids import id_with_more
@@ -36,7 +37,7 @@ ERROR_MINUTES = 5
 """Minutes after which a tenth of ERROR_LINES is enough."""
 SAMPLE_LINES = 20
 """Largest number of lines that are kept to see what their format lacks."""
-_KIND = re.compile(rb'"kind":"(access|parse_error)"')
+_KIND = re.compile(rb'"kind":"(access|try|parse_error)"')
 """The kind in a JSON line; a text that a client chose has its quotes escaped."""
 _MISFIT = b'"kind":"parse_error"'
 
@@ -44,6 +45,10 @@ ADVICE = "see --profile and --log-format"
 """What is advised if no misfit is at hand."""
 FITS_TEXT = "the latest lines fit the log format"
 """What is reported when a problem is over."""
+NAMED_TEXT = "the latest lines name the upstream"
+"""The same if they did not name it."""
+_NO_UPSTREAM = "no upstream"
+"""The kind of the problem that formats have no upstream."""
 
 
 def is_about_a_request(line: Line) -> bool:
@@ -79,14 +84,17 @@ class FormatCheck:
         log_format: str = "the log format",
         *,
         expects_access_lines: bool = False,
+        expects_upstreams: bool = False,
     ) -> None:
         """Judge after `warning_lines` lines; `log_format` is what messages call the format.
 
         `expects_access_lines` says that a log with nothing but error lines is a problem: it is not one in a file of
-        error lines.
+        error lines. `expects_upstreams` says that a format without the upstream's address is one.
         """
         self._warning_lines, self._log_format = warning_lines, log_format
-        self._expects_access_lines = expects_access_lines
+        self._expects_access_lines, self._expects_upstreams = expects_access_lines, expects_upstreams
+        self._missing_upstream = ""
+        """That the formats of the lines name no upstream; empty if they do, or if nothing is known of that."""
         self._latest, self._share = _Latest(max(LATEST_LINES, warning_lines)), _Latest(SHARE_LINES)
         self._fitting = self._misfits = self._errors = 0
         self._error_lines = 0
@@ -127,10 +135,12 @@ class FormatCheck:
         an access line or a misfit, or to explain a misfit; and the JSON lines if some are misfits and some are not.
         """
         kinds = sum((Counter(output.kinds) for output in outputs), Counter[LineKind]())
-        fitting, misfits = kinds[LineKind.ACCESS], kinds[LineKind.PARSE_ERROR]
+        fitting, misfits = kinds[LineKind.ACCESS] + kinds[LineKind.TRY], kinds[LineKind.PARSE_ERROR]
         self._errors += kinds[LineKind.ERROR]
         if fitting and not self._fitting:
             self.sample = lines[:SAMPLE_LINES], formats
+        if fitting and self._expects_upstreams:
+            self._look_for_upstreams(lines, formats)
         if fitting or misfits:
             self._error_lines = 0
             self._add_lines(fitting, misfits, outputs)
@@ -143,6 +153,13 @@ class FormatCheck:
             self._file = file
         self._judge(now)
 
+    def _look_for_upstreams(self, lines: Sequence[Line], formats: Formats) -> None:
+        """Look for a format that names the upstream, until some lines have one."""
+        used = formats_of(lines[:SAMPLE_LINES], formats)
+        if used:
+            self._missing_upstream = missing_upstream(used) or ""
+            self._expects_upstreams = bool(self._missing_upstream)
+
     def _add_lines(self, fitting: int, misfits: int, outputs: Sequence[Output]) -> None:
         self._fitting += fitting
         self._misfits += misfits
@@ -150,7 +167,7 @@ class FormatCheck:
         output = b"".join(output.data for output in outputs) if fitting and misfits else b""
         kinds = _KIND.findall(output)[-self._latest.size :]
         for kind in kinds:
-            self._latest.add(int(kind == b"access"), int(kind != b"access"))
+            self._latest.add(int(kind != b"parse_error"), int(kind == b"parse_error"))
         if not kinds:
             self._latest.add(fitting, misfits)
 
@@ -168,9 +185,11 @@ class FormatCheck:
         elif self._fitting and latest.total >= latest.size and 2 * latest.misfits >= latest.total:
             text = f"{latest.misfits} of the latest {latest.total} lines do not fit {self._log_format}"
             self._report("no longer", f"{text}, as earlier lines did")
-        elif latest.misfits <= FITS_AGAIN * latest.total or self._kind in {"", "some"}:
+        elif latest.misfits <= FITS_AGAIN * latest.total or self._kind in {"", "some", _NO_UPSTREAM}:
             if share.misfits >= WARNING_LINES and share.misfits > MAX_SHARE * share.total and self._fitting:
                 self._report("some", f"{share.misfits} of {share.total} lines do not fit {self._log_format}")
+            elif self._missing_upstream:
+                self._kind, self.problem = _NO_UPSTREAM, self._missing_upstream
             else:
                 self._kind, self.problem = "", None
 
@@ -196,8 +215,9 @@ class FormatCheck:
         self._last_kind = kind
         if kind == self._reported_kind or not (at_once or kind == last):
             return None
+        is_named_now = self._reported_kind == _NO_UPSTREAM
         self._reported_kind = kind
-        return problem or FITS_TEXT
+        return problem or (NAMED_TEXT if is_named_now else FITS_TEXT)
 
     def share(self) -> str | None:
         """Return how many lines of the whole log do not fit, and why; None if all fit, or none does."""
@@ -205,6 +225,18 @@ class FormatCheck:
             return None
         lines = self._fitting + self._misfits
         return f"{self._misfits} of {lines} lines do not fit {self._log_format}: {self._explanation()}"
+
+
+def formats_of(lines: Sequence[Line], formats: Formats) -> Formats:
+    """Return the formats that some lines have; a line may have several."""
+    return tuple(log_format for line in lines for log_format in formats if log_format.parse(line.text))
+
+
+def missing_upstream(used: Formats) -> str | None:
+    """Return that none of the formats that lines have names the upstream, and what follows from it; else None."""
+    if not used or any(name in each.names for each in used for name in each.dialect.facts.addr.variables):
+        return None
+    return common_limits(used)[0]
 
 
 def _first_and_last_misfit(outputs: Sequence[Output], lines: Sequence[Line], formats: Formats) -> tuple[bytes, ...]:

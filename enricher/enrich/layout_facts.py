@@ -157,15 +157,20 @@ def _dump_ends(ends: Iterable[tuple[int | None, int]]) -> list[bytes]:
 def _request_fact(layout: Layout) -> Fact:
     """Return the labels of requests as a fact; a layout without the client's status has that of the only attempt."""
     facts = layout.dialect.facts
-    status, route = facts.status, facts.route
+    status, route, listener = facts.status, facts.route, facts.listener
     if not any(name in layout.names for name in status.variables):
         status = _status_of_attempt(facts)
-    width = len(status.variables)
+    end_of_status = len(status.variables)
+    end_of_route = end_of_status + len(route.variables)
 
     def derive(*raw: bytes) -> RequestLabels:
-        return RequestLabels(status.derive(*raw[:width]), route.derive(*raw[width:]))
+        return RequestLabels(
+            status.derive(*raw[:end_of_status]),
+            route.derive(*raw[end_of_status:end_of_route]),
+            listener.derive(*raw[end_of_route:]),
+        )
 
-    return Fact((*status.variables, *route.variables), derive)
+    return Fact((*status.variables, *route.variables, *listener.variables), derive)
 
 
 def _status_of_attempt(facts: Facts) -> Fact:
@@ -187,7 +192,6 @@ class LayoutFacts:
         self.outcomes = DerivedColumn(layout, facts.outcome, AttemptResult)
         self.response_times = DerivedColumn(layout, facts.response_time, with_json, all_with_json)
         self.requests = DerivedColumn(layout, _request_fact(layout))
-        self.has_route = any(name in layout.names for name in facts.route.variables)
         self.has_status = any(name in layout.names for name in facts.status.variables)
         self.durations = DerivedColumn(layout, facts.duration)
         self.has_duration = any(name in layout.names for name in facts.duration.variables)

@@ -6,6 +6,7 @@ from itertools import compress, count
 from typing import Any
 
 from enricher.accesslog.dialect import Facts
+from enricher.accesslog.gateways import gateway_of_pod
 from enricher.endpoints.attribution import (
     Attribution,
     Histories,
@@ -75,6 +76,8 @@ class Owners:
         self._gaps: dict[Service, tuple[list[Gap], int]] = {}
         """The times in which no pod of a service was ready."""
         self.zone_crossings = ZoneCrossings()
+        self.gateway = ""
+        """The only Gateway of the proxy whose log is read; empty if it is not known, or if there are several."""
         self._late = set[CachedAttribution]()
         """The attributions of which some attempts may be late, also those that only lines of the batch still have."""
         self._uncounted: list[CachedAttribution] = []
@@ -86,6 +89,7 @@ class Owners:
         """Attribute the attempts of a source by these histories from now (ns) on; it is None if they are complete."""
         pods = histories.pods
         self.zone_crossings.use(source)
+        self.gateway = gateway_of_pod(source.pod)
         certainty = (pods.certain_until, pods.is_snapshot)
         self.causes.now = now
         self.known_until = certainty[0] if now is None else min(certainty[0], now)

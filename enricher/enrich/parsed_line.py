@@ -33,6 +33,8 @@ class ParsedLine(NamedTuple):
     error: ErrorLine | None = None
     misfit: str = ""
     """Why the line has no record, if it should have one."""
+    fields_json: bytes = b""
+    """The record's fields as they go out, as the inside of a JSON object; empty if they are not known as JSON yet."""
 
 
 def parse_line(formats: FormatTimeline, line: Line) -> ParsedLine:

@@ -1,10 +1,11 @@
 """Requests as their clients saw them: their results, and which of their attempts stands for them. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 import orjson
 
+from enricher.accesslog.gateways import NO_LISTENER, GatewayListener
 from enricher.accesslog.record import Attempt, Record, is_server_error
 from enricher.endpoints.attribution import Window
 from enricher.endpoints.readiness import Gap, gap_during
@@ -15,18 +16,43 @@ from enricher.vocabulary import Outcome, RequestReason
 
 CLIENT_CLOSED = 499
 """nginx's status for a client that left before it got an answer."""
+MAX_GATEWAYS = 100
+"""Largest number of Gateways for which the labels of one kind of request are cached."""
 
 
 class RequestLabels:
     """The values under which a request is counted, but for its service. Equal ones are mostly the same object."""
 
-    __slots__ = ("code", "route", "route_json", "status")
+    __slots__ = ("_behind", "code", "listener", "route", "route_json", "status")
 
-    def __init__(self, status: int | None, route: str) -> None:
-        self.status, self.route = status, route
+    def __init__(self, status: int | None, route: str, listener: GatewayListener = NO_LISTENER) -> None:
+        self.status, self.route, self.listener = status, route, listener
         self.code = str(status) if status else ""
-        self.route_json = b'"route":%b,' % orjson.dumps(route) if route else b""
-        """The route as a part of the line's JSON."""
+        self.route_json = b"".join(b'"%b":%b,' % (name.encode(), orjson.dumps(text)) for name, text in self._names())
+        """The route, the Gateway and the listener as a part of the line's JSON."""
+        self._behind = dict[str, RequestLabels]()
+
+    def _names(self) -> Iterator[tuple[str, str]]:
+        """Yield the names that are known; a listener is nothing without its Gateway."""
+        gateway, listener = self.listener
+        names = {"route": self.route, "gateway": gateway, "listener": listener if gateway else ""}
+        return ((name, text) for name, text in names.items() if text)
+
+    @property
+    def gateway(self) -> str:
+        """Return the Gateway by which the requests came; empty if it is not known."""
+        return self.listener.gateway
+
+    def behind(self, gateway: str) -> "RequestLabels":
+        """Return the labels in the log of a proxy that has one Gateway only; it is empty for any other proxy."""
+        if not gateway or self.gateway:
+            return self
+        if gateway not in self._behind:
+            if len(self._behind) >= MAX_GATEWAYS:
+                self._behind.clear()
+            listener = self.listener._replace(gateway=gateway)
+            self._behind[gateway] = RequestLabels(self.status, self.route, listener)
+        return self._behind[gateway]
 
     @property
     def failed(self) -> bool:
@@ -44,8 +70,11 @@ def client_outcome(status: int | None, last: Attempt) -> Outcome:
 
 
 def record_outcome(record: Record) -> Outcome:
-    """Return what the client got of a record's request, which has attempts; the status of a subrequest is its own."""
-    if record.is_subrequest:
+    """Return what the client got of a record's request, which has attempts.
+
+    The status of a subrequest is its own, and so is that of a try without its request.
+    """
+    if record.is_subrequest or record.request_missing:
         return Outcome.UNKNOWN
     return client_outcome(record.status, record.attempts[-1])
 
@@ -68,7 +97,14 @@ class RequestCounts(Protocol):
     """Counts requests, and those that failed by cause."""
 
     def count_requests(
-        self, service: Service | None, code: str, *, reason: str = "", route: str = "", requests: int = 1
+        self,
+        service: Service | None,
+        code: str,
+        *,
+        reason: str = "",
+        route: str = "",
+        gateway: str = "",
+        requests: int = 1,
     ) -> None: ...
 
     def count_cause(self, service: Service | None, cause: str, grade: str, failures: int = 1) -> None: ...
@@ -88,7 +124,9 @@ class NoAttempt(NamedTuple):
 
     def add_to(self, counts: RequestCounts, request: RequestLabels) -> None:
         """Count the request."""
-        counts.count_requests(self.service, request.code, reason=self.reason, route=request.route)
+        counts.count_requests(
+            self.service, request.code, reason=self.reason, route=request.route, gateway=request.gateway
+        )
         if self.cause:
             counts.count_cause(self.service, self.cause.cause, self.cause.grade)
 

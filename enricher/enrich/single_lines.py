@@ -1,7 +1,7 @@
 """Lines that are enriched one by one: those without columns, and those in columns that are not ordinary. Pure."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, cast
 
 from enricher.accesslog.error_log import ErrorLine
@@ -35,7 +35,7 @@ from enricher.enrich.owners import Owners
 from enricher.enrich.parsed_line import ParsedLine, reported_pod
 from enricher.enrich.requests import NoAttempt, RequestLabels, is_retried, main_attempt, record_outcome
 from enricher.enrich.windows import attempt_windows, error_window, request_window
-from enricher.vocabulary import LineKind, Outcome, State
+from enricher.vocabulary import LineKind, Outcome, RequestMissing, State
 
 
 class Counts(Protocol):
@@ -44,7 +44,11 @@ class Counts(Protocol):
     def count_line(self, kind: str, lines: int = 1) -> None: ...
 
     def count_attempts(
-        self, attribution: Attribution, times: Sequence[int | None], errors: Mapping[ErrorLabels, int]
+        self,
+        attribution: Attribution,
+        times: Sequence[int | None],
+        errors: Mapping[ErrorLabels, int],
+        minutes: Mapping[int | None, int],
     ) -> None: ...
 
     def count_failure(self, attribution: Attribution, reason: str, state: str = State.NONE) -> None: ...
@@ -52,7 +56,14 @@ class Counts(Protocol):
     def count_late(self, attribution: Attribution, late: Sequence[Lateness]) -> None: ...
 
     def count_requests(
-        self, service: Service | None, code: str, *, reason: str = "", route: str = "", requests: int = 1
+        self,
+        service: Service | None,
+        code: str,
+        *,
+        reason: str = "",
+        route: str = "",
+        gateway: str = "",
+        requests: int = 1,
     ) -> None: ...
 
     def count_edge(
@@ -60,6 +71,8 @@ class Counts(Protocol):
     ) -> None: ...
 
     def count_cause(self, service: Service | None, cause: str, grade: str, failures: int = 1) -> None: ...
+
+    def count_lone_try(self, missing: RequestMissing) -> None: ...
 
 
 class Tools(NamedTuple):
@@ -92,18 +105,29 @@ class SingleLines:
 
     # --- any line ------------------------------------------------------------------------------------------------
 
-    def enrich(self, parsed: ParsedLine, record: Record) -> bytes | None:
+    def enrich(self, parsed: ParsedLine, record: Record, *, may_wait: bool = True) -> bytes | None:
         """Return the JSON of an access line without columns, or None if it must wait."""
         line = parsed.line
 
         def opening() -> bytes:
-            fields: dict[str, Any] = {"time": line_time(line, record), "kind": LineKind.ACCESS}
-            return b'{%b,"attempts":[' % dump_fields(fields | variable_fields(record))
+            fields: dict[str, Any] = {"time": line_time(line, record), "kind": parsed.kind}
+            if parsed.fields_json:
+                return b"{%b,%b," % (dump_fields(fields), parsed.fields_json)
+            return b"{%b," % dump_fields(fields | variable_fields(record))
 
         closing = self._tools.templates.source(self._batch.source, line.stream)
         if line.cut:
             closing = b'"truncated":true,"truncated_bytes":%d,%b' % (line.cut, closing)
-        return self._enrich_request(record, parsed.at, parsed.windows, opening, closing)
+        if parsed.kind is LineKind.TRY and not record.request_missing:
+            self.kinds[LineKind.TRY] += 1
+            return b"" if self._tools.count_only else opening() + closing
+        return self._enrich_request(
+            record, parsed.at, parsed.windows, lambda: opening() + b'"attempts":[', closing, may_wait=may_wait
+        )
+
+    def enrich_released(self, lines: Iterable[ParsedLine]) -> bytes:
+        """Return the JSON of lines of tries that have waited; they wait for nothing else."""
+        return b"".join(self.enrich(line, line.record, may_wait=False) or b"" for line in lines if line.record)
 
     def enrich_row(self, group: AttributedColumns, row: int, template: LineTemplate) -> bytes | None:
         """Return the JSON of a line in columns, or None if it must wait."""
@@ -173,6 +197,8 @@ class SingleLines:
         windows: Sequence[Window | None],
         opening: Callable[[], bytes],
         closing: bytes,
+        *,
+        may_wait: bool = True,
     ) -> bytes | None:
         """Return the JSON of a request, or None if it must wait.
 
@@ -180,20 +206,24 @@ class SingleLines:
         """
         tools = self._tools
         owners = self._attribute_attempts(record, windows)
-        if self._must_hold(owners, at):
+        if may_wait and self._must_hold(owners, at):
             return None
-        self.kinds[LineKind.ACCESS] += 1
+        self.kinds[LineKind.TRY if record.request_missing else LineKind.ACCESS] += 1
         attempts = self._count_and_render_attempts(record, owners, windows)
-        request, window = RequestLabels(record.status, record.route), request_window(record, at)
+        request = RequestLabels(record.status, record.route, record.listener).behind(tools.owners.gateway)
+        window = request_window(record, at)
         client = tools.owners.of_client(record.client, window)
         if owners:
             owner = owners[main_attempt(record.attempts)]
             in_line = owner.in_line
-            if record.is_subrequest:
+            if record.request_missing:
+                in_line += b'"request_missing":"%b",' % record.request_missing.encode()
+                tools.counts.count_lone_try(record.request_missing)
+            elif record.is_subrequest:
                 in_line += b'"subrequest":true,'
             else:
                 owner.requests.append(request)
-            if client.json and not record.is_subrequest:
+            if client.json and not record.is_subrequest and not record.request_missing:
                 tools.counts.count_edge(client.service, owner.service, failed=record.attempts[-1].failed)
         else:
             no_attempt = cast(
@@ -270,7 +300,7 @@ class SingleLines:
         if attempt.failed:
             retried = is_retried(record.attempts, index)
             labels = ErrorLabels.from_attempt(attempt, retried=retried, origin=origin, outcome=outcome, state=state)
-            owner.errors[labels] = owner.errors.get(labels, 0) + 1
+            owner.add_error(labels, window)
         if attempt.reason:
             counts.count_failure(owner.attribution, attempt.reason, state)
         return attempt_particulars(origin, reason, attempt, outcome) + cause.json + of_pod

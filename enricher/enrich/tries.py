@@ -1,31 +1,80 @@
 """Requests whose tries are logged in lines of their own, as Envoy's router does beside its access log. Pure.
 
 Envoy writes `UpstreamPoolReady` when a try has a connection, `UpstreamEnd` when it has ended, and `DownstreamEnd` when
-the request has ended, after all of its tries. `%ACCESS_LOG_TYPE%` tells these apart, and the request's id joins them.
-Only the last is a request; the others are passed on as they are, and their tries become the request's attempts.
+the request has ended, mostly after all of its tries. `%ACCESS_LOG_TYPE%` tells these apart, and the request's id joins
+them. Only the last is a request. The line of a try that has ended waits for it, while all other lines go on. When the
+request's line comes, the try becomes one of its attempts, and the line of the try goes out just before, without it. If
+that line does not come, the line of the try goes out alone with its own attempt, and is marked. So each line goes out
+once, and each try is an attempt of exactly one of them.
 """
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from enricher.accesslog.record import Attempt, Record
-from enricher.endpoints.attribution import Window
 from enricher.enrich.parsed_line import ParsedLine
-from enricher.vocabulary import LineKind, Reason
+from enricher.enrich.waiting_tries import WaitingTries, WaitingTry
+from enricher.enrich.windows import CLOCK_TOLERANCE
+from enricher.line import Line
+from enricher.timestamps import SECOND
+from enricher.vocabulary import LineKind, Reason, RequestMissing
 
 REQUEST_TYPES = frozenset({"DownstreamEnd", "TcpConnectionEnd", "UdpSessionEnd", "NotSet", "-", ""})
 """The types of lines that are requests, or may be. All others are about a part of a request."""
-_TRY_END = "UpstreamEnd"
+MAX_WAIT = 60 * SECOND
+"""Ns for which the line of a try waits: the time that the later tries of its request and their answer may take.
+
+Most requests end within a millisecond of their last try. A failed try whose request goes on for longer is counted
+without its request.
+"""
+MAX_EARLY_REQUESTS = 1_000
+"""Largest number of requests of one source that are remembered because the line of their last try has not come yet.
+
+If a client leaves, Envoy writes that line right after the request's.
+"""
+MAX_ALIKE = 10
+"""The same for requests with one id and one address."""
+TRY_END = "UpstreamEnd"
 _ID, _NUMBER = "http_x_request_id", "upstream_attempts"
 """The variables of the request's id and of the number of its tries."""
-MAX_REQUESTS = 10_000
-"""Largest number of requests of one source whose tries wait for the request's end. Each takes some 1 KiB."""
+_CLIENT = ("remote_addr", "realip_remote_addr")
+"""The variables that a try has in common with its request, whatever happens to it. Two clients may choose one id."""
+_REQUEST = ("request_method", "request_uri", "host")
+"""Those that it has in common unless a filter or a redirect changes them meanwhile."""
+LENGTHS = ("bytes_received", "body_bytes_sent")
+"""The variables of a request's and an answer's length. A try's line has each in the other's place."""
+VARIABLES = (_ID, _NUMBER, *_CLIENT, *_REQUEST, *LENGTHS, "access_log_type", "upstream_cluster")
+"""The variables that the fields of a record must have here, if the line has them."""
 
 
-class _Try(NamedTuple):
-    attempt: Attempt
-    window: Window | None
+class Joined(NamedTuple):
+    """What becomes of a line."""
+
+    line: ParsedLine | None
+    """The line as it goes out; None if it waits."""
+    released: Sequence[ParsedLine] = ()
+    """The lines that have waited until this one, and go out before it."""
+
+
+class _Times(NamedTuple):
+    """When a request or a try took place by the proxy's clock (ns), and by how much that may be wrong."""
+
+    begin: int | None
+    end: int | None
+    uncertainty: int
+
+    @classmethod
+    def of(cls, record: Record) -> "_Times":
+        begin = None if record.end is None or record.duration is None else record.end - record.duration
+        return cls(begin, record.end, record.end_uncertainty)
+
+    def include(self, other: "_Times") -> bool:
+        """Return whether the other may have taken place in this time."""
+        slack = self.uncertainty + other.uncertainty + CLOCK_TOLERANCE
+        begins = self.begin is None or other.begin is None or other.begin >= self.begin - slack
+        return begins and (self.end is None or other.end is None or other.end <= self.end + slack)
 
 
 class TryJoiner:
@@ -33,59 +82,172 @@ class TryJoiner:
 
     def __init__(self) -> None:
         self._has_parts = self._has_requests = False
-        self._tries: dict[str, list[_Try]] = {}
-        """The tries by their request's id, in the order of their ends."""
+        self._waiting = WaitingTries()
+        self._early: dict[tuple[object, ...], deque[_Times]] = {}
+        """The times of the requests whose lines came before those of their last tries, by what both have in common."""
+        self._latest = 0
+        """The time (ns) of the latest line."""
 
-    def join(self, lines: Sequence[ParsedLine]) -> list[ParsedLine]:
-        """Return lines with the tries of each request as its attempts; each line is to be passed once, in order.
-
-        Without any line of a request, each try counts as a request, as in a log of nothing but tries.
-        """
+    def join(self, lines: Sequence[ParsedLine]) -> list[Joined]:
+        """Return what becomes of each of the next lines of the log."""
         types = [entry_type(line) for line in lines]
         self._has_parts |= any(type_ is not None and type_ not in REQUEST_TYPES for type_ in types)
         if not self._has_parts:
-            return list(lines)
-        self._has_requests |= any(type_ in REQUEST_TYPES for type_ in types if type_)
+            return [Joined(line) for line in lines]
         return [self._join_line(line, type_) for line, type_ in zip(lines, types, strict=True)]
 
-    def _join_line(self, line: ParsedLine, type_: str | None) -> ParsedLine:
-        if line.record is None or type_ is None:
-            return line
+    def release(self, now: int | None) -> list[ParsedLine]:
+        """Return the lines that have waited for too long at `now` (ns), or all if it is None: the log has ended."""
+        if now is None:
+            return _alone(self._waiting.take_until(None), RequestMissing.ENDED)
+        return _alone(self._waiting.take_until(now - MAX_WAIT), RequestMissing.LATE)
+
+    def waiting_lines(self) -> list[Line]:
+        """Return the lines that wait, in order."""
+        return [waiting.parsed.line for waiting in self._waiting.all()]
+
+    def _join_line(self, line: ParsedLine, type_: str | None) -> Joined:
+        record = line.record
+        self._latest = max(self._latest, _time_of(line))
+        late = self.release(self._latest)
+        if record is None or type_ is None:
+            return Joined(line, late)
         if type_ in REQUEST_TYPES:
-            return self._join_request(line, line.record)
-        if type_ == _TRY_END:
-            if not self._has_requests:
-                return line
-            self._add_try(line, line.record)
-        return ParsedLine(line.line, line.at, LineKind.OTHER)
+            self._has_requests = True
+            joined, tries = self._join_request(line, record)
+            return Joined(joined, [*late, *map(_part, tries)])
+        if type_ != TRY_END or not record.attempts or self._is_counted(record):
+            return Joined(_part(line), late)
+        if not (request_id := _request_id(record)):
+            # Without an id, the last try of a request cannot be told from those that the request's line hides.
+            return Joined(_part(line) if self._has_requests else _lone_try(line, record, RequestMissing.LATE), late)
+        waiting = WaitingTry(line, record, request_id, _time_of(line) or self._latest)
+        return Joined(None, [*late, *_alone(self._waiting.add(waiting), RequestMissing.NO_ROOM)])
 
-    def _add_try(self, line: ParsedLine, record: Record) -> None:
+    def _is_counted(self, record: Record) -> bool:
+        """Return whether a try is the last one of a request whose line came before."""
+        key, times = _key_of_last(record), _Times.of(record)
+        requests = self._early.get(key, ())
+        request = next((each for each in requests if each.include(times)), None)
+        if not request:
+            return False
+        self._early[key].remove(request)
+        if not self._early[key]:
+            del self._early[key]
+        return True
+
+    def _join_request(self, line: ParsedLine, record: Record) -> tuple[ParsedLine, list[ParsedLine]]:
+        """Return a request with its tries as its attempts, and their lines."""
         request_id = _request_id(record)
-        if not request_id or not record.attempts:
-            return
-        # The duration is the try's own. A try without a status ended in a time-out, after which Envoy tries another.
-        attempt = record.attempts[-1]
-        attempt = attempt._replace(response_time=record.duration, given_up=attempt.status is None)
-        self._tries.setdefault(request_id, []).append(_Try(attempt, line.windows[-1]))
-        if len(self._tries) > MAX_REQUESTS:
-            del self._tries[next(iter(self._tries))]
+        own = record.attempts[-1] if record.attempts else None
+        if own and own.reason is Reason.NO_LIVE_UPSTREAMS:
+            own = None  # Envoy found no host for another try, and names the host of the one before
+        candidates = _candidates(self._waiting.of_request(request_id), record) if request_id else {}
+        others, last = _choose(candidates, record, own)
+        if own and not last and request_id:
+            self._remember(_key_of_last(record), _Times.of(record))
+        tries = self._waiting.take([*others, *last])
+        lines = [each.parsed for each in tries]
+        if not tries:
+            return line, lines
+        attempts, windows = [_attempt_of(each.record) for each in tries], [each.parsed.windows[-1] for each in tries]
+        if own and last:
+            # Of the last try the request's own line says more, but for its time and length.
+            time, length = attempts[-1].response_time, attempts[-1].response_length
+            attempts[-1] = own._replace(response_time=time, response_length=length)
+        elif own:
+            attempts, windows = [*attempts, own], [*windows, line.windows[-1]]
+        # A try without a status ended in a time-out, if Envoy tried another after it, or found no host for that.
+        earlier = attempts[:-1] if own else attempts
+        attempts[: len(earlier)] = [each._replace(given_up=each.status is None) for each in earlier]
+        return line._replace(record=replace(record, attempts=attempts), windows=windows), lines
 
-    def _join_request(self, line: ParsedLine, record: Record) -> ParsedLine:
-        """Return a request with its tries, if there are as many as it says, and the last is to the host that it names.
+    def _remember(self, key: tuple[object, ...], times: _Times) -> None:
+        self._early.setdefault(key, deque(maxlen=MAX_ALIKE)).append(times)
+        if len(self._early) > MAX_EARLY_REQUESTS:
+            del self._early[next(iter(self._early))]
 
-        Of the last try the request's own line says more. But if Envoy found no host for another try, it names the host
-        of the try before.
-        """
-        tries = self._tries.pop(_request_id(record), [])
-        number = record.fields.get(_NUMBER)
-        if not tries or not record.attempts or record.attempts[-1].addr != tries[-1].attempt.addr:
-            return line
-        if isinstance(number, int) and not number - 1 <= len(tries) <= number:
-            return line
-        attempts, last = [each.attempt for each in tries], record.attempts[-1]
-        if len(tries) == number or (not isinstance(number, int) and last.reason is not Reason.NO_LIVE_UPSTREAMS):
-            attempts[-1] = last._replace(response_time=attempts[-1].response_time)
-        return line._replace(record=replace(record, attempts=attempts), windows=[each.window for each in tries])
+
+def _candidates(tries: dict[int, WaitingTry], request: Record) -> dict[int, WaitingTry]:
+    """Return those tries with the id of a request that may be its own, by their client, their time and their path."""
+    times = _Times.of(request)
+    possible = {
+        number: each
+        for number, each in tries.items()
+        if _is_alike(each.record, request, _CLIENT) and times.include(_Times.of(each.record))
+    }
+    alike = {number: each for number, each in possible.items() if _is_alike(each.record, request, _REQUEST)}
+    return alike or possible
+
+
+def _is_alike(record: Record, request: Record, names: Sequence[str]) -> bool:
+    """Return whether two lines have the same values of some variables, where both have them."""
+    values = ((record.fields.get(name), request.fields.get(name)) for name in names)
+    return all(value == other or value is None or other is None for value, other in values)
+
+
+def _choose(
+    candidates: dict[int, WaitingTry], request: Record, own: Attempt | None
+) -> tuple[Sequence[int], Sequence[int]]:
+    """Return which of the tries are those of a request but for the last one, and that one, if its line has come.
+
+    If there are more than the request says, it is not clear which are its own. Then it has only the last.
+    """
+    total, attempts = request.fields.get(_NUMBER), {n: each.record.attempts[-1] for n, each in candidates.items()}
+    last = [number for number, each in attempts.items() if own and each.addr == own.addr]
+    # If the client left before it had a status, the line of the last try is still to come.
+    likely = [number for number in last if own and own.status and attempts[number].status in {own.status, None}]
+    if isinstance(total, int) and len(candidates) == total - 1 and not likely:
+        return list(candidates), ()  # all of them came before the last
+    # Of two at once the later one may have been given up.
+    last = (likely or last)[-1:]
+    others = [number for number in candidates if number not in last]
+    if isinstance(total, int) and len(others) > total - 1:
+        others = []
+    return others, last
+
+
+def _key_of_last(record: Record) -> tuple[object, ...]:
+    """Return what the lines of a request and of its last try have in common."""
+    return _request_id(record), record.attempts[-1].addr, *(record.fields.get(name) for name in _CLIENT)
+
+
+def _attempt_of(record: Record) -> Attempt:
+    """Return the attempt of a try's line: the duration is the try's own, and what it received is the answer."""
+    length = record.fields.get(LENGTHS[0])
+    length = length if isinstance(length, int) else None
+    return record.attempts[-1]._replace(response_time=record.duration, response_length=length)
+
+
+def _alone(tries: Sequence[WaitingTry], missing: RequestMissing) -> list[ParsedLine]:
+    return [_lone_try(each.parsed, each.record, missing) for each in tries]
+
+
+def _lone_try(line: ParsedLine, record: Record, missing: RequestMissing) -> ParsedLine:
+    """Return the line of a try with its attempt."""
+    record = replace(record, attempts=[_attempt_of(record)], fields=_fields(record), request_missing=missing)
+    return line._replace(kind=LineKind.TRY, record=record)
+
+
+def _part(line: ParsedLine) -> ParsedLine:
+    """Return a line about a part of a request, whose record has the attempt."""
+    if line.record is None:
+        return line
+    # Nothing more of it is used.
+    return line._replace(kind=LineKind.TRY, record=Record(_fields(line.record), [], end=line.record.end), windows=())
+
+
+def _fields(record: Record) -> dict[str, Any]:
+    """Return the fields of a try's line, with the lengths in the places that a request has them in."""
+    fields, (received, sent) = record.fields, LENGTHS
+    if received in fields and sent in fields:
+        fields = {**fields, received: fields[sent], sent: fields[received]}
+    return fields
+
+
+def _time_of(line: ParsedLine) -> int:
+    """Return when a line was written (ns), or else when its request ended; 0 if neither is known."""
+    return line.at or (line.record and line.record.end) or 0
 
 
 def entry_type(line: ParsedLine) -> str | None:

@@ -13,12 +13,12 @@ from enricher.accesslog.record import Attempt, ErrorLabels
 from enricher.endpoints.attribution import Attribution
 from enricher.endpoints.lateness import Lateness
 from enricher.endpoints.slices import NO_SERVICE, Service
-from enricher.fair_share import OVERFLOW
+from enricher.fair_share import OVERFLOW, FairShare
 from enricher.kube.watch_status import WatchSummary
 from enricher.metrics.bounded import BoundedTable, Group, Key, Overflow, Series
 from enricher.metrics.pods import FailureLabels, PodKey, PodTable
-from enricher.timestamps import SECOND
-from enricher.vocabulary import SURE_GRADES, Grade, Outcome, State
+from enricher.timestamps import MINUTE, SECOND
+from enricher.vocabulary import SURE_GRADES, Grade, Outcome, RequestMissing, State, namespace_of_route
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds of the response time histogram, in seconds."""
@@ -43,8 +43,8 @@ ServiceKey = tuple[str, str]
 """Namespace and service."""
 EdgeKey = tuple[str, str, str, str]
 """Namespace and service of the client, then of the service that it called."""
-RequestKey = tuple[str, str, str, str, str]
-"""Namespace, service, route, code and reason."""
+RequestKey = tuple[str, str, str, str, str, str]
+"""Namespace, service, route, code, reason and Gateway."""
 LateKey = tuple[str, str, str]
 """Namespace, service and state."""
 CauseKey = tuple[str, str, str, str]
@@ -147,6 +147,8 @@ class Metrics:
         self.requests = BoundedTable[RequestKey, RequestSeries](
             max_series, RequestSeries, _shared_requests, self.overflow
         )
+        self._of_no_service = FairShare[RequestKey, Group](max_series / 4)
+        """The places of requests that no service is known of, shared by the namespaces of their routes."""
         self.late = BoundedTable[LateKey, LateSeries](max_series / 4, LateSeries, _shared_late, self.overflow)
         """Late attempts, by namespace, service and state."""
         self.causes = BoundedTable[CauseKey, CauseSeries](max_series / 4, CauseSeries, _shared_causes, self.overflow)
@@ -160,10 +162,16 @@ class Metrics:
         self.bytes_written = 0
         self.problems = Counter(dict.fromkeys(PROBLEMS, 0))
         """Recovered errors, by kind."""
+        self.lone_tries: Counter[str] = Counter(dict.fromkeys(filter(None, RequestMissing), 0))
+        """Tries that have lines of their own, but no request, by why."""
 
     def count_line(self, kind: str, lines: int = 1) -> None:
         """Count lines of one kind."""
         self.lines[kind] += lines
+
+    def count_lone_try(self, missing: RequestMissing) -> None:
+        """Count a try that counts as an attempt, but not as one of a request."""
+        self.lone_tries[missing] += 1
 
     def count_attempt(
         self,
@@ -174,20 +182,28 @@ class Metrics:
         origin: str,
         outcome: str = Outcome.UNKNOWN,
         state: str = State.NONE,
+        ended: int | None = None,
     ) -> None:
         """Count one attempt, with `retried` if another attempt followed.
 
-        `outcome` is what the client got, `state` that of the pod as the attempt began.
+        `outcome` is what the client got, `state` that of the pod as the attempt began. It `ended` at this time (ns).
         """
         labels = ErrorLabels.from_attempt(attempt, retried=retried, origin=origin, outcome=outcome, state=state)
-        self.count_attempts(attribution, [attempt.response_time], {labels: 1} if attempt.failed else {})
+        minute = None if ended is None else ended // MINUTE
+        errors, minutes = ({labels: 1}, {minute: 1}) if attempt.failed else ({}, {})
+        self.count_attempts(attribution, [attempt.response_time], errors, minutes)
 
     def count_attempts(
-        self, attribution: Attribution, times: Sequence[int | None], errors: Mapping[ErrorLabels, int]
+        self,
+        attribution: Attribution,
+        times: Sequence[int | None],
+        errors: Mapping[ErrorLabels, int],
+        minutes: Mapping[int | None, int],
     ) -> None:
         """Count one attempt for each of `times`, in ns, or None where no time was logged.
 
-        `errors` are the numbers of those that failed.
+        `errors` are the numbers of those that failed. `minutes` has the same numbers by the minute since the epoch in
+        which they ended; None stands for the present one.
         """
         self.grades[attribution.grade] += len(times)
         if attribution.owner is None:
@@ -198,6 +214,7 @@ class Metrics:
         series.guesses += len(times) if attribution.grade not in SURE_GRADES else 0
         for error, number in errors.items():
             self.pods.count_error(key, group, error, number)
+        series.add_error_minutes(minutes, self._clock() // MINUTE)
         service = self._find(self.services, key[:2], group, 0 if key[2] == OVERFLOW else len(times))
         service.attempts[attribution.grade] += len(times)
         if errors:
@@ -231,26 +248,35 @@ class Metrics:
         edge.errors += requests * failed
 
     def count_requests(
-        self, service: Service | None, code: str, *, reason: str = "", route: str = "", requests: int = 1
+        self,
+        service: Service | None,
+        code: str,
+        *,
+        reason: str = "",
+        route: str = "",
+        gateway: str = "",
+        requests: int = 1,
     ) -> None:
         """Count requests as clients saw them.
 
         `service` is the one that the line names, `code` the status that the client got (empty if the log does not have
         it) and `reason` why no pod was tried; it is empty if one was, or if that is not a failure.
+
+        A route names a namespace, but in a log of Istio's, say, anybody may have chosen the name. So requests of no
+        service do not take the places of a namespace's services.
         """
         service, counted_code = service or NO_SERVICE, code if _COUNTED_CODES.fullmatch(code) else OTHER_CODE
-        key = (*service, route, counted_code, reason)
-        self._find(self.requests, key, self.group(service.namespace), requests).requests += requests
+        key = (*service, route, counted_code, reason, gateway)
+        group, share = self.group(service.namespace), None
+        if not service.name:
+            group, share = self.group(namespace_of_route(route)), self._of_no_service
+        self._find(self.requests, key, group, requests, share).requests += requests
 
     def count_cause(self, service: Service | None, cause: str, grade: str, failures: int = 1) -> None:
         """Count failed attempts at pods of a service, or failed requests for which none was tried, by their cause."""
         service = service or NO_SERVICE
         key = (*service, cause, grade)
         self._find(self.causes, key, self.group(service.namespace), failures).failures += failures
-
-    def errors_by_pod(self) -> dict[PodKey, int]:
-        """Return the number of failed attempts of each pod that had any."""
-        return {key: series.failed for key, series in self.pods.items() if series.failed}
 
     def _pod(self, attribution: Attribution, attempts: int = 1) -> tuple[PodKey, Group]:
         """Return the key of the series that attempts are counted under, and the group of their namespace."""
@@ -266,9 +292,11 @@ class Metrics:
             self.overflow.count(group, attempts)
         return found, group
 
-    def _find(self, table: BoundedTable[K, S], key: K, group: Group, number: int) -> S:
+    def _find(
+        self, table: BoundedTable[K, S], key: K, group: Group, number: int, share: FairShare[K, Group] | None = None
+    ) -> S:
         """Return the series under which a number of things with a key is to be counted."""
-        found, series = table.find(key, group, self._clock())
+        found, series = table.find(key, group, self._clock(), share)
         if found != key:
             self.overflow.count(group, number)
         return series
@@ -331,12 +359,13 @@ def _shared_edges(key: EdgeKey) -> tuple[EdgeKey, ...]:
 
 
 def _shared_requests(key: RequestKey) -> tuple[RequestKey, ...]:
-    namespace, service, _, code, reason = key
+    namespace, service, _, code, reason, gateway = key
     code_class = f"{code[0]}xx" if code[:1].isdigit() else code
+    gateway = OVERFLOW if gateway else ""
     return (
-        (namespace, service, OVERFLOW, code, reason),
-        (namespace, OVERFLOW, OVERFLOW, code_class, reason),
-        (*OVERFLOW_SERVICE, OVERFLOW, code_class, reason),
+        (namespace, service, OVERFLOW, code, reason, gateway),
+        (namespace, OVERFLOW, OVERFLOW, code_class, reason, gateway),
+        (*OVERFLOW_SERVICE, OVERFLOW, code_class, reason, gateway),
     )
 
 

@@ -38,7 +38,7 @@ from enricher.timestamps import SECOND
 SERVICE_LABELS = ("namespace", "service")
 POD_LABELS = (*SERVICE_LABELS, "pod", "node")
 EDGE_LABELS = ("client_namespace", "client_service", "namespace", "service")
-REQUEST_LABELS = (*SERVICE_LABELS, "route", "code", "reason")
+REQUEST_LABELS = (*SERVICE_LABELS, "route", "code", "reason", "gateway")
 _BOUNDS = (*map(str, BUCKETS), "+Inf")
 _LATENESS_BOUNDS = (*map(str, LATENESS_BUCKETS), "+Inf")
 K = TypeVar("K")
@@ -208,6 +208,8 @@ class Collector:
         problems = Counter(dict(_items(self._metrics.problems)))
         problems.update(gauges.problems)
         yield _counter("enricher_problems", "Recovered errors, by kind.", "kind", problems.items())
+        text = "Attempts that are logged in lines of their own and whose request is not known, by why."
+        yield _counter("enricher_lone_tries", text, "reason", _items(self._metrics.lone_tries))
         if gauges.pod_lookups:
             text = "Requests about pods that failed, by result, and pods that were skipped or forgotten."
             yield _counter("enricher_pod_lookups", text, "result", gauges.pod_lookups.items())

@@ -36,7 +36,7 @@ def _terms(first: int, drawn: int, all_failures: int, total: int) -> Iterator[fl
         added += term
         others = total - all_failures - drawn + number + 1
         term *= (all_failures - number) * (drawn - number) / ((number + 1) * others)
-        if term < added * _NEGLIGIBLE:
+        if term <= added * _NEGLIGIBLE:
             return
 
 

@@ -2,15 +2,18 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 from enricher.report.record_view import OutputRecord
-from enricher.text import printable
+from enricher.text import printable, truncate
 from enricher.vocabulary import Cause, Grade
 
 UNNAMED = "—"
 """Stands for the namespace, service or pod of an attempt that names none."""
 
+MAX_NAME = 253
+"""Largest number of characters of a name in a row: as many as a name in Kubernetes has. A log may report any text."""
 RowKey = tuple[str, ...]
 """The names of a row's pod, or of another part of a cluster, fit for a terminal; UNNAMED in place of a missing one."""
 
@@ -19,19 +22,27 @@ class RollUp(NamedTuple):
     """What rows are made of: one for each pod, for each node and so on."""
 
     columns: tuple[str, ...]
-    """What the names of a key are. The first decides whose fair share of the rows a row counts in."""
+    """What the names of a key are."""
     names_of: Callable[[OutputRecord], Sequence[str | None]]
     """Returns the names of an attempt's key, or of a request's that no pod was tried for."""
     only_failures: bool = False
     """Whether only failed attempts have these names, so that nothing can be said of all attempts."""
+    is_of_request: bool = False
+    """Whether the names are those of the request, whichever attempt it is."""
+    sharer_of: Callable[[RowKey], str] = itemgetter(0)
+    """Returns in whose fair share of the rows a row counts: that of a namespace, or of what the rows have instead."""
 
-    def key(self, attempt: OutputRecord) -> RowKey:
-        return tuple(printable(name or UNNAMED) for name in self.names_of(attempt))
+    def key(self, attempt: OutputRecord, record: OutputRecord) -> RowKey:
+        """Return the key of the row of a record's attempt."""
+        named = record if self.is_of_request else attempt
+        return tuple(printable(truncate(str(name or UNNAMED), MAX_NAME)) for name in self.names_of(named))
 
     def untried_key(self, record: OutputRecord) -> RowKey:
-        """Return the key of a request that no pod was tried for: the service's, or one with the reason for a pod."""
-        key = self.key(record)
-        return key if self.columns[-1] == "service" else (*key[:-1], f"{UNNAMED} {printable(record['reason'])}")
+        """Return the key of a request that no pod was tried for, with the reason in place of a pod or its like."""
+        key = self.key(record, record)
+        if self.is_of_request or self.columns[-1] == "service":
+            return key
+        return (*key[:-1], f"{UNNAMED} {printable(record['reason'])}")
 
 
 BY_POD = RollUp(

@@ -33,7 +33,9 @@ WINDOW_SECONDS = 60
 MAX_FAILED_REQUESTS = 50
 """Number of failed requests that are stored for each pod, the latest ones: more than fit on a screen."""
 MAX_PODS = 10_000
-"""Largest number of rows, in fair shares of the namespaces. All other attempts are in one row more."""
+"""Largest number of rows, in fair shares of the namespaces. All other attempts are in one row more, those of a row that
+gave up its place too.
+"""
 _GRADES = tuple(Grade)
 _RANKS = {str(grade): rank for rank, grade in enumerate(_GRADES)}
 """The positions of the grades in their order, from the surest to the least sure."""
@@ -115,6 +117,8 @@ class FailedRequest(NamedTuple):
     """What the pod was in the middle of; empty if it was ready, or if that is not certain."""
     route: str
     """The route that the request came by; empty if the log does not name it."""
+    at: int = 0
+    """When it ended (ns); without a time of its own, the newest one so far."""
 
 
 class PodStats:
@@ -159,7 +163,7 @@ class PodStats:
         attempts = record.get("attempts") or ()
         if not attempts and record.get("reason") and record["kind"] == LineKind.ACCESS:
             self._add_untried(record, second, at)
-        tries_are_logged = lists_tries(record)
+        tries_are_logged = lists_tries(record) or LineKind.TRY in self.lines
         for attempt in attempts:
             if self._namespace not in {None, attempt.get("namespace")}:
                 continue
@@ -168,7 +172,7 @@ class PodStats:
             failed = bool(code) or "reason" in attempt
             if self.roll_up.only_failures and not failed:
                 continue
-            key = self._place(self.roll_up.key(attempt))
+            key = self._place(self.roll_up.key(attempt, record))
             counts = self._counts[key].setdefault(second, AttemptCounts())
             counts.attempts += 1
             counts.sure += attempt["attribution"] in SURE_GRADES
@@ -183,7 +187,7 @@ class PodStats:
                 counts.errors[printable(code)] += 1
                 counts.errors_after_redirect += "internal_redirect" in attempt
                 counts.outcomes[attempt.get("outcome", Outcome.UNKNOWN)] += 1
-                self._add_failed_request(key, record, attempt, outcome_text(attempt))
+                self._add_failed_request(key, record, attempt, outcome_text(attempt), at)
 
     def _add_untried(self, record: OutputRecord, second: int, at: int | None) -> None:
         """Add a request that failed and that no pod was tried for."""
@@ -194,7 +198,7 @@ class PodStats:
             counts.untried += 1
             counts.add_failure(record, at)
             counts.tries_are_logged = True
-            self._add_failed_request(key, record, record, untried_text(record))
+            self._add_failed_request(key, record, record, untried_text(record), at)
 
     def _place(self, key: RowKey) -> RowKey:
         """Return the key of the row for a key, which is that of all further ones if it has no place."""
@@ -202,11 +206,14 @@ class PodStats:
             self._share.touch(key)
             return key
         if self._share.is_full(key):
-            replaced = self._share.replaceable(key, key[0])
+            overflow = (*[UNNAMED] * (len(key) - 1), OVERFLOW)
+            replaced = self._share.replaceable(key, self.roll_up.sharer_of(key))
             if replaced is None:
-                return (*[UNNAMED] * (len(key) - 1), OVERFLOW)
+                return overflow
+            for second, counts in self._counts[replaced].items():
+                self._counts[overflow].setdefault(second, AttemptCounts()).add(counts)
             self._drop(replaced)
-        self._share.add(key, key[0])
+        self._share.add(key, self.roll_up.sharer_of(key))
         return key
 
     def _drop(self, key: RowKey) -> None:
@@ -215,7 +222,9 @@ class PodStats:
         if key in self._share:
             self._share.remove(key)
 
-    def _add_failed_request(self, key: RowKey, record: OutputRecord, failed: OutputRecord, outcome: str) -> None:
+    def _add_failed_request(
+        self, key: RowKey, record: OutputRecord, failed: OutputRecord, outcome: str, at: int | None
+    ) -> None:
         """Add a request whose attempt, or which itself, failed."""
         status = record.get("status")
         request = FailedRequest(
@@ -227,6 +236,7 @@ class PodStats:
             cause_text(failed),
             state_text(failed),
             route_text(record),
+            self.newest if at is None else at,
         )
         self._failed_requests.setdefault(key, deque(maxlen=MAX_FAILED_REQUESTS)).append(request)
 
@@ -254,8 +264,9 @@ class PodStats:
         return [_pod_row(key, by_second, seconds) for key, by_second in self._counts.items()]
 
     def failed_requests(self, key: RowKey) -> list[FailedRequest]:
-        """Return the latest requests with an error at a pod, newest first."""
-        return list(reversed(self._failed_requests.get(key, ())))
+        """Return the latest requests with an error at a pod, newest first: a proxy may write its lines late."""
+        requests = reversed(self._failed_requests.get(key, ()))
+        return sorted(requests, key=lambda request: request.at, reverse=True)
 
     def _elapsed(self, now: int) -> float:
         """Return the seconds over which the attempts are spread, at least one."""

@@ -12,6 +12,14 @@ from enricher.vocabulary import Cause, CauseGrade, LineKind, State
 
 _LISTS = ("upstream_status", "upstream_response_time", "upstream_response_length")
 """Fields that are texts if they are nginx's lists; under the same names, other proxies have numbers."""
+_FIELDS_OF_PROXIES = {
+    "haproxy": frozenset(("termination_state",)),
+    "traefik": frozenset(("router_name", "upstream_url", "entryPointName")),
+    "envoy": frozenset(("response_flags", "response_flags_long", "response_code_details", "upstream_service_time")),
+    "ingress-nginx": frozenset(("proxy_upstream_name",)),
+    "nginx": frozenset(_LISTS),
+}
+"""Fields that only the lines of one kind of proxy have, unless those of another above it have them too."""
 OutputRecord = Mapping[str, Any]
 """An output line, parsed, or one of its attempts."""
 MAX_REQUEST_LENGTH = 120
@@ -34,6 +42,19 @@ def error_code(attempt: OutputRecord) -> str:
     return str(attempt.get("grpc_status") or (attempt["status"] if _is_5xx(attempt["status"]) else ""))
 
 
+def has_own_attempts(record: OutputRecord) -> bool:
+    """Return whether the attempts of a line are its own: it is a request, or a try whose request is not known."""
+    return record["kind"] == LineKind.ACCESS or "request_missing" in record
+
+
+def part_text(record: OutputRecord) -> str:
+    """Return a line that is not a request as text: its message, or what it says of a request's try."""
+    if "message" in record:
+        return printable(record["message"])
+    values = (record.get(name) for name in ("access_log_type", "status", "upstream_addr"))
+    return printable(" ".join(str(value) for value in values if value not in {None, "", 0}))
+
+
 def is_failure(record: OutputRecord) -> bool:
     """Return whether a request failed, for its client or in one of its attempts.
 
@@ -46,6 +67,11 @@ def is_failure(record: OutputRecord) -> bool:
 def lists_tries(record: OutputRecord) -> bool:
     """Return whether the log lists all attempts of a request, as nginx does; other proxies log the last one."""
     return len(record.get("attempts") or ()) > 1 or any(isinstance(record.get(name), str) for name in _LISTS)
+
+
+def proxy_of(record: OutputRecord) -> str:
+    """Return the kind of proxy that wrote an access line, as its fields show; empty if they do not."""
+    return next((proxy for proxy, names in _FIELDS_OF_PROXIES.items() if not names.isdisjoint(record)), "")
 
 
 def client_failed(record: OutputRecord) -> bool:
@@ -84,8 +110,8 @@ def target_of(record: OutputRecord) -> tuple[str, str]:
 def is_of_request(record: OutputRecord, request_id: str) -> bool:
     """Return whether a line is about a request with an id.
 
-    An access line is if a field of ids has it, as a whole or as a part of a `traceparent`. Lines of other kinds, such
-    as those that Envoy writes for each attempt, are if their text has it as a word.
+    An access line is if a field of ids has it, as a whole or as a part of a `traceparent`; so are the lines that Envoy
+    writes for each attempt. Lines of other kinds are if their text has it as a word.
     """
     if message := record.get("message"):
         return bool(re.search(rf"(?<![\w-]){re.escape(request_id)}(?![\w-])", str(message)))

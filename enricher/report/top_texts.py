@@ -11,10 +11,7 @@ from enricher.report.pod_rows import PodRow, hidden_text, sure_text
 from enricher.report.pod_stats import FailedRequest
 from enricher.report.summary_table import cause_counts, counts_text
 
-COLUMNS: dict[str, Literal["left", "right"]] = {
-    "namespace": "left",
-    "service": "left",
-    "pod": "left",
+NUMBERS: dict[str, Literal["left", "right"]] = {
     "errors": "right",
     "cause": "left",
     "hidden": "right",
@@ -25,22 +22,25 @@ COLUMNS: dict[str, Literal["left", "right"]] = {
     "sure %": "right",
     "grade": "right",
 }
-"""The columns and their alignment. A narrow terminal shows the first ones only: which pod fails, how often, and why."""
+"""The columns after the names, and their alignment. A narrow terminal shows the first ones only: how often what fails,
+and why.
+"""
 
 
 def cells(row: PodRow) -> list[Text]:
-    """Return a row's cells in the order of COLUMNS: yellow if all errors were hidden from clients, red otherwise."""
+    """Return a row's names and NUMBERS: yellow if all errors were hidden from clients, red otherwise."""
     style = "red" if row.errors > (row.hidden or 0) else "yellow" if row.errors else ""
     texts = [*row.key, str(row.errors), row.main_cause, hidden_text(row)]
     texts += [f"{100 * row.error_share:.1f}", f"{row.rate:.1f}"]
     texts += ["" if seconds is None else f"{seconds:.3f}" for seconds in (row.p50, row.p99)]
     texts += [sure_text(row), row.grade or ""]
-    return [one_line(text, style=style, justify=justify) for text, justify in zip(texts, COLUMNS.values(), strict=True)]
+    alignments = ("left",) * len(row.key) + tuple(NUMBERS.values())
+    return [one_line(text, style=style, justify=justify) for text, justify in zip(texts, alignments, strict=True)]
 
 
 def failures_title(row: PodRow, requests: Sequence[FailedRequest]) -> Text:
     """Return the title of the failed requests of a row: whose they are, and all its causes with their numbers."""
-    title = f"{'last' if requests else 'no'} failures of {row.key[2]}"
+    title = f"{'last' if requests else 'no'} failures of {row.key[-1]}"
     parts = filter(None, (title, counts_text(cause_counts(row))))
     return one_line(" · ".join(parts), no_wrap=True, overflow="ellipsis")
 

@@ -83,7 +83,16 @@ class CountingWriter(StdoutWriter):
 class Daemon:
     """One life of it. `out` is what its reader got; the first `saved` bytes of it are covered by a checkpoint."""
 
-    def __init__(self, log_dir: Path, state_dir: Path, *, chunk_size: int = 64 * 1024, pipe: int = 1 << 16) -> None:
+    def __init__(
+        self,
+        log_dir: Path,
+        state_dir: Path,
+        *,
+        chunk_size: int = 64 * 1024,
+        pipe: int = 1 << 16,
+        logs: LogSettings | None = None,
+        are_saved: bool = True,
+    ) -> None:
         pipeline.time = VirtualTime
         pipeline.LogFollower = partial(LogFollower, chunk_size=chunk_size)
         self.loop = asyncio.get_running_loop()
@@ -95,14 +104,16 @@ class Daemon:
         os.set_blocking(self._reader, False)
         self.writer = CountingWriter(self._stdout)
         self.endpoints, self.metrics, self.checkpointer = Trailing(), Metrics(), Checkpointer(str(state_dir))
-        self.enricher = Enricher(FormatDetector(), self.metrics)
+        logs = logs or LogSettings(directory=str(log_dir))
+        self.enricher = Enricher(FormatDetector(logs.formats), self.metrics)
         self.pipeline = LogPipeline(
-            LogSettings(directory=str(log_dir)),
+            logs,
             enricher=self.enricher,
             endpoints=self.endpoints,
             stdout=self.writer,
             metrics=self.metrics,
             positions=self.checkpointer.load(self.endpoints),
+            are_saved=are_saved,
         )
         self.task = asyncio.create_task(self.pipeline.run())
         self.flow()

@@ -49,6 +49,11 @@ class FakeLogApi(FakeApi):
         self._cut[pod] = how
         self._notify()
 
+    async def wait_for_readers(self, number):
+        """Wait until so many streams are open."""
+        while self.readers < number:
+            await self._changed.wait()
+
     def _notify(self):
         self._changed.set()
         self._changed = asyncio.Event()
@@ -63,6 +68,7 @@ class FakeLogApi(FakeApi):
         if ("pods", match["namespace"], match["pod"]) not in self.objects:
             return await status(404, f'pods "{match["pod"]}" not found')(request)
         self.readers += 1
+        self._notify()
         try:
             return await self._stream(request, match["pod"])
         finally:

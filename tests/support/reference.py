@@ -14,6 +14,7 @@ import orjson
 
 from enricher.accesslog.detection import FormatDetector, FormatTimeline
 from enricher.accesslog.error_log import ErrorLine, parse_error_line
+from enricher.accesslog.gateways import gateway_of_pod
 from enricher.accesslog.nginx_variables import Seconds
 from enricher.accesslog.own_lines import is_other_line
 from enricher.accesslog.record import Attempt, Record, RequestTime
@@ -52,7 +53,8 @@ HOLD_BACKOFF = 60 * SECOND
 RESERVED_NAMES = frozenset(
     (
         *("time", "kind", "attempts", "pod", "namespace", "node", "service", "attribution", "candidates", "source"),
-        *("no_endpoints_since", "subrequest", "route", "cause", "cause_grade"),
+        *("no_endpoints_since", "subrequest", "request_missing", "route", "gateway", "listener"),
+        *("cause", "cause_grade"),
         *("message", "parse_error", "reason", "origin", "truncated", "truncated_bytes", "invalid_utf8", "uid", "level"),
         *("upstream", "client_pod", "client_namespace", "client_node", "client_service", "client_attribution"),
     )
@@ -94,14 +96,14 @@ class ReferenceEnricher:
             source, source.profile, [line.text for line in lines if line.stream != "stderr"]
         )
         # All lines are parsed before the first is enriched: an error line may come after the access line it explains.
-        parsed_lines = self.joiners[source].join([parse_line(formats, line) for line in lines])
-        for parsed in parsed_lines:
-            if parsed.error and parsed.error.reason and parsed.at is not None:
+        joined_lines = self.joiners[source].join([parse_line(formats, line) for line in lines])
+        for parsed, _ in joined_lines:
+            if parsed and parsed.error and parsed.error.reason and parsed.at is not None:
                 self.correlators[source].add(parsed.error, parsed.at)
         claimed: list[tuple[ErrorLine, Attribution, State]] = []
         data, messages, kinds = list[bytes](), list[tuple[int, ParsedLine]](), Counter[LineKind]()
-        for enriched, parsed in enumerate(parsed_lines):
-            while True:
+        for enriched, (parsed, released) in enumerate(joined_lines):
+            while parsed:
                 now, self.histories = clock(), histories
                 self.now = now
                 self.known_until = (
@@ -113,13 +115,28 @@ class ReferenceEnricher:
                 yield Output(self.join(source, data, messages, claimed, histories), enriched, kinds)
                 yield Hold((parsed.at or 0) + HOLD_TIMEOUT)
                 data, messages, kinds = [], [], Counter()
+            for waited in released:
+                kinds[waited.kind] += 1
+                data.append(self.render_try(source, waited, histories))
+            if not parsed:
+                continue
             kinds[parsed.kind] += 1
-            if parsed.record:
+            if parsed.record and parsed.kind is LineKind.TRY:
+                data.append(self.render_try(source, parsed, histories))
+            elif parsed.record:
                 data.append(self.render(source, parsed, attributions, claimed, histories))
             else:
                 messages.append((len(data), parsed))
                 data.append(b"")
         yield Output(self.join(source, data, messages, claimed, histories), len(lines), kinds)
+
+    def release(self, source: Source, histories: Histories, now: int | None = None) -> Output:
+        """Return the lines of tries of a source that have waited for long enough at `now` (ns); all if it is None."""
+        self.now, self.histories = now, histories
+        self.known_until = histories.pods.certain_until if now is None else min(histories.pods.certain_until, now)
+        lines = self.joiners[source].release(now)
+        data = b"".join(self.render_try(source, line, histories) for line in lines)
+        return Output(data, 0, Counter(line.kind for line in lines))
 
     def join(
         self,
@@ -220,8 +237,7 @@ class ReferenceEnricher:
         line, record = parsed.line, parsed.record
         out: dict[str, Any] = {"time": line_time(line, record), "kind": parsed.kind}
         if record:
-            for name, value in record.fields.items():
-                out[f"log_{name}" if name in RESERVED_NAMES else name] = value
+            out |= output_fields(record)
             out["attempts"] = self.attempt_objects(source, parsed, record, attributions, claimed, histories)
         else:
             out |= message_fields(line.text)
@@ -233,8 +249,9 @@ class ReferenceEnricher:
         if parsed.kind is LineKind.PARSE_ERROR:
             out["parse_error"] = parsed.misfit
         if record:
-            out |= self.request_fields(parsed, record, attributions, histories)
+            out |= self.request_fields(source, parsed, record, attributions, histories)
             out |= {"route": record.route} if record.route else {}
+            out |= listener_fields(source, record)
         elif attributions:
             out |= attribution_fields(attributions[-1], uid=False)
         if record:
@@ -244,18 +261,44 @@ class ReferenceEnricher:
         out["source"] = self.source_fields(source, line.stream)
         return b"" if self.count_only else orjson.dumps(out, default=dump_seconds) + b"\n"
 
+    def render_try(self, source: Source, parsed: ParsedLine, histories: Histories) -> bytes:
+        """Return the JSON line of a try, with its attempt if that is not one of its request's."""
+        assert parsed.record
+        if parsed.record.request_missing:
+            return self.render(source, parsed, self.attribute_line(source, parsed, histories), [], histories)
+        return self.render_part(source, parsed, parsed.record)
+
+    def render_part(self, source: Source, parsed: ParsedLine, record: Record) -> bytes:
+        """Return the JSON line of a part of a request, whose attempt is in the request's line."""
+        self.counts.count_line(parsed.kind)
+        line = parsed.line
+        out: dict[str, Any] = {"time": line_time(line, record), "kind": parsed.kind} | output_fields(record)
+        if line.cut:
+            out |= {"truncated": True, "truncated_bytes": line.cut}
+        out["source"] = self.source_fields(source, line.stream)
+        return b"" if self.count_only else orjson.dumps(out, default=dump_seconds) + b"\n"
+
     def request_fields(
-        self, parsed: ParsedLine, record: Record, attributions: Sequence[Attribution], histories: Histories
+        self,
+        source: Source,
+        parsed: ParsedLine,
+        record: Record,
+        attributions: Sequence[Attribution],
+        histories: Histories,
     ) -> dict[str, Any]:
         """Return the fields of a request by the attempt that stands for it, and count it as its client saw it."""
         status = record.status
+        labels = {"route": record.route, "gateway": listener_fields(source, record).get("gateway", "")}
         if record.attempts:
             main = main_attempt(record.attempts)
             service = service_of_attribution(histories, record.attempts[main].addr, attributions[main])
             fields = attribution_fields(attributions[main], uid=False)
+            if record.request_missing:
+                self.counts.count_lone_try(record.request_missing)
+                return fields | {"request_missing": record.request_missing}
             if record.is_subrequest:
                 return fields | {"subrequest": True}
-            self.counts.count_requests(service, str(status) if status else "", route=record.route)
+            self.counts.count_requests(service, str(status) if status else "", **labels)
             return fields
         failed = status is not None and 500 <= status <= 599
         service = service_of_upstream_name(histories.pods, record.upstream_name)
@@ -264,7 +307,7 @@ class ReferenceEnricher:
         since = watched_since(histories.pods, service) if service else 0
         certain = histories.pods.certain_until, min(since, histories.pods.complete_since)
         request = no_attempt(service, gaps, window, *certain, failed=failed, nobody_is_live=record.nobody_is_live)
-        self.counts.count_requests(service, str(status) if status else "", reason=request.reason, route=record.route)
+        self.counts.count_requests(service, str(status) if status else "", reason=request.reason, **labels)
         fields: dict[str, Any] = {"namespace": service.namespace, "service": service.name} if service else {}
         if request.reason:
             fields |= {"origin": "proxy", "reason": request.reason}
@@ -295,7 +338,7 @@ class ReferenceEnricher:
         client = attribute_client(histories, record.client, request_window(record, parsed.at))
         if client is None:
             return {}
-        if attributions and not record.is_subrequest:
+        if attributions and not record.is_subrequest and not record.request_missing:
             main = main_attempt(record.attempts)
             service = service_of_attribution(histories, record.attempts[main].addr, attributions[main])
             self.counts.count_edge(client.service, service, failed=record.attempts[-1].failed)
@@ -327,7 +370,13 @@ class ReferenceEnricher:
             claimed += [(error, attribution, state) for error in claim.errors]
             retried = is_retried(record.attempts, index)
             self.counts.count_attempt(
-                attribution, attempt, retried=retried, origin=origin, outcome=outcome, state=state
+                attribution,
+                attempt,
+                retried=retried,
+                origin=origin,
+                outcome=outcome,
+                state=state,
+                ended=window.end_latest if (window := parsed.windows[index]) else None,
             )
             if attempt.reason:
                 self.counts.count_failure(attribution, attempt.reason, state)
@@ -373,6 +422,13 @@ class ReferenceEnricher:
             "path": "" if source.pod else source.path,
         }
         return {name: escape_bytes(value) for name, value in fields.items() if value}
+
+
+def listener_fields(source: Source, record: Record) -> dict[str, str]:
+    """Return the Gateway and the listener by which a request came; no listener without a Gateway."""
+    gateway, listener = record.listener
+    gateway = gateway or gateway_of_pod(source.pod)
+    return {"gateway": gateway, **({"listener": listener} if listener else {})} if gateway else {}
 
 
 @dataclass
@@ -426,6 +482,11 @@ def parse_line(formats: FormatTimeline, line: Line) -> ParsedLine:
     if line.stream == "stderr" or is_other_line(line.text, formats.formats_at(at)):
         return ParsedLine(line, at, LineKind.OTHER)
     return ParsedLine(line, at, LineKind.PARSE_ERROR, misfit=formats.explain(line.text, at))
+
+
+def output_fields(record: Record) -> dict[str, Any]:
+    """Return the values of a record by their names in the output."""
+    return {f"log_{name}" if name in RESERVED_NAMES else name: value for name, value in record.fields.items()}
 
 
 def line_time(line: Line, record: Record | None) -> str | None:

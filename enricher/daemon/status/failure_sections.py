@@ -103,12 +103,13 @@ def untried_section(requests: Sequence[UntriedRequests]) -> Iterable[str]:
     yield '<div class="wide" role="region" aria-labelledby="untried" tabindex="0"><table>'
     yield f"<caption>Requests that the proxy failed by itself, those of the latest request first.{limit_note}</caption>"
     yield (
-        '<thead><tr><th scope="col">Service</th><th scope="col" class="number">Requests</th>'
+        '<thead><tr><th scope="col">Service, or route</th><th scope="col" class="number">Requests</th>'
         '<th scope="col">Last</th><th scope="col">Reason</th><th scope="col">Meaning</th></tr></thead><tbody>'
     )
     for each in requests:
+        name = each.service or each.route
         yield (
-            f"<tr>{_service(each.service, each.namespace)}{cell(each.requests)}<td>{time_element(each.last)}</td>"
+            f"<tr>{_service(name, each.namespace)}{cell(each.requests)}<td>{time_element(each.last)}</td>"
             f"<td>{isolated(each.reason)}</td><td>{REASON_MEANINGS.get(each.reason, '–')}</td></tr>"
         )
     yield "</tbody></table></div></section>"

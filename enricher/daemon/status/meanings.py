@@ -13,6 +13,7 @@ GRADE_MEANINGS: dict[str, str] = {
 }
 KIND_MEANINGS: dict[str, str] = {
     LineKind.ACCESS: "fits the log format",
+    LineKind.TRY: "an attempt, in a line beside that of its request",
     LineKind.ERROR: "a line of nginx's error log",
     LineKind.OTHER: "another known line of the proxy",
     LineKind.PARSE_ERROR: "fits nothing known",

@@ -9,7 +9,7 @@ from enricher.accesslog.record import ErrorLabels
 from enricher.fair_share import take_turns
 from enricher.metrics.pods import FailureLabels
 from enricher.timestamps import SECOND, format_rfc3339
-from enricher.vocabulary import Cause, Outcome
+from enricher.vocabulary import Cause, Outcome, namespace_of_route
 
 MAX_SOURCES = 100
 """Largest number of sources that are listed: those that are furthest behind."""
@@ -90,9 +90,10 @@ class FailingPod:
 
 @dataclass(frozen=True, slots=True)
 class UntriedRequests:
-    """Requests of one service that failed and that no pod was tried for, for one RequestReason.
+    """Requests of one service, or one route of a service that is not known, that failed and that no pod was tried for.
 
-    `requests` are counted since the series began, `last` is when the last one was counted (RFC 3339).
+    They have one RequestReason. `requests` are counted since the series began, `last` is when the last one was counted
+    (RFC 3339).
     """
 
     namespace: str
@@ -100,6 +101,8 @@ class UntriedRequests:
     reason: str
     requests: int
     last: str
+    route: str = ""
+    """The route, if the service is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,24 +237,29 @@ def _hidden(outcomes: Counter[str]) -> int | None:
 
 
 def untried_requests(
-    requests: Mapping[tuple[str, str, str, str, str], RequestCounts], group: Callable[[str], object] = str
+    requests: Mapping[tuple[str, str, str, str, str, str], RequestCounts], group: Callable[[str], object] = str
 ) -> tuple[UntriedRequests, ...]:
-    """Return the requests with a reason, the latest first; a key is (namespace, service, route, code, reason).
+    """Return the requests with a reason, the latest first; a key is that of a series, see metrics/counters.py.
 
     `group` returns the group of a namespace; none takes the room of another.
     """
-    totals: dict[tuple[str, str, str], tuple[int, int]] = {}
-    for (namespace, service, _, _, reason), series in requests.items():
+    totals: dict[tuple[str, str, str, str], tuple[int, int]] = {}
+    for (namespace, service, route, _, reason, _), series in requests.items():
         if reason:
-            number, last = totals.get((namespace, service, reason), (0, 0))
-            totals[namespace, service, reason] = number + series.requests, max(last, series.last_seen)
+            key = namespace, service, reason, "" if service else route
+            number, last = totals.get(key, (0, 0))
+            totals[key] = number + series.requests, max(last, series.last_seen)
 
-    def by_age(key: tuple[str, str, str]) -> tuple[int, tuple[str, str, str]]:
+    def by_age(key: tuple[str, str, str, str]) -> tuple[int, tuple[str, str, str, str]]:
         return -totals[key][1], key
 
-    listed = take_turns(sorted(totals, key=by_age), lambda key: group(key[0]))[:MAX_UNTRIED]
+    def sharer(key: tuple[str, str, str, str]) -> tuple[object, bool]:
+        namespace, service, _, route = key
+        return group(namespace or namespace_of_route(route)), bool(service)
+
+    listed = take_turns(sorted(totals, key=by_age), sharer)[:MAX_UNTRIED]
     return tuple(
-        UntriedRequests(*key, totals[key][0], format_rfc3339(totals[key][1] // SECOND * SECOND))
+        UntriedRequests(*key[:3], totals[key][0], format_rfc3339(totals[key][1] // SECOND * SECOND), key[3])
         for key in sorted(listed, key=by_age)
     )
 

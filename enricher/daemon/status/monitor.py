@@ -8,7 +8,7 @@ from enricher import __version__
 from enricher.cluster.endpoint_source import EndpointSource
 from enricher.daemon.checkpoint import Checkpointer
 from enricher.daemon.pipeline import LogPipeline
-from enricher.daemon.status.error_rates import ErrorRates
+from enricher.daemon.status.error_rates import worst_first
 from enricher.daemon.status.model import (
     Status,
     Watch,
@@ -22,10 +22,10 @@ from enricher.kube.watch_status import WatchSummary
 from enricher.metrics.counters import Gauges, Metrics
 from enricher.metrics.pods import PodKey
 from enricher.text import escape_bytes
-from enricher.timestamps import SECOND, format_rfc3339
+from enricher.timestamps import MINUTE, SECOND, format_rfc3339
 
-SAMPLE_INTERVAL = 60.0
-"""Seconds between samples of the error counters, for the errors of each minute."""
+COUNTING_INTERVAL = 60.0
+"""Seconds after which the attempts that wait to be counted are, though nobody looks at the page or the metrics."""
 
 
 class GaugeSnapshot:
@@ -66,7 +66,7 @@ class GaugeSnapshot:
 
 
 class StatusMonitor:
-    """Gathers the data of the status page, including the errors per minute, which no counter holds."""
+    """Gathers the data of the status page."""
 
     def __init__(
         self, node: str, snapshot: GaugeSnapshot, pipeline: LogPipeline, endpoints: EndpointSource, metrics: Metrics
@@ -74,22 +74,22 @@ class StatusMonitor:
         self._node, self._snapshot = node, snapshot
         self._pipeline, self._endpoints, self._metrics = pipeline, endpoints, metrics
         self._started = _now_text()
-        self._error_rates: ErrorRates[PodKey] = ErrorRates(time.monotonic(), lambda key: metrics.group(key[0]))
 
     async def run(self) -> None:
-        """Sample the counters at the end of each minute until cancelled."""
+        """Bring the counters up to date each minute until cancelled."""
         while True:
-            await asyncio.sleep(SAMPLE_INTERVAL - time.monotonic() % SAMPLE_INTERVAL)
+            await asyncio.sleep(COUNTING_INTERVAL)
             self._pipeline.update_counts()
-            self._sample()
 
-    def _sample(self) -> None:
-        self._error_rates.sample(self._metrics.errors_by_pod(), time.monotonic())
+    def _errors_per_minute(self) -> dict[PodKey, tuple[int, ...]]:
+        """Return the errors of pods in each minute of the last hour, the worst pods first."""
+        metrics = self._metrics
+        errors = {key: series.error_minutes for key, series in metrics.pods.items()}
+        return worst_first(errors, time.time_ns() // MINUTE, lambda key: metrics.group(key[0]))
 
     def status(self) -> Status:
         """Return the status as of now."""
         self._snapshot.update()
-        self._sample()
         gauges, problem, metrics = self._snapshot.gauges, self._endpoints.problem(), self._metrics
         problems = Counter(metrics.problems)
         problems.update(gauges.problems)
@@ -109,7 +109,7 @@ class StatusMonitor:
             lines={str(kind): lines for kind, lines in metrics.lines.items()},
             attributions={str(grade): attempts for grade, attempts in metrics.grades.items()},
             problems=dict(problems),
-            failing=failing_pods(self._error_rates.worst_first(), metrics.pods),
+            failing=failing_pods(self._errors_per_minute(), metrics.pods),
             untried=untried_requests(metrics.requests, metrics.group),
             causes=service_causes(metrics.causes, metrics.group),
         )

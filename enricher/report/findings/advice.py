@@ -9,13 +9,12 @@ from collections.abc import Callable, Sequence
 from enricher.report.findings.finding import Advice
 from enricher.report.findings.groups import FailureGroup
 from enricher.report.findings.patterns import Place
+from enricher.report.findings.proxy_settings import fragments, settings_of
 from enricher.report.findings.wording import amount, seconds_text
 from enricher.report.pre_stop import DEFAULT_GRACE_PERIOD, pre_stop_sleep
 from enricher.timestamps import SECOND, format_rfc3339
 from enricher.vocabulary import Cause, RequestReason, State
 
-NGINX_KEEPALIVE = 60
-"""Seconds after which ingress-nginx closes an idle connection to a pod by default (`upstream-keepalive-timeout`)."""
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 """A name of an object of Kubernetes. Commands have no others: a log may report any text as a pod's name."""
 _TEMPLATE = ("spec:", "  template:", "    spec:")
@@ -95,15 +94,13 @@ def _about_memory(group: FailureGroup) -> Advice:
 
 
 def _about_keepalive(group: FailureGroup) -> Advice:
+    proxies = settings_of(name for name, _ in group.proxies.most_common())
+    times = ", ".join(settings.idle_time for settings in proxies if settings.idle_time)
     text = (
         "Let the proxy be the first to close idle connections: set the application's keep-alive timeout above the "
-        f"proxy's ({NGINX_KEEPALIVE} s in ingress-nginx by default), or the proxy's below the application's."
+        f"proxy's{f' ({times})' if times else ''}, or the proxy's below the application's."
     )
-    fragment = (
-        "# ingress-nginx's ConfigMap, if the application cannot be changed",
-        "data:",
-        '  upstream-keepalive-timeout: "SECONDS"  # less than the application\'s own timeout',
-    )
+    fragment = fragments(settings.idle_fragment for settings in proxies)
     return Advice(text, fragment, (), group.failures, "likely")
 
 
@@ -118,12 +115,9 @@ def _about_timeouts(group: FailureGroup, *, is_one_pod: bool) -> Advice:
         return Advice(text, (), _logs(group))
     longest = max(1, round(max(group.durations.items)))
     text += f" The proxy waited for {longest} s; a longer timeout helps only if the answers do come later."
-    fragment = (
-        "metadata:",
-        "  annotations:",
-        f'    nginx.ingress.kubernetes.io/proxy-read-timeout: "{2 * longest}"  # seconds; on the Ingress',
-    )
-    return Advice(text, fragment, _logs(group))
+    proxies = settings_of(name for name, _ in group.proxies.most_common())
+    lines = fragments(settings.timeout_fragment for settings in proxies)
+    return Advice(text, tuple(line.format(seconds=2 * longest) for line in lines), _logs(group))
 
 
 def _about_node(group: FailureGroup) -> Advice:
@@ -166,7 +160,11 @@ def _about_unknown(group: FailureGroup) -> Advice:
         text = "No pod was tried, and this is all that is known. Look at the proxy's own log, and at its routes:"
         return Advice(f"{text} does it know the Service, and were pods of it ready?")
     if group.reasons[""] == group.failures:
-        return Advice("Add nginx's error log, which says how each attempt failed, and endpoints that have times.")
+        logs = [settings.error_log for settings in settings_of(group.proxies) if settings.error_log]
+        if logs:
+            return Advice(f"Add {logs[0]}, which says how each attempt failed, and endpoints that have times.")
+        text = "The log does not say how each attempt failed: `enricher check` tells what its format lacks."
+        return Advice(f"{text} Add endpoints that have times, too.")
     text = "Look at what happened to the pods at that time."
     if group.states[""] == group.failures:
         text += " Endpoints with times would show their states: a daemon's history, or a recording."

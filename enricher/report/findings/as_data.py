@@ -22,6 +22,7 @@ from enricher.timestamps import format_rfc3339
 
 CSV_COLUMNS = (
     *("cause", "grade", "failures", "requests", "service", "workload", "revision", "pods", "nodes"),
+    *("routes", "gateways"),
     *("first", "last", "seen_by_clients", "hidden", "evidence", "advice", "spared"),
 )
 
@@ -49,6 +50,8 @@ def _finding_object(finding: Finding) -> dict[str, Any]:
         "revisions": finding.revisions,
         "pods": finding.pods,
         "nodes": finding.nodes,
+        "routes": finding.routes,
+        "gateways": finding.gateways,
         "first": _time(finding.first),
         "last": _time(finding.last),
         "seen_by_clients": finding.seen_by_clients,
@@ -78,6 +81,7 @@ def _totals_object(totals: Totals) -> dict[str, Any]:
         "last": _time(totals.last),
         "failures_in_no_finding": totals.without_place,
         "attempts_not_compared": totals.pods_without_place,
+        "attempts_not_compared_by_route": totals.routes_without_place,
     }
 
 
@@ -95,7 +99,7 @@ def csv_lines(findings: Sequence[Finding]) -> Iterator[str]:
     for finding in findings:
         values = _finding_object(finding)
         values |= {name: " ".join(values[f"{name}s"]) for name in ("service", "workload", "revision")}
-        values |= {name: " ".join(values[name]) for name in ("pods", "nodes", "evidence")}
+        values |= {name: " ".join(values[name]) for name in ("pods", "nodes", "routes", "gateways", "evidence")}
         values["advice"] = finding.advice.text
         yield csv_line(values[name] for name in CSV_COLUMNS)
 

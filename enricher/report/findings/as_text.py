@@ -96,6 +96,8 @@ def where_text(finding: Finding) -> str:
         parts.append(names_text("revision", finding.revisions))
     if finding.nodes:
         parts.append(names_text("node", finding.nodes))
+    if not any(finding.services):
+        parts += filter(None, (names_text("route", finding.routes), names_text("gateway", finding.gateways)))
     return ", ".join(parts)
 
 
@@ -139,7 +141,7 @@ def totals_texts(findings: Sequence[Finding], totals: Totals) -> Iterator[str]:
         yield "Nothing was read, so nothing is known of failures."
         return
     period = f", {text}" if (text := when_text(totals.first, totals.last)) else ""
-    if not totals.requests:
+    if not totals.requests and not totals.attempts:
         yield "No request was read, so nothing is known of failures."
     elif not totals.failures:
         yield f"No failures: {read}{period}."
@@ -147,10 +149,13 @@ def totals_texts(findings: Sequence[Finding], totals: Totals) -> Iterator[str]:
         seen = "none seen by clients" if not totals.seen else f"{totals.seen:,} of them seen by clients"
         failed = f"{amount(totals.failures, 'failure')}, {seen}"
         yield f"{amount(len(findings), 'finding')}: {failed}; {read}{period}."
-    others = totals.lines.total() - totals.lines["access"]
+    others = totals.lines.total() - totals.lines["access"] - totals.lines["try"]
     if others:
         yield f"{amount(others, 'line')} {'is' if others == 1 else 'are'} not about a request."
     if totals.without_place:
         yield f"{amount(totals.without_place, 'failure')} in no finding, because there were too many different ones."
     if totals.pods_without_place:
         yield f"{amount(totals.pods_without_place, 'attempt')} not compared, because there were too many pods."
+    if totals.routes_without_place:
+        attempts = amount(totals.routes_without_place, "attempt")
+        yield f"{attempts} not compared by route, listener or Gateway, because there were too many of these."

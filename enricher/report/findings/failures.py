@@ -10,13 +10,15 @@ from enricher.report.record_view import (
     OutputRecord,
     client_text,
     error_code,
+    has_own_attempts,
     outcome_text,
+    proxy_of,
     request_text,
     time_text,
 )
 from enricher.text import printable, truncate
 from enricher.timestamps import parse_rfc3339
-from enricher.vocabulary import Cause, LineKind, Outcome, RequestReason
+from enricher.vocabulary import Cause, Outcome, RequestReason
 
 MAX_ID_LENGTH = 64
 """Characters of a request's id that are printed: it may be the client's."""
@@ -33,6 +35,17 @@ class PodFacts(NamedTuple):
     revision: str = ""
     zone: str = ""
 
+
+class Entry(NamedTuple):
+    """How a request came to its service, in texts fit for a terminal; a text is empty if it is not known."""
+
+    route: str = ""
+    gateway: str = ""
+    listener: str = ""
+    """The listener with its Gateway."""
+
+
+_NO_ENTRY = Entry()
 
 FactsOf = Callable[[OutputRecord], PodFacts]
 """Returns what is known of the pod of an attempt that went well: only failed attempts have it in the output."""
@@ -60,7 +73,7 @@ class Attempt(NamedTuple):
     """An attempt at a pod, or with an empty `pod` a request that no pod was tried for."""
 
     at: int | None
-    """When its line was written (ns since the epoch)."""
+    """When its request ended (ns since the epoch)."""
     namespace: str
     service: str
     pod: str
@@ -70,6 +83,9 @@ class Attempt(NamedTuple):
     fields: OutputRecord
     """The attempt's object, or the line's."""
     is_failure: bool
+    entry: Entry = _NO_ENTRY
+    proxy: str = ""
+    """The kind of proxy that wrote the line; empty if that is not known."""
 
     @property
     def cause(self) -> str:
@@ -96,25 +112,35 @@ def attempts_of(record: OutputRecord, facts_of: FactsOf) -> Iterator[Attempt]:
 
     An error page's pod that only repeats a failure before it did not fail.
     """
-    if record["kind"] != LineKind.ACCESS:
+    if not has_own_attempts(record):
         return
     at, has_failed = parse_rfc3339(str(record["time"] or "").encode()), False
-    attempts = record.get("attempts") or ()
+    attempts, entry, proxy = record.get("attempts") or (), _entry_of(record), proxy_of(record)
     if not attempts and (record.get("cause") or record.get("reason")):
-        yield _attempt(record, at, PodFacts(), "", is_failure=True)
+        yield _attempt(record, at, PodFacts(), "", is_failure=True, entry=entry)._replace(proxy=proxy)
     for fields in attempts:
         is_failure = bool(fields.get("cause") or error_code(fields) or "reason" in fields)
         is_repeated = has_failed and "internal_redirect" in fields and fields.get("origin") != "proxy"
         has_failed |= is_failure
         pod = _name(fields.get("pod") or fields.get("addr") or "-")
-        yield _attempt(fields, at, facts_of(fields), pod, is_failure=is_failure and not is_repeated)
+        attempt = _attempt(fields, at, facts_of(fields), pod, is_failure=is_failure and not is_repeated, entry=entry)
+        yield attempt._replace(proxy=proxy) if is_failure else attempt
 
 
-def _attempt(fields: OutputRecord, at: int | None, facts: PodFacts, pod: str, *, is_failure: bool) -> Attempt:
+def _entry_of(record: OutputRecord) -> Entry:
+    if "route" not in record and "gateway" not in record:
+        return _NO_ENTRY
+    route, gateway, listener = (_name(record.get(name)) for name in ("route", "gateway", "listener"))
+    return Entry(route, gateway, f"{listener} of {gateway}" if gateway and listener else "")
+
+
+def _attempt(
+    fields: OutputRecord, at: int | None, facts: PodFacts, pod: str, *, is_failure: bool, entry: Entry
+) -> Attempt:
     namespace, service, node = (_name(fields.get(name)) for name in ("namespace", "service", "node"))
     own = PodFacts(*(_name(fields.get(name)) for name in PodFacts._fields))
     facts = PodFacts(*own[:3], own.zone or facts.zone) if own.workload else facts._replace(zone=own.zone or facts.zone)
-    return Attempt(at, namespace, service, pod, node, facts, fields, is_failure)
+    return Attempt(at, namespace, service, pod, node, facts, fields, is_failure, entry)
 
 
 def example_of(record: OutputRecord, attempt: Attempt) -> Example:

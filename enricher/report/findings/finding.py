@@ -44,6 +44,8 @@ class Finding:
     revisions: Mapping[str, int]
     pods: Mapping[str, int]
     nodes: Mapping[str, int]
+    routes: Mapping[str, int]
+    gateways: Mapping[str, int]
     first: int | None
     last: int | None
     evidence: Sequence[str]
@@ -68,6 +70,8 @@ class Totals:
     """Failures that are in no finding, because there were too many groups."""
     pods_without_place: int = 0
     """Attempts at pods that are not compared with others, because there were too many."""
+    routes_without_place: int = 0
+    """Attempts by routes, listeners or Gateways that are not compared with others, because there were too many."""
 
     @property
     def seen(self) -> int:

@@ -96,6 +96,30 @@ class PodTally:
 
 
 @dataclass(slots=True)
+class EntryTally:
+    """All attempts of one service's requests that came by one route, Gateway or listener."""
+
+    dimension: str
+    """`route`, `gateway` or `listener`."""
+    name: str
+    attempts: int = 0
+    failures: int = 0
+    first: int | None = None
+    last: int | None = None
+
+    def add(self, attempt: Attempt) -> None:
+        """Count an attempt."""
+        self.attempts += 1
+        self.failures += attempt.is_failure
+        self.first, self.last = earlier(self.first, attempt.at), later(self.last, attempt.at)
+
+    @property
+    def good(self) -> int:
+        """Return the number of attempts that went well."""
+        return self.attempts - self.failures
+
+
+@dataclass(slots=True)
 class FailureGroup:
     """The failures of one cause at one workload of a service."""
 
@@ -109,6 +133,8 @@ class FailureGroup:
     attributions: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     statuses: Counter[str] = field(default_factory=Counter)
+    proxies: Counter[str] = field(default_factory=Counter)
+    """The kinds of proxies that wrote the lines."""
     states: Counter[str] = field(default_factory=Counter)
     services: Counter[tuple[str, str]] = field(default_factory=Counter)
     workloads: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -119,6 +145,10 @@ class FailureGroup:
     """The same by the uids of the pods."""
     nodes: Counter[str] = field(default_factory=Counter)
     zones: Counter[str] = field(default_factory=Counter)
+    routes: Counter[str] = field(default_factory=Counter)
+    gateways: Counter[str] = field(default_factory=Counter)
+    listeners: Counter[str] = field(default_factory=Counter)
+    """With their Gateways."""
     late: Sample[LateFailure] = field(default_factory=Sample)
     """Failures at pods that were shutting down, or had just gone."""
     ages: Sample[float] = field(default_factory=Sample)
@@ -136,6 +166,7 @@ class FailureGroup:
         self.requests += is_new_request
         self.outcomes[attempt.outcome] += 1
         self.services[attempt.namespace, attempt.service] += 1
+        self.proxies[attempt.proxy] += 1
         if attempt.facts.workload:
             self.workloads[attempt.facts.workload_kind, attempt.facts.workload] += 1
         counted = {"cause_grade": self.grades, "attribution": self.attributions, "reason": self.reasons}
@@ -143,7 +174,8 @@ class FailureGroup:
             count(counter, attempt.text(name))
         facts = attempt.facts
         names = ((self.revisions, facts.revision), (self.pods, attempt.pod), (self.nodes, attempt.node))
-        for counter, value in (*names, (self.zones, facts.zone), (self.uids, attempt.text("uid"))):
+        ways = zip((self.routes, self.gateways, self.listeners), attempt.entry, strict=True)
+        for counter, value in (*names, *ways, (self.zones, facts.zone), (self.uids, attempt.text("uid"))):
             if value:
                 count(counter, value)
         self._add_times(attempt)

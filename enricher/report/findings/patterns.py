@@ -1,11 +1,11 @@
-"""Whether failures keep to one pod, node, zone or revision, more than chance would have it. Pure."""
+"""Whether failures keep to one pod, node, zone, revision or route, more than chance would have it. Pure."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from math import exp, log
 from typing import NamedTuple
 
-from enricher.report.findings.groups import FailureGroup, PodTally
+from enricher.report.findings.groups import EntryTally, FailureGroup, PodTally
 
 MIN_SHARE = 0.9
 """Smallest share of the failures that one place must have."""
@@ -16,7 +16,7 @@ MIN_ORDER = 20
 
 
 class Place(NamedTuple):
-    """One pod, node, zone or revision that has the failures, and how the others did."""
+    """One pod, node, zone, revision, route, listener or Gateway that has the failures, and how the others did."""
 
     dimension: str
     name: str
@@ -38,16 +38,16 @@ def concentrations(group: FailureGroup, peers: Sequence[PodTally]) -> Iterator[P
     except that an older revision did not fail before.
     """
     everyone, peers = peers, [tally for tally in peers if _was_tried_during(group, tally)]
-    pods = _concentration(
-        "pod", group, group.pods, {tally.pod: "" if is_address(tally.pod) else tally.pod for tally in peers}, peers
-    )
-    nodes = _concentration("node", group, group.nodes, {tally.pod: tally.node for tally in peers}, peers)
-    zones = _concentration("zone", group, group.zones, {tally.pod: tally.facts.zone for tally in peers}, peers)
+    named = [("" if is_address(tally.pod) else tally.pod, tally) for tally in peers]
+    pods = _concentration("pod", group, group.pods, named)
+    nodes = _concentration("node", group, group.nodes, [(tally.node, tally) for tally in peers])
+    zones = _concentration("zone", group, group.zones, [(tally.facts.zone, tally) for tally in peers])
     if place := pods or nodes or zones:
         yield place
     revision_of = {tally.pod: tally.facts.revision for tally in everyone}
-    during = _concentration("revision", group, group.revisions, revision_of, peers)
-    revision = during or _concentration("revision", group, group.revisions, revision_of, everyone)
+    by_revision = [(tally.facts.revision, tally) for tally in everyone]
+    during = _concentration("revision", group, group.revisions, [(tally.facts.revision, tally) for tally in peers])
+    revision = during or _concentration("revision", group, group.revisions, by_revision)
     if revision is None or (pods and len(_pods_of(revision.name, revision_of)) == 1):
         return
     is_new = _is_new(revision.name, everyone)
@@ -55,8 +55,24 @@ def concentrations(group: FailureGroup, peers: Sequence[PodTally]) -> Iterator[P
         yield revision._replace(is_new=is_new, is_concurrent=during is not None)
 
 
-def _was_tried_during(group: FailureGroup, tally: PodTally) -> bool:
-    """Return whether a pod was tried before the last failure and after the first; also if a time is not known."""
+def entry_concentration(group: FailureGroup, entries: Sequence[EntryTally]) -> Place | None:
+    """Return the route by which the failures came, else the listener, else the Gateway; None if there is none.
+
+    `entries` are those of the group's services.
+    """
+    failures = {"route": group.routes, "listener": group.listeners, "gateway": group.gateways}
+    tried = [entry for entry in entries if _was_tried_during(group, entry)]
+    places = (
+        _concentration(
+            dimension, group, counts, [(entry.name, entry) for entry in tried if entry.dimension == dimension]
+        )
+        for dimension, counts in failures.items()
+    )
+    return next(filter(None, places), None)
+
+
+def _was_tried_during(group: FailureGroup, tally: PodTally | EntryTally) -> bool:
+    """Return whether there were attempts before the last failure and after the first; also if a time is not known."""
     if None in {group.first, group.last, tally.first, tally.last}:
         return True
     return tally.first <= group.last and tally.last >= group.first  # type: ignore[operator]
@@ -68,11 +84,15 @@ def is_address(pod: str) -> bool:
 
 
 def _concentration(
-    dimension: str, group: FailureGroup, failures: Counter[str], place_of: dict[str, str], peers: Sequence[PodTally]
+    dimension: str,
+    group: FailureGroup,
+    failures: Counter[str],
+    tallies: Sequence[tuple[str, PodTally | EntryTally]],
 ) -> Place | None:
+    """Return the place with nearly all failures, of those in `tallies`, which have the attempts in each."""
     attempts, good = Counter[str](), Counter[str]()
-    for tally in peers:
-        if place := place_of[tally.pod]:
+    for place, tally in tallies:
+        if place:
             attempts[place] += tally.attempts
             good[place] += tally.good
     if not failures or len(attempts) < 2:

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 
 from enricher.report.findings.advice import advise
 from enricher.report.findings.finding import Finding
-from enricher.report.findings.groups import FailureGroup, PodTally
-from enricher.report.findings.patterns import Place, concentrations, is_address
+from enricher.report.findings.groups import EntryTally, FailureGroup, PodTally
+from enricher.report.findings.patterns import Place, concentrations, entry_concentration, is_address
 from enricher.report.findings.wording import amount, join_names, listed, span_text
 from enricher.vocabulary import SURE_GRADES, Cause, CauseGrade, Grade, Outcome, State
 
@@ -26,14 +26,20 @@ _BROKEN_BY_REVISION = {Cause.APPLICATION, Cause.CRASHED, Cause.OOM_KILLED, Cause
 
 
 def make_finding(
-    group: FailureGroup, peers: Sequence[PodTally], tallies: Sequence[PodTally], reports: Sequence[str]
+    group: FailureGroup,
+    peers: Sequence[PodTally],
+    entries: Sequence[EntryTally],
+    tallies: Sequence[PodTally],
+    reports: Sequence[str],
 ) -> Finding:
     """Return the finding of a group.
 
-    `tallies` are the attempts at all pods, `peers` those at the pods of the group's services. `reports`
-    are what the API server reports of some of the group's pods.
+    `tallies` are the attempts at all pods, `peers` those at the pods of the group's services, and `entries` the same by
+    how they came. `reports` are what the API server reports of some of the group's pods.
     """
     places = [place for place in concentrations(group, peers) if _matters(place, group)]
+    entry = entry_concentration(group, entries)
+    places += [entry] if entry and _matters(entry, group) else []
     broken = next((place for place in places if place.dimension == "revision" and place.is_new), None)
     return Finding(
         cause=group.cause,
@@ -49,6 +55,8 @@ def make_finding(
         revisions=_ordered(group.revisions),
         pods=_ordered(group.pods),
         nodes=_ordered(group.nodes),
+        routes=_ordered(group.routes),
+        gateways=_ordered(group.gateways),
         first=group.first,
         last=group.last,
         evidence=[*_evidence(group, peers, tallies, places), *reports, *_uncertainties(group)],
@@ -72,8 +80,9 @@ def _headline(group: FailureGroup, broken: Place | None) -> str:
     if group.cause == Cause.UNREACHABLE_NODE:
         return f"{group.node or 'a node'}: no pod of this node could be reached"
     headline = HEADLINES.get(group.cause, f"failures with the cause {group.cause}")
-    services = listed(["/".join(filter(None, names)) or "unknown service" for names, _ in group.services.most_common()])
-    return f"{services}: {headline}{', only in the new revision' if broken else ''}"
+    services = [name for names, _ in group.services.most_common() if (name := "/".join(filter(None, names)))]
+    subject = listed(services or list(_ordered(group.routes)) or ["unknown service"])
+    return f"{subject}: {headline}{', only in the new revision' if broken else ''}"
 
 
 def _evidence(
@@ -90,7 +99,8 @@ def _evidence(
 
 def _place_text(place: Place, group: FailureGroup, peers: Sequence[PodTally]) -> str:
     all_of = "All" if place.failures == group.failures else f"{place.failures:,} of"
-    subject = f"{all_of} {amount(group.failures, 'failure')} {'is' if group.failures == 1 else 'are'} on"
+    failures = f"{all_of} {amount(group.failures, 'failure')}"
+    subject = f"{failures} {'is' if group.failures == 1 else 'are'} on"
     few = "none" if place.failures == group.failures else f"{group.failures - place.failures:,}"
     well = f"where {amount(place.good_elsewhere, 'attempt')} went well"
     match place.dimension:
@@ -101,6 +111,9 @@ def _place_text(place: Place, group: FailureGroup, peers: Sequence[PodTally]) ->
             return f"{subject} revision {place.name}{new}, {few} on {listed(place.others)}, {well}."
         case "node":
             return f"{subject} pods of node {place.name}, {few} on {amount(len(place.others), 'other node')}, {well}."
+        case "route" | "listener" | "gateway":
+            noun = "Gateway" if place.dimension == "gateway" else place.dimension
+            return f"{failures} came by {noun} {place.name}, {few} by {listed(place.others)}, {well}."
         case _:
             return f"{subject} pods of zone {place.name}, {few} in {listed(place.others)}, {well}."
 

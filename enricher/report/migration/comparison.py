@@ -141,7 +141,7 @@ def _row(key: RowKey, old: SideRow, new: SideRow, worse: Sequence[Judgement]) ->
 
 def _answers(old: Side, new: Side) -> Iterator[ProxyAnswer]:
     before, after = old.total.requests, new.total.requests
-    for status in sorted(new.by_proxy, key=lambda status: (-new.by_proxy[status], status)):
+    for status in sorted(old.by_proxy | new.by_proxy, key=lambda status: (-new.by_proxy[status], status)):
         numbers = old.by_proxy[status], before, new.by_proxy[status], after
         if can_be_significant(*numbers):
             yield ProxyAnswer(judge_share(status, *numbers), numbers[0], numbers[2], is_worse=False)
@@ -154,12 +154,9 @@ def _is_error(answer: ProxyAnswer) -> bool:
 
 def _refused_paths(old: Side, new: Side, *, with_hosts: bool) -> list[RefusedPath]:
     before = old.paths.counts(with_hosts=with_hosts)
-    pairs = [
-        RefusedPath(target, before[target], counts)
-        for target, counts in new.paths.counts(with_hosts=with_hosts).items()
-        if counts.refused and target in before and before[target].answered
-    ]
+    after = new.paths.counts(with_hosts=with_hosts)
+    pairs = [RefusedPath(target, before[target], after[target]) for target in after if target in before]
     judged = [(pair, judge_share("4xx", *pair.numbers)) for pair in pairs if can_be_significant(*pair.numbers)]
     worse = worse_of([judgement for _, judgement in judged])
-    found = [pair for (pair, _), is_worse in zip(judged, worse, strict=True) if is_worse]
+    found = [pair for (pair, _), is_worse in zip(judged, worse, strict=True) if is_worse and pair.old.answered]
     return sorted(found, key=lambda pair: (-pair.new.refused.total(), pair.target))

@@ -6,6 +6,7 @@ difference that nobody would notice is significant. Pure.
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from math import ceil
 from typing import NamedTuple
 
 from enricher.report.chance import fisher_chance, holm_rejections
@@ -77,7 +78,11 @@ def judge_times(old: Counter[float], new: Counter[float]) -> Iterator[Judgement]
 
 
 def _tolerated(seconds: float) -> float:
-    return seconds * SLOWER + LATER
+    """Return the longest time that is not worse than an old one, in whole milliseconds as most times are.
+
+    It is rounded up: otherwise new times that are equal but for their rounding would be longer than the old ones.
+    """
+    return ceil((seconds * SLOWER + LATER) * 1000 - 1e-6) / 1000
 
 
 def worse_of(judgements: Sequence[Judgement]) -> list[bool]:

@@ -15,9 +15,21 @@ def notes(migration: Migration) -> Iterator[str]:
             yield from _notes_on(name, side)
         else:
             yield f"{name} has no requests."
+    unnamed = [
+        f"{amount(number, 'request')} of {name}"
+        for name, side in sides.items()
+        if (number := _requests_without_name(side))
+    ]
+    if unnamed:
+        noun = migration.old.roll_up.columns[-1]
+        yield f"{' and '.join(unnamed)} cannot be attributed to a {noun}: they are shown and not judged."
     if migration.old.total.requests and migration.new.total.requests and not migration.has_hosts:
         without = " and ".join(name for name, side in sides.items() if not side.paths.has_hosts)
         yield f"{without} {'do' if ' ' in without else 'does'} not log hosts: paths are those of all hosts together."
+
+
+def _requests_without_name(side: Side) -> int:
+    return sum(row.requests.requests for key, row in side.rows().items() if not is_named(key))
 
 
 def _notes_on(name: str, side: Side) -> Iterator[str]:
@@ -36,9 +48,5 @@ def _notes_on(name: str, side: Side) -> Iterator[str]:
         yield f"{name} does not log how long {part} took."
     if side.first is None:
         yield f"{name} does not log when requests were made."
-    unnamed = sum(row.requests.requests for key, row in side.rows().items() if not is_named(key))
-    if unnamed:
-        noun = side.roll_up.columns[-1]
-        yield f"{amount(unnamed, 'request')} of {name} cannot be attributed to a {noun}: they are shown and not judged."
     if forgotten := side.paths.forgotten:
         yield f"{name} has too many paths: {amount(forgotten, 'request')} for the rarest were not looked at."

@@ -1,6 +1,7 @@
 """One of the two proxies: its output records added up. Pure, and bounded."""
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from enricher.fair_share import OVERFLOW
@@ -67,9 +68,9 @@ class Side:
             return
         has_attempts = bool(record.get("attempts"))
         is_untried = not has_attempts and "reason" in record
-        key = self.roll_up.untried_key(record) if is_untried else self.roll_up.key(record)
+        key = self.roll_up.untried_key(record) if is_untried else self.roll_up.key(_deciding_attempt(record), record)
         self.total.add_request(record)
-        (self._requests.find(key, key[0], RequestCounts) or self._others).add_request(record)
+        (self._requests.find(key, self.roll_up.sharer_of(key), RequestCounts) or self._others).add_request(record)
         self.paths.add(record, key)
         self.lists_attempts = self.lists_attempts or lists_tries(record)
         if not has_attempts:
@@ -96,3 +97,12 @@ class Side:
         if self._others.requests:
             requests[(*[UNNAMED] * (len(self.roll_up.columns) - 1), OVERFLOW)] = self._others
         return {key: SideRow(requests.get(key, RequestCounts()), attempts.get(key)) for key in requests | attempts}
+
+
+def _deciding_attempt(record: OutputRecord) -> OutputRecord:
+    """Return the last attempt, before an internal redirect; the record itself if there is none.
+
+    The record names the attempt's pod too, but not its uid, without which the workload is not certain.
+    """
+    attempts: Sequence[OutputRecord] = record.get("attempts") or ()
+    return next((each for each in reversed(attempts) if "internal_redirect" not in each), record)

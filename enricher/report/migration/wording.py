@@ -15,6 +15,8 @@ from enricher.report.pod_rows import UNNAMED
 COLUMNS = ("requests", "errors", "attempts", "4xx", "retries", "p50 s", "p99 s", "up p50", "up p99")
 UNKNOWN = "?"
 """Stands for what a proxy's log does not tell."""
+NOTHING = "-"
+"""Stands for a number of nothing: a share of no requests, a time of no attempts."""
 MAX_CHANGES = 3
 """Number of causes, and of statuses, that are named for a row: those with the largest differences."""
 VERDICTS = {
@@ -38,17 +40,21 @@ class Change(NamedTuple):
 
 def values(row: SideRow) -> Iterator[str]:
     """Yield the texts of a row's COLUMNS at one proxy."""
-    requests = row.requests
+    requests, share = row.requests, row.attempt_error_share
     yield str(requests.requests)
     yield _share_of(requests.failed, requests.requests)
-    yield UNKNOWN if row.attempt_error_share is None else share_text(row.attempt_error_share)
+    yield NOTHING if share is None else share_text(share)
     yield _share_of(requests.refused, requests.requests)
-    yield UNKNOWN if requests.retries_each is None else f"{requests.retries_each:.3f}"
-    yield from map(time_text, (*requests.percentiles, *row.upstream_times))
+    each = requests.retries_each
+    unknown = UNKNOWN if requests.requests else NOTHING
+    yield unknown if each is None else f"{each:.3f}"
+    yield from (unknown if seconds is None else time_text(seconds) for seconds in requests.percentiles)
+    unknown = NOTHING if share is None else UNKNOWN
+    yield from (unknown if seconds is None else time_text(seconds) for seconds in row.upstream_times)
 
 
 def _share_of(part: int, whole: int) -> str:
-    return share_text(part / whole) if whole else "-"
+    return share_text(part / whole) if whole else NOTHING
 
 
 def share_text(share: float) -> str:
@@ -60,17 +66,14 @@ def share_text(share: float) -> str:
     return f"{percent:.{digits}f} %" if percent else "0 %"
 
 
-def time_text(seconds: float | None) -> str:
-    """Return seconds with three decimals, fewer if they are many."""
-    if seconds is None:
-        return UNKNOWN
+def time_text(seconds: float) -> str:
+    """Return seconds with three decimals, without them if they are many."""
     return f"{seconds:.3f}" if seconds < 100 else f"{seconds:.0f}"
 
 
 def row_name(row: Row) -> str:
     """Return the name of a row: `shop/cart`."""
-    names = [name for name in row.key if name != UNNAMED]
-    return "/".join(names) or "without a name"
+    return "without a name" if set(row.key) == {UNNAMED} else "/".join(row.key)
 
 
 def verdict_text(row: Row) -> str:
@@ -91,7 +94,8 @@ def judgement_text(judgement: Judgement) -> str:
 
 def cause_changes(row: Row) -> list[Change]:
     """Return the causes of failures whose shares of the requests differ most, the largest difference first."""
-    return _changes(row, row.old.causes, row.new.causes)[:MAX_CHANGES]
+    changes = _changes(row, row.old.causes, row.new.causes)[:MAX_CHANGES]
+    return [change for change in changes if share_text(change.old) != share_text(change.new)]
 
 
 def status_changes(row: Row) -> list[Change]:

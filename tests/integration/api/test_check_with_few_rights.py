@@ -99,3 +99,37 @@ async def test_a_token_that_the_server_does_not_know(kube: Any, administrator: s
         code, verdicts, out = await account.check()
         assert (code, verdicts["API server"]) == (3, "failed")
         assert "401" in out
+
+
+async def test_what_may_not_be_looked_at_in_the_cluster_is_no_failure(
+    kube: Any, administrator: str, tmp_path: Path
+) -> None:
+    """An administrator sees which proxies there are; the daemon's account names what it may not list."""
+    async with kube() as it:
+        account = await Account.make(it, administrator, tmp_path)
+        ingress_classes = "/apis/networking.k8s.io/v1/ingressclasses"
+        name = f"class-{it.namespace}"
+        await it.make(ingress_classes, {"metadata": {"name": name}, "spec": {"controller": "k8s.io/ingress-nginx"}})
+        unknown = {"metadata": {"name": f"{name}-x"}, "spec": {"controller": "example.com/a-controller"}}
+        await it.make(ingress_classes, unknown)
+        labels = {"app": "ingress-nginx-controller"}
+        container = {"name": "controller", "image": "none", "args": [f"--configmap=$(POD_NAMESPACE)/{name}"]}
+        template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
+        spec = {"replicas": 0, "selector": {"matchLabels": labels}, "template": template}
+        deployments = f"/apis/apps/v1/namespaces/{it.namespace}/deployments"
+        await it.make(deployments, {"metadata": {"name": "ingress-nginx-controller"}, "spec": spec})
+        configmap = {"metadata": {"name": name}, "data": {"disable-access-log": "true"}}
+        await it.make(f"/api/v1/namespaces/{it.namespace}/configmaps", configmap)
+
+        await account.grant("slices", "discovery.k8s.io", "endpointslices", READS)
+        code, verdicts, out = await account.check("--namespace", it.namespace)
+        assert (code, verdicts["cluster"]) == (0, "skipped")
+        for resource in ("ingressclasses.networking.k8s.io", "deployments.apps", "daemonsets.apps"):
+            assert out.count(f"list {resource} at the cluster scope") == 1, out
+
+        account.kubeconfig.write_text(await asyncio.to_thread(Path(administrator).read_text))
+        code, verdicts, out = await account.check("--namespace", it.namespace)
+        assert "forbidden" not in out
+        assert (code, verdicts[f"IngressClass {name}"], verdicts[f"IngressClass {name}-x"]) == (0, "ok", "warning")
+        assert f"Deployment {it.namespace}/ingress-nginx-controller (container controller)" in out
+        assert f"ConfigMap {it.namespace}/{name}: it sets disable-access-log, which keeps access lines out" in out

@@ -57,6 +57,18 @@ def test_the_usual_proxies_are_found_without_an_option(node):
     assert b"look like" not in b"".join(daemon.stderr_lines)
 
 
+def test_a_log_that_names_no_upstream_is_said_once(node):
+    combined = '192.0.2.7 - - [22/Nov/2026:23:18:31 +0000] "GET / HTTP/1.1" 200 39 "-" "-"'
+    node.write(cri(combined), container="edge_kong-gateway-7_u-4/proxy")
+    node.write(cri(access(1)), container="a_ingress-nginx-controller-8_u-3/controller")
+    daemon = node.start()
+    message = b"edge_kong-gateway-7_u-4/proxy: the log format does not name the upstream ($upstream_addr)"
+    until(lambda: message in b"".join(daemon.stderr_lines))
+    node.write(cri(combined), container="edge_kong-gateway-7_u-4/proxy")
+    until(lambda: len(daemon.out) == 3)
+    assert b"".join(daemon.stderr_lines).count(b"does not name the upstream") == 1
+
+
 def test_what_may_have_been_meant_is_said_once(node):
     node.write(cri(access(2)), container="shop_web-nginx-7_u-4/nginx")
     daemon = node.start()

@@ -16,6 +16,8 @@ pytestmark = [pytest.mark.node, pytest.mark.timeout(300)]
 NOT_PROVOKED = {
     "Errors hidden from clients, by pod": "the proxy has one upstream that fails, and tries it once",
     "Requests that no pod was tried for": "pods are ready all the time",
+    "Share of requests that fail, by route": "the log names no routes",
+    "Share of requests that fail, by Gateway": "the proxy has none",
     "Why there was no answer": "the pods answer, with errors",
     "gRPC statuses": "no calls are made",
     "How late attempts at pods that shut down come": "no pod shuts down",

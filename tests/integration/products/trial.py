@@ -27,6 +27,9 @@ AFTERWARDS = 2.0
 NOBODY = 4.0
 """Seconds for which there is no backend at all."""
 
+GUARD = "safe-upgrades.gateway.networking.k8s.io"
+"""What refuses definitions of the experimental channel once there are those of the standard one."""
+
 Ask = Callable[[Route, str, str], Answer]
 """Makes one request by a route, with an id and a path."""
 
@@ -129,9 +132,9 @@ class Trial:
 def running_trial(kube: Kube, product: Product) -> Iterator[Trial]:
     """Install a product and the daemon as their users do, and remove both in the end."""
     with ExitStack() as stack:
-        # Some are too long for the annotation that a usual `apply` leaves.
-        kube("apply", "--server-side", "--force-conflicts", "-R", "-f", str(product.definitions()))
+        eventually(lambda: define(kube, product))
         for manifest in product.manifests():
+            stack.callback(wait_until_gone, kube, product.proxy)
             stack.callback(kube, "delete", "--ignore-not-found", "-f", "-", stdin=manifest, timeout=180)
             eventually(lambda manifest=manifest: kube("apply", "-f", "-", stdin=manifest))
         stack.callback(remove_deployed, kube)
@@ -149,6 +152,24 @@ def running_trial(kube: Kube, product: Product) -> Iterator[Trial]:
         # They are counted before anything else is.
         trial.output.of(answers)
         yield trial
+
+
+def define(kube: Kube, product: Product) -> None:
+    """Install the definitions; products bring those of the Gateway API from one or the other of its channels."""
+    kube(
+        "delete",
+        "--ignore-not-found",
+        f"validatingadmissionpolicy/{GUARD}",
+        f"validatingadmissionpolicybinding/{GUARD}",
+    )
+    # Some are too long for the annotation that a usual `apply` leaves.
+    kube("apply", "--server-side", "--force-conflicts", "-R", "-f", str(product.definitions()))
+
+
+def wait_until_gone(kube: Kube, pods: tuple[str, str]) -> None:
+    """A controller that is removed before its proxies have ended leaves them behind for minutes."""
+    namespace, label = pods
+    kube("wait", "pod", "-n", namespace, "-l", label, "--for=delete", "--timeout=60s", check=False)
 
 
 def first_answer(trial: Trial, route: Route) -> Answer:

@@ -2,7 +2,7 @@
 
 One reads the recorded incident with its pods as of then, the other follows an API server that breaks off. Both read
 recorded gRPC calls beside it, the incident once more as if a pod had asked, requests to a service without endpoints,
-and a line that is no access line.
+a line that is no access line, and requests of a Gateway, some of which failed.
 """
 
 import asyncio
@@ -28,6 +28,8 @@ from tests.support.prometheus import Prometheus, free_port, running
 SHIPPED = ROOT / "deploy" / "prometheus" / "scrape_config.yaml"
 RECORDED = ROOT / "tests" / "integration" / "proxies" / "recorded"
 ENVOY = "shop_envoy-1_u-1/envoy"
+GATEWAY = "shop_envoy-infra-main-gw-ffdcc7e7-7f9c5d8b6-x2x4z_u-2/envoy"
+"""Of Envoy Gateway's for the Gateway `infra/main-gw`."""
 FOLLOW = ("--select", "*/*ingress-nginx-controller*/controller", "--select", "envoy:*/envoy*/envoy")
 HOST, POD = " 10.244.0.1 - ", " 10.244.0.6 - "
 """Who asked in the recording, and one of its pods."""
@@ -45,13 +47,15 @@ STAMP = "2026-11-25T01:29:08Z stdout F "
 META = "__meta_kubernetes_"
 
 
-def log_lines() -> tuple[list[str], list[str]]:
-    """For the controller's log and for Envoy's."""
+def log_lines() -> tuple[list[str], list[str], list[str]]:
+    """For the controller's log, for Envoy's and for that of a Gateway."""
     recorded = [moment.line.decode() for moment in load_moments() if moment.line]
     called = (RECORDED / "envoy-grpc.log").read_text().splitlines(keepends=True)
     asked = [line.replace(HOST, POD) for line in recorded if HOST in line]
     nobody = [TRIED.sub(r'" 503 \1[shop-down-80] [] - - - - ', line) for line in recorded if TRIED.search(line)][:40]
-    return [*recorded, *asked, *nobody, STAMP + "nonsense\n"], [STAMP + line for line in called]
+    came = (RECORDED / "envoy-gateway.log").read_text().splitlines(keepends=True)[:5]
+    controller = [*recorded, *asked, *nobody, STAMP + "nonsense\n"]
+    return controller, [STAMP + line for line in called], [STAMP + line for line in came]
 
 
 @contextmanager
@@ -87,11 +91,12 @@ def scraped(directory: Path) -> Iterator[Prometheus]:
 
 def feed(nodes: list[Node]) -> int:
     """How many lines each was given."""
-    controller, envoy = log_lines()
+    controller, envoy, gateway = log_lines()
     for node in nodes:
         node.write(*controller, container=LOG_PATH.removesuffix("/0.log"))
         node.write(*envoy, container=ENVOY)
-    return len(controller) + len(envoy)
+        node.write(*gateway, container=GATEWAY)
+    return len(controller) + len(envoy) + len(gateway)
 
 
 def has_read(prometheus: Prometheus, lines: int) -> None:

@@ -14,7 +14,8 @@ from tests.integration.shippers.pods_logs import CONTROLLER, DEPLOY
 ROOT = Path(__file__).parents[3]
 FILES = sorted(path for path in DEPLOY.glob("*/*"))
 UID = "0d7c8a52-3a3f-4c55-9a51-222222222222"
-RAW = f"/var/log/pods/{CONTROLLER}/0.log"
+ROTATED = "20261122-232031"
+RAW = [f"/var/log/pods/{CONTROLLER}/0.log", f"/var/log/pods/{CONTROLLER}/0.log.{ROTATED}"]
 ENRICHED = f"/var/log/pods/enricher_enricher-x7k2p_{UID}/enricher/0.log"
 OTHERS = [
     f"/var/log/pods/shop_web-1_{UID}/web/0.log",
@@ -63,7 +64,9 @@ def filebeat(name: str) -> Any:
 
 def vector(name: str) -> Any:
     found = loaded("vector/vector.yaml")["sources"][name]
-    return globs(found.get("include_paths_glob_patterns", ["**/*"]), found.get("exclude_paths_glob_patterns", []))
+    default = ["**/*.gz", "**/*.tmp"]
+    left_out = found.get("exclude_paths_glob_patterns", default)
+    return globs(found.get("include_paths_glob_patterns", ["**/*"]), left_out)
 
 
 def fluent_bit(name: str) -> Any:
@@ -80,8 +83,19 @@ def otelcol(name: str) -> Any:
 @pytest.mark.parametrize("tool", [alloy, filebeat, vector, fluent_bit, otelcol])
 def test_the_raw_log_is_read_by_nobody_and_the_others_once(tool: Any) -> None:
     enricher, others = tool("enricher"), tool("others")
-    readers = {path: [enricher(path), others(path)] for path in (RAW, ENRICHED, *OTHERS)}
-    assert readers == {RAW: [False, False], ENRICHED: [True, False]} | {path: [False, True] for path in OTHERS}
+    readers = {path: [enricher(path), others(path)] for path in (*RAW, ENRICHED, *OTHERS)}
+    raw = {path: [False, False] for path in RAW}
+    assert readers == raw | {ENRICHED: [True, False]} | {path: [False, True] for path in OTHERS}
+
+
+@pytest.mark.parametrize("tool", [alloy, filebeat, vector, fluent_bit, otelcol])
+def test_what_the_kubelet_rotated_is_read_by_one_at_most_and_never_compressed(tool: Any) -> None:
+    enricher, others = tool("enricher"), tool("others")
+    for path in (ENRICHED, *OTHERS):
+        assert not others(f"{path}.{ROTATED}") or path != ENRICHED
+        assert not enricher(f"{path}.{ROTATED}") or path == ENRICHED
+        compressed = [f"{path}.{ROTATED}.gz", f"{path}.{ROTATED}.tmp"]
+        assert not any(map(enricher, compressed)) and not any(map(others, compressed))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
@@ -89,18 +103,40 @@ def test_the_guide_names_the_file(path: Path) -> None:
     assert f"(../{path.relative_to(ROOT)})" in (ROOT / "docs" / "shipping.md").read_text()
 
 
+def keys(stage: str) -> set[str]:
+    """Return what a stage of Alloy names."""
+    found = re.search(rf"stage.{stage} {{\s*\w+ = {{(.*?)}}", text("loki/config.alloy"), re.DOTALL)
+    assert found
+    return set(re.findall(r"^\s*(\w+)\s*=", found[1], re.MULTILINE))
+
+
 def test_nothing_with_many_values_is_a_label_of_loki() -> None:
     config = text("loki/config.alloy")
     assert all(config.count(opening) == config.count(closing) for opening, closing in ("{}", "[]", "()"))
 
-    def keys(stage: str) -> set[str]:
-        found = re.search(rf"stage.{stage} {{\s*\w+ = {{(.*?)}}", config, re.DOTALL)
-        assert found
-        return set(re.findall(r"^\s*(\w+)\s*=", found[1], re.MULTILINE))
-
     assert keys("labels") == {"kind", "source_node"}
     assert {"pod", "namespace", "service", "status"} <= keys("structured_metadata")
     assert keys("labels") | keys("structured_metadata") | {"time"} == keys("json")
+
+
+def test_the_queries_of_loki_name_what_is_sent(enriched: list[bytes]) -> None:
+    guide = (ROOT / "docs" / "shipping.md").read_text().partition("\n## Loki\n")[2]
+    of_pod, failed, tried = re.findall(r"^    (\S.*)$", guide, re.MULTILINE)[:3]
+    for query in (of_pod, failed, tried):
+        labels = re.search(r"{(.*?)}", query)
+        assert labels
+        assert set(re.findall(r"(\w+)=", labels[1])) <= keys("labels") | {"job"}
+    assert set(re.findall(r"\| (\w+) ?(?:>=|=)", of_pod + failed)) <= keys("structured_metadata")
+    searched = re.search(r"`(.*?)`", tried)
+    assert searched
+    rows = map(json.loads, enriched)
+    bad = [line for line, row in zip(enriched, rows, strict=True) if tried_with(row, 502)]
+    assert bad == [line for line in enriched if searched[1].encode() in line]
+    assert bad
+
+
+def tried_with(row: dict[str, Any], status: int) -> bool:
+    return row["kind"] == "access" and row["attempts"][0]["status"] == status
 
 
 NOT_INDEXED = {

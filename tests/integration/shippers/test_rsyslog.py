@@ -80,10 +80,13 @@ def test_the_kubelet_rotates(tmp_path: Path, pods: Pods) -> None:
     with rsyslog(tmp_path, pods) as process:
         until(lambda: len(lines(out)) >= len(pods.rows), process)
         for turn in range(5):
-            with pods.enricher.open("ab") as file:
+            with pods.enricher.open("ab", buffering=0) as file:
                 file.write(framed(json.dumps({"turn": turn, "last": True}).encode()))
-            pods.enricher.rename(pods.enricher.with_name(f"0.log.20261122-23203{turn}"))
+                pods.enricher.rename(pods.enricher.with_name(f"0.log.20261122-23203{turn}"))
+                # The runtime goes on in the renamed file until it is told to open another.
+                file.write(framed(json.dumps({"turn": turn, "last": True}).encode()))
+                until(lambda: len(lines(out)) >= len(pods.rows) + 3 * turn + 2, process)  # noqa: B023
             pods.enricher.write_bytes(framed(json.dumps({"turn": turn, "last": False}).encode()))
-            until(lambda: len(lines(out)) >= len(pods.rows) + 2 * turn + 2, process)  # noqa: B023
+            until(lambda: len(lines(out)) >= len(pods.rows) + 3 * turn + 3, process)  # noqa: B023
     found = sorted((row["turn"], not row["last"]) for row in map(json.loads, lines(out)[len(pods.rows) :]))
-    assert found == [(turn, later) for turn in range(5) for later in (False, True)]
+    assert found == [(turn, later) for turn in range(5) for later in (False, False, True)]

@@ -87,6 +87,38 @@ def test_json_lines_may_lack_what_their_format_allows():
     ]
 
 
+HEADER = "%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)%"
+COMMON = "%COMMON_DURATION(US_TX_BEG:US_RX_BEG:ms)%"
+
+
+@pytest.mark.parametrize(
+    ("operators", "names", "advice"),
+    [
+        (HEADER, None, None),
+        (COMMON, None, None),
+        ("%COMMON_DURATION(US_TX_END:US_RX_END:ns)%", None, None),
+        ("%RESPONSE_DURATION% %REQUEST_TX_DURATION%", None, None),
+        ("%RESPONSE_DURATION%", None, f"add {COMMON}, or {HEADER}"),
+        ("%COMMON_DURATION(US_CX_BEG:US_RX_BEG:ms)%", None, f"add {COMMON}, or {HEADER}"),
+        ("", None, f"add {COMMON}, or {HEADER}"),
+        (
+            HEADER,
+            {"status"},
+            f"add {COMMON}, or let Envoy add the header of {HEADER} (Envoy Gateway: enableEnvoyHeaders",
+        ),
+    ],
+)
+def test_what_gives_the_times_of_envoys_upstreams(operators, names, advice):
+    """Envoy Gateway has Envoy leave out the header, so its operator alone is not enough."""
+    base = "%START_TIME% %RESPONSE_CODE% %RESPONSE_FLAGS% %DURATION% %UPSTREAM_HOST% %UPSTREAM_REQUEST_ATTEMPT_COUNT%"
+    log_format = envoy.compile_format(f"{base} {operators}".rstrip())
+    present = names and {*envoy.compile_format(base).names}
+    limits = [limit for limit in limits_of(log_format, present) if "how long upstreams took" in limit]
+    assert len(limits) == bool(advice)
+    if advice:
+        assert f"the duration of the request stands for it: {advice}" in limits[0]
+
+
 @pytest.mark.parametrize("profile", PROFILES)
 def test_each_proxys_formats_have_limits(profile):
     for log_format in profile_formats(profile):

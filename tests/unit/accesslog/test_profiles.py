@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from enricher.accesslog import envoy, haproxy
 from enricher.accesslog.detection import FormatTimeline, detect_profile
+from enricher.accesslog.gateways import GatewayListener
 from enricher.accesslog.nginx import INGRESS_NGINX
 from enricher.accesslog.profiles import (
     COMBINED,
@@ -216,6 +217,7 @@ GOLDEN = [
             end_uncertainty=2000000,
             duration=1000000,
             client="203.0.113.7",
+            listener=GatewayListener("", ":35271"),
         ),
     ),
     (
@@ -237,6 +239,7 @@ GOLDEN = [
             end_uncertainty=2000000,
             duration=44000000,
             client="127.0.0.1",
+            listener=GatewayListener("", ":35271"),
         ),
     ),
     (
@@ -256,6 +259,7 @@ GOLDEN = [
             end_uncertainty=2000000,
             duration=1000000,
             client="203.0.113.7",
+            listener=GatewayListener("", ":41733"),
         ),
     ),
     (
@@ -275,6 +279,7 @@ GOLDEN = [
             end_uncertainty=2000000,
             duration=998000000,
             client="127.0.0.1",
+            listener=GatewayListener("", ":41733"),
         ),
     ),
     (
@@ -293,6 +298,7 @@ GOLDEN = [
             end_uncertainty=2000000,
             duration=1001000000,
             client="127.0.0.1",
+            listener=GatewayListener("", ":41351"),
         ),
     ),
     (

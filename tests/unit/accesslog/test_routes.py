@@ -26,7 +26,25 @@ GATEWAY = f"-gw-infra-main-ep-web-2-{HASH}@kubernetesgateway"
     ],
 )
 def test_the_names_of_envoys_routes(name: str, route: str) -> None:
-    assert envoy_route(name.encode(), b"", b"", b"") == route
+    assert envoy_route(name.encode(), b"", b"", b"", b"") == route
+
+
+@pytest.mark.parametrize(
+    ("name", "cluster", "route"),
+    [
+        ("-", "httproute/shop/cart/rule/0", "httproute/shop/cart/rule/0"),
+        ("", "httproute/shop/cart/rule/0-mirror-1", "httproute/shop/cart"),
+        ("-", "tlsroute/shop/cart/rule/-1", "tlsroute/shop/cart"),
+        ("-", "service/shop/cart/80", ""),
+        ("-", "outbound|80||cart.shop.svc.cluster.local", ""),
+        ("-", "-", ""),
+        ("default", "httproute/shop/cart/rule/0", "default"),
+    ],
+)
+def test_a_cluster_of_envoy_gateway_names_the_route_where_nothing_else_does(
+    name: str, cluster: str, route: str
+) -> None:
+    assert envoy_route(name.encode(), cluster.encode(), b"", b"", b"") == route
 
 
 @pytest.mark.parametrize(
@@ -39,7 +57,7 @@ def test_the_names_of_envoys_routes(name: str, route: str) -> None:
     ],
 )
 def test_what_contour_adds_to_routes(kind: bytes, namespace: bytes, name: bytes, route: str) -> None:
-    assert envoy_route(b"r", kind, namespace, name) == route
+    assert envoy_route(b"r", b"", kind, namespace, name) == route
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,8 @@ def test_every_option_is_in_the_script(script, shell):
         (["record", "--state"], []),
         (["run", "--config", "compl"], ["completion.bash"]),
         (["completion", "z"], ["zsh"]),
+        (["compare", "compl"], ["completion.bash"]),
+        (["compare", "a.log", "b.log", "--by", "w"], ["workload"]),
     ],
 )
 def test_what_bash_offers(complete, words, offered):

@@ -35,7 +35,9 @@ def refusal(capsys, *arguments: str) -> str:
 def test_every_option_of_every_command(capsys, command, option):
     wrong = mistyped(option, command)
     for given in (wrong, f"{wrong}=x"):
-        subject = {"explain": ["line"], "completion": ["bash"], "rollout": ["web"]}.get(command, [])
+        subject = {"explain": ["line"], "completion": ["bash"], "rollout": ["web"], "compare": ["-", "x"]}.get(
+            command, []
+        )
         err = refusal(capsys, command, *subject, given)
         assert f"unknown option {given!r}: did you mean {option}?" in err
         assert f"(see enricher {command} --help)" in err

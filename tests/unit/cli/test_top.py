@@ -63,8 +63,8 @@ RECORDS = [
 
 
 @asynccontextmanager
-async def top(*records, size=(120, 24), **options):
-    ranking = PodStats(WINDOW_SECONDS)
+async def top(*records, size=(120, 24), stats=None, **options):
+    ranking = stats or PodStats(WINDOW_SECONDS)
     app = TopApp(ranking, Feed(*(records or RECORDS), **options), lambda: T + 10 * SECOND, refresh_seconds=None)
     async with app.run_test(size=size) as pilot:
         await wait_until_idle(pilot)

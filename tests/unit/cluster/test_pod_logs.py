@@ -240,6 +240,14 @@ async def test_a_pod_that_may_have_been_meant_is_named(tmp_path):
         await bench.until(lambda: bench.streaming.problem() is None)
 
 
+async def test_a_pod_that_is_gone_was_not_meant(tmp_path):
+    async with streaming(tmp_path) as (bench, server):
+        server.pod("envoy-default-eg-7d9", container="envoy", namespace="edge")
+        await bench.until(lambda: "looks like envoy" in bench.streaming.problem())
+        server.delete_pod("envoy-default-eg-7d9", "edge")
+        await bench.until(lambda: "looks like envoy" not in bench.streaming.problem())
+
+
 async def test_very_many_pods_that_may_have_been_meant(tmp_path):
     async with streaming(tmp_path) as (bench, server):
         for number in range(2 * MAX_LOOKALIKES):

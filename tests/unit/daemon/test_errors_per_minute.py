@@ -1,87 +1,88 @@
-"""Errors per minute come from counters that are looked at now and then, and stay bounded."""
+"""The page shows errors in the minutes in which they ended, whenever their lines came, and stays bounded."""
 
+import random
+from collections import Counter
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enricher.daemon.status.error_rates import MAX_KEYS, MINUTES, ErrorRates
+from enricher.accesslog import envoy
+from enricher.accesslog.detection import FormatDetector
+from enricher.daemon.status.error_rates import MAX_KEYS, MINUTES, worst_first
+from enricher.enrich.engine import Enricher
+from enricher.metrics.counters import Metrics
+from enricher.metrics.pods import PodSeries
+from enricher.tailer.framing import Framer
+from enricher.timestamps import MINUTE, SECOND, format_rfc3339
+from tests.unit.enrich.controller_lines import NOW, enrich_all, make_histories
 
 NOTHING = (0,) * MINUTES
 
 
-def test_what_grew_belongs_to_the_minute_in_which_it_began_to():
-    recent = ErrorRates(now=5.0)
-    recent.sample({"a": 3}, now=60.1)  # at the end of the first minute, and a little late
-    recent.sample({"a": 4}, now=90.0)  # somebody looks at the page
-    recent.sample({"a": 6, "b": 1}, now=120.0)
-    assert recent.worst_first() == {"a": (*NOTHING[3:], 3, 3, 0), "b": (*NOTHING[3:], 0, 1, 0)}
+def test_minutes_of_the_last_hour():
+    errors = {"a": {1000: 3, 999: 2}, "b": {1000 - MINUTES + 1: 7}, "c": {1000 - MINUTES: 9}, "d": {}}
+    assert worst_first(errors, 1000) == {"b": (7, *NOTHING[1:]), "a": (*NOTHING[2:], 2, 3)}
 
 
-def test_the_running_minute_is_there_at_once():
-    recent = ErrorRates(now=0.0)
-    recent.sample({"a": 2}, now=1.0)
-    assert recent.worst_first() == {"a": (*NOTHING[1:], 2)}
+def test_errors_of_minutes_to_come_count_as_of_now():
+    assert worst_first({"a": {1003: 1, 1000: 1}}, 1000) == {"a": (*NOTHING[1:], 2)}
 
 
-def test_after_an_hour_it_is_forgotten():
-    recent = ErrorRates(now=0.0)
-    recent.sample({"a": 2}, now=1.0)
-    recent.sample({"a": 2}, now=60.0 * (MINUTES - 1))
-    assert recent.worst_first() == {"a": (2, *NOTHING[1:])}
-    recent.sample({"a": 2}, now=60.0 * MINUTES)
-    assert recent.worst_first() == {}
-    recent.sample({"a": 3}, now=60.0 * MINUTES + 1)
-    assert recent.worst_first() == {"a": (*NOTHING[1:], 1)}
-
-
-def test_a_long_sleep_leaves_nothing_behind():
-    recent = ErrorRates(now=0.0)
-    recent.sample({"a": 2}, now=1.0)
-    recent.sample({"a": 2}, now=1e6)
-    assert recent.worst_first() == {}
-
-
-def test_a_counter_that_began_again():
-    recent = ErrorRates(now=0.0)
-    recent.sample({"a": 5}, now=1.0)
-    recent.sample({"a": 2}, now=2.0)
-    assert recent.worst_first() == {"a": (*NOTHING[1:], 7)}
-    recent.sample({}, now=3.0)
-    recent.sample({"a": 4}, now=4.0)
-    assert recent.worst_first() == {"a": (*NOTHING[1:], 11)}
-
-
-def test_of_too_many_the_worst_are_kept_whenever_they_come():
-    recent = ErrorRates(now=0.0)
-    recent.sample({n: n for n in range(1, 10 * MAX_KEYS)}, now=1.0)
-    assert list(recent.worst_first()) == list(range(10 * MAX_KEYS - 1, 9 * MAX_KEYS - 1, -1))
-    recent.sample({n: n for n in range(1, 10 * MAX_KEYS)} | {"late": 5000, "little": 1}, now=2.0)
-    assert list(recent.worst_first())[:2] == ["late", 10 * MAX_KEYS - 1]
-    assert len(recent.worst_first()) == MAX_KEYS
-
-
-@given(st.lists(st.tuples(st.floats(0, 400), st.dictionaries(st.sampled_from("abc"), st.integers(1, 9)))))
-def test_it_holds_what_a_list_of_all_errors_would(steps):
-    recent, now, totals, began = ErrorRates(now=0.0), 0.0, {}, []
-    for passed, came in steps:
-        began += [(key, now // 60, count) for key, count in came.items()]
-        totals = {key: totals.get(key, 0) + came.get(key, 0) for key in (*totals, *came)}
-        now += passed
-        recent.sample(totals, now)
-    actual = recent.worst_first()
-    for key in "abc":
-        expected = [0] * MINUTES
-        for name, minute, count in began:
-            if name == key and (ago := int(now // 60 - minute)) < MINUTES:
-                expected[-1 - ago] += count
-        assert actual.get(key, NOTHING) == tuple(expected)
-    sums = [sum(minutes) for minutes in actual.values()]
-    assert sums == sorted(sums, reverse=True)
+def test_of_too_many_the_worst_are_shown():
+    errors = {number: {5: number} for number in range(1, 10 * MAX_KEYS)}
+    assert list(worst_first(errors, 5)) == list(range(10 * MAX_KEYS - 1, 9 * MAX_KEYS - 1, -1))
 
 
 def test_no_group_takes_the_room_of_another():
-    recent = ErrorRates(0.0, lambda key: key[0])
-    recent.sample({("shop", 1): 1}, now=1.0)
-    recent.sample({("shop", 1): 1} | {("evil", n): 100 for n in range(MAX_KEYS)} | {("other", 1): 2}, now=2.0)
-    remembered = recent.worst_first()
-    assert len(remembered) == MAX_KEYS
-    assert list(remembered)[-2:] == [("other", 1), ("shop", 1)]
+    errors = {("evil", number): {5: 100} for number in range(MAX_KEYS)} | {("other", 1): {5: 2}, ("shop", 1): {4: 1}}
+    shown = worst_first(errors, 5, lambda key: key[0])
+    assert len(shown) == MAX_KEYS
+    assert list(shown)[-2:] == [("other", 1), ("shop", 1)]
+
+
+@given(st.lists(st.tuples(st.integers(0, 90), st.integers(-100, 5), st.integers(1, 9))))
+def test_a_series_holds_what_a_list_of_all_errors_would(steps):
+    """Time passes, and errors come that ended long ago, or that seem to end in the future."""
+    series, now, ended = PodSeries(), 1_000_000, []
+    for passed, ago, number in steps:
+        now += passed
+        series.add_error_minutes({now + ago: number}, now)
+        ended += [(now + min(ago, 0), now, number)]
+    expected = [0] * MINUTES
+    for minute, then, number in ended:
+        if now - minute < MINUTES and then - minute < MINUTES:
+            expected[-1 - (now - minute)] += number
+    assert worst_first({"a": series.error_minutes}, now).get("a", NOTHING) == tuple(expected)
+    assert len(series.error_minutes) <= MINUTES
+
+
+def test_errors_without_a_time_are_of_the_present_minute():
+    series = PodSeries()
+    series.add_error_minutes({None: 4}, 1000)
+    assert series.error_minutes == {1000: 4}
+
+
+@pytest.mark.parametrize("is_block", [True, False])
+def test_lines_that_come_after_their_minute(is_block):
+    """Envoy flushes its log later than a request ends, and a backlog is read later than it was written."""
+    begin = NOW // MINUTE * MINUTE
+    rng, expected, lines = random.Random(1), dict[int, int](), []
+    for _ in range(200):
+        end = begin - rng.randrange(20 * 60) * SECOND + rng.randrange(60_000) * SECOND // 1000
+        stamp = end + rng.choice((0, 3, 9, 40)) * SECOND
+        minute = end // 1_000_000 * 1_000_000 // MINUTE
+        expected[minute] = expected.get(minute, 0) + 1
+        text = f"[{format_rfc3339(end - SECOND)[:19]}.{end // 1_000_000 % 1000:03d}Z] 503 - 1000 10.0.0.1:80"
+        lines.append(f"{format_rfc3339(stamp)} stdout F {text}\n".encode())
+    log_format = envoy.compile_format("[%START_TIME%] %RESPONSE_CODE% %RESPONSE_FLAGS% %DURATION% %UPSTREAM_HOST%")
+    metrics = Metrics(lambda: begin + 2 * MINUTE)
+    enricher = Enricher(FormatDetector((log_format,)), metrics)
+    block = Framer().feed(b"".join(lines))
+    enrich_all(enricher, make_histories(), block if is_block else list(block))
+    enricher.update_counts()
+    minutes = sum((Counter(series.error_minutes) for series in metrics.pods.values()), Counter())
+    assert minutes.total() == 200
+    # An end a few ms before the next minute may be of that one.
+    for minute in minutes.keys() | expected.keys():
+        assert abs(minutes[minute] - expected.get(minute, 0)) <= 1

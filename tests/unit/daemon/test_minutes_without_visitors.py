@@ -1,4 +1,4 @@
-"""Each minute is looked at, though nobody asks for the page."""
+"""Attempts are counted each minute, though nobody asks for the page or the metrics."""
 
 import asyncio
 import time
@@ -6,25 +6,26 @@ from types import SimpleNamespace
 
 from enricher.accesslog.record import ErrorLabels
 from enricher.daemon.status import monitor
+from enricher.endpoints.attribution import Attribution
+from enricher.endpoints.slices import Owner
 from enricher.metrics.counters import Gauges, Metrics
-from enricher.metrics.pods import PodSeries
+from enricher.timestamps import MINUTE
+from enricher.vocabulary import Grade
 
-KEY = ("shop", "web", "web-1", "node-1")
 
-
-async def test_each_minutes_errors_stay_in_their_minute(monkeypatch):
-    clock, looked, enough = [0.0], [], asyncio.Event()
-    monkeypatch.setattr(monitor, "SAMPLE_INTERVAL", 0.001)
-    monkeypatch.setattr(monitor, "time", SimpleNamespace(monotonic=lambda: clock[0], time_ns=time.time_ns))
+async def test_errors_are_shown_in_their_minutes(monkeypatch):
+    monkeypatch.setattr(monitor, "COUNTING_INTERVAL", 0.001)
+    now, counted, enough = time.time_ns() // MINUTE, [], asyncio.Event()
     metrics = Metrics()
-    metrics.pods[KEY] = PodSeries()
+    attribution = Attribution(Grade.EXACT, Owner("shop", "web-1", "u1", "node-1"))
 
     def count():
-        """What the lines of a minute that has just ended amount to."""
-        looked.append(clock[0])
-        if len(looked) <= 3:
-            metrics.pods.count_error(KEY, None, ErrorLabels("502", "false", "proxy"), len(looked))
-            clock[0] += 60
+        """What the lines of a minute amount to."""
+        counted.append(1)
+        if len(counted) <= 3:
+            minutes = {now - 4 + len(counted): len(counted)}
+            errors = {ErrorLabels("502", "false", "proxy"): len(counted)}
+            metrics.count_attempts(attribution, [None] * len(counted), errors, minutes)
         else:
             enough.set()
 
@@ -35,6 +36,7 @@ async def test_each_minutes_errors_stay_in_their_minute(monkeypatch):
     running = asyncio.create_task(status_monitor.run())
     await asyncio.wait_for(enough.wait(), 5)
     running.cancel()
+    monkeypatch.setattr(monitor, "time", SimpleNamespace(time_ns=lambda: now * MINUTE))
     status = status_monitor.status()
     assert [pod.errors_per_minute[-5:] for pod in status.failing] == [(0, 1, 2, 3, 0)]
     assert status.watch.state == "none"

@@ -5,7 +5,7 @@ import pytest
 from enricher.accesslog.profiles import DEFAULT_PROFILE, profile_formats
 from enricher.enrich import format_check
 from enricher.enrich.engine import Output
-from enricher.enrich.format_check import ERROR_LINES, ERROR_MINUTES, FITS_TEXT, LATEST_LINES, FormatCheck
+from enricher.enrich.format_check import ERROR_LINES, ERROR_MINUTES, FITS_TEXT, LATEST_LINES, NAMED_TEXT, FormatCheck
 from enricher.line import Line
 
 ADVICE = "see --profile and --log-format"
@@ -211,3 +211,49 @@ def test_what_nginx_says_of_itself_does_not_count(demanding):
 def test_a_file_of_error_lines_is_as_it_should_be(check):
     add_kinds(check, {"error": 10 * ERROR_LINES}, [REQUEST] * 10 * ERROR_LINES)
     assert check.news() is None
+
+
+# --- formats without an upstream --------------------------------------------------------------------------------------
+
+NGINX = profile_formats("nginx")
+COMBINED = Line(b'10.0.0.9 - - [22/Nov/2026:23:18:31 +0000] "GET / HTTP/1.1" 200 12 "-" "curl/8"')
+UPSTREAM = Line(COMBINED.text + b' 80 0.004 "10.0.0.1:80" 5 0.003 200')
+WITHOUT = "the log format does not name the upstream ($upstream_addr): no line can be attributed"
+
+
+def add_lines(check, *lines):
+    check.add([Output(b"", len(lines), {"access": len(lines)})], lines, formats=NGINX)
+    return check.news()
+
+
+def test_lines_that_name_no_upstream():
+    check = FormatCheck(1, expects_upstreams=True)
+    assert add_lines(check, NOTICE, COMBINED) == WITHOUT
+    assert add_lines(check, COMBINED) is None
+    assert check.problem == WITHOUT
+    assert add_lines(check, COMBINED, UPSTREAM) == NAMED_TEXT
+    assert check.problem is None
+    assert add_lines(check, COMBINED) is None
+
+
+def test_lines_that_say_nothing_of_it():
+    check = FormatCheck(1, expects_upstreams=True)
+    assert add_lines(check, NOTICE) is None
+    assert add_lines(check, COMBINED) == WITHOUT
+
+
+def test_where_it_is_not_expected(check):
+    assert add_lines(check, COMBINED) is None
+
+
+def test_lines_that_fit_no_format_come_first():
+    check = FormatCheck(1, expects_upstreams=True)
+    assert add_lines(check, COMBINED) == WITHOUT
+    assert "do not fit" in add(check, misfit=100)
+
+
+def test_lines_with_an_upstream_are_not_looked_at_again(monkeypatch):
+    check = FormatCheck(1, expects_upstreams=True)
+    add_lines(check, UPSTREAM)
+    monkeypatch.setattr(format_check, "formats_of", None)
+    add_lines(check, COMBINED)

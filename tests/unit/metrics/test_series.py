@@ -120,11 +120,12 @@ def test_no_label_but_the_known_ones():
         assert series[name] == {"namespace", "service", "attribution"}
     edge = {"client_namespace", "client_service", "namespace", "service"}
     assert series["ingress_edge_requests_total"] == series["ingress_edge_errors_total"] == edge
-    assert series["ingress_requests_total"] == {"namespace", "service", "route", "code", "reason"}
+    assert series["ingress_requests_total"] == {"namespace", "service", "route", "gateway", "code", "reason"}
     allowed_labels = {
         *pod,
         *edge,
         "route",
+        "gateway",
         "code",
         "retried",
         "origin",
@@ -230,9 +231,9 @@ def test_all_is_0_before_anything_is_counted():
 
 def test_attempts_without_a_pod_are_unresolved():
     metrics = Metrics()
-    metrics.count_attempts(attributed(pod=""), [None, None], {})
-    metrics.count_attempts(attributed(pod="", grade="unknown"), [None], {})
-    metrics.count_attempts(attributed(grade="service"), [None], {})
+    metrics.count_attempts(attributed(pod=""), [None, None], {}, {})
+    metrics.count_attempts(attributed(pod="", grade="unknown"), [None], {}, {})
+    metrics.count_attempts(attributed(grade="service"), [None], {}, {})
     assert dict(+metrics.unresolved) == {"exact": 2, "unknown": 1}
 
 

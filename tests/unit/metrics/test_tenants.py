@@ -59,8 +59,12 @@ class World:
             metrics.count_failure(attribution, Reason.REFUSED)
             self.failures[key] += 1
         route = f"r-{rng.randrange(2)}"
-        metrics.count_requests(service, str(status), route=route)
-        self.requests[(*service, route, str(status), "")] += 1
+        gateway = "infra/main" if service == SERVICES[0] else ""
+        metrics.count_requests(service, str(status), route=route, gateway=gateway)
+        self.requests[(*service, route, str(status), "", gateway)] += 1
+        route = f"httproute/shop/cart/rule/{rng.randrange(2)}"
+        metrics.count_requests(None, "503", reason="not_tried", route=route)
+        self.requests["", "", route, "503", "not_tried", ""] += 1
         metrics.count_edge(Service("shop", "front"), service, failed=attempt.failed)
         self.edges["shop", "front", *service] += 1
 
@@ -81,8 +85,10 @@ class World:
         origin, outcome = rng.choice(["pod", "proxy", "unknown"]), rng.choice(list(Outcome))
         metrics.count_attempt(attribution, attempt, retried=rng.random() < 0.5, origin=origin, outcome=outcome)
         metrics.count_failure(attribution, rng.choice(list(Reason)))
-        route, reason = rng.choice(["", f"r-{self.counted}", "r" * 70_000]), rng.choice(list(RequestReason))
-        metrics.count_requests(service, str(attempt.status), reason=reason, route=route)
+        routes = ["", f"r-{self.counted}", "r" * 70_000, f"httproute/{rng.choice(ATTACKERS)}/r-{self.counted}/rule/0"]
+        route, reason = rng.choice(routes), rng.choice(list(RequestReason))
+        gateway = rng.choice(["", f"evil-1/g-{self.counted}", "infra/main"])
+        metrics.count_requests(service, str(attempt.status), reason=reason, route=route, gateway=gateway)
         metrics.count_edge(rng.choice([service, None]), rng.choice([service, *SERVICES]), failed=True)
 
     def pass_time(self):
@@ -101,6 +107,8 @@ class World:
         of_victim = {key: edge.requests for key, edge in metrics.edges.items() if key[0] == "shop"}
         assert of_victim == self.edges
         of_victim = {key: series.requests for key, series in metrics.requests.items() if key[0] == "shop"}
+        of_no_service = [key for key in self.requests if not key[1] and key in metrics.requests]
+        of_victim |= {key: metrics.requests[key].requests for key in of_no_service}
         assert of_victim == self.requests
         of_victim = {key: series.attempts["exact"] for key, series in metrics.services.items() if key[0] == "shop"}
         assert of_victim == self.grades
@@ -137,6 +145,22 @@ def test_the_series_of_others_are_exact_whatever_tenants_do(seed):
     assert len({(sample.name, *sorted(sample.labels.items())) for sample in samples}) == len(samples)
     assert len(samples) < 40 * LIMIT
     assert max(len(value) for sample in samples for value in sample.labels.values()) <= MAX_LABEL
+
+
+def test_who_names_routes_like_those_of_others_gets_none_of_the_series_of_their_services():
+    """In Istio, anybody may give a route any name."""
+    metrics = Metrics(lambda: 0, max_series=LIMIT)
+    owner = Owner("shop", "web-1", "uid", "node-1")
+    metrics.count_attempt(
+        Attribution("exact", owner, SERVICES[0]), Attempt("10.0.0.1:80", 200, 1, 5), retried=False, origin=""
+    )
+    for n in range(1000):
+        metrics.count_requests(None, "503", route=f"httproute/shop/r-{n}/rule/0", gateway="infra/main")
+    for n in range(LIMIT):
+        metrics.count_requests(SERVICES[0], "200", route=f"r-{n}")
+    assert sum(key[:2] == SERVICES[0] and key[2] != OVERFLOW for key in metrics.requests) == LIMIT
+    assert sum(key[1] == "" for key in metrics.requests) == LIMIT / 4 + 1
+    assert sum(series.requests for series in metrics.requests.values()) == 1000 + LIMIT
 
 
 @settings(deadline=None, max_examples=10)

@@ -21,7 +21,7 @@ def test_fishers_test_is_the_exact_one(good, bad, old_good, old_bad):
     assert fisher_chance(bad, drawn, failed, total) == pytest.approx(expected, rel=1e-9, abs=1e-12)
 
 
-@pytest.mark.parametrize("failures", [0, 499_000, 500_000, 501_000, 510_000, 1_000_000])
+@pytest.mark.parametrize("failures", [0, 1000, 499_000, 500_000, 501_000, 510_000, 700_000, 1_000_000])
 def test_large_numbers_cost_no_more(failures):
     steps = 0
 

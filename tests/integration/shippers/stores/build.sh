@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds the log stores that tests/integration/shippers sends to: tests/integration/shippers/stores/build.sh DIR makes
-# DIR/victoria-logs, unless it is there. It needs Go, and takes two minutes from an empty cache.
+# DIR/victoria-logs, unless it is there. It needs Go, and takes a minute from an empty cache.
 set -eu
 version=v1.52.1
 program=$1/victoria-logs

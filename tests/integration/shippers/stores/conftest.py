@@ -1,4 +1,5 @@
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from tests.integration.shippers.pods_logs import enriched_by_daemon
 from tests.integration.shippers.stores import victoria_logs
 from tests.integration.shippers.stores.controller_log import as_written
+from tests.integration.shippers.stores.guide import section
 from tests.integration.shippers.stores.victoria_logs import VictoriaLogs
 
 
@@ -24,6 +26,17 @@ def rows(lines: list[bytes]) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[VictoriaLogs]:
-    (tmp_path / "store").mkdir()
-    with victoria_logs.running(tmp_path / "store") as store:
+    """VictoriaLogs with the flag that the guide asks for."""
+    [flag] = set(re.findall(r"`(-insert[^`]*)`", section()))
+    yield from run(tmp_path, flag)
+
+
+@pytest.fixture
+def plain_store(tmp_path: Path) -> Iterator[VictoriaLogs]:
+    yield from run(tmp_path)
+
+
+def run(directory: Path, *flags: str) -> Iterator[VictoriaLogs]:
+    (directory / "store").mkdir()
+    with victoria_logs.running(directory / "store", *flags) as store:
         yield store

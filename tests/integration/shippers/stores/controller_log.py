@@ -59,6 +59,14 @@ def in_order(rows: list[dict[str, str]]) -> list[dict[str, str]]:
     return sorted(rows, key=lambda row: (row["time"], json.dumps(row, sort_keys=True)))
 
 
+def below_ingress(stored: dict[str, str]) -> dict[str, str]:
+    """Return a line of the daemon that a shipper put below `ingress`, two fields of which VictoriaLogs has renamed."""
+    row = {name.removeprefix("ingress."): value for name, value in stored.items() if name.startswith("ingress.")}
+    row["request" if row["kind"] == "access" else "message"] = stored["_msg"]
+    row["time"] = stored["_time"]
+    return one_spelling(row)
+
+
 def one_spelling(row: dict[str, str]) -> dict[str, str]:
     """Return the row with the keys within its lists sorted, as a shipper may write them in any order."""
     lists = {name: value for name, value in row.items() if name.rpartition(".")[2] in ("attempts", "candidates")}

@@ -1,4 +1,4 @@
-"""What docs/shipping.md tells its readers to type."""
+"""What docs/shipping.md tells its readers to type for VictoriaLogs."""
 
 import re
 import textwrap
@@ -7,13 +7,24 @@ from pathlib import Path
 GUIDE = Path(__file__).parents[4] / "docs" / "shipping.md"
 
 
-def blocks() -> list[str]:
-    """Return the indented blocks of the guide."""
-    found = re.findall(r"(?:^    .*\n|(?<=\n)\n(?=    ))+", GUIDE.read_text(), re.MULTILINE)
-    return [textwrap.dedent(block).strip("\n") for block in found]
+def section() -> str:
+    return GUIDE.read_text().partition("\n## VictoriaLogs\n")[2].partition("\n## ")[0]
 
 
 def block(word: str) -> str:
-    """Return the only block that holds a word."""
-    [found] = [block for block in blocks() if word in block]
-    return found
+    """Return the only indented block of the section that holds a word."""
+    blocks = re.findall(r"(?:^    .*\n|(?<=\n)\n(?=    ))+", section(), re.MULTILINE)
+    [found] = [found for found in blocks if word in found]
+    return textwrap.dedent(found).strip("\n")
+
+
+def address(path: str) -> str:
+    """Return what follows /insert/ in the only address of the section with a path."""
+    [found] = re.findall(rf"/insert/({re.escape(path)}[^`\s]*)", section())
+    return str(found)
+
+
+def parameter(name: str) -> str:
+    """Return the value that the section's configuration of Vector or Filebeat gives to a parameter."""
+    [found] = set(re.findall(rf"^    +{name}: (.*)$", section(), re.MULTILINE))
+    return str(found).strip('"')

@@ -8,9 +8,9 @@ import pytest
 from tests.integration.shippers.collector import NAMES, collector
 from tests.integration.shippers.pods_logs import ENRICHER, framed, until
 from tests.integration.shippers.stores.controller_log import flat, in_order, one_spelling, stamp
-from tests.integration.shippers.stores.guide import block
+from tests.integration.shippers.stores.senders import by_collector
 from tests.integration.shippers.stores.victoria_logs import VictoriaLogs
-from tests.support.kubelet import Container
+from tests.support.kubelet import Container, compress
 
 pytestmark = pytest.mark.shipping
 ADDED = {"service.name", "log.iostream", "scope.name", "scope.version", "severity_number", "severity_text"}
@@ -34,17 +34,14 @@ def as_it_was(stored: dict[str, str]) -> dict[str, str]:
 def test_every_line_is_stored_with_its_fields_and_its_time(
     tmp_path: Path, store: VictoriaLogs, lines: list[bytes], rows: list[dict[str, Any]]
 ) -> None:
-    container = Container(tmp_path / "pods" / ENRICHER)
-    for number, line in enumerate(lines):
-        container.write_raw(framed(line, stamp=stamp(number)))
-    (tmp_path / "victoria-logs.yaml").write_text(block("VL-Msg-Field"))
-    options = ("--config", str(tmp_path / "victoria-logs.yaml"))
-    with collector(tmp_path, tmp_path / "pods", f"{store.url}/insert/opentelemetry", *options) as process:
-        until(lambda: store.count() >= len(rows), process)
+    by_collector(store, tmp_path, lines)
     stored = store.query("* | sort by (_time)")
     assert in_order(list(map(as_it_was, stored))) == in_order([one_spelling(flat(row)) for row in rows])
-    assert [line["time"] for line in stored] == sorted(row["time"] for row in rows)
-    assert all(line["_time"] == line["time"] for line in stored)
+    assert [line["_time"] for line in stored] == sorted(row["time"] for row in rows)
+    assert store.streams() == {
+        '{k8s.container.name="controller",k8s.namespace.name="ingress-nginx",k8s.node.name="node-1",'
+        'k8s.pod.name="ingress-nginx-controller-7d78fd997-csccr",service.name="ingress"}'
+    }
 
 
 def test_no_line_is_lost_when_the_log_is_rotated_and_the_collector_killed(
@@ -64,9 +61,14 @@ def test_no_line_is_lost_when_the_log_is_rotated_and_the_collector_killed(
     with collector(tmp_path, tmp_path / "pods", endpoint) as process:
         for _ in range(3):
             until(lambda: store.count() >= written, process)
-            write(10)
+            write(5)
+            container.rename()
+            write(5)
+            until(lambda: store.count() >= written, process)
+            container.reopen()
+            write(5)
             container.rotate()
-            write(10)
+            write(5)
         until(lambda: store.count() >= written, process)
         write(5)
         process.kill()
@@ -75,4 +77,11 @@ def test_no_line_is_lost_when_the_log_is_rotated_and_the_collector_killed(
     write(5)
     with collector(tmp_path, tmp_path / "pods", endpoint) as process:
         until(lambda: {row["time"] for row in store.query("*")} >= {row["time"] for row in rows[:written]}, process)
-    assert store.count() - written <= 5
+        # What is compressed was read before.
+        for rotated in container.rotated():
+            compress(rotated)
+        write(5)
+        container.rotate()
+        write(5)
+        until(lambda: {row["time"] for row in store.query("*")} >= {row["time"] for row in rows[:written]}, process)
+    assert store.count() - written <= 5, "more than what was under way when the Collector was killed"

@@ -43,13 +43,19 @@ class VictoriaLogs:
 
 
 @contextmanager
-def running(directory: Path) -> Iterator[VictoriaLogs]:
+def running(directory: Path, *flags: str) -> Iterator[VictoriaLogs]:
     """Run VictoriaLogs with its storage in `directory`."""
     program = os.environ.get("VICTORIA_LOGS") or shutil.which("victoria-logs")
     assert program, "there is no victoria-logs: stores/build.sh makes one, VICTORIA_LOGS names it"
     address = f"127.0.0.1:{free_port()}"
     # The lines of the tests have fixed times, so none may be too old.
-    command = [program, f"-storageDataPath={directory}/data", f"-httpListenAddr={address}", "-retentionPeriod=100y"]
+    command = [
+        program,
+        f"-storageDataPath={directory}/data",
+        f"-httpListenAddr={address}",
+        "-retentionPeriod=100y",
+        *flags,
+    ]
     log = directory / "victoria-logs.log"
     with log.open("wb") as to, subprocess.Popen(command, stdout=to, stderr=to) as process:
         try:

@@ -128,8 +128,12 @@ def _counts(metrics: Metrics) -> dict[str, dict[Any, Any]]:
         "lines": +metrics.lines,
         "grades": +metrics.grades,
         "unresolved": +metrics.unresolved,
+        "lone_tries": +metrics.lone_tries,
         "pods": {
-            key: (series.requests, series.guesses, series.timed_attempts, +series.errors, +series.failures)
+            key: (
+                *(series.requests, series.guesses, series.timed_attempts, +series.errors, +series.failures),
+                series.error_minutes,
+            )
             for key, series in metrics.pods.items()
         },
         "services": metrics.services,

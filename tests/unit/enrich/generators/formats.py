@@ -119,6 +119,9 @@ ENVOY_OPERATORS = (
     *("UPSTREAM_CLUSTER_RAW", "GRPC_STATUS_NUMBER", "DOWNSTREAM_REMOTE_ADDRESS", "UPSTREAM_REQUEST_ATTEMPT_COUNT"),
     *("REQ(USER-AGENT)", "REQ(:AUTHORITY)", "REQ(:METHOD)", "REQ(:PATH)", "BYTES_SENT", "RESP(X-POD)", "ROUTE_NAME"),
     *("UPSTREAM_TRANSPORT_FAILURE_REASON", "BYTES_RECEIVED", "DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT", "REQ(X-A)"),
+    *("COMMON_DURATION(US_TX_BEG:US_RX_BEG:us)", "COMMON_DURATION(US_TX_END:US_RX_END:ms)", "RESPONSE_DURATION"),
+    *("COMMON_DURATION(DS_RX_END:US_RX_BEG:ns)", "REQUEST_TX_DURATION", "REQUEST_DURATION", "RESPONSE_TX_DURATION"),
+    *("FILTER_CHAIN_NAME", "DOWNSTREAM_TLS_VERSION", "DOWNSTREAM_LOCAL_ADDRESS"),
 )
 ENVOY_ADDRESSES = (
     *(("UPSTREAM_HOST",),) * 4,
@@ -301,7 +304,7 @@ FAMILIES: dict[str, Callable[[random.Random], Setup]] = {
     ),
     "nginx client status": _nginx(NGINX_CLIENT_STATUS, f"escape=json {NGINX_CLIENT_STATUS}", NGINX_SESSIONS),
     "any nginx": _any(any_nginx),
-    "envoy text": _envoy(envoy.DETAILED, envoy.ISTIO, envoy.DEFAULT),
+    "envoy text": _envoy(envoy.DETAILED_WITH_TIMES, envoy.DETAILED, envoy.ISTIO, envoy.DEFAULT),
     "envoy json": _envoy(envoy.GATEWAY),
     "envoy tries": _envoy(f"{envoy.DEFAULT} %ACCESS_LOG_TYPE%", f"{envoy.DETAILED} %ACCESS_LOG_TYPE%"),
     "any envoy": _any(any_envoy),

@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from enricher.accesslog.envoy_response_times import COMMON_DURATIONS, DURATIONS
 from enricher.accesslog.json_format import JsonFormat
 from enricher.timestamps import MILLISECOND, format_rfc3339
 from tests.unit.enrich.generators.proxy_values import envoy_value
@@ -24,7 +25,12 @@ EXTRA: tuple[tuple[str, Any], ...] = (
     *(("nested", {"a": [1, {"b": None}], "c": 1.5}), ("float", 0.1), ("big", 2**63), ("neg", -5), ("é", "ü\u2028")),
     *(("source", {}), ("kind", "x"), ("status", 299), ("upstream_addr", "10.0.0.1:80"), ("e", 1e300), ("", "empty")),
 )
-NUMBERS = frozenset(("status", "bytes_received", "body_bytes_sent", "request_time", "upstream_service_time"))
+NUMBERS = frozenset(
+    (
+        *("status", "bytes_received", "body_bytes_sent", "request_time", "upstream_service_time"),
+        *(*DURATIONS, *COMMON_DURATIONS),
+    )
+)
 GATEWAY_KEYS = frozenset(
     (
         "x-envoy-origin-path",
@@ -43,8 +49,16 @@ OTHER_KEYS = frozenset(
     )
 )
 """Keys that only Istio or Contour has."""
-ABSENT_KEYS = (OTHER_KEYS, GATEWAY_KEYS | {"@timestamp"}, GATEWAY_KEYS | {"start_time"}, frozenset())
-"""Keys that a line of Envoy Gateway, of Istio, of Contour and of a mixture of all does not have."""
+TIMES = frozenset(DURATIONS)
+"""Keys of durations, which no default has."""
+ABSENT_KEYS = (
+    OTHER_KEYS | TIMES | {"upstream_ms"},
+    OTHER_KEYS | TIMES,
+    GATEWAY_KEYS | {"@timestamp", "upstream_ms"},
+    GATEWAY_KEYS | TIMES | {"start_time"},
+    frozenset(),
+)
+"""Keys that a line of Envoy Gateway, also with the upstream's time, of Istio, of Contour and of a mixture lacks."""
 DROPPED_KEYS: tuple[tuple[str, ...], ...] = (
     *[()] * 8,
     ("StartUTC",),
@@ -61,7 +75,7 @@ ODD_VALUES = (1.5, True, {"a": 1}, [], None, "", -3, 10**20)
 def envoy_object(log_format: JsonFormat, request: Request) -> dict[str, Any]:
     """Return a line of a JSON object of Envoy's format strings: numbers are numbers, what is missing is null."""
     out: dict[str, Any] = {}
-    absent = request.rng.choices(ABSENT_KEYS, (4, 4, 4, 1))[0] if "@timestamp" in log_format.keys else ()
+    absent = request.rng.choices(ABSENT_KEYS, (4, 4, 4, 4, 1))[0] if "@timestamp" in log_format.keys else ()
     for key, name in log_format.keys.items():
         if key in absent:
             continue

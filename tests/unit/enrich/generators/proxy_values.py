@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from enricher.accesslog.envoy_response_times import COMMON_DURATIONS, DURATIONS
 from enricher.timestamps import MILLISECOND, SECOND, format_rfc3339
 from tests.unit.enrich.generators.nginx_values import escape_text, number, text_value, time_local
 from tests.unit.enrich.generators.requests import TEXTS, Request
@@ -85,6 +86,10 @@ _ENVOY: dict[str, Value] = {
     "upstream_service_time": _or_odd(
         lambda request: milliseconds(request.tries[-1].took) if request.tries else b"-", b"-", b"", b"-5", b"+3"
     ),
+    **dict.fromkeys(
+        (*DURATIONS, *COMMON_DURATIONS),
+        _or_odd(_duration, b"-", b"-5", b"", b"99999999999999999999"),
+    ),
     "upstream_addr": _envoy_addr,
     "upstream_remote_address": _addr,
     "upstream_host_name": _addr,
@@ -112,6 +117,8 @@ _ENVOY: dict[str, Value] = {
         ("upstream_local_address", "server_addr", "scheme", "ssl_server_name"),
         _one_of(b"-", b"via_upstream", b"10.0.9.9:4000"),
     ),
+    "filter_chain_name": _one_of(b"-", b"infra/main/https", b"infra/main/shop/set/a", b"tlsroute/a/b", b"default"),
+    "downstream_tls_version": _one_of(b"-", b"TLSv1.3"),
     "route_name": _one_of(
         b"-", b"default", b"httproute/shop/web/rule/1/match/0/*", odd=(b'a\\"b', b"\xff/\xe2\x82\xac")
     ),
@@ -171,7 +178,12 @@ _TRAEFIK: dict[str, Value] = {
     "status": _status,
     "body_bytes_sent": _one_of(b"0", b"1234", odd=(b"-", b"", b"99999999999999999999")),
     "request_number": _one_of(b"1", b"70000"),
-    "router_name": _one_of(b'"web@kubernetes"', b"-", b'"shop-web-0123456789abcdef0123@kubernetescrd"'),
+    "router_name": _one_of(
+        b'"web@kubernetes"',
+        b"-",
+        b'"shop-web-0123456789abcdef0123@kubernetescrd"',
+        b'"httproute-shop-web-gw-infra-main-ep-web-0-0123456789abcdef0123@kubernetesgateway"',
+    ),
     "upstream_url": lambda request: (
         b'"%b://%b"' % (request.rng.choice((b"http", b"h2c", b"https")), _addr(request))
         if request.tries

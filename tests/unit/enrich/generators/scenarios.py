@@ -213,12 +213,16 @@ class Outcome:
         return b"".join(step.data for step in self.steps).split(b"\n")[:-1]
 
 
+GATEWAY_POD = "envoy-default-eg-e41e7b31-7f9c5d8b6-x2x4z"
+"""A pod that Envoy Gateway named after its Gateway."""
+
+
 def _source(rng: random.Random, number: int, profile: str) -> Source:
     if rng.random() < 0.3:
         return Source(f"/var/log/100%b \udcff-{number}", profile=profile)
     if rng.random() < 0.3:
         return Source(f"/pods/{number}", "ingress", f'controller-%d "{number}"', "uid", "controller", profile)
-    pod = f"controller-{number}"
+    pod = rng.choice((f"controller-{number}", GATEWAY_POD))
     return Source(f"/pods/{pod}", "ingress", pod, rng.choice((f"u-{pod}", f"u-{pod}", "")), "controller", profile)
 
 

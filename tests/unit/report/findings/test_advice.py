@@ -73,7 +73,7 @@ def test_a_probe_for_pods_that_get_requests_too_early():
 
 def test_a_timeout_is_raised_only_if_no_single_pod_hangs():
     slow = [attempt(f"web-a-{n % 4}", "timeout", response_time=60.0, status=504) for n in range(20)]
-    annotations = fragment(finding_of(*slow))[0]["metadata"]["annotations"]
+    annotations = fragment(finding_of(*slow, proxy_upstream_name="shop-web-80"))[0]["metadata"]["annotations"]
     assert annotations == {"nginx.ingress.kubernetes.io/proxy-read-timeout": "120"}
     hung = [attempt(f"web-a-{n % 4}", "timeout" if n % 4 == 0 else "", response_time=60.0) for n in range(80)]
     assert "livenessProbe" in container(finding_of(*hung))
@@ -123,8 +123,49 @@ def test_what_would_show_more_of_an_unknown_cause():
     def text(**fields):
         return finding_of(attempt("web-a-1", "unknown", **fields)).advice.text
 
-    assert "error log" in text(state="ready")
+    assert "enricher check" in text(state="ready")
+    of_nginx = finding_of(attempt("web-a-1", "unknown", state="ready"), upstream_status="502")
+    assert "nginx's error log" in of_nginx.advice.text
     assert "Endpoints with times" in text(reason="refused")
     assert text(reason="refused", state="ready") == "Look at what happened to the pods at that time."
     untried = only_finding(record(cause="unknown", reason="not_tried", namespace="shop", service="web"))
     assert "does it know the Service" in untried.advice.text
+
+
+FIELDS = {
+    "ingress-nginx": {"proxy_upstream_name": "shop-web-80", "upstream_status": "502"},
+    "nginx": {"upstream_status": "502"},
+    "envoy": {"response_flags": "UC", "upstream_service_time": None},
+    "traefik": {"router_name": "web@docker", "upstream_status": 502},
+    "haproxy": {"termination_state": "SH--", "request": "GET / HTTP/1.1"},
+    "": {},
+}
+SETTINGS = {
+    "ingress-nginx": ("upstream-keepalive-timeout", "proxy-read-timeout"),
+    "nginx": ("keepalive_timeout", "proxy_read_timeout"),
+    "envoy": ("connectionIdleTimeout", "timeouts"),
+    "traefik": ("idleConnTimeout", "responseHeaderTimeout"),
+    "haproxy": ("http-reuse", "timeout server"),
+}
+
+
+@pytest.mark.parametrize("proxy", FIELDS)
+@pytest.mark.parametrize("cause", [cause for cause in Cause if cause])
+def test_settings_are_those_of_the_proxy_that_wrote_the_lines(proxy, cause):
+    made = [attempt(f"web-a-{n % 4}", cause, response_time=60.0, status=504) for n in range(20)]
+    finding = finding_of(*made, **FIELDS[proxy])
+    text = "\n".join((finding.advice.text, *finding.advice.fragment))
+    others = [name for names in SETTINGS.values() for name in names if name not in SETTINGS.get(proxy, ())]
+    assert not [name for name in others if name in text]
+    if proxy and cause in {"keepalive_race", "timeout"}:
+        idle, timeout = SETTINGS[proxy]
+        assert (idle if cause == "keepalive_race" else timeout) in text
+        assert "120" in text or cause == "keepalive_race"
+    fragment(finding)
+
+
+def test_two_proxies_during_a_migration():
+    made = [attempt(f"web-a-{n % 4}", "keepalive_race") for n in range(20)]
+    finding = only_finding(*(record(one, at=n, **FIELDS[("envoy", "nginx")[n % 2]]) for n, one in enumerate(made)))
+    assert "an hour in Envoy by default, 60 s in nginx by default" in finding.advice.text
+    assert len(fragment(finding)) == 2
