@@ -38,7 +38,7 @@ class Product:
     """The routes to the gRPC backend."""
     names_service: Collection[str] = ()
     """The routes for which its log names the Service also of a request for which no pod was tried."""
-    names_calls: bool = True
+    names_calls: bool = False
     """Whether its log has the statuses of gRPC calls."""
 
 
