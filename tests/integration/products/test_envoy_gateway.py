@@ -82,10 +82,10 @@ def timed(trial: Trial, name: str) -> tuple[Sequence[Answer], list[Record], dict
 
 
 def assert_timed(answers: Sequence[Answer], attempts: Sequence[Record], told: dict[str, Served]) -> None:
-    """The time is the attempt's own: not shorter than the backend's (but for what is cut off), and little longer."""
+    """The time is the attempt's own: about what the backend says, which may be late to look at its clock."""
     for answer, attempt in zip(answers, attempts, strict=True):
         assert "response_time_of" not in attempt
-        assert -0.002 <= attempt["response_time"] - told[answer.request_id].seconds < 0.25
+        assert -0.05 < attempt["response_time"] - told[answer.request_id].seconds < 0.25
 
 
 def test_every_attempt_is_known_once(trial: Trial) -> None:
