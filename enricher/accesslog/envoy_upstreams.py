@@ -13,7 +13,8 @@ _ISTIO_CLUSTER = re.compile(r"(?:outbound|inbound(?:-vip)?)\|(\d+)\|[^|]*\|([\w-
 _ISTIO_SNI_CLUSTER = re.compile(r"outbound_\.(\d+)_\.[^_]*_\.([\w-]+)\.([\w-]+)\.svc\b.*")
 """Clusters of Istio: for other pods, for the proxy's own pod or, in a waypoint, for a Service; of an east-west gateway.
 """
-_CONTOUR_CLUSTER = re.compile(r"([\w.-]+)/([\w.-]+)/(\d+)/[0-9a-f]+")
+_CONTOUR_CLUSTER = re.compile(r"([\w.-]+)/([\w.-]+)/(\d+)/[0-9a-f]+|([a-z\d-]+)_([a-z\d-]+)_(\d+)")
+"""A cluster of Contour, and its other name in `%UPSTREAM_CLUSTER%`; names of Kubernetes have no underscore."""
 
 
 def parse_address(raw: bytes) -> str:
@@ -35,5 +36,5 @@ def parse_upstream_name(raw: bytes) -> str:
     if istio := _ISTIO_CLUSTER.fullmatch(cluster) or _ISTIO_SNI_CLUSTER.fullmatch(cluster):
         return f"{istio[3]}-{istio[2]}-{istio[1]}"
     if contour := _CONTOUR_CLUSTER.fullmatch(cluster):
-        return f"{contour[1]}-{contour[2]}-{contour[3]}"
+        return "-".join(filter(None, contour.groups()))
     return ""

@@ -131,6 +131,8 @@ class Trial:
 @contextmanager
 def running_trial(kube: Kube, product: Product) -> Iterator[Trial]:
     """Install a product and the daemon as their users do, and remove both in the end."""
+    # A run that was ended may have left the daemon, with the option of another product.
+    remove_deployed(kube)
     with ExitStack() as stack:
         eventually(lambda: define(kube, product))
         for manifest in product.manifests():
