@@ -38,6 +38,8 @@ GENERIC = (
 )
 """`genericCLF` of Traefik 3: nginx's `combined`, which names no upstream."""
 COMMON = f"{GENERIC} {{request_number}} {{router_name}} {{upstream_url}} {{request_time}}ms"
+KUBERNETES = ("KubernetesIngressNamespace", "KubernetesIngressName", "KubernetesServiceName", "KubernetesServicePort")
+"""What JSON says of a request that came by an Ingress, also if no server was tried."""
 KEYS = {
     "StartUTC": "start_time",
     "ClientHost": "remote_addr",
@@ -59,6 +61,7 @@ KEYS = {
     "RetryAttempts": "retries",
     "RouterName": "router_name",
     "ServiceName": "service_name",
+    **{name: name for name in KUBERNETES},
     "ServiceURL": "upstream_url",
     "request_Referer": "http_referer",
     "request_User-Agent": "http_user_agent",
@@ -206,8 +209,15 @@ def _dump_response_times(times: Sequence[int | None], upstream_response_times: S
     )
 
 
-def _parse_upstream_name(service_name: bytes) -> str:
-    return service_name.partition(b"@")[0].decode("utf-8", "replace")
+def _parse_upstream_name(service_name: bytes, namespace: bytes, service: bytes, port: bytes) -> str:
+    """Return Traefik's name of the service, or the same made of its parts: lines without a server lack the name.
+
+    With the Gateway API, the route's name and `-svc-` stand before it, and the backend's number in place of a port.
+    """
+    name, _, provider = service_name.partition(b"@")
+    if provider == b"kubernetesgateway":
+        name = name.rpartition(b"-svc-")[2]
+    return (name or b"-".join(filter(None, (namespace, service, port)))).decode("utf-8", "replace")
 
 
 def _parse_milliseconds(raw: bytes) -> int | None:
@@ -241,6 +251,8 @@ COMMON_FACTS = Facts(
     clocks=(("time_local", parse_time_local),),
     clock_is_start=True,
 )
+_KUBERNETES_INGRESS = KUBERNETES[:2]
+_KUBERNETES_SERVICE = (KUBERNETES[0], *KUBERNETES[2:])
 _OUTCOME = ("upstream_status", "status", "upstream_trailer_grpc_status", "upstream_http_grpc_status")
 _TIMES = ("upstream_response_time", "request_time", "retries")
 JSON_FACTS = COMMON_FACTS._replace(
@@ -256,7 +268,8 @@ JSON_FACTS = COMMON_FACTS._replace(
     ),
     response_length="upstream_response_length",
     duration=Fact(("request_time",), parse_integer, recurs=False, derive_all=parse_integers),
-    upstream_name=Fact(("service_name",), _parse_upstream_name),
+    upstream_name=Fact(("service_name", *_KUBERNETES_SERVICE), _parse_upstream_name),
+    route=Fact(("router_name", *_KUBERNETES_INGRESS), traefik_route),
     end=Fact(
         ("start_time", "request_time"),
         lambda start, duration: end_after(parse_rfc3339(start), parse_integer(duration), MILLISECOND),

@@ -37,15 +37,15 @@ class Report:
     errors: Counter[str] = field(default_factory=Counter)
 
     def assert_attributed(self) -> None:
-        """Assert that no attempt names a wrong pod, that practically all name the right one.
+        """Assert that no attempt is certain of a wrong pod, and that practically all name the right one.
 
         An address that just changed hands may leave both pods as candidates.
         """
-        assert not self.verdict.wrong
+        assert not self.verdict.count(grade="exact", judged="wrong")
         assert self.verdict.count(what="answered") == self.answered
         assert self.verdict.count(what="answered", judged="right") >= 0.99 * self.answered > 0
         listed = sum(self.verdict.count(what="failed", judged=judged) for judged in ("right", "among candidates"))
-        assert listed >= 0.99 * self.verdict.count(what="failed")
+        assert listed >= 0.95 * self.verdict.count(what="failed")
 
     def table(self) -> str:
         statuses = dict(sorted(self.statuses.items()))

@@ -40,7 +40,7 @@ def product(name: str, log: Callable[[str], str]) -> Product:
             Route("calls-httpproxy", "calls.example", HTTP),
             Route("calls-ingress", "calls-by-ingress.example", HTTP),
         ),
-        names_service=log is detailed,
+        names_service={"httpproxy", "ingress"} if log is detailed else (),
         names_calls=log is detailed,
     )
 

@@ -29,6 +29,6 @@ def product(log_format: str) -> Product:
         profile="" if log_format == "json" else "traefik",
         routes=ROUTES,
         calls=CALL_ROUTES,
-        names_service=False,
+        names_service={"ingress"} if log_format == "json" else (),
         names_calls=log_format == "json",
     )
