@@ -111,7 +111,7 @@ class Batch:
         """
         if joiner is None and not self._has_parts_of_requests():
             return None
-        joiner = joiner or TryJoiner(room, self.source.namespace)
+        joiner = joiner or TryJoiner(room, self.source.namespace, pod_variable)
         parsed = dict(self.singles)
         for log_format, columns in self.columns:
             of_columns = TryColumns(log_format, columns, pod_variable)

@@ -64,6 +64,13 @@ RESERVED_NAMES = frozenset(
 _POD_NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
 
 
+class PlainJoiner(TryJoiner):
+    """Joins tries with their requests, and keeps their records as they are."""
+
+    def _compact(self, line: ParsedLine, record: Record) -> tuple[ParsedLine, Record]:
+        return line, record
+
+
 class ReferenceEnricher:
     """Joins lines with the histories of addresses, with the interface of enricher.enrich.engine.Enricher."""
 
@@ -79,7 +86,7 @@ class ReferenceEnricher:
         self.detector, self.counts = detector, counts
         self.node, self.pod_variable, self.count_only = node, pod_variable, count_only
         self.correlators: defaultdict[Source, ErrorCorrelator] = defaultdict(ErrorCorrelator)
-        self.joiners: dict[Source, TryJoiner] = {}
+        self.joiners: dict[Source, PlainJoiner] = {}
         self.waiting_room = WaitingRoom()
         self.undecided: list[Failure] = []
         """The failures whose cause may still become known."""
@@ -99,7 +106,7 @@ class ReferenceEnricher:
             source, source.profile, [line.text for line in lines if line.stream != "stderr"]
         )
         # All lines are parsed before the first is enriched: an error line may come after the access line it explains.
-        joiner = self.joiners.setdefault(source, TryJoiner(self.waiting_room, source.namespace))
+        joiner = self.joiners.setdefault(source, PlainJoiner(self.waiting_room, source.namespace))
         joined_lines = joiner.join([parse_line(formats, line) for line in lines])
         for parsed, _ in joined_lines:
             if parsed and parsed.error and parsed.error.reason and parsed.at is not None:
