@@ -213,10 +213,14 @@ def _key_of_last(record: Record) -> tuple[object, ...]:
 
 
 def _attempt_of(record: Record) -> Attempt:
-    """Return the attempt of a try's line: the duration is the try's own, and what it received is the answer."""
-    length = record.fields.get(LENGTHS[0])
+    """Return the attempt of a try's line: the duration is the try's own, and what it received is the answer.
+
+    If the format has the upstream's time, that is more precise: a try may wait for a connection, or for a slow client.
+    """
+    attempt, length = record.attempts[-1], record.fields.get(LENGTHS[0])
     length = length if isinstance(length, int) else None
-    return record.attempts[-1]._replace(response_time=record.duration, response_length=length)
+    time = record.duration if attempt.response_time is None else attempt.response_time
+    return attempt._replace(response_time=time, response_length=length)
 
 
 def _alone(tries: Sequence[WaitingTry], missing: RequestMissing) -> list[ParsedLine]:
