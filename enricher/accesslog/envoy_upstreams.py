@@ -15,7 +15,8 @@ _ISTIO_SNI_CLUSTER = re.compile(r"outbound_\.(\d+)_\.[^_]*_\.([\w-]+)\.([\w-]+)\
 """
 _CILIUM_CLUSTER = re.compile(r"(?:[\w.-]+/[\w.-]+/)?([\w-]+):([\w-]+):([\w-]+)")
 """Clusters of Cilium's Gateways and Ingresses, behind the namespace and the name of a CiliumEnvoyConfig."""
-_CONTOUR_CLUSTER = re.compile(r"([\w.-]+)/([\w.-]+)/(\d+)/[0-9a-f]+")
+_CONTOUR_CLUSTER = re.compile(r"([\w.-]+)/([\w.-]+)/(\d+)/[0-9a-f]+|([a-z\d-]+)_([a-z\d-]+)_(\d+)")
+"""A cluster of Contour, and its other name in `%UPSTREAM_CLUSTER%`; names of Kubernetes have no underscore."""
 
 
 def parse_address(raw: bytes) -> str:
@@ -37,5 +38,5 @@ def parse_upstream_name(raw: bytes) -> str:
     if istio := _ISTIO_CLUSTER.fullmatch(cluster) or _ISTIO_SNI_CLUSTER.fullmatch(cluster):
         return f"{istio[3]}-{istio[2]}-{istio[1]}"
     if named := _CONTOUR_CLUSTER.fullmatch(cluster) or _CILIUM_CLUSTER.fullmatch(cluster):
-        return f"{named[1]}-{named[2]}-{named[3]}"
+        return "-".join(filter(None, named.groups()))
     return ""

@@ -1,5 +1,6 @@
 """The statuses of gRPC, as proxies write them. Pure."""
 
+from collections.abc import Iterable
 from functools import lru_cache
 
 from enricher.accesslog.escaping import MISSING
@@ -35,6 +36,14 @@ def parse_status(text: bytes) -> str:
     if text in MISSING:
         return ""
     return _look_up_status(text) if len(text) < 20 else "UNKNOWN"
+
+
+def first_status(texts: Iterable[bytes]) -> str:
+    """Return the name of the first status among the texts; empty if there is none.
+
+    The trailers come first: an answer that has both has its status there.
+    """
+    return next(filter(None, map(parse_status, texts)), "")
 
 
 @lru_cache(maxsize=256)

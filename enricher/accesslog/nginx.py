@@ -1,12 +1,12 @@
 """nginx's language for log formats, and the meaning of its variables. Pure."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from enricher.accesslog.dialect import Dialect, Fact, Facts, Token
 from enricher.accesslog.escaping import MISSING, decode_text
 from enricher.accesslog.format_compiler import LogFormat, LogFormatError, compile_tokens
-from enricher.accesslog.grpc import parse_status as parse_grpc_status
+from enricher.accesslog.grpc import first_status
 from enricher.accesslog.nginx_client_status import SESSION_VARIABLES, facts_by_client_status
 from enricher.accesslog.nginx_variables import (
     ATTEMPT_LISTS,
@@ -64,13 +64,9 @@ def _parse_attempts(
 ) -> list[Attempt]:
     """Return the attempts of a line; the status of a gRPC call is the last one's."""
     attempts = parse_attempts(addr, status, time, length, header_time)
-    if attempts and any(grpc_statuses) and (grpc_status := _first_grpc_status(grpc_statuses)):
+    if attempts and any(grpc_statuses) and (grpc_status := first_status(grpc_statuses)):
         attempts[-1] = attempts[-1]._replace(grpc_status=grpc_status)
     return attempts
-
-
-def _first_grpc_status(texts: Iterable[bytes]) -> str:
-    return next(filter(None, map(parse_grpc_status, texts)), "")
 
 
 def _request_end(msec: bytes, time_local: bytes, time_iso8601: bytes) -> tuple[int | None, int]:
@@ -100,7 +96,7 @@ def _sole_outcome(status: bytes, header_time: bytes, *grpc_statuses: bytes) -> A
     if LIST_SEPARATOR.search(status) or LIST_SEPARATOR.search(header_time):
         return None
     attempt = parse_attempts(b":", status, b"-", b"-", header_time)[0]
-    return attempt._replace(grpc_status=_first_grpc_status(grpc_statuses))
+    return attempt._replace(grpc_status=first_status(grpc_statuses))
 
 
 FACTS = Facts(

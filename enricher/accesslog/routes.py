@@ -10,7 +10,8 @@ as the proxy wrote it.
 - Contour: `contour_config_kind`, `contour_config_namespace` and `contour_config_name`.
 - Traefik: `NAMESPACE-NAME-HASH@kubernetescrd` for an IngressRoute, and
   `httproute-NAMESPACE-NAME-gw-NAMESPACE-GATEWAY-ep-ENTRYPOINT-N-HASH@kubernetesgateway`. Dashes and dots in names make
-  both ambiguous. Names of Ingresses (`@kubernetes`) go on with the host and the path, and always are.
+  both ambiguous. Names of Ingresses (`@kubernetes`) go on with the host and the path, and always are, but JSON names
+  the Ingress beside them: `KubernetesIngressNamespace` and `KubernetesIngressName`.
 - ingress-nginx: `$namespace` and `$ingress_name`; F5's controller: `$resource_type`, `$resource_namespace` and
   `$resource_name`.
 - OpenShift's router: backends `be_http:NAMESPACE:ROUTE`. The backends of other controllers of HAProxy are Services.
@@ -46,8 +47,13 @@ def envoy_route(route_name: bytes, cluster: bytes, kind: bytes, namespace: bytes
     return match[1] if match else text
 
 
-def traefik_route(router_name: bytes) -> str:
-    """Return the route of a line of Traefik from the name of its router, which may be in quotes."""
+def traefik_route(router_name: bytes, namespace: bytes = b"", ingress_name: bytes = b"") -> str:
+    """Return the route of a line of Traefik from its Ingress, if it names one, or from the name of its router.
+
+    The router's name may be in quotes.
+    """
+    if ingress := _join_object("ingress", namespace, ingress_name):
+        return ingress
     name = decode_name(router_name.strip(b'"'))
     if match := _INGRESS_ROUTE.fullmatch(name):
         return f"ingressroute/{match[1]}/{match[2]}"

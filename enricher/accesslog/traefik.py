@@ -15,6 +15,7 @@ from enricher.accesslog.dialect import Fact, Facts, Token, end_after, ends_after
 from enricher.accesslog.escaping import decode_name, decode_text, unescape
 from enricher.accesslog.format_compiler import LogFormat, LogFormatError, compile_tokens
 from enricher.accesslog.gateways import traefik_listener
+from enricher.accesslog.grpc import first_status
 from enricher.accesslog.json_format import JsonFormat
 from enricher.accesslog.record import Attempt, parse_integer, parse_status
 from enricher.accesslog.routes import traefik_route
@@ -37,6 +38,8 @@ GENERIC = (
 )
 """`genericCLF` of Traefik 3: nginx's `combined`, which names no upstream."""
 COMMON = f"{GENERIC} {{request_number}} {{router_name}} {{upstream_url}} {{request_time}}ms"
+KUBERNETES = ("KubernetesIngressNamespace", "KubernetesIngressName", "KubernetesServiceName", "KubernetesServicePort")
+"""What JSON says of a request that came by an Ingress, also if no server was tried."""
 KEYS = {
     "StartUTC": "start_time",
     "ClientHost": "remote_addr",
@@ -58,10 +61,13 @@ KEYS = {
     "RetryAttempts": "retries",
     "RouterName": "router_name",
     "ServiceName": "service_name",
+    **{name: name for name in KUBERNETES},
     "ServiceURL": "upstream_url",
     "request_Referer": "http_referer",
     "request_User-Agent": "http_user_agent",
     "request_X-Request-Id": "http_x_request_id",
+    "origin_Trailer:Grpc-Status": "upstream_trailer_grpc_status",
+    "origin_Grpc-Status": "upstream_http_grpc_status",
 }
 """The variable that each key holds.
 
@@ -164,9 +170,10 @@ def _parse_address(url: bytes, addr: bytes = b"") -> str:
     return decode_name(_URL_SCHEME.sub("", text, count=1).partition("/")[0].encode() or addr)
 
 
-def _parse_outcome(upstream_status: bytes, status: bytes) -> Attempt:
-    """Return an attempt with nothing but its status."""
-    return Attempt("", parse_status(upstream_status or status), None, None)
+def _parse_outcome(upstream_status: bytes, status: bytes, *grpc_statuses: bytes) -> Attempt:
+    """Return an attempt with nothing but its statuses."""
+    outcome = Attempt("", parse_status(upstream_status or status), None, None)
+    return outcome._replace(grpc_status=first_status(grpc_statuses)) if any(grpc_statuses) else outcome
 
 
 def _parse_response_time(upstream_response_time: bytes, request_time: bytes, retries: bytes) -> int | None:
@@ -202,8 +209,15 @@ def _dump_response_times(times: Sequence[int | None], upstream_response_times: S
     )
 
 
-def _parse_upstream_name(service_name: bytes) -> str:
-    return service_name.partition(b"@")[0].decode("utf-8", "replace")
+def _parse_upstream_name(service_name: bytes, namespace: bytes, service: bytes, port: bytes) -> str:
+    """Return Traefik's name of the service, or the same made of its parts: lines without a server lack the name.
+
+    With the Gateway API, the route's name and `-svc-` stand before it, and the backend's number in place of a port.
+    """
+    name, _, provider = service_name.partition(b"@")
+    if provider == b"kubernetesgateway":
+        name = name.rpartition(b"-svc-")[2]
+    return (name or b"-".join(filter(None, (namespace, service, port)))).decode("utf-8", "replace")
 
 
 def _parse_milliseconds(raw: bytes) -> int | None:
@@ -211,14 +225,12 @@ def _parse_milliseconds(raw: bytes) -> int | None:
     return None if number is None else number * MILLISECOND
 
 
-def _parse_json_attempts(
-    url: bytes, raw_addr: bytes, upstream_status: bytes, status: bytes, length: bytes, *times: bytes
-) -> list[Attempt]:
-    """Return the last attempt; the times are those that its response time is derived from."""
-    addr, outcome = _parse_address(url, raw_addr), _parse_outcome(upstream_status, status)
+def _parse_json_attempts(url: bytes, raw_addr: bytes, length: bytes, *rest: bytes) -> list[Attempt]:
+    """Return the last attempt; the rest is what its response time is derived from, and then its outcome."""
+    addr, outcome = _parse_address(url, raw_addr), _parse_outcome(*rest[len(_TIMES) :])
     # For a 502 or 504 that Traefik made itself, this is the length of its own text.
     response_length = None if outcome.status in {502, 504} else parse_integer(length)
-    response_time = _parse_response_time(*times)
+    response_time = _parse_response_time(*rest[: len(_TIMES)])
     return [outcome._replace(addr=addr, response_time=response_time, response_length=response_length)] if addr else []
 
 
@@ -239,11 +251,16 @@ COMMON_FACTS = Facts(
     clocks=(("time_local", parse_time_local),),
     clock_is_start=True,
 )
+_KUBERNETES_INGRESS = KUBERNETES[:2]
+_KUBERNETES_SERVICE = (KUBERNETES[0], *KUBERNETES[2:])
+_OUTCOME = ("upstream_status", "status", "upstream_trailer_grpc_status", "upstream_http_grpc_status")
+_TIMES = ("upstream_response_time", "request_time", "retries")
 JSON_FACTS = COMMON_FACTS._replace(
     addr=Fact(("upstream_url", "upstream_addr"), _parse_address),
     parse_client=strip_port,
+    outcome=Fact(_OUTCOME, _parse_outcome),
     response_time=Fact(
-        ("upstream_response_time", "request_time", "retries"),
+        _TIMES,
         _parse_response_time,
         recurs=False,
         derive_all=_parse_response_times,
@@ -251,7 +268,8 @@ JSON_FACTS = COMMON_FACTS._replace(
     ),
     response_length="upstream_response_length",
     duration=Fact(("request_time",), parse_integer, recurs=False, derive_all=parse_integers),
-    upstream_name=Fact(("service_name",), _parse_upstream_name),
+    upstream_name=Fact(("service_name", *_KUBERNETES_SERVICE), _parse_upstream_name),
+    route=Fact(("router_name", *_KUBERNETES_INGRESS), traefik_route),
     end=Fact(
         ("start_time", "request_time"),
         lambda start, duration: end_after(parse_rfc3339(start), parse_integer(duration), MILLISECOND),
@@ -262,10 +280,7 @@ JSON_FACTS = COMMON_FACTS._replace(
     ),
     clocks=(("start_time", parse_rfc3339),),
     attempts=Fact(
-        (
-            *("upstream_url", "upstream_addr", "upstream_status", "status", "upstream_response_length"),
-            *("upstream_response_time", "request_time", "retries"),
-        ),
+        ("upstream_url", "upstream_addr", "upstream_response_length", *_TIMES, *_OUTCOME),
         _parse_json_attempts,
     ),
 )

@@ -99,7 +99,9 @@ class Output:
         wanted = {answer.request_id for answer in answers}
 
         def all_there() -> list[Record]:
-            found = [record for record in self.read() if request_id_of(record) in wanted]
+            # Lines of attempts have the id of their request, which has a line of its own.
+            requests = (record for record in self.read() if record["kind"] != "try")
+            found = [record for record in requests if request_id_of(record) in wanted]
             missing = wanted - set(map(request_id_of, found))
             assert not missing, f"{len(missing)} of {len(wanted)} requests have no line, such as {sorted(missing)[:3]}"
             return found

@@ -14,12 +14,15 @@ from tests.integration.products.trial import Step
 ERRORS = "ingress_upstream_errors_total"
 ATTEMPTS = "ingress_upstream_requests_total"
 REQUESTS = "ingress_requests_total"
+CAUSES = "ingress_upstream_causes_total"
 LINES = "enricher_lines_total"
 
 
 @dataclass
 class Report:
     requests: int = 0
+    answered: int = 0
+    """Requests to which a pod gave the answer that the client got."""
     verdict: Verdict = field(default_factory=Verdict)
     statuses: Counter[int] = field(default_factory=Counter)
     """What clients got."""
@@ -33,8 +36,21 @@ class Report:
     """Attempts by pod, as the lines name them."""
     errors: Counter[str] = field(default_factory=Counter)
 
+    def assert_attributed(self) -> None:
+        """Assert that no attempt is certain of a wrong pod, and that practically all name the right one.
+
+        An address that just changed hands may leave both pods as candidates.
+        """
+        assert not self.verdict.count(grade="exact", judged="wrong")
+        assert self.verdict.count(what="answered") == self.answered
+        assert self.verdict.count(what="answered", judged="right") >= 0.99 * self.answered > 0
+        listed = sum(self.verdict.count(what="failed", judged=judged) for judged in ("right", "among candidates"))
+        assert listed >= 0.95 * self.verdict.count(what="failed")
+
     def table(self) -> str:
-        rows = [f"{self.requests} requests, statuses {dict(sorted(self.statuses.items()))}", self.verdict.table()]
+        statuses = dict(sorted(self.statuses.items()))
+        rows = [f"{self.requests} requests, {self.answered} answered by a pod, statuses {statuses}"]
+        rows.append(self.verdict.table())
         for title, counts in (("failed attempts", self.failures), ("no pod was tried", self.untried)):
             rows.append(f"{title}: {counts.total()}")
             rows += [f"{count:6} {step}: {what}" for (step, what), count in sorted(counts.items())]
@@ -46,6 +62,7 @@ def judge(answers: Iterable[Answer], lines: Mapping[str, Record], witness: Witne
     for answer in answers:
         line = lines[answer.request_id]
         report.requests += 1
+        report.answered += answer.pod is not None
         report.statuses[answer.status] += 1
         report.verdict.judge(answer, line, witness)
         if line["status"] != answer.status:
@@ -80,10 +97,23 @@ def rise(before: Samples, after: Samples, name: str, **labels: str) -> float:
 
 def miscounted(report: Report, before: Samples, after: Samples) -> dict[str, tuple[float, int]]:
     """Return what the counters of pods say and what the lines say, where they differ."""
-    found = {}
+    found: dict[str, tuple[float, int]] = {}
     for metric, truth in ((ATTEMPTS, report.attempts), (ERRORS, report.errors)):
         rises = {pod: rise(before, after, metric, pod=pod) for pod in report.attempts}
         found |= {f"{metric} {pod}": (rises[pod], truth[pod]) for pod in rises if rises[pod] != truth[pod]}
     if (requests := rise(before, after, REQUESTS)) != report.requests:
         found[REQUESTS] = (requests, report.requests)
+    failed = report.failures.total() + report.untried.total()
+    if (causes := rise(before, after, CAUSES)) != failed:
+        found[CAUSES] = (causes, failed)
     return found
+
+
+def causes_between(before: Samples, after: Samples) -> dict[str, int]:
+    """Return how many failures had which cause, with its grade, by the daemon's counter."""
+    found = Counter[str]()
+    for (name, labels), value in after.items():
+        if name == CAUSES:
+            of = dict(labels)
+            found[f"{of['cause']} {of['cause_grade']}".strip()] += int(value - before.get((name, labels), 0))
+    return dict(found.most_common())

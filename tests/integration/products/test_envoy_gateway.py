@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 import yaml
@@ -58,8 +59,7 @@ def test_the_operator_gives_the_time_of_the_upstream(trial: Trial) -> None:
 def test_envoys_headers_give_the_time_of_the_upstream(trial: Trial) -> None:
     apply(trial, DEFAULT, until="suppress_envoy_headers", gone=OPERATOR)
     policy = documented("envoy-headers")
-    # Of the router's filter the setting is missing once it is off.
-    apply(trial, policy, until="route_name", gone='"suppress_envoy_headers": true')
+    apply(trial, policy, until="route_name", gone="suppress_envoy_headers")
     try:
         assert_timed(*timed(trial, "time-header"))
     finally:
@@ -82,17 +82,20 @@ def timed(trial: Trial, name: str) -> tuple[Sequence[Answer], list[Record], dict
 
 
 def assert_timed(answers: Sequence[Answer], attempts: Sequence[Record], told: dict[str, Served]) -> None:
-    """The time is the attempt's own: not shorter than the backend's (but for what is cut off), and little longer."""
+    """The time is the attempt's own: about what the backend says, which may be late to look at its clock."""
     for answer, attempt in zip(answers, attempts, strict=True):
         assert "response_time_of" not in attempt
-        assert -0.002 <= attempt["response_time"] - told[answer.request_id].seconds < 0.25
+        assert -0.05 < attempt["response_time"] - told[answer.request_id].seconds < 0.25
 
 
 def test_every_attempt_is_known_once(trial: Trial) -> None:
-    apply(trial, documented("every-attempt"), RETRIES, until=TYPES)
-    apply(trial, until="num_retries")
+    apply(trial, documented("every-attempt"), until=TYPES)
     served, before = ServedRequests(), trial.scrape()
-    with trial.load("tries", trial.product.routes, trial.ask, PATHS) as load, ThreadPoolExecutor(1) as pool:
+    with (
+        retrying(trial),
+        trial.load("tries", trial.product.routes, trial.ask, PATHS) as load,
+        ThreadPoolExecutor(1) as pool,
+    ):
         collecting = pool.submit(load.repeat, 0.5, served.collect)
         try:
             trial.churn(load)
@@ -114,7 +117,7 @@ def test_every_attempt_is_known_once(trial: Trial) -> None:
         f"are answers of which they do not speak; attempts that Envoy counts and the lines lack: {dict(numbers)}; "
         f"lines {kinds}"
     )
-    assert not report.verdict.wrong
+    report.assert_attributed()
     assert not report.other_status
     assert not told - answered
     assert not answered - told
@@ -122,6 +125,15 @@ def test_every_attempt_is_known_once(trial: Trial) -> None:
     assert hidden
     assert not kinds["parse_error"]
     eventually(lambda: assert_counted(trial, report, before))
+
+
+@contextmanager
+def retrying(trial: Trial) -> Iterator[None]:
+    apply(trial, RETRIES, until="num_retries")
+    try:
+        yield
+    finally:
+        trial.kube("delete", "backendtrafficpolicy", RETRIES["metadata"]["name"])
 
 
 def attempts_of(lines: Mapping[str, Record]) -> list[tuple[str, Record]]:

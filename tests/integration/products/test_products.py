@@ -2,15 +2,17 @@
 pod that failed; what is counted is what is written.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
 
+from enricher.accesslog.grpc import STATUS_NAMES
 from tests.integration.node.output import Record, Samples, total
 from tests.integration.products import contour, envoy_gateway, traefik
 from tests.integration.products.calls import ENDS, Caller
-from tests.integration.products.judging import LINES, REQUESTS, Report, judge, miscounted, rise
+from tests.integration.products.judging import LINES, REQUESTS, Report, causes_between, judge, miscounted, rise
 from tests.integration.products.product import Product
 from tests.integration.products.trial import PATHS, Trial, running_trial
 from tests.support.kube import Kube, eventually
@@ -44,11 +46,9 @@ def churned(request: pytest.FixtureRequest, kube: Kube) -> Iterator[Churned]:
 def test_every_request_of_a_churn_is_attributed(churned: Churned) -> None:
     report = churned.report
     print(f"{churned.trial.product.name}: {report.table()}")
-    answered = report.verdict.count(what="answered")
-    assert not report.verdict.wrong
+    report.assert_attributed()
     assert not report.other_status
-    assert report.verdict.count(what="answered", judged="right") >= 0.99 * answered > 0
-    assert report.failures
+    assert report.verdict.count(what="failed") > 0
 
 
 def test_every_line_is_parsed(churned: Churned) -> None:
@@ -60,19 +60,30 @@ def test_every_line_is_parsed(churned: Churned) -> None:
 
 
 def test_what_is_counted_is_what_is_written(churned: Churned) -> None:
-    eventually(lambda: assert_counted(churned))
+    # Causes are counted once what ended the attempts has been reported.
+    after = eventually(lambda: assert_counted(churned))
+    print(f"{churned.trial.product.name}: causes {causes_between(churned.before, after)}")
 
 
-def assert_counted(churned: Churned) -> None:
-    assert not miscounted(churned.report, churned.before, churned.trial.scrape())
+def assert_counted(churned: Churned) -> Samples:
+    after = churned.trial.scrape()
+    assert not miscounted(churned.report, churned.before, after)
+    return after
 
 
 def test_requests_while_there_is_no_pod_are_counted_with_the_reason(churned: Churned) -> None:
-    reason = "no_endpoints" if churned.trial.product.names_service else "not_tried"
-    counted = rise(churned.before, churned.trial.scrape(), REQUESTS, reason=reason)
-    written = sum(line.get("reason") == reason and not line["attempts"] for line in churned.lines.values())
-    print(f"{churned.trial.product.name}: {written} requests with the reason {reason}, {counted:.0f} counted")
-    assert counted == written > 0
+    product = churned.trial.product
+    untried = {request_id: line for request_id, line in churned.lines.items() if not line["attempts"]}
+    for route in product.routes:
+        lines = [line for request_id, line in untried.items() if f"-{route.name}-" in request_id]
+        reasons = Counter(line["reason"] for line in lines)
+        print(f"{product.name}, {route.name}: requests without an attempt: {dict(reasons)}")
+        # For a moment pods are ready of which the proxy has not heard yet.
+        named = reasons["no_endpoints"] >= 0.8 * len(lines)
+        assert named if route.name in product.names_service else set(reasons) == {"not_tried"}
+    after = churned.trial.scrape()
+    written = Counter(line["reason"] for line in untried.values())
+    assert {reason: rise(churned.before, after, REQUESTS, reason=reason) for reason in written} == written
 
 
 def test_calls(churned: Churned) -> None:
@@ -86,9 +97,11 @@ def test_calls(churned: Churned) -> None:
         trial.kube("rollout", "status", "deployment/calls", "--timeout=60s")
         load.until(60)
     lines = trial.output.of(load.answers)
-    verdict = judge(load.answers, lines, trial.witness, trial.steps[began:])
-    verdict.other_status.clear()  # those of calls are within HTTP's 200
-    print(f"{product.name}: {verdict.table()}")
-    assert not verdict.verdict.wrong
-    answered = verdict.verdict.count(what="answered")
-    assert verdict.verdict.count(what="answered", judged="right") >= 0.99 * answered > 0
+    report = judge(load.answers, lines, trial.witness, trial.steps[began:])
+    report.other_status.clear()  # those of calls are within HTTP's 200
+    print(f"{product.name}: {report.table()}")
+    report.assert_attributed()
+    if product.names_calls:
+        answers = [answer for answer in load.answers if answer.pod]
+        written = {a.request_id: lines[a.request_id]["attempts"][-1].get("grpc_status", "OK") for a in answers}
+        assert written == {answer.request_id: STATUS_NAMES[answer.status] for answer in answers}

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from tests.integration.node.installed import BACKEND, DAEMON, DEPLOY, remove_deployed, wait_for_deployed
 from tests.integration.node.load import Answer, Load, running_load
-from tests.integration.node.output import ID_IN_PATH, Output, Samples, scrape
+from tests.integration.node.output import ID_IN_PATH, Output, Samples, last_words, scrape
 from tests.integration.node.proxy import forget_neighbours
 from tests.integration.node.witness import Witness
 from tests.integration.products.product import Product, Route
@@ -131,6 +131,8 @@ class Trial:
 @contextmanager
 def running_trial(kube: Kube, product: Product) -> Iterator[Trial]:
     """Install a product and the daemon as their users do, and remove both in the end."""
+    # A run that was ended may have left the daemon, with the option of another product.
+    remove_deployed(kube)
     with ExitStack() as stack:
         eventually(lambda: define(kube, product))
         for manifest in product.manifests():
@@ -138,6 +140,7 @@ def running_trial(kube: Kube, product: Product) -> Iterator[Trial]:
             stack.callback(kube, "delete", "--ignore-not-found", "-f", "-", stdin=manifest, timeout=180)
             eventually(lambda manifest=manifest: kube("apply", "-f", "-", stdin=manifest))
         stack.callback(remove_deployed, kube)
+        stack.push(print_last_words)
         kube("apply", "-f", str(DEPLOY))
         kube("scale", "deployment/backend", f"--replicas={REPLICAS}")
         if product.profile:
@@ -152,6 +155,12 @@ def running_trial(kube: Kube, product: Product) -> Iterator[Trial]:
         # They are counted before anything else is.
         trial.output.of(answers)
         yield trial
+
+
+def print_last_words(kind: type[BaseException] | None, *_: object) -> None:
+    """Print what the daemon said, if the trial failed: its log goes with it."""
+    if kind:
+        print(last_words())
 
 
 def define(kube: Kube, product: Product) -> None:

@@ -6,10 +6,11 @@ import json
 import re
 import urllib.error
 import urllib.request
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.integration.proxies.pods import POOLS, USERS
+from tests.integration.proxies.pods import CALL_POOLS, POOLS, USERS
 from tests.integration.proxies.ports import free_port
 from tests.integration.proxies.programs import Launch, found, output
 
@@ -19,6 +20,11 @@ LOGS: dict[str, dict[str, Any]] = {
     "common": {},
     "headers": HEADERS,
     "json": {"format": "json", **HEADERS},
+    # The statuses of gRPC are headers of the answer, or its trailers, which Go's proxy keeps under this prefix.
+    "grpc": {
+        "format": "json",
+        "fields": {"headers": {"names": {"Grpc-Status": "keep", "Trailer:Grpc-Status": "keep"}}},
+    },
 }
 
 
@@ -31,7 +37,7 @@ def version() -> str:
 
 
 def launch(variant: str, port: int, directory: Path, log: Path, error_log: Path) -> Launch:
-    own = free_port()
+    own, pools = free_port(), CALL_POOLS if variant == "grpc" else POOLS
     static = {
         "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
         "log": {"level": "ERROR"},
@@ -45,14 +51,16 @@ def launch(variant: str, port: int, directory: Path, log: Path, error_log: Path)
         "providers": {"file": {"filename": str(directory / "dynamic.yaml"), "watch": False}},
     }
     (directory / "traefik.yaml").write_text(json.dumps(static))
-    (directory / "dynamic.yaml").write_text(json.dumps({"http": dynamic()}))
+    (directory / "dynamic.yaml").write_text(
+        json.dumps({"http": dynamic(pools, "h2c" if variant == "grpc" else "http")})
+    )
     return Launch(
         [program(), f"--configFile={directory / 'traefik.yaml'}"],
-        ready=lambda: serves(f"http://127.0.0.1:{own}/api/http/routers/{list(POOLS)[-1]}@file"),
+        ready=lambda: serves(f"http://127.0.0.1:{own}/api/http/routers/{list(pools)[-1]}@file"),
     )
 
 
-def dynamic() -> dict[str, Any]:
+def dynamic(pools: Mapping[str, Sequence[str]], scheme: str) -> dict[str, Any]:
     return {
         "routers": {
             name: {
@@ -61,7 +69,7 @@ def dynamic() -> dict[str, Any]:
                 "service": name,
                 "middlewares": ["users", "again"] if name == "auth" else ["again"],
             }
-            for name in POOLS
+            for name in pools
         },
         "middlewares": {
             "again": {"retry": {"attempts": 3, "initialInterval": "10ms", "status": ["503"]}},
@@ -70,11 +78,11 @@ def dynamic() -> dict[str, Any]:
         "services": {
             name: {
                 "loadBalancer": {
-                    "servers": [{"url": f"http://{address}"} for address in addresses],
+                    "servers": [{"url": f"{scheme}://{address}"} for address in addresses],
                     "serversTransport": "impatient",
                 }
             }
-            for name, addresses in POOLS.items()
+            for name, addresses in pools.items()
         },
         "serversTransports": {
             "impatient": {"forwardingTimeouts": {"dialTimeout": "1s", "responseHeaderTimeout": "1s"}},

@@ -180,6 +180,7 @@ def laid_out(tmp_path_factory: pytest.TempPathFactory, line: str) -> Path:
 
     # Another proxy: "proxy.log" is the log of an Envoy, the rest is named as in the repository.
     shutil.copy(RECORDED / "envoy-istio.log", folder / "proxy.log")
+    shutil.copy(RECORDED / "traefik-json.log", folder / "traefik.log")
     (folder / "tests").symlink_to(ROOT / "tests")
     return folder
 

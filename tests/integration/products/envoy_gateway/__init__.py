@@ -25,7 +25,6 @@ def products() -> tuple[Product]:
             profile="envoy",
             routes=(Route("httproute", "wilsonchai.com", HTTP),),
             calls=(Route("grpcroute", "calls.example", HTTP),),
-            names_service=False,
         ),
     )
 

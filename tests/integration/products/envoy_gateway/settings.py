@@ -1,5 +1,6 @@
 """What docs/proxies/envoy.md has users apply, as it stands there, and whether Envoy has heard of it."""
 
+import json
 import re
 import subprocess
 import sys
@@ -44,5 +45,18 @@ def assert_configured(trial: Trial, text: str, gone: str) -> None:
     # Envoy's administration listens on its pod's loopback alone.
     command = ("nsenter", "-t", str(processes(trial.proxy)[0]), "-n", sys.executable, "-c", DUMP)
     dump = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert text in dump
-    assert gone not in dump
+    configured = in_use(json.loads(dump)["configs"])
+    assert text in configured
+    assert gone not in configured
+
+
+def in_use(configs: list[dict[str, Any]]) -> str:
+    """Return the Gateway's listeners and all routes: there are also Envoy Gateway's own, and those that drain."""
+    listeners = [
+        listener["active_state"]
+        for config in configs
+        for listener in config.get("dynamic_listeners", ())
+        if listener["name"].startswith("default/") and "active_state" in listener
+    ]
+    routes = [config["dynamic_route_configs"] for config in configs if "dynamic_route_configs" in config]
+    return json.dumps([listeners, routes])
