@@ -168,7 +168,7 @@ _TYPES = {
     **dict.fromkeys(_OWN_WORDS, WORD),
     "request_uri": ValueType(r"\S*", TEXT.convert, r'([^\s"]*)'),
 }
-_LISTENER = ("filter_chain_name", "downstream_tls_version", "server_addr")
+_LISTENER = ("filter_chain_name", "downstream_tls_version", "server_addr", "upstream_cluster")
 """The variables that the Gateway and its listener are derived from."""
 _MARKS = frozenset({"start_time", "response_flags", "upstream_addr"})
 """The variables any of which, beside the status, shows that a line is one of Envoy's.

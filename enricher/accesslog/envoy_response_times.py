@@ -37,7 +37,12 @@ VARIABLES = (
     *COMMON_DURATIONS,
 )
 """What a response time is derived from; any of those in KNOWN_BY suffices."""
-KNOWN_BY = (("upstream_service_time",), *((name,) for name in COMMON_DURATIONS), DURATIONS[:2], DURATIONS[:3:2])
+KNOWN_BY = (
+    ("upstream_service_time",),
+    *((name,) for name in COMMON_DURATIONS),
+    *(("response_duration", sent) for sent in ("request_tx_duration", "request_duration")),
+    *(("response_tx_duration", "request_time", sent) for sent in ("request_tx_duration", "request_duration")),
+)
 """The variables from which the time of a single try follows."""
 
 

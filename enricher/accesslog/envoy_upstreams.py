@@ -13,6 +13,8 @@ _ISTIO_CLUSTER = re.compile(r"(?:outbound|inbound(?:-vip)?)\|(\d+)\|[^|]*\|([\w-
 _ISTIO_SNI_CLUSTER = re.compile(r"outbound_\.(\d+)_\.[^_]*_\.([\w-]+)\.([\w-]+)\.svc\b.*")
 """Clusters of Istio: for other pods, for the proxy's own pod or, in a waypoint, for a Service; of an east-west gateway.
 """
+_CILIUM_CLUSTER = re.compile(r"(?:[\w.-]+/[\w.-]+/)?([\w-]+):([\w-]+):([\w-]+)")
+"""Clusters of Cilium's Gateways and Ingresses, behind the namespace and the name of a CiliumEnvoyConfig."""
 _CONTOUR_CLUSTER = re.compile(r"([\w.-]+)/([\w.-]+)/(\d+)/[0-9a-f]+|([a-z\d-]+)_([a-z\d-]+)_(\d+)")
 """A cluster of Contour, and its other name in `%UPSTREAM_CLUSTER%`; names of Kubernetes have no underscore."""
 
@@ -31,10 +33,10 @@ def parse_ip_and_port(raw: bytes, port: bytes) -> str:
 
 
 def parse_upstream_name(raw: bytes) -> str:
-    """Return the name for a cluster of Istio or Contour; Envoy Gateway names its clusters by route."""
+    """Return the name for a cluster of Istio, Contour or Cilium; Envoy Gateway names its clusters by route."""
     cluster = raw.decode("utf-8", "replace")
     if istio := _ISTIO_CLUSTER.fullmatch(cluster) or _ISTIO_SNI_CLUSTER.fullmatch(cluster):
         return f"{istio[3]}-{istio[2]}-{istio[1]}"
-    if contour := _CONTOUR_CLUSTER.fullmatch(cluster):
-        return "-".join(filter(None, contour.groups()))
+    if named := _CONTOUR_CLUSTER.fullmatch(cluster) or _CILIUM_CLUSTER.fullmatch(cluster):
+        return "-".join(filter(None, named.groups()))
     return ""

@@ -8,6 +8,7 @@ none.
 - Envoy Gateway names its filter chains (`%FILTER_CHAIN_NAME%`) `NAMESPACE/GATEWAY/LISTENER`. The HTTP listeners at one
   port share the chain of the first of them, so only with TLS (`%DOWNSTREAM_TLS_VERSION%`) the listener is certain. Its
   pods are `envoy-NAMESPACE-GATEWAY-HASH-…`, and the hash of `NAMESPACE/GATEWAY` shows which dash is between the two.
+- Cilium's clusters are `NAMESPACE/cilium-gateway-GATEWAY/…`, after the CiliumEnvoyConfig of a Gateway.
 - Traefik names its routers `…-gw-NAMESPACE-GATEWAY-ep-ENTRYPOINT-…`, see routes.py.
 
 No client chooses these names.
@@ -35,6 +36,9 @@ _NAMES = re.compile(r"([a-z0-9][-a-z0-9]*)/([a-z0-9][-.a-z0-9]*)/(?:[a-z0-9][-a-
 """The name of a filter chain of Envoy Gateway: the names of a Gateway, perhaps of a ListenerSet, and of a listener."""
 _ROUTES = {"tcproute", "tlsroute"}
 """What the names of filter chains begin with that are named after a route: `tlsroute/shop/cart`."""
+_CILIUM_GATEWAY = re.compile(r"([^/]+)/(cilium-gateway-([^/]+))/[^/]+")
+_LENGTH_OF_SHORTENED = 63
+"""Number of characters of a name that Cilium has shortened, and put a hash into."""
 _PORT = re.compile(r".*:(\d+)", re.DOTALL)
 _TRAEFIK_GATEWAY = re.compile(r"[a-z]+route-.+-gw-([^-@]+)-([^-@]+)-ep-[^@]+-\d+-[0-9a-f]{20}@kubernetesgateway")
 MAX_PODS = 1000
@@ -42,10 +46,14 @@ MAX_PODS = 1000
 _HASH = re.compile(r"-([0-9a-f]{8})(?![^-])")
 
 
-def envoy_listener(filter_chain_name: bytes, tls_version: bytes, local_address: bytes) -> GatewayListener:
-    """Return the listener of a line of Envoy, from the name of its filter chain and the address that was asked."""
+def envoy_listener(
+    filter_chain_name: bytes, tls_version: bytes, local_address: bytes, cluster: bytes
+) -> GatewayListener:
+    """Return the listener of a line of Envoy, from its filter chain, the address that was asked, and the cluster."""
     port = _PORT.fullmatch(decode_text(local_address))
     listener = f":{port[1]}" if port else ""
+    if (cilium := _CILIUM_GATEWAY.fullmatch(decode_name(cluster))) and len(cilium[2]) != _LENGTH_OF_SHORTENED:
+        return GatewayListener(f"{cilium[1]}/{cilium[3]}", listener)
     chain = decode_name(filter_chain_name)
     names = _NAMES.fullmatch(chain)
     if not names or names[1] in _ROUTES:

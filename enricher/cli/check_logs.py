@@ -11,7 +11,7 @@ from enricher.accesslog.detection import FormatDetector
 from enricher.accesslog.diagnosis import diagnose
 from enricher.accesslog.limits import limits_of
 from enricher.accesslog.profiles import PROFILES, Format, Formats, profile_formats
-from enricher.accesslog.record import RequestTime
+from enricher.accesslog.record import Record
 from enricher.cli.check_result import MAX_LINE_LENGTH, CheckResult
 from enricher.config.lookalikes import LOOKALIKE_SELECTORS, describe_lookalikes
 from enricher.config.settings import DEFAULT_LOG_DIR, USUAL_SELECTORS, Settings, default_selectors, describe_selection
@@ -32,11 +32,6 @@ MAX_LINES = 200
 MAX_BYTES = 256 * 1024
 """Bytes at the end of a log that are read to find these lines."""
 
-NO_TIMES = (
-    "no answer in the last lines has a response time, though the log format has a field for it: Envoy Gateway takes "
-    "away the header that it is read from: see docs/proxies/envoy.md#the-time-of-the-upstream"
-)
-
 
 @dataclass(slots=True)
 class LogSample:
@@ -49,28 +44,30 @@ class LogSample:
     """Those of the other lines that are error lines about a request."""
     attempts: int = 0
     """Attempts in the access lines."""
-    answers: int = 0
-    """Those of the attempts that were answered."""
-    times: int = 0
-    """Those of the answers that have a response time of their own."""
     last_misfit: bytes = b""
     formats: Formats = ()
     """The formats with which the lines were parsed."""
     variables: dict[Format, set[str]] = field(default_factory=dict)
-    """The variables that had values in access lines, by format."""
+    """The variables that access lines had, by format."""
+    valued: dict[Format, set[str]] = field(default_factory=dict)
+    """Those that had values in lines with an answer; a line without one has nothing to say of some."""
 
     @property
     def profile(self) -> str:
         """Return the profile of the formats; empty for a format that the user gave."""
         return profile_name(self.formats)
 
+    def add_variables(self, log_format: Format, record: Record) -> None:
+        """Note which variables a line of a format had."""
+        self.variables.setdefault(log_format, set()).update(record.fields)
+        if any(attempt.answered for attempt in record.attempts):
+            names = (name for name, value in record.fields.items() if value is not None)
+            self.valued.setdefault(log_format, set()).update(names)
+
     def limits(self) -> tuple[str, ...]:
         """Return the facts that the lines lack, whichever of the formats they have."""
-        all_limits = [limits_of(log_format, names) for log_format, names in self.variables.items()]
-        limits = [limit for limit in dict.fromkeys(chain(*all_limits)) if all(limit in some for some in all_limits)]
-        if self.answers and not self.times and all(map(_has_response_time, self.variables)):
-            limits.append(NO_TIMES)
-        return tuple(limits)
+        all_limits = [limits_of(log_format, names) for log_format, names in (self.variables | self.valued).items()]
+        return tuple(limit for limit in dict.fromkeys(chain(*all_limits)) if all(limit in some for some in all_limits))
 
 
 def check_logs(settings: Settings, detector: FormatDetector) -> Iterator[CheckResult]:
@@ -106,11 +103,6 @@ def _is_elsewhere(settings: Settings) -> bool:
     is_pod = settings.logs.own_pod or "KUBERNETES_SERVICE_HOST" in os.environ
     is_default = settings.logs.directory == DEFAULT_LOG_DIR
     return is_default and not os.path.lexists(DEFAULT_LOG_DIR) and not is_pod and not settings.cluster.endpoints
-
-
-def _has_response_time(log_format: Format) -> bool:
-    """Return whether a format has the variable of the upstream's own time."""
-    return any(name in log_format.names for name in log_format.dialect.facts.response_time.variables[:1])
 
 
 def _check_selection(settings: Settings, followed: int) -> Iterator[CheckResult]:
@@ -216,11 +208,8 @@ def read_sample(detector: FormatDetector, source: Source, lines: Sequence[Line])
         if parsed.record:
             sample.access += 1
             if parsed.format:
-                sample.variables.setdefault(parsed.format, set()).update(parsed.record.fields)
+                sample.add_variables(parsed.format, parsed.record)
             sample.attempts += len(parsed.record.attempts)
-            times = [attempt.response_time for attempt in parsed.record.attempts if attempt.answered]
-            sample.answers += len(times)
-            sample.times += sum(time is not None and not isinstance(time, RequestTime) for time in times)
         elif parsed.kind == LineKind.PARSE_ERROR:
             sample.misfits += 1
             sample.last_misfit = line.text

@@ -1,14 +1,11 @@
 """The command line: every command with its options. It names commands by their modules and imports none of them."""
 
 import argparse
-import sys
-from collections.abc import Collection, Sequence
-from difflib import get_close_matches
-from typing import Any, NoReturn
+from typing import Any
 
 from enricher import __version__
+from enricher.cli.parser import Parser
 from enricher.config.options import ENRICH, PODS, RECORD, RUN, SELECT, TAIL, TOP, add_options
-from enricher.errors import UsageError
 
 EPILOG = "Exit codes: 0 done, 1 failed while running, 2 wrong usage, 3 wrong configuration, 130 interrupted."
 
@@ -17,72 +14,9 @@ ROWS = ("pod", "service", "workload", "revision", "node", "zone", "route", "gate
 """What there may be a row for, by the names in `--by`; cli/roll_ups.py defines them."""
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser that reports errors as UsageError, and does not accept abbreviated options.
-
-    Each command's refuses what it does not know itself: the parser of all commands has none of its options.
-    """
-
-    commands: Collection[str] = ()
-    """The names of the commands, in the parser of all of them."""
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.allow_abbrev = False
-
-    def error(self, message: str) -> NoReturn:
-        """Raise UsageError."""
-        raise UsageError(f"{message} (see {self.prog} --help)")
-
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
-        """Parse arguments; raise UsageError if some are unknown, with the name that the first probably stands for.
-
-        `help` is the same as `--help`, and `help COMMAND` as `COMMAND --help`.
-        """
-        args = list(sys.argv[1:] if args is None else args)
-        if self.commands and args[:1] == ["help"]:
-            args = [*args[1:2], "--help"]
-        if self.commands and args and not args[0].startswith("-") and args[0] not in self.commands:
-            hint = _suggestion(args[0], self.commands) or f"expected one of {', '.join(self.commands)}"
-            self.error(f"unknown command {args[0]!r}: {hint}")
-        parsed, unknown = super().parse_known_args(args if self.commands else self._options_first(args), namespace)
-        if unknown:
-            noun = "option" if unknown[0].startswith("-") else "argument"
-            hint = _suggestion(unknown[0], self._option_string_actions)
-            self.error(f"unknown {noun} {unknown[0]!r}" + (f": {hint}" if hint else ""))
-        return parsed, []
-
-    def _options_first(self, args: Sequence[str]) -> list[str]:
-        """Return a command's arguments with the options before the others.
-
-        argparse by itself takes a FILE that may be missing to be missing as soon as an option comes.
-        """
-        options, others, remaining = list[str](), list[str](), iter(args)
-        for arg in remaining:
-            if arg == "--":
-                return [*options, "--", *others, *remaining]
-            if arg == "-" or not arg.startswith("-"):
-                others.append(arg)
-                continue
-            options.append(arg)
-            action = self._option_string_actions.get(arg)
-            if action and action.nargs is None:  # it takes one value
-                value = next(remaining, "--")
-                if value.startswith("-") and value != "-":
-                    return list(args)  # the value is missing: argparse says so
-                options.append(value)
-        return [*options, *others]
-
-
-def _suggestion(text: str, names: Collection[str]) -> str:
-    """Return a question for the name that a mistyped one is the closest to; empty if none is close."""
-    closest = get_close_matches(text.partition("=")[0], names, n=1)
-    return f"did you mean {closest[0]}?" if closest else ""
-
-
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands; `command` is set to the name of the module of enricher.cli that runs it."""
-    parser = _Parser(
+    parser = Parser(
         "enricher",
         description="Which pod failed my request? Names the pod behind each upstream address in a proxy's log.",
         epilog=EPILOG,
@@ -290,6 +224,9 @@ def _add_compare(commands: Any) -> None:
     compare.add_argument("old", metavar="OLD", help="the proxy that traffic moves away from")
     compare.add_argument("new", metavar="NEW", help="the proxy that traffic moves to")
     add_options(compare, tuple(option for option in TAIL if option is not SELECT))
+    compare.add_argument(
+        "--service", metavar="[NAMESPACE/]GLOB", help="only services of this name, as long as not all have moved"
+    )
     compare.add_argument(
         "--by",
         choices=("service", "workload", "revision", "pod", "node"),

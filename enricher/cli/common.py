@@ -66,6 +66,8 @@ def result_warnings(
         yield warning
     if not settings.logs.formats and not sum(grades.values()) and (warning := _upstream_warning(check)):
         yield warning
+    if advice := check.advice():
+        yield advice
 
 
 def _unattributed_warning(grades: Mapping[str, int], cluster: ClusterSettings, histories: Histories) -> str | None:

@@ -15,6 +15,7 @@ from enricher.cli.feed import open_feed, run_feed
 from enricher.cli.proxy_argument import ProxyArgument, parse_proxy
 from enricher.cli.read_records import RecordReader
 from enricher.cli.roll_ups import ROLL_UPS
+from enricher.cli.tail import LineFilter
 from enricher.config.options import STDIN, TAIL, parse_duration
 from enricher.config.resolve import resolve_settings
 from enricher.config.settings import Settings
@@ -27,6 +28,7 @@ from enricher.report.migration.as_data import csv_comparison, json_comparison, m
 from enricher.report.migration.as_text import text_lines
 from enricher.report.migration.comparison import Migration, compare
 from enricher.report.migration.side import Side
+from enricher.report.pod_rows import RollUp
 from enricher.report.record_view import OutputRecord
 from enricher.report.terminal import json_encoder, print_lines, warn
 
@@ -41,7 +43,8 @@ def main(arguments: dict[str, Any]) -> int:
     proxies = {name: parse_proxy(name, arguments[name.lower()]) for name in ("OLD", "NEW")}
     seconds = _seconds_to_follow(arguments["for"])
     _refuse_contradictions(settings, proxies, seconds)
-    sides = {name: Side(ROLL_UPS[arguments["by"]]) for name in proxies}
+    by, service = ROLL_UPS[arguments["by"]], arguments["service"]
+    sides = {name: _ServiceSide(by, service) if service else Side(by) for name in proxies}
     interrupted = nothing_fits = False
     try:
         nothing_fits = _read_files(settings, proxies, sides)
@@ -126,6 +129,23 @@ def _read_cluster(
         )
         distributor = _Distributor(live, sides, report if seconds is not None else lambda _: None)
         run_feed(feed, distributor.consume, seconds)
+
+
+class _ServiceSide(Side):
+    """A side that only takes requests for some services, and those whose service is not known.
+
+    Among the latter are those that the proxy answered by itself because a route is missing.
+    """
+
+    def __init__(self, roll_up: RollUp, service: str) -> None:
+        super().__init__(roll_up)
+        self._filter = LineFilter(service=service)
+
+    def add(self, record: OutputRecord) -> None:
+        """Add one output line, parsed, if it may be about one of the services."""
+        parts = (record, *(record.get("attempts") or ()))
+        if self._filter.matches(record) or not any("service" in part for part in parts):
+            super().add(record)
 
 
 class _Distributor:

@@ -196,7 +196,7 @@ class ClusterFeed:
             await asyncio.sleep(NEWS_INTERVAL)
             release()
             for source, check in list(self._checks.items()):
-                if news := check.news(at_once=False):
+                for news in filter(None, (check.news(at_once=False), check.advice())):
                     logger.warning("%s: %s", source.path, news)
 
 

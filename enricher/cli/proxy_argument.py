@@ -7,7 +7,7 @@ from glob import glob
 from typing import NamedTuple
 
 from enricher.accesslog.profiles import PROFILES
-from enricher.config.options import CONTROLLERS, STDIN
+from enricher.config.options import STDIN
 from enricher.config.settings import Settings, default_selectors
 from enricher.errors import UsageError
 from enricher.tailer.file_names import log_of
@@ -35,13 +35,12 @@ class ProxyArgument(NamedTuple):
         """Return the settings to read the logs with; a profile takes the place of a format, as in --select."""
         if not self.profile:
             return settings
-        configmap = settings.logs.controller_configmap if self.profile in CONTROLLERS else None
         logs = replace(
             settings.logs,
             profile=self.profile,
             select=default_selectors(self.profile),
             formats=None,
-            controller_configmap=configmap,
+            controller_configmap=None,
         )
         return replace(settings, logs=logs)
 

@@ -23,7 +23,7 @@ from enricher.tailer.log_paths import find_logs, has_several_files
 from enricher.tailer.reader import open_stdin
 from enricher.tailer.unwrapping import Fit, FitOf, SourcedLines
 
-_OUTPUT_LINE = re.compile(rb'\{"time":(?:"[^"\\]{1,40}"|null),"kind":"(?:access|error|other|parse_error)",')
+_OUTPUT_LINE = re.compile(rb'\{"time":(?:"[^"\\]{1,40}"|null),"kind":"(?:access|try|error|other|parse_error)",')
 """The beginning of a line of a daemon's output; no log format that a proxy has by default begins like this."""
 
 

@@ -1,7 +1,8 @@
 """What is known of a product's access log from the objects that set it: whether it is written, and its format. Pure."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 from enricher.accesslog.details import missing_details
@@ -23,9 +24,6 @@ MAX_FORMATS = 5
 """Largest number of formats of a product that are judged."""
 _CONTOUR_LEVEL = re.compile(r"(?m)^\s*accesslog-level:\s*[\"']?(\w+)")
 _ISTIO_FILE = re.compile(r"(?m)^\s*accessLogFile:\s*[\"']?(/\S+?)[\"']?\s*$")
-_TIME_HEADER = "X-ENVOY-UPSTREAM-SERVICE-TIME"
-_OWN_TIME = "COMMON_DURATION(US_TX_BEG"
-"""The operator that gives the response time without the header."""
 
 
 class LogState(NamedTuple):
@@ -51,22 +49,23 @@ def log_states(product: Product, survey: Survey) -> Iterator[LogState]:
         yield from _states_of_objects(product, survey)
 
 
-def _default_state(product: Product, *, is_known: bool) -> LogState:
+def _default_state(product: Product, *, is_known: bool, without: Collection[str] = ()) -> LogState:
     place = "its default log" if is_known else "what sets its log could not be read; its default log"
     if product.is_off:
         return LogState(place, ["it writes no access log unless that is switched on"], is_known=is_known)
     formats = PROFILES[product.profile].compile(product.default_format)
-    return _state(place, formats)._replace(is_known=is_known)
+    return _state(place, formats, without)._replace(is_known=is_known)
 
 
-def _state(place: str, formats: Formats, names: Sequence[str] | None = None) -> LogState:
-    faults = dict.fromkeys(limit for log_format in formats for limit in limits_of(log_format, names))
-    return LogState(place, list(faults), missing_details(formats))
+def _state(place: str, formats: Formats, without: Collection[str] = ()) -> LogState:
+    """Return the state of a log with these formats, whose lines have no values for the variables in `without`."""
+    limits = [limits_of(log_format, set(log_format.names).difference(without)) for log_format in formats]
+    return LogState(place, list(dict.fromkeys(chain(*limits))), missing_details(formats))
 
 
-def _compiled_state(product: Product, kept: KeptFormat) -> LogState:
+def _compiled_state(product: Product, kept: KeptFormat, without: Collection[str]) -> LogState:
     try:
-        return _state(kept.place, PROFILES[product.profile].compile(kept.text))
+        return _state(kept.place, PROFILES[product.profile].compile(kept.text), without)
     except LogFormatError as error:
         return LogState(kept.place, [f"the format cannot be read: {error}"])
 
@@ -75,9 +74,9 @@ def _compiled_state(product: Product, kept: KeptFormat) -> LogState:
 
 
 def _states_of_objects(product: Product, survey: Survey) -> Iterator[LogState]:
-    objects = survey.log_objects.get(product.name)
+    objects, without = survey.log_objects.get(product.name), _variables_without_values(product, survey)
     if objects is None:
-        yield _default_state(product, is_known=product.name not in LOG_OBJECTS)
+        yield _default_state(product, is_known=product.name not in LOG_OBJECTS, without=without)
         return
     kept = [
         each
@@ -88,15 +87,14 @@ def _states_of_objects(product: Product, survey: Survey) -> Iterator[LogState]:
     yield from switched_off
     used = [each for each in kept if each.is_used]
     for each in used[:MAX_FORMATS]:
-        yield _with_response_time(product, survey, _compiled_state(product, each), each.text)
+        yield _compiled_state(product, each, without)
     if kept and not used and not switched_off:
         yield LogState(
             kept[0].place, ["the access log does not go to the container's log: add a sink of the type File"]
         )
     if not kept and not switched_off:
         is_on = not product.is_off or any(map(_switches_on, objects))
-        state = _default_state(product._replace(is_off=not is_on), is_known=True)
-        yield _with_response_time(product, survey, state, product.default_format)
+        yield _default_state(product._replace(is_off=not is_on), is_known=True, without=without)
 
 
 def _name_of(obj: Mapping[str, Any]) -> str:
@@ -132,20 +130,13 @@ def _switches_on(obj: Mapping[str, Any]) -> bool:
     return bool(spec.get("accessLog") or as_mapping(spec.get("telemetry")).get("accessLogs"))
 
 
-def _with_response_time(product: Product, survey: Survey, state: LogState, text: str) -> LogState:
-    """Add that Envoy Gateway takes away the header with the response time, unless a policy keeps it."""
+def _variables_without_values(product: Product, survey: Survey) -> Collection[str]:
+    """Return the variables that stay empty: Envoy Gateway takes a header away, unless a policy keeps it."""
     policies = survey.log_objects.get(TRAFFIC_POLICIES.plural)
-    if product.name != "Envoy Gateway" or policies is None or _TIME_HEADER not in text or _OWN_TIME in text:
-        return state
-    if any(
-        as_mapping(as_mapping(each.get("spec")).get("headers")).get("enableEnvoyHeaders") is True for each in policies
-    ):
-        return state
-    fault = (
-        "attempts have no response time: Envoy Gateway takes the header x-envoy-upstream-service-time away: add "
-        f"%{_OWN_TIME}:US_RX_BEG:ms)% to the format, or set headers.enableEnvoyHeaders in a ClientTrafficPolicy"
-    )
-    return state._replace(faults=[*state.faults, fault])
+    if product.name != "Envoy Gateway" or policies is None:
+        return ()
+    headers = (as_mapping(as_mapping(policy.get("spec")).get("headers")) for policy in policies)
+    return () if any(each.get("enableEnvoyHeaders") is True for each in headers) else ("upstream_service_time",)
 
 
 # --- controllers of nginx ---------------------------------------------------------------------------------------------
@@ -187,12 +178,12 @@ def _traefik_state(product: Product, workload: ProxyWorkload, log: TraefikLog) -
     if kept_format is None:
         return LogState(place, [f"{log.format} is not a format of Traefik: choose json"])
     formats = PROFILES[product.profile].compile(kept_format.text)
-    json_format, names = formats[0], None
+    json_format, dropped = formats[0], set[str]()
     if isinstance(json_format, JsonFormat):
-        kept = {key: name for key, name in json_format.keys.items() if log.keeps(key)}
-        substitutes = {name for key, (name, _) in json_format.substitutes.items() if log.keeps(key)}
-        names = sorted({*kept.values(), *substitutes})
-    state = _state(place, formats, names)
+        kept = {name for key, name in json_format.keys.items() if log.keeps(key)}
+        kept |= {name for key, (name, _) in json_format.substitutes.items() if log.keeps(key)}
+        dropped = set(json_format.names) - kept
+    state = _state(place, formats, dropped)
     faults = list(state.faults)
     if log.path:
         faults.append(f"the access log goes to the file {log.path}: remove --accesslog.filepath, or follow it")

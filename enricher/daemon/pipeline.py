@@ -36,6 +36,8 @@ DISCOVERY_INTERVAL = 2.0
 """Seconds between searches for new containers, if no change was reported."""
 DISCOVERY_REST = 20.0
 """How many times as long as a search took none is made after it: a directory of any size takes 5 % of a core."""
+SUGGESTION_INTERVAL = 30.0
+"""Seconds between searches for containers that may have been meant, while no log is followed."""
 MAX_LOGS = 4_000
 """Largest number of logs that are followed; each takes an open file. A node has some hundreds of containers."""
 
@@ -75,7 +77,7 @@ class LogPipeline:
         self._has_too_many = self._has_no_room = False
         self.suggestion = ""
         """Which containers look like a proxy's and how to follow them, if no log is followed; else empty."""
-        self._has_suggested = False
+        self._suggested_at, self._has_suggested = float("-inf"), False
         self._stopping = asyncio.Event()
         self._turn = asyncio.Lock()
         """Held by the source whose chunk is enriched and written: one at a time, so that memory stays bounded."""
@@ -162,7 +164,7 @@ class LogPipeline:
             )
             self._format_checks[source] = check
         check.add(outputs, lines, time.monotonic(), self._enricher.formats(source))
-        if news := check.news():
+        for news in filter(None, (check.news(), check.advice())):
             logger.warning("%s: %s", source.path, news)
         if self._metrics.lone_tries[RequestMissing.NO_ROOM] and not self._has_no_room:
             self._has_no_room = True
@@ -220,6 +222,9 @@ class LogPipeline:
         if self._followers:
             self.suggestion = ""
             return
+        if time.monotonic() - self._suggested_at < SUGGESTION_INTERVAL:
+            return
+        self._suggested_at = time.monotonic()
         lookalikes = discover(self._settings.directory, LOOKALIKE_SELECTORS, self._settings.own_pod)
         self.suggestion = describe_lookalikes(lookalikes)
         if self.suggestion and not self._has_suggested:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection, Container, Iterable, Iterator,
 
 from enricher.endpoints.budget import Budget, entries_of
 from enricher.endpoints.crowds import MAX_HOLDERS, Crowd, find_crowds
+from enricher.endpoints.gateway_index import GatewayIndex
 from enricher.endpoints.ledger import MAX_ENDED, Ledger
 from enricher.endpoints.ports import ALL_PORTS, PortSet, port_set
 from enricher.endpoints.refusals import Refusal, Refusals
@@ -58,6 +59,7 @@ class History:
         self.ips: Container[str] = self._tenures.keys()
         """The IPs that have tenures."""
         self._slices: dict[tuple[str, str], SliceTenures] = {}
+        self._gateways = GatewayIndex()
         self._crowds: dict[str, dict[int | None, list[Crowd]]] = {}
         """The crowds of each IP with many tenures, by port, until its tenures change."""
         self.has_bookmarks = False
@@ -67,7 +69,7 @@ class History:
         self.on_change = set[Callable[[str], object]]()
         """Callbacks for callers that cache attributions, each called with an IP whose tenures have changed.
 
-        The IP is empty if a service has come or gone.
+        The IP is empty if a service, or a slice's Gateway, has come or gone.
         """
         self.complete_since = FOREVER
         """From this time (ns) on the history is complete: an address without a tenure was held by no pod.
@@ -166,6 +168,7 @@ class History:
             if holding not in staying:
                 self._remove_from_slice(tenure, old, at, earliest)
         self._keep_slice(key, content, old.service)
+        self._gateways.update(key, state.gateway, lambda: self._notify(""))
 
     def _has_room(self, namespace: str) -> bool:
         return not self._is_live or self._budget.allows(namespace)
@@ -302,6 +305,12 @@ class History:
     def services_of_namespace(self, namespace: str) -> Collection[Service]:
         """Return the services of a namespace."""
         return self._services.services_of_namespace(namespace)
+
+    def gateways_of_namespace(self, namespace: str) -> Iterator[tuple[Service, str]]:
+        """Yield the services of a namespace that are those of a Gateway's proxies, each with the Gateway."""
+        for name, gateway in self._gateways.of_namespace(namespace):
+            if (content := self._slices.get((namespace, name))) and content.service != NO_SERVICE:
+                yield content.service, gateway
 
     # --- over a restart ----------------------------------------------------------------------------------------
 

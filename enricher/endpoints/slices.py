@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from enricher.endpoints.gateway_index import gateway_in_labels
 from enricher.endpoints.ports import PortPairs
 from enricher.endpoints.refusals import Refusal
 
@@ -85,6 +86,8 @@ class SliceState(NamedTuple):
     """The ports of all endpoints; none stands for all ports."""
     refused: tuple[tuple[Refusal, int], ...] = ()
     """Why endpoints were left out, or their pods, and how many."""
+    gateway: str = ""
+    """The Gateway whose proxies these are, by the labels of the slice; empty without one."""
 
 
 def read_slice(obj: Slice) -> SliceState:
@@ -94,7 +97,10 @@ def read_slice(obj: Slice) -> SliceState:
     if not _is_name(key[0], _SUBDOMAIN, MAX_NAME) or not _is_name(service.name, _SUBDOMAIN, MAX_LABEL):
         refused = Counter({Refusal.MALFORMED: len(endpoints) + refused.total()})
         service, endpoints = NO_SERVICE, ()
-    return SliceState(key, service, endpoints, _slice_ports(obj), tuple((+refused).items()))
+    gateway = gateway_in_labels(key[0], _mapping(_mapping(obj.get("metadata")).get("labels")))
+    if not all(_is_name(name, _SUBDOMAIN, MAX_NAME) for name in gateway.split("/")):
+        gateway = ""
+    return SliceState(key, service, endpoints, _slice_ports(obj), tuple((+refused).items()), gateway)
 
 
 def slice_key(obj: Slice) -> tuple[str, str]:

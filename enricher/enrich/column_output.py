@@ -84,7 +84,7 @@ class ColumnOutput:
         if attempts:
             last = attempts[-1]
             if not self._lines.facts.has_status and last.result.attempt:
-                request = RequestLabels(last.result.attempt.status, request.route)
+                request = RequestLabels(last.result.attempt.status, request.route, request.listener)
             last.owner.requests.append(request)
         else:
             self._lines.without_attempt[row].add_to(counts, request)

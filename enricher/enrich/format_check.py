@@ -12,6 +12,7 @@ from enricher.accesslog.own_lines import is_other_line
 from enricher.accesslog.profiles import Formats
 from enricher.accesslog.request_ids import id_with_more
 from enricher.enrich.engine import Output
+from enricher.enrich.try_advice import try_advice
 from enricher.line import Line
 from enricher.vocabulary import LineKind
 
@@ -108,6 +109,7 @@ class FormatCheck:
         """The file that has them; empty if there is only one."""
         self.sample: tuple[Sequence[Line], Formats] = (), ()
         """The first lines of the first batch with an access line, and the formats with which they were parsed."""
+        self._advice = ""
         self._explained: tuple[Sequence[bytes], str] = ((), "")
         """Some misfits, and why they do not fit: it takes long to find out."""
         self._kind = self._last_kind = self._reported_kind = ""
@@ -139,6 +141,7 @@ class FormatCheck:
         self._errors += kinds[LineKind.ERROR]
         if fitting and not self._fitting:
             self.sample = lines[:SAMPLE_LINES], formats
+            self._advice = try_advice(*self.sample)
         if fitting and self._expects_upstreams:
             self._look_for_upstreams(lines, formats)
         if fitting or misfits:
@@ -219,6 +222,11 @@ class FormatCheck:
         self._reported_kind = kind
         return problem or (NAMED_TEXT if is_named_now else FITS_TEXT)
 
+    def advice(self) -> str:
+        """Return once what the format should have, if the first lines show that; else nothing."""
+        advice, self._advice = self._advice, ""
+        return advice
+
     def share(self) -> str | None:
         """Return how many lines of the whole log do not fit, and why; None if all fit, or none does."""
         if not self._fitting or not self._misfits:
@@ -242,11 +250,12 @@ def missing_upstream(used: Formats) -> str | None:
 def _first_and_last_misfit(outputs: Sequence[Output], lines: Sequence[Line], formats: Formats) -> tuple[bytes, ...]:
     """Return the texts of a batch's first and last misfit; nothing if they are not at hand."""
     numbers, begin = list[int](), 0
-    for output in outputs:
+    in_order = not any(output.waiting or output.kinds[LineKind.TRY] for output in outputs)
+    for output in outputs if in_order else ():
         places = [output.data.find(_MISFIT), output.data.rfind(_MISFIT)]
         numbers += [begin + output.data.count(b"\n", 0, place) for place in places if place >= 0]
         begin = output.lines
-    if not numbers and not any(output.data for output in outputs):  # no JSON is made
+    if not in_order or (not numbers and not any(output.data for output in outputs)):  # or no JSON is made
         return tuple(islice((line.text for line in lines if _is_misfit(line, formats)), 1))
     ends = {numbers[0]: None, numbers[-1]: None} if numbers else {}
     return tuple(lines[number].text for number in ends if number < len(lines))

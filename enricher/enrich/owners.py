@@ -6,7 +6,6 @@ from itertools import compress, count
 from typing import Any
 
 from enricher.accesslog.dialect import Facts
-from enricher.accesslog.gateways import gateway_of_pod
 from enricher.endpoints.attribution import (
     Attribution,
     Histories,
@@ -33,6 +32,7 @@ from enricher.enrich.cached_attribution import (
 )
 from enricher.enrich.cause_counter import CauseCounter
 from enricher.enrich.output import client_fragment
+from enricher.enrich.proxy_gateways import ProxyGateways
 from enricher.enrich.requests import NoAttempt, no_attempt
 from enricher.enrich.zone_crossings import ZoneCrossings
 from enricher.line import Source
@@ -76,6 +76,7 @@ class Owners:
         self._gaps: dict[Service, tuple[list[Gap], int]] = {}
         """The times in which no pod of a service was ready."""
         self.zone_crossings = ZoneCrossings()
+        self._proxy_gateways = ProxyGateways()
         self.gateway = ""
         """The only Gateway of the proxy whose log is read; empty if it is not known, or if there are several."""
         self._late = set[CachedAttribution]()
@@ -89,7 +90,6 @@ class Owners:
         """Attribute the attempts of a source by these histories from now (ns) on; it is None if they are complete."""
         pods = histories.pods
         self.zone_crossings.use(source)
-        self.gateway = gateway_of_pod(source.pod)
         certainty = (pods.certain_until, pods.is_snapshot)
         self.causes.now = now
         self.known_until = certainty[0] if now is None else min(certainty[0], now)
@@ -109,6 +109,7 @@ class Owners:
             changed_until = max(pods.complete_since, self._complete_since) + GRACE_PERIOD
             self._unreliable_until = max(self._unreliable_until, changed_until)
         self._certainty, self._complete_since = certainty, pods.complete_since
+        self.gateway = self._proxy_gateways.of(pods, source)
 
     def _forget_all(self) -> None:
         self._unreliable_until = 2 * BEGINNING
@@ -122,12 +123,14 @@ class Owners:
         self._named_services.clear()
         self._gaps.clear()
         self.zone_crossings.forget()
+        self._proxy_gateways.forget()
 
     def _forget(self, ip: str) -> None:
         """Forget an IP whose history has changed, and what may depend on it."""
         self._named_services.clear()
         self._gaps.clear()
         self.zone_crossings.forget()
+        self._proxy_gateways.forget()
         for keys in (self._keys_of_ip.pop(ip, ()), self._dependent):
             for key in keys:
                 for cached in self._cached.pop(key, ()):

@@ -37,7 +37,7 @@ If a client leaves, Envoy writes that line right after the request's.
 MAX_ALIKE = 10
 """The same for requests with one id and one address."""
 TRY_END = "UpstreamEnd"
-_ID, _NUMBER = "http_x_request_id", "upstream_attempts"
+ID, NUMBER = "http_x_request_id", "upstream_attempts"
 """The variables of the request's id and of the number of its tries."""
 _CLIENT = ("remote_addr", "realip_remote_addr")
 """The variables that a try has in common with its request, whatever happens to it. Two clients may choose one id."""
@@ -45,7 +45,7 @@ _REQUEST = ("request_method", "request_uri", "host")
 """Those that it has in common unless a filter or a redirect changes them meanwhile."""
 LENGTHS = ("bytes_received", "body_bytes_sent")
 """The variables of a request's and an answer's length. A try's line has each in the other's place."""
-VARIABLES = (_ID, _NUMBER, *_CLIENT, *_REQUEST, *LENGTHS, "access_log_type", "upstream_cluster")
+VARIABLES = (ID, NUMBER, *_CLIENT, *_REQUEST, *LENGTHS, "access_log_type", "upstream_cluster")
 """The variables that the fields of a record must have here, if the line has them."""
 
 
@@ -102,9 +102,9 @@ class TryJoiner:
             return _alone(self._waiting.take_until(None), RequestMissing.ENDED)
         return _alone(self._waiting.take_until(now - MAX_WAIT), RequestMissing.LATE)
 
-    def waiting_lines(self) -> list[Line]:
+    def waiting_lines(self) -> tuple[Line, ...]:
         """Return the lines that wait, in order."""
-        return [waiting.parsed.line for waiting in self._waiting.all()]
+        return tuple(waiting.parsed.line for waiting in self._waiting.all())
 
     def _join_line(self, line: ParsedLine, type_: str | None) -> Joined:
         record = line.record
@@ -193,7 +193,7 @@ def _choose(
 
     If there are more than the request says, it is not clear which are its own. Then it has only the last.
     """
-    total, attempts = request.fields.get(_NUMBER), {n: each.record.attempts[-1] for n, each in candidates.items()}
+    total, attempts = request.fields.get(NUMBER), {n: each.record.attempts[-1] for n, each in candidates.items()}
     last = [number for number, each in attempts.items() if own and each.addr == own.addr]
     # If the client left before it had a status, the line of the last try is still to come.
     likely = [number for number in last if own and own.status and attempts[number].status in {own.status, None}]
@@ -233,8 +233,10 @@ def _part(line: ParsedLine) -> ParsedLine:
     """Return a line about a part of a request, whose record has the attempt."""
     if line.record is None:
         return line
+    end, uncertainty = line.record.end, line.record.end_uncertainty
     # Nothing more of it is used.
-    return line._replace(kind=LineKind.TRY, record=Record(_fields(line.record), [], end=line.record.end), windows=())
+    record = Record(_fields(line.record), [], end=end, end_uncertainty=uncertainty)
+    return line._replace(kind=LineKind.TRY, record=record, windows=())
 
 
 def _fields(record: Record) -> dict[str, Any]:
@@ -258,5 +260,5 @@ def entry_type(line: ParsedLine) -> str | None:
 
 
 def _request_id(record: Record) -> str:
-    value = record.fields.get(_ID)
+    value = record.fields.get(ID)
     return value if isinstance(value, str) and value != "-" else ""

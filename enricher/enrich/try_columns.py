@@ -51,13 +51,15 @@ class TryColumns:
             if at is None and columns.stamps is not None:
                 yield number, None
                 continue
-            record = Record(dict(zip(self._names, values[row], strict=True)), [], end=rows.ends[row][0])
+            end, uncertainty = rows.ends[row]
+            fields = dict(zip(self._names, values[row], strict=True))
+            record = Record(fields, [], end=end, end_uncertainty=uncertainty)
             if is_request or type_ == TRY_END:
-                record = rows.record(row, record.fields)
+                record = rows.record(row, fields)
             template, places = whole if is_request else of_try
-            fields = template % tuple([columns.values[place][row] for place in places])
+            fields_json = template % tuple([columns.values[place][row] for place in places])
             windows = attempt_windows(record, at)
-            yield number, ParsedLine(line, at, LineKind.ACCESS, record, self._format, windows, fields_json=fields)
+            yield number, ParsedLine(line, at, LineKind.ACCESS, record, self._format, windows, fields_json=fields_json)
 
 
 class _RowFacts:
@@ -90,6 +92,7 @@ class _RowFacts:
             client=self._facts.parse_client(decode_text(self._clients[row])),
             status=request.status,
             route=request.route,
+            listener=request.listener,
             nobody_is_live=not attempts and attempt is not None and attempt.reason is Reason.NO_LIVE_UPSTREAMS,
             reported_pod=self._pods[row],
         )

@@ -26,10 +26,18 @@ class Selector:
     """The name of the profile of the selected logs, if the user gave one."""
     guess: str = ""
     """The name of the profile whose proxies usually have such names; the lines decide."""
+    literal: str = ""
+    """A text that the name of each matching pod has in it; to look for that costs less than to match a pattern."""
 
     def matches_pod(self, namespace: str, pod: str) -> bool:
         """Return whether the selector may match a container of the pod."""
-        return _matches(self.namespace, namespace) and _matches(self.pod, pod)
+        return self.literal in pod and _matches(self.namespace, namespace) and _matches(self.pod, pod)
+
+    @property
+    def container_name(self) -> str:
+        """Return the only name of a container that the selector matches; empty if there may be others."""
+        name = self.text.rpartition("/")[2]
+        return "" if re.search(r"[*?\[]", name) else name
 
     def matches_container(self, container: str) -> bool:
         """Return whether the selector matches the container, given that it matches the pod."""
@@ -49,7 +57,12 @@ class Selector:
                 "*/*ingress-nginx-controller*/controller, or an absolute path of log files"
             )
         namespace, pod, container = (re.compile(translate(part)) for part in parts)
-        return cls(text, namespace, pod, container, profile, guess)
+        return cls(text, namespace, pod, container, profile, guess, _literal_of(parts[1]))
+
+
+def _literal_of(glob: str) -> str:
+    """Return the longest text that is in all names that a glob matches; empty if it has sets of characters."""
+    return "" if "[" in glob else max(re.split(r"[*?]", glob), key=len)
 
 
 def fixed_directory(pattern: str) -> str:

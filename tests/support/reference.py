@@ -28,6 +28,7 @@ from enricher.endpoints.attribution import (
     service_of_attribution,
 )
 from enricher.endpoints.circumstances import Circumstance, circumstance_of, without_hindsight
+from enricher.endpoints.gateway_index import gateway_of_proxy
 from enricher.endpoints.lateness import Lateness, lateness_between
 from enricher.endpoints.readiness import ready_gaps, watched_since
 from enricher.endpoints.slices import Owner, Service
@@ -251,7 +252,7 @@ class ReferenceEnricher:
         if record:
             out |= self.request_fields(source, parsed, record, attributions, histories)
             out |= {"route": record.route} if record.route else {}
-            out |= listener_fields(source, record)
+            out |= listener_fields(source, record, histories)
         elif attributions:
             out |= attribution_fields(attributions[-1], uid=False)
         if record:
@@ -288,7 +289,7 @@ class ReferenceEnricher:
     ) -> dict[str, Any]:
         """Return the fields of a request by the attempt that stands for it, and count it as its client saw it."""
         status = record.status
-        labels = {"route": record.route, "gateway": listener_fields(source, record).get("gateway", "")}
+        labels = {"route": record.route, "gateway": listener_fields(source, record, histories).get("gateway", "")}
         if record.attempts:
             main = main_attempt(record.attempts)
             service = service_of_attribution(histories, record.attempts[main].addr, attributions[main])
@@ -424,10 +425,11 @@ class ReferenceEnricher:
         return {name: escape_bytes(value) for name, value in fields.items() if value}
 
 
-def listener_fields(source: Source, record: Record) -> dict[str, str]:
+def listener_fields(source: Source, record: Record, histories: Histories) -> dict[str, str]:
     """Return the Gateway and the listener by which a request came; no listener without a Gateway."""
     gateway, listener = record.listener
-    gateway = gateway or gateway_of_pod(source.pod)
+    of_proxy = gateway_of_proxy(histories.pods, source.namespace, source.pod, source.uid) if source.pod else ""
+    gateway = gateway or of_proxy or gateway_of_pod(source.pod)
     return {"gateway": gateway, **({"listener": listener} if listener else {})} if gateway else {}
 
 

@@ -64,6 +64,7 @@ class Side:
     def add(self, record: OutputRecord) -> None:
         """Add one output line, parsed."""
         self._attempts.add(record)
+        self.lists_attempts |= record["kind"] == LineKind.TRY or lists_tries(record)
         if record["kind"] != LineKind.ACCESS or record.get("subrequest"):
             return
         has_attempts = bool(record.get("attempts"))
@@ -72,7 +73,6 @@ class Side:
         self.total.add_request(record)
         (self._requests.find(key, self.roll_up.sharer_of(key), RequestCounts) or self._others).add_request(record)
         self.paths.add(record, key)
-        self.lists_attempts = self.lists_attempts or lists_tries(record)
         if not has_attempts:
             self.by_proxy[status_text(record)] += 1
         at = parse_rfc3339(str(record["time"] or "").encode())

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,12 @@ def framed(text: bytes, stream: str = "stdout", stamp: str = STAMP) -> bytes:
     tags = [b"P"] * (len(pieces) - 1) + [b"F"]
     start = f"{stamp} {stream} ".encode()
     return b"".join(start + tag + b" " + piece + b"\n" for tag, piece in zip(tags, pieces, strict=True))
+
+
+def nanoseconds(time: str) -> int:
+    """Return a record's `time` since the epoch."""
+    seconds, _, fraction = time.removesuffix("Z").partition(".")
+    return int(datetime.fromisoformat(f"{seconds}+00:00").timestamp()) * 10**9 + int(f"{fraction:0<9}")
 
 
 @dataclass

@@ -136,7 +136,7 @@ def test_the_queries_of_loki_name_what_is_sent(enriched: list[bytes]) -> None:
 
 
 def tried_with(row: dict[str, Any], status: int) -> bool:
-    return row["kind"] == "access" and row["attempts"][0]["status"] == status
+    return bool(row["kind"] == "access" and row["attempts"][0]["status"] == status)
 
 
 NOT_INDEXED = {

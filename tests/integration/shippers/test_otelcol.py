@@ -13,14 +13,23 @@ from typing import Any
 import pytest
 
 from tests.integration.shippers.collector import ATTRIBUTES, collector
-from tests.integration.shippers.pods_logs import OTHER_WORD, OWN_WORD, Pods, framed, until
+from tests.integration.shippers.pods_logs import (
+    ENRICHER,
+    OTHER_WORD,
+    OWN_WORD,
+    Pods,
+    access,
+    enriched_by_daemon,
+    framed,
+    nanoseconds,
+    until,
+)
+from tests.support.kubelet import Container
 
 pytestmark = pytest.mark.shipping
 
 
 LAST_WORD = b"this was the last line"
-STAMP = 1_795_389_512_500_000_000
-"""ns: the stamp of all lines."""
 
 
 @dataclass
@@ -94,6 +103,32 @@ def backend() -> Iterator[Backend]:
             server.shutdown()
 
 
+ENVOY = (
+    '[2026-11-22T23:18:31.000Z] "{} HTTP/2" 200 - via_upstream - "-" 0 5 3 2 "-" "curl" "id" "shop" "10.0.0.1:80" web '
+    "10.0.0.9:4000 10.0.0.9:80 {} - -"
+)
+TRAEFIK = (
+    '{"ClientHost":"192.0.2.7","ClientPort":"51234","DownstreamStatus":200,"Duration":3000000,"OriginStatus":200,'
+    '"RequestHost":"shop","RequestMethod":"GET","RequestPath":"/a?b=c","RequestProtocol":"HTTP/2.0",'
+    '"RouterName":"shop@kubernetes","ServiceAddr":"10.0.0.1:80","StartUTC":"2026-11-22T23:18:31.0Z","level":"info",'
+    '"msg":"","time":"2026-11-22T23:18:31Z"}'
+)
+SIX = {"client.address": "2001:db8::7"}
+REQUEST = {"http.request.method": "GET", "url.path": "/a", "url.query": "b=c", "network.protocol.version": "2"}
+FOUR = {"client.address": "192.0.2.7", "client.port": 51234}
+PARTS = [
+    (ENVOY.format("GET /a?b=c", "192.0.2.7:51234"), REQUEST | FOUR),
+    (
+        ENVOY.format("GET /a", "[2001:db8::7]:51234"),
+        REQUEST | FOUR | {"url.query": "", "client.address": "2001:db8::7"},
+    ),
+    (ENVOY.format("- -", "-"), {"client.address": "-"}),
+    (TRAEFIK, REQUEST | FOUR | {"network.protocol.version": "2.0"}),
+    (access("/a?b=c").replace("192.0.2.7", "2001:db8::7"), REQUEST | {"network.protocol.version": "1.1"} | SIX),
+]
+"""Lines of proxies, and what the conventions call the request and the client in them."""
+
+
 def shipped(tmp_path: Path, pods: Pods, count: int) -> list[Record]:
     with backend() as server:
         endpoint = f"http://127.0.0.1:{server.server_port}"
@@ -138,4 +173,31 @@ def test_every_line_arrives_with_its_fields_and_the_raw_log_does_not(tmp_path: P
     # As text: to Python 1 and 1.0 are equal.
     assert [text(as_it_was(record)) for record in lines] == [text(row) for row in pods.rows]
     assert [record.severity for record in lines] == ["INFO", "INFO", "ERROR", "INFO", "INFO", "INFO", "WARN", "", ""]
-    assert {record.time for record in lines} == {STAMP}
+    assert [record.time for record in lines] == [nanoseconds(row["time"]) for row in pods.rows]
+
+
+@pytest.mark.parametrize(("line", "expected"), PARTS, ids=["v4", "v6", "no request", "Traefik", "nginx"])
+def test_the_request_and_the_client_have_the_names_of_the_conventions(
+    line: str, expected: dict[str, Any], tmp_path: Path
+) -> None:
+    [enriched] = enriched_by_daemon(tmp_path, framed(line.encode()), 1)
+    container = Container(tmp_path / "shipped" / ENRICHER)
+    container.write_raw(framed(enriched))
+    pods = Pods(
+        tmp_path / "shipped", [], container.live, tmp_path / "shipped" / "shop_web-1_0d7c8a52" / "web" / "0.log"
+    )
+    pods.other.parent.mkdir(parents=True)
+    [record] = shipped(tmp_path, pods, 1)
+    names = {
+        "http.request.method",
+        "url.path",
+        "url.query",
+        "network.protocol.version",
+        "client.address",
+        "client.port",
+    }
+    assert {name: value for name, value in record.attributes.items() if name in names} == expected
+    left = {"request_method", "request_uri", "server_protocol", "request", "remote_addr", "remote_port"} & set(
+        record.body
+    )
+    assert left == ({"request_method", "request_uri", "server_protocol"} if "url.path" not in expected else set())

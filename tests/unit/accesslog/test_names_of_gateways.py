@@ -12,6 +12,7 @@ from itertools import combinations
 from hypothesis import assume, event, example, given
 from hypothesis import strategies as st
 
+from enricher.accesslog.envoy_upstreams import parse_upstream_name
 from enricher.accesslog.gateways import GatewayListener, envoy_listener, gateway_of_pod, traefik_listener
 from enricher.accesslog.routes import envoy_route, traefik_route
 
@@ -52,13 +53,24 @@ def test_filter_chains_of_envoy_gateway(
     assume(namespace not in {"tlsroute", "tcproute"})
     section = "/".join((*(listener_set or ()), listener))
     tls = b"TLSv1.3" if has_tls else b"-"
-    found = envoy_listener(f"{namespace}/{gateway}/{section}".encode(), tls, b"10.244.0.7:10080")
+    found = envoy_listener(f"{namespace}/{gateway}/{section}".encode(), tls, b"10.244.0.7:10080", b"-")
     assert found == GatewayListener(f"{namespace}/{gateway}", section if has_tls else ":10080")
 
 
 @given(st.sampled_from(("tlsroute", "tcproute")), LABELS, NAMES, st.sampled_from((b"-", b"TLSv1.3")))
 def test_filter_chains_that_are_named_after_routes(kind: str, namespace: str, name: str, tls: bytes) -> None:
-    assert envoy_listener(f"{kind}/{namespace}/{name}".encode(), tls, b"") == GatewayListener()
+    assert envoy_listener(f"{kind}/{namespace}/{name}".encode(), tls, b"", b"") == GatewayListener()
+
+
+@given(LABELS, NAMES, LABELS, LABELS, st.integers(1, 65535))
+@example("infra", "a" * 48, "shop", "cart", 80)  # 63 characters with what is before it
+def test_clusters_of_cilium(namespace: str, gateway: str, service_namespace: str, service: str, port: int) -> None:
+    cluster = f"{namespace}/cilium-gateway-{gateway}/{service_namespace}:{service}:{port}".encode()
+    may_be_shortened = len(gateway) == 48
+    found = envoy_listener(b"-", b"-", b"", cluster)
+    assert found.gateway == ("" if may_be_shortened else f"{namespace}/{gateway}")
+    assert parse_upstream_name(cluster) == f"{service_namespace}-{service}-{port}"
+    assert not envoy_listener(b"-", b"-", b"", cluster.replace(b"gateway", b"ingress")).gateway
 
 
 def _pod_of_envoy_gateway(owner: str) -> str:
@@ -72,12 +84,18 @@ def _pod_of_envoy_gateway(owner: str) -> str:
 @given(LABELS, GATEWAYS)
 @example("default", "eg")
 @example("envoy-0123abcd", "0123abcd-eg")
+@example("a" * 31, "b" * 10)
+@example("a" * 31, "b" * 11)
 def test_pods_of_envoy_gateway(namespace: str, gateway: str) -> None:
     owner = f"{namespace}/{gateway}"
     pod = _pod_of_envoy_gateway(owner)
-    is_whole = len(owner) <= 43  # a longer one is cut, or its hash
+    is_whole = len(owner) <= 42  # of a longer one, the hash or what follows it is cut
     event(f"whole: {is_whole}")
     assert gateway_of_pod(pod) == (owner if is_whole else "")
+
+
+def test_a_pod_as_it_was_on_a_node() -> None:
+    assert gateway_of_pod("envoy-default-web-82b3ade9-856595474-wpd49") == "default/web"
 
 
 @given(NAMES)

@@ -106,9 +106,11 @@ def test_globs_directories_and_a_pipe(run, log, endpoints, tmp_path, monkeypatch
 
 def test_a_daemons_output_needs_no_endpoints(run, log, endpoints, tmp_path, capsys):
     main(["enrich", "--endpoints", str(endpoints), str(log("old", 300))])
-    (output := tmp_path / "output.jsonl").write_text(capsys.readouterr().out)
+    attempt = '{"time":"2026-11-22T23:18:31Z","kind":"try","status":200,"source":{}}\n'
+    (output := tmp_path / "output.jsonl").write_text(attempt * 2 + capsys.readouterr().out)
     code, out, err = run(output, output)
     assert (code, err) == (0, "")
+    assert "OLD  300 requests" in out
     assert "shop/web: no worse" in out
 
 
@@ -174,6 +176,37 @@ def test_what_is_refused(run, log, endpoints, monkeypatch, tmp_path, arguments, 
     more = [] if "--endpoints" in arguments else ["--endpoints", "map"]
     found, _, err = run(*arguments, *more)
     assert (found, message in err) == (code, True), err
+
+
+def test_services_that_have_moved_are_compared_alone(run, tmp_path):
+    """Requests without a service stay: the new proxy has no route for some of the service's."""
+    (endpoints := tmp_path / "map.yaml").write_text(
+        "10.0.0.1:80: {pod: web-1, namespace: shop, service: web}\n"
+        "10.0.0.2:80: {pod: pay-1, namespace: shop, service: pay}\n"
+    )
+    web, pay, lost = (
+        cri(access(1, addr, status)) for addr, status in (("10.0.0.1:80", "200"), ("10.0.0.2:80", "200"), ("-", "404"))
+    )
+    web_of_old = web + web.replace("GET /1", "GET /lost")
+    lost = lost.replace("GET /1", "GET /lost").replace('" 200 39', '" 404 39').replace("- 5 0.001 404", "- - - -")
+    (tmp_path / "old").write_text((web_of_old + pay) * 150)
+    (tmp_path / "moved").write_text(web_of_old * 150)
+    (tmp_path / "broken").write_text((web + lost) * 150)
+    old, moved, broken = (tmp_path / name for name in ("old", "moved", "broken"))
+    assert run("--endpoints", endpoints, old, moved)[0] == 5
+    code, out, _ = run("--endpoints", endpoints, old, moved, "--service", "web")
+    assert (code, "shop/pay" in out, "OLD  300 requests" in out) == (0, False, True)
+    assert run("--endpoints", endpoints, old, moved, "--service", "shop/p*")[0] == 5
+    code, out, _ = run("--endpoints", endpoints, old, broken, "--service", "shop/web")
+    assert (code, "/lost: 404 to 150 of 150 requests; OLD answered 150 of 150" in out) == (4, True)
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in RECORDED.glob("*.log") if ".error" not in path.name))
+def test_a_proxy_is_not_worse_than_itself(run, name):
+    log = RECORDED / f"{name}.log"
+    code, out, _ = run("--endpoints", RECORDED_ENDPOINTS, log, log)
+    assert code in {0, 5}
+    assert "Answered" not in out
 
 
 def test_an_empty_log_is_too_few(run, log, endpoints):

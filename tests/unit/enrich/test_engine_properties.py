@@ -67,6 +67,7 @@ LEAST_OF_FORMATS = {
     "envoy tries": ATTRIBUTED | {"access lines": 0.3, "lines with several attempts": 3},
     **dict.fromkeys(("envoy text", "envoy json", "traefik common", "traefik json"), ATTRIBUTED | {"routes": 0.1}),
     "any haproxy": ATTRIBUTED | {"reported attempts": 1},
+    "any envoy": ATTRIBUTED | {"gateways": 0.1, "listeners": 0.03},
 }
 """What each family's lines must exercise."""
 

@@ -4,10 +4,12 @@ import orjson
 import pytest
 
 from enricher.enrich import waiting_tries
+from enricher.enrich.engine import Hold
 from enricher.enrich.tries import MAX_WAIT
+from enricher.tailer.framing import Framer
 from enricher.timestamps import MILLISECOND, SECOND
 from enricher.vocabulary import RequestMissing
-from tests.unit.enrich.controller_lines import AT
+from tests.unit.enrich.controller_lines import AT, make_histories
 from tests.unit.enrich.generators.envoy_tries import FORMAT, SOURCE, Entry, Log
 
 END = Entry("DownstreamEnd", status=200, number=1)
@@ -174,3 +176,20 @@ def test_both_kinds_in_formats_of_their_own():
     log.end()
     assert kinds(log) == ["try", "try", "access"]
     assert len(log.rows[2]["attempts"]) == 2
+
+
+def test_what_waits_while_a_line_waits_for_the_watch():
+    """A checkpoint may be made then: it has the lines that are not written, but no line that is still to be read."""
+    entries = [
+        TRY,
+        Entry("DownstreamEnd", "b", 200, host="10.9.9.9:80", number=1),
+        Entry("UpstreamEnd", status=200),
+        END,
+    ]
+    lines = list(Framer().feed(b"".join(entry.framed(FORMAT) for entry in entries)))
+    log, times = Log(), iter([AT, AT + 2 * SECOND, AT + 2 * SECOND])
+    steps = list(log.engine.enrich(SOURCE, lines, make_histories(), lambda: next(times)))
+    first, hold, last = steps
+    assert isinstance(hold, Hold)
+    assert (first.lines, first.data, list(first.waiting)) == (1, b"", lines[:1])
+    assert (last.lines, last.data.count(b"\n"), list(last.waiting)) == (4, 3, [lines[0]])

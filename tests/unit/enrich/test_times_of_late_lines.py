@@ -189,3 +189,14 @@ def test_the_stamp_stays_as_it_is_written_where_the_line_tells_no_more() -> None
     stamps = [b"2026-11-22T23:18:31.500000000Z", b"2026-11-22T23:18:32.009Z", b"2026-11-22T23:18:31Z"]
     lines = [b"%b stdout F %b\n" % (stamp, dialect.write(NOW, 0).encode()) for stamp in stamps]
     assert times(Enricher, dialect.formats, lines) == [stamp.decode() for stamp in stamps]
+
+
+@pytest.mark.parametrize("name", ["envoy", "traefik json", "nginx msec"])
+def test_a_line_that_came_at_once_has_the_end_as_well(name: str) -> None:
+    """The stamp of the same moment is the same time, and without a frame there is no other."""
+    dialect = DIALECTS[name]
+    text = dialect.write(NOW, 4 * MILLISECOND).encode()
+    for stamp in (b"2026-11-22T23:18:31.004000000Z", b"2026-11-22T23:18:31.004000001Z"):
+        line = b"%b stdout F %b\n" % (stamp, text)
+        for engine in (Enricher, ReferenceEnricher):
+            assert times(engine, dialect.formats, [line]) == ["2026-11-22T23:18:31.004Z"]

@@ -12,6 +12,7 @@ from tests.unit.enrich.generators.envoy_tries import (
     FORMAT,
     JSON_FORMAT,
     WITHOUT_NUMBER,
+    Entry,
     Log,
     interleave,
     lose,
@@ -108,3 +109,33 @@ def test_a_client_that_repeats_an_id(seed):
     found, tried = found_and_tried(log, requests)
     assert not tried - found
     assert (found - tried).total() <= sum(not request.is_complete for request in requests) + len(requests) // 4
+
+
+def test_the_time_tells_requests_with_one_id_apart():
+    log, later = Log(), AT + 10_000 * MILLISECOND
+    log.add(
+        Entry("UpstreamEnd", status=503, host="10.0.0.1:80"),  # its request's line is lost
+        Entry("UpstreamEnd", status=503, host="10.0.0.2:80", began=later, written=later),
+        Entry("UpstreamEnd", status=200, host="10.0.0.3:80", began=later, written=later),
+        Entry("DownstreamEnd", status=200, host="10.0.0.3:80", began=later, written=later, number=2),
+    )
+    log.end()
+    [request] = log.of_kind("access")
+    assert [attempt["addr"] for attempt in request["attempts"]] == ["10.0.0.2:80", "10.0.0.3:80"]
+    assert [row["upstream_addr"] for row in log.lone] == ["10.0.0.1:80"]
+
+
+def test_the_number_of_tries_tells_requests_with_one_id_apart():
+    log = Log()
+    log.add(
+        Entry("UpstreamEnd", status=503, host="10.0.0.1:80"),
+        Entry("UpstreamEnd", status=200, host="10.0.0.2:80"),
+        Entry("DownstreamEnd", status=200, host="10.0.0.2:80", number=1),
+        Entry("UpstreamEnd", status=200, host="10.0.0.3:80"),
+        Entry("DownstreamEnd", status=200, host="10.0.0.3:80", number=2),
+    )
+    log.end()
+    assert [[attempt["addr"] for attempt in row["attempts"]] for row in log.of_kind("access")] == [
+        ["10.0.0.2:80"],
+        ["10.0.0.1:80", "10.0.0.3:80"],
+    ]

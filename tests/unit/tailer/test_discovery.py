@@ -1,8 +1,12 @@
 """Selectors and what they find."""
 
 import os
+import re
+from fnmatch import translate
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from enricher.errors import ConfigurationError, UsageError
 from enricher.line import Source
@@ -39,6 +43,13 @@ def test_the_default_is_the_ingress_controller(log_dir):
     assert discover(str(log_dir), CONTROLLERS) == [
         Source(str(path), "ingress-nginx", "ingress-nginx-controller-abc", "uid1", "controller")
     ]
+
+
+@settings(deadline=None)
+@given(st.from_regex(r"[ab?*!\[\]-]{1,6}", fullmatch=True), st.text("ab-", max_size=6))
+def test_no_name_that_a_glob_matches_is_passed_over(glob, name):
+    selector = Selector.parse(f"*/{glob}/c")
+    assert selector.matches_pod("ns", name) is (re.match(translate(glob), name) is not None)
 
 
 def test_globs_and_several_selectors(log_dir):

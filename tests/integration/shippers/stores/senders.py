@@ -2,12 +2,11 @@
 
 import json
 import urllib.parse
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from tests.integration.shippers.collector import collector
-from tests.integration.shippers.pods_logs import ENRICHER, Pods, framed, until
+from tests.integration.shippers.pods_logs import ENRICHER, Pods, framed, nanoseconds, until
 from tests.integration.shippers.stores.controller_log import flat, stamp
 from tests.integration.shippers.stores.guide import address, block, parameter
 from tests.integration.shippers.stores.victoria_logs import VictoriaLogs
@@ -37,8 +36,9 @@ def by_rsyslog(store: VictoriaLogs, directory: Path, lines: list[bytes]) -> None
     container = write(directory, lines)
     before, _, within = block("omelasticsearch").partition("\n\n")
     changes = ((FILE, within.replace("http://victorialogs:9428", store.url)), (RULESET, f"{before}\n{RULESET}"))
+    times = {nanoseconds(json.loads(line)["time"]) for line in lines}
     with rsyslog(directory, Pods(directory / "pods", [], container.live, container.live), *changes) as process:
-        until(lambda: store.count() >= len(lines), process)
+        until(lambda: {nanoseconds(row["_time"]) for row in store.query("*")} >= times, process)
 
 
 def write(directory: Path, lines: list[bytes]) -> Container:
@@ -54,14 +54,9 @@ def as_alloy(store: VictoriaLogs, _: Path, lines: list[bytes]) -> None:
     for line, row in zip(lines, map(json.loads, lines), strict=True):
         fields = flat(row) | {"job": "enricher", "stream": "stdout", "source_node": row["source"]["node"]}
         metadata = {name: fields[name] for name in sorted(METADATA & fields.keys())}
-        values = [[nanoseconds(row["time"]), line.decode(), metadata]]
+        values = [[str(nanoseconds(row["time"])), line.decode(), metadata]]
         streams.append({"stream": {name: fields[name] for name in sorted(LABELS)}, "values": values})
     store.insert(address("loki/api/v1/push"), json.dumps({"streams": streams}).encode())
-
-
-def nanoseconds(time: str) -> str:
-    seconds, _, fraction = time.removesuffix("Z").partition(".")
-    return f"{int(datetime.fromisoformat(f'{seconds}+00:00').timestamp())}{fraction:0<9}"
 
 
 def as_vector(store: VictoriaLogs, _: Path, lines: list[bytes]) -> None:

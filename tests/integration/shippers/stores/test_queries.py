@@ -29,7 +29,6 @@ class Way(NamedTuple):
 
 WAYS = [
     Way(senders.by_collector, STREAM, NAMES["pod"], NAMES["status"], "attempts"),
-    Way(senders.by_rsyslog, '{kind=~".+"}', "pod", "status", "attempts"),
     Way(senders.as_alloy, '{job="enricher"}', "pod", "status", "attempts"),
     Way(senders.as_vector, '{ingress.kind=~".+"}', "ingress.pod", "ingress.status", "ingress.attempts"),
 ]

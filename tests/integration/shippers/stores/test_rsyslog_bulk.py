@@ -1,5 +1,6 @@
 """rsyslog, as the guide sets it up, loses or changes a line on its way into VictoriaLogs."""
 
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,13 @@ def test_every_line_is_stored_with_its_fields_and_its_time(
 ) -> None:
     by_rsyslog(store, tmp_path, lines)
     found = store.query("*")
-    assert in_order(list(map(as_it_was, found))) == in_order([one_spelling(flat(row)) for row in rows])
+    # rsyslog sends a request again whose answer it does not get.
+    assert once(list(map(as_it_was, found))) == once([one_spelling(flat(row)) for row in rows])
     assert store.streams() == {f'{{kind="{kind}"}}' for kind in {row["kind"] for row in rows}}
+
+
+def once(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    return [row for row, _ in groupby(in_order(rows))]
 
 
 def as_it_was(stored: dict[str, str]) -> dict[str, str]:

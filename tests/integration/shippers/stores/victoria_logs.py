@@ -23,7 +23,11 @@ class VictoriaLogs:
     url: str
 
     def query(self, logsql: str) -> list[dict[str, str]]:
-        """Return the rows of a query over all times."""
+        """Return the rows of a query over all times, after what was inserted last has been made visible.
+
+        Rows and the index of their streams become visible at different times.
+        """
+        get_text(f"{self.url}/internal/force_flush")
         answer = get_text(f"{self.url}/select/logsql/query?{urllib.parse.urlencode({'query': logsql})}")
         return [json.loads(line) for line in answer.splitlines()]
 

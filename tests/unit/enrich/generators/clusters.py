@@ -103,6 +103,8 @@ class Cluster:
 
 def _slice(name: str, service: str, namespace: str, port: int) -> dict[str, Any]:
     labels = {"kubernetes.io/service-name": service} if service else {}
+    if service == "controller":
+        labels["gateway.networking.k8s.io/gateway-name"] = "main"
     return {
         "metadata": {"name": name, "namespace": namespace, "labels": labels},
         "endpoints": [],
@@ -200,7 +202,7 @@ def _put_proxy(cluster: Cluster, at: int, slice_name: str, number: int, zone: st
 
 def _change(rng: random.Random, cluster: Cluster) -> Callable[[int], None]:
     """Return some change of an address that lines are about, or of others in the same slice or service."""
-    n = rng.randrange(23)
+    n = rng.randrange(24)
     claimed = rng.choice(CLAIMED)
 
     def rename_ports(obj: dict[str, Any]) -> None:
@@ -208,6 +210,20 @@ def _change(rng: random.Random, cluster: Cluster) -> Callable[[int], None]:
 
     def relabel(obj: dict[str, Any]) -> None:
         obj["metadata"]["labels"] = {"kubernetes.io/service-name": rng.choice(("web", "renamed", "solo"))}
+
+    def relabel_proxy(obj: dict[str, Any]) -> None:
+        gateway = rng.choice(
+            (
+                {},
+                {"gateway.networking.k8s.io/gateway-name": "other"},
+                {"gateway.networking.k8s.io/gateway-name": "no name"},
+                {
+                    "gateway.envoyproxy.io/owning-gateway-name": "main",
+                    "gateway.envoyproxy.io/owning-gateway-namespace": "infra",
+                },
+            )
+        )
+        obj["metadata"]["labels"] = {"kubernetes.io/service-name": "controller", **gateway}
 
     def claim_theirs(obj: dict[str, Any]) -> None:
         for endpoint in obj["endpoints"]:
@@ -245,6 +261,7 @@ def _change(rng: random.Random, cluster: Cluster) -> Callable[[int], None]:
         lambda t: _put_proxy(
             cluster, t, "controller-9", 0, "z-3", ip="10.2.0.9", uid=rng.choice(("u-9", "u-controller-0"))
         ),
+        lambda t: cluster.change(t, "controller-0", relabel_proxy),
         lambda t: cluster.drop(t, rng.choice(("controller-0", "controller-9")), rng.choice(("10.2.0.0", "10.2.0.9"))),
         lambda t: cluster.put(t, "claim-2", "10.9.9.9", "controller-0", service="x", namespace="evil", zone="z-9"),
     )

@@ -147,7 +147,15 @@ class Log:
         """The number of lines that wait."""
 
     def add(self, *entries: Entry, is_block: bool = True, source: Source = SOURCE) -> None:
-        block = Framer().feed(b"".join(entry.framed(self.log_format) for entry in entries))
+        self._enrich(b"".join(entry.framed(self.log_format) for entry in entries), is_block=is_block, source=source)
+
+    def add_texts(self, *texts: bytes) -> None:
+        """Add lines without their frames."""
+        stamp = format_rfc3339(AT).encode()
+        self._enrich(b"".join(b"%b stdout F %b\n" % (stamp, text) for text in texts), is_block=True, source=SOURCE)
+
+    def _enrich(self, framed: bytes, *, is_block: bool, source: Source) -> None:
+        block = Framer().feed(framed)
         lines = block if is_block else list(block)
         [output] = self.engine.enrich(source, lines, self._histories)
         [expected] = self._reference.enrich(source, lines, self._histories)

@@ -16,7 +16,13 @@ FLAGS = (
 )
 CLUSTERS = (
     *(b"outbound|80||web.shop.svc.cluster.local", b"shop/web/80/da39a3ee5e", b"outbound|80|v1|web.shop.svc", b"-"),
-    *(b"httproute/shop/web/rule/0", b"", b"outbound|80||web-canary.shop.svc.x", b"outbound|80||metrics.ops.svc"),
+    *(
+        b"httproute/shop/web/rule/0",
+        b"",
+        b"outbound|80||web-canary.shop.svc.x",
+        b"outbound|80||metrics.ops.svc",
+        b"infra/cilium-gateway-main/shop:web:80",
+    ),
     *(b"inbound-vip|80|http|web.shop.svc.cluster.local", b"outbound_.80_._.web.shop.svc.cluster.local"),
 )
 ENTRY_TYPES = (b"DownstreamEnd",) * 6 + (b"UpstreamEnd",) * 4 + (b"UpstreamPoolReady", b"DownstreamStart", b"-")
