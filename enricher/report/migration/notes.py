@@ -39,8 +39,10 @@ def _notes_on(name: str, side: Side) -> Iterator[str]:
     elif total.retries_logged < total.requests:
         part = amount(total.requests - total.retries_logged, "request")
         yield f"{name} does not log how often {part} of {total.requests:,} were tried: these are not in its retries."
-    if not side.lists_attempts:
-        yield f"{name} logs only the last attempt of a request: what failed before it is not in its numbers."
+    if incomplete := side.listed.incomplete:
+        tried = side.listed.requests
+        part = "a request" if incomplete == tried else f"{incomplete:,} of {amount(tried, 'request')}"
+        yield f"{name} logs only the last attempt of {part}: what failed before it is not in its numbers."
     if side.times_of_requests:
         yield f"{name} does not log how long upstreams took, only whole requests: its upstream times are left out."
     if timeless := total.requests - total.times.total():
