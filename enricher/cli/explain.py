@@ -21,6 +21,7 @@ from enricher.endpoints.spans import spans_of_port
 from enricher.endpoints.tenure import BEGINNING, FOREVER, Tenure
 from enricher.enrich.parsed_line import ParsedLine, attribute_line, parse_line
 from enricher.enrich.tries import TryJoiner
+from enricher.enrich.waiting_tries import WaitingRoom
 from enricher.enrich.windows import error_window
 from enricher.errors import UsageError
 from enricher.line import Source
@@ -38,7 +39,7 @@ def explain_lines(settings: Settings, histories: Histories, texts: Iterable[byte
     Lines of tries are explained with the line of their request, if it is among them. What a tool put before a line is
     taken off. Raise UsageError at a line that names no upstream.
     """
-    joiner, is_first = TryJoiner(), True
+    joiner, is_first = TryJoiner(WaitingRoom(), ""), True
     for text in texts:
         parsed = _parse(settings, text)
         [joined] = joiner.join([parsed])

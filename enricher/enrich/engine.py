@@ -26,6 +26,7 @@ from enricher.enrich.parsed_line import ParsedLine
 from enricher.enrich.route_services import RouteServices
 from enricher.enrich.single_lines import Counts, SingleLines, Tools
 from enricher.enrich.tries import TryJoiner
+from enricher.enrich.waiting_tries import WaitingRoom
 from enricher.line import Line, Source
 from enricher.vocabulary import LineKind
 
@@ -76,6 +77,7 @@ class Enricher:
         self._joiners: dict[Source, TryJoiner] = {}
         """What joins tries with their requests, of the sources whose logs have lines of tries."""
         self._routes: defaultdict[Source, RouteServices] = defaultdict(RouteServices)
+        self._waiting_room = WaitingRoom()
         self._uncounted = 0
 
     def enrich(
@@ -100,7 +102,7 @@ class Enricher:
         waiting = self._waiting_lines(source)
         tools = self._tools
         joiner = batch.join_tries(
-            self._joiners.get(source), pod_variable=tools.pod_variable, count_only=tools.count_only
+            self._joiners.get(source), self._waiting_room, pod_variable=tools.pod_variable, count_only=tools.count_only
         )
         if joiner:
             self._joiners[source] = joiner
@@ -276,7 +278,8 @@ class Enricher:
         """Forget a source that is gone."""
         self._correlators.pop(source, None)
         self._routes.pop(source, None)
-        self._joiners.pop(source, None)
+        if joiner := self._joiners.pop(source, None):
+            joiner.release(None)  # so that others get its room
         self._last_formats.pop(source, None)
         self._detector.forget(source)
         self._tools.templates.forget(source)

@@ -41,6 +41,7 @@ from enricher.enrich.error_correlation import ErrorCorrelator, error_origin
 from enricher.enrich.parsed_line import ParsedLine
 from enricher.enrich.requests import NoAttempt, is_retried, main_attempt, no_attempt, record_outcome
 from enricher.enrich.tries import TryJoiner
+from enricher.enrich.waiting_tries import WaitingRoom
 from enricher.enrich.windows import attempt_windows, end_to_show, error_window, request_window
 from enricher.line import Line, Source
 from enricher.metrics.counters import Metrics
@@ -63,6 +64,13 @@ RESERVED_NAMES = frozenset(
 _POD_NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
 
 
+class PlainJoiner(TryJoiner):
+    """Joins tries with their requests, and keeps their records as they are."""
+
+    def _compact(self, line: ParsedLine, record: Record) -> tuple[ParsedLine, Record]:
+        return line, record
+
+
 class ReferenceEnricher:
     """Joins lines with the histories of addresses, with the interface of enricher.enrich.engine.Enricher."""
 
@@ -78,7 +86,8 @@ class ReferenceEnricher:
         self.detector, self.counts = detector, counts
         self.node, self.pod_variable, self.count_only = node, pod_variable, count_only
         self.correlators: defaultdict[Source, ErrorCorrelator] = defaultdict(ErrorCorrelator)
-        self.joiners: defaultdict[Source, TryJoiner] = defaultdict(TryJoiner)
+        self.joiners: dict[Source, PlainJoiner] = {}
+        self.waiting_room = WaitingRoom()
         self.routes: defaultdict[tuple[Source, str], set[Service]] = defaultdict(set)
         """The services that the requests of a route in a source went to."""
         self.undecided: list[Failure] = []
@@ -99,7 +108,8 @@ class ReferenceEnricher:
             source, source.profile, [line.text for line in lines if line.stream != "stderr"]
         )
         # All lines are parsed before the first is enriched: an error line may come after the access line it explains.
-        joined_lines = self.joiners[source].join([parse_line(formats, line) for line in lines])
+        joiner = self.joiners.setdefault(source, PlainJoiner(self.waiting_room, source.namespace))
+        joined_lines = joiner.join([parse_line(formats, line) for line in lines])
         for parsed, _ in joined_lines:
             if parsed and parsed.error and parsed.error.reason and parsed.at is not None:
                 self.correlators[source].add(parsed.error, parsed.at)
@@ -137,7 +147,8 @@ class ReferenceEnricher:
         """Return the lines of tries of a source that have waited for long enough at `now` (ns); all if it is None."""
         self.now, self.histories = now, histories
         self.known_until = histories.pods.certain_until if now is None else min(histories.pods.certain_until, now)
-        lines = self.joiners[source].release(now)
+        joiner = self.joiners.get(source)
+        lines = joiner.release(now) if joiner else []
         data = b"".join(self.render_try(source, line, histories) for line in lines)
         return Output(data, 0, Counter(line.kind for line in lines))
 
@@ -178,7 +189,8 @@ class ReferenceEnricher:
     def forget(self, source: Source) -> None:
         """Forget a source that is gone."""
         self.correlators.pop(source, None)
-        self.joiners.pop(source, None)
+        if joiner := self.joiners.pop(source, None):
+            joiner.release(None)
         self.detector.forget(source)
 
     # --- attributing ------------------------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ def _requests_without_name(side: Side) -> int:
 
 def _lacks_what_a_proxy_can_log(side: Side) -> bool:
     total = side.total
-    is_complete = total.retries_logged == total.requests and side.lists_attempts and not side.times_of_requests
+    is_complete = total.retries_logged == total.requests and not side.listed.incomplete and not side.times_of_requests
     return bool(total.requests) and not is_complete
 
 
