@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from enricher.accesslog.detection import FormatDetector
-from enricher.accesslog.diagnosis import diagnose
+from enricher.accesslog.misfits import explain_misfit
 from enricher.accesslog.profiles import Formats
 from enricher.cli.common import read_histories
 from enricher.cli.explain_cause import explain_cause, explain_untried
@@ -89,7 +89,7 @@ def _hint(text: bytes, kind: LineKind, formats: Formats, *, writes_errors: bool)
     if os.path.exists(text):
         return "it is the name of a file: give one of its lines"
     if kind is LineKind.PARSE_ERROR:
-        return f"it {diagnose(text, formats)}"
+        return f"it {explain_misfit(text, formats)}"
     error_line = ", or an error line of nginx that names an upstream" if writes_errors else ""
     return f"give a line of the access log{error_line}"
 
