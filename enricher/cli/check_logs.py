@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import NamedTuple
 
-from enricher.accesslog.details import missing_details
 from enricher.accesslog.detection import FormatDetector
-from enricher.accesslog.misfits import explain_misfit
 from enricher.accesslog.limits import limits_of
+from enricher.accesslog.misfits import explain_misfit
+from enricher.accesslog.missing_details import missing_details
 from enricher.accesslog.profiles import PROFILES, Format, Formats, profile_formats
 from enricher.accesslog.record import Record
 from enricher.cli.check_result import MAX_LINE_LENGTH, CheckResult

@@ -21,7 +21,6 @@ from enricher.config.resolve import resolve_settings
 from enricher.config.settings import Settings
 from enricher.endpoints.attribution import Histories
 from enricher.errors import EXIT_CONFIGURATION, EXIT_TOO_FEW, EXIT_WORSE, UsageError
-from enricher.report.comparison import Verdict
 from enricher.report.console import PipedConsole, one_line
 from enricher.report.findings.wording import amount
 from enricher.report.migration.as_data import csv_comparison, json_comparison, markdown_comparison
@@ -30,6 +29,7 @@ from enricher.report.migration.comparison import Migration, compare
 from enricher.report.migration.side import Side
 from enricher.report.pod_rows import RollUp
 from enricher.report.record_view import OutputRecord
+from enricher.report.rollout import Verdict
 from enricher.report.terminal import json_encoder, print_lines, warn
 
 DEFAULT_SINCE = 600.0

@@ -5,9 +5,9 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from itertools import islice
 
-from enricher.accesslog.misfits import explain_misfits
 from enricher.accesslog.error_log import parse_error_line
 from enricher.accesslog.limits import common_limits
+from enricher.accesslog.misfits import explain_misfits
 from enricher.accesslog.own_lines import is_other_line
 from enricher.accesslog.profiles import Formats
 from enricher.accesslog.request_ids import id_with_more

@@ -4,7 +4,6 @@ import re
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from enricher.report.comparison import Verdict
 from enricher.report.findings.as_text import BOLD_RED, DIM, Styled
 from enricher.report.migration.comparison import Migration, Row
 from enricher.report.migration.notes import notes
@@ -21,6 +20,7 @@ from enricher.report.migration.wording import (
     verdict_sentence,
     verdict_text,
 )
+from enricher.report.rollout import Verdict
 
 _WIDTHS = (8, 6, 8, 6, 7, 6, 6, 6, 6)
 """Columns of the numbers: with a space between them, and the side before them, they fill a terminal of 80."""

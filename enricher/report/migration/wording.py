@@ -4,13 +4,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from enricher.report.comparison import Verdict
 from enricher.report.findings.as_text import when_text
 from enricher.report.findings.wording import amount, listed
 from enricher.report.migration.comparison import Migration, ProxyAnswer, RefusedPath, Row
 from enricher.report.migration.judgement import MIN_REQUESTS, Judgement, judge_share
 from enricher.report.migration.side import Side, SideRow
 from enricher.report.pod_rows import UNNAMED
+from enricher.report.rollout import Verdict
 
 COLUMNS = ("requests", "errors", "attempts", "4xx", "retries", "p50 s", "p99 s", "up p50", "up p99")
 UNKNOWN = "?"

@@ -10,8 +10,8 @@ import pytest
 
 from enricher.accesslog import nginx
 from enricher.accesslog.detection import detect_profile
-from enricher.accesslog.misfits import COMPARE_FORMAT, GIVE_FORMAT, MAX_TEXT, MIN_FIELDS, explain_misfit
 from enricher.accesslog.format_compiler import LogFormat
+from enricher.accesslog.misfits import COMPARE_FORMAT, GIVE_FORMAT, MAX_TEXT, MIN_FIELDS, explain_misfit
 from enricher.accesslog.profiles import DEFAULT_PROFILE, PROFILES, profile_formats, shape_of_lines
 from enricher.text import printable
 
