@@ -93,7 +93,7 @@ def is_retried(attempts: Sequence[Attempt], index: int) -> bool:
     return index + 1 < len(attempts) and attempts[index + 1].redirects == attempts[index].redirects
 
 
-class RequestCounts(Protocol):
+class RequestCounter(Protocol):
     """Counts requests, and those that failed by cause."""
 
     def count_requests(
@@ -122,7 +122,7 @@ class NoAttempt(NamedTuple):
     cause: CauseOf | None = None
     """Why the request failed; None if it did not."""
 
-    def add_to(self, counts: RequestCounts, request: RequestLabels) -> None:
+    def add_to(self, counts: RequestCounter, request: RequestLabels) -> None:
         """Count the request."""
         counts.count_requests(
             self.service, request.code, reason=self.reason, route=request.route, gateway=request.gateway
