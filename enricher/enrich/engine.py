@@ -39,7 +39,7 @@ class Output(NamedTuple):
     lines: int
     kinds: Mapping[LineKind, int]
     """How many of the JSON lines are of which kind."""
-    waiting: Sequence[Line] = ()
+    waiting: tuple[Line, ...] = ()
     """The lines so far that are not among the JSON lines yet: tries that wait for the lines of their requests."""
 
 
@@ -115,7 +115,7 @@ class Enricher:
                 yield Output(data, batch.enriched, single_lines.kinds, self._waiting_lines(source))
                 return
             not_yet = [line for number, line in batch.waiting.items() if number < batch.enriched]
-            yield Output(data, batch.enriched, single_lines.kinds, [*waiting, *not_yet])
+            yield Output(data, batch.enriched, single_lines.kinds, (*waiting, *not_yet))
             yield Hold(until)
 
     def release(self, source: Source, histories: Histories, now: int | None = None) -> Output:
@@ -144,7 +144,7 @@ class Enricher:
             if output.kinds:
                 yield output
 
-    def _waiting_lines(self, source: Source) -> Sequence[Line]:
+    def _waiting_lines(self, source: Source) -> tuple[Line, ...]:
         joiner = self._joiners.get(source)
         return joiner.waiting_lines() if joiner else ()
 

@@ -102,9 +102,9 @@ class TryJoiner:
             return _alone(self._waiting.take_until(None), RequestMissing.ENDED)
         return _alone(self._waiting.take_until(now - MAX_WAIT), RequestMissing.LATE)
 
-    def waiting_lines(self) -> list[Line]:
+    def waiting_lines(self) -> tuple[Line, ...]:
         """Return the lines that wait, in order."""
-        return [waiting.parsed.line for waiting in self._waiting.all()]
+        return tuple(waiting.parsed.line for waiting in self._waiting.all())
 
     def _join_line(self, line: ParsedLine, type_: str | None) -> Joined:
         record = line.record
