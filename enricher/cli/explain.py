@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from enricher.accesslog.detection import FormatDetector
-from enricher.accesslog.diagnosis import diagnose
+from enricher.accesslog.misfits import explain_misfit
 from enricher.accesslog.profiles import Formats
 from enricher.accesslog.record import Attempt
 from enricher.cli.common import read_histories
@@ -126,7 +126,7 @@ def _hint(text: bytes, kind: LineKind, formats: Formats, *, writes_errors: bool)
     if os.path.exists(text):
         return "it is the name of a file: give one of its lines"
     if kind is LineKind.PARSE_ERROR:
-        return f"it {diagnose(text, formats)}"
+        return f"it {explain_misfit(text, formats)}"
     error_line = ", or an error line of nginx that names an upstream" if writes_errors else ""
     return f"give a line of the access log{error_line}"
 

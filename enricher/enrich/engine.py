@@ -131,7 +131,7 @@ class Enricher:
         joiner = self._joiners.get(source)
         if not joiner or not (lines := joiner.release(now)):
             return Output(b"", 0, Counter(), self._waiting_lines(source))
-        formats = self._detector.timeline_for(source, source.profile, ())
+        formats = self._detector.timeline_for(source, source.profile, (), source.guess)
         batch = Batch(source, (), formats, self._layouts, self._last_formats.get(source))
         single_lines = SingleLines(self._tools, batch, self._correlators[source], self._routes[source])
         self._tools.owners.use(histories, source, now)

@@ -93,7 +93,7 @@ def is_retried(attempts: Sequence[Attempt], index: int) -> bool:
     return index + 1 < len(attempts) and attempts[index + 1].redirects == attempts[index].redirects
 
 
-class RequestCounts(Protocol):
+class RequestCounter(Protocol):
     """Counts requests, and those that failed by cause."""
 
     def count_requests(
@@ -129,7 +129,7 @@ class NoAttempt(NamedTuple):
         """Return whether the request failed and the line names no service that could say why."""
         return self.reason is RequestReason.NOT_TRIED and self.service is None
 
-    def add_to(self, counts: RequestCounts, request: RequestLabels) -> None:
+    def add_to(self, counts: RequestCounter, request: RequestLabels) -> None:
         """Count the request."""
         counts.count_requests(
             self.service, request.code, reason=self.reason, route=request.route, gateway=request.gateway

@@ -34,13 +34,13 @@ from enricher.enrich.output import (
 )
 from enricher.enrich.owners import Owners
 from enricher.enrich.parsed_line import ParsedLine, reported_pod
-from enricher.enrich.requests import NoAttempt, RequestLabels, is_retried, main_attempt, record_outcome
+from enricher.enrich.requests import NoAttempt, RequestCounter, RequestLabels, is_retried, main_attempt, record_outcome
 from enricher.enrich.route_services import RouteServices
 from enricher.enrich.windows import attempt_windows, error_window, request_window
 from enricher.vocabulary import LineKind, Outcome, RequestMissing, State
 
 
-class Counts(Protocol):
+class Counts(RequestCounter, Protocol):
     """Counts lines, attempts, failures and edges; enricher.metrics.counters implements it."""
 
     def count_line(self, kind: str, lines: int = 1) -> None: ...
@@ -57,22 +57,9 @@ class Counts(Protocol):
 
     def count_late(self, attribution: Attribution, late: Sequence[Lateness]) -> None: ...
 
-    def count_requests(
-        self,
-        service: Service | None,
-        code: str,
-        *,
-        reason: str = "",
-        route: str = "",
-        gateway: str = "",
-        requests: int = 1,
-    ) -> None: ...
-
     def count_edge(
         self, client: Service | None, service: Service | None, *, failed: bool, requests: int = 1
     ) -> None: ...
-
-    def count_cause(self, service: Service | None, cause: str, grade: str, failures: int = 1) -> None: ...
 
     def count_lone_try(self, missing: RequestMissing) -> None: ...
 

@@ -28,7 +28,6 @@ from enricher.endpoints.attribution import (
     service_of_attribution,
 )
 from enricher.endpoints.circumstances import Circumstance, circumstance_of, without_hindsight
-from enricher.endpoints.gateway_index import gateway_of_proxy
 from enricher.endpoints.lateness import Lateness, lateness_between
 from enricher.endpoints.readiness import ready_gaps, watched_since
 from enricher.endpoints.slices import Owner, Service
@@ -39,6 +38,7 @@ from enricher.enrich.causes import NO_ENDPOINTS_LIKELY, cause_of, resolve_cut, s
 from enricher.enrich.engine import Hold, Output
 from enricher.enrich.error_correlation import ErrorCorrelator, error_origin
 from enricher.enrich.parsed_line import ParsedLine
+from enricher.enrich.proxy_gateways import gateway_of_proxy
 from enricher.enrich.requests import NoAttempt, is_retried, main_attempt, no_attempt, record_outcome
 from enricher.enrich.tries import TryJoiner
 from enricher.enrich.waiting_tries import WaitingRoom

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from enricher.report.findings.wording import amount
 from enricher.report.migration.comparison import Migration, is_named
 from enricher.report.migration.side import Side
+from enricher.report.wording import amount
 
 PAGE = "docs/proxies/index.md#which-change-your-proxy-needs"
 
