@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from enricher.accesslog.products import UNDEPLOYED, Product
 from enricher.cli.check_result import CheckResult
 from enricher.cluster.product_logs import log_states
+from enricher.cluster.products import UNDEPLOYED, Product
 from enricher.cluster.survey import IngressClass, ProxyWorkload, Survey
 from enricher.config.lookalikes import describe_lookalikes
 from enricher.config.settings import USUAL_SELECTORS, LogSettings

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import NamedTuple
 
-from enricher.accesslog.details import missing_details
 from enricher.accesslog.detection import FormatDetector
-from enricher.accesslog.diagnosis import diagnose
 from enricher.accesslog.limits import limits_of
+from enricher.accesslog.misfits import explain_misfit
+from enricher.accesslog.missing_details import missing_details
 from enricher.accesslog.profiles import PROFILES, Format, Formats, profile_formats
 from enricher.accesslog.record import Record
 from enricher.cli.check_result import MAX_LINE_LENGTH, CheckResult
@@ -173,7 +173,7 @@ def _judge_sample(subject: str, sample: LogSample, format_text: str) -> CheckRes
     others = f"; lines of other kinds: {sample.others}" if sample.others else ""
     text = f"{sample.access} of the last {lines} access lines fit {format_text}{others}"
     if sample.misfits:
-        text += f"; one of the others {diagnose(sample.last_misfit, sample.formats)}"
+        text += f"; one of the others {explain_misfit(sample.last_misfit, sample.formats)}"
         example = truncate(sample.last_misfit.decode("utf-8", "backslashreplace"), MAX_LINE_LENGTH)
         return CheckResult("warning" if sample.access else "failed", subject, text, f"does not fit: {example}")
     if not sample.attempts:

@@ -5,14 +5,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
-from enricher.accesslog.details import missing_details
 from enricher.accesslog.format_compiler import LogFormatError
 from enricher.accesslog.json_format import JsonFormat
 from enricher.accesslog.limits import limits_of
-from enricher.accesslog.products import Product
+from enricher.accesslog.missing_details import missing_details
 from enricher.accesslog.profiles import PROFILES, Formats
 from enricher.accesslog.try_formats import NO_TYPE, fault_for_tries
 from enricher.cluster.controller_config import config_data, formats_from_config, missing_lines
+from enricher.cluster.products import Product
 from enricher.cluster.survey import LOG_OBJECTS, TRAFFIC_POLICIES, ProxyWorkload, Survey
 from enricher.config.document_formats import find_in_documents, is_log_of_tries
 from enricher.config.format_keys import Place, traefik_format

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from enricher.accesslog.products import PRODUCTS, UNDEPLOYED, Product, product_of
+from enricher.cluster.products import PRODUCTS, UNDEPLOYED, Product, product_of
 from enricher.config.lookalikes import LOOKALIKE_SELECTORS
 from enricher.kube.client import ApiClient
 from enricher.kube.lists import Item, read_page

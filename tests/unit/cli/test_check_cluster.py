@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from demo.fake_api import FakeApi, status
-from enricher.accesslog.products import PRODUCTS, UNDEPLOYED, product_of
 from enricher.accesslog.profiles import PROFILES
 from enricher.accesslog.try_formats import NO_ID, NO_TYPE
 from enricher.cli.main import main
+from enricher.cluster.products import PRODUCTS, UNDEPLOYED, product_of
 
 PAGES = Path(__file__).parents[3] / "docs" / "proxies"
 CONTROLLERS = [(name, product) for product in PRODUCTS for name in product.controllers]
