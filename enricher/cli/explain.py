@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from enricher.accesslog.detection import FormatDetector
-from enricher.accesslog.diagnosis import diagnose
+from enricher.accesslog.misfits import explain_misfit
 from enricher.accesslog.profiles import Formats
 from enricher.accesslog.record import Attempt
 from enricher.cli.common import read_histories
@@ -21,6 +21,7 @@ from enricher.endpoints.spans import spans_of_port
 from enricher.endpoints.tenure import BEGINNING, FOREVER, Tenure
 from enricher.enrich.parsed_line import ParsedLine, attribute_line, parse_line
 from enricher.enrich.tries import TryJoiner
+from enricher.enrich.waiting_tries import WaitingRoom
 from enricher.enrich.windows import error_window
 from enricher.errors import UsageError
 from enricher.line import Source
@@ -38,7 +39,7 @@ def explain_lines(settings: Settings, histories: Histories, texts: Iterable[byte
     Lines of tries are explained with the line of their request, if it is among them. What a tool put before a line is
     taken off. Raise UsageError at a line that names no upstream.
     """
-    joiner, is_first = TryJoiner(), True
+    joiner, is_first = TryJoiner(WaitingRoom(), ""), True
     for text in texts:
         parsed = _parse(settings, text)
         [joined] = joiner.join([parsed])
@@ -125,7 +126,7 @@ def _hint(text: bytes, kind: LineKind, formats: Formats, *, writes_errors: bool)
     if os.path.exists(text):
         return "it is the name of a file: give one of its lines"
     if kind is LineKind.PARSE_ERROR:
-        return f"it {diagnose(text, formats)}"
+        return f"it {explain_misfit(text, formats)}"
     error_line = ", or an error line of nginx that names an upstream" if writes_errors else ""
     return f"give a line of the access log{error_line}"
 

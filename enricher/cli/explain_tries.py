@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
+from enricher.accesslog.try_formats import REQUEST_ID
 from enricher.enrich.parsed_line import ParsedLine
-from enricher.enrich.tries import ID, NUMBER, entry_type
+from enricher.enrich.tries import NUMBER, entry_type
 from enricher.vocabulary import LineKind, Reason
 
 PAGE = "docs/proxies/envoy.md#a-line-for-each-attempt"
@@ -38,7 +39,7 @@ def explain_tries(parsed: ParsedLine, as_logged: ParsedLine) -> Iterator[str]:
 
 
 def _how_to_join(parsed: ParsedLine) -> str:
-    request_id = parsed.record.fields.get(ID) if parsed.record else None
+    request_id = parsed.record.fields.get(REQUEST_ID) if parsed.record else None
     if not isinstance(request_id, str) or request_id in {"", "-"}:
         return ""
     return f": give all lines with the id {request_id} to `enricher explain -`"

@@ -10,8 +10,8 @@ from enricher.report.findings.finding import Advice
 from enricher.report.findings.groups import FailureGroup
 from enricher.report.findings.patterns import Place
 from enricher.report.findings.proxy_settings import fragments, settings_of
-from enricher.report.findings.wording import amount, seconds_text
 from enricher.report.pre_stop import DEFAULT_GRACE_PERIOD, pre_stop_sleep
+from enricher.report.wording import amount, seconds_text
 from enricher.timestamps import SECOND, format_rfc3339
 from enricher.vocabulary import Cause, State
 

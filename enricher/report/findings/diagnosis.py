@@ -22,8 +22,6 @@ MAX_GROUPS = 1000
 """Largest number of groups of failures, in fair shares of the namespaces."""
 MAX_PODS = 10_000
 """Largest number of pods whose attempts are counted, in fair shares of the namespaces."""
-
-
 MAX_ENTRIES = 10_000
 """Largest number of routes, Gateways and listeners of services whose attempts are counted, in fair shares of the
 namespaces. Failures by others are in findings all the same, but are not compared.

@@ -7,7 +7,7 @@ from enricher.report.findings.advice import advise
 from enricher.report.findings.finding import Finding
 from enricher.report.findings.groups import EntryTally, FailureGroup, PodTally
 from enricher.report.findings.patterns import Place, concentrations, entry_concentration, is_address
-from enricher.report.findings.wording import amount, join_names, listed, span_text
+from enricher.report.wording import amount, join_names, listed, span_text
 from enricher.vocabulary import SURE_GRADES, Cause, CauseGrade, Grade, Outcome, State
 
 HEADLINES: dict[str, str] = {

@@ -5,7 +5,7 @@ import pytest
 
 from enricher.report.migration.as_data import json_comparison
 from enricher.report.migration.notes import notes
-from enricher.report.migration.wording import COLUMNS, values
+from enricher.report.migration.texts import COLUMNS, values
 from enricher.report.record_view import retries_of
 from tests.unit.report.migration.records import migration, request, row_of
 
