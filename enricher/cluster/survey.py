@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from enricher.cluster.products import PRODUCTS, Product, product_of
+from enricher.cluster.products import PRODUCTS, UNDEPLOYED, Product, product_of
 from enricher.config.lookalikes import LOOKALIKE_SELECTORS
 from enricher.kube.client import ApiClient
 from enricher.kube.lists import Item, read_page
@@ -114,7 +114,7 @@ class Survey:
     @property
     def products(self) -> list[Product]:
         """Return the products that the classes belong to, and those whose workloads are there."""
-        of_classes = {ingress_class.product for ingress_class in self.classes}
+        of_classes = {each.product for each in self.classes if each.controller not in UNDEPLOYED}
         of_workloads = {workload.source.guess for workload in self.workloads}.intersection(_SOLE_PROFILES)
         return [product for product in PRODUCTS if product in of_classes or product.profile in of_workloads]
 

@@ -193,7 +193,7 @@ class LogPipeline:
 
     def _open_follower(self, source: Source) -> LogFollower:
         position = self._positions.pop(escape_bytes(source.path), None)
-        self._waiting[source] = load_lines(position or {})
+        self._waiting[source] = load_lines(source.path, position or {})
         return LogFollower(
             source,
             start=self._start,

@@ -14,6 +14,7 @@ from enricher.accesslog.profiles import Format, Formats
 from enricher.enrich.parsed_line import ParsedLine, parse_line
 from enricher.enrich.tries import REQUEST_TYPES, TryJoiner, entry_type
 from enricher.enrich.try_columns import TryColumns
+from enricher.enrich.waiting_tries import WaitingRoom
 from enricher.line import Block, Line, Source, make_block
 from enricher.timestamps import parse_rfc3339
 
@@ -102,7 +103,7 @@ class Batch:
         return next((parsed.format for parsed in self.singles.values() if parsed.format), None)
 
     def join_tries(
-        self, joiner: TryJoiner | None, *, pod_variable: str = "", count_only: bool = False
+        self, joiner: TryJoiner | None, room: WaitingRoom, *, pod_variable: str = "", count_only: bool = False
     ) -> TryJoiner | None:
         """Make the tries of requests their attempts, if the log has or had lines of tries; return what joins them.
 
@@ -110,7 +111,7 @@ class Batch:
         """
         if joiner is None and not self._has_parts_of_requests():
             return None
-        joiner = joiner or TryJoiner()
+        joiner = joiner or TryJoiner(room, self.source.namespace, pod_variable)
         parsed = dict(self.singles)
         for log_format, columns in self.columns:
             of_columns = TryColumns(log_format, columns, pod_variable)

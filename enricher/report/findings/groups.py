@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 from enricher.fair_share import OVERFLOW
 from enricher.report.findings.failures import Attempt, Example, PodFacts
 from enricher.report.pre_stop import LateFailure
-from enricher.vocabulary import CauseGrade, Reason, State
+from enricher.vocabulary import Cause, CauseGrade, Reason, RequestReason, State
 
 MAX_NAMES = 1000
 """Largest number of pods, nodes and the like that a group counts one by one."""
@@ -213,6 +213,11 @@ class FailureGroup:
     def seen(self) -> int:
         """Return the number of failures that clients saw."""
         return self.outcomes["seen"]
+
+    @property
+    def is_untried(self) -> bool:
+        """Return whether no pod was tried in any of them, and the reason is not known."""
+        return self.cause == Cause.UNKNOWN and self.reasons[RequestReason.NOT_TRIED] == self.failures
 
     @property
     def grade(self) -> str:
