@@ -104,7 +104,11 @@ def target_of(record: OutputRecord) -> tuple[str, str]:
     host, target = record.get("host", record.get("http_host")), record.get("request_uri", record.get("uri"))
     if isinstance(request := record.get("request"), str):
         target = (request.rpartition(" HTTP/")[0] or request).partition(" ")[2]
-    return (*("" if not isinstance(text, str) or text == "-" else text for text in (host, target)),)  # type: ignore[return-value]
+    return _text_or_nothing(host), _text_or_nothing(target)
+
+
+def _text_or_nothing(value: object) -> str:
+    return value if isinstance(value, str) and value != "-" else ""
 
 
 def is_of_request(record: OutputRecord, request_id: str) -> bool:
