@@ -55,7 +55,8 @@ def _add_check(commands: Any) -> None:
         "check",
         help="report whether `run` would work here",
         description="Check what `run` with the same options needs: the options themselves, the permissions at the API "
-        "server, the logs and their format, the state directory and the port. Change nothing.",
+        "server, the logs and their format, the state directory and the port. With an administrator's kubeconfig, also "
+        "report which proxies the cluster has, and what their logs lack. Change nothing.",
         epilog=f"{EPILOG} 3 also if any check failed.",
     )
     add_options(check, RUN)
@@ -136,7 +137,10 @@ def _add_explain(commands: Any) -> None:
         epilog=EPILOG,
     )
     explain.add_argument(
-        "subject", metavar="LINE|ADDRESS", help="a log line (- reads lines from stdin), or with --at an address"
+        "subject",
+        metavar="LINE|ADDRESS",
+        help="a log line, or with --at an address; - reads lines from stdin, and explains a request together with its "
+        "attempts if these have lines of their own",
     )
     explain.add_argument("--at", metavar="TIME", help="report which pod held ADDRESS at this RFC 3339 time")
     add_options(explain, ENRICH)

@@ -5,9 +5,9 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from itertools import islice
 
-from enricher.accesslog.diagnosis import diagnose_any
 from enricher.accesslog.error_log import parse_error_line
 from enricher.accesslog.limits import common_limits
+from enricher.accesslog.misfits import explain_misfits
 from enricher.accesslog.own_lines import is_other_line
 from enricher.accesslog.profiles import Formats
 from enricher.accesslog.request_ids import id_with_more
@@ -205,7 +205,7 @@ class FormatCheck:
             return ADVICE
         if self._explained[0] is not self._misfit_lines:
             place = f", in {self._file}," if self._file else ""
-            text = f"one of them{place} {diagnose_any(self._misfit_lines, self._formats)}"
+            text = f"one of them{place} {explain_misfits(self._misfit_lines, self._formats)}"
             self._explained = self._misfit_lines, text
         return self._explained[1]
 
@@ -250,7 +250,7 @@ def missing_upstream(used: Formats) -> str | None:
 def _first_and_last_misfit(outputs: Sequence[Output], lines: Sequence[Line], formats: Formats) -> tuple[bytes, ...]:
     """Return the texts of a batch's first and last misfit; nothing if they are not at hand."""
     numbers, begin = list[int](), 0
-    in_order = not any(output.waiting or output.kinds[LineKind.TRY] for output in outputs)
+    in_order = not any(output.waiting or output.kinds.get(LineKind.TRY) for output in outputs)
     for output in outputs if in_order else ():
         places = [output.data.find(_MISFIT), output.data.rfind(_MISFIT)]
         numbers += [begin + output.data.count(b"\n", 0, place) for place in places if place >= 0]

@@ -25,6 +25,7 @@ RESERVED_NAMES = frozenset(
         "namespace",
         "node",
         "service",
+        "service_of",
         "attribution",
         "candidates",
         "source",
@@ -229,6 +230,8 @@ def no_attempt_fields(request: NoAttempt) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     if request.service:
         fields |= {"namespace": request.service.namespace, "service": request.service.name}
+    if request.is_of_route:
+        fields["service_of"] = "route"
     if request.reason:
         fields |= {"origin": Origin.PROXY, "reason": request.reason}
     if request.cause:

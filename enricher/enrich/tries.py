@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from enricher.accesslog.record import Attempt, Record
+from enricher.accesslog.try_formats import REQUEST_ID
 from enricher.enrich.error_correlation import ErrorCorrelator
 from enricher.enrich.output import dump_fields, variable_fields
 from enricher.enrich.parsed_line import ParsedLine
@@ -38,15 +39,15 @@ If a client leaves, Envoy writes that line right after the request's.
 MAX_ALIKE = 10
 """The same for requests with one id and one address."""
 TRY_END = "UpstreamEnd"
-ID, NUMBER = "http_x_request_id", "upstream_attempts"
-"""The variables of the request's id and of the number of its tries."""
+NUMBER = "upstream_attempts"
+"""The variable of the number of a request's tries."""
 _CLIENT = ("remote_addr", "realip_remote_addr")
 """The variables that a try has in common with its request, whatever happens to it. Two clients may choose one id."""
 _REQUEST = ("request_method", "request_uri", "host")
 """Those that it has in common unless a filter or a redirect changes them meanwhile."""
 LENGTHS = ("bytes_received", "body_bytes_sent")
 """The variables of a request's and an answer's length. A try's line has each in the other's place."""
-VARIABLES = (ID, NUMBER, *_CLIENT, *_REQUEST, *LENGTHS, "access_log_type", "upstream_cluster")
+VARIABLES = (REQUEST_ID, NUMBER, *_CLIENT, *_REQUEST, *LENGTHS, "access_log_type", "upstream_cluster")
 """The variables that the fields of a record must have here, if the line has them."""
 
 
@@ -113,9 +114,9 @@ class TryJoiner:
         late = _alone(self._waiting.take_until(now - MAX_WAIT), RequestMissing.LATE)
         return [*late, *_alone(self._waiting.trim(), RequestMissing.NO_ROOM)]
 
-    def waiting_lines(self) -> list[Line]:
+    def waiting_lines(self) -> tuple[Line, ...]:
         """Return the lines that wait, in order."""
-        return [waiting.parsed.line for waiting in self._waiting.all()]
+        return tuple(waiting.parsed.line for waiting in self._waiting.all())
 
     def _join_line(self, line: ParsedLine, type_: str | None) -> Joined:
         record = line.record
@@ -252,10 +253,14 @@ def _key_of_last(record: Record) -> int:
 
 
 def _attempt_of(record: Record) -> Attempt:
-    """Return the attempt of a try's line: the duration is the try's own, and what it received is the answer."""
-    length = record.fields.get(LENGTHS[0])
+    """Return the attempt of a try's line: the duration is the try's own, and what it received is the answer.
+
+    If the format has the upstream's time, that is more precise: a try may wait for a connection, or for a slow client.
+    """
+    attempt, length = record.attempts[-1], record.fields.get(LENGTHS[0])
     length = length if isinstance(length, int) else None
-    return record.attempts[-1]._replace(response_time=record.duration, response_length=length)
+    time = record.duration if attempt.response_time is None else attempt.response_time
+    return attempt._replace(response_time=time, response_length=length)
 
 
 def _alone(tries: Sequence[WaitingTry], missing: RequestMissing) -> list[ParsedLine]:
@@ -299,5 +304,5 @@ def entry_type(line: ParsedLine) -> str | None:
 
 
 def _request_id(record: Record) -> str:
-    value = record.fields.get(ID)
+    value = record.fields.get(REQUEST_ID)
     return value if isinstance(value, str) and value != "-" else ""

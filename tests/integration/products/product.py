@@ -31,8 +31,6 @@ class Product:
     """What its users apply, then the routes to the backends; removed in the opposite order, each waited for."""
     proxy: tuple[str, str]
     """Namespace and label of the pod that proxies, and logs."""
-    profile: str
-    """ENRICHER_PROFILE; empty if none is needed."""
     routes: Sequence[Route]
     calls: Sequence[Route] = ()
     """The routes to the gRPC backend."""

@@ -33,8 +33,6 @@ def product(name: str, log: Callable[[str], str]) -> Product:
         definitions=lambda: examples() / DEFINITIONS,
         manifests=manifests,
         proxy=("projectcontour", "app=envoy"),
-        # Its default is recognised.
-        profile="" if log is default else "envoy",
         routes=(Route("httpproxy", "httpproxy.example", HTTP), Route("ingress", "ingress.example", HTTP)),
         calls=(
             Route("calls-httpproxy", "calls.example", HTTP),
