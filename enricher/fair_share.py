@@ -34,6 +34,10 @@ class FairShare(Generic[K, G]):
     def __contains__(self, key: object) -> bool:
         return key in self._group_of
 
+    def group_for(self, group: G, others: G, most: int) -> G:
+        """Return a group; `others`, which stands for all further ones, if it is new and there are `most` others."""
+        return group if group in self._groups or len(self._groups) < most else others
+
     def is_full(self, key: K) -> bool:
         """Return whether a new key gets a place only if another one gives up its own."""
         return len(self._group_of) >= self._limit

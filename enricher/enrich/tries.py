@@ -138,7 +138,7 @@ class TryJoiner:
             # Without an id, the last try of a request cannot be told from those that the request's line hides.
             return Joined(_part(line) if self._has_requests else _lone_try(line, record, RequestMissing.LATE), late)
         line, record = self._compact(line, record)
-        waiting = WaitingTry(line, record, request_id, _time_of(line) or self._latest)
+        waiting = WaitingTry(line, record, request_id, at or self._latest)
         return Joined(None, [*late, *_alone(self._waiting.add(waiting), RequestMissing.NO_ROOM)])
 
     def _set_back(self, at: int) -> None:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from enricher.accesslog.record import Record
 from enricher.enrich.parsed_line import ParsedLine
-from enricher.fair_share import FairShare
+from enricher.fair_share import OVERFLOW, FairShare
 
 MAX_TRIES = 5_000
 """Largest number of tries of all sources that wait. Some 100 a second may so be retried with a try of 50 s each."""
@@ -13,6 +13,9 @@ MAX_SIZE = 8 * 1024 * 1024
 """Largest size of their lines together, in bytes: they are saved in each checkpoint. A usual line has some 1.2 KB."""
 MAX_ALIKE = 50
 """Largest number of tries with one id: each line of a request looks at all with its id, and clients may choose ids."""
+
+MAX_CLUSTERS = 200
+"""Largest number of clusters of one source that have shares of their own: all are looked at for the largest share."""
 
 
 class WaitingTry(NamedTuple):
@@ -87,6 +90,7 @@ class WaitingTries:
         self._last_number += 1
         number, size = self._last_number, waiting.size
         cluster = str(waiting.record.fields.get("upstream_cluster") or waiting.record.route)
+        cluster = self._places.group_for(cluster, OVERFLOW, MAX_CLUSTERS)
         alike = self._of_request.get(waiting.request_id, ())
         left = self.take(alike[:1]) if len(alike) >= MAX_ALIKE else list[WaitingTry]()
         if self._room.tries >= MAX_TRIES or self._room.size + size > MAX_SIZE:

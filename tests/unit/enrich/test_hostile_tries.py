@@ -82,6 +82,21 @@ def test_a_client_that_repeats_an_id_makes_no_line_costly():
     assert calls_for(2000) < 1.2 * calls_for(2 * MAX_ALIKE)
 
 
+def test_any_number_of_clusters_makes_no_line_costly(monkeypatch):
+    """When there is no room, all shares are looked at for the largest one, which gives up a try."""
+    monkeypatch.setattr(waiting_tries, "MAX_TRIES", 2000)
+
+    def groups_of(clusters):
+        log = Log()
+        fill = [Entry("UpstreamEnd", f"id-{n}", 503, cluster=f"c{n % clusters}") for n in range(2000)]
+        log.add(END, *fill)
+        assert log.waiting == 2000
+        return len(log.engine._joiners[SOURCE]._waiting._places._groups)
+
+    assert groups_of(100) == 100
+    assert groups_of(2000) <= waiting_tries.MAX_CLUSTERS + 1
+
+
 def memory_of(log, *steps):
     """Return the bytes that a log takes more after some steps."""
     log.add(END, Entry("UpstreamPoolReady"))
