@@ -27,11 +27,6 @@ class WaitingTry(NamedTuple):
     at: int
     """When its line was written (ns)."""
 
-    @property
-    def size(self) -> int:
-        """Return the size of its line in bytes."""
-        return len(self.parsed.line.text)
-
 
 class WaitingRoom:
     """The room for the tries of all sources, in fair shares of the namespaces, and then of their sources.
@@ -88,7 +83,7 @@ class WaitingTries:
         These are the first with the same id, or the longest waiting of the clusters with the most.
         """
         self._last_number += 1
-        number, size = self._last_number, waiting.size
+        number, size = self._last_number, len(waiting.parsed.line.text)
         cluster = str(waiting.record.fields.get("upstream_cluster") or waiting.record.route)
         cluster = self._places.group_for(cluster, OVERFLOW, MAX_CLUSTERS)
         alike = self._of_request.get(waiting.request_id, ())
@@ -133,7 +128,7 @@ class WaitingTries:
             if not of_request:
                 del self._of_request[waiting.request_id]
             self._places.remove(number)
-            size = waiting.size
+            size = len(waiting.parsed.line.text)
             self.size -= size
             self._room.size -= size
             taken.append(waiting)
