@@ -13,6 +13,9 @@ from enricher.vocabulary import RequestMissing
 
 logger = logging.getLogger(__name__)
 
+_NO_ROOM = b'"request_missing":"%b"' % RequestMissing.NO_ROOM.encode()
+"""What the JSON of a try has that went out because there was no room for it."""
+
 
 class FormatChecks:
     """The FormatCheck of each source. What is wrong is logged once."""
@@ -34,11 +37,14 @@ class FormatChecks:
         for news in filter(None, (check.news(), check.advice())):
             logger.warning("%s: %s", source.path, news)
         if self._metrics.lone_tries[RequestMissing.NO_ROOM] and not self._has_no_room:
-            self._has_no_room = True
-            logger.warning(
-                "%s: too many tries wait for the lines of their requests: those that have waited longest go out alone",
-                source.path,
-            )
+            # All logs share the room: the one to be named is that which has too much of it.
+            self._has_no_room = any(_NO_ROOM in output.data for output in outputs)
+            if self._has_no_room:
+                logger.warning(
+                    "%s: too many tries wait for the lines of their requests: "
+                    "those that have waited longest go out alone",
+                    source.path,
+                )
 
     def forget(self, source: Source) -> None:
         """Forget a source that is gone."""
