@@ -34,8 +34,8 @@ class WaitingRoom:
     """The room for the tries of all sources, in fair shares of the namespaces, and then of their sources.
 
     Anybody may write logs that look like a proxy's. While there is room, a source may have any part of it; then each
-    has its share. Those that have more give it up when their logs go on or are looked at, so that there may be up to
-    twice as much for a moment.
+    has its share. Those that have more give it up when their logs go on or are looked at, so that there may be some
+    more for a moment.
     """
 
     def __init__(self) -> None:
