@@ -121,7 +121,7 @@ class ColumnOutput:
             clients = [b""] * self._lines.size
             for row, client in self._lines.clients.items():
                 clients[row] = client.json
-        requests = self._lines.requests
+        requests, lengths = self._lines.requests, self._lines.lengths_json
         has_routes = any(request.route_json for request in set(requests))
         routes = [map(_route_json, requests)] if has_routes else []
         pieces: tuple[Iterable[bytes], ...] = (
@@ -130,7 +130,7 @@ class ColumnOutput:
             map(itemgetter(2), owners) if facts.verbatim_addr is None else columns.values[facts.verbatim_addr],
             map(_status_json, self._lines.results),
             self._lines.times_json,
-            repeat(b"null") if facts.response_length is None else columns.values[facts.response_length],
+            repeat(b"null") if lengths is None else lengths,
             endings,
             *routes,
             clients,

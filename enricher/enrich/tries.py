@@ -39,13 +39,13 @@ MAX_ALIKE = 10
 TRY_END = "UpstreamEnd"
 ID, NUMBER = "http_x_request_id", "upstream_attempts"
 """The variables of the request's id and of the number of its tries."""
-_CLIENT = ("remote_addr", "realip_remote_addr")
+CLIENT = ("remote_addr", "realip_remote_addr")
 """The variables that a try has in common with its request, whatever happens to it. Two clients may choose one id."""
 _REQUEST = ("request_method", "request_uri", "host")
 """Those that it has in common unless a filter or a redirect changes them meanwhile."""
 LENGTHS = ("bytes_received", "body_bytes_sent")
 """The variables of a request's and an answer's length. A try's line has each in the other's place."""
-VARIABLES = (ID, NUMBER, *_CLIENT, *_REQUEST, *LENGTHS, "access_log_type", "upstream_cluster")
+VARIABLES = (ID, NUMBER, *CLIENT, *_REQUEST, *LENGTHS, "access_log_type", "upstream_cluster")
 """The variables that the fields of a record must have here, if the line has them."""
 
 
@@ -58,7 +58,7 @@ class Joined(NamedTuple):
     """The lines that have waited until this one, and go out before it."""
 
 
-class _Times(NamedTuple):
+class Times(NamedTuple):
     """When a request or a try took place by the proxy's clock (ns), and by how much that may be wrong."""
 
     begin: int | None
@@ -66,11 +66,11 @@ class _Times(NamedTuple):
     uncertainty: int
 
     @classmethod
-    def of(cls, record: Record) -> "_Times":
+    def of(cls, record: Record) -> "Times":
         begin = None if record.end is None or record.duration is None else record.end - record.duration
         return cls(begin, record.end, record.end_uncertainty)
 
-    def include(self, other: "_Times") -> bool:
+    def include(self, other: "Times") -> bool:
         """Return whether the other may have taken place in this time."""
         slack = self.uncertainty + other.uncertainty + CLOCK_TOLERANCE
         begins = self.begin is None or other.begin is None or other.begin >= self.begin - slack
@@ -83,7 +83,7 @@ class TryJoiner:
     def __init__(self) -> None:
         self._has_parts = self._has_requests = False
         self._waiting = WaitingTries()
-        self._early: dict[tuple[object, ...], deque[_Times]] = {}
+        self._early: dict[tuple[object, ...], deque[Times]] = {}
         """The times of the requests whose lines came before those of their last tries, by what both have in common."""
         self._latest = 0
         """The time (ns) of the latest line."""
@@ -106,9 +106,25 @@ class TryJoiner:
         """Return the lines that wait, in order."""
         return [waiting.parsed.line for waiting in self._waiting.all()]
 
+    def is_settled(self, times: Sequence[int], tries: int, size: int) -> bool:
+        """Return whether no line that waits is released while lines of these times (ns) come, however they are joined.
+
+        `tries` is the largest number of lines of tries among them, and `size` that of their bytes.
+        """
+        earliest, latest = min([*times, *self._waiting.times()]), max(self._latest, *times)
+        return self._has_requests and latest - earliest < MAX_WAIT and self._waiting.has_room(tries, size)
+
+    def known_ids(self) -> set[object]:
+        """Return the ids of the requests of which lines have come, and others are expected."""
+        return {*self._waiting.request_ids(), *(request_id for request_id, *_ in self._early)}
+
+    def pass_by(self, latest: int) -> None:
+        """Take note of the time (ns) of the latest of some lines that are joined elsewhere."""
+        self._latest = max(self._latest, latest)
+
     def _join_line(self, line: ParsedLine, type_: str | None) -> Joined:
         record = line.record
-        self._latest = max(self._latest, _time_of(line))
+        self._latest = max(self._latest, time_of(line))
         late = self.release(self._latest)
         if record is None or type_ is None:
             return Joined(line, late)
@@ -118,15 +134,15 @@ class TryJoiner:
             return Joined(joined, [*late, *map(_part, tries)])
         if type_ != TRY_END or not record.attempts or self._is_counted(record):
             return Joined(_part(line), late)
-        if not (request_id := _request_id(record)):
+        if not (request_id := id_of_request(record)):
             # Without an id, the last try of a request cannot be told from those that the request's line hides.
             return Joined(_part(line) if self._has_requests else _lone_try(line, record, RequestMissing.LATE), late)
-        waiting = WaitingTry(line, record, request_id, _time_of(line) or self._latest)
+        waiting = WaitingTry(line, record, request_id, time_of(line) or self._latest)
         return Joined(None, [*late, *_alone(self._waiting.add(waiting), RequestMissing.NO_ROOM)])
 
     def _is_counted(self, record: Record) -> bool:
         """Return whether a try is the last one of a request whose line came before."""
-        key, times = _key_of_last(record), _Times.of(record)
+        key, times = _key_of_last(record), Times.of(record)
         requests = self._early.get(key, ())
         request = next((each for each in requests if each.include(times)), None)
         if not request:
@@ -138,14 +154,14 @@ class TryJoiner:
 
     def _join_request(self, line: ParsedLine, record: Record) -> tuple[ParsedLine, list[ParsedLine]]:
         """Return a request with its tries as its attempts, and their lines."""
-        request_id = _request_id(record)
+        request_id = id_of_request(record)
         own = record.attempts[-1] if record.attempts else None
         if own and own.reason is Reason.NO_LIVE_UPSTREAMS:
             own = None  # Envoy found no host for another try, and names the host of the one before
         candidates = _candidates(self._waiting.of_request(request_id), record) if request_id else {}
         others, last = _choose(candidates, record, own)
         if own and not last and request_id:
-            self._remember(_key_of_last(record), _Times.of(record))
+            self._remember(_key_of_last(record), Times.of(record))
         tries = self._waiting.take([*others, *last])
         lines = [each.parsed for each in tries]
         if not tries:
@@ -162,7 +178,7 @@ class TryJoiner:
         attempts[: len(earlier)] = [each._replace(given_up=each.status is None) for each in earlier]
         return line._replace(record=replace(record, attempts=attempts), windows=windows), lines
 
-    def _remember(self, key: tuple[object, ...], times: _Times) -> None:
+    def _remember(self, key: tuple[object, ...], times: Times) -> None:
         self._early.setdefault(key, deque(maxlen=MAX_ALIKE)).append(times)
         if len(self._early) > MAX_EARLY_REQUESTS:
             del self._early[next(iter(self._early))]
@@ -170,11 +186,11 @@ class TryJoiner:
 
 def _candidates(tries: dict[int, WaitingTry], request: Record) -> dict[int, WaitingTry]:
     """Return those tries with the id of a request that may be its own, by their client, their time and their path."""
-    times = _Times.of(request)
+    times = Times.of(request)
     possible = {
         number: each
         for number, each in tries.items()
-        if _is_alike(each.record, request, _CLIENT) and times.include(_Times.of(each.record))
+        if _is_alike(each.record, request, CLIENT) and times.include(Times.of(each.record))
     }
     alike = {number: each for number, each in possible.items() if _is_alike(each.record, request, _REQUEST)}
     return alike or possible
@@ -209,7 +225,7 @@ def _choose(
 
 def _key_of_last(record: Record) -> tuple[object, ...]:
     """Return what the lines of a request and of its last try have in common."""
-    return _request_id(record), record.attempts[-1].addr, *(record.fields.get(name) for name in _CLIENT)
+    return id_of_request(record), record.attempts[-1].addr, *(record.fields.get(name) for name in CLIENT)
 
 
 def _attempt_of(record: Record) -> Attempt:
@@ -247,7 +263,7 @@ def _fields(record: Record) -> dict[str, Any]:
     return fields
 
 
-def _time_of(line: ParsedLine) -> int:
+def time_of(line: ParsedLine) -> int:
     """Return when a line was written (ns), or else when its request ended; 0 if neither is known."""
     return line.at or (line.record and line.record.end) or 0
 
@@ -259,6 +275,7 @@ def entry_type(line: ParsedLine) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _request_id(record: Record) -> str:
+def id_of_request(record: Record) -> str:
+    """Return the id by which the lines of a request are joined; empty if a line has none."""
     value = record.fields.get(ID)
     return value if isinstance(value, str) and value != "-" else ""

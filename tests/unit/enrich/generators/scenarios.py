@@ -121,13 +121,13 @@ class Run:
         for each in request.tries:
             moments = self._moments.setdefault(each.addr.rpartition(":")[0], [])
             moments += [at, at - (each.took or 0), at - request.duration]
-        text = self.setup.write(request)
-        if rng.random() < self.odd / 10:
-            text = rng.choice((text[:40], text + b" x", text[1:], *NOISE))
-        # A runtime stamps a line when it comes, which may be long after it was made.
-        late = rng.choice((1, 90, 1200, 3000)) * MILLISECOND if rng.random() < self.rare else 0
-        written = Written(text.replace(b"\n", b""), at + late)
-        lines = [written]
+        lines = []
+        for written in self.setup.write_all(request):
+            is_broken = rng.random() < self.odd / 10
+            text = rng.choice((written[:40], written + b" x", written[1:], *NOISE)) if is_broken else written
+            # A runtime stamps a line when it comes, which may be long after it was made.
+            late = rng.choice((1, 90, 1200, 3000)) * MILLISECOND if rng.random() < self.rare else 0
+            lines.append(Written(text.replace(b"\n", b""), at + late))
         if "nginx" in self.scenario.family or self.scenario.family in {"changing", "two escapes"}:
             error = error_line(rng, request) if rng.random() < 0.5 else None
             if error:
