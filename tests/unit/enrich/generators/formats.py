@@ -25,7 +25,7 @@ from tests.unit.enrich.generators.json_lines import dump_odd, envoy_object, trae
 from tests.unit.enrich.generators.nginx_values import nginx_value
 from tests.unit.enrich.generators.proxy_values import envoy_value, haproxy_value, traefik_value
 from tests.unit.enrich.generators.requests import NOW, Request
-from tests.unit.enrich.generators.try_lines import TEXT_FORMATS, lines_of_tries
+from tests.unit.enrich.generators.try_lines import JSON_FORMAT, TEXT_FORMATS, lines_of_tries
 
 NGINX_JSON = (
     'escape=json {"time": "$time_iso8601", "client": "$remote_addr", "user": "$remote_user", "request": "$request", '
@@ -320,7 +320,7 @@ FAMILIES: dict[str, Callable[[random.Random], Setup]] = {
     "envoy json": _envoy(envoy.GATEWAY),
     "envoy tries": _envoy(f"{envoy.DEFAULT} %ACCESS_LOG_TYPE%", f"{envoy.DETAILED} %ACCESS_LOG_TYPE%"),
     "envoy pairs": _tries(*TEXT_FORMATS),
-    "envoy json pairs": _tries(envoy.GATEWAY),
+    "envoy json pairs": _tries(JSON_FORMAT),
     "any envoy": _any(any_envoy),
     "haproxy": _haproxy,
     "any haproxy": _any(any_haproxy),

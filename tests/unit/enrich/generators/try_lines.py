@@ -2,6 +2,8 @@
 
 import re
 
+import orjson
+
 from tests.unit.enrich.generators.requests import Request
 
 TEXT_FORMATS = tuple(
@@ -16,8 +18,11 @@ TEXT_FORMATS = tuple(
         "%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% %BYTES_RECEIVED% %BYTES_SENT% %RESP(X-POD)%",
     )
 )
+JSON_FORMAT = orjson.dumps(
+    {operator.strip("%").lower(): operator for operator in TEXT_FORMATS[0].replace("=", " ").split() if "%" in operator}
+).decode()
 _TYPE = re.compile(rb'(type(?:=|"\s*:\s*"))[\w-]+')
-_ID = re.compile(rb'((?:\bid=|request.id"\s*:\s*"))[^\s"]+')
+_ID = re.compile(rb'((?:\bid=|request-id\)"\s*:\s*"))[^\s"]+')
 
 
 def lines_of_tries(request: Request, text: bytes, other: bytes) -> list[bytes]:
