@@ -139,6 +139,10 @@ _OWN_WORDS = (
     *("ja3_fingerprint", "tls_ja3_fingerprint"),
 )
 """What Envoy itself makes, without spaces; written out as it is."""
+_DETAILS_SHAPE = r'[^\s"{\[(]*(?:[{\[(](?:[^\s"]| (?=[^"{\[(]*[}\])]))*)?'
+"""Details, in which spaces stand only between brackets; Envoy makes them underscores unless the format allows them."""
+_USUAL_DETAILS = r'([^\s"{\[(]*(?:[{\[(][^\s"]*[}\])])?)'
+"""The same without spaces: an open bracket would be the beginning of details with spaces."""
 _TYPES = {
     **dict.fromkeys(_ADDRESSES[1:], WORD),
     "upstream_remote_port": INTEGER,
@@ -162,7 +166,7 @@ _TYPES = {
     "grpc_status": WORD,
     "route_name": WORD,
     **dict.fromkeys(CONTOUR_VARIABLES, WORD),
-    "response_code_details": WORD,
+    "response_code_details": ValueType(_DETAILS_SHAPE, unescape, _USUAL_DETAILS),
     "connection_termination_details": WORD,
     "scheme": WORD,
     **dict.fromkeys(_OWN_WORDS, WORD),
@@ -227,7 +231,7 @@ def _choose_address(names: Collection[str], text: str) -> tuple[str, Dialect]:
     """Return which of the variables of a format has the upstream's address, and the dialect of the format."""
     name = next((name for name in _ADDRESSES if name in names), "upstream_addr")
     has_port_beside = name.endswith("_without_port") and "upstream_remote_port" in names
-    if "%START_TIME(" in text:
+    if "%START_TIME(" in text or "%START_TIME_LOCAL(" in text:
         return name, ENVOY_OWN_TIMES_WITH_PORTS if has_port_beside else ENVOY_OWN_TIMES
     return name, ENVOY_WITH_PORTS if has_port_beside else ENVOY
 

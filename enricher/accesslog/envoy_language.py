@@ -39,6 +39,12 @@ _OPERATOR_VARIABLES = {
 """What nginx has as well is written out under nginx's name, so that one query fits all; the rest under Envoy's own."""
 
 
+_PATHS = frozenset({"", "WQ", "WQ:PATH", "WQ:ORIG_OR_PATH", ":PATH", ":ORIG_OR_PATH"})
+"""The arguments of `%PATH%` with which it is the path as a client asked for it, with the query."""
+_WITHOUT_OTHER_VALUES = frozenset({"grpc_status", "response_code_details"})
+"""The variables whose argument changes how a value is spelled, and not what it is."""
+
+
 def split_tokens(text: str) -> Iterator[Token]:
     """Yield the literals and operators of a format string. Raise LogFormatError if it is malformed."""
     literal, begin, end = "", 1, 0
@@ -66,8 +72,18 @@ def _variable_name(operator: str, argument: str) -> str:
             return variable
         prefix = {"REQ": "http", "RESP": "sent_http", "TRAILER": "sent_trailer"}[operator]
         return f"{prefix}_{_snake_case(argument)}"
+    if operator == "PATH" and argument in _PATHS:
+        return "request_uri"
+    if _is_start_time(operator, argument):
+        return "start_time"
     name = _OPERATOR_VARIABLES.get(operator, operator.lower())
-    return name if not argument or name in {"start_time", "grpc_status"} else f"{name}_{_snake_case(argument)}"
+    return name if not argument or name in _WITHOUT_OTHER_VALUES else f"{name}_{_snake_case(argument)}"
+
+
+def _is_start_time(operator: str, argument: str) -> bool:
+    """Return whether an operator is the time of a request's beginning, in UTC or with its zone."""
+    is_local_with_zone = operator == "START_TIME_LOCAL" and ("z" in argument or "%s" in argument)
+    return operator == "START_TIME" or is_local_with_zone
 
 
 def _snake_case(text: str) -> str:

@@ -2,7 +2,8 @@
 
 Source: https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage. Envoy stores the times
 at which it sent to an upstream (US_TX) and received from it (US_RX) for each try anew, so that in the line of a request
-they are those of the last try. All other durations count from the beginning or the end of what the client sent.
+they are those of the last try, and in the line of a try its own (seen with Envoy 1.39.1). All other durations count
+from the beginning or the end of what the client sent.
 """
 
 from collections.abc import Iterator, Sequence
@@ -32,7 +33,7 @@ COMMON_DURATIONS = tuple(name for name, _ in (*_OF_LAST_TRY, *_SINCE_REQUEST))
 DURATIONS = ("response_duration", "request_tx_duration", "request_duration", "response_tx_duration")
 """Envoy's older operators for durations in ms. The last one begins with the answer, the others with the request."""
 VARIABLES = (
-    *("upstream_service_time", "upstream_attempts", "response_flags", "request_time"),
+    *("access_log_type", "upstream_service_time", "upstream_attempts", "response_flags", "request_time"),
     *DURATIONS,
     *COMMON_DURATIONS,
 )
@@ -47,11 +48,12 @@ KNOWN_BY = (
 
 
 def parse_response_time(
-    service_time: bytes, attempts: bytes, raw_flags: bytes, request_time: bytes, *durations: bytes
+    line_type: bytes, service_time: bytes, attempts: bytes, raw_flags: bytes, request_time: bytes, *durations: bytes
 ) -> int | None:
     """Return the time (ns) of the last try, or else that of a request that ended well.
 
-    Times that count from the request's end are not that of a single try if there were several.
+    Times that count from the request's end are not that of a single try if there were several, or if the line is about
+    one of them.
     """
     flags = raw_flags.split(b",")
     if b"UH" in flags:
@@ -62,7 +64,8 @@ def parse_response_time(
     time = _first(_OF_LAST_TRY, common) if any(common) else None
     if time is None:
         time = _between(sent, first_byte)
-    if time is not None or attempts not in {b"", b"-", b"1"} or b"URX" in flags:
+    is_single = attempts in {b"", b"-", b"1"} and b"URX" not in flags
+    if time is not None or not is_single or line_type.startswith(b"Upstream"):
         return time
     time = _first(_SINCE_REQUEST, common[len(_OF_LAST_TRY) :]) if any(common) else None
     if time is None:

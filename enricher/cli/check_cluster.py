@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from enricher.accesslog.products import Product
 from enricher.cli.check_result import CheckResult
 from enricher.cluster.product_logs import log_states
+from enricher.cluster.products import UNDEPLOYED, Product
 from enricher.cluster.survey import IngressClass, ProxyWorkload, Survey
 from enricher.config.lookalikes import describe_lookalikes
 from enricher.config.settings import USUAL_SELECTORS, LogSettings
@@ -53,6 +53,8 @@ def _check_class(ingress_class: IngressClass, logs: LogSettings) -> CheckResult:
     if product is None:
         text = f"the controller {controller} is not known: nothing can be said about its log"
         return CheckResult("warning", subject, text)
+    if ingress_class.controller in UNDEPLOYED:
+        return CheckResult("ok", subject, f"{product.name} ({controller}): no proxy is deployed for it in this cluster")
     text = f"{product.name} ({controller}), the profile {product.profile}"
     if logs.select == USUAL_SELECTORS:
         if product.is_followed:

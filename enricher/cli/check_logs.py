@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import NamedTuple
 
-from enricher.accesslog.details import missing_details
 from enricher.accesslog.detection import FormatDetector
-from enricher.accesslog.diagnosis import diagnose
 from enricher.accesslog.limits import limits_of
+from enricher.accesslog.misfits import explain_misfit
+from enricher.accesslog.missing_details import missing_details
 from enricher.accesslog.profiles import PROFILES, Format, Formats, profile_formats
 from enricher.accesslog.record import Record
 from enricher.cli.check_result import MAX_LINE_LENGTH, CheckResult
@@ -17,6 +17,7 @@ from enricher.config.lookalikes import LOOKALIKE_SELECTORS, describe_lookalikes
 from enricher.config.settings import DEFAULT_LOG_DIR, USUAL_SELECTORS, Settings, default_selectors, describe_selection
 from enricher.enrich.format_check import is_about_a_request
 from enricher.enrich.parsed_line import parse_line
+from enricher.enrich.try_advice import advice_on
 from enricher.errors import ConfigurationError
 from enricher.line import Line, Source
 from enricher.tailer.discovery import check_log_dir, discover
@@ -44,6 +45,8 @@ class LogSample:
     """Those of the other lines that are error lines about a request."""
     attempts: int = 0
     """Attempts in the access lines."""
+    advice: str = ""
+    """What the format needs so that lines of attempts can be told from requests, and joined with them."""
     last_misfit: bytes = b""
     formats: Formats = ()
     """The formats with which the lines were parsed."""
@@ -139,6 +142,8 @@ def _check_log(settings: Settings, detector: FormatDetector, source: Source, lim
     if not lines:
         return CheckResult("warning", subject, "no lines yet")
     sample = read_sample(detector, source, lines)
+    if sample.advice:
+        limits.setdefault(sample.advice, subject)
     is_reported = settings.logs.formats or (settings.logs.controller_configmap and not source.profile)
     if sample.attempts and not is_reported:
         for limit in sample.limits():
@@ -168,7 +173,7 @@ def _judge_sample(subject: str, sample: LogSample, format_text: str) -> CheckRes
     others = f"; lines of other kinds: {sample.others}" if sample.others else ""
     text = f"{sample.access} of the last {lines} access lines fit {format_text}{others}"
     if sample.misfits:
-        text += f"; one of the others {diagnose(sample.last_misfit, sample.formats)}"
+        text += f"; one of the others {explain_misfit(sample.last_misfit, sample.formats)}"
         example = truncate(sample.last_misfit.decode("utf-8", "backslashreplace"), MAX_LINE_LENGTH)
         return CheckResult("warning" if sample.access else "failed", subject, text, f"does not fit: {example}")
     if not sample.attempts:
@@ -209,6 +214,7 @@ def read_sample(detector: FormatDetector, source: Source, lines: Sequence[Line])
             sample.access += 1
             if parsed.format:
                 sample.add_variables(parsed.format, parsed.record)
+                sample.advice = sample.advice or advice_on(parsed.format, parsed.record)
             sample.attempts += len(parsed.record.attempts)
         elif parsed.kind == LineKind.PARSE_ERROR:
             sample.misfits += 1

@@ -55,7 +55,8 @@ def _add_check(commands: Any) -> None:
         "check",
         help="report whether `run` would work here",
         description="Check what `run` with the same options needs: the options themselves, the permissions at the API "
-        "server, the logs and their format, the state directory and the port. Change nothing.",
+        "server, the logs and their format, the state directory and the port. With an administrator's kubeconfig, also "
+        "report which proxies the cluster has, and what their logs lack. Change nothing.",
         epilog=f"{EPILOG} 3 also if any check failed.",
     )
     add_options(check, RUN)

@@ -10,27 +10,27 @@ from typing import Any
 import orjson
 
 from enricher.cli.common import read_histories, warn_about
-from enricher.cli.diagnose import print_styled
 from enricher.cli.feed import open_feed, run_feed
 from enricher.cli.proxy_argument import ProxyArgument, parse_proxy
 from enricher.cli.read_records import RecordReader
 from enricher.cli.roll_ups import ROLL_UPS
+from enricher.cli.styled_output import print_styled
 from enricher.cli.tail import LineFilter
 from enricher.config.options import STDIN, TAIL, parse_duration
 from enricher.config.resolve import resolve_settings
 from enricher.config.settings import Settings
 from enricher.endpoints.attribution import Histories
 from enricher.errors import EXIT_CONFIGURATION, EXIT_TOO_FEW, EXIT_WORSE, UsageError
-from enricher.report.comparison import Verdict
 from enricher.report.console import PipedConsole, one_line
-from enricher.report.findings.wording import amount
 from enricher.report.migration.as_data import csv_comparison, json_comparison, markdown_comparison
 from enricher.report.migration.as_text import text_lines
 from enricher.report.migration.comparison import Migration, compare
 from enricher.report.migration.side import Side
 from enricher.report.pod_rows import RollUp
 from enricher.report.record_view import OutputRecord
+from enricher.report.rollout import Verdict
 from enricher.report.terminal import json_encoder, print_lines, warn
+from enricher.report.wording import amount
 
 DEFAULT_SINCE = 600.0
 """Seconds that a cluster's logs are read back without --since."""

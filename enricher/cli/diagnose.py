@@ -1,10 +1,8 @@
 """`enricher diagnose`: why requests failed, and what to change."""
 
-import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -14,13 +12,14 @@ from enricher.cli.common import warn_about
 from enricher.cli.feed import open_feed, run_feed
 from enricher.cli.pod_reports import PodReports
 from enricher.cli.read_records import RecordReader
+from enricher.cli.styled_output import print_styled
 from enricher.config.options import PODS, TAIL
 from enricher.config.resolve import resolve
 from enricher.config.settings import Settings
 from enricher.errors import EXIT_CONFIGURATION, UsageError
 from enricher.report.console import PipedConsole, one_line
 from enricher.report.findings.as_data import csv_lines, findings_json, markdown_lines
-from enricher.report.findings.as_text import Styled, text_lines
+from enricher.report.findings.as_text import text_lines
 from enricher.report.findings.diagnosis import Diagnosis
 from enricher.report.terminal import json_encoder, print_lines, warn
 from enricher.timestamps import format_rfc3339
@@ -28,8 +27,6 @@ from enricher.vocabulary import Cause
 
 DEFAULT_SINCE = 600.0
 """Seconds that the logs of a cluster are read back, unless --since says otherwise."""
-MIN_WIDTH, MAX_WIDTH = 60, 100
-"""Columns of the text: longer lines are hard to read."""
 
 
 def main(arguments: dict[str, Any]) -> int:
@@ -106,14 +103,3 @@ def _print(diagnosis: Diagnosis, output: str) -> None:
             print_lines(markdown_lines(findings, totals))
         case _:
             print_styled(lambda width: text_lines(findings, totals, width))
-
-
-def print_styled(lines: Callable[[int], Iterator[Styled]]) -> None:
-    """Print lines that are made for a width, with their styles on a terminal."""
-    console = PipedConsole(no_color=_refuses_colours() or None)
-    for line in lines(min(max(console.width, MIN_WIDTH), MAX_WIDTH)):
-        console.print(one_line(line.text, style=line.style), soft_wrap=True)
-
-
-def _refuses_colours() -> bool:
-    return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"

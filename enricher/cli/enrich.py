@@ -10,7 +10,7 @@ from enricher.accesslog.detection import FormatDetector
 from enricher.cli.common import read_histories, report_news, result_warnings, warn_about
 from enricher.cli.log_lines import enrich_lines, read_logs
 from enricher.cli.progress import show_progress
-from enricher.cli.roll_ups import ROLL_UPS
+from enricher.cli.roll_ups import ROLL_UPS, missing_names
 from enricher.cli.whole_lines import WholeLines
 from enricher.config.options import ENRICH, STDIN
 from enricher.config.resolve import resolve_settings
@@ -68,6 +68,8 @@ class _Summary:
             print_summary(self._stats, PipedConsole())
         else:
             print_lines(SUMMARIES[self._form](self._stats))
+        if text := missing_names(self._stats):
+            warn(text)
 
 
 class _Map:

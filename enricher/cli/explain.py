@@ -1,14 +1,16 @@
 """`enricher explain`: the reasons for the attribution of a line, or of an address at a given time."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from enricher.accesslog.detection import FormatDetector
-from enricher.accesslog.diagnosis import diagnose
+from enricher.accesslog.misfits import explain_misfit
 from enricher.accesslog.profiles import Formats
+from enricher.accesslog.record import Attempt
 from enricher.cli.common import read_histories
 from enricher.cli.explain_cause import explain_cause, explain_untried
+from enricher.cli.explain_tries import explain_tries
 from enricher.cli.log_lines import fit_with
 from enricher.config.options import ENRICH, STDIN
 from enricher.config.resolve import resolve_settings
@@ -17,7 +19,9 @@ from enricher.endpoints.attribution import Attribution, Histories, Window, attri
 from enricher.endpoints.slices import Owner, split_address
 from enricher.endpoints.spans import spans_of_port
 from enricher.endpoints.tenure import BEGINNING, FOREVER, Tenure
-from enricher.enrich.parsed_line import attribute_line, parse_line
+from enricher.enrich.parsed_line import ParsedLine, attribute_line, parse_line
+from enricher.enrich.tries import TryJoiner
+from enricher.enrich.waiting_tries import WaitingRoom
 from enricher.enrich.windows import error_window
 from enricher.errors import UsageError
 from enricher.line import Source
@@ -29,11 +33,30 @@ from enricher.timestamps import format_rfc3339, parse_rfc3339
 from enricher.vocabulary import LineKind
 
 
-def explain_line(settings: Settings, histories: Histories, text: bytes) -> Iterator[str]:
-    """Yield lines of text that explain the attribution of each attempt of a log line, framed or not.
+def explain_lines(settings: Settings, histories: Histories, texts: Iterable[bytes]) -> Iterator[str]:
+    """Yield lines of text that explain the attribution of each attempt of some log lines, framed or not.
 
-    What a tool put before it is taken off. Raise UsageError if the line names no upstream.
+    Lines of tries are explained with the line of their request, if it is among them. What a tool put before a line is
+    taken off. Raise UsageError at a line that names no upstream.
     """
+    joiner, is_first = TryJoiner(WaitingRoom(), ""), True
+    for text in texts:
+        parsed = _parse(settings, text)
+        [joined] = joiner.join([parsed])
+        # A try that was joined is explained as an attempt of its request.
+        alone = [line for line in joined.released if line.record and line.record.request_missing]
+        for line in [*alone, *([joined.line] if joined.line else ())]:
+            yield from () if is_first else ("",)
+            is_first = False
+            yield from _explain_parsed(settings, histories, line, as_logged=parsed)
+    for line in joiner.release(None):
+        yield from () if is_first else ("",)
+        is_first = False
+        yield from _explain_parsed(settings, histories, line, as_logged=line)
+
+
+def _parse(settings: Settings, text: bytes) -> ParsedLine:
+    """Parse a line. Raise UsageError if it names no upstream."""
     framer = Framer()
     detector = FormatDetector(settings.logs.formats, settings.logs.given_profile)
     unwrapper = Unwrapper(Source(""), fit_with(detector))
@@ -41,36 +64,44 @@ def explain_line(settings: Settings, histories: Histories, text: bytes) -> Itera
     line = [*unwrapper.unwrap(framed[:1]).lines, *unwrapper.flush().lines][0]
     timeline = detector.timeline_for(None, "", [line.text])
     parsed = parse_line(timeline, line)
+    if parsed.record or (parsed.error and parsed.error.upstream):
+        return parsed
+    profile = settings.logs.given_profile or ""
+    writes_errors = not profile or "nginx" in profile
+    hint = _hint(line.text, parsed.kind, timeline.formats_at(None), writes_errors=writes_errors)
+    misfit = (
+        "fits neither the log format nor nginx's error log with an upstream"
+        if writes_errors
+        else f"does not fit the log format of {profile}"
+    )
+    raise UsageError(f"the line {misfit}: {hint}")
+
+
+def _explain_parsed(
+    settings: Settings, histories: Histories, parsed: ParsedLine, *, as_logged: ParsedLine
+) -> Iterator[str]:
+    """Yield lines of text that explain a line, which may have got the attempts of other lines after it was parsed."""
     attributions = attribute_line(histories, parsed, settings.output.pod_variable)
     record, error = parsed.record, parsed.error
     if error and error.upstream:
         window = error_window(parsed.at, error.reason)
         yield from _explain_attempt(histories, error.upstream, window, attributions[0], answered=False)
-        return
     if not record:
-        profile = settings.logs.given_profile or ""
-        writes_errors = not profile or "nginx" in profile
-        hint = _hint(line.text, parsed.kind, timeline.formats_at(None), writes_errors=writes_errors)
-        misfit = (
-            "fits neither the log format nor nginx's error log with an upstream"
-            if writes_errors
-            else f"does not fit the log format of {profile}"
-        )
-        raise UsageError(f"the line {misfit}: {hint}")
+        return
     if record.route:
         yield f"route: {record.route}"
     if record.listener.gateway:
         yield f"gateway: {record.listener.gateway}"
         yield f"listener: {record.listener.listener or 'not in the log'}"
-    if not record.attempts:
+    yield from explain_tries(parsed, as_logged)
+    if not record.attempts and parsed.kind is not LineKind.TRY:
         yield "no attempt: the proxy answered by itself"
         yield from explain_untried(histories, parsed, record)
     for number, (attempt, window, attribution) in enumerate(
         zip(record.attempts, parsed.windows, attributions, strict=True), 1
     ):
         status = "no status" if attempt.status is None else f"status {attempt.status}"
-        outcome = "answered" if attempt.answered else "failed"
-        yield f"attempt {number} of {len(attributions)}: {status}, {outcome}"
+        yield f"attempt {number} of {len(attributions)}: {status}, {_outcome_text(attempt)}"
         yield from _explain_attempt(
             histories,
             attempt.addr,
@@ -82,6 +113,12 @@ def explain_line(settings: Settings, histories: Histories, text: bytes) -> Itera
         yield from explain_cause(histories, parsed, number - 1, attribution)
 
 
+def _outcome_text(attempt: Attempt) -> str:
+    if attempt.answered:
+        return "answered"
+    return f"failed: {attempt.reason}" if attempt.reason else "failed"
+
+
 def _hint(text: bytes, kind: LineKind, formats: Formats, *, writes_errors: bool) -> str:
     """Return what is wrong with a text that names no upstream, or what to give in its place."""
     if split_address(text.decode("utf-8", "replace"))[0]:
@@ -89,7 +126,7 @@ def _hint(text: bytes, kind: LineKind, formats: Formats, *, writes_errors: bool)
     if os.path.exists(text):
         return "it is the name of a file: give one of its lines"
     if kind is LineKind.PARSE_ERROR:
-        return f"it {diagnose(text, formats)}"
+        return f"it {explain_misfit(text, formats)}"
     error_line = ", or an error line of nginx that names an upstream" if writes_errors else ""
     return f"give a line of the access log{error_line}"
 
@@ -192,6 +229,5 @@ def main(arguments: dict[str, Any]) -> int:
         print_lines(explain_address(histories, subject, arguments["at"]))
     else:
         lines = open_stdin() if subject == STDIN else [subject.encode("utf-8", "surrogateescape")]
-        for line in lines:
-            print_lines(explain_line(settings, histories, line))
+        print_lines(explain_lines(settings, histories, lines))
     return 0

@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 
 from enricher.endpoints.slices import Owner
 from enricher.endpoints.workloads import Workload, workload_of
-from enricher.report.pod_rows import BY_POD, RollUp, RowKey
+from enricher.report.pod_rows import BY_POD, UNNAMED, RollUp, RowKey
+from enricher.report.pod_stats import PodStats
 from enricher.report.record_view import OutputRecord
 from enricher.vocabulary import namespace_of_route
 
@@ -37,6 +38,20 @@ BY_REVISION = RollUp(("namespace", "workload", "revision"), _revision)
 
 def _namespace_of_row(key: RowKey) -> str:
     return namespace_of_route(key[-1]) or key[-1]
+
+
+_NAMED_BY_THE_LOG = {"route": "the-route", "gateway": "the-gateway-and-its-listener"}
+"""By what only some logs name: the section that says which, in the page of proxies."""
+
+
+def missing_names(stats: PodStats) -> str:
+    """Return that no line names what the rows are made of, and where to read on; empty if some do, or without rows."""
+    names = stats.roll_up.columns
+    rows = stats.rows(stats.newest)
+    name = next((name for name in ("gateway", "route") if name == names[-1] or names[-1] == "listener"), "")
+    if not name or not rows or any(row.key[names.index(name)] != UNNAMED for row in rows):
+        return ""
+    return f"no line shows its {name}: see docs/proxies/index.md#{_NAMED_BY_THE_LOG[name]} for what a log needs"
 
 
 ROLL_UPS = {

@@ -12,15 +12,15 @@ from enricher.config.resolve import resolve_settings
 from enricher.endpoints.history import History
 from enricher.endpoints.workloads import workload_of
 from enricher.errors import EXIT_TOO_FEW, EXIT_WORSE, ConfigurationError, UsageError
-from enricher.report.comparison import (
+from enricher.report.pod_rows import PodRow
+from enricher.report.pod_stats import PodStats
+from enricher.report.rollout import (
     Comparison,
     Verdict,
     comparison_fields,
     markdown_comparison,
     text_comparison,
 )
-from enricher.report.pod_rows import PodRow
-from enricher.report.pod_stats import PodStats
 from enricher.report.terminal import print_lines, warn
 
 DEFAULT_SINCE = 600.0

@@ -5,15 +5,16 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
-from enricher.accesslog.details import missing_details
 from enricher.accesslog.format_compiler import LogFormatError
 from enricher.accesslog.json_format import JsonFormat
 from enricher.accesslog.limits import limits_of
-from enricher.accesslog.products import Product
+from enricher.accesslog.missing_details import missing_details
 from enricher.accesslog.profiles import PROFILES, Formats
+from enricher.accesslog.try_formats import NO_TYPE, fault_for_tries
 from enricher.cluster.controller_config import config_data, formats_from_config, missing_lines
+from enricher.cluster.products import Product
 from enricher.cluster.survey import LOG_OBJECTS, TRAFFIC_POLICIES, ProxyWorkload, Survey
-from enricher.config.document_formats import find_in_documents
+from enricher.config.document_formats import find_in_documents, is_log_of_tries
 from enricher.config.format_keys import Place, traefik_format
 from enricher.config.kept_format import KeptFormat
 from enricher.config.traefik_log import TraefikLog, traefik_log
@@ -63,11 +64,18 @@ def _state(place: str, formats: Formats, without: Collection[str] = ()) -> LogSt
     return LogState(place, list(dict.fromkeys(chain(*limits))), missing_details(formats))
 
 
-def _compiled_state(product: Product, kept: KeptFormat, without: Collection[str]) -> LogState:
+def _compiled_state(
+    product: Product, kept: KeptFormat, without: Collection[str], *, tries_are_logged: bool
+) -> LogState:
     try:
-        return _state(kept.place, PROFILES[product.profile].compile(kept.text), without)
+        formats = PROFILES[product.profile].compile(kept.text)
     except LogFormatError as error:
         return LogState(kept.place, [f"the format cannot be read: {error}"])
+    state = _state(kept.place, formats, without)
+    if not tries_are_logged:
+        return state
+    faults = (fault_for_tries(log_format, logs_tries=kept.logs_tries) for log_format in formats)
+    return state._replace(faults=[*filter(None, faults), *state.faults])
 
 
 # --- objects of Envoy's products and others ---------------------------------------------------------------------------
@@ -86,8 +94,10 @@ def _states_of_objects(product: Product, survey: Survey) -> Iterator[LogState]:
     switched_off = [LogState(_name_of(obj), [fault]) for obj in objects if (fault := _fault_of(obj))]
     yield from switched_off
     used = [each for each in kept if each.is_used]
+    yield from (LogState(_name_of(obj), [NO_TYPE]) for obj in objects if _logs_tries_by_default(obj))
+    tries_are_logged = any(each.logs_tries for each in used)
     for each in used[:MAX_FORMATS]:
-        yield _compiled_state(product, each, without)
+        yield _compiled_state(product, each, without, tries_are_logged=tries_are_logged)
     if kept and not used and not switched_off:
         yield LogState(
             kept[0].place, ["the access log does not go to the container's log: add a sink of the type File"]
@@ -117,6 +127,12 @@ def _fault_of(obj: Mapping[str, Any]) -> str:
     if level.lower() in {"error", "critical"}:
         return f"only requests that failed are logged: remove the level {level}, or shares and retries are not known"
     return ""
+
+
+def _logs_tries_by_default(obj: Mapping[str, Any]) -> bool:
+    """Return whether an EnvoyProxy logs tries in Envoy Gateway's default format, which has no type."""
+    settings = as_mapping(as_mapping(as_mapping(obj.get("spec")).get("telemetry")).get("accessLog")).get("settings")
+    return any(is_log_of_tries(setting) and not setting.get("format") for setting in as_mappings(settings))
 
 
 def _switches_on(obj: Mapping[str, Any]) -> bool:

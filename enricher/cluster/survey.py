@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from enricher.accesslog.products import PRODUCTS, Product, product_of
+from enricher.cluster.products import PRODUCTS, UNDEPLOYED, Product, product_of
 from enricher.config.lookalikes import LOOKALIKE_SELECTORS
 from enricher.kube.client import ApiClient
 from enricher.kube.lists import Item, read_page
@@ -112,7 +112,7 @@ class Survey:
     @property
     def products(self) -> list[Product]:
         """Return the products that the classes belong to, and those whose workloads are there."""
-        of_classes = {found.product for found in self.classes}
+        of_classes = {found.product for found in self.classes if found.controller not in UNDEPLOYED}
         of_workloads = {workload.source.guess for workload in self.workloads}
         sole = [product for product in PRODUCTS if product.profile in _SOLE_PROFILES]
         return [

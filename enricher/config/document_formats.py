@@ -57,7 +57,8 @@ def _walk(root: object, used: set[str]) -> Iterator[KeptFormat]:
         seen.add(id(value))
         if isinstance(value, dict):
             place = place if (name := _object_name(value)) is None else Place(name)
-            place = place._replace(is_used=place.is_used and _goes_to_file(value))
+            logs_tries = place.logs_tries or is_log_of_tries(value)
+            place = place._replace(is_used=place.is_used and _goes_to_file(value), logs_tries=logs_tries)
             yield from formats_of_map(value, place)
             used.update(_used_providers(value))
         elif pairs := _pairs(value):
@@ -71,7 +72,9 @@ def _children(value: dict[Any, Any] | list[Any], place: Place) -> Iterator[tuple
             # kubectl keeps a copy of the object in an annotation.
             if key != "metadata" or not place.object:
                 inner = place.below(str(key))
-                yield child, inner._replace(is_used=False) if plain_key(key) == "envoyotelals" else inner
+                if plain_key(key) == "envoyotelals":
+                    inner = inner._replace(is_used=False)
+                yield child, inner._replace(logs_tries=True) if plain_key(key) == "upstreamlog" else inner
         return
     for index, child in enumerate(value):
         name = (scalar_text(child.get("name")) if isinstance(child, dict) else "") or str(index)
@@ -119,6 +122,11 @@ def _goes_to_file(values: Mapping[Any, Any]) -> bool:
         else set()
     )
     return (not types or "File" in types) and values.get("disable") is not True
+
+
+def is_log_of_tries(values: Mapping[Any, Any]) -> bool:
+    """Return whether a map is one of Envoy Gateway's access logs, of tries and not of requests."""
+    return values.get("type") == "Upstream" and "sinks" in values
 
 
 def _used_providers(values: Mapping[Any, Any]) -> Iterator[str]:

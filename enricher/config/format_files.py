@@ -9,6 +9,7 @@ import orjson
 
 from enricher.accesslog.format_compiler import LogFormatError
 from enricher.accesslog.profiles import DEFAULT_PROFILE, PROFILES, Formats
+from enricher.accesslog.try_formats import fault_for_tries
 from enricher.config.directive_formats import find_directives, is_nginx_conf
 from enricher.config.document_formats import describe_documents, find_in_documents, used_providers
 from enricher.config.kept_format import KeptFormat, is_nginx, join_lines, language_of
@@ -129,18 +130,19 @@ def _choose(kept: Sequence[KeptFormat], profile: str | None) -> GivenFormat:
         formats = _compile(chosen.text, profile or chosen.profile)
     except UsageError as error:
         raise UsageError(f"{printable(chosen.place)}: {error}") from error
-    return GivenFormat(formats, profile or _shown_profile(chosen), _note(chosen, distinct))
+    note = "; ".join(filter(None, (_note(chosen, distinct), _note_on_tries(readable))))
+    return GivenFormat(formats, profile or _shown_profile(chosen), note)
 
 
-def _worth(kept: KeptFormat) -> tuple[bool, bool, bool]:
-    """Return how good a format is to choose: for requests, in use, with the upstream's address."""
+def _worth(kept: KeptFormat) -> tuple[bool, bool, bool, bool]:
+    """Return how good a format is to choose: for requests, in use, with the upstream's address, not only for tries."""
     try:
         formats = PROFILES[kept.profile].compile(kept.text)
     except LogFormatError:
         names_upstream = False
     else:
         names_upstream = any(not set(item.names).isdisjoint(item.dialect.facts.addr.variables) for item in formats)
-    return kept.logs_requests, kept.is_used, names_upstream
+    return kept.logs_requests, kept.is_used, names_upstream, not kept.logs_tries
 
 
 def _shown_profile(kept: KeptFormat) -> str | None:
@@ -158,6 +160,17 @@ def _note(chosen: KeptFormat, formats: Sequence[KeptFormat]) -> str:
         f"it sets {len(formats)} log formats: {printable(chosen.place)} is used, and {names} not: to use another, give "
         "that format alone"
     )
+
+
+def _note_on_tries(formats: Sequence[KeptFormat]) -> str:
+    """Return what the formats lack if one of them is that of tries; nothing if that is not so."""
+    used = [kept for kept in formats if kept.is_used and kept.profile == "envoy"]
+    for kept in used if any(kept.logs_tries for kept in used) else ():
+        with suppress(LogFormatError):
+            for log_format in PROFILES[kept.profile].compile(kept.text):
+                if fault := fault_for_tries(log_format, logs_tries=kept.logs_tries):
+                    return fault
+    return ""
 
 
 def _refuse_configuration(text: str, documents: Sequence[Document]) -> None:

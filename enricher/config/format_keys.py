@@ -38,6 +38,8 @@ class Place(NamedTuple):
     """The name of Istio's extension provider that the value belongs to."""
     is_used: bool = True
     """Whether nothing above shows that the access log is off, or goes elsewhere than to a file."""
+    logs_tries: bool = False
+    """Whether something above shows that it is the log of tries."""
 
     def __str__(self) -> str:
         path = ".".join(self.keys).replace(".[", "[")
@@ -87,7 +89,8 @@ def _format_under_key(name: str, text: str, beside: Mapping[Any, Any], place: Pl
         profile = {"logformatupstream": "ingress-nginx", "logformatstream": "ingress-nginx"}.get(name, "nginx")
         profile = "nginx-ingress" if name in {"logformat", "streamlogformat"} else profile
         text = _nginx_text(name, text, beside)
-    yield KeptFormat(str(place), text, profile, not _SESSION_KEY.fullmatch(name), place.is_used, place.provider)
+    logs_requests = not _SESSION_KEY.fullmatch(name)
+    yield KeptFormat(str(place), text, profile, logs_requests, place.is_used, place.provider, place.logs_tries)
 
 
 def _format_in_object(name: str, value: Mapping[Any, Any], place: Place) -> Iterator[KeptFormat]:
@@ -143,7 +146,7 @@ def _envoy_value(value: object, place: Place) -> Iterator[KeptFormat]:
 
 
 def _envoy(text: str, place: Place) -> KeptFormat:
-    return KeptFormat(str(place), text, "envoy", is_used=place.is_used, provider=place.provider)
+    return KeptFormat(str(place), text, "envoy", True, place.is_used, place.provider, place.logs_tries)
 
 
 def traefik_format(text: str, place: Place) -> Iterator[KeptFormat]:

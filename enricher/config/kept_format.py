@@ -19,6 +19,8 @@ class KeptFormat(NamedTuple):
     """Whether the same file does not show that the format is not in use."""
     provider: str = ""
     """The name of Istio's extension provider that holds it."""
+    logs_tries: bool = False
+    """Whether Envoy's router logs tries with it."""
 
 
 _LANGUAGES = {

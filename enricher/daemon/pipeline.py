@@ -9,13 +9,13 @@ from contextlib import closing, suppress
 from typing import Any
 
 from enricher.cluster.endpoint_source import EndpointSource
-from enricher.config.lookalikes import LOOKALIKE_SELECTORS, describe_lookalikes
 from enricher.config.settings import LogSettings, Start, describe_selection
+from enricher.daemon.format_checks import FormatChecks
+from enricher.daemon.lookalike_search import LookalikeSearch
 from enricher.daemon.status.model import FollowedSource
 from enricher.daemon.stdout import StdoutWriter
 from enricher.daemon.waiting_lines import dump_lines, load_lines
 from enricher.enrich.engine import Enricher, Hold, Output
-from enricher.enrich.format_check import FormatCheck
 from enricher.line import Line, Source
 from enricher.metrics.counters import Metrics
 from enricher.tailer.chunk import Chunk
@@ -24,7 +24,6 @@ from enricher.tailer.follower import LogFollower
 from enricher.tailer.inotify import DirectoryWatcher
 from enricher.text import escape_bytes
 from enricher.timestamps import SECOND, parse_rfc3339
-from enricher.vocabulary import RequestMissing
 
 logger = logging.getLogger(__name__)
 
@@ -36,8 +35,6 @@ DISCOVERY_INTERVAL = 2.0
 """Seconds between searches for new containers, if no change was reported."""
 DISCOVERY_REST = 20.0
 """How many times as long as a search took none is made after it: a directory of any size takes 5 % of a core."""
-SUGGESTION_INTERVAL = 30.0
-"""Seconds between searches for containers that may have been meant, while no log is followed."""
 MAX_LOGS = 4_000
 """Largest number of logs that are followed; each takes an open file. A node has some hundreds of containers."""
 
@@ -73,11 +70,9 @@ class LogPipeline:
         self._last_stamps: dict[Source, bytes] = {}
         self._past_problems: Counter[str] = Counter()
         """Problems of sources that are no longer followed, by kind."""
-        self._format_checks: dict[Source, FormatCheck] = {}
-        self._has_too_many = self._has_no_room = False
-        self.suggestion = ""
-        """Which containers look like a proxy's and how to follow them, if no log is followed; else empty."""
-        self._suggested_at, self._has_suggested = float("-inf"), False
+        self._format_checks = FormatChecks(settings, enricher, metrics)
+        self._lookalikes = LookalikeSearch(settings)
+        self._has_too_many = False
         self._stopping = asyncio.Event()
         self._turn = asyncio.Lock()
         """Held by the source whose chunk is enriched and written: one at a time, so that memory stays bounded."""
@@ -132,7 +127,7 @@ class LogPipeline:
                     break
         if chunk.lines:
             self._last_stamps[follower.source] = chunk.lines[-1].stamp
-            self._check_format(follower.source, outputs, chunk.lines)
+            self._format_checks.add(follower.source, outputs, chunk.lines)
 
     async def _restore_waiting(self, source: Source) -> None:
         """Let the saved lines of tries wait again."""
@@ -151,27 +146,6 @@ class LogPipeline:
     async def _write_released(self, source: Source, output: Output) -> None:
         await self._write(output.data)
         self._waiting[source] = output.waiting
-
-    def _check_format(self, source: Source, outputs: Sequence[Output], lines: Sequence[Line]) -> None:
-        """Log what is wrong with the latest lines of a source."""
-        if not (check := self._format_checks.get(source)):
-            # A plain file may be an error log.
-            expected = self._settings.expected_format
-            check = FormatCheck(
-                log_format=expected,
-                expects_access_lines=bool(source.container),
-                expects_upstreams=not self._settings.formats,  # what a given format lacks is said at the start
-            )
-            self._format_checks[source] = check
-        check.add(outputs, lines, time.monotonic(), self._enricher.formats(source))
-        for news in filter(None, (check.news(), check.advice())):
-            logger.warning("%s: %s", source.path, news)
-        if self._metrics.lone_tries[RequestMissing.NO_ROOM] and not self._has_no_room:
-            self._has_no_room = True
-            logger.warning(
-                "%s: too many tries wait for the lines of their requests: those that have waited longest go out alone",
-                source.path,
-            )
 
     async def _write(self, data: bytes) -> None:
         if data:
@@ -196,7 +170,7 @@ class LogPipeline:
                     for source in self._discover_new():
                         follower = self._followers[source] = self._open_follower(source)
                         group.create_task(self._follow(follower))
-                    self._update_suggestion()
+                    self._lookalikes.update(is_following=bool(self._followers))
                     self._start = "beginning"  # a log that appears from now on is new
                     with suppress(TimeoutError):
                         async with asyncio.timeout(DISCOVERY_REST * (time.monotonic() - began)):
@@ -217,23 +191,9 @@ class LogPipeline:
         self._has_too_many = len(new) > room
         return new[:room]
 
-    def _update_suggestion(self) -> None:
-        """Look for containers that could have been meant, and log it once, if no log is followed."""
-        if self._followers:
-            self.suggestion = ""
-            return
-        if time.monotonic() - self._suggested_at < SUGGESTION_INTERVAL:
-            return
-        self._suggested_at = time.monotonic()
-        lookalikes = discover(self._settings.directory, LOOKALIKE_SELECTORS, self._settings.own_pod)
-        self.suggestion = describe_lookalikes(lookalikes)
-        if self.suggestion and not self._has_suggested:
-            self._has_suggested = True
-            logger.info("no log is followed on this node: %s", self.suggestion)
-
     def _open_follower(self, source: Source) -> LogFollower:
         position = self._positions.pop(escape_bytes(source.path), None)
-        self._waiting[source] = load_lines(position or {})
+        self._waiting[source] = load_lines(source.path, position or {})
         return LogFollower(
             source,
             start=self._start,
@@ -261,7 +221,7 @@ class LogPipeline:
             self._past_problems["truncation"] += follower.truncations
             self._last_stamps.pop(source, None)
             self._waiting.pop(source, None)
-            self._format_checks.pop(source, None)
+            self._format_checks.forget(source)
 
     def stop(self) -> None:
         """Stop reading; what has been read is still written."""
@@ -278,11 +238,16 @@ class LogPipeline:
         }
         return self._positions | positions
 
-    # --- how far behind ------------------------------------------------------------------------------------------
+    # --- what is reported of it ----------------------------------------------------------------------------------
 
     def update_counts(self) -> None:
         """Bring the metrics up to date."""
         self._enricher.update_counts(time.time_ns())
+
+    @property
+    def suggestion(self) -> str:
+        """Return which containers look like a proxy's and how to follow them, if no log is followed; else empty."""
+        return self._lookalikes.suggestion
 
     @property
     def source_count(self) -> int:

@@ -5,16 +5,11 @@ a Service to its slices. So anybody can name a Gateway, but only for pods of the
 """
 
 from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from enricher.endpoints.history import History
 
 GATEWAY_LABEL = "gateway.networking.k8s.io/gateway-name"
 """The label of the Gateway API (GEP-1762): the name of a Gateway in the object's own namespace."""
 OWNING_LABELS = ("gateway.envoyproxy.io/owning-gateway-namespace", "gateway.envoyproxy.io/owning-gateway-name")
 """The labels of Envoy Gateway, whose proxies are mostly in another namespace than their Gateways."""
-
 SHARED_LABEL = "gateway.envoyproxy.io/owning-gatewayclass"
 """The label of a proxy of Envoy Gateway's that all Gateways of a class share."""
 
@@ -52,14 +47,3 @@ class GatewayIndex:
     def of_namespace(self, namespace: str) -> Collection[tuple[str, str]]:
         """Return the names of the slices of a namespace that have a Gateway, each with it."""
         return self._by_namespace.get(namespace, {}).items()
-
-
-def gateway_of_proxy(pods: "History", namespace: str, pod: str, uid: str = "") -> str:
-    """Return the only Gateway of a proxy's pod; empty if it is not known, or if there are several."""
-    gateways = {
-        gateway
-        for service, gateway in pods.gateways_of_namespace(namespace)
-        for tenure in pods.tenures_of_service(service)
-        if tenure.owner.pod == pod and uid in {"", tenure.owner.uid}
-    }
-    return gateways.pop() if len(gateways) == 1 else ""

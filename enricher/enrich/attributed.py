@@ -5,6 +5,7 @@ all of their time. They are attributed, counted and rendered (column_output.py) 
 lines that have none, several, or one that was not answered (attempt_lists.py). All others are *particular*.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from operator import itemgetter
@@ -16,19 +17,21 @@ from enricher.accesslog.escaping import decode_text
 from enricher.accesslog.format_compiler import LogFormat
 from enricher.accesslog.profiles import Format
 from enricher.accesslog.record import Record, parse_integer
+from enricher.accesslog.try_formats import LENGTHS
 from enricher.endpoints.attribution import Window
+from enricher.endpoints.slices import Service
 from enricher.enrich.attempt_lists import AttemptLists, ListedAttempt
 from enricher.enrich.cached_attribution import ALWAYS, CachedAttribution, CachedClient, InColumns
 from enricher.enrich.failed_attempts import FailedAttempt, failed_attempt
 from enricher.enrich.late_attempts import LateAttempt, late_attempt
-from enricher.enrich.layout_facts import AttemptResult, all_with_json, layout_facts
+from enricher.enrich.layout_facts import AttemptResult, layout_facts, with_json
 from enricher.enrich.openings import OpeningPiece, opening_pieces
 from enricher.enrich.output import LineTemplate
 from enricher.enrich.owners import Owners
 from enricher.enrich.requests import NoAttempt, RequestLabels, client_outcome
+from enricher.enrich.route_services import RouteServices
 from enricher.enrich.time_bounds import Bounds, attempt_bounds, row_windows
-from enricher.enrich.tries import LENGTHS
-from enricher.enrich.windows import attempt_windows
+from enricher.enrich.windows import attempt_windows, request_window
 from enricher.timestamps import parse_rfc3339
 from enricher.vocabulary import Grade, Outcome, Reason
 
@@ -70,7 +73,11 @@ class AttributedColumns:
         self.listed: dict[int, list[ListedAttempt]] = {}
         """The attempts of the lines that have not exactly one that was answered, by row."""
         self.without_attempt: dict[int, NoAttempt] = {}
-        """The lines among these that have none, by row."""
+        """The lines among these that have none, by row; see explain_untried()."""
+        self._bounds = ALWAYS
+        """When the attempts took place at the earliest and at the latest (ns), if that is certain."""
+        self._explained: dict[tuple[tuple[Service, ...], NoAttempt], NoAttempt | None] = {}
+        """What the Services of a route say of an unexplained request; None if that depends on when it came."""
         self.late: dict[int, LateAttempt] = {}
         """The attempts of ordinary lines that were late, by row."""
         self.clients: dict[int, CachedClient] = {}
@@ -86,11 +93,12 @@ class AttributedColumns:
         lists = self._split_lists() if self.particular and has_lists else None
         without_duration = self._without_duration()
         self.particular |= without_duration
-        bounds = self._bounds(lists)
+        bounds = self._find_bounds(lists)
         if bounds is None:
             self.particular.update(range(self.size))
             self.row_owners: list[InColumns | None] = [None] * self.size
             return
+        self._bounds = bounds
         is_pod_reported = pod_variable in self.layout.names or pod_variable in self.layout.others
         is_pod_reported = is_pod_reported or any(facts.reported_pods.distinct(self.columns))
         rules = rules._replace(is_pod_reported=is_pod_reported)
@@ -132,14 +140,34 @@ class AttributedColumns:
 
     def _no_attempt(self, row: int, bounds: Bounds) -> NoAttempt | None:
         """Return why nobody was tried for a request; None if that depends on when it came between the bounds."""
-        begin, end = bounds
-        windows = [Window(begin, begin, begin), Window(end, end, end), Window(begin, begin, end)]
         return self.owners.without_attempt(
             self.facts.upstream_names.at(self.columns, row),
-            windows if self._is_timed() else [None],
+            self._windows_of(bounds),
             failed=self.requests[row].failed,
             nobody_is_live=self.results[row].reason is Reason.NO_LIVE_UPSTREAMS,
         )
+
+    def _windows_of(self, bounds: Bounds) -> Sequence[Window | None]:
+        """Return times between which nothing changes if it is the same in all of them."""
+        begin, end = bounds
+        # What the watch may not have reported yet must not hide what it has reported.
+        reported = min(end, self.owners.histories.pods.certain_until - 1)
+        windows = [Window(begin, begin, begin), Window(end, end, end), Window(begin, begin, reported)]
+        return windows if self._is_timed() else [None]
+
+    def explain_untried(self, row: int, services: RouteServices) -> NoAttempt:
+        """Return why nobody was tried for the request of a listed line, by the Services of its route if need be."""
+        untried, route = self.without_attempt[row], self.requests[row].route
+        if not (route and untried.is_unexplained):
+            return untried
+        candidates = services.before(route, self.columns.numbers[row])
+        key = candidates, untried
+        if key not in self._explained:
+            self._explained[key] = self.owners.without_endpoints(candidates, self._windows_of(self._bounds), untried)
+        if explained := self._explained[key]:
+            return explained
+        windows = [request_window(self.record(row, {}), self.stamp_at(row))]
+        return self.owners.without_endpoints(candidates, windows, untried) or untried
 
     def _split_lists(self) -> AttemptLists:
         """Return the attempts of the lines that have not exactly one answered, if their lists can be read by itself."""
@@ -190,8 +218,10 @@ class AttributedColumns:
         self.failed = set[int]()
         if any(result.failed for result in set(self.results)):
             self.failed.update(row for row, result in enumerate(self.results) if result.failed)
-        tries = columns.tries
-        response_times = all_with_json(facts.durations.of(tries)) if tries else facts.response_times.of(columns)
+        response_times = facts.response_times.of(columns.tries or columns)
+        if columns.tries:
+            own = zip(response_times, facts.durations.of(columns.tries), strict=True)
+            response_times = [with_json(took) if known[0] is None else known for known, took in own]
         self.times = list(map(itemgetter(0), response_times))
         self.times_json = list(map(itemgetter(1), response_times))
         self._set_apart_lists()
@@ -203,7 +233,7 @@ class AttributedColumns:
             return set()
         return {row for row, duration in enumerate(self.facts.durations.of(self.columns)) if duration is None}
 
-    def _bounds(self, lists: AttemptLists | None) -> Bounds | None:
+    def _find_bounds(self, lists: AttemptLists | None) -> Bounds | None:
         """Return bounds of the times of all attempts; None if they are not certain."""
         times = set(self.times) | (lists.total_times() if lists else set())
         bounds = attempt_bounds(self.columns, self._durations if self.facts.has_duration else None, times)
@@ -297,8 +327,7 @@ class AttributedColumns:
 
     def rows_before(self, number: int) -> int:
         """Return how many of the lines come before the line with this number."""
-        numbers = self.columns.numbers
-        return self.size if not numbers or numbers[-1] < number else sum(other < number for other in numbers)
+        return bisect_left(self.columns.numbers, number)
 
     # --- particular lines ----------------------------------------------------------------------------------------
 

@@ -12,12 +12,12 @@ from enricher.accesslog.json_format import JsonFormat
 from enricher.accesslog.json_layouts import learn_layout
 from enricher.accesslog.layouts import compile_layout
 from enricher.accesslog.profiles import Format, Formats
-from enricher.enrich.error_correlation import ErrorCorrelator
 from enricher.enrich.layout_facts import layout_facts
 from enricher.enrich.parsed_line import ParsedLine, parse_line
-from enricher.enrich.tries import REQUEST_TYPES, VARIABLES, TryJoiner, entry_type, id_of_request, time_of
+from enricher.enrich.tries import REQUEST_TYPES, TryJoiner, entry_type, id_of_request, needed_variables, time_of
 from enricher.enrich.try_columns import TryColumns
 from enricher.enrich.try_pairs import LinesOfTries, PairableColumns
+from enricher.enrich.waiting_tries import WaitingRoom
 from enricher.line import Block, Line, Source, make_block
 from enricher.timestamps import parse_rfc3339
 
@@ -47,7 +47,7 @@ class Layouts:
                 # All lists show how many attempts there were.
                 only = log_format.dialect.facts.variables.union(log_format.dialect.lists, {self._pod_variable})
                 if any(token.variable == log_format.dialect.facts.entry_type for token in log_format.tokens):
-                    only |= {*VARIABLES, *ErrorCorrelator.variables}  # what lines of tries are joined by
+                    only |= {*needed_variables(self._pod_variable)}  # what lines of tries are joined by
                 layout = compile_layout(
                     log_format.tokens,
                     log_format.escape,
@@ -109,14 +109,14 @@ class Batch:
             return max(self.columns, key=lambda both: len(both[1].numbers))[0]
         return next((parsed.format for parsed in self.singles.values() if parsed.format), None)
 
-    def join_tries(self, joiner: TryJoiner | None, *, pod_variable: str = "") -> TryJoiner | None:
+    def join_tries(self, joiner: TryJoiner | None, room: WaitingRoom, *, pod_variable: str = "") -> TryJoiner | None:
         """Make the tries of requests their attempts, if the log has or had lines of tries; return what joins them.
 
         Requests with a single try stay in columns, where this is certain; all other lines are enriched one by one.
         """
         if joiner is None and not self._has_parts_of_requests():
             return None
-        joiner = joiner or TryJoiner()
+        joiner = joiner or TryJoiner(room, self.source.namespace, pod_variable)
         parsed, joinable = dict(self.singles), list[tuple[Format, Columns]]()
         for log_format, columns in self.columns:
             if layout_facts(columns.layout).is_joinable:
@@ -150,7 +150,7 @@ class Batch:
             return joinable
         joiner.pass_by(max(times))
         ids = Counter(request_id for columns in pairable for request_id in columns.joined_ids)
-        known = joiner.known_ids() | {id_of_request(line.record) for line in others if line.record}
+        known = joiner.known_ids() | {hash(id_of_request(line.record)) for line in others if line.record}
         splits = [columns.split(ids, known) for columns in pairable]
         formats = [log_format for log_format, _ in joinable]
         for log_format, split in zip(formats, splits, strict=True):

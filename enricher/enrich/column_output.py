@@ -15,7 +15,8 @@ from enricher.enrich.cached_attribution import CachedAttribution, InColumns
 from enricher.enrich.failed_attempts import FailedAttempt
 from enricher.enrich.late_attempts import LateAttempt
 from enricher.enrich.output import LineTemplate, no_attempt_fragment
-from enricher.enrich.requests import RequestLabels
+from enricher.enrich.requests import NoAttempt, RequestLabels
+from enricher.enrich.route_services import RouteServices
 from enricher.vocabulary import Grade
 
 _NOBODY = CachedAttribution(Attribution(Grade.UNKNOWN), "", None, None)
@@ -29,6 +30,10 @@ class ColumnOutput:
 
     def __init__(self, lines: AttributedColumns) -> None:
         self._lines = lines
+        self._rows_of_routes = 0
+        """How many of the first lines have been added to the Services of routes."""
+        self._untried: dict[int, NoAttempt] = {}
+        """Why nobody was tried for the requests of lines, by row."""
 
     @cached_property
     def _unordinary(self) -> set[int]:
@@ -44,9 +49,44 @@ class ColumnOutput:
             owners[row] = nobody
         return owners
 
-    def count(self, rows: int, counts: Any) -> int:
+    @cached_property
+    def _has_routes(self) -> bool:
+        """Return whether a route, a Gateway or a listener of a request is known."""
+        return any(request.route_json for request in set(self._lines.requests))
+
+    def add_routes(self, number: int, services: RouteServices) -> None:
+        """Add to which Services the requests of the lines before the one with this number went, by their routes."""
+        lines, owners, first = self._lines, self._ordinary_owners, self._rows_of_routes
+        self._rows_of_routes = rows = max(first, lines.rows_before(number))
+        if first == rows or not self._has_routes:
+            return
+        pairs = zip(lines.requests[first:rows], map(id, owners[first:rows]), strict=True)
+        some_rows = {pair: row for row, pair in enumerate(pairs, first)}.values()
+        went = {(lines.requests[row].route, owners[row].cached.service) for row in some_rows}
+        went |= {
+            (lines.requests[row].route, attempts[-1].owner.service)
+            for row, attempts in lines.listed.items()
+            if attempts and first <= row < rows
+        }
+        if new := {(route, service) for route, service in went - services.known if route and service}:
+            self._add_new_routes(range(first, rows), new, services)
+
+    def _add_new_routes(self, rows: range, new: set[tuple[str, Service]], services: RouteServices) -> None:
+        """Add routes and Services with the first of the rows whose request went there."""
+        lines = self._lines
+        for row in rows:
+            listed = lines.listed.get(row)
+            owner = listed[-1].owner if listed else self._ordinary_owners[row].cached
+            if owner.service and (pair := (lines.requests[row].route, owner.service)) in new:
+                services.add(*pair, lines.columns.numbers[row])
+                new.discard(pair)
+            if not new:
+                return
+
+    def count(self, rows: int, counts: Any, services: RouteServices) -> int:
         """Count the first lines; return how many of them were ordinary, or had lists of attempts."""
         lines = self._lines
+        self._untried = {row: lines.explain_untried(row, services) for row in lines.without_attempt if row < rows}
         for (_, owner_times, _, owner_requests, _), time, request in zip(
             self._ordinary_owners[:rows], lines.times, lines.requests, strict=False
         ):
@@ -87,7 +127,7 @@ class ColumnOutput:
                 request = RequestLabels(last.result.attempt.status, request.route, request.listener)
             last.owner.requests.append(request)
         else:
-            self._lines.without_attempt[row].add_to(counts, request)
+            self._untried[row].add_to(counts, request)
 
     def _count_edges(self, rows: int, counts: Any) -> None:
         """Count the requests of pods among the first lines."""
@@ -121,9 +161,8 @@ class ColumnOutput:
             clients = [b""] * self._lines.size
             for row, client in self._lines.clients.items():
                 clients[row] = client.json
-        requests, lengths = self._lines.requests, self._lines.lengths_json
-        has_routes = any(request.route_json for request in set(requests))
-        routes = [map(_route_json, requests)] if has_routes else []
+        lengths = self._lines.lengths_json
+        routes = [map(_route_json, self._lines.requests)] if self._has_routes else []
         pieces: tuple[Iterable[bytes], ...] = (
             *[repeat(piece) if piece else column for piece, column in self._lines.opening_pieces(template)],
             repeat(b'{"addr":"'),
@@ -144,7 +183,7 @@ class ColumnOutput:
 
     def _render_listed(self, template: LineTemplate, row: int, attempts: Sequence[ListedAttempt]) -> bytes:
         lines = self._lines
-        in_line = attempts[-1].owner.in_line if attempts else no_attempt_fragment(lines.without_attempt[row])
+        in_line = attempts[-1].owner.in_line if attempts else no_attempt_fragment(self._untried[row])
         route, client = lines.requests[row].route_json, lines.clients[row].json if row in lines.clients else b""
         rendered = b",".join([attempt.render() for attempt in attempts])
         opening = lines.render_opening(template, row)

@@ -24,8 +24,10 @@ from enricher.enrich.holding import HOLD_TIMEOUT, HoldPolicy
 from enricher.enrich.output import LineTemplate, OutputTemplates
 from enricher.enrich.owners import Owners
 from enricher.enrich.parsed_line import ParsedLine
+from enricher.enrich.route_services import RouteServices
 from enricher.enrich.single_lines import Counts, SingleLines, Tools
 from enricher.enrich.tries import TryJoiner
+from enricher.enrich.waiting_tries import WaitingRoom
 from enricher.line import Line, Source
 from enricher.vocabulary import LineKind
 
@@ -40,7 +42,7 @@ class Output(NamedTuple):
     lines: int
     kinds: Mapping[LineKind, int]
     """How many of the JSON lines are of which kind."""
-    waiting: Sequence[Line] = ()
+    waiting: tuple[Line, ...] = ()
     """The lines so far that are not among the JSON lines yet: tries that wait for the lines of their requests."""
 
 
@@ -75,6 +77,8 @@ class Enricher:
         self._correlators: defaultdict[Source, ErrorCorrelator] = defaultdict(ErrorCorrelator)
         self._joiners: dict[Source, TryJoiner] = {}
         """What joins tries with their requests, of the sources whose logs have lines of tries."""
+        self._routes: defaultdict[Source, RouteServices] = defaultdict(RouteServices)
+        self._waiting_room = WaitingRoom()
         self._uncounted = 0
 
     def enrich(
@@ -97,12 +101,13 @@ class Enricher:
         if batch.last_format:
             self._last_formats[source] = batch.last_format
         waiting = self._waiting_lines(source)
-        joiner = batch.join_tries(self._joiners.get(source), pod_variable=self._tools.pod_variable)
+        joiner = batch.join_tries(self._joiners.get(source), self._waiting_room, pod_variable=self._tools.pod_variable)
         if joiner:
             self._joiners[source] = joiner
         correlator = self._correlators[source]
         _add_errors(correlator, batch.singles.values())
-        single_lines = SingleLines(self._tools, batch, correlator)
+        self._routes[source].begin_batch()
+        single_lines = SingleLines(self._tools, batch, correlator, self._routes[source])
         while True:
             single_lines.now = clock()
             self._tools.owners.use(histories, source, single_lines.now)
@@ -112,7 +117,7 @@ class Enricher:
             if not until:
                 yield Output(data, batch.enriched, single_lines.kinds, self._waiting_lines(source))
                 return
-            yield Output(data, batch.enriched, single_lines.kinds, [*waiting, *batch.waiting_lines()])
+            yield Output(data, batch.enriched, single_lines.kinds, (*waiting, *batch.waiting_lines()))
             yield Hold(until)
 
     def release(self, source: Source, histories: Histories, now: int | None = None) -> Output:
@@ -123,9 +128,9 @@ class Enricher:
         joiner = self._joiners.get(source)
         if not joiner or not (lines := joiner.release(now)):
             return Output(b"", 0, Counter(), self._waiting_lines(source))
-        formats = self._detector.timeline_for(source, source.profile, ())
+        formats = self._detector.timeline_for(source, source.profile, (), source.guess)
         batch = Batch(source, (), formats, self._layouts, self._last_formats.get(source))
-        single_lines = SingleLines(self._tools, batch, self._correlators[source])
+        single_lines = SingleLines(self._tools, batch, self._correlators[source], self._routes[source])
         self._tools.owners.use(histories, source, now)
         data = single_lines.enrich_released(lines)
         self._count_lines(single_lines)
@@ -141,7 +146,7 @@ class Enricher:
             if output.kinds:
                 yield output
 
-    def _waiting_lines(self, source: Source) -> Sequence[Line]:
+    def _waiting_lines(self, source: Source) -> tuple[Line, ...]:
         joiner = self._joiners.get(source)
         return joiner.waiting_lines() if joiner else ()
 
@@ -153,10 +158,12 @@ class Enricher:
         """Return JSON lines, and until when (ns) the next line of the batch must wait; 0 if all are enriched."""
         begin, end, until = batch.enriched, len(batch.block), 0
         groups = self._attribute(batch, correlator, single_lines.now)
+        single_lines.columns = outputs = [ColumnOutput(group) for group in groups]
         rows = {number: (group, row) for group in groups for number, row in group.particular_lines()}
         out, messages = dict[int, bytes](), dict[int, ParsedLine]()
         for number in sorted([*rows, *(number for number in batch.singles if number >= begin)]):
             data: bytes | None = b""
+            single_lines.number = number
             if number in rows:
                 group, row = rows[number]
                 data = single_lines.enrich_row(group, row, self._template(batch, group.layout))
@@ -171,9 +178,7 @@ class Enricher:
                 break
             out[number] = data
         out |= {number: single_lines.enrich_message(parsed) for number, parsed in messages.items()}
-        lines = [b""] * (end - begin)
-        for group in groups:
-            lines = self._enrich_ordinary(batch, group, lines, single_lines.kinds)
+        lines = self._enrich_columns(batch, dict(zip(groups, outputs, strict=True)), end, single_lines.kinds)
         for number, data in out.items():
             lines[number - begin] = data
         for number in filter(range(begin, end).__contains__, batch.released):
@@ -197,12 +202,28 @@ class Enricher:
                 groups.append(group)
         return groups
 
+    def _enrich_columns(
+        self, batch: Batch, groups: Mapping[AttributedColumns, ColumnOutput], end: int, kinds: Counter[LineKind]
+    ) -> list[bytes]:
+        """Count the lines in columns up to the line `end` of a batch, and return their JSON at their places."""
+        lines = [b""] * (end - batch.enriched)
+        for output in groups.values():
+            output.add_routes(end, self._routes[batch.source])
+        for group, output in groups.items():
+            lines = self._enrich_ordinary(batch, group, output, lines, kinds)
+        return lines
+
     def _enrich_ordinary(
-        self, batch: Batch, group: AttributedColumns, lines: list[bytes], kinds: Counter[LineKind]
+        self,
+        batch: Batch,
+        group: AttributedColumns,
+        output: ColumnOutput,
+        lines: list[bytes],
+        kinds: Counter[LineKind],
     ) -> list[bytes]:
         """Count the ordinary lines of a group, and put their JSON where they belong among the lines of a batch."""
-        rows, output = group.rows_before(batch.enriched + len(lines)), ColumnOutput(group)
-        if ordinary := output.count(rows, self._tools.counts):
+        rows = group.rows_before(batch.enriched + len(lines))
+        if ordinary := output.count(rows, self._tools.counts, self._routes[batch.source]):
             kinds[LineKind.ACCESS] += ordinary
         if self._tools.count_only:
             return lines
@@ -264,7 +285,9 @@ class Enricher:
     def forget(self, source: Source) -> None:
         """Forget a source that is gone."""
         self._correlators.pop(source, None)
-        self._joiners.pop(source, None)
+        self._routes.pop(source, None)
+        if joiner := self._joiners.pop(source, None):
+            joiner.release(None)  # so that others get its room
         self._last_formats.pop(source, None)
         self._detector.forget(source)
         self._tools.templates.forget(source)

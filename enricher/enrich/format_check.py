@@ -5,9 +5,9 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from itertools import islice
 
-from enricher.accesslog.diagnosis import diagnose_any
 from enricher.accesslog.error_log import parse_error_line
 from enricher.accesslog.limits import common_limits
+from enricher.accesslog.misfits import explain_misfits
 from enricher.accesslog.own_lines import is_other_line
 from enricher.accesslog.profiles import Formats
 from enricher.accesslog.request_ids import id_with_more
@@ -205,7 +205,7 @@ class FormatCheck:
             return ADVICE
         if self._explained[0] is not self._misfit_lines:
             place = f", in {self._file}," if self._file else ""
-            text = f"one of them{place} {diagnose_any(self._misfit_lines, self._formats)}"
+            text = f"one of them{place} {explain_misfits(self._misfit_lines, self._formats)}"
             self._explained = self._misfit_lines, text
         return self._explained[1]
 

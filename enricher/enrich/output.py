@@ -8,10 +8,10 @@ import orjson
 from enricher.accesslog.columns import Layout
 from enricher.accesslog.nginx_variables import Seconds
 from enricher.accesslog.record import Attempt, Record, RequestTime
+from enricher.accesslog.try_formats import LENGTHS
 from enricher.endpoints.attribution import Attribution
 from enricher.endpoints.slices import Owner
 from enricher.enrich.requests import NoAttempt
-from enricher.enrich.tries import LENGTHS
 from enricher.line import Source
 from enricher.text import escape_bytes
 from enricher.timestamps import MILLISECOND, SECOND, format_rfc3339, format_rfc3339_column
@@ -26,6 +26,7 @@ RESERVED_NAMES = frozenset(
         "namespace",
         "node",
         "service",
+        "service_of",
         "attribution",
         "candidates",
         "source",
@@ -236,6 +237,8 @@ def no_attempt_fields(request: NoAttempt) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     if request.service:
         fields |= {"namespace": request.service.namespace, "service": request.service.name}
+    if request.is_of_route:
+        fields["service_of"] = "route"
     if request.reason:
         fields |= {"origin": Origin.PROXY, "reason": request.reason}
     if request.cause:

@@ -33,7 +33,7 @@ from enricher.enrich.cached_attribution import (
 from enricher.enrich.cause_counter import CauseCounter
 from enricher.enrich.output import client_fragment
 from enricher.enrich.proxy_gateways import ProxyGateways
-from enricher.enrich.requests import NoAttempt, no_attempt
+from enricher.enrich.requests import NoAttempt, no_attempt, without_endpoints
 from enricher.enrich.zone_crossings import ZoneCrossings
 from enricher.line import Source
 from enricher.vocabulary import Grade
@@ -301,6 +301,18 @@ class Owners:
                 self._named_services.clear()
             self._named_services[upstream_name] = service_of_upstream_name(self.histories.pods, upstream_name)
         service = self._named_services[upstream_name]
+        return self._without_attempt(service, windows, failed=failed, nobody_is_live=nobody_is_live)
+
+    def without_endpoints(
+        self, services: Sequence[Service], windows: Sequence[Window | None], unexplained: NoAttempt
+    ) -> NoAttempt | None:
+        """Return what the Services of its route say of a failed request; None if not all times are alike."""
+        candidates = [self._without_attempt(each, windows, failed=True, nobody_is_live=False) for each in services]
+        return without_endpoints(candidates, unexplained)
+
+    def _without_attempt(
+        self, service: Service | None, windows: Sequence[Window | None], *, failed: bool, nobody_is_live: bool
+    ) -> NoAttempt | None:
         if service and failed and service not in self._gaps:
             pods = self.histories.pods
             self._gaps[service] = ready_gaps(pods, service), watched_since(pods, service)

@@ -1,7 +1,6 @@
 """The Gateways of the proxies whose logs are read. Pure."""
 
 from enricher.accesslog.gateways import gateway_of_pod
-from enricher.endpoints.gateway_index import gateway_of_proxy
 from enricher.endpoints.history import History
 from enricher.line import Source
 
@@ -28,3 +27,14 @@ class ProxyGateways:
             gateway = gateway_of_proxy(pods, source.namespace, source.pod, source.uid) if source.pod else ""
             gateway = self._gateways[source] = gateway or gateway_of_pod(source.pod)
         return gateway
+
+
+def gateway_of_proxy(pods: History, namespace: str, pod: str, uid: str = "") -> str:
+    """Return the only Gateway of a proxy's pod; empty if it is not known, or if there are several."""
+    gateways = {
+        gateway
+        for service, gateway in pods.gateways_of_namespace(namespace)
+        for tenure in pods.tenures_of_service(service)
+        if tenure.owner.pod == pod and uid in {"", tenure.owner.uid}
+    }
+    return gateways.pop() if len(gateways) == 1 else ""

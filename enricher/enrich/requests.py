@@ -1,6 +1,6 @@
 """Requests as their clients saw them: their results, and which of their attempts stands for them. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 import orjson
@@ -93,7 +93,7 @@ def is_retried(attempts: Sequence[Attempt], index: int) -> bool:
     return index + 1 < len(attempts) and attempts[index + 1].redirects == attempts[index].redirects
 
 
-class RequestCounts(Protocol):
+class RequestCounter(Protocol):
     """Counts requests, and those that failed by cause."""
 
     def count_requests(
@@ -121,14 +121,34 @@ class NoAttempt(NamedTuple):
 
     cause: CauseOf | None = None
     """Why the request failed; None if it did not."""
+    is_of_route: bool = False
+    """Whether the line does not name the service, but other requests of its route went there."""
 
-    def add_to(self, counts: RequestCounts, request: RequestLabels) -> None:
+    @property
+    def is_unexplained(self) -> bool:
+        """Return whether the request failed and the line names no service that could say why."""
+        return self.reason is RequestReason.NOT_TRIED and self.service is None
+
+    def add_to(self, counts: RequestCounter, request: RequestLabels) -> None:
         """Count the request."""
         counts.count_requests(
             self.service, request.code, reason=self.reason, route=request.route, gateway=request.gateway
         )
         if self.cause:
             counts.count_cause(self.service, self.cause.cause, self.cause.grade)
+
+
+def without_endpoints(candidates: Iterable[NoAttempt | None], unexplained: NoAttempt) -> NoAttempt | None:
+    """Return the explanation of a failed request by its route, given those by each Service that the route goes to.
+
+    The only Service of which no pod was ready explains it; without one, or with several, it stays unexplained. Return
+    None if a candidate is None, that is not known.
+    """
+    known = list(candidates)
+    if None in known:
+        return None
+    empty = [candidate for candidate in known if candidate and candidate.reason is RequestReason.NO_ENDPOINTS]
+    return empty[0]._replace(cause=NO_ENDPOINTS_LIKELY, is_of_route=True) if len(empty) == 1 else unexplained
 
 
 def no_attempt(

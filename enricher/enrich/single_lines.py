@@ -14,6 +14,7 @@ from enricher.enrich.attributed import AttributedColumns
 from enricher.enrich.batch import Batch
 from enricher.enrich.cached_attribution import CachedAttribution
 from enricher.enrich.causes import cause_of, resolve_cut, symptom_of
+from enricher.enrich.column_output import ColumnOutput
 from enricher.enrich.error_correlation import Claim, ErrorCorrelator, error_origin
 from enricher.enrich.holding import HoldPolicy
 from enricher.enrich.late_attempts import late_attempt
@@ -33,12 +34,13 @@ from enricher.enrich.output import (
 )
 from enricher.enrich.owners import Owners
 from enricher.enrich.parsed_line import ParsedLine, reported_pod
-from enricher.enrich.requests import NoAttempt, RequestLabels, is_retried, main_attempt, record_outcome
+from enricher.enrich.requests import NoAttempt, RequestCounter, RequestLabels, is_retried, main_attempt, record_outcome
+from enricher.enrich.route_services import RouteServices
 from enricher.enrich.windows import error_window, request_window
 from enricher.vocabulary import LineKind, Outcome, RequestMissing, State
 
 
-class Counts(Protocol):
+class Counts(RequestCounter, Protocol):
     """Counts lines, attempts, failures and edges; enricher.metrics.counters implements it."""
 
     def count_line(self, kind: str, lines: int = 1) -> None: ...
@@ -55,22 +57,9 @@ class Counts(Protocol):
 
     def count_late(self, attribution: Attribution, late: Sequence[Lateness]) -> None: ...
 
-    def count_requests(
-        self,
-        service: Service | None,
-        code: str,
-        *,
-        reason: str = "",
-        route: str = "",
-        gateway: str = "",
-        requests: int = 1,
-    ) -> None: ...
-
     def count_edge(
         self, client: Service | None, service: Service | None, *, failed: bool, requests: int = 1
     ) -> None: ...
-
-    def count_cause(self, service: Service | None, cause: str, grade: str, failures: int = 1) -> None: ...
 
     def count_lone_try(self, missing: RequestMissing) -> None: ...
 
@@ -94,12 +83,16 @@ class SingleLines:
     Access lines come first: an error line is attributed as the attempt that it is about.
     """
 
-    def __init__(self, tools: Tools, batch: Batch, correlator: ErrorCorrelator) -> None:
-        self._tools, self._batch, self._correlator = tools, batch, correlator
+    def __init__(self, tools: Tools, batch: Batch, correlator: ErrorCorrelator, routes: RouteServices) -> None:
+        self._tools, self._batch, self._correlator, self._routes = tools, batch, correlator, routes
         self.kinds = Counter[LineKind]()
         """The kinds of the lines that were enriched."""
         self.now: int | None = None
         """The present time (ns); if it is None, no line waits."""
+        self.number = 0
+        """The number of the line in the batch that is enriched next."""
+        self.columns: Sequence[ColumnOutput] = ()
+        """The lines of the batch that have not been enriched yet and are in columns."""
         self._claimed: dict[int, tuple[ErrorLine, CachedAttribution, State]] = {}
         """By the identities of error lines, which are not hashable: the attempt's owner, and its state at the time."""
 
@@ -224,6 +217,8 @@ class SingleLines:
                 in_line += b'"subrequest":true,'
             else:
                 owner.requests.append(request)
+                if request.route and owner.service and (request.route, owner.service) not in self._routes.known:
+                    self._routes.add(request.route, owner.service, self.number)
             if client.json and not record.is_subrequest and not record.request_missing:
                 tools.counts.count_edge(client.service, owner.service, failed=record.attempts[-1].failed)
         else:
@@ -233,6 +228,11 @@ class SingleLines:
                     record.upstream_name, [window], failed=request.failed, nobody_is_live=record.nobody_is_live
                 ),
             )
+            if request.route and no_attempt.is_unexplained:
+                for output in self.columns:
+                    output.add_routes(self.number, self._routes)
+                services = self._routes.before(request.route, self.number)
+                no_attempt = tools.owners.without_endpoints(services, [window], no_attempt) or no_attempt
             no_attempt.add_to(tools.counts, request)
             in_line = no_attempt_fragment(no_attempt)
         if tools.count_only:

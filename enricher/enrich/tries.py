@@ -8,14 +8,16 @@ that line does not come, the line of the try goes out alone with its own attempt
 once, and each try is an attempt of exactly one of them.
 """
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 from enricher.accesslog.record import Attempt, Record
+from enricher.accesslog.try_formats import LENGTHS, REQUEST_ID
+from enricher.enrich.error_correlation import ErrorCorrelator
+from enricher.enrich.output import dump_fields, variable_fields
 from enricher.enrich.parsed_line import ParsedLine
-from enricher.enrich.waiting_tries import WaitingTries, WaitingTry
+from enricher.enrich.waiting_tries import WaitingRoom, WaitingTries, WaitingTry
 from enricher.enrich.windows import CLOCK_TOLERANCE
 from enricher.line import Line
 from enricher.timestamps import SECOND
@@ -37,16 +39,19 @@ If a client leaves, Envoy writes that line right after the request's.
 MAX_ALIKE = 10
 """The same for requests with one id and one address."""
 TRY_END = "UpstreamEnd"
-ID, NUMBER = "http_x_request_id", "upstream_attempts"
-"""The variables of the request's id and of the number of its tries."""
+NUMBER = "upstream_attempts"
+"""The variable of the number of a request's tries."""
 CLIENT = ("remote_addr", "realip_remote_addr")
 """The variables that a try has in common with its request, whatever happens to it. Two clients may choose one id."""
 _REQUEST = ("request_method", "request_uri", "host")
 """Those that it has in common unless a filter or a redirect changes them meanwhile."""
-LENGTHS = ("bytes_received", "body_bytes_sent")
-"""The variables of a request's and an answer's length. A try's line has each in the other's place."""
-VARIABLES = (ID, NUMBER, *CLIENT, *_REQUEST, *LENGTHS, "access_log_type", "upstream_cluster")
+VARIABLES = (REQUEST_ID, NUMBER, *CLIENT, *_REQUEST, *LENGTHS, "access_log_type", "upstream_cluster")
 """The variables that the fields of a record must have here, if the line has them."""
+
+
+def needed_variables(pod_variable: str) -> Sequence[str]:
+    """Return the variables of a line that are needed here, or once it is joined, beside its attempts."""
+    return list(dict.fromkeys((*VARIABLES, *ErrorCorrelator.variables, pod_variable)))
 
 
 class Joined(NamedTuple):
@@ -80,11 +85,15 @@ class Times(NamedTuple):
 class TryJoiner:
     """The tries of one source that wait for the end of their request."""
 
-    def __init__(self) -> None:
+    def __init__(self, room: WaitingRoom, namespace: str, pod_variable: str = "") -> None:
+        """Let the tries of a source in a namespace wait in a room that it shares with others."""
+        self._variables = needed_variables(pod_variable)
         self._has_parts = self._has_requests = False
-        self._waiting = WaitingTries()
-        self._early: dict[tuple[object, ...], deque[Times]] = {}
-        """The times of the requests whose lines came before those of their last tries, by what both have in common."""
+        self._waiting = WaitingTries(room, namespace)
+        self._early: dict[tuple[int, int], list[Times]] = {}
+        """The times of the requests whose lines came before those of their last tries, by `_key_of_last`."""
+        self._early_requests = 0
+        """Number of these times."""
         self._latest = 0
         """The time (ns) of the latest line."""
 
@@ -100,11 +109,12 @@ class TryJoiner:
         """Return the lines that have waited for too long at `now` (ns), or all if it is None: the log has ended."""
         if now is None:
             return _alone(self._waiting.take_until(None), RequestMissing.ENDED)
-        return _alone(self._waiting.take_until(now - MAX_WAIT), RequestMissing.LATE)
+        late = _alone(self._waiting.take_until(now - MAX_WAIT), RequestMissing.LATE)
+        return [*late, *_alone(self._waiting.trim(), RequestMissing.NO_ROOM)]
 
-    def waiting_lines(self) -> list[Line]:
+    def waiting_lines(self) -> tuple[Line, ...]:
         """Return the lines that wait, in order."""
-        return [waiting.parsed.line for waiting in self._waiting.all()]
+        return tuple(waiting.parsed.line for waiting in self._waiting.all())
 
     def is_settled(self, times: Sequence[int], tries: int, size: int) -> bool:
         """Return whether no line that waits is released while lines of these times (ns) come, however they are joined.
@@ -114,9 +124,9 @@ class TryJoiner:
         earliest, latest = min([*times, *self._waiting.times()]), max(self._latest, *times)
         return self._has_requests and latest - earliest < MAX_WAIT and self._waiting.has_room(tries, size)
 
-    def known_ids(self) -> set[object]:
-        """Return the ids of the requests of which lines have come, and others are expected."""
-        return {*self._waiting.request_ids(), *(request_id for request_id, *_ in self._early)}
+    def known_ids(self) -> set[int]:
+        """Return the hashes of the ids of the requests of which lines have come, and others are expected."""
+        return {*map(hash, self._waiting.request_ids()), *(id_hash for id_hash, _ in self._early)}
 
     def pass_by(self, latest: int) -> None:
         """Take note of the time (ns) of the latest of some lines that are joined elsewhere."""
@@ -124,8 +134,12 @@ class TryJoiner:
 
     def _join_line(self, line: ParsedLine, type_: str | None) -> Joined:
         record = line.record
-        self._latest = max(self._latest, time_of(line))
-        late = self.release(self._latest)
+        at = time_of(line)
+        if at > self._latest:
+            self._latest = at
+        elif at and at < self._latest - MAX_WAIT:
+            self._set_back(at)
+        late = _alone(self._waiting.take_until(self._latest - MAX_WAIT), RequestMissing.LATE)
         if record is None or type_ is None:
             return Joined(line, late)
         if type_ in REQUEST_TYPES:
@@ -137,8 +151,26 @@ class TryJoiner:
         if not (request_id := id_of_request(record)):
             # Without an id, the last try of a request cannot be told from those that the request's line hides.
             return Joined(_part(line) if self._has_requests else _lone_try(line, record, RequestMissing.LATE), late)
+        line, record = self._compact(line, record)
         waiting = WaitingTry(line, record, request_id, time_of(line) or self._latest)
         return Joined(None, [*late, *_alone(self._waiting.add(waiting), RequestMissing.NO_ROOM)])
+
+    def _set_back(self, at: int) -> None:
+        """Go back to the time (ns) of a line that is earlier by more than lines are out of order: of a clock set back.
+
+        Otherwise all later tries would be late at once, until the time of the latest line is reached again.
+        """
+        self._waiting.set_back(at)
+        self._latest = at
+
+    def _compact(self, line: ParsedLine, record: Record) -> tuple[ParsedLine, Record]:
+        """Return a line with its fields as JSON: as objects those of some lines take twenty times as much memory."""
+        if line.fields_json:
+            return line, record
+        fields_json = dump_fields(variable_fields(replace(record, fields=_fields(record))))
+        fields = {name: record.fields[name] for name in self._variables if name in record.fields}
+        record = replace(record, fields=fields)
+        return line._replace(record=record, fields_json=fields_json), record
 
     def _is_counted(self, record: Record) -> bool:
         """Return whether a try is the last one of a request whose line came before."""
@@ -148,6 +180,7 @@ class TryJoiner:
         if not request:
             return False
         self._early[key].remove(request)
+        self._early_requests -= 1
         if not self._early[key]:
             del self._early[key]
         return True
@@ -178,10 +211,15 @@ class TryJoiner:
         attempts[: len(earlier)] = [each._replace(given_up=each.status is None) for each in earlier]
         return line._replace(record=replace(record, attempts=attempts), windows=windows), lines
 
-    def _remember(self, key: tuple[object, ...], times: Times) -> None:
-        self._early.setdefault(key, deque(maxlen=MAX_ALIKE)).append(times)
-        if len(self._early) > MAX_EARLY_REQUESTS:
-            del self._early[next(iter(self._early))]
+    def _remember(self, key: tuple[int, int], times: Times) -> None:
+        alike = self._early.setdefault(key, [])
+        alike.append(times)
+        self._early_requests += 1
+        if len(alike) > MAX_ALIKE:
+            del alike[0]
+            self._early_requests -= 1
+        while self._early_requests > MAX_EARLY_REQUESTS:
+            self._early_requests -= len(self._early.pop(next(iter(self._early))))
 
 
 def _candidates(tries: dict[int, WaitingTry], request: Record) -> dict[int, WaitingTry]:
@@ -223,16 +261,21 @@ def _choose(
     return others, last
 
 
-def _key_of_last(record: Record) -> tuple[object, ...]:
-    """Return what the lines of a request and of its last try have in common."""
-    return id_of_request(record), record.attempts[-1].addr, *(record.fields.get(name) for name in CLIENT)
+def _key_of_last(record: Record) -> tuple[int, int]:
+    """Return numbers that stand for what the lines of a request and of its last try have in common, at any length."""
+    client = [str(record.fields.get(name)) for name in CLIENT]
+    return hash(id_of_request(record)), hash((record.attempts[-1].addr, *client))
 
 
 def _attempt_of(record: Record) -> Attempt:
-    """Return the attempt of a try's line: the duration is the try's own, and what it received is the answer."""
-    length = record.fields.get(LENGTHS[0])
+    """Return the attempt of a try's line: the duration is the try's own, and what it received is the answer.
+
+    If the format has the upstream's time, that is more precise: a try may wait for a connection, or for a slow client.
+    """
+    attempt, length = record.attempts[-1], record.fields.get(LENGTHS[0])
     length = length if isinstance(length, int) else None
-    return record.attempts[-1]._replace(response_time=record.duration, response_length=length)
+    time = record.duration if attempt.response_time is None else attempt.response_time
+    return attempt._replace(response_time=time, response_length=length)
 
 
 def _alone(tries: Sequence[WaitingTry], missing: RequestMissing) -> list[ParsedLine]:
@@ -277,5 +320,5 @@ def entry_type(line: ParsedLine) -> str | None:
 
 def id_of_request(record: Record) -> str:
     """Return the id by which the lines of a request are joined; empty if a line has none."""
-    value = record.fields.get(ID)
+    value = record.fields.get(REQUEST_ID)
     return value if isinstance(value, str) and value != "-" else ""

@@ -4,22 +4,14 @@ from collections.abc import Sequence
 
 from enricher.accesslog.profiles import Format, Formats
 from enricher.accesslog.record import Record
-from enricher.enrich.tries import ID, NUMBER, REQUEST_TYPES
+from enricher.accesslog.try_formats import NO_ID, NO_TYPE, REQUEST_ID
+from enricher.enrich.tries import NUMBER, REQUEST_TYPES
 from enricher.line import Line
-
-NO_TYPE = (
-    "some lines are about attempts, and count as requests: add %ACCESS_LOG_TYPE% to the format, "
-    "or switch the log of attempts off"
-)
-NO_ID = (
-    "the lines of attempts cannot be joined with those of their requests, so only last attempts count: "
-    "add %REQ(X-REQUEST-ID)% to the format"
-)
 
 
 def try_advice(lines: Sequence[Line], formats: Formats) -> str:
     """Return what is wrong with the formats of some lines, if there are lines of tries among them; else nothing."""
-    advice = (_advice(log_format, record) for line in lines for log_format, record in _records(line, formats))
+    advice = (advice_on(log_format, record) for line in lines for log_format, record in _records(line, formats))
     return next(filter(None, advice), "")
 
 
@@ -28,14 +20,16 @@ def _records(line: Line, formats: Formats) -> list[tuple[Format, Record]]:
     return [(log_format, record) for log_format, record in parsed if record]
 
 
-def _advice(log_format: Format, record: Record) -> str:
+def advice_on(log_format: Format, record: Record) -> str:
+    """Return what is wrong with the format of a line, if the line shows that it is about a try; else nothing."""
     type_name = log_format.dialect.facts.entry_type
     if not type_name:
         return ""
-    if type_name not in log_format.names:
+    # A known format of JSON may have more keys than the lines.
+    if type_name not in record.fields:
         return NO_TYPE if _is_of_try(record) else ""
-    is_try = record.fields.get(type_name) not in {None, *REQUEST_TYPES}
-    return NO_ID if is_try and ID not in log_format.names else ""
+    is_try = record.fields[type_name] not in {None, *REQUEST_TYPES}
+    return NO_ID if is_try and REQUEST_ID not in record.fields else ""
 
 
 def _is_of_try(record: Record) -> bool:
@@ -46,4 +40,4 @@ def _is_of_try(record: Record) -> bool:
     if not record.attempts:
         return False
     has_ended = bool(record.status) or record.fields.get("response_flags") not in {"-", ""}
-    return record.fields.get(NUMBER) == 0 or not (has_ended or ID not in record.fields)
+    return record.fields.get(NUMBER) == 0 or not (has_ended or REQUEST_ID not in record.fields)

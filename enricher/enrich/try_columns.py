@@ -10,11 +10,11 @@ from enricher.accesslog.columns import Columns, Layout
 from enricher.accesslog.escaping import decode_text
 from enricher.accesslog.profiles import Format
 from enricher.accesslog.record import Record, parse_integer
-from enricher.enrich.error_correlation import ErrorCorrelator
+from enricher.accesslog.try_formats import LENGTHS
 from enricher.enrich.layout_facts import LayoutFacts, layout_facts
 from enricher.enrich.output import output_name
 from enricher.enrich.parsed_line import ParsedLine
-from enricher.enrich.tries import LENGTHS, REQUEST_TYPES, TRY_END, VARIABLES
+from enricher.enrich.tries import REQUEST_TYPES, TRY_END, needed_variables
 from enricher.enrich.windows import attempt_windows
 from enricher.line import Line
 from enricher.timestamps import parse_rfc3339
@@ -27,7 +27,7 @@ class TryColumns:
     def __init__(self, log_format: Format, columns: Columns, pod_variable: str) -> None:
         self._format, self._columns, layout = log_format, columns, columns.layout
         self._facts = layout_facts(layout)
-        names = dict.fromkeys((*VARIABLES, *ErrorCorrelator.variables, pod_variable))
+        names = needed_variables(pod_variable)
         self._names = [name for name in names if name in layout.others or layout.place(name) is not None]
         self._types = columns.raw_column(layout.dialect.facts.entry_type)
 

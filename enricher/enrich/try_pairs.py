@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 from enricher.accesslog.columns import Columns
 from enricher.accesslog.escaping import MISSING, decode_text
 from enricher.accesslog.record import parse_integer
+from enricher.accesslog.try_formats import LENGTHS, REQUEST_ID
 from enricher.enrich.layout_facts import layout_facts
 from enricher.enrich.openings import opening_pieces
 from enricher.enrich.output import LineTemplate
-from enricher.enrich.tries import CLIENT, ID, LENGTHS, REQUEST_TYPES, TRY_END, Times
+from enricher.enrich.tries import CLIENT, REQUEST_TYPES, TRY_END, Times
 from enricher.timestamps import parse_rfc3339_column
 
 
@@ -83,8 +84,11 @@ class PairableColumns:
             return parse_rfc3339_column(columns.stamps)
         return [end for end, _ in self._facts.ends.of(columns)]
 
-    def split(self, numbers_of_ids: Counter[str], known_ids: Collection[object]) -> Split:
-        """Find the pairs among the lines, by the numbers of lines with each id, and by the ids of earlier lines."""
+    def split(self, numbers_of_ids: Counter[str], known_ids: Collection[int]) -> Split:
+        """Find the pairs among the lines, by how many lines have each id.
+
+        `known_ids` has the hashes of the ids of earlier lines, and of those that are not in columns.
+        """
         columns, numbers = self._columns, self._columns.numbers
         pairs = self._alike(list(self._candidates(numbers_of_ids, known_ids)))
         tries, requests = [row for row, _ in pairs], columns.of_rows([row for _, row in pairs])
@@ -98,13 +102,13 @@ class PairableColumns:
             columns.without(taken),
         )
 
-    def _candidates(self, numbers_of_ids: Counter[str], known_ids: Collection[object]) -> Iterator[tuple[int, int]]:
+    def _candidates(self, numbers_of_ids: Counter[str], known_ids: Collection[int]) -> Iterator[tuple[int, int]]:
         """Yield the rows of a try and of a later request with the same id, which no other line has."""
         ids, numbers = self.ids, self._columns.numbers
         tries = {ids[row]: row for row in self.tries if ids[row] and numbers_of_ids[ids[row]] == 2}
         for row in self._requests:
             request_id = ids[row]
-            if request_id in tries and request_id not in known_ids and numbers[tries[request_id]] < numbers[row]:
+            if request_id in tries and hash(request_id) not in known_ids and numbers[tries[request_id]] < numbers[row]:
                 yield tries[request_id], row
 
     def _alike(self, pairs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -142,10 +146,10 @@ def _raw(columns: Columns, name: str) -> Sequence[bytes]:
 
 def _request_ids(columns: Columns) -> list[str]:
     """Return the id of the request of each line; an empty text for one that is missing, or not a text."""
-    layout, column = columns.layout, _raw(columns, ID)
+    layout, column = columns.layout, _raw(columns, REQUEST_ID)
     text = decode_text(b"\n".join(column))
-    is_text = not layout.is_json or any(field.is_text for field in layout.fields if field.name == ID)
+    is_text = not layout.is_json or any(field.is_text for field in layout.fields if field.name == REQUEST_ID)
     if is_text and text.isascii() and "\\" not in text:
         return ["" if value == "-" else value for value in text.split("\n")]
-    values: Iterator[Any] = (columns.value(ID, row) for row in range(len(column)))
+    values: Iterator[Any] = (columns.value(REQUEST_ID, row) for row in range(len(column)))
     return [value if isinstance(value, str) and value != "-" else "" for value in values]

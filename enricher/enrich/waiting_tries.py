@@ -8,9 +8,11 @@ from enricher.enrich.parsed_line import ParsedLine
 from enricher.fair_share import FairShare
 
 MAX_TRIES = 5_000
-"""Largest number of tries of one source that wait. Some 100 a second may so be retried with a try of 50 s each."""
+"""Largest number of tries of all sources that wait. Some 100 a second may so be retried with a try of 50 s each."""
 MAX_SIZE = 8 * 1024 * 1024
 """Largest size of their lines together, in bytes: they are saved in each checkpoint. A usual line has some 1.2 KB."""
+MAX_ALIKE = 50
+"""Largest number of tries with one id: each line of a request looks at all with its id, and clients may choose ids."""
 
 
 class WaitingTry(NamedTuple):
@@ -28,36 +30,94 @@ class WaitingTry(NamedTuple):
         return len(self.parsed.line.text)
 
 
+class WaitingRoom:
+    """The room for the tries of all sources, in fair shares of the namespaces, and then of their sources.
+
+    Anybody may write logs that look like a proxy's. While there is room, a source may have any part of it; then each
+    has its share. Those that have more give it up when their logs go on or are looked at, so that there may be up to
+    twice as much for a moment.
+    """
+
+    def __init__(self) -> None:
+        self.tries = self.size = 0
+        self._users: dict[str, set[WaitingTries]] = {}
+        """The sources with tries that wait, by namespace."""
+
+    def is_short_for(self, user: "WaitingTries", tries: int = 0, size: int = 0) -> bool:
+        """Return whether there is no room for more tries, of a size (bytes), and its source has its share already."""
+        users = self._users.get(user.namespace, set())
+        sharers = len(self._users.keys() | {user.namespace}) * len(users | {user})
+        has_enough = (user.tries + tries) * sharers > MAX_TRIES, (user.size + size) * sharers > MAX_SIZE
+        return (self.tries + tries > MAX_TRIES and has_enough[0]) or (self.size + size > MAX_SIZE and has_enough[1])
+
+    def enter(self, user: "WaitingTries") -> None:
+        """Give a source a share: it has tries from now on."""
+        self._users.setdefault(user.namespace, set()).add(user)
+
+    def leave(self, user: "WaitingTries") -> None:
+        """Take the share of a source that has no more tries."""
+        users = self._users[user.namespace]
+        users.remove(user)
+        if not users:
+            del self._users[user.namespace]
+
+
 class WaitingTries:
     """The tries of one source that wait, in the order of their lines."""
 
-    def __init__(self) -> None:
+    def __init__(self, room: WaitingRoom, namespace: str) -> None:
+        self._room, self.namespace = room, namespace
         self._tries: dict[int, WaitingTry] = {}
         """The tries by their numbers, which grow."""
         self._of_request: dict[str, list[int]] = {}
         self._places = FairShare[int, str](MAX_TRIES)
         """The places by cluster: the requests to one, however many fail, take none from those to another."""
-        self._size = self._last_number = 0
+        self.size = self._last_number = 0
+
+    @property
+    def tries(self) -> int:
+        """Return how many there are."""
+        return len(self._tries)
 
     def add(self, waiting: WaitingTry) -> list[WaitingTry]:
-        """Add a try; return those that have to leave for it, the longest waiting of the clusters with the most."""
+        """Add a try; return those that have to leave for it.
+
+        These are the first with the same id, or the longest waiting of the clusters with the most.
+        """
         self._last_number += 1
-        number, left = self._last_number, list[WaitingTry]()
+        number, size = self._last_number, waiting.size
         cluster = str(waiting.record.fields.get("upstream_cluster") or waiting.record.route)
-        while self._tries and (self._places.is_full(number) or self._size + waiting.size > MAX_SIZE):
-            replaced = self._places.replaceable(number, cluster, lambda _: True)
-            if replaced is None:
-                break
-            left += self.take([replaced])
+        alike = self._of_request.get(waiting.request_id, ())
+        left = self.take(alike[:1]) if len(alike) >= MAX_ALIKE else list[WaitingTry]()
+        if self._room.tries >= MAX_TRIES or self._room.size + size > MAX_SIZE:
+            left += self._make_room(cluster, 1, size)
+        if not self._tries:
+            self._room.enter(self)
         self._tries[number] = waiting
         self._of_request.setdefault(waiting.request_id, []).append(number)
         self._places.add(number, cluster)
-        self._size += waiting.size
+        self.size += size
+        self._room.size += size
+        self._room.tries += 1
+        return left
+
+    def trim(self) -> list[WaitingTry]:
+        """Remove the tries beyond the source's share if there is no room for all, and return them."""
+        return self._make_room()
+
+    def _make_room(self, cluster: str = "", tries: int = 0, size: int = 0) -> list[WaitingTry]:
+        """Remove tries until there is room for more to a cluster, of a size in bytes; return those removed."""
+        left = list[WaitingTry]()
+        while self._tries and self._room.is_short_for(self, tries, size):
+            replaced = self._places.replaceable(0, cluster, lambda _: True)
+            if replaced is None:
+                break
+            left += self.take([replaced])
         return left
 
     def has_room(self, tries: int, size: int) -> bool:
         """Return whether so many more tries have a place, whose lines have at most this size together, in bytes."""
-        return len(self._tries) + tries <= MAX_TRIES and self._size + size <= MAX_SIZE
+        return self._room.tries + tries <= MAX_TRIES and self._room.size + size <= MAX_SIZE
 
     def request_ids(self) -> Collection[str]:
         """Return the ids of the requests of all tries."""
@@ -81,8 +141,14 @@ class WaitingTries:
             if not of_request:
                 del self._of_request[waiting.request_id]
             self._places.remove(number)
-            self._size -= waiting.size
+            size = waiting.size
+            self.size -= size
+            self._room.size -= size
             taken.append(waiting)
+        if taken:
+            self._room.tries -= len(taken)
+            if not self._tries:
+                self._room.leave(self)
         return taken
 
     def take_until(self, time: int | None) -> list[WaitingTry]:
@@ -93,6 +159,13 @@ class WaitingTries:
                 break
             numbers.append(number)
         return self.take(numbers)
+
+    def set_back(self, time: int) -> None:
+        """Take the tries for written at a time (ns) at the latest: the clock has been set back to it."""
+        for number in reversed(self._tries):
+            if self._tries[number].at <= time:
+                break
+            self._tries[number] = self._tries[number]._replace(at=time)
 
     def all(self) -> list[WaitingTry]:
         """Return all tries."""

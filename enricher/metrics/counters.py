@@ -17,19 +17,32 @@ from enricher.fair_share import OVERFLOW, FairShare
 from enricher.kube.watch_status import WatchSummary
 from enricher.metrics.bounded import BoundedTable, Group, Key, Overflow, Series
 from enricher.metrics.pods import FailureLabels, PodKey, PodTable
+from enricher.metrics.series import (
+    BUCKETS,
+    LATENESS_BUCKETS,
+    CauseKey,
+    CauseSeries,
+    Edge,
+    EdgeKey,
+    LateKey,
+    LateSeries,
+    RequestKey,
+    RequestSeries,
+    ServiceKey,
+    ServiceSeries,
+    shared_causes,
+    shared_edges,
+    shared_late,
+    shared_requests,
+    shared_services,
+)
 from enricher.timestamps import MINUTE, SECOND
 from enricher.vocabulary import SURE_GRADES, Grade, Outcome, RequestMissing, State, namespace_of_route
 
-BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-"""Upper bounds of the response time histogram, in seconds."""
 _BUCKETS_NS = [int(bound * SECOND) for bound in BUCKETS]
-LATENESS_BUCKETS = (0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 15.0, 20.0, 30.0, 60.0)
-"""Upper bounds of the histogram of late attempts, in seconds: those between which people choose a preStop sleep."""
 _LATENESS_BUCKETS_NS = [int(bound * SECOND) for bound in LATENESS_BUCKETS]
 EXPIRY = 3600 * SECOND
 """Ns for which a series is kept after its pod was last seen, in a slice or in a log line."""
-OVERFLOW_SERVICE = Service("", OVERFLOW)
-"""Service under which the services beyond the limit are counted together."""
 PROBLEMS = ("log", "missed_file", "truncation", "endpoints", "object", "state", "own_log")
 """Kinds of recovered errors; each has its series from the start, since a rate needs the 0 before the first."""
 MAX_EDGES = 10_000
@@ -39,74 +52,8 @@ _COUNTED_CODES = re.compile(r"(?:[1-5][0-9][0-9])?")
 OTHER_CODE = "other"
 """Code under which requests with any other status are counted."""
 
-ServiceKey = tuple[str, str]
-"""Namespace and service."""
-EdgeKey = tuple[str, str, str, str]
-"""Namespace and service of the client, then of the service that it called."""
-RequestKey = tuple[str, str, str, str, str, str]
-"""Namespace, service, route, code, reason and Gateway."""
-LateKey = tuple[str, str, str]
-"""Namespace, service and state."""
-CauseKey = tuple[str, str, str, str]
-"""Namespace, service, cause and grade of the cause."""
 K = TypeVar("K", bound=Key)
 S = TypeVar("S", bound=Series)
-
-
-@dataclass(slots=True)
-class ServiceSeries:
-    """Counters of the attempts at one service."""
-
-    attempts: Counter[str] = field(default_factory=Counter)
-    """Attempts by grade."""
-    failed: Counter[str] = field(default_factory=Counter)
-    """Attempts that failed, by grade."""
-    buckets: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS) + 1))
-    """Attempts whose response time is known, by bucket; the last one has no bound."""
-    time: int = 0
-    """Sum of their response times (ns)."""
-    last_seen: int = field(default=0, compare=False)
-    """When the last attempt was counted (ns)."""
-
-
-@dataclass(slots=True)
-class Edge:
-    """Counters of the requests of one service's pods to another service."""
-
-    requests: int = 0
-    errors: int = 0
-    last_seen: int = 0
-    """When the last request was counted (ns)."""
-
-
-@dataclass(slots=True)
-class RequestSeries:
-    """The number of requests that clients saw end in one way."""
-
-    requests: int = 0
-    last_seen: int = 0
-    """When the last request was counted (ns)."""
-
-
-@dataclass(slots=True)
-class LateSeries:
-    """How late attempts were at the pods of one service, in one state."""
-
-    buckets: list[int] = field(default_factory=lambda: [0] * (len(LATENESS_BUCKETS) + 1))
-    """Attempts by bucket; the last one has no bound."""
-    time: int = 0
-    """Sum of their lateness (ns)."""
-    last_seen: int = field(default=0, compare=False)
-    """When the last attempt was counted (ns)."""
-
-
-@dataclass(slots=True)
-class CauseSeries:
-    """The number of failures with one cause."""
-
-    failures: int = 0
-    last_seen: int = 0
-    """When the last failure was counted (ns)."""
 
 
 @dataclass(slots=True)
@@ -140,18 +87,18 @@ class Metrics:
         self.overflow = Overflow()
         self.pods = PodTable(max_series, self.overflow)
         self.services = BoundedTable[ServiceKey, ServiceSeries](
-            max_series / 4, ServiceSeries, _shared_services, self.overflow
+            max_series / 4, ServiceSeries, shared_services, self.overflow
         )
         """Counters by namespace and service; there are no services but those of `pods`."""
-        self.edges = BoundedTable[EdgeKey, Edge](MAX_EDGES, Edge, _shared_edges, self.overflow)
+        self.edges = BoundedTable[EdgeKey, Edge](MAX_EDGES, Edge, shared_edges, self.overflow)
         self.requests = BoundedTable[RequestKey, RequestSeries](
-            max_series, RequestSeries, _shared_requests, self.overflow
+            max_series, RequestSeries, shared_requests, self.overflow
         )
         self._of_no_service = FairShare[RequestKey, Group](max_series / 4)
         """The places of requests that no service is known of, shared by the namespaces of their routes."""
-        self.late = BoundedTable[LateKey, LateSeries](max_series / 4, LateSeries, _shared_late, self.overflow)
+        self.late = BoundedTable[LateKey, LateSeries](max_series / 4, LateSeries, shared_late, self.overflow)
         """Late attempts, by namespace, service and state."""
-        self.causes = BoundedTable[CauseKey, CauseSeries](max_series / 4, CauseSeries, _shared_causes, self.overflow)
+        self.causes = BoundedTable[CauseKey, CauseSeries](max_series / 4, CauseSeries, shared_causes, self.overflow)
         self.lines: Counter[str] = Counter()
         """Lines by LineKind."""
         self.grades: Counter[str] = Counter(dict.fromkeys(Grade, 0))
@@ -338,40 +285,6 @@ def _add_to_buckets(buckets: list[int], sorted_times: Sequence[int], bounds: Seq
         if counted == len(sorted_times):
             return
     buckets[-1] += len(sorted_times) - counted
-
-
-def _shared_services(key: ServiceKey) -> tuple[ServiceKey, ...]:
-    return (key[0], OVERFLOW), OVERFLOW_SERVICE
-
-
-def _shared_late(key: LateKey) -> tuple[LateKey, ...]:
-    namespace, _, state = key
-    return (namespace, OVERFLOW, state), (*OVERFLOW_SERVICE, state)
-
-
-def _shared_edges(key: EdgeKey) -> tuple[EdgeKey, ...]:
-    _, _, namespace, service = key
-    return (
-        (*OVERFLOW_SERVICE, namespace, service),
-        (*OVERFLOW_SERVICE, namespace, OVERFLOW),
-        (*OVERFLOW_SERVICE, *OVERFLOW_SERVICE),
-    )
-
-
-def _shared_requests(key: RequestKey) -> tuple[RequestKey, ...]:
-    namespace, service, _, code, reason, gateway = key
-    code_class = f"{code[0]}xx" if code[:1].isdigit() else code
-    gateway = OVERFLOW if gateway else ""
-    return (
-        (namespace, service, OVERFLOW, code, reason, gateway),
-        (namespace, OVERFLOW, OVERFLOW, code_class, reason, gateway),
-        (*OVERFLOW_SERVICE, OVERFLOW, code_class, reason, gateway),
-    )
-
-
-def _shared_causes(key: CauseKey) -> tuple[CauseKey, ...]:
-    namespace, _, cause, grade = key
-    return (namespace, OVERFLOW, cause, grade), (*OVERFLOW_SERVICE, cause, grade)
 
 
 def _pod_key(attribution: Attribution) -> PodKey:

@@ -17,22 +17,21 @@ from prometheus_client.core import (
 from enricher import __version__
 from enricher.accesslog.record import ErrorLabels
 from enricher.kube.watch_status import WatchSummary
-from enricher.metrics.counters import (
+from enricher.metrics.counters import Gauges, Metrics
+from enricher.metrics.pods import FailureLabels, PodKey, PodSeries
+from enricher.metrics.series import (
     BUCKETS,
     LATENESS_BUCKETS,
     CauseKey,
     CauseSeries,
     Edge,
     EdgeKey,
-    Gauges,
     LateKey,
     LateSeries,
-    Metrics,
     RequestKey,
     RequestSeries,
     ServiceSeries,
 )
-from enricher.metrics.pods import FailureLabels, PodKey, PodSeries
 from enricher.timestamps import SECOND
 
 SERVICE_LABELS = ("namespace", "service")

@@ -31,6 +31,10 @@ class FairTable(Generic[K, V]):
         value = self._values[key] = make()
         return value
 
+    def get(self, key: K) -> V | None:
+        """Return the value of a key that has a place."""
+        return self._values.get(key)
+
     def items(self) -> list[tuple[K, V]]:
         """Return the keys and values that have a place."""
         return list(self._values.items())

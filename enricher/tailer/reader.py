@@ -11,8 +11,8 @@ import orjson
 
 from enricher.errors import ConfigurationError
 from enricher.line import Line
-from enricher.tailer.documents import flatten
 from enricher.tailer.encodings import decode, decompress
+from enricher.tailer.exports import flatten
 from enricher.tailer.framing import MAX_LINE, Framer, Framing, detect_kind
 
 _READ_SIZE = 64 * 1024

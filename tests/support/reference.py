@@ -28,19 +28,20 @@ from enricher.endpoints.attribution import (
     service_of_attribution,
 )
 from enricher.endpoints.circumstances import Circumstance, circumstance_of, without_hindsight
-from enricher.endpoints.gateway_index import gateway_of_proxy
 from enricher.endpoints.lateness import Lateness, lateness_between
 from enricher.endpoints.readiness import ready_gaps, watched_since
 from enricher.endpoints.slices import Owner, Service
 from enricher.endpoints.states import state_between, tenures_of_owner
 from enricher.endpoints.upstream_names import service_of_upstream_name
 from enricher.endpoints.workloads import workload_of
-from enricher.enrich.causes import cause_of, resolve_cut, symptom_of
+from enricher.enrich.causes import NO_ENDPOINTS_LIKELY, cause_of, resolve_cut, symptom_of
 from enricher.enrich.engine import Hold, Output
 from enricher.enrich.error_correlation import ErrorCorrelator, error_origin
 from enricher.enrich.parsed_line import ParsedLine
-from enricher.enrich.requests import is_retried, main_attempt, no_attempt, record_outcome
+from enricher.enrich.proxy_gateways import gateway_of_proxy
+from enricher.enrich.requests import NoAttempt, is_retried, main_attempt, no_attempt, record_outcome
 from enricher.enrich.tries import TryJoiner
+from enricher.enrich.waiting_tries import WaitingRoom
 from enricher.enrich.windows import attempt_windows, end_to_show, error_window, request_window
 from enricher.line import Line, Source
 from enricher.metrics.counters import Metrics
@@ -54,13 +55,20 @@ HOLD_BACKOFF = 60 * SECOND
 RESERVED_NAMES = frozenset(
     (
         *("time", "kind", "attempts", "pod", "namespace", "node", "service", "attribution", "candidates", "source"),
-        *("no_endpoints_since", "subrequest", "request_missing", "route", "gateway", "listener"),
+        *("service_of", "no_endpoints_since", "subrequest", "request_missing", "route", "gateway", "listener"),
         *("cause", "cause_grade"),
         *("message", "parse_error", "reason", "origin", "truncated", "truncated_bytes", "invalid_utf8", "uid", "level"),
         *("upstream", "client_pod", "client_namespace", "client_node", "client_service", "client_attribution"),
     )
 )
 _POD_NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
+
+
+class PlainJoiner(TryJoiner):
+    """Joins tries with their requests, and keeps their records as they are."""
+
+    def _compact(self, line: ParsedLine, record: Record) -> tuple[ParsedLine, Record]:
+        return line, record
 
 
 class ReferenceEnricher:
@@ -78,7 +86,10 @@ class ReferenceEnricher:
         self.detector, self.counts = detector, counts
         self.node, self.pod_variable, self.count_only = node, pod_variable, count_only
         self.correlators: defaultdict[Source, ErrorCorrelator] = defaultdict(ErrorCorrelator)
-        self.joiners: defaultdict[Source, TryJoiner] = defaultdict(TryJoiner)
+        self.joiners: dict[Source, PlainJoiner] = {}
+        self.waiting_room = WaitingRoom()
+        self.routes: defaultdict[tuple[Source, str], set[Service]] = defaultdict(set)
+        """The services that the requests of a route in a source went to."""
         self.undecided: list[Failure] = []
         """The failures whose cause may still become known."""
         self.histories: Histories | None = None
@@ -97,7 +108,8 @@ class ReferenceEnricher:
             source, source.profile, [line.text for line in lines if line.stream != "stderr"]
         )
         # All lines are parsed before the first is enriched: an error line may come after the access line it explains.
-        joined_lines = self.joiners[source].join([parse_line(formats, line) for line in lines])
+        joiner = self.joiners.setdefault(source, PlainJoiner(self.waiting_room, source.namespace))
+        joined_lines = joiner.join([parse_line(formats, line) for line in lines])
         for parsed, _ in joined_lines:
             if parsed and parsed.error and parsed.error.reason and parsed.at is not None:
                 self.correlators[source].add(parsed.error, parsed.at)
@@ -135,7 +147,8 @@ class ReferenceEnricher:
         """Return the lines of tries of a source that have waited for long enough at `now` (ns); all if it is None."""
         self.now, self.histories = now, histories
         self.known_until = histories.pods.certain_until if now is None else min(histories.pods.certain_until, now)
-        lines = self.joiners[source].release(now)
+        joiner = self.joiners.get(source)
+        lines = joiner.release(now) if joiner else []
         data = b"".join(self.render_try(source, line, histories) for line in lines)
         return Output(data, 0, Counter(line.kind for line in lines))
 
@@ -176,7 +189,8 @@ class ReferenceEnricher:
     def forget(self, source: Source) -> None:
         """Forget a source that is gone."""
         self.correlators.pop(source, None)
-        self.joiners.pop(source, None)
+        if joiner := self.joiners.pop(source, None):
+            joiner.release(None)
         self.detector.forget(source)
 
     # --- attributing ------------------------------------------------------------------------------------------------
@@ -300,16 +314,26 @@ class ReferenceEnricher:
             if record.is_subrequest:
                 return fields | {"subrequest": True}
             self.counts.count_requests(service, str(status) if status else "", **labels)
+            if service and record.route:
+                self.routes[source, record.route].add(service)
             return fields
         failed = status is not None and 500 <= status <= 599
         service = service_of_upstream_name(histories.pods, record.upstream_name)
-        gaps = ready_gaps(histories.pods, service) if service else []
         window = request_window(record, parsed.at)
-        since = watched_since(histories.pods, service) if service else 0
-        certain = histories.pods.certain_until, min(since, histories.pods.complete_since)
-        request = no_attempt(service, gaps, window, *certain, failed=failed, nobody_is_live=record.nobody_is_live)
+        request = why_untried(histories, service, window, failed=failed, nobody_is_live=record.nobody_is_live)
+        if request.reason == "not_tried" and not service and record.route:
+            candidates = [
+                why_untried(histories, candidate, window, failed=True, nobody_is_live=False)
+                for candidate in self.routes[source, record.route]
+            ]
+            empty = [candidate for candidate in candidates if candidate.reason == "no_endpoints"]
+            if len(empty) == 1:
+                request = empty[0]._replace(cause=NO_ENDPOINTS_LIKELY)
+                service = request.service
         self.counts.count_requests(service, str(status) if status else "", reason=request.reason, **labels)
         fields: dict[str, Any] = {"namespace": service.namespace, "service": service.name} if service else {}
+        if service and service != service_of_upstream_name(histories.pods, record.upstream_name):
+            fields["service_of"] = "route"
         if request.reason:
             fields |= {"origin": "proxy", "reason": request.reason}
             assert request.cause
@@ -423,6 +447,16 @@ class ReferenceEnricher:
             "path": "" if source.pod else source.path,
         }
         return {name: escape_bytes(value) for name, value in fields.items() if value}
+
+
+def why_untried(
+    histories: Histories, service: Service | None, window: Window | None, *, failed: bool, nobody_is_live: bool
+) -> NoAttempt:
+    """Return why nobody was tried for a request to a service, which may not be known."""
+    gaps = ready_gaps(histories.pods, service) if service else []
+    since = watched_since(histories.pods, service) if service else 0
+    certain = histories.pods.certain_until, min(since, histories.pods.complete_since)
+    return no_attempt(service, gaps, window, *certain, failed=failed, nobody_is_live=nobody_is_live)
 
 
 def listener_fields(source: Source, record: Record, histories: Histories) -> dict[str, str]:

@@ -239,7 +239,7 @@ def _hidden(outcomes: Counter[str]) -> int | None:
 def untried_requests(
     requests: Mapping[tuple[str, str, str, str, str, str], RequestCounts], group: Callable[[str], object] = str
 ) -> tuple[UntriedRequests, ...]:
-    """Return the requests with a reason, the latest first; a key is that of a series, see metrics/counters.py.
+    """Return the requests with a reason, the latest first; a key is that of a series, see metrics/series.py.
 
     `group` returns the group of a namespace; none takes the room of another.
     """

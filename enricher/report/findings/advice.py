@@ -10,21 +10,34 @@ from enricher.report.findings.finding import Advice
 from enricher.report.findings.groups import FailureGroup
 from enricher.report.findings.patterns import Place
 from enricher.report.findings.proxy_settings import fragments, settings_of
-from enricher.report.findings.wording import amount, seconds_text
 from enricher.report.pre_stop import DEFAULT_GRACE_PERIOD, pre_stop_sleep
+from enricher.report.wording import amount, seconds_text
 from enricher.timestamps import SECOND, format_rfc3339
-from enricher.vocabulary import Cause, RequestReason, State
+from enricher.vocabulary import Cause, State
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 """A name of an object of Kubernetes. Commands have no others: a log may report any text as a pod's name."""
+_SLICES = "kubectl -n {} get endpointslices -l kubernetes.io/service-name={}"
 _TEMPLATE = ("spec:", "  template:", "    spec:")
 _CONTAINER = ("      containers:", "        - name: CONTAINER")
 
 
-def advise(group: FailureGroup, places: Sequence[Place], broken: Place | None, *, pods_of_service: int) -> Advice:
+_ROUTE_KINDS = ("httproute", "grpcroute", "ingress", "httpproxy", "ingressroute", "virtualserver", "route")
+"""The kinds of objects that a route begins with, as kubectl calls them."""
+
+
+def advise(
+    group: FailureGroup,
+    places: Sequence[Place],
+    broken: Place | None,
+    *,
+    pods_of_service: int,
+    services_of_route: Sequence[tuple[str, str]],
+) -> Advice:
     """Return what to do about a group of failures that keep to some places.
 
-    `broken` is a revision that is to blame, and `pods_of_service` how many pods of the services got requests at all.
+    `broken` is a revision that is to blame, `pods_of_service` how many pods of the services got requests at all, and
+    `services_of_route` to which Services other requests by the same route went.
     """
     if broken:
         return _roll_back(group, broken)
@@ -32,6 +45,8 @@ def advise(group: FailureGroup, places: Sequence[Place], broken: Place | None, *
         return _about_timeouts(group, is_one_pod=any(place.dimension == "pod" for place in places))
     if group.cause == Cause.NO_ENDPOINTS:
         return _about_endpoints(group, pods_of_service)
+    if group.is_untried:
+        return _about_untried(group, services_of_route)
     return _ADVICE.get(group.cause, _about_unknown)(group)
 
 
@@ -130,7 +145,7 @@ def _about_node(group: FailureGroup) -> Advice:
 def _about_endpoints(group: FailureGroup, pods_of_service: int) -> Advice:
     namespace, service = group.services.most_common(1)[0][0]
     commands = (
-        *_command("kubectl -n {} get endpointslices -l kubernetes.io/service-name={}", namespace, service),
+        *_command(_SLICES, namespace, service),
         *_command("kubectl -n {} get events --sort-by=.lastTimestamp", namespace),
     )
     text = (
@@ -155,10 +170,19 @@ def _about_application(group: FailureGroup) -> Advice:
     return Advice("Look in the application's own log for these requests.", (), _logs(group))
 
 
+def _about_untried(group: FailureGroup, services_of_route: Sequence[tuple[str, str]]) -> Advice:
+    kind, namespace, name = (*next(iter(group.routes), "").split("/"), "", "")[:3]
+    services = [names for names, _ in group.services.most_common() if all(names)] or services_of_route
+    commands = (
+        *(_command(f"kubectl -n {{}} describe {kind} {{}}", namespace, name) if kind in _ROUTE_KINDS else ()),
+        *(text for service in services[:2] for text in _command(_SLICES, *service)),
+    )
+    subject = "the route's Services exist, and whether they" if group.routes else "the Service exists, and whether it"
+    text = f"No pod was tried, and the log does not say why. Find out whether {subject} had ready pods at that time."
+    return Advice(text if commands else f"{text} The proxy's own log may say more.", (), commands)
+
+
 def _about_unknown(group: FailureGroup) -> Advice:
-    if group.reasons[RequestReason.NOT_TRIED] == group.failures:
-        text = "No pod was tried, and this is all that is known. Look at the proxy's own log, and at its routes:"
-        return Advice(f"{text} does it know the Service, and were pods of it ready?")
     if group.reasons[""] == group.failures:
         logs = [settings.error_log for settings in settings_of(group.proxies) if settings.error_log]
         if logs:

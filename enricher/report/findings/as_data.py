@@ -13,11 +13,11 @@ from enricher.report.findings.as_text import (
     names_text,
     numbers_text,
     totals_texts,
-    when_text,
     where_text,
 )
 from enricher.report.findings.finding import Finding, Totals
 from enricher.report.markdown import markdown_text
+from enricher.report.wording import when_text
 from enricher.timestamps import format_rfc3339
 
 CSV_COLUMNS = (

@@ -1,27 +1,16 @@
 """Findings as lines for people: a terminal of 80 columns, worst first, totals last. Pure."""
 
-import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 from enricher.report.findings.advice import spared_text
 from enricher.report.findings.failures import Example
 from enricher.report.findings.finding import Finding, Totals
-from enricher.report.findings.wording import amount, listed, percent_text
-from enricher.timestamps import format_rfc3339
+from enricher.report.styled import BOLD, BOLD_RED, BOLD_YELLOW, CYAN, DIM, Styled, wrap
+from enricher.report.wording import amount, listed, percent_text, when_text
 
-BOLD_RED, BOLD_YELLOW, DIM, CYAN = "bold red", "bold yellow", "dim", "cyan"
-"""Styles of a headline that clients saw something of, of one that they did not, of details, and of what to copy."""
 _INDENT = 10
 """Columns of the labels at the left."""
 _MAX_NAMES = 4
-
-
-class Styled(NamedTuple):
-    """A line, and the style of all of it."""
-
-    text: str
-    style: str = ""
 
 
 def text_lines(findings: Sequence[Finding], totals: Totals, width: int) -> Iterator[Styled]:
@@ -30,14 +19,14 @@ def text_lines(findings: Sequence[Finding], totals: Totals, width: int) -> Itera
         yield from _finding_lines(number, finding, width)
         yield Styled("")
     for text in totals_texts(findings, totals):
-        for line in _wrap(text, width):
-            yield Styled(line, "bold")
+        for line in wrap(text, width):
+            yield Styled(line, BOLD)
 
 
 def _finding_lines(number: int, finding: Finding, width: int) -> Iterator[Styled]:
     style = BOLD_YELLOW if finding.failures == finding.hidden else BOLD_RED
     head = f"{number}. "
-    for line in _wrap(finding.headline, width, head, " " * len(head)):
+    for line in wrap(finding.headline, width, head, " " * len(head)):
         yield Styled(line, style)
     yield from _labelled("", [numbers_text(finding)], width)
     yield from _labelled("where", [where_text(finding), names_text("pod", finding.pods)], width)
@@ -57,15 +46,9 @@ def _labelled(label: str, texts: Sequence[str], width: int) -> Iterator[Styled]:
     """Yield texts, each from a line of its own on, with a label at the left of the first."""
     for text in filter(None, texts):
         first = f"   {label:{_INDENT - 3}}"
-        for line in _wrap(text, width, first, " " * _INDENT):
+        for line in wrap(text, width, first, " " * _INDENT):
             yield Styled(line)
         label = ""
-
-
-def _wrap(text: str, width: int, first: str = "", other: str = "") -> list[str]:
-    """Return the lines of a text. Names are not broken, so that they can be copied."""
-    wrapper = textwrap.TextWrapper(width, first, other, break_long_words=False, break_on_hyphens=False)
-    return wrapper.wrap(text)
 
 
 def _cut(text: str, width: int) -> str:
@@ -110,14 +93,6 @@ def names_text(noun: str, counts: Mapping[str, int]) -> str:
     names = [f"{name} ({number:,})" for name, number in counts.items()]
     more = [f"{len(names) - _MAX_NAMES:,} more"] if len(names) > _MAX_NAMES else []
     return f"{len(counts):,} {noun}s: {', '.join(names[:_MAX_NAMES] + more)}"
-
-
-def when_text(first: int | None, last: int | None) -> str:
-    """Return the first and the last time, in UTC, without what the second has in common with the first."""
-    if first is None or last is None:
-        return ""
-    start, end = (format_rfc3339(time)[:19].replace("T", " ") for time in (first, last))
-    return f"{start} UTC" if start == end else f"{start} to {end[11:] if start[:10] == end[:10] else end} UTC"
 
 
 def cause_text(finding: Finding) -> str:

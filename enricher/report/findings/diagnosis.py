@@ -22,8 +22,6 @@ MAX_GROUPS = 1000
 """Largest number of groups of failures, in fair shares of the namespaces."""
 MAX_PODS = 10_000
 """Largest number of pods whose attempts are counted, in fair shares of the namespaces."""
-
-
 MAX_ENTRIES = 10_000
 """Largest number of routes, Gateways and listeners of services whose attempts are counted, in fair shares of the
 namespaces. Failures by others are in findings all the same, but are not compared.
@@ -135,15 +133,21 @@ class Diagnosis:
         tallies = [tally for _, tally in self._pods.items()]
         of_services = defaultdict[tuple[str, str], list[PodTally]](list)
         entries_of = defaultdict[tuple[str, str], list[EntryTally]](list)
-        for (namespace, service, _, _), entry in self._entries.items():
+        services_of = defaultdict[str, list[tuple[str, str]]](list)
+        for (namespace, service, dimension, name), entry in self._entries.items():
             entries_of[namespace, service].append(entry)
+            if dimension == "route" and namespace and service:
+                services_of[name].append((namespace, service))
         for tally in tallies:
             of_services[tally.namespace, tally.service].append(tally)
         findings = list[Finding]()
         for group in self._merged_groups(tallies):
             peers = [tally for names in group.services for tally in of_services.get(names, ())]
             entries = [entry for names in group.services for entry in entries_of.get(names, ())]
-            findings.append(make_finding(group, peers, entries, tallies, self._reports(group)))
+            has_service = any(service for _, service in group.services)
+            of_route = [] if has_service else services_of.get(next(iter(group.routes), ""), [])
+            reports = self._reports(group)
+            findings.append(make_finding(group, peers, entries, tallies, reports, services_of_route=of_route))
         return sorted(findings, key=lambda finding: (-finding.seen_by_clients, -finding.failures, finding.cause))
 
     def _reports(self, group: FailureGroup) -> list[str]:

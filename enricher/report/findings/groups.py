@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 from enricher.fair_share import OVERFLOW
 from enricher.report.findings.failures import Attempt, Example, PodFacts
 from enricher.report.pre_stop import LateFailure
-from enricher.vocabulary import CauseGrade, Reason, State
+from enricher.vocabulary import Cause, CauseGrade, Reason, RequestReason, State
 
 MAX_NAMES = 1000
 """Largest number of pods, nodes and the like that a group counts one by one."""
@@ -50,7 +50,37 @@ def count(counter: Counter[str], name: str, number: int = 1) -> None:
 
 
 @dataclass(slots=True)
-class PodTally:
+class Tally:
+    """Counts of attempts, and when the first and the last of them were."""
+
+    attempts: int = field(default=0, init=False)
+    failures: int = field(default=0, init=False)
+    first: int | None = field(default=None, init=False)
+    last: int | None = field(default=None, init=False)
+
+    def add(self, attempt: Attempt) -> None:
+        """Count an attempt."""
+        self.attempts += 1
+        self.failures += attempt.is_failure
+        self.first, self.last = earlier(self.first, attempt.at), later(self.last, attempt.at)
+
+    @property
+    def good(self) -> int:
+        """Return the number of attempts that went well."""
+        return self.attempts - self.failures
+
+
+@dataclass(slots=True)
+class EntryTally(Tally):
+    """All attempts of one service's requests that came by one route, Gateway or listener."""
+
+    dimension: str
+    """`route`, `gateway` or `listener`."""
+    name: str
+
+
+@dataclass(slots=True)
+class PodTally(Tally):
     """All attempts at one pod in one service."""
 
     pod: str
@@ -60,10 +90,6 @@ class PodTally:
     facts: PodFacts
     order: int
     """Number of attempts at the same workload before the first one at this pod."""
-    attempts: int = 0
-    failures: int = 0
-    first: int | None = None
-    last: int | None = None
     last_good: int | None = None
     unanswered: int = 0
     """Attempts to which nothing came back."""
@@ -75,11 +101,9 @@ class PodTally:
 
     def add(self, attempt: Attempt) -> None:
         """Count an attempt."""
-        self.attempts += 1
-        self.failures += attempt.is_failure
+        Tally.add(self, attempt)  # super() does not work in a dataclass with slots
         self.node = self.node or attempt.node
         self.facts = PodFacts(*(new or old for new, old in zip(attempt.facts, self.facts, strict=True)))
-        self.first, self.last = earlier(self.first, attempt.at), later(self.last, attempt.at)
         if not attempt.is_failure:
             self.last_good = later(self.last_good, attempt.at)
             self._good_since += bool(self.unanswered)
@@ -88,35 +112,6 @@ class PodTally:
             self.good_between, self._good_since = self.good_between + self._good_since, 0
             self.first_unanswered = earlier(self.first_unanswered, attempt.at)
             self.last_unanswered = later(self.last_unanswered, attempt.at)
-
-    @property
-    def good(self) -> int:
-        """Return the number of attempts that went well."""
-        return self.attempts - self.failures
-
-
-@dataclass(slots=True)
-class EntryTally:
-    """All attempts of one service's requests that came by one route, Gateway or listener."""
-
-    dimension: str
-    """`route`, `gateway` or `listener`."""
-    name: str
-    attempts: int = 0
-    failures: int = 0
-    first: int | None = None
-    last: int | None = None
-
-    def add(self, attempt: Attempt) -> None:
-        """Count an attempt."""
-        self.attempts += 1
-        self.failures += attempt.is_failure
-        self.first, self.last = earlier(self.first, attempt.at), later(self.last, attempt.at)
-
-    @property
-    def good(self) -> int:
-        """Return the number of attempts that went well."""
-        return self.attempts - self.failures
 
 
 @dataclass(slots=True)
@@ -218,6 +213,11 @@ class FailureGroup:
     def seen(self) -> int:
         """Return the number of failures that clients saw."""
         return self.outcomes["seen"]
+
+    @property
+    def is_untried(self) -> bool:
+        """Return whether no pod was tried in any of them, and the reason is not known."""
+        return self.cause == Cause.UNKNOWN and self.reasons[RequestReason.NOT_TRIED] == self.failures
 
     @property
     def grade(self) -> str:

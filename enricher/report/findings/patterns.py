@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from math import exp, log
 from typing import NamedTuple
 
-from enricher.report.findings.groups import EntryTally, FailureGroup, PodTally
+from enricher.report.findings.groups import EntryTally, FailureGroup, PodTally, Tally
 
 MIN_SHARE = 0.9
 """Smallest share of the failures that one place must have."""
@@ -71,7 +71,7 @@ def entry_concentration(group: FailureGroup, entries: Sequence[EntryTally]) -> P
     return next(filter(None, places), None)
 
 
-def _was_tried_during(group: FailureGroup, tally: PodTally | EntryTally) -> bool:
+def _was_tried_during(group: FailureGroup, tally: Tally) -> bool:
     """Return whether there were attempts before the last failure and after the first; also if a time is not known."""
     if None in {group.first, group.last, tally.first, tally.last}:
         return True
@@ -87,7 +87,7 @@ def _concentration(
     dimension: str,
     group: FailureGroup,
     failures: Counter[str],
-    tallies: Sequence[tuple[str, PodTally | EntryTally]],
+    tallies: Sequence[tuple[str, Tally]],
 ) -> Place | None:
     """Return the place with nearly all failures, of those in `tallies`, which have the attempts in each."""
     attempts, good = Counter[str](), Counter[str]()

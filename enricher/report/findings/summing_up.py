@@ -7,7 +7,7 @@ from enricher.report.findings.advice import advise
 from enricher.report.findings.finding import Finding
 from enricher.report.findings.groups import EntryTally, FailureGroup, PodTally
 from enricher.report.findings.patterns import Place, concentrations, entry_concentration, is_address
-from enricher.report.findings.wording import amount, join_names, listed, span_text
+from enricher.report.wording import amount, join_names, listed, span_text
 from enricher.vocabulary import SURE_GRADES, Cause, CauseGrade, Grade, Outcome, State
 
 HEADLINES: dict[str, str] = {
@@ -31,11 +31,14 @@ def make_finding(
     entries: Sequence[EntryTally],
     tallies: Sequence[PodTally],
     reports: Sequence[str],
+    *,
+    services_of_route: Sequence[tuple[str, str]],
 ) -> Finding:
     """Return the finding of a group.
 
     `tallies` are the attempts at all pods, `peers` those at the pods of the group's services, and `entries` the same by
-    how they came. `reports` are what the API server reports of some of the group's pods.
+    how they came. `reports` are what the API server reports of some of the group's pods. `services_of_route` are the
+    Services that other requests went to by the route of a group without a Service.
     """
     places = [place for place in concentrations(group, peers) if _matters(place, group)]
     entry = entry_concentration(group, entries)
@@ -59,8 +62,13 @@ def make_finding(
         gateways=_ordered(group.gateways),
         first=group.first,
         last=group.last,
-        evidence=[*_evidence(group, peers, tallies, places), *reports, *_uncertainties(group)],
-        advice=advise(group, places, broken, pods_of_service=_pods_of(peers)),
+        evidence=[
+            *_evidence(group, peers, tallies, places),
+            *_route_texts(services_of_route),
+            *reports,
+            *_uncertainties(group),
+        ],
+        advice=advise(group, places, broken, pods_of_service=_pods_of(peers), services_of_route=services_of_route),
         examples=group.examples,
     )
 
@@ -80,6 +88,8 @@ def _headline(group: FailureGroup, broken: Place | None) -> str:
     if group.cause == Cause.UNREACHABLE_NODE:
         return f"{group.node or 'a node'}: no pod of this node could be reached"
     headline = HEADLINES.get(group.cause, f"failures with the cause {group.cause}")
+    if group.is_untried:
+        headline = "no pod was tried"
     services = [name for names, _ in group.services.most_common() if (name := "/".join(filter(None, names)))]
     subject = listed(services or list(_ordered(group.routes)) or ["unknown service"])
     return f"{subject}: {headline}{', only in the new revision' if broken else ''}"
@@ -164,6 +174,11 @@ def _answer_texts(group: FailureGroup) -> Iterator[str]:
         yield f"No pod was tried. Clients got: {', '.join(statuses[:5])}."
     if group.cause == Cause.TIMEOUT and group.durations.total:
         yield f"The proxy gave up after {span_text(group.durations.items)}."
+
+
+def _route_texts(services: Sequence[tuple[str, str]]) -> Iterator[str]:
+    if services:
+        yield f"Other requests by the same route went to {listed(['/'.join(names) for names in services])}."
 
 
 def _uncertainties(group: FailureGroup) -> Iterator[str]:

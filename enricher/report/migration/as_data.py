@@ -10,7 +10,7 @@ from enricher.report.markdown import markdown_row, markdown_text
 from enricher.report.migration.comparison import Migration, Row, is_named
 from enricher.report.migration.notes import notes
 from enricher.report.migration.side import Side, SideRow
-from enricher.report.migration.wording import (
+from enricher.report.migration.texts import (
     COLUMNS,
     answer_text,
     cause_changes,
@@ -23,6 +23,7 @@ from enricher.report.migration.wording import (
     verdict_sentence,
     verdict_text,
 )
+from enricher.report.pod_rows import UNNAMED
 from enricher.report.summary_table import time_text as rfc3339_text
 
 _NUMBERS = ("requests", "failed", "refused", "retries", "p50_seconds", "p99_seconds", "attempts", "attempt_errors")
@@ -81,7 +82,7 @@ def _row_fields(migration: Migration, row: Row) -> dict[str, Any]:
 
 
 def _names(migration: Migration, row: Row) -> dict[str, str | None]:
-    names = row.key if is_named(row.key) else [None if name.startswith("—") else name for name in row.key]
+    names = row.key if is_named(row.key) else [None if name.startswith(UNNAMED) else name for name in row.key]
     return dict(zip(migration.old.roll_up.columns, names, strict=True))
 
 

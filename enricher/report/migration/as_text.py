@@ -1,14 +1,11 @@
 """The comparison of two proxies as lines for people: 80 columns, the worst first, the verdict last. Pure."""
 
 import re
-import textwrap
 from collections.abc import Iterator, Sequence
 
-from enricher.report.comparison import Verdict
-from enricher.report.findings.as_text import BOLD_RED, DIM, Styled
 from enricher.report.migration.comparison import Migration, Row
 from enricher.report.migration.notes import notes
-from enricher.report.migration.wording import (
+from enricher.report.migration.texts import (
     COLUMNS,
     answer_text,
     cause_changes,
@@ -21,12 +18,13 @@ from enricher.report.migration.wording import (
     verdict_sentence,
     verdict_text,
 )
+from enricher.report.rollout import Verdict
+from enricher.report.styled import BOLD, BOLD_RED, DIM, Styled, wrap
 
 _WIDTHS = (8, 6, 8, 6, 7, 6, 6, 6, 6)
 """Columns of the numbers: with a space between them, and the side before them, they fill a terminal of 80."""
 MAX_PATHS = 20
 """Number of refused paths that are printed; the other forms have them all."""
-BOLD = "bold"
 
 
 def text_lines(migration: Migration, width: int) -> Iterator[Styled]:
@@ -75,6 +73,5 @@ def _section(title: str, texts: Iterator[str] | Sequence[str], width: int) -> It
 
 def _wrapped(text: str, width: int, first: str = "", style: str = "") -> Iterator[Styled]:
     other = " " * len(first) if first.isspace() else "     " if first else ""
-    wrapper = textwrap.TextWrapper(width, first, other, break_long_words=False, break_on_hyphens=False)
-    lines = wrapper.wrap(re.sub(r"(?<=\d) (?=%|s\b)", "\0", text))  # a number stays with its unit
+    lines = wrap(re.sub(r"(?<=\d) (?=%|s\b)", "\0", text), width, first, other)  # a number stays with its unit
     yield from (Styled(line.replace("\0", " "), style) for line in lines)

@@ -5,7 +5,6 @@ from itertools import chain
 from typing import NamedTuple
 
 from enricher.fair_share import OVERFLOW
-from enricher.report.comparison import Verdict
 from enricher.report.migration.judgement import (
     MIN_REQUESTS,
     MORE_ERRORS,
@@ -19,6 +18,7 @@ from enricher.report.migration.paths import PathCounts, Target
 from enricher.report.migration.request_counts import RequestCounts
 from enricher.report.migration.side import Side, SideRow
 from enricher.report.pod_rows import UNNAMED, RowKey
+from enricher.report.rollout import Verdict
 
 _NO_ROW = SideRow(RequestCounts(), None)
 _ORDER = {Verdict.WORSE: 0, Verdict.TOO_FEW: 1, Verdict.NO_WORSE: 2, None: 3}

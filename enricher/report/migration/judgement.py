@@ -10,8 +10,8 @@ from math import ceil
 from typing import NamedTuple
 
 from enricher.report.chance import fisher_chance, holm_rejections
-from enricher.report.comparison import MAX_CHANCE, MIN_ATTEMPTS
 from enricher.report.pod_stats import percentile
+from enricher.report.rollout import MAX_CHANCE, MIN_ATTEMPTS
 
 MIN_REQUESTS = MIN_ATTEMPTS
 """Least number of requests at each proxy by which the new one is called no worse, as for two revisions."""

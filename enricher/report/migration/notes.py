@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 
-from enricher.report.findings.wording import amount
 from enricher.report.migration.comparison import Migration, is_named
 from enricher.report.migration.side import Side
+from enricher.report.wording import amount
+
+PAGE = "docs/proxies/index.md#which-change-your-proxy-needs"
 
 
 def notes(migration: Migration) -> Iterator[str]:
@@ -15,6 +17,9 @@ def notes(migration: Migration) -> Iterator[str]:
             yield from _notes_on(name, side)
         else:
             yield f"{name} has no requests."
+    changeable = [name for name, side in sides.items() if _lacks_what_a_proxy_can_log(side)]
+    if changeable:
+        yield f"What can be added to the log of {' and of '.join(changeable)}: see {PAGE}"
     unnamed = [
         f"{amount(number, 'request')} of {name}"
         for name, side in sides.items()
@@ -32,6 +37,12 @@ def _requests_without_name(side: Side) -> int:
     return sum(row.requests.requests for key, row in side.rows().items() if not is_named(key))
 
 
+def _lacks_what_a_proxy_can_log(side: Side) -> bool:
+    total = side.total
+    is_complete = total.retries_logged == total.requests and not side.listed.incomplete and not side.times_of_requests
+    return bool(total.requests) and not is_complete
+
+
 def _notes_on(name: str, side: Side) -> Iterator[str]:
     total = side.total
     if not total.retries_logged:
@@ -39,8 +50,10 @@ def _notes_on(name: str, side: Side) -> Iterator[str]:
     elif total.retries_logged < total.requests:
         part = amount(total.requests - total.retries_logged, "request")
         yield f"{name} does not log how often {part} of {total.requests:,} were tried: these are not in its retries."
-    if not side.lists_attempts:
-        yield f"{name} logs only the last attempt of a request: what failed before it is not in its numbers."
+    if incomplete := side.listed.incomplete:
+        tried = side.listed.requests
+        part = "a request" if incomplete == tried else f"{incomplete:,} of {amount(tried, 'request')}"
+        yield f"{name} logs only the last attempt of {part}: what failed before it is not in its numbers."
     if side.times_of_requests:
         yield f"{name} does not log how long upstreams took, only whole requests: its upstream times are left out."
     if timeless := total.requests - total.times.total():

@@ -6,11 +6,12 @@ from typing import NamedTuple
 
 from enricher.fair_share import OVERFLOW
 from enricher.report.fair_table import FairTable
+from enricher.report.migration.listed_attempts import ListedAttempts
 from enricher.report.migration.paths import PathTable
 from enricher.report.migration.request_counts import RequestCounts, status_text
 from enricher.report.pod_rows import UNNAMED, PodRow, RollUp, RowKey
 from enricher.report.pod_stats import MAX_PODS, PodStats
-from enricher.report.record_view import OutputRecord, lists_tries
+from enricher.report.record_view import OutputRecord
 from enricher.timestamps import parse_rfc3339
 from enricher.vocabulary import LineKind
 
@@ -52,8 +53,7 @@ class Side:
         """All requests."""
         self.by_proxy = Counter[str]()
         """The requests that the proxy answered by itself, without an upstream, by the client's status."""
-        self.lists_attempts = False
-        """Whether the log has all attempts of a request; otherwise those before the last are not known."""
+        self.listed = ListedAttempts()
         self.first: int | None = None
         """Time of the earliest request (ns)."""
         self.last: int | None = None
@@ -64,7 +64,7 @@ class Side:
     def add(self, record: OutputRecord) -> None:
         """Add one output line, parsed."""
         self._attempts.add(record)
-        self.lists_attempts |= record["kind"] == LineKind.TRY or lists_tries(record)
+        self.listed.add(record)
         if record["kind"] != LineKind.ACCESS or record.get("subrequest"):
             return
         has_attempts = bool(record.get("attempts"))

@@ -3,24 +3,54 @@
 import json
 import re
 from fnmatch import fnmatchcase
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from enricher.config.settings import USUAL_SELECTORS
 from tests.integration.shippers.pods_logs import CONTROLLER, DEPLOY
 
 ROOT = Path(__file__).parents[3]
 FILES = sorted(path for path in DEPLOY.glob("*/*"))
 UID = "0d7c8a52-3a3f-4c55-9a51-222222222222"
 ROTATED = "20261122-232031"
-RAW = [f"/var/log/pods/{CONTROLLER}/0.log", f"/var/log/pods/{CONTROLLER}/0.log.{ROTATED}"]
+SELECTED = [selector.text.split("/") for selector in USUAL_SELECTORS]
+"""The namespace, the pod and the container of what a daemon follows without an option, as globs."""
+FOLLOWED = [f"{namespace}_{pod}_*/{container}" for namespace, pod, container in SELECTED]
+"""The same as globs of a kubelet's directories."""
+
+
+def names(glob: str) -> list[str]:
+    """Return names that a glob matches."""
+    return sorted({glob.replace("*", text) for text in ("x", "a-1", "")} - {""})
+
+
+RAW = [
+    f"/var/log/pods/{directory}/0.log{rotated}"
+    for directory in (
+        CONTROLLER,
+        *(
+            f"{namespace}_{pod}_{UID}/{container}"
+            for globs in SELECTED
+            for namespace, pod, container in product(*map(names, globs))
+        ),
+    )
+    for rotated in ("", f".{ROTATED}")
+]
 ENRICHED = f"/var/log/pods/enricher_enricher-x7k2p_{UID}/enricher/0.log"
 OTHERS = [
     f"/var/log/pods/shop_web-1_{UID}/web/0.log",
     f"/var/log/pods/ingress-nginx_ingress-nginx-controller-7d78fd997-csccr_{UID}/sidecar/0.log",
     f"/var/log/pods/ingress-nginx_ingress-nginx-admission-create-x_{UID}/create/0.log",
+    # Whose namespace has a proxy's name; what only looks like a proxy, and is not followed by default.
+    f"/var/log/pods/envoy-gateway-system_web-1_{UID}/envoy/0.log",
+    f"/var/log/pods/traefik_web-1_{UID}/traefik/0.log",
+    f"/var/log/pods/shop_web-nginx-1_{UID}/nginx/0.log",
+    f"/var/log/pods/shop_cart-1_{UID}/istio-proxy/0.log",
+    f"/var/log/pods/shop_router-1_{UID}/logs/0.log",
 ]
 
 
@@ -51,9 +81,9 @@ def alloy(name: str) -> Any:
     found = re.search(rf'local.file_match "{name}" {{(.*?)^}}', text("loki/config.alloy"), re.DOTALL | re.MULTILINE)
     assert found
     keys = dict(re.findall(r'"(__path\w*__)"\s*= "(.*?)"', found[1]))
-    alternatives = re.fullmatch(r"(.*){(.*),(.*)}(.*)", keys.get("__path_exclude__", ""))
-    before, *middles, after = alternatives.groups() if alternatives else ("", "")
-    return globs([keys["__path__"]], [before + middle + after for middle in middles])
+    alternatives = re.fullmatch(r"(.*){(.*)}(.*)", keys.get("__path_exclude__", ""))
+    before, middles, after = alternatives.groups() if alternatives else ("", "", "")
+    return globs([keys["__path__"]], [before + middle + after for middle in middles.split(",")])
 
 
 def filebeat(name: str) -> Any:
@@ -80,7 +110,44 @@ def otelcol(name: str) -> Any:
     return globs(found["include"], found.get("exclude", []))
 
 
-@pytest.mark.parametrize("tool", [alloy, filebeat, vector, fluent_bit, otelcol])
+def rsyslog(name: str) -> Any:
+    before, _, rest = text("rsyslog/enricher.conf").partition(" then stop")
+    left_out = re.findall(r're_match\(\$!metadata!filename, "(.*?)"\)', before)
+    enricher = re.search(r're_match\(\$!metadata!filename, "(.*?)"\)', rest)
+    assert enricher
+
+    def reads(path: str) -> bool:
+        taken = globs(["/var/log/pods/*/*/*.log"], [])(path) and not any(re.search(one, path) for one in left_out)
+        return taken and bool(re.search(enricher[1], path)) == (name == "enricher")
+
+    return reads
+
+
+TOOLS = [alloy, filebeat, vector, fluent_bit, otelcol, rsyslog]
+
+
+def as_regex(glob: str) -> str:
+    return glob.replace("*", "[^/_]*").replace("_[^/_]*/", "_[^/]*/")
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern", "written"),
+    [
+        ("loki/config.alloy", r"[{,]([^{,/]*_\*/[^{,/]*)(?=[,}])", str),
+        ("elasticsearch/filebeat.yml", r"- /pods/(.*)/$", as_regex),
+        ("vector/vector.yaml", r'- "\*\*/(.*_.*)/\*"$', str),
+        ("fluent-bit/fluent-bit.yaml", r"[ ,]/var/log/pods/([^,\s]*_\*/[^,\s]*)/\*\.log(?=,)", str),
+        ("otelcol/config.yaml", r"- /var/log/pods/(.*_.*)/\*$", str),
+        ("rsyslog/enricher.conf", r"[(|](?!\$)([^(|)]*_\[\^/\]\*/[^(|)]*)(?=[|)])", as_regex),
+    ],
+)
+def test_what_is_left_out_is_what_a_daemon_follows_without_an_option(name: str, pattern: str, written: Any) -> None:
+    """A selector more or less in accesslog/profiles.py changes each of the configurations."""
+    found = [each for each in re.findall(pattern, text(name), re.MULTILINE) if not each.startswith("enricher_")]
+    assert found == [written(glob) for glob in FOLLOWED]
+
+
+@pytest.mark.parametrize("tool", TOOLS)
 def test_the_raw_log_is_read_by_nobody_and_the_others_once(tool: Any) -> None:
     enricher, others = tool("enricher"), tool("others")
     readers = {path: [enricher(path), others(path)] for path in (*RAW, ENRICHED, *OTHERS)}
@@ -88,7 +155,7 @@ def test_the_raw_log_is_read_by_nobody_and_the_others_once(tool: Any) -> None:
     assert readers == raw | {ENRICHED: [True, False]} | {path: [False, True] for path in OTHERS}
 
 
-@pytest.mark.parametrize("tool", [alloy, filebeat, vector, fluent_bit, otelcol])
+@pytest.mark.parametrize("tool", TOOLS)
 def test_what_the_kubelet_rotated_is_read_by_one_at_most_and_never_compressed(tool: Any) -> None:
     enricher, others = tool("enricher"), tool("others")
     for path in (ENRICHED, *OTHERS):

@@ -3,7 +3,7 @@
 import pytest
 
 from enricher.accesslog.detection import DETECTION_LINES, FormatDetector
-from enricher.accesslog.diagnosis import diagnose
+from enricher.accesslog.misfits import explain_misfit
 from enricher.accesslog.nginx import INGRESS_NGINX, compile_format
 from enricher.accesslog.profiles import DEFAULT_PROFILE, profile_formats
 
@@ -73,7 +73,7 @@ def test_a_format_that_ends_with_something_else():
 
 def test_what_is_said_of_it():
     line = f"{HEAD}{MADE} extra"
-    fault, remedy = diagnose(line.encode(), profile_formats(DEFAULT_PROFILE))
+    fault, remedy = explain_misfit(line.encode(), profile_formats(DEFAULT_PROFILE))
     assert fault == (
         "has a field more than the closest, the log format of the profile ingress-nginx, "
         f'at column {line.index("extra") + 1}: "extra"'

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from enricher.accesslog.try_formats import NO_ID, NO_TYPE
 from enricher.cli.main import main
 from tests.support.controller_logs import access, cri
 from tests.support.daemons import CONTROLLER
@@ -239,6 +240,28 @@ def test_answers_without_a_time(check, node, times, is_missing):
 def test_failures_alone_do_not_show_that_times_are_missing(check, node):
     node.write(cri(ENVOY.replace("200 -", "503 UF").replace("7 5", "7 -")))
     assert "how long upstreams took" not in check()[2]
+
+
+@pytest.mark.parametrize(
+    ("of_try", "fault"),
+    [
+        ({"access_log_type": "UpstreamEnd", "x-request-id": "a", "response_code": 200}, ""),
+        ({"access_log_type": "UpstreamEnd", "response_code": 200}, NO_ID),
+        ({"x-request-id": "a", "response_code": 0}, NO_TYPE),
+    ],
+)
+def test_lines_of_attempts_that_look_like_requests(check, node, of_try, fault):
+    fields = {"start_time": "2026-11-22T23:18:31.000Z", "response_flags": "-", "upstream_host": "10.0.0.1:80"}
+    request = fields | {"access_log_type": "DownstreamEnd", "x-request-id": "a", "response_code": 200, "duration": 2}
+    node.write(cri(json.dumps(fields | {"duration": 1} | of_try)), cri(json.dumps(request)))
+    _, _, out = check("--select", "envoy:*/*/controller")
+    assert [each for each in (NO_TYPE, NO_ID) if each in out] == ([fault] if fault else [])
+
+
+def test_lines_of_attempts_in_a_given_format(check, node):
+    node.write(cri("UpstreamEnd 200 10.0.0.1:80"))
+    log_format = ("--log-format", "%ACCESS_LOG_TYPE% %RESPONSE_CODE% %UPSTREAM_HOST%", "--profile", "envoy")
+    assert NO_ID in check(*log_format, "--select", "*/*/controller")[2]
 
 
 def test_what_a_given_format_lacks_is_said_once(check, node):

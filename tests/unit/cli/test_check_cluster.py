@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from demo.fake_api import FakeApi, status
-from enricher.accesslog.products import PRODUCTS, product_of
 from enricher.accesslog.profiles import PROFILES
+from enricher.accesslog.try_formats import NO_ID, NO_TYPE
 from enricher.cli.main import main
+from enricher.cluster.products import PRODUCTS, UNDEPLOYED, product_of
 
 PAGES = Path(__file__).parents[3] / "docs" / "proxies"
 CONTROLLERS = [(name, product) for product in PRODUCTS for name in product.controllers]
@@ -100,7 +101,21 @@ def test_the_documented_controllers_are_those_that_are_known():
         assert ("only with the option" in row) is not product.is_followed
 
 
-@pytest.mark.parametrize(("controller", "product"), CONTROLLERS)
+async def test_a_class_whose_proxies_are_in_another_cluster(check):
+    async with FakeApi() as server:
+        gateway_class(server, "istio.io/unmanaged-gateway", "istio-remote")
+        _, rows, out = await check(server)
+        [(verdict, text)] = texts(rows, "GatewayClass istio-remote")
+        assert verdict == "ok"
+        assert text == "Istio (istio.io/unmanaged-gateway): no proxy is deployed for it in this cluster"
+        assert not texts(rows, "Istio")
+        assert "followed" not in out
+        gateway_class(server, "istio.io/gateway-controller", "istio")
+        _, rows, _ = await check(server)
+        assert texts(rows, "Istio")
+
+
+@pytest.mark.parametrize(("controller", "product"), [each for each in CONTROLLERS if each[0] not in UNDEPLOYED])
 async def test_a_class_names_the_profile(check, controller, product):
     async with FakeApi() as server:
         gateway_class(server, controller)
@@ -292,6 +307,35 @@ async def test_an_envoy_proxy(check, envoy_gateway, access_log, fault):
     assert verdict == "warning"
     assert text.startswith("EnvoyProxy edge/proxy-0")
     assert fault in text
+
+
+TRIES = f'%ACCESS_LOG_TYPE% "%REQ(X-REQUEST-ID)%" {ENVOY_FORMAT}'
+
+
+@pytest.mark.parametrize(
+    ("of_requests", "of_tries", "faults"),
+    [
+        (TRIES, TRIES, set()),
+        (TRIES, TRIES.replace("%ACCESS_LOG_TYPE% ", ""), {NO_TYPE}),
+        (TRIES, None, {NO_TYPE}),
+        (TRIES, TRIES.replace('"%REQ(X-REQUEST-ID)%" ', ""), {NO_ID}),
+        (TRIES.replace('"%REQ(X-REQUEST-ID)%" ', ""), TRIES, {NO_ID}),
+        (TRIES.replace("%ACCESS_LOG_TYPE% ", ""), TRIES, set()),
+        (ENVOY_FORMAT, "", set()),
+    ],
+    ids=["both", "no type", "default", "no id", "no id of requests", "no type of requests", "no tries"],
+)
+async def test_tries_that_cannot_be_joined(check, envoy_gateway, tmp_path, of_requests, of_tries, faults):
+    settings = setting(of_requests)["settings"]
+    if of_tries:
+        settings += setting(of_tries, type="Upstream")["settings"]
+    elif of_tries is None:
+        settings.append({"type": "Upstream", "sinks": [{"type": "File", "file": {"path": "/dev/stdout"}}]})
+    async with FakeApi() as server:
+        envoy_gateway(server, {"settings": settings})
+        _, rows, _ = await check(server)
+    said = {fault for fault in (NO_TYPE, NO_ID) for _, text in texts(rows, "Envoy Gateway") if fault in text}
+    assert said == faults
 
 
 async def test_a_response_time_that_takes_no_header(check, envoy_gateway):

@@ -238,7 +238,7 @@ def test_a_document_that_is_cut_is_read_as_lines(enrich):
 
 
 def test_a_document_that_is_too_large(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("enricher.tailer.documents.MAX_DOCUMENT", 1000)
+    monkeypatch.setattr("enricher.tailer.exports.MAX_DOCUMENT", 1000)
     (log := tmp_path / "log").write_text(json.dumps(HITS * 9))
     (endpoints := tmp_path / "endpoints.yaml").write_text(ENDPOINTS)
     assert main(["enrich", "--endpoints", str(endpoints), str(log)]) == 3

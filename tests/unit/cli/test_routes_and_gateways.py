@@ -108,3 +108,28 @@ async def test_top_has_the_rows_of_what_was_asked_for(by):
     assert all(name in text for name in row.key)
     assert f"last failures of {row.key[-1]}" in text
     assert_harmless(text)
+
+
+@pytest.mark.parametrize(
+    ("by", "section"),
+    [
+        ("gateway", "the-gateway-and-its-listener"),
+        ("listener", "the-gateway-and-its-listener"),
+        ("route", "the-route"),
+        ("service", ""),
+    ],
+)
+def test_that_no_line_shows_what_the_rows_are_made_of_is_said(tmp_path, endpoints, capsys, by, section):
+    path = tmp_path / "copied.log"
+    path.write_text(line(1, None) + line(2, None, 503))
+    assert (
+        main(["enrich", "--endpoints", str(endpoints), "--profile", "envoy", "--summary", "--by", by, str(path)]) == 0
+    )
+    err = capsys.readouterr().err
+    assert (f"docs/proxies/index.md#{section} for what a log needs" in err) if section else not err
+
+
+@pytest.mark.parametrize("by", ["gateway", "listener", "route"])
+def test_nothing_is_said_if_some_lines_show_it(logs, capsys, by):
+    assert main(["enrich", "--summary", "--by", by, *logs]) == 0
+    assert "no line shows" not in capsys.readouterr().err

@@ -3,10 +3,10 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from enricher.accesslog.products import PRODUCTS
 from enricher.accesslog.profiles import PROFILES
 from enricher.cli.check_cluster import check_survey
 from enricher.cluster import survey as surveying
+from enricher.cluster.products import PRODUCTS
 from enricher.cluster.survey import TRAFFIC_POLICIES, IngressClass, ProxyWorkload, Survey
 from enricher.config.settings import LogSettings
 from enricher.line import Source

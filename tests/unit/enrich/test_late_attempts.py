@@ -2,7 +2,8 @@
 
 import pytest
 
-from enricher.metrics.counters import LATENESS_BUCKETS, Metrics
+from enricher.metrics.counters import Metrics
+from enricher.metrics.series import LATENESS_BUCKETS
 from enricher.timestamps import MILLISECOND, SECOND
 from tests.unit.enrich.test_states_of_attempts import attempt
 

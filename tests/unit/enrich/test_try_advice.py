@@ -4,11 +4,11 @@ import pytest
 
 from enricher.accesslog import envoy
 from enricher.accesslog.detection import FormatDetector
+from enricher.accesslog.try_formats import NO_ID, NO_TYPE
 from enricher.endpoints.attribution import Histories
 from enricher.endpoints.history import History
 from enricher.enrich.engine import Enricher
 from enricher.enrich.format_check import FormatCheck
-from enricher.enrich.try_advice import NO_ID, NO_TYPE
 from enricher.line import Line
 from enricher.metrics.counters import Metrics
 from tests.unit.enrich.generators.envoy_tries import FORMAT, NUMBER, SOURCE, Entry

@@ -30,7 +30,7 @@ def block_of(log_format, *types):
     [
         (["DownstreamEnd"], 8),
         (["UpstreamPoolReady", "UpstreamEnd", "DownstreamEnd"], 15),
-        (["UpstreamEnd", "UpstreamEnd", "DownstreamEnd"], 190),
+        (["UpstreamEnd", "UpstreamEnd", "DownstreamEnd"], 210),
     ],
     ids=["requests alone", "with tries", "retried"],
 )

@@ -12,7 +12,8 @@ from enricher.endpoints.attribution import Attribution
 from enricher.endpoints.lateness import Lateness
 from enricher.endpoints.slices import Owner, Service
 from enricher.metrics import counters
-from enricher.metrics.counters import BUCKETS, EXPIRY, Metrics, ServiceSeries
+from enricher.metrics.counters import EXPIRY, Metrics
+from enricher.metrics.series import BUCKETS, ServiceSeries
 from enricher.timestamps import SECOND
 from enricher.vocabulary import State
 

@@ -14,8 +14,9 @@ from enricher.endpoints.attribution import Attribution
 from enricher.endpoints.lateness import Lateness
 from enricher.endpoints.slices import Owner, Service
 from enricher.kube.watch_status import WatchSummary
-from enricher.metrics.counters import BUCKETS, EXPIRY, PROBLEMS, Gauges, Metrics
+from enricher.metrics.counters import EXPIRY, PROBLEMS, Gauges, Metrics
 from enricher.metrics.exposition import Collector
+from enricher.metrics.series import BUCKETS
 from enricher.timestamps import SECOND
 from enricher.vocabulary import Grade, Outcome, State
 

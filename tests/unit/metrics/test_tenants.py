@@ -13,9 +13,10 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from enricher.accesslog.record import Attempt, ErrorLabels
 from enricher.endpoints.attribution import Attribution
 from enricher.endpoints.slices import Owner, Service
+from enricher.fair_share import OVERFLOW
 from enricher.metrics import counters
 from enricher.metrics.bounded import IDLE, MAX_LABEL
-from enricher.metrics.counters import OVERFLOW, Gauges, Metrics
+from enricher.metrics.counters import Gauges, Metrics
 from enricher.metrics.exposition import Collector
 from enricher.metrics.pods import FailureLabels
 from enricher.timestamps import SECOND

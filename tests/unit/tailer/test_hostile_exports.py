@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from enricher.errors import ConfigurationError
-from enricher.tailer.documents import flatten
+from enricher.tailer.exports import flatten
 from enricher.tailer.json_wrappers import unwrap_json
 from enricher.tailer.wrappers import WRAPPERS
 

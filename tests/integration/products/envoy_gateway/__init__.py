@@ -22,7 +22,7 @@ def products() -> tuple[Product]:
             definitions=definitions,
             manifests=manifests,
             proxy=(NAMESPACE, "app.kubernetes.io/component=proxy"),
-            profile="envoy",
+            profile="",
             routes=(Route("httproute", "wilsonchai.com", HTTP),),
             calls=(Route("grpcroute", "calls.example", HTTP),),
         ),

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from enricher.vocabulary import Cause
-from tests.unit.report.findings.records import attempt, only_finding, record
+from tests.unit.report.findings.records import attempt, diagnose, only_finding, record
 
 
 def finding_of(*attempts, **fields):
@@ -128,8 +128,36 @@ def test_what_would_show_more_of_an_unknown_cause():
     assert "nginx's error log" in of_nginx.advice.text
     assert "Endpoints with times" in text(reason="refused")
     assert text(reason="refused", state="ready") == "Look at what happened to the pods at that time."
-    untried = only_finding(record(cause="unknown", reason="not_tried", namespace="shop", service="web"))
-    assert "does it know the Service" in untried.advice.text
+
+
+UNTRIED = {"cause": "unknown", "reason": "not_tried"}
+ROUTE = "httproute/shop/cart/rule/0"
+
+
+def test_untried_requests_of_a_service():
+    finding = only_finding(record(**UNTRIED, namespace="shop", service="web"))
+    assert finding.headline == "shop/web: no pod was tried"
+    assert finding.advice.commands == ("kubectl -n shop get endpointslices -l kubernetes.io/service-name=web",)
+
+
+def test_untried_requests_of_a_route_whose_other_requests_name_its_service():
+    findings = diagnose(record(attempt("web-a-1"), route=ROUTE), record(**UNTRIED, route=ROUTE)).findings()
+    assert [finding.headline for finding in findings] == [f"{ROUTE}: no pod was tried"]
+    assert findings[0].evidence[-1] == "Other requests by the same route went to shop/web."
+    assert findings[0].advice.commands == (
+        "kubectl -n shop describe httproute cart",
+        "kubectl -n shop get endpointslices -l kubernetes.io/service-name=web",
+    )
+
+
+@pytest.mark.parametrize(
+    "route",
+    ["", "default", "cart@docker", "httproute", "httproute/shop", "$(id)/shop/cart", "httproute/-n/cart"],
+)
+def test_a_route_of_another_form_gets_no_command(route):
+    finding = only_finding(record(**UNTRIED, route=route))
+    assert finding.advice.commands == ()
+    assert "The proxy's own log may say more." in finding.advice.text
 
 
 FIELDS = {

@@ -75,11 +75,11 @@ def test_failures_of_services_without_a_name_are_told_apart_by_their_routes():
     """Envoy Gateway names no service if it tries no pod."""
     findings = diagnose(*(untried(ROUTES[n % 2], at=n) for n in range(5))).findings()
     assert [(finding.headline, finding.failures) for finding in findings] == [
-        (f"{ROUTES[0]}: failures without a known cause", 3),
-        (f"{ROUTES[1]}: failures without a known cause", 2),
+        (f"{ROUTES[0]}: no pod was tried", 3),
+        (f"{ROUTES[1]}: no pod was tried", 2),
     ]
     with_service = diagnose(*(untried(ROUTES[n % 2], namespace="shop", service="web") for n in range(5))).findings()
-    assert [finding.headline for finding in with_service] == ["shop/web: failures without a known cause"]
+    assert [finding.headline for finding in with_service] == ["shop/web: no pod was tried"]
 
 
 def test_a_tenants_many_routes_take_no_ones_finding(monkeypatch):

@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enricher.report.comparison import Verdict
 from enricher.report.migration.as_data import csv_comparison, json_comparison, markdown_comparison
 from enricher.report.migration.as_text import text_lines
+from enricher.report.rollout import Verdict
 from tests.unit.report.migration.records import migration, request
 
 REQUESTS = st.builds(

@@ -1,7 +1,7 @@
 """What a new proxy breaks shows: routes, rewritten paths, body limits, redirects, services that are not there."""
 
-from enricher.report.comparison import Verdict
-from enricher.report.migration.wording import status_changes, verdict_sentence, verdict_text
+from enricher.report.migration.texts import status_changes, verdict_sentence, verdict_text
+from enricher.report.rollout import Verdict
 from tests.unit.report.migration.records import migration, request, row_of
 
 GOOD = [request("cart")] * 300

@@ -5,7 +5,7 @@ import pytest
 
 from enricher.report.migration.as_data import json_comparison
 from enricher.report.migration.notes import notes
-from enricher.report.migration.wording import COLUMNS, values
+from enricher.report.migration.texts import COLUMNS, values
 from enricher.report.record_view import retries_of
 from tests.unit.report.migration.records import migration, request, row_of
 
@@ -56,6 +56,7 @@ def test_retries_that_are_not_logged():
     assert list(notes(compared)) == [
         "NEW does not log how often a request was tried: its retries are not known.",
         "NEW logs only the last attempt of a request: what failed before it is not in its numbers.",
+        "What can be added to the log of NEW: see docs/proxies/index.md#which-change-your-proxy-needs",
     ]
 
 

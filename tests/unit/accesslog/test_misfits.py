@@ -10,8 +10,8 @@ import pytest
 
 from enricher.accesslog import nginx
 from enricher.accesslog.detection import detect_profile
-from enricher.accesslog.diagnosis import COMPARE_FORMAT, GIVE_FORMAT, MAX_TEXT, MIN_FIELDS, diagnose
 from enricher.accesslog.format_compiler import LogFormat
+from enricher.accesslog.misfits import COMPARE_FORMAT, GIVE_FORMAT, MAX_TEXT, MIN_FIELDS, explain_misfit
 from enricher.accesslog.profiles import DEFAULT_PROFILE, PROFILES, profile_formats, shape_of_lines
 from enricher.text import printable
 
@@ -59,7 +59,7 @@ def _value(log_format, name):
 
 
 def fault_of(line, formats=DEFAULT):
-    fault, remedy = diagnose(line, formats)
+    fault, remedy = explain_misfit(line, formats)
     assert remedy.isprintable()
     assert fault.isprintable()
     return fault
@@ -155,7 +155,7 @@ def test_a_field_less(profile, log_format):
 def test_a_line_that_is_cut(profile, log_format):
     line = "".join(fields_of(log_format)).encode()
     for length in range(60, len(line)):
-        fault = diagnose(line[:length], DEFAULT).fault
+        fault = explain_misfit(line[:length], DEFAULT).fault
         if not is_known(line[:length]):
             assert re.search(r"the end of the line|lacks|more than|expected .*, found", fault), (line[:length], fault)
 
@@ -202,7 +202,7 @@ def with_prefixes() -> Iterator[tuple[LogFormat, str]]:
 @pytest.mark.parametrize(("log_format", "prefix"), list(with_prefixes()))
 def test_something_before_the_line(log_format, prefix):
     line = "".join(fields_of(log_format)).encode()
-    fault, advice = diagnose(prefix.encode() + line, DEFAULT)
+    fault, advice = explain_misfit(prefix.encode() + line, DEFAULT)
     assert fault.startswith(f'has "{prefix}" before a line that fits the log format of the profile ')
     assert PREFIXES[prefix] in advice
 
@@ -242,15 +242,15 @@ TAR_HEADER = b"controller.log".ljust(257, b"\0") + b"ustar  \0".ljust(255, b"\0"
     ],
 )
 def test_what_is_around_a_line(line, fault, remedy):
-    diagnosis = diagnose(line, DEFAULT)
-    assert fault in diagnosis.fault
-    assert remedy in diagnosis.remedy
-    assert str(diagnosis).isprintable()
+    misfit = explain_misfit(line, DEFAULT)
+    assert fault in misfit.fault
+    assert remedy in misfit.remedy
+    assert str(misfit).isprintable()
 
 
 def test_a_carriage_return():
     formats = (nginx.compile_format("$remote_addr $status"),)
-    assert diagnose(b"10.0.0.9 200\r", formats).fault == "ends with a carriage return"
+    assert explain_misfit(b"10.0.0.9 200\r", formats).fault == "ends with a carriage return"
 
 
 @pytest.mark.parametrize("path", [("log",), ("_source", "message"), ("a", "b", "msg")])
@@ -258,9 +258,9 @@ def test_a_line_in_a_json_object(path):
     text = LINE.decode()
     for key in reversed(path):
         text = {"kind": "x", key: text}
-    diagnosis = diagnose(json.dumps(text).encode(), DEFAULT)
-    assert f'holds a line under ".{".".join(path)}"' in diagnosis.fault
-    assert diagnosis.remedy.endswith(f"`jq -r .{'.'.join(path)}`")
+    misfit = explain_misfit(json.dumps(text).encode(), DEFAULT)
+    assert f'holds a line under ".{".".join(path)}"' in misfit.fault
+    assert misfit.remedy.endswith(f"`jq -r .{'.'.join(path)}`")
 
 
 # --- formats that were given ------------------------------------------------------------------------------------------
@@ -274,7 +274,7 @@ def given(text=GIVEN):
 
 
 def test_the_way_to_escape_is_missing():
-    fault, remedy = diagnose(WRITTEN, given())
+    fault, remedy = explain_misfit(WRITTEN, given())
     assert fault == "fits the given log format with escape=json, not with escape=default"
     assert remedy == "write escape=json before the format in --log-format or --log-format-file"
     assert not given()[0].parse(WRITTEN)
@@ -282,12 +282,12 @@ def test_the_way_to_escape_is_missing():
 
 
 def test_quotes_that_are_not_escaped():
-    fault, _ = diagnose(WRITTEN.replace(b"\\", b"") + b'"', given(f'{GIVEN}"'))
+    fault, _ = explain_misfit(WRITTEN.replace(b"\\", b"") + b'"', given(f'{GIVEN}"'))
     assert fault == "fits the given log format with escape=none, not with escape=default"
 
 
 def test_a_given_format_is_compared_however_little_fits():
-    fault, remedy = diagnose(b"nothing of the kind", given())
+    fault, remedy = explain_misfit(b"nothing of the kind", given())
     assert fault.startswith("departs from the given log format, at column 1: expected $remote_addr, found ")
     assert remedy == "compare it with the log format of the proxy's configuration"
 
@@ -295,7 +295,7 @@ def test_a_given_format_is_compared_however_little_fits():
 @pytest.mark.parametrize(("profile", "log_format"), KNOWN)
 def test_another_proxy_than_the_given_format_says(profile, log_format):
     line = "".join(fields_of(log_format)).encode()
-    other = diagnose(line, given()).remedy
+    other = explain_misfit(line, given()).remedy
     assert other.startswith("read such lines with --profile ")
     assert other.endswith(", without --log-format or --controller-configmap")
     named = other.partition(",")[0].rpartition(" ")[2]
@@ -325,14 +325,14 @@ GIVEN_FORMATS = {
 )
 def test_a_given_format_is_not_answered_with_the_advice_to_give_one(profile, line):
     formats = PROFILES[profile.strip()].compile(GIVEN_FORMATS[profile])
-    found = diagnose(line.encode(), formats)
+    found = explain_misfit(line.encode(), formats)
     assert "the given log format" in found.fault
     assert found.remedy == COMPARE_FORMAT
 
 
 def test_the_keys_that_a_given_format_has_are_named():
     formats = PROFILES["envoy"].compile('{"t":"%START_TIME%","u":"%UPSTREAM_HOST%","c":"%RESPONSE_CODE%"}')
-    found = diagnose(b'{"time":"2026-11-22T23:18:31Z","c":null}', formats)
+    found = explain_misfit(b'{"time":"2026-11-22T23:18:31Z","c":null}', formats)
     assert found.fault == "is a JSON object with the keys time, c, without t, u, c of the given log format"
 
 
@@ -340,7 +340,7 @@ def test_two_ways_to_read_a_line():
     formats = given("$http_a $status $upstream_addr $http_b")
     line = b"a 200 10.0.0.1:80 b 200 10.0.0.2:80 c"
     assert formats[0].parse(line) is None
-    assert diagnose(line, formats).fault == "can be read in more than one way by the given log format"
+    assert explain_misfit(line, formats).fault == "can be read in more than one way by the given log format"
 
 
 # --- hostile lines ----------------------------------------------------------------------------------------------------
@@ -364,13 +364,13 @@ def test_two_ways_to_read_a_line():
 )
 def test_no_line_takes_long(line):
     began = time.process_time()
-    fault, remedy = diagnose(line, DEFAULT)
+    fault, remedy = explain_misfit(line, DEFAULT)
     assert time.process_time() - began < 1
     assert len(fault) + len(remedy) < 400
 
 
 def test_quotes_are_cut_and_escaped():
-    fault = diagnose(LINE[:42] + b"\x1b[2J\xff" + b"x" * 1000, DEFAULT).fault
+    fault = explain_misfit(LINE[:42] + b"\x1b[2J\xff" + b"x" * 1000, DEFAULT).fault
     quoted = fault.partition("found ")[2]
     assert quoted.startswith(r'"\x1b[2J\xff')
     assert len(quoted) <= MAX_TEXT + 3

@@ -137,6 +137,10 @@ PRODUCTS = (
 """Each controller belongs to one product."""
 
 
+UNDEPLOYED = frozenset({"istio.io/unmanaged-gateway"})
+"""The controllers of classes whose Gateways have their proxies in another cluster: Istio's `istio-remote`."""
+
+
 def product_of(controller: str) -> Product | None:
     """Return the product whose controller has this name, or this name with something of its own after it."""
     for product in PRODUCTS:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from enricher.endpoints.gateway_index import gateway_of_proxy
 from enricher.endpoints.history import History
+from enricher.enrich.proxy_gateways import gateway_of_proxy
 
 API = "gateway.networking.k8s.io/gateway-name"
 ENVOY = "gateway.envoyproxy.io/owning-gateway-"

@@ -1,16 +1,15 @@
 """The numbers of a comparison of two proxies, in texts that its forms share. Pure."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from enricher.report.comparison import Verdict
-from enricher.report.findings.as_text import when_text
-from enricher.report.findings.wording import amount, listed
 from enricher.report.migration.comparison import Migration, ProxyAnswer, RefusedPath, Row
 from enricher.report.migration.judgement import MIN_REQUESTS, Judgement, judge_share
 from enricher.report.migration.side import Side, SideRow
 from enricher.report.pod_rows import UNNAMED
+from enricher.report.rollout import Verdict
+from enricher.report.wording import amount, listed, when_text
+from enricher.vocabulary import LineKind
 
 COLUMNS = ("requests", "errors", "attempts", "4xx", "retries", "p50 s", "p99 s", "up p50", "up p99")
 UNKNOWN = "?"
@@ -137,9 +136,7 @@ def side_text(side: Side) -> str:
     """Return how many requests there were, when, and how many in a second."""
     text = amount(side.total.requests, "request")
     period = when_text(side.first, side.last) or "at unknown times"
-    others = Counter(side.lines)
-    others.pop("access", None)
-    misfits = others["parse_error"]
+    misfits = side.lines[LineKind.PARSE_ERROR]
     return f"{text}, {period}" + (f"; {amount(misfits, 'line')} not parsed" if misfits else "")
 
 

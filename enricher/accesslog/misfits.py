@@ -50,7 +50,7 @@ _PREFIXES = (
 _COLOURS = re.compile(rb"\x1b\[[\d;]*m")
 
 
-class Diagnosis(NamedTuple):
+class Misfit(NamedTuple):
     """Why a line does not fit."""
 
     fault: str
@@ -62,32 +62,32 @@ class Diagnosis(NamedTuple):
         return f"{self.fault}: {self.remedy}"
 
 
-def diagnose(line: bytes, formats: Formats) -> Diagnosis:
+def explain_misfit(line: bytes, formats: Formats) -> Misfit:
     """Return why a line fits none of a log's formats, as well as can be said."""
     if line.startswith(b"\0\0"):  # often more of them than a line is kept
         fault = "begins with null bytes, as a truncation or a crash leaves them"
-        return Diagnosis(fault, "remove them with `tr -d '\\000'`")
+        return Misfit(fault, "remove them with `tr -d '\\000'`")
     if len(line) > MAX_LENGTH:
         return _find_closest(line, formats) or _unlike_all(line, formats)
     if line.endswith(b"\r") and _fitting(line.rstrip(b"\r"), formats):
-        return Diagnosis("ends with a carriage return", "convert the log's CRLF with `tr -d '\\r'`")
-    diagnoses = (step(line.rstrip(b"\r"), formats) for step in _STEPS)
-    return next(filter(None, diagnoses), None) or _unlike_all(line, formats)
+        return Misfit("ends with a carriage return", "convert the log's CRLF with `tr -d '\\r'`")
+    misfits = (step(line.rstrip(b"\r"), formats) for step in _STEPS)
+    return next(filter(None, misfits), None) or _unlike_all(line, formats)
 
 
-def _unlike_all(line: bytes, formats: Formats) -> Diagnosis:
+def _unlike_all(line: bytes, formats: Formats) -> Misfit:
     given = _given(formats)
     if any(isinstance(log_format, JsonFormat) for log_format in given) and not line.startswith(b"{"):
-        return Diagnosis(f"is not a JSON object, as the given log format has it, but {_quote(line)}", COMPARE_FORMAT)
+        return Misfit(f"is not a JSON object, as the given log format has it, but {_quote(line)}", COMPARE_FORMAT)
     if given:
-        return Diagnosis(f"is not like the given log format, {_quote(line)}", COMPARE_FORMAT)
-    return Diagnosis(f"{_UNKNOWN}, {_quote(line)}", GIVE_FORMAT)
+        return Misfit(f"is not like the given log format, {_quote(line)}", COMPARE_FORMAT)
+    return Misfit(f"{_UNKNOWN}, {_quote(line)}", GIVE_FORMAT)
 
 
-def diagnose_any(lines: Sequence[bytes], formats: Formats) -> Diagnosis:
+def explain_misfits(lines: Sequence[bytes], formats: Formats) -> Misfit:
     """Return why one of some lines fits none of a log's formats: the first that is like a known format."""
-    diagnoses = [diagnose(line, formats) for line in lines]
-    return next((found for found in diagnoses if not found.fault.startswith(_UNKNOWN)), diagnoses[0])
+    misfits = [explain_misfit(line, formats) for line in lines]
+    return next((misfit for misfit in misfits if not misfit.fault.startswith(_UNKNOWN)), misfits[0])
 
 
 def format_name(log_format: Format) -> str:
@@ -122,49 +122,49 @@ def _fitting(line: bytes, formats: Formats) -> Format | None:
 # --- what is around the line ------------------------------------------------------------------------------------------
 
 
-def _find_encoding(line: bytes, formats: Formats) -> Diagnosis | None:
+def _find_encoding(line: bytes, formats: Formats) -> Misfit | None:
     if line[257:262] == b"ustar":
-        return Diagnosis("is the header of a tar archive", "extract the archive with `tar xf`, and give its directory")
+        return Misfit("is the header of a tar archive", "extract the archive with `tar xf`, and give its directory")
     if b"\0" in line[:100] and b"\0\0" not in line[:100]:
-        return Diagnosis("is not UTF-8 but probably UTF-16", "convert the log with `iconv -f UTF-16 -t UTF-8`")
+        return Misfit("is not UTF-8 but probably UTF-16", "convert the log with `iconv -f UTF-16 -t UTF-8`")
     if line.startswith(b"\xef\xbb\xbf") and _fitting(line[3:], formats):
-        return Diagnosis("begins with a byte order mark", "remove it with `sed '1s/^\\xEF\\xBB\\xBF//'`")
+        return Misfit("begins with a byte order mark", "remove it with `sed '1s/^\\xEF\\xBB\\xBF//'`")
     if _COLOURS.search(line) and _fitting(_COLOURS.sub(b"", line), formats):
-        return Diagnosis("contains a terminal's colours", "fetch the log without colours")
+        return Misfit("contains a terminal's colours", "fetch the log without colours")
     return None
 
 
-def _find_prefix(line: bytes, formats: Formats) -> Diagnosis | None:
+def _find_prefix(line: bytes, formats: Formats) -> Misfit | None:
     begins = (match.end() for match in re.finditer(rb"[ \t]+", line[:MAX_PREFIX]))
     for begin, _ in zip(begins, range(MAX_PREFIX_WORDS), strict=False):
         if log_format := _fitting(line[begin:], formats):
             prefix = line[:begin]
             remedies = (remedy for pattern, remedy in _PREFIXES if re.fullmatch(pattern, prefix, re.DOTALL))
             fault = f"has {_quote(prefix)} before a line that fits {format_name(log_format)}"
-            return Diagnosis(fault, next(remedies, f"remove it, or {GIVE_FORMAT}"))
+            return Misfit(fault, next(remedies, f"remove it, or {GIVE_FORMAT}"))
     return None
 
 
-def _find_envelope(line: bytes, formats: Formats) -> Diagnosis | None:
+def _find_envelope(line: bytes, formats: Formats) -> Misfit | None:
     """Explain a JSON object that holds the line under a key, or one that a proxy wrote in a format of its own."""
     values = _parse_object(line)
     if not values:
         is_yaml = re.match(rb"apiVersion: |kind: ", line)
-        return Diagnosis("belongs to a Kubernetes object in YAML", GIVE_ENDPOINTS) if is_yaml else None
+        return Misfit("belongs to a Kubernetes object in YAML", GIVE_ENDPOINTS) if is_yaml else None
     for path, text in _texts(values, MAX_DEPTH):
         if log_format := _fitting(text.encode(errors="replace").rstrip(b"\n"), formats):
             fault = f"is a JSON object that holds a line under {_quote(path)} that fits {format_name(log_format)}"
-            return Diagnosis(fault, f"take the lines out of it with `jq -r {printable(path)}`")
+            return Misfit(fault, f"take the lines out of it with `jq -r {printable(path)}`")
     if values.get("kind") in _ENDPOINT_KINDS and "apiVersion" in values:
-        return Diagnosis("is a list of endpoints", GIVE_ENDPOINTS)
+        return Misfit("is a list of endpoints", GIVE_ENDPOINTS)
     if {"at", "type", "object"} <= values.keys():
-        return Diagnosis("is an event of a recorded watch", GIVE_ENDPOINTS)
+        return Misfit("is an event of a recorded watch", GIVE_ENDPOINTS)
     if given := _given(formats):
         return _find_missing_keys(values, given)
-    return Diagnosis(f"is a JSON object with the keys {_keys_text(values)}, which no known log format has", GIVE_FORMAT)
+    return Misfit(f"is a JSON object with the keys {_keys_text(values)}, which no known log format has", GIVE_FORMAT)
 
 
-def _find_missing_keys(values: dict[str, Any], given: Formats) -> Diagnosis | None:
+def _find_missing_keys(values: dict[str, Any], given: Formats) -> Misfit | None:
     """Explain a JSON object that is not one of the given formats of JSON; None if all these are text."""
     missing = (
         [key for key in log_format.keys if values.get(key) is None]
@@ -173,7 +173,7 @@ def _find_missing_keys(values: dict[str, Any], given: Formats) -> Diagnosis | No
     )
     if fewest := min(missing, key=len, default=None):
         fault = f"is a JSON object with the keys {_keys_text(values)}, without {_keys_text(fewest)} of"
-        return Diagnosis(f"{fault} the given log format", COMPARE_FORMAT)
+        return Misfit(f"{fault} the given log format", COMPARE_FORMAT)
     return None
 
 
@@ -202,7 +202,7 @@ def _texts(values: dict[str, Any], depth: int, path: str = "") -> Iterator[tuple
 # --- another format ---------------------------------------------------------------------------------------------------
 
 
-def _find_longer_id(line: bytes, formats: Formats) -> Diagnosis | None:
+def _find_longer_id(line: bytes, formats: Formats) -> Misfit | None:
     """Explain a line that fits but for something after the id at its end (see request_ids.py)."""
     for log_format in formats:
         if not isinstance(log_format, LogFormat) or not (record := log_format.parse(line)):
@@ -212,18 +212,18 @@ def _find_longer_id(line: bytes, formats: Formats) -> Diagnosis | None:
     return None
 
 
-def _find_second_way(line: bytes, formats: Formats) -> Diagnosis | None:
+def _find_second_way(line: bytes, formats: Formats) -> Misfit | None:
     for log_format in formats:
         if isinstance(log_format, LogFormat) and log_format.fits(line) and not log_format.parse(line):
             fault = f"can be read in more than one way by {format_name(log_format)}"
-            return Diagnosis(fault, "put quotes around the texts in it that clients choose")
+            return Misfit(fault, "put quotes around the texts in it that clients choose")
     if any(log_format.parse(line) for log_format in formats):
         fault = "can be read in more than one way by the log formats before and after a change"
-        return Diagnosis(fault, "such lines end some minutes after it")
+        return Misfit(fault, "such lines end some minutes after it")
     return None
 
 
-def _find_other_format(line: bytes, formats: Formats) -> Diagnosis | None:
+def _find_other_format(line: bytes, formats: Formats) -> Misfit | None:
     log_format = _fitting(line, formats)
     if not log_format or log_format in formats:
         return None
@@ -231,14 +231,14 @@ def _find_other_format(line: bytes, formats: Formats) -> Diagnosis | None:
     remedy = f"read such lines with --profile {profile}"
     if present <= {"", profile}:
         remedy += ", without --log-format or --controller-configmap"
-    return Diagnosis(f"fits {format_name(log_format)}", remedy)
+    return Misfit(f"fits {format_name(log_format)}", remedy)
 
 
-def _find_other_escape(line: bytes, formats: Formats) -> Diagnosis | None:
+def _find_other_escape(line: bytes, formats: Formats) -> Misfit | None:
     return _explain_escape(line, formats, ("default", "json")) if b"\\" in line else None
 
 
-def _explain_escape(line: bytes, formats: Formats, escapes: Sequence[str]) -> Diagnosis | None:
+def _explain_escape(line: bytes, formats: Formats, escapes: Sequence[str]) -> Misfit | None:
     """Return which way to escape nginx was configured with, if a format would fit with that."""
     for log_format in formats:
         if not isinstance(log_format, LogFormat) or log_format.dialect.lists != LIST_VARIABLES:
@@ -249,7 +249,7 @@ def _explain_escape(line: bytes, formats: Formats, escapes: Sequence[str]) -> Di
             if escape != log_format.escape and _escaped(log_format, escape, line):
                 fault = f"fits {format_name(log_format)} with escape={escape}, not with escape={log_format.escape}"
                 remedy = f"write escape={escape} before the format in --log-format or --log-format-file"
-                return Diagnosis(fault, remedy)
+                return Misfit(fault, remedy)
     return None
 
 
@@ -262,7 +262,7 @@ def _escaped(log_format: LogFormat, escape: str, line: bytes) -> bool:
     return other.parse(line) is not None
 
 
-def _find_closest(line: bytes, formats: Formats) -> Diagnosis | None:
+def _find_closest(line: bytes, formats: Formats) -> Misfit | None:
     """Find the format that fits the most of the line, and where the two part; of given ones and others a given one."""
     closest: tuple[int, LogFormat, Departure] | None = None
     for log_format in _given(formats) or _candidates(formats):
@@ -282,19 +282,19 @@ def _find_closest(line: bytes, formats: Formats) -> Diagnosis | None:
     return without_escape or _explain(closest[1], closest[2])
 
 
-def _explain(log_format: LogFormat, departure: Departure) -> Diagnosis:
+def _explain(log_format: LogFormat, departure: Departure) -> Misfit:
     name, column = format_name(log_format), departure.column
     if _profile_of(log_format):
         name, remedy = f"the closest, {name}", GIVE_FORMAT
     else:
         remedy = COMPARE_FORMAT
     if departure.surplus:
-        return Diagnosis(f"has a field more than {name}, at column {column}: {_quote(departure.surplus)}", remedy)
+        return Misfit(f"has a field more than {name}, at column {column}: {_quote(departure.surplus)}", remedy)
     if departure.missing:
-        return Diagnosis(f"lacks {departure.missing} of {name}, at column {column}", remedy)
+        return Misfit(f"lacks {departure.missing} of {name}, at column {column}", remedy)
     found = _quote(departure.found) if departure.found else "the end of the line"
     expected = departure.expected or "the end of the line"
-    return Diagnosis(f"departs from {name}, at column {column}: expected {expected}, found {found}", remedy)
+    return Misfit(f"departs from {name}, at column {column}: expected {expected}, found {found}", remedy)
 
 
 def _quote(text: bytes | str) -> str:

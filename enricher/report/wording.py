@@ -1,6 +1,8 @@
-"""Small texts that findings are made of. Pure."""
+"""Small texts that reports are made of. Pure."""
 
 from collections.abc import Sequence
+
+from enricher.timestamps import format_rfc3339
 
 MAX_LISTED = 3
 """Number of names that are written out in a sentence."""
@@ -42,3 +44,11 @@ def percent_text(part: int, whole: int) -> str:
     if part and share < 0.1:
         return "< 0.1 %"
     return f"{share:.1f} %" if share < 10 else f"{share:.0f} %"
+
+
+def when_text(first: int | None, last: int | None) -> str:
+    """Return the first and the last time, in UTC, without what the second has in common with the first."""
+    if first is None or last is None:
+        return ""
+    start, end = (format_rfc3339(time)[:19].replace("T", " ") for time in (first, last))
+    return f"{start} UTC" if start == end else f"{start} to {end[11:] if start[:10] == end[:10] else end} UTC"
