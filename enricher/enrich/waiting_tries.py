@@ -116,7 +116,7 @@ class WaitingTries:
         return left
 
     def has_room(self, tries: int, size: int) -> bool:
-        """Return whether so many more tries have a place, whose lines have at most this size together, in bytes."""
+        """Return whether there is room for a number of tries more, with lines of this size together, in bytes."""
         return self._room.tries + tries <= MAX_TRIES and self._room.size + size <= MAX_SIZE
 
     def request_ids(self) -> Collection[str]:

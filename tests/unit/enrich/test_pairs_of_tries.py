@@ -57,7 +57,7 @@ HAZARDS = {
     "a try that comes late": [
         BEFORE,
         pair("b", at=AT + 50 * SECOND),
-        [Entry("UpstreamEnd", "lost", began=AT - 15 * SECOND, written=AT - 15 * SECOND), *pair("c")],
+        [Entry("UpstreamEnd", "lost", began=AT - 10 * SECOND, written=AT - 10 * SECOND), *pair("c")],
     ],
     "an id with what must be escaped": [BEFORE, [*pair("\u00e4"), *pair(r"a\b")]],
     "a slow request": [

@@ -60,6 +60,8 @@ class Engine(Protocol):
 
     def enrich(self, source: Source, lines: Sequence[Line], histories: Any, clock: Callable[[], int | None]) -> Any: ...
 
+    def release(self, source: Source, histories: Any) -> Output: ...
+
     def update_counts(self) -> None: ...
 
 
@@ -160,6 +162,8 @@ class Run:
                 engine.update_counts()
         for source, framer in framers.items():
             steps += self._enrich(engine, source, framer.flush(), state, clock, len(self.chunks))
+            output = engine.release(source, state.histories)
+            steps.append(Step(len(self.chunks), output.data, Counter(output.kinds), output.lines, 0))
         engine.update_counts()
         return Outcome(steps, metrics)
 
