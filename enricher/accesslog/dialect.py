@@ -33,7 +33,6 @@ class Fact(NamedTuple):
 
 NO_FACT = Fact((), lambda: None)
 NO_TEXT = Fact((), str)
-NO_GATEWAY = Fact((), GatewayListener)
 
 
 class Facts(NamedTuple):
@@ -68,7 +67,7 @@ class Facts(NamedTuple):
     """Returns the HTTP status that the client got, or None."""
     route: Fact = NO_TEXT
     """Returns the route that the proxy chose, see routes.py, or an empty text."""
-    listener: Fact = NO_GATEWAY
+    listener: Fact = Fact((), GatewayListener)
     """Returns the GatewayListener by which the request came."""
     subrequest: tuple[str, bytes] = ("", b"")
     """A variable, and its text in the lines of subrequests that had an upstream; empty if the lines do not show them.

@@ -2,8 +2,7 @@
 
 A Gateway is `NAMESPACE/NAME`, as in `infra/main`. A listener is its name in the Gateway, as in `https`, that of a
 ListenerSet's `NAMESPACE/SET/NAME`, or, where no name is certain, the port at which the proxy accepted the connection,
-as in `:10443`; no listener's name begins with a colon. A name that leaves a doubt which Gateway is meant stands for
-none.
+as in `:10443`; no listener's name begins with a colon. A name that may mean several Gateways stands for none.
 
 - Envoy Gateway names its filter chains (`%FILTER_CHAIN_NAME%`) `NAMESPACE/GATEWAY/LISTENER`. The HTTP listeners at one
   port share the chain of the first of them, so only with TLS (`%DOWNSTREAM_TLS_VERSION%`) the listener is certain. Its
@@ -49,7 +48,7 @@ _HASH = re.compile(r"-([0-9a-f]{8})(?![^-])")
 def envoy_listener(
     filter_chain_name: bytes, tls_version: bytes, local_address: bytes, cluster: bytes
 ) -> GatewayListener:
-    """Return the listener of a line of Envoy, from its filter chain, the address that was asked, and the cluster."""
+    """Return the listener of a line of Envoy, from its filter chain, the proxy's own address, and the cluster."""
     port = _PORT.fullmatch(decode_text(local_address))
     listener = f":{port[1]}" if port else ""
     if (cilium := _CILIUM_GATEWAY.fullmatch(decode_name(cluster))) and len(cilium[2]) != _LENGTH_OF_SHORTENED:

@@ -77,11 +77,9 @@ def _check_workloads(survey: Survey, logs: LogSettings) -> Iterator[CheckResult]
         else:
             others.append(workload.source)
     if followed:
-        named = ", ".join(followed[:MAX_NAMED]) + (
-            f" and {len(followed) - MAX_NAMED} more" * (len(followed) > MAX_NAMED)
-        )
-        yield CheckResult("ok", "proxies", f"to be followed: {named}")
-    if not followed and (suggestion := describe_lookalikes(others)):
+        more = f" and {len(followed) - MAX_NAMED} more" if len(followed) > MAX_NAMED else ""
+        yield CheckResult("ok", "proxies", f"to be followed: {', '.join(followed[:MAX_NAMED])}{more}")
+    elif suggestion := describe_lookalikes(others):
         yield CheckResult("warning", "proxies", suggestion)
 
 

@@ -137,7 +137,10 @@ def _add_explain(commands: Any) -> None:
         epilog=EPILOG,
     )
     explain.add_argument(
-        "subject", metavar="LINE|ADDRESS", help="a log line (- reads lines from stdin), or with --at an address"
+        "subject",
+        metavar="LINE|ADDRESS",
+        help="a log line, or with --at an address; - reads lines from stdin, and explains a request together with its "
+        "attempts if these have lines of their own",
     )
     explain.add_argument("--at", metavar="TIME", help="report which pod held ADDRESS at this RFC 3339 time")
     add_options(explain, ENRICH)

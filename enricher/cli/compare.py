@@ -19,7 +19,6 @@ from enricher.cli.tail import LineFilter
 from enricher.config.options import STDIN, TAIL, parse_duration
 from enricher.config.resolve import resolve_settings
 from enricher.config.settings import Settings
-from enricher.endpoints.attribution import Histories
 from enricher.errors import EXIT_CONFIGURATION, EXIT_TOO_FEW, EXIT_WORSE, UsageError
 from enricher.report.console import PipedConsole, one_line
 from enricher.report.migration.as_data import csv_comparison, json_comparison, markdown_comparison
@@ -85,14 +84,10 @@ def _read_files(settings: Settings, proxies: dict[str, ProxyArgument], sides: di
     if all(proxy.files for proxy in proxies.values()):
         warn_about(settings)  # a feed does this itself
     load, nothing_fits = cache(lambda: read_histories(settings.cluster)), False
-
-    def histories(_cluster: object) -> Histories:
-        return load()
-
     for name, proxy in proxies.items():
         if proxy.files:
             report = partial(_warn_of, name)
-            reader = RecordReader(proxy.settings(settings), load=histories, report=report)
+            reader = RecordReader(proxy.settings(settings), load=lambda _: load(), report=report)
             nothing_fits |= reader.read(proxy.files, sides[name].add)
     return nothing_fits
 

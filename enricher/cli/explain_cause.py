@@ -67,7 +67,12 @@ def explain_untried(histories: Histories, parsed: ParsedLine, record: Record) ->
         since = f" since {format_rfc3339(untried.since)}" if untried.since is not None else ""
         yield f"  {_cause_text(untried.cause)}: no pod of {service} was ready{since} ({RULES_PAGE})"
         return
-    known = f"a pod of {service} was ready, or nothing is known of it" if service else "the line names no known service"
+    if service:
+        known = f"a pod of {service} was ready, or nothing is known of it"
+    elif record.route:
+        known = "the line names the route only; other lines of the route may show its service, and were not read"
+    else:
+        known = "the line names no known service"
     said = "the proxy says that no upstream was healthy; " if record.nobody_is_live else ""
     yield f"  {_cause_text(untried.cause)}: {said}{known} ({RULES_PAGE})"
 

@@ -1,6 +1,5 @@
 """Output records of files: made of the lines of logs, or as a daemon wrote them."""
 
-import re
 from collections.abc import Callable, Sequence
 from functools import cached_property
 
@@ -9,6 +8,7 @@ import orjson
 from enricher.accesslog.detection import FormatDetector
 from enricher.cli.common import read_histories, report_news, result_warnings
 from enricher.cli.log_lines import enrich_lines, fit_with, read_logs
+from enricher.cli.output_lines import looks_like_output, parse_output
 from enricher.cli.progress import show_progress
 from enricher.cli.roll_ups import workload_of_attempt
 from enricher.config.settings import ClusterSettings, Settings
@@ -22,9 +22,6 @@ from enricher.report.terminal import warn
 from enricher.tailer.log_paths import find_logs, has_several_files
 from enricher.tailer.reader import open_stdin
 from enricher.tailer.unwrapping import Fit, FitOf, SourcedLines
-
-_OUTPUT_LINE = re.compile(rb'\{"time":(?:"[^"\\]{1,40}"|null),"kind":"(?:access|try|error|other|parse_error)",')
-"""The beginning of a line of a daemon's output; no log format that a proxy has by default begins like this."""
 
 
 class RecordReader:
@@ -104,7 +101,7 @@ class RecordReader:
 
     def _take_enriched(self, batch: SourcedLines, consume: Callable[[OutputRecord], None]) -> SourcedLines:
         """Pass on the lines of a batch that a daemon has enriched, and return the others."""
-        records = [_parse_output(line.text) for line in batch.lines]
+        records = [parse_output(line.text) for line in batch.lines]
         for record in filter(None, records):
             consume(record)
         path = batch.source.path
@@ -134,23 +131,4 @@ def _consume_all(output: Output, consume: Callable[[OutputRecord], None]) -> Non
 def _fit_with_output(detector: FormatDetector) -> FitOf:
     """Return a function that classifies a line's text, where lines of a daemon's output fit too."""
     fit_of = fit_with(detector)
-    return lambda text: Fit.REQUEST if _OUTPUT_LINE.match(text) else fit_of(text)
-
-
-def _parse_output(text: bytes) -> OutputRecord | None:
-    """Return a line of a daemon's output, parsed; None for any other."""
-    if not _OUTPUT_LINE.match(text):
-        return None
-    try:
-        record = orjson.loads(text)
-    except ValueError:
-        return None
-    attempts = record.get("attempts", [])
-    is_output = isinstance(record.get("source"), dict) and isinstance(attempts, list)
-    return record if is_output and all(map(_is_attempt, attempts)) else None
-
-
-def _is_attempt(value: object) -> bool:
-    if not isinstance(value, dict) or not value.keys() >= {"addr", "status", "response_time", "attribution"}:
-        return False
-    return all(isinstance(value.get(name, ""), str) for name in ("namespace", "pod", "uid", "node", "service"))
+    return lambda text: Fit.REQUEST if looks_like_output(text) else fit_of(text)

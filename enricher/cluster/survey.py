@@ -61,6 +61,8 @@ _CONFIGMAP_ARGUMENT = re.compile(
     r"--?(?:nginx-)?config-?maps?[= ](?:\$\(\w+\)|(?P<namespace>[\w.-]+))/(?P<name>[\w.-]+)"
 )
 """An argument of the controllers of ingress-nginx, F5 and HAProxy that names their ConfigMap."""
+_SOLE_PROFILES = ("ingress-nginx", "nginx-ingress", "traefik")
+"""The profiles of which there is one product, which is therefore known by its workload."""
 
 
 class IngressClass(NamedTuple):
@@ -112,18 +114,9 @@ class Survey:
     @property
     def products(self) -> list[Product]:
         """Return the products that the classes belong to, and those whose workloads are there."""
-        of_classes = {found.product for found in self.classes if found.controller not in UNDEPLOYED}
-        of_workloads = {workload.source.guess for workload in self.workloads}
-        sole = [product for product in PRODUCTS if product.profile in _SOLE_PROFILES]
-        return [
-            product
-            for product in PRODUCTS
-            if product in of_classes or (product in sole and product.profile in of_workloads)
-        ]
-
-
-_SOLE_PROFILES = ("ingress-nginx", "nginx-ingress", "traefik")
-"""The profiles of which there is one product, which is therefore known by its workload."""
+        of_classes = {each.product for each in self.classes if each.controller not in UNDEPLOYED}
+        of_workloads = {workload.source.guess for workload in self.workloads}.intersection(_SOLE_PROFILES)
+        return [product for product in PRODUCTS if product in of_classes or product.profile in of_workloads]
 
 
 async def survey_cluster(api: ApiClient) -> Survey:

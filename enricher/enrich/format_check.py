@@ -250,7 +250,7 @@ def missing_upstream(used: Formats) -> str | None:
 def _first_and_last_misfit(outputs: Sequence[Output], lines: Sequence[Line], formats: Formats) -> tuple[bytes, ...]:
     """Return the texts of a batch's first and last misfit; nothing if they are not at hand."""
     numbers, begin = list[int](), 0
-    in_order = not any(output.waiting or output.kinds[LineKind.TRY] for output in outputs)
+    in_order = not any(output.waiting or output.kinds.get(LineKind.TRY) for output in outputs)
     for output in outputs if in_order else ():
         places = [output.data.find(_MISFIT), output.data.rfind(_MISFIT)]
         numbers += [begin + output.data.count(b"\n", 0, place) for place in places if place >= 0]

@@ -13,5 +13,5 @@ OpeningPiece = tuple[bytes | None, Sequence[bytes]]
 
 def opening_pieces(columns: Columns, facts: LayoutFacts, template: LineTemplate) -> list[OpeningPiece]:
     """Return the pieces of the beginning of each line's JSON."""
-    gaps = iter((column_times(columns, facts), *(columns.values[place] for place in template.columns)))
+    gaps = iter([column_times(columns, facts), *[columns.values[place] for place in template.columns]])
     return [(piece, () if piece else next(gaps)) for piece in template.opening]

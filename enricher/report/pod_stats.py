@@ -5,11 +5,10 @@ so the memory for a pod is bounded by the length of the window and the number of
 """
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from enricher.fair_share import OVERFLOW, FairShare
+from enricher.report.attempt_counts import RANKS, AttemptCounts, pod_row
 from enricher.report.pod_rows import BY_POD, UNNAMED, PodRow, RollUp, RowKey
 from enricher.report.record_view import (
     OutputRecord,
@@ -26,7 +25,7 @@ from enricher.report.record_view import (
 )
 from enricher.text import printable
 from enricher.timestamps import SECOND, parse_rfc3339
-from enricher.vocabulary import SURE_GRADES, Grade, LineKind, Outcome
+from enricher.vocabulary import SURE_GRADES, LineKind, Outcome
 
 WINDOW_SECONDS = 60
 """Seconds that `enricher top` looks back."""
@@ -36,69 +35,6 @@ MAX_PODS = 10_000
 """Largest number of rows, in fair shares of the namespaces. All other attempts are in one row more, those of a row that
 gave up its place too.
 """
-_GRADES = tuple(Grade)
-_RANKS = {str(grade): rank for rank, grade in enumerate(_GRADES)}
-"""The positions of the grades in their order, from the surest to the least sure."""
-
-
-@dataclass(slots=True)
-class AttemptCounts:
-    """Counts of some attempts at one pod."""
-
-    attempts: int = 0
-    errors: Counter[str] = field(default_factory=Counter)
-    """Errors by status of HTTP or gRPC, fit for a terminal."""
-    outcomes: Counter[str] = field(default_factory=Counter)
-    """Errors by Outcome."""
-    errors_after_redirect: int = 0
-    """Errors after an internal redirect, such as of an error page's pod."""
-    tries_are_logged: bool = False
-    """Whether a log lists all attempts of a request; otherwise earlier errors than the last are not known."""
-    times: Counter[float] = field(default_factory=Counter)
-    """Attempts by response time, in seconds rounded to the millisecond."""
-    times_of_requests: int = 0
-    """Those of these times that are of whole requests, because the log has no other."""
-    sure: int = 0
-    """Attempts whose attribution is not a guess."""
-    worst_rank: int = 0
-    """Position in _GRADES of the least sure grade."""
-    untried: int = 0
-    """Errors of requests that no pod was tried for."""
-    reasons: Counter[str] = field(default_factory=Counter)
-    causes: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """Failures by cause and its grade."""
-    first_failure: int | None = None
-    """Time of the earliest failure (ns); None if there is none, or none with a time."""
-    last_failure: int | None = None
-
-    def add_failure(self, failed: OutputRecord, at: int | None) -> None:
-        """Add why a failed attempt, or a request that no pod was tried for, failed, and when."""
-        if reason := failed.get("reason"):
-            self.reasons[reason] += 1
-        if cause := failed.get("cause"):
-            self.causes[cause, failed.get("cause_grade", "")] += 1
-        if at is not None:
-            self._extend_failures(at, at)
-
-    def _extend_failures(self, first: int, last: int) -> None:
-        self.first_failure = first if self.first_failure is None else min(self.first_failure, first)
-        self.last_failure = last if self.last_failure is None else max(self.last_failure, last)
-
-    def add(self, other: "AttemptCounts") -> None:
-        self.attempts += other.attempts
-        self.errors.update(other.errors)
-        self.outcomes.update(other.outcomes)
-        self.errors_after_redirect += other.errors_after_redirect
-        self.tries_are_logged |= other.tries_are_logged
-        self.times.update(other.times)
-        self.times_of_requests += other.times_of_requests
-        self.sure += other.sure
-        self.worst_rank = max(self.worst_rank, other.worst_rank)
-        self.untried += other.untried
-        self.reasons.update(other.reasons)
-        self.causes.update(other.causes)
-        if other.first_failure is not None and other.last_failure is not None:
-            self._extend_failures(other.first_failure, other.last_failure)
 
 
 class FailedRequest(NamedTuple):
@@ -176,7 +112,7 @@ class PodStats:
             counts = self._counts[key].setdefault(second, AttemptCounts())
             counts.attempts += 1
             counts.sure += attempt["attribution"] in SURE_GRADES
-            counts.worst_rank = max(counts.worst_rank, _RANKS[attempt["attribution"]])
+            counts.worst_rank = max(counts.worst_rank, RANKS[attempt["attribution"]])
             counts.tries_are_logged |= tries_are_logged
             if (seconds := attempt["response_time"]) is not None:
                 counts.times[round(seconds, 3)] += 1
@@ -261,7 +197,7 @@ class PodStats:
         """Return one row for each pod with an attempt within the window that ends at `now` (ns), in any order."""
         self.expire(now)
         seconds = self._elapsed(now)
-        return [_pod_row(key, by_second, seconds) for key, by_second in self._counts.items()]
+        return [pod_row(key, by_second, seconds) for key, by_second in self._counts.items()]
 
     def failed_requests(self, key: RowKey) -> list[FailedRequest]:
         """Return the latest requests with an error at a pod, newest first: a proxy may write its lines late."""
@@ -275,46 +211,3 @@ class PodStats:
         end = now if self._window else self.newest
         elapsed = max(1.0, (end - (self._first or end)) / SECOND)
         return min(elapsed, self._window or elapsed)
-
-
-def _pod_row(key: RowKey, by_second: dict[int, AttemptCounts], seconds: float) -> PodRow:
-    total = AttemptCounts()
-    for counts in by_second.values():
-        total.add(counts)
-    p50, p99 = (percentile(total.times, percent) for percent in (50, 99))
-    hidden: int | None = total.outcomes[Outcome.HIDDEN]
-    if not hidden and (total.outcomes[Outcome.UNKNOWN] or not total.tries_are_logged):
-        hidden = None
-    grade = _GRADES[total.worst_rank] if total.attempts else None
-    redirected = total.errors_after_redirect
-    return PodRow(
-        key,
-        seconds,
-        total.attempts,
-        total.errors,
-        hidden,
-        p50,
-        p99,
-        total.sure,
-        grade,
-        redirected,
-        total.untried,
-        total.reasons,
-        total.causes,
-        total.first_failure,
-        total.last_failure,
-        total.times_of_requests,
-    )
-
-
-def percentile(times: Mapping[float, int], percent: int) -> float | None:
-    """Return the smallest time that at least `percent` of all did not exceed (nearest rank); None without any.
-
-    `times` are numbers of attempts, or of requests, by time.
-    """
-    rank = -(-sum(times.values()) * percent // 100)
-    for seconds in sorted(times):
-        rank -= times[seconds]
-        if rank <= 0:
-            return seconds
-    return None

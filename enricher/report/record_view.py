@@ -104,7 +104,11 @@ def target_of(record: OutputRecord) -> tuple[str, str]:
     host, target = record.get("host", record.get("http_host")), record.get("request_uri", record.get("uri"))
     if isinstance(request := record.get("request"), str):
         target = (request.rpartition(" HTTP/")[0] or request).partition(" ")[2]
-    return (*("" if not isinstance(text, str) or text == "-" else text for text in (host, target)),)  # type: ignore[return-value]
+    return _text_or_nothing(host), _text_or_nothing(target)
+
+
+def _text_or_nothing(value: object) -> str:
+    return value if isinstance(value, str) and value != "-" else ""
 
 
 def is_of_request(record: OutputRecord, request_id: str) -> bool:
@@ -189,6 +193,13 @@ def untried_text(record: OutputRecord) -> str:
     return printable(f"{'-' if status is None else status} {record['reason']}")
 
 
+def _target_text(record: OutputRecord) -> str:
+    """Return the service of a request that no pod was tried for, or else its route; empty if neither is known."""
+    if service := record.get("service"):
+        return printable("/".join(filter(None, (record.get("namespace"), service))))
+    return printable(record.get("route") or "")
+
+
 def cause_text(failed: OutputRecord) -> str:
     """Return why an attempt or a request failed: `crashed`, `shutting_down (likely)`; empty if that is not known.
 
@@ -218,11 +229,13 @@ def attempts_text(record: OutputRecord) -> str:
     """Return a record's attempts as `502 pod-a refused, crashed → 200 pod-b`.
 
     It is empty if there is at most one attempt, about which there is nothing but a status to say: other columns have
-    it.
+    it. If no pod was tried, it is `503 shop/web no_endpoints`, with the route if the service is not known.
     """
     attempts = record.get("attempts") or ()
     if not attempts and record["kind"] == LineKind.ACCESS and "reason" in record:
-        return ", ".join(filter(None, (untried_text(record), cause_text(record))))
+        status, _, reason = untried_text(record).partition(" ")
+        text = " ".join(filter(None, (status, _target_text(record), reason)))
+        return ", ".join(filter(None, (text, cause_text(record))))
     details = [
         (outcome_text(attempt).partition(" ")[2], cause_text(attempt), state_text(attempt)) for attempt in attempts
     ]

@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from enricher.fair_share import OVERFLOW, FairShare
+from enricher.fair_share import OVERFLOW
+from enricher.report.fair_table import FairTable
 from enricher.report.record_view import OutputRecord, error_code
 from enricher.text import printable
 
@@ -31,6 +32,12 @@ class Calls:
     untried: Counter[str] = field(default_factory=Counter)
     """Those that failed without an attempt, by reason: one of two words."""
 
+    def add(self, other: "Calls") -> None:
+        """Add the numbers of other calls."""
+        self.requests += other.requests
+        self.errors += other.errors
+        self.untried.update(other.untried)
+
     @property
     def label(self) -> str:
         """Return the numbers as `5, 3 failed (2 no_endpoints)`."""
@@ -43,10 +50,11 @@ class ServiceMap:
     """Adds up output records, by caller and callee."""
 
     def __init__(self) -> None:
-        self.calls: dict[tuple[str, str], Calls] = {}
+        self._others = Calls()
+        """All calls that have no place."""
+        self._calls = FairTable[tuple[str, str], Calls](MAX_CALLS, self._others.add)
         self.left_out = 0
         """Requests that the proxy answered by itself, without an error: they are not calls."""
-        self._share = FairShare[tuple[str, str], str](MAX_CALLS)
 
     def add(self, record: OutputRecord) -> None:
         """Add one output line, parsed. One without an upstream is not a call, unless it should have had one."""
@@ -58,24 +66,17 @@ class ServiceMap:
             return
         address = str(attempts[-1]["addr"]) if attempts else UNKNOWN
         key = printable(_node_name(record, "client_") or OUTSIDE), printable(_node_name(record, "") or address)
-        calls = self.calls.setdefault(self._place(key, str(record.get("namespace") or "")), Calls())
+        calls = self._calls.find(key, str(record.get("namespace") or ""), Calls) or self._others
         calls.requests += 1
         calls.errors += bool(error_code(attempts[-1])) if attempts else 1
         if not attempts:
             calls.untried[printable(reason)] += 1
 
-    def _place(self, key: tuple[str, str], namespace: str) -> tuple[str, str]:
-        """Return the key under which calls are counted, which is that of all others if they have no place."""
-        if key in self._share:
-            return key
-        if self._share.is_full(key):
-            replaced = self._share.replaceable(key, namespace)
-            if replaced is None:
-                return OVERFLOW, OVERFLOW
-            self._share.remove(replaced)
-            del self.calls[replaced]
-        self._share.add(key, namespace)
-        return key
+    @property
+    def calls(self) -> dict[tuple[str, str], Calls]:
+        """Return the calls by caller and callee; those without a place are `overflow`."""
+        calls = dict(self._calls.items())
+        return calls | {(OVERFLOW, OVERFLOW): self._others} if self._others.requests else calls
 
     def _edges(self) -> Iterator[tuple[str, str, str, bool]]:
         """Yield caller, callee, label and whether calls failed, in the order of the names."""

@@ -184,6 +184,10 @@ def _about_untried(group: FailureGroup, services_of_route: Sequence[tuple[str, s
 
 def _about_unknown(group: FailureGroup) -> Advice:
     if group.reasons[""] == group.failures:
+        silent = [settings.without_reasons for settings in settings_of(group.proxies)]
+        if silent and all(silent):
+            text = f"{silent[0]} does not log how an attempt failed. Look in the pods' own logs for these requests."
+            return Advice(f"{text} Endpoints with times would show what happened to the pods.", (), _logs(group))
         logs = [settings.error_log for settings in settings_of(group.proxies) if settings.error_log]
         if logs:
             return Advice(f"Add {logs[0]}, which says how each attempt failed, and endpoints that have times.")

@@ -14,7 +14,9 @@ class ProxySettings(NamedTuple):
     timeout_fragment: tuple[str, ...]
     """Makes it wait longer for answers; `{seconds}` stands for the time."""
     error_log: str = ""
-    """The log that says how attempts failed; empty if the access log does."""
+    """The log that says how attempts failed; empty if the access log does, or no log."""
+    without_reasons: str = ""
+    """The proxy's name if none of its logs says how an attempt failed, whatever their format; empty otherwise."""
 
 
 _TRANSPORT = ("apiVersion: traefik.io/v1alpha1", "kind: ServersTransport", "metadata: {{name: NAME}}")
@@ -69,6 +71,7 @@ _SETTINGS = {
             "spec: {forwardingTimeouts: {idleConnTimeout: SECONDSs}}  # less than the application's own timeout",
         ),
         (*_TRANSPORT, "spec: {{forwardingTimeouts: {{responseHeaderTimeout: {seconds}s}}}}"),
+        without_reasons="Traefik",
     ),
     "haproxy": ProxySettings(
         "",

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from math import ceil
 from typing import NamedTuple
 
+from enricher.report.attempt_counts import percentile
 from enricher.report.chance import fisher_chance, holm_rejections
-from enricher.report.pod_stats import percentile
 from enricher.report.rollout import MAX_CHANCE, MIN_ATTEMPTS
 
 MIN_REQUESTS = MIN_ATTEMPTS

@@ -19,7 +19,7 @@ class ListedAttempts:
         """Those that a pod was tried for."""
         self._hiding = 0
         """Those that were tried more often than they have attempts."""
-        self._untold = self._untold_with_type = 0
+        self._unnumbered = self._unnumbered_with_type = 0
         """Those that do not say how often they were tried, without and with a type."""
         self._attempts_with_type = 0
         """The attempts of all other requests with a type."""
@@ -38,8 +38,8 @@ class ListedAttempts:
         self._lists_addresses |= ", " in str(record.get("upstream_addr", ""))
         has_type = _TYPE in record
         if (retries := retries_of(record)) is None:
-            self._untold_with_type += has_type
-            self._untold += not has_type
+            self._unnumbered_with_type += has_type
+            self._unnumbered += not has_type
             return
         number = record.get("upstream_attempts")
         self._hiding += max(retries + 1, number if isinstance(number, int) else 0) > len(attempts)
@@ -49,5 +49,5 @@ class ListedAttempts:
     def incomplete(self) -> int:
         """Return how many requests may have had attempts before the last that are not logged."""
         ends = max(0, self._ends - self._attempts_with_type)
-        untold = 0 if self._lists_addresses else self._untold
-        return self._hiding + untold + max(0, self._untold_with_type - ends)
+        unnumbered = 0 if self._lists_addresses else self._unnumbered
+        return self._hiding + unnumbered + max(0, self._unnumbered_with_type - ends)

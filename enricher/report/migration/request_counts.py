@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from enricher.fair_share import OVERFLOW
-from enricher.report.pod_stats import percentile
+from enricher.report.attempt_counts import percentile
 from enricher.report.record_view import OutputRecord, client_failed, retries_of
 from enricher.text import printable
 

@@ -38,7 +38,7 @@ class SideRow(NamedTuple):
     def causes(self) -> Counter[str]:
         """Return the failures by cause, whatever its grade."""
         causes = Counter[str]()
-        for (cause, _), number in (self.attempts.causes if self.attempts else Counter[tuple[str, str]]()).items():
+        for (cause, _), number in self.attempts.causes.items() if self.attempts else ():
             causes[cause] += number
         return causes
 

@@ -131,7 +131,7 @@ class Trial:
 @contextmanager
 def running_trial(kube: Kube, product: Product) -> Iterator[Trial]:
     """Install a product and the daemon as their users do, and remove both in the end."""
-    # A run that was ended may have left the daemon, with the option of another product.
+    # A run that was ended may have left the daemon.
     remove_deployed(kube)
     with ExitStack() as stack:
         eventually(lambda: define(kube, product))
@@ -143,8 +143,6 @@ def running_trial(kube: Kube, product: Product) -> Iterator[Trial]:
         stack.push(print_last_words)
         kube("apply", "-f", str(DEPLOY))
         kube("scale", "deployment/backend", f"--replicas={REPLICAS}")
-        if product.profile:
-            kube("-n", "enricher", "set", "env", "daemonset/enricher", f"ENRICHER_PROFILE={product.profile}")
         wait_for_deployed(kube)
         [proxy] = kube.ready_pods(*product.proxy, count=1, timeout=120)
         kube.ready_pods(*BACKEND, count=REPLICAS)

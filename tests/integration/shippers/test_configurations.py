@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from enricher.accesslog.try_formats import REQUEST_ID
 from enricher.config.settings import USUAL_SELECTORS
 from tests.integration.shippers.pods_logs import CONTROLLER, DEPLOY
 
@@ -182,7 +183,7 @@ def test_nothing_with_many_values_is_a_label_of_loki() -> None:
     assert all(config.count(opening) == config.count(closing) for opening, closing in ("{}", "[]", "()"))
 
     assert keys("labels") == {"kind", "source_node"}
-    assert {"pod", "namespace", "service", "status"} <= keys("structured_metadata")
+    assert {"pod", "namespace", "service", "status", "req_id", REQUEST_ID} <= keys("structured_metadata")
     assert keys("labels") | keys("structured_metadata") | {"time"} == keys("json")
 
 

@@ -67,6 +67,22 @@ def test_fields_are_there_for_rules_and_other_outputs(tmp_path: Path, pods: Pods
     assert lines(failed) == ["web-1 503"]
 
 
+WORKERS = 'queue.workerThreads="1"'
+BUSY = f'{WORKERS} queue.dequeueBatchSize="1" queue.workerThreadMinimumMessages="1"'
+"""As many workers as are allowed begin at once."""
+
+
+def test_pieces_are_put_together_in_their_order(tmp_path: Path, pods: Pods) -> None:
+    rows = [{"number": number, "text": str(number % 10) * 40_000} for number in range(300)]
+    with pods.enricher.open("ab") as file:
+        file.write(b"".join(framed(json.dumps(row).encode()) for row in rows))
+    out = tmp_path / "enriched.jsonl"
+    with rsyslog(tmp_path, pods, (WORKERS, BUSY)) as process:
+        until(lambda: any('"number": 299' in line for line in lines(out)[-8:]), process)
+    assert [json.loads(line) for line in lines(out)] == [*pods.rows, *rows]
+    assert len(lines(tmp_path / "pods.log")) == 2
+
+
 FAILED = """\
       if $!line!status >= 500 then action(type="omfile" file="/var/log/failed" template="failed")
       stop

@@ -117,6 +117,18 @@ def test_a_request_that_nobody_was_tried_for(explain):
     assert "cause: " not in explain([], cri(access(1, "-", "-", "-", "-")))
 
 
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ("shop cart - - 503", "cause: unknown: the line names the route only; other lines of the route may show"),
+        ("- - - - 503", "cause: unknown: the line names no known service"),
+    ],
+)
+def test_a_request_of_no_known_service(explain, values, text):
+    log_format = "$namespace $ingress_name $upstream_addr $upstream_status $status"
+    assert text in explain([], values, "--log-format", log_format)
+
+
 ENVOY = '[2026-11-22T23:18:31.490Z] "GET / HTTP/1.1" 503 UF 0 0 0 - "-" "-" "id" "web" "10.0.0.1:80"'
 
 

@@ -50,7 +50,11 @@ def test_formats(family: str) -> None:
             check(Run(Scenario(family, framing, state, seed)), tally)
 
     tally = for_all_seeds(7, run)
-    tally.require(7 * 1050, {f"lines with {framing}": 0.15 for framing in FRAMINGS} | LEAST_OF_FORMATS[family])
+    # Lines of tries that still wait when a run ends are not compared.
+    tally.require(
+        7 * (800 if family == "envoy tries" else 1050),
+        {f"lines with {framing}": 0.15 for framing in FRAMINGS} | LEAST_OF_FORMATS[family],
+    )
 
 
 ATTRIBUTED = {"access lines": 0.7, "failed attempts": 0.04, "exact attempts": 0.1, "assumed attempts": 0.01}
@@ -71,7 +75,7 @@ LEAST_OF_FORMATS = {
     ),
     **dict.fromkeys(("envoy text", "envoy json", "traefik common", "traefik json"), ATTRIBUTED | {"routes": 0.1}),
     "any haproxy": ATTRIBUTED | {"reported attempts": 1},
-    "any envoy": ATTRIBUTED | {"gateways": 0.1, "listeners": 0.03},
+    "any envoy": ATTRIBUTED | {"gateways": 0.1},  # few formats have a listener: see test_names_of_gateways.py
 }
 """What each family's lines must exercise."""
 

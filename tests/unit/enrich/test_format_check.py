@@ -141,7 +141,7 @@ def test_the_misfit_is_found_among_other_lines(check):
 
 def test_a_problem_is_explained_once(check, monkeypatch):
     explained = []
-    monkeypatch.setattr(format_check, "diagnose_any", lambda lines, _: explained.append(lines) or "is odd")
+    monkeypatch.setattr(format_check, "explain_misfits", lambda lines, _: explained.append(lines) or "is odd")
     for _ in range(100):
         add_texts(check, EXTRA)
     assert explained == [(EXTRA,)]

@@ -65,4 +65,4 @@ def test_a_map_is_bounded():
         calls.add(record("web", "shop"))
     assert len(calls.calls) == LIMIT + 1
     assert calls.calls["outside", "shop/web"].requests == 2
-    assert calls.calls["overflow", "overflow"].requests == 90
+    assert calls.calls["overflow", "overflow"].requests == 91

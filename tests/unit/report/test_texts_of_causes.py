@@ -52,6 +52,15 @@ def test_state(attempt, text):
         (record(0, ("a", 200, 0.1, {"state": "terminating", "late_seconds": 2.0})), "200 a terminating"),
         (record(0, status=503, reason="no_endpoints", cause="no_endpoints", cause_grade="certain"), "503 no_endpoints"),
         (record(0, status=503, reason="not_tried", cause="unknown"), "503 not_tried"),
+        (
+            record(0, status=503, reason="no_endpoints", namespace="shop", service="web", route="ingress/shop/web"),
+            "503 shop/web no_endpoints",
+        ),
+        (
+            record(0, status=503, reason="not_tried", route="httproute/shop/cart/rule/0"),
+            "503 httproute/shop/cart/rule/0 not_tried",
+        ),
+        (record(0, status=None, reason="not_tried", route="a\x1b[2J"), r"- a\x1b[2J not_tried"),
     ],
 )
 def test_attempts(line, text):

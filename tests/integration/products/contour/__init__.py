@@ -33,14 +33,12 @@ def product(name: str, log: Callable[[str], str]) -> Product:
         definitions=lambda: examples() / DEFINITIONS,
         manifests=manifests,
         proxy=("projectcontour", "app=envoy"),
-        # Its default is recognised.
-        profile="" if log is default else "envoy",
         routes=(Route("httpproxy", "httpproxy.example", HTTP), Route("ingress", "ingress.example", HTTP)),
         calls=(
             Route("calls-httpproxy", "calls.example", HTTP),
             Route("calls-ingress", "calls-by-ingress.example", HTTP),
         ),
-        names_service={"httpproxy", "ingress"} if log is detailed else (),
+        names_route=log is detailed,
         names_calls=log is detailed,
     )
 

@@ -22,7 +22,6 @@ def products() -> tuple[Product]:
             definitions=definitions,
             manifests=manifests,
             proxy=(NAMESPACE, "app.kubernetes.io/component=proxy"),
-            profile="",
             routes=(Route("httproute", "wilsonchai.com", HTTP),),
             calls=(Route("grpcroute", "calls.example", HTTP),),
         ),

@@ -25,10 +25,7 @@ def product(log_format: str) -> Product:
         definitions=gateway_api,
         manifests=manifests,
         proxy=("traefik", "app.kubernetes.io/name=traefik"),
-        # Its JSON is recognised; the common log is tried with the option of docs/migrating.md.
-        profile="" if log_format == "json" else "traefik",
         routes=ROUTES,
         calls=CALL_ROUTES,
-        names_service={"ingress"} if log_format == "json" else (),
         names_calls=log_format == "json",
     )

@@ -1,7 +1,9 @@
 """The ways of a daemon's lines into VictoriaLogs, as the guide sets them up."""
 
 import json
+import subprocess
 import urllib.parse
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from tests.integration.shippers.test_rsyslog import rsyslog
 from tests.support.kubelet import Container
 
 FILE = 'action(type="omfile" file="/var/log/enriched.jsonl" template="enriched")'
-RULESET = 'ruleset(name="pods") {'
+RULESET = 'ruleset(name="pods" queue.type="LinkedList" queue.workerThreads="1") {'
 """In the guide's file for rsyslog."""
 LABELS = keys("labels") | {"job", "stream"}
 """Of what config.alloy sends."""
@@ -33,12 +35,17 @@ def by_collector(store: VictoriaLogs, directory: Path, lines: list[bytes]) -> No
 
 def by_rsyslog(store: VictoriaLogs, directory: Path, lines: list[bytes]) -> None:
     """Have rsyslog read the lines from the log of the daemon's container, and return when it has sent them."""
+    times = {nanoseconds(json.loads(line)["time"]) for line in lines}
+    with rsyslog_to(store.url, directory, lines) as process:
+        until(lambda: {nanoseconds(row["_time"]) for row in store.query("*")} >= times, process)
+
+
+def rsyslog_to(url: str, directory: Path, lines: list[bytes]) -> AbstractContextManager[subprocess.Popen[bytes]]:
+    """Return a running rsyslog that reads the lines from the log of the daemon's container."""
     container = write(directory, lines)
     before, _, within = block("omelasticsearch").partition("\n\n")
-    changes = ((FILE, within.replace("http://victorialogs:9428", store.url)), (RULESET, f"{before}\n{RULESET}"))
-    times = {nanoseconds(json.loads(line)["time"]) for line in lines}
-    with rsyslog(directory, Pods(directory / "pods", [], container.live, container.live), *changes) as process:
-        until(lambda: {nanoseconds(row["_time"]) for row in store.query("*")} >= times, process)
+    changes = ((FILE, within.replace("http://victorialogs:9428", url)), (RULESET, f"{before}\n{RULESET}"))
+    return rsyslog(directory, Pods(directory / "pods", [], container.live, container.live), *changes)
 
 
 def write(directory: Path, lines: list[bytes]) -> Container:

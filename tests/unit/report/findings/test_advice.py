@@ -160,6 +160,13 @@ def test_a_route_of_another_form_gets_no_command(route):
     assert "The proxy's own log may say more." in finding.advice.text
 
 
+def test_a_proxy_that_never_says_why_is_not_asked_for_it():
+    finding = finding_of(attempt("web-a-1", "unknown"), router_name="web@docker", upstream_status=502)
+    assert finding.advice.text.startswith("Traefik does not log how an attempt failed.")
+    assert "enricher check" not in finding.advice.text
+    assert finding.advice.commands == ("kubectl -n shop logs web-a-1 --since-time=2026-11-27T10:00:00Z",)
+
+
 FIELDS = {
     "ingress-nginx": {"proxy_upstream_name": "shop-web-80", "upstream_status": "502"},
     "nginx": {"upstream_status": "502"},

@@ -1,0 +1,75 @@
+"""Lines of a daemon's output that are read again, perhaps from a store that has changed the types of values."""
+
+import re
+from collections.abc import Iterable
+
+import orjson
+
+from enricher.enrich.output import RESERVED_NAMES
+from enricher.report.record_view import OutputRecord
+from enricher.vocabulary import Grade, LineKind
+
+_OUTPUT_LINE = re.compile(rb'\{"time":(?:"[^"\\]{1,40}"|null),"kind":"(?:access|try|error|other|parse_error)",')
+"""The beginning of a line of a daemon's output; no log format that a proxy has by default begins like this."""
+_TEXTS = (
+    *("namespace", "pod", "uid", "node", "service", "zone", "workload", "workload_kind", "revision", "grpc_status"),
+    *("outcome", "origin", "reason", "cause", "cause_grade", "state", "response_time_of", "no_endpoints_since"),
+    *("route", "gateway", "listener", "request_missing", "level", "message", "parse_error", "attribution"),
+    *("client_pod", "client_namespace", "client_node", "client_service", "client_attribution"),
+)
+"""The fields of an attempt, or of a record, that are texts if they are there."""
+_NUMBERS = ("response_time", "response_length", "state_seconds", "late_seconds", "age_seconds")
+"""Those that are numbers, or null."""
+_OF_RECORDS = RESERVED_NAMES.intersection(_TEXTS)
+"""The texts of a record. Other names are those of a log's variables, which have any value."""
+
+
+def looks_like_output(text: bytes) -> bool:
+    """Return whether a line begins like one of a daemon's output."""
+    return _OUTPUT_LINE.match(text) is not None
+
+
+def parse_output(text: bytes) -> OutputRecord | None:
+    """Return a line of a daemon's output, parsed; None for any other, and for one with a value of another type."""
+    if not looks_like_output(text):
+        return None
+    try:
+        record = orjson.loads(text)
+    except ValueError:
+        return None
+    attempts, source = record.get("attempts", []), record.get("source")
+    is_output = (
+        record["kind"] in [*LineKind]
+        and (record["time"] is None or isinstance(record["time"], str))
+        and isinstance(source, dict)
+        and _are_texts(source.values())
+        and isinstance(attempts, list)
+        and _are_texts(record.get(name, "") for name in _OF_RECORDS)
+        and _are_candidates(record.get("candidates", []))
+    )
+    return record if is_output and all(map(_is_attempt, attempts)) else None
+
+
+def _is_attempt(value: object) -> bool:
+    return (
+        isinstance(value, dict)
+        and value.keys() >= {"addr", "status", "response_time", "attribution"}
+        and isinstance(value["addr"], str)
+        and _is_number(value["status"])
+        and value["attribution"] in [*Grade]
+        and _are_texts(value.get(name, "") for name in _TEXTS)
+        and all(_is_number(value.get(name)) for name in _NUMBERS)
+        and _are_candidates(value.get("candidates", []))
+    )
+
+
+def _are_candidates(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(each, dict) and _are_texts(each.values()) for each in value)
+
+
+def _are_texts(values: Iterable[object]) -> bool:
+    return all(isinstance(value, str) for value in values)
+
+
+def _is_number(value: object) -> bool:
+    return value is None or (isinstance(value, (int, float)) and not isinstance(value, bool))
