@@ -232,6 +232,8 @@ class Columns(NamedTuple):
     """The values as the proxy wrote them, by variable and line."""
     values: Sequence[Sequence[bytes]]
     """The values as they are written out."""
+    tries: "Columns | None" = None
+    """The lines of the requests' only tries, row by row, if these have lines of their own."""
 
     def raw_column(self, name: str) -> Sequence[bytes] | None:
         """Return the raw values of a variable; None if the layout lacks it."""
@@ -264,6 +266,7 @@ class Columns(NamedTuple):
             None if self.stamps is None else pick(self.stamps),
             [pick(column) for column in self.raw],
             [pick(column) for column in self.values],
+            self.tries and self.tries.of_rows(rows),
         )
 
     def raw_record(self, row: int) -> dict[str, bytes]:

@@ -4,6 +4,8 @@ from enricher.accesslog.profiles import Format
 
 REQUEST_ID = "http_x_request_id"
 """The variable that joins the lines of a request and its tries."""
+LENGTHS = ("bytes_received", "body_bytes_sent")
+"""The variables of a request's and an answer's length. A try's line has each in the other's place."""
 NO_TYPE = (
     "some lines are about attempts, and count as requests: add %ACCESS_LOG_TYPE% to the format, "
     "or switch the log of attempts off"

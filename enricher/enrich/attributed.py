@@ -7,7 +7,7 @@ lines that have none, several, or one that was not answered (attempt_lists.py). 
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cached_property
+from dataclasses import replace
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeVar
 
@@ -16,21 +16,22 @@ from enricher.accesslog.dialect import make_record
 from enricher.accesslog.escaping import decode_text
 from enricher.accesslog.format_compiler import LogFormat
 from enricher.accesslog.profiles import Format
-from enricher.accesslog.record import Record
+from enricher.accesslog.record import Record, parse_integer
+from enricher.accesslog.try_formats import LENGTHS
 from enricher.endpoints.attribution import Window
 from enricher.endpoints.slices import Service
 from enricher.enrich.attempt_lists import AttemptLists, ListedAttempt
 from enricher.enrich.cached_attribution import ALWAYS, CachedAttribution, CachedClient, InColumns
 from enricher.enrich.failed_attempts import FailedAttempt, failed_attempt
 from enricher.enrich.late_attempts import LateAttempt, late_attempt
-from enricher.enrich.layout_facts import AttemptResult, layout_facts
-from enricher.enrich.line_times import column_times
+from enricher.enrich.layout_facts import AttemptResult, layout_facts, with_json
+from enricher.enrich.openings import OpeningPiece, opening_pieces
 from enricher.enrich.output import LineTemplate
 from enricher.enrich.owners import Owners
 from enricher.enrich.requests import NoAttempt, RequestLabels, client_outcome
 from enricher.enrich.route_services import RouteServices
 from enricher.enrich.time_bounds import Bounds, attempt_bounds, row_windows
-from enricher.enrich.windows import request_window
+from enricher.enrich.windows import attempt_windows, request_window
 from enricher.timestamps import parse_rfc3339
 from enricher.vocabulary import Grade, Outcome, Reason
 
@@ -82,13 +83,14 @@ class AttributedColumns:
         self.clients: dict[int, CachedClient] = {}
         self._windows: dict[int, list[Window] | None] = {}
         """When each attempt of some lines took place, by row."""
-        self._pieces: list[tuple[bytes | None, Sequence[bytes]]] = []
+        self._pieces: list[OpeningPiece] = []
 
     def attribute(self, rules: SingleLineRules, *, pod_variable: str) -> None:
         """Find the owner of each line's attempts, or set it apart."""
         facts = self.facts
         self._derive()
-        lists = self._split_lists() if self.particular and facts.has_attempt_lists else None
+        has_lists = facts.has_attempt_lists and not self.columns.tries
+        lists = self._split_lists() if self.particular and has_lists else None
         without_duration = self._without_duration()
         self.particular |= without_duration
         bounds = self._find_bounds(lists)
@@ -216,7 +218,10 @@ class AttributedColumns:
         self.failed = set[int]()
         if any(result.failed for result in set(self.results)):
             self.failed.update(row for row, result in enumerate(self.results) if result.failed)
-        response_times = facts.response_times.of(columns)
+        response_times = facts.response_times.of(columns.tries or columns)
+        if columns.tries:
+            own = zip(response_times, facts.durations.of(columns.tries), strict=True)
+            response_times = [with_json(took) if known[0] is None else known for known, took in own]
         self.times = list(map(itemgetter(0), response_times))
         self.times_json = list(map(itemgetter(1), response_times))
         self._set_apart_lists()
@@ -232,13 +237,20 @@ class AttributedColumns:
         """Return bounds of the times of all attempts; None if they are not certain."""
         times = set(self.times) | (lists.total_times() if lists else set())
         bounds = attempt_bounds(self.columns, self._durations if self.facts.has_duration else None, times)
+        if bounds and (tries := self.columns.tries):
+            times = {time for time, _ in self.facts.response_times.distinct(tries)}
+            of_tries = attempt_bounds(tries, self.facts.durations.distinct(tries), times)
+            bounds = of_tries and (min(bounds[0], of_tries[0]), max(bounds[1], of_tries[1]))
         return bounds if self._is_timed() else ALWAYS
 
     def _row_windows(self, row: int, attempt_times: Sequence[int | None]) -> list[Window] | None:
         """Return when each attempt of a line took place, which took so long (ns); None if that is not known."""
         if row not in self._windows:
-            is_timed = self._is_timed()
-            self._windows[row] = row_windows(self.columns, self.facts, row, attempt_times) if is_timed else None
+            columns = self.columns
+            if columns.tries:
+                columns = columns.tries
+                attempt_times = [self.facts.response_times.at(columns, row)[0]]
+            self._windows[row] = row_windows(columns, self.facts, row, attempt_times) if self._is_timed() else None
         return self._windows[row]
 
     def failed_attempt(self, row: int, owner: CachedAttribution) -> FailedAttempt:
@@ -307,14 +319,11 @@ class AttributedColumns:
             if client_pod.holds:
                 return client_pod
             changing.add(client)
+        if self.columns.tries:
+            return self.owners.of_client(client, window)  # the windows of its rows are those of the tries
         if windows := self._row_windows(row, [self.times[row]]):
             window = Window(windows[0].start, windows[0].end_earliest, windows[-1].end_latest)
         return self.owners.of_client(client, window)
-
-    @cached_property
-    def _line_times(self) -> Sequence[bytes]:
-        """Return what the field `time` has."""
-        return column_times(self.columns, self.facts)
 
     def rows_before(self, number: int) -> int:
         """Return how many of the lines come before the line with this number."""
@@ -334,7 +343,29 @@ class AttributedColumns:
 
     def record(self, row: int, fields: dict[str, Any]) -> Record:
         """Return the record of a line with these values."""
-        return make_record(self.facts.facts, self.columns.raw_record(row), fields)
+        record = make_record(self.facts.facts, self.columns.raw_record(row), fields)
+        if not (tries := self.columns.tries):
+            return record
+        length = parse_integer(tries.raw_or_nothing(self._length_of_try)[row])
+        attempt = record.attempts[-1]._replace(response_time=self.times[row], response_length=length)
+        return replace(record, attempts=[attempt])
+
+    def windows(self, row: int, record: Record, at: int | None) -> Sequence[Window | None]:
+        """Return when each attempt of the record of a line took place, which was written at `at` (ns)."""
+        return self._row_windows(row, ()) or [None] if self.columns.tries else attempt_windows(record, at)
+
+    @property
+    def _length_of_try(self) -> int | None:
+        return self.layout.place(LENGTHS[0])
+
+    @property
+    def lengths_json(self) -> Sequence[bytes] | None:
+        """Return the lengths of the only answers as they are written out; None if the lines have none."""
+        tries, place = self.columns.tries, self.facts.response_length
+        values = self.columns.values
+        if tries:
+            values, place = tries.values, self._length_of_try
+        return None if place is None else values[place]
 
     def stamp_at(self, row: int) -> int | None:
         """Return when a line was written, in ns."""
@@ -344,9 +375,8 @@ class AttributedColumns:
         """Return the beginning of a line's JSON, up to its attempts."""
         return b"".join([piece or column[row] for piece, column in self.opening_pieces(template)])
 
-    def opening_pieces(self, template: LineTemplate) -> list[tuple[bytes | None, Sequence[bytes]]]:
+    def opening_pieces(self, template: LineTemplate) -> list[OpeningPiece]:
         """Return the pieces of the beginning of a line's JSON; the column is for pieces that are None."""
         if not self._pieces:
-            gaps = iter([self._line_times, *[self.columns.values[place] for place in template.columns]])
-            self._pieces = [(piece, () if piece else next(gaps)) for piece in template.opening]
+            self._pieces = opening_pieces(self.columns, self.facts, template)
         return self._pieces

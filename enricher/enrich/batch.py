@@ -1,6 +1,7 @@
 """The lines of one batch, parsed: those in the usual form of a format as columns, all others one by one. Pure."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
 
 from enricher.accesslog.columns import Columns, Layout
@@ -11,9 +12,11 @@ from enricher.accesslog.json_format import JsonFormat
 from enricher.accesslog.json_layouts import learn_layout
 from enricher.accesslog.layouts import compile_layout
 from enricher.accesslog.profiles import Format, Formats
+from enricher.enrich.layout_facts import layout_facts
 from enricher.enrich.parsed_line import ParsedLine, parse_line
-from enricher.enrich.tries import REQUEST_TYPES, TryJoiner, entry_type
+from enricher.enrich.tries import REQUEST_TYPES, TryJoiner, entry_type, id_of_request, needed_variables, time_of
 from enricher.enrich.try_columns import TryColumns
+from enricher.enrich.try_pairs import LinesOfTries, PairableColumns
 from enricher.enrich.waiting_tries import WaitingRoom
 from enricher.line import Block, Line, Source, make_block
 from enricher.timestamps import parse_rfc3339
@@ -43,6 +46,8 @@ class Layouts:
             if layout and self._count_only and isinstance(log_format, LogFormat):
                 # All lists show how many attempts there were.
                 only = log_format.dialect.facts.variables.union(log_format.dialect.lists, {self._pod_variable})
+                if any(token.variable == log_format.dialect.facts.entry_type for token in log_format.tokens):
+                    only |= {*needed_variables(self._pod_variable)}  # what lines of tries are joined by
                 layout = compile_layout(
                     log_format.tokens,
                     log_format.escape,
@@ -90,10 +95,12 @@ class Batch:
             rest = () if len(in_columns) == len(lines) else (n for n in rest if n not in in_columns)
         self.singles: dict[int, ParsedLine] = {n: self.parse(n) for n in rest}
         """The lines that have no column, by number."""
-        self.waiting: dict[int, Line] = {}
-        """The lines of tries that wait for their request, by number: they go out with another batch, or alone."""
+        self.waiting = set[int]()
+        """The numbers of the lines of tries that wait for their request: they go out later, with it or alone."""
         self.released: dict[int, Sequence[ParsedLine]] = {}
         """The lines of tries that have waited, by the number of the line before which they go out."""
+        self.tries: list[LinesOfTries] = []
+        """The lines of tries in columns."""
 
     @property
     def last_format(self) -> Format | None:
@@ -102,34 +109,59 @@ class Batch:
             return max(self.columns, key=lambda both: len(both[1].numbers))[0]
         return next((parsed.format for parsed in self.singles.values() if parsed.format), None)
 
-    def join_tries(
-        self, joiner: TryJoiner | None, room: WaitingRoom, *, pod_variable: str = "", count_only: bool = False
-    ) -> TryJoiner | None:
+    def join_tries(self, joiner: TryJoiner | None, room: WaitingRoom, *, pod_variable: str = "") -> TryJoiner | None:
         """Make the tries of requests their attempts, if the log has or had lines of tries; return what joins them.
 
-        These lines are enriched one by one.
+        Requests with a single try stay in columns, where this is certain; all other lines are enriched one by one.
         """
         if joiner is None and not self._has_parts_of_requests():
             return None
         joiner = joiner or TryJoiner(room, self.source.namespace, pod_variable)
-        parsed = dict(self.singles)
+        parsed, joinable = dict(self.singles), list[tuple[Format, Columns]]()
         for log_format, columns in self.columns:
-            of_columns = TryColumns(log_format, columns, pod_variable)
-            if count_only or not of_columns.is_simple:  # then the columns lack what is not counted
-                parsed |= {number: self.parse(number) for number in columns.numbers}
+            if layout_facts(columns.layout).is_joinable:
+                joinable.append((log_format, columns))
             else:
-                parsed |= {number: line or self.parse(number) for number, line in of_columns.lines(self._lines)}
-        self.columns.clear()
+                parsed |= {number: self.parse(number) for number in columns.numbers}
+        self.columns = []
+        for log_format, columns in self._take_pairs(joiner, joinable, parsed.values()):
+            of_columns = TryColumns(log_format, columns, pod_variable)
+            parsed |= {number: line or self.parse(number) for number, line in of_columns.lines(self._lines)}
         numbers = sorted(parsed)
         self.singles.clear()
         for number, joined in zip(numbers, joiner.join([parsed[number] for number in numbers]), strict=True):
             if joined.line:
                 self.singles[number] = joined.line
             else:
-                self.waiting[number] = parsed[number].line
+                self.waiting.add(number)
             if joined.released:
                 self.released[number] = joined.released
         return joiner
+
+    def _take_pairs(
+        self, joiner: TryJoiner, joinable: Sequence[tuple[Format, Columns]], others: Collection[ParsedLine]
+    ) -> Sequence[tuple[Format, Columns]]:
+        """Keep the requests in columns that have a single try there; return the lines that are left."""
+        pairable = [PairableColumns(columns) for _, columns in joinable]
+        times = [time_of(line) for line in others if line.record or time_of(line)]
+        times += [time or 0 for columns in pairable for time in columns.times]
+        tries = sum(len(columns.tries) for columns in pairable) + len(others)
+        if not times or not all(times) or not joiner.is_settled(times, tries, len(self.block.body)):
+            return joinable
+        joiner.pass_by(max(times))
+        ids = Counter(request_id for columns in pairable for request_id in columns.joined_ids)
+        known = joiner.known_ids() | {hash(id_of_request(line.record)) for line in others if line.record}
+        splits = [columns.split(ids, known) for columns in pairable]
+        formats = [log_format for log_format, _ in joinable]
+        for log_format, split in zip(formats, splits, strict=True):
+            self.columns += [(log_format, split.requests)] if split.requests else []
+            self.tries += [split.tries] if split.tries else []
+            self.waiting.update(split.waiting)
+        return [(log_format, split.rest) for log_format, split in zip(formats, splits, strict=True) if split.rest]
+
+    def waiting_lines(self) -> list[Line]:
+        """Return the lines of tries among those enriched that wait for their request, or have waited."""
+        return [self._lines[number] for number in sorted(self.waiting) if number < self.enriched]
 
     def _has_parts_of_requests(self) -> bool:
         types = {entry_type(parsed) for parsed in self.singles.values()} - {None}

@@ -161,6 +161,7 @@ class ColumnOutput:
             clients = [b""] * self._lines.size
             for row, client in self._lines.clients.items():
                 clients[row] = client.json
+        lengths = self._lines.lengths_json
         routes = [map(_route_json, self._lines.requests)] if self._has_routes else []
         pieces: tuple[Iterable[bytes], ...] = (
             *[repeat(piece) if piece else column for piece, column in self._lines.opening_pieces(template)],
@@ -168,7 +169,7 @@ class ColumnOutput:
             map(itemgetter(2), owners) if facts.verbatim_addr is None else columns.values[facts.verbatim_addr],
             map(_status_json, self._lines.results),
             self._lines.times_json,
-            repeat(b"null") if facts.response_length is None else columns.values[facts.response_length],
+            repeat(b"null") if lengths is None else lengths,
             endings,
             *routes,
             clients,

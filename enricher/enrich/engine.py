@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from enricher.accesslog.columns import Layout
 from enricher.accesslog.detection import FormatDetector
 from enricher.accesslog.profiles import Format, Formats
 from enricher.endpoints.attribution import Histories
@@ -100,10 +101,7 @@ class Enricher:
         if batch.last_format:
             self._last_formats[source] = batch.last_format
         waiting = self._waiting_lines(source)
-        tools = self._tools
-        joiner = batch.join_tries(
-            self._joiners.get(source), self._waiting_room, pod_variable=tools.pod_variable, count_only=tools.count_only
-        )
+        joiner = batch.join_tries(self._joiners.get(source), self._waiting_room, pod_variable=self._tools.pod_variable)
         if joiner:
             self._joiners[source] = joiner
         correlator = self._correlators[source]
@@ -119,8 +117,7 @@ class Enricher:
             if not until:
                 yield Output(data, batch.enriched, single_lines.kinds, self._waiting_lines(source))
                 return
-            not_yet = [line for number, line in batch.waiting.items() if number < batch.enriched]
-            yield Output(data, batch.enriched, single_lines.kinds, (*waiting, *not_yet))
+            yield Output(data, batch.enriched, single_lines.kinds, (*waiting, *batch.waiting_lines()))
             yield Hold(until)
 
     def release(self, source: Source, histories: Histories, now: int | None = None) -> Output:
@@ -169,7 +166,7 @@ class Enricher:
             single_lines.number = number
             if number in rows:
                 group, row = rows[number]
-                data = single_lines.enrich_row(group, row, self._template(batch, group))
+                data = single_lines.enrich_row(group, row, self._template(batch, group.layout))
             elif record := (parsed := batch.singles[number]).record:
                 data = single_lines.enrich(parsed, record)
             elif not single_lines.message_must_wait(parsed):
@@ -186,6 +183,7 @@ class Enricher:
             lines[number - begin] = data
         for number in filter(range(begin, end).__contains__, batch.released):
             lines[number - begin] = single_lines.enrich_released(batch.released[number]) + lines[number - begin]
+        self._enrich_tries(batch, lines, single_lines.kinds)
         batch.enriched = end
         self._uncounted += end - begin
         if self._uncounted > MAX_UNCOUNTED or self._tools.owners.must_count:
@@ -229,16 +227,26 @@ class Enricher:
             kinds[LineKind.ACCESS] += ordinary
         if self._tools.count_only:
             return lines
-        rendered = output.render(self._template(batch, group), rows)
+        rendered = output.render(self._template(batch, group.layout), rows)
         if rows == len(lines):
             return rendered
         for number, data in zip(group.columns.numbers, rendered, strict=False):
             lines[number - batch.enriched] = data
         return lines
 
-    def _template(self, batch: Batch, group: AttributedColumns) -> LineTemplate:
+    def _enrich_tries(self, batch: Batch, lines: list[bytes], kinds: Counter[LineKind]) -> None:
+        """Put the JSON of lines of tries before those lines of a batch that they precede."""
+        begin = batch.enriched
+        for tries in filter(None, (all_tries.between(begin, begin + len(lines)) for all_tries in batch.tries)):
+            kinds[LineKind.TRY] += len(tries.places)
+            if not self._tools.count_only:
+                rendered = tries.render(self._template(batch, tries.columns.layout, LineKind.TRY))
+                for place, data in zip(tries.places, rendered, strict=True):
+                    lines[place - begin] = data + lines[place - begin]
+
+    def _template(self, batch: Batch, layout: Layout, kind: LineKind = LineKind.ACCESS) -> LineTemplate:
         block = batch.block
-        return self._tools.templates.line(batch.source, block.stream, group.layout, framed=block.framed)
+        return self._tools.templates.line(batch.source, block.stream, layout, framed=block.framed, kind=kind)
 
     # --- the state between batches -------------------------------------------------------------------------------
 

@@ -215,6 +215,9 @@ class LayoutFacts:
         """The columns that attempts are made of, but for the lists."""
         self.has_attempt_lists = facts.attempts is None or bool(layout.dialect.lists)
         """Whether a line has several attempts only if its lists have several elements."""
+        has_type = layout.place(facts.entry_type) is not None
+        self.is_joinable = has_type and not self.lists and facts.attempts is None and self.subrequest is None
+        """Whether lines of tries can be joined in columns: each line has a type, and at most one attempt."""
 
 
 layout_facts = lru_cache(maxsize=256)(LayoutFacts)

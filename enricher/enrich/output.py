@@ -8,13 +8,14 @@ import orjson
 from enricher.accesslog.columns import Layout
 from enricher.accesslog.nginx_variables import Seconds
 from enricher.accesslog.record import Attempt, Record, RequestTime
+from enricher.accesslog.try_formats import LENGTHS
 from enricher.endpoints.attribution import Attribution
 from enricher.endpoints.slices import Owner
 from enricher.enrich.requests import NoAttempt
 from enricher.line import Source
 from enricher.text import escape_bytes
 from enricher.timestamps import MILLISECOND, SECOND, format_rfc3339, format_rfc3339_column
-from enricher.vocabulary import Origin
+from enricher.vocabulary import LineKind, Origin
 
 RESERVED_NAMES = frozenset(
     (
@@ -97,7 +98,7 @@ class OutputTemplates:
     def __init__(self, node: str) -> None:
         self._node = node
         self._sources: dict[tuple[Source, str], bytes] = {}
-        self._lines: dict[tuple[Source, str, Layout, bool], LineTemplate] = {}
+        self._lines: dict[tuple[Source, str, Layout, bool, LineKind], LineTemplate] = {}
 
     def source(self, source: Source, stream: str) -> bytes:
         """Return the end of a line: what names its source and the stream of it."""
@@ -109,21 +110,27 @@ class OutputTemplates:
             closing = self._sources[source, stream] = b'"source":%b}\n' % orjson.dumps(fields)
         return closing
 
-    def line(self, source: Source, stream: str, layout: Layout, *, framed: bool) -> LineTemplate:
-        """Return the template of a layout's lines, which have a stamp if they are framed."""
-        key = (source, stream, layout, framed)
+    def line(
+        self, source: Source, stream: str, layout: Layout, *, framed: bool, kind: LineKind = LineKind.ACCESS
+    ) -> LineTemplate:
+        """Return the template of a layout's lines, which have a stamp if they are framed.
+
+        Those of tries have no attempts.
+        """
+        key = (source, stream, layout, framed, kind)
         if key not in self._lines:
             if len(self._lines) >= MAX_LINE_TEMPLATES:
                 self._lines.clear()  # a controller's format has changed many times
             fields = {output_name(field.name): field for field in layout.fields}
-            literals = [
-                b'{"time":"' if framed else b'{"time":',
-                b'","kind":"access"' if framed else b',"kind":"access"',
-            ]
+            if kind is LineKind.TRY and fields.keys() >= set(LENGTHS):
+                received, sent = LENGTHS
+                fields |= {received: fields[sent], sent: fields[received]}
+            quote = b'"' if framed else b""
+            literals = [b'{"time":%b' % quote, b'%b,"kind":"%b"' % (quote, kind.encode())]
             for name, field in fields.items():
                 literals[-1] += b",%b:%b" % (orjson.dumps(name), b'"' if field.is_text else b"")
                 literals.append(b'"' if field.is_text else b"")
-            literals[-1] += b',"attempts":['
+            literals[-1] += b"," if kind is LineKind.TRY else b',"attempts":['
             pieces = [piece for literal in literals for piece in (literal, None)][:-1]
             self._lines[key] = LineTemplate(
                 tuple(piece for piece in pieces if piece != b""),

@@ -36,7 +36,7 @@ from enricher.enrich.owners import Owners
 from enricher.enrich.parsed_line import ParsedLine, reported_pod
 from enricher.enrich.requests import NoAttempt, RequestCounter, RequestLabels, is_retried, main_attempt, record_outcome
 from enricher.enrich.route_services import RouteServices
-from enricher.enrich.windows import attempt_windows, error_window, request_window
+from enricher.enrich.windows import error_window, request_window
 from enricher.vocabulary import LineKind, Outcome, RequestMissing, State
 
 
@@ -127,7 +127,8 @@ class SingleLines:
         columns, tools = group.columns, self._tools
         at = group.stamp_at(row)
         is_stamp_no_time = columns.stamps is not None and at is None
-        if is_stamp_no_time or group.needs_parsing(row) or (tools.count_only and self._correlator.has_errors):
+        lacks_values = tools.count_only and self._correlator.has_errors and not columns.tries
+        if is_stamp_no_time or group.needs_parsing(row) or lacks_values:
             parsed = self._batch.parse(columns.numbers[row])
             if parsed.record:
                 return self.enrich(parsed, parsed.record)
@@ -138,7 +139,7 @@ class SingleLines:
         values = {name: columns.value(name, row) for name in names}
         fields = {name: value for name, value in values.items() if value is not None}
         record = group.record(row, fields)
-        windows = attempt_windows(record, at)
+        windows = group.windows(row, record, at)
         return self._enrich_request(record, at, windows, lambda: group.render_opening(template, row), template.closing)
 
     # --- lines that are not requests -----------------------------------------------------------------------------

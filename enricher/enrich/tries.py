@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from enricher.accesslog.record import Attempt, Record
-from enricher.accesslog.try_formats import REQUEST_ID
+from enricher.accesslog.try_formats import LENGTHS, REQUEST_ID
 from enricher.enrich.error_correlation import ErrorCorrelator
 from enricher.enrich.output import dump_fields, variable_fields
 from enricher.enrich.parsed_line import ParsedLine
@@ -41,13 +41,11 @@ MAX_ALIKE = 10
 TRY_END = "UpstreamEnd"
 NUMBER = "upstream_attempts"
 """The variable of the number of a request's tries."""
-_CLIENT = ("remote_addr", "realip_remote_addr")
+CLIENT = ("remote_addr", "realip_remote_addr")
 """The variables that a try has in common with its request, whatever happens to it. Two clients may choose one id."""
 _REQUEST = ("request_method", "request_uri", "host")
 """Those that it has in common unless a filter or a redirect changes them meanwhile."""
-LENGTHS = ("bytes_received", "body_bytes_sent")
-"""The variables of a request's and an answer's length. A try's line has each in the other's place."""
-VARIABLES = (REQUEST_ID, NUMBER, *_CLIENT, *_REQUEST, *LENGTHS, "access_log_type", "upstream_cluster")
+VARIABLES = (REQUEST_ID, NUMBER, *CLIENT, *_REQUEST, *LENGTHS, "access_log_type", "upstream_cluster")
 """The variables that the fields of a record must have here, if the line has them."""
 
 
@@ -65,7 +63,7 @@ class Joined(NamedTuple):
     """The lines that have waited until this one, and go out before it."""
 
 
-class _Times(NamedTuple):
+class Times(NamedTuple):
     """When a request or a try took place by the proxy's clock (ns), and by how much that may be wrong."""
 
     begin: int | None
@@ -73,11 +71,11 @@ class _Times(NamedTuple):
     uncertainty: int
 
     @classmethod
-    def of(cls, record: Record) -> "_Times":
+    def of(cls, record: Record) -> "Times":
         begin = None if record.end is None or record.duration is None else record.end - record.duration
         return cls(begin, record.end, record.end_uncertainty)
 
-    def include(self, other: "_Times") -> bool:
+    def include(self, other: "Times") -> bool:
         """Return whether the other may have taken place in this time."""
         slack = self.uncertainty + other.uncertainty + CLOCK_TOLERANCE
         begins = self.begin is None or other.begin is None or other.begin >= self.begin - slack
@@ -92,7 +90,7 @@ class TryJoiner:
         self._variables = needed_variables(pod_variable)
         self._has_parts = self._has_requests = False
         self._waiting = WaitingTries(room, namespace)
-        self._early: dict[int, list[_Times]] = {}
+        self._early: dict[tuple[int, int], list[Times]] = {}
         """The times of the requests whose lines came before those of their last tries, by `_key_of_last`."""
         self._early_requests = 0
         """Number of these times."""
@@ -118,9 +116,25 @@ class TryJoiner:
         """Return the lines that wait, in order."""
         return tuple(waiting.parsed.line for waiting in self._waiting.all())
 
+    def is_settled(self, times: Sequence[int], tries: int, size: int) -> bool:
+        """Return whether no line that waits is released while lines of these times (ns) come, however they are joined.
+
+        `tries` is the largest number of lines of tries among them, and `size` that of their bytes.
+        """
+        earliest, latest = min([*times, *self._waiting.times()]), max(self._latest, *times)
+        return self._has_requests and latest - earliest < MAX_WAIT and self._waiting.has_room(tries, size)
+
+    def known_ids(self) -> set[int]:
+        """Return the hashes of the ids of the requests of which lines have come, and others are expected."""
+        return {*map(hash, self._waiting.request_ids()), *(id_hash for id_hash, _ in self._early)}
+
+    def pass_by(self, latest: int) -> None:
+        """Take note of the time (ns) of the latest of some lines that are joined elsewhere."""
+        self._latest = max(self._latest, latest)
+
     def _join_line(self, line: ParsedLine, type_: str | None) -> Joined:
         record = line.record
-        at = _time_of(line)
+        at = time_of(line)
         if at > self._latest:
             self._latest = at
         elif at and at < self._latest - MAX_WAIT:
@@ -134,7 +148,7 @@ class TryJoiner:
             return Joined(joined, [*late, *map(_part, tries)])
         if type_ != TRY_END or not record.attempts or self._is_counted(record):
             return Joined(_part(line), late)
-        if not (request_id := _request_id(record)):
+        if not (request_id := id_of_request(record)):
             # Without an id, the last try of a request cannot be told from those that the request's line hides.
             return Joined(_part(line) if self._has_requests else _lone_try(line, record, RequestMissing.LATE), late)
         line, record = self._compact(line, record)
@@ -160,7 +174,7 @@ class TryJoiner:
 
     def _is_counted(self, record: Record) -> bool:
         """Return whether a try is the last one of a request whose line came before."""
-        key, times = _key_of_last(record), _Times.of(record)
+        key, times = _key_of_last(record), Times.of(record)
         requests = self._early.get(key, ())
         request = next((each for each in requests if each.include(times)), None)
         if not request:
@@ -173,14 +187,14 @@ class TryJoiner:
 
     def _join_request(self, line: ParsedLine, record: Record) -> tuple[ParsedLine, list[ParsedLine]]:
         """Return a request with its tries as its attempts, and their lines."""
-        request_id = _request_id(record)
+        request_id = id_of_request(record)
         own = record.attempts[-1] if record.attempts else None
         if own and own.reason is Reason.NO_LIVE_UPSTREAMS:
             own = None  # Envoy found no host for another try, and names the host of the one before
         candidates = _candidates(self._waiting.of_request(request_id), record) if request_id else {}
         others, last = _choose(candidates, record, own)
         if own and not last and request_id:
-            self._remember(_key_of_last(record), _Times.of(record))
+            self._remember(_key_of_last(record), Times.of(record))
         tries = self._waiting.take([*others, *last])
         lines = [each.parsed for each in tries]
         if not tries:
@@ -197,7 +211,7 @@ class TryJoiner:
         attempts[: len(earlier)] = [each._replace(given_up=each.status is None) for each in earlier]
         return line._replace(record=replace(record, attempts=attempts), windows=windows), lines
 
-    def _remember(self, key: int, times: _Times) -> None:
+    def _remember(self, key: tuple[int, int], times: Times) -> None:
         alike = self._early.setdefault(key, [])
         alike.append(times)
         self._early_requests += 1
@@ -210,11 +224,11 @@ class TryJoiner:
 
 def _candidates(tries: dict[int, WaitingTry], request: Record) -> dict[int, WaitingTry]:
     """Return those tries with the id of a request that may be its own, by their client, their time and their path."""
-    times = _Times.of(request)
+    times = Times.of(request)
     possible = {
         number: each
         for number, each in tries.items()
-        if _is_alike(each.record, request, _CLIENT) and times.include(_Times.of(each.record))
+        if _is_alike(each.record, request, CLIENT) and times.include(Times.of(each.record))
     }
     alike = {number: each for number, each in possible.items() if _is_alike(each.record, request, _REQUEST)}
     return alike or possible
@@ -247,9 +261,10 @@ def _choose(
     return others, last
 
 
-def _key_of_last(record: Record) -> int:
-    """Return a number that stands for what the lines of a request and of its last try have in common, at any length."""
-    return hash((_request_id(record), record.attempts[-1].addr, *(str(record.fields.get(name)) for name in _CLIENT)))
+def _key_of_last(record: Record) -> tuple[int, int]:
+    """Return numbers that stand for what the lines of a request and of its last try have in common, at any length."""
+    client = [str(record.fields.get(name)) for name in CLIENT]
+    return hash(id_of_request(record)), hash((record.attempts[-1].addr, *client))
 
 
 def _attempt_of(record: Record) -> Attempt:
@@ -291,7 +306,7 @@ def _fields(record: Record) -> dict[str, Any]:
     return fields
 
 
-def _time_of(line: ParsedLine) -> int:
+def time_of(line: ParsedLine) -> int:
     """Return when a line was written (ns), or else when its request ended; 0 if neither is known."""
     return line.at or (line.record and line.record.end) or 0
 
@@ -303,6 +318,7 @@ def entry_type(line: ParsedLine) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _request_id(record: Record) -> str:
+def id_of_request(record: Record) -> str:
+    """Return the id by which the lines of a request are joined; empty if a line has none."""
     value = record.fields.get(REQUEST_ID)
     return value if isinstance(value, str) and value != "-" else ""

@@ -10,10 +10,11 @@ from enricher.accesslog.columns import Columns, Layout
 from enricher.accesslog.escaping import decode_text
 from enricher.accesslog.profiles import Format
 from enricher.accesslog.record import Record, parse_integer
+from enricher.accesslog.try_formats import LENGTHS
 from enricher.enrich.layout_facts import LayoutFacts, layout_facts
 from enricher.enrich.output import output_name
 from enricher.enrich.parsed_line import ParsedLine
-from enricher.enrich.tries import LENGTHS, REQUEST_TYPES, TRY_END, needed_variables
+from enricher.enrich.tries import REQUEST_TYPES, TRY_END, needed_variables
 from enricher.enrich.windows import attempt_windows
 from enricher.line import Line
 from enricher.timestamps import parse_rfc3339
@@ -21,7 +22,7 @@ from enricher.vocabulary import LineKind, Reason
 
 
 class TryColumns:
-    """The lines of one layout."""
+    """The lines of one layout, whose facts are joinable."""
 
     def __init__(self, log_format: Format, columns: Columns, pod_variable: str) -> None:
         self._format, self._columns, layout = log_format, columns, columns.layout
@@ -29,13 +30,6 @@ class TryColumns:
         names = needed_variables(pod_variable)
         self._names = [name for name in names if name in layout.others or layout.place(name) is not None]
         self._types = columns.raw_column(layout.dialect.facts.entry_type)
-
-    @property
-    def is_simple(self) -> bool:
-        """Return whether a line has at most one attempt, and a type; others have to be parsed."""
-        facts = self._facts
-        has_lists = bool(facts.lists) or facts.facts.attempts is not None
-        return self._types is not None and not has_lists and facts.subrequest is None
 
     def lines(self, lines: Sequence[Line]) -> Iterator[tuple[int, ParsedLine | None]]:
         """Yield each line with its number; None for a line whose stamp is not a time."""

@@ -1,6 +1,6 @@
 """The lines of tries that wait for the line of their request, in fair shares of limited size. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from enricher.accesslog.record import Record
@@ -113,6 +113,18 @@ class WaitingTries:
                 break
             left += self.take([replaced])
         return left
+
+    def has_room(self, tries: int, size: int) -> bool:
+        """Return whether there is room for a number of tries more, with lines of this size together, in bytes."""
+        return self._room.tries + tries <= MAX_TRIES and self._room.size + size <= MAX_SIZE
+
+    def request_ids(self) -> Collection[str]:
+        """Return the ids of the requests of all tries."""
+        return self._of_request.keys()
+
+    def times(self) -> Iterator[int]:
+        """Yield when the line of each try was written (ns)."""
+        return (waiting.at for waiting in self._tries.values())
 
     def of_request(self, request_id: str) -> dict[int, WaitingTry]:
         """Return the tries with the id of a request, by number, in the order of their lines."""

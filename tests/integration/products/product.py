@@ -3,7 +3,7 @@
 import json
 import os
 import subprocess
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,8 +34,8 @@ class Product:
     routes: Sequence[Route]
     calls: Sequence[Route] = ()
     """The routes to the gRPC backend."""
-    names_service: Collection[str] = ()
-    """The routes for which its log names the Service also of a request for which no pod was tried."""
+    names_route: bool = True
+    """Whether its log names the route or the Service of a request for which no pod was tried."""
     names_calls: bool = False
     """Whether its log has the statuses of gRPC calls."""
 

@@ -80,7 +80,7 @@ def test_requests_while_there_is_no_pod_are_counted_with_the_reason(churned: Chu
         print(f"{product.name}, {route.name}: requests without an attempt: {dict(reasons)}")
         # For a moment pods are ready of which the proxy has not heard yet.
         named = reasons["no_endpoints"] >= 0.8 * len(lines)
-        assert named if route.name in product.names_service else set(reasons) == {"not_tried"}
+        assert named if product.names_route else set(reasons) == {"not_tried"}
     after = churned.trial.scrape()
     written = Counter(line["reason"] for line in untried.values())
     assert {reason: rise(churned.before, after, REQUESTS, reason=reason) for reason in written} == written

@@ -69,6 +69,10 @@ LEAST_OF_FORMATS = {
     "profile": {"access lines": 0.5, "exact attempts": 1},
     "haproxy": {"access lines": 0.6, "failed attempts": 0.02, "reported attempts": 1, "routes": 0.1},
     "envoy tries": ATTRIBUTED | {"access lines": 0.3, "lines with several attempts": 3},
+    **dict.fromkeys(
+        ("envoy pairs", "envoy json pairs"),
+        ATTRIBUTED | {"access lines": 0.2, "try lines": 0.2, "failed attempts": 0.01},
+    ),
     **dict.fromkeys(("envoy text", "envoy json", "traefik common", "traefik json"), ATTRIBUTED | {"routes": 0.1}),
     "any haproxy": ATTRIBUTED | {"reported attempts": 1},
     "any envoy": ATTRIBUTED | {"gateways": 0.1},  # few formats have a listener: see test_names_of_gateways.py

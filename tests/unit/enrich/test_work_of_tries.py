@@ -27,11 +27,17 @@ def block_of(log_format, *types):
 @pytest.mark.parametrize("log_format", [FORMAT, JSON_FORMAT], ids=["text", "JSON"])
 @pytest.mark.parametrize(
     ("types", "at_most"),
-    [(["DownstreamEnd"], 8), (["UpstreamPoolReady", "UpstreamEnd", "DownstreamEnd"], 145)],
-    ids=["requests alone", "with tries"],
+    [
+        (["DownstreamEnd"], 8),
+        (["UpstreamPoolReady", "UpstreamEnd", "DownstreamEnd"], 15),
+        (["UpstreamEnd", "UpstreamEnd", "DownstreamEnd"], 210),
+    ],
+    ids=["requests alone", "with tries", "retried"],
 )
-def test_calls_for_each_line(log_format, types, at_most):
-    enricher = Enricher(FormatDetector((envoy.compile_format(log_format),)), Metrics(lambda: NOW))
+@pytest.mark.parametrize("count_only", [False, True], ids=["", "counted only"])
+def test_calls_for_each_line(log_format, types, at_most, *, count_only):
+    formats = FormatDetector((envoy.compile_format(log_format),))
+    enricher = Enricher(formats, Metrics(lambda: NOW), count_only=count_only)
     histories = make_histories()
     enrich_all(enricher, histories, block_of(log_format, *types), source=SOURCE)
     block = block_of(log_format, *types)

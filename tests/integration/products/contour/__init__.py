@@ -38,7 +38,7 @@ def product(name: str, log: Callable[[str], str]) -> Product:
             Route("calls-httpproxy", "calls.example", HTTP),
             Route("calls-ingress", "calls-by-ingress.example", HTTP),
         ),
-        names_service={"httpproxy", "ingress"} if log is detailed else (),
+        names_route=log is detailed,
         names_calls=log is detailed,
     )
 

@@ -27,6 +27,5 @@ def product(log_format: str) -> Product:
         proxy=("traefik", "app.kubernetes.io/name=traefik"),
         routes=ROUTES,
         calls=CALL_ROUTES,
-        names_service={"ingress"} if log_format == "json" else (),
         names_calls=log_format == "json",
     )

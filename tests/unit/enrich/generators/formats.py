@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import orjson
 
@@ -25,6 +25,7 @@ from tests.unit.enrich.generators.json_lines import dump_odd, envoy_object, trae
 from tests.unit.enrich.generators.nginx_values import nginx_value
 from tests.unit.enrich.generators.proxy_values import envoy_value, haproxy_value, traefik_value
 from tests.unit.enrich.generators.requests import NOW, Request
+from tests.unit.enrich.generators.try_lines import JSON_FORMAT, TEXT_FORMATS, lines_of_tries
 
 NGINX_JSON = (
     'escape=json {"time": "$time_iso8601", "client": "$remote_addr", "user": "$remote_user", "request": "$request", '
@@ -65,6 +66,13 @@ class Setup:
     """The profile of the source itself."""
     changes: list[tuple[int, Callable[[FormatDetector], None]]] = field(default_factory=list)
     """What happens to the formats, and when (ns)."""
+    has_tries: bool = False
+    """Whether the lines of tries are written beside those of requests."""
+
+    def write_all(self, request: Request) -> list[bytes]:
+        """Return the lines of a request."""
+        text = self.write(request)
+        return lines_of_tries(request, text, self.write(request)) if self.has_tries else [text]
 
 
 def writer(log_format: Format) -> Writer:
@@ -215,6 +223,10 @@ def _envoy(*texts: str) -> Callable[[random.Random], Setup]:
     return make
 
 
+def _tries(*texts: str) -> Callable[[random.Random], Setup]:
+    return lambda rng: replace(_envoy(*texts)(rng), has_tries=True)
+
+
 def _haproxy(rng: random.Random) -> Setup:
     text = rng.choice((haproxy.HTTPLOG_ADDRESSED, haproxy.HTTPLOG))
     return _configured(text, haproxy.compile_format(text))
@@ -307,6 +319,8 @@ FAMILIES: dict[str, Callable[[random.Random], Setup]] = {
     "envoy text": _envoy(envoy.DETAILED_WITH_TIMES, envoy.DETAILED, envoy.ISTIO, envoy.DEFAULT),
     "envoy json": _envoy(envoy.GATEWAY),
     "envoy tries": _envoy(f"{envoy.DEFAULT} %ACCESS_LOG_TYPE%", f"{envoy.DETAILED} %ACCESS_LOG_TYPE%"),
+    "envoy pairs": _tries(*TEXT_FORMATS),
+    "envoy json pairs": _tries(JSON_FORMAT),
     "any envoy": _any(any_envoy),
     "haproxy": _haproxy,
     "any haproxy": _any(any_haproxy),

@@ -60,6 +60,8 @@ class Engine(Protocol):
 
     def enrich(self, source: Source, lines: Sequence[Line], histories: Any, clock: Callable[[], int | None]) -> Any: ...
 
+    def release(self, source: Source, histories: Any) -> Output: ...
+
     def update_counts(self) -> None: ...
 
 
@@ -121,13 +123,13 @@ class Run:
         for each in request.tries:
             moments = self._moments.setdefault(each.addr.rpartition(":")[0], [])
             moments += [at, at - (each.took or 0), at - request.duration]
-        text = self.setup.write(request)
-        if rng.random() < self.odd / 10:
-            text = rng.choice((text[:40], text + b" x", text[1:], *NOISE))
-        # A runtime stamps a line when it comes, which may be long after it was made.
-        late = rng.choice((1, 90, 1200, 3000)) * MILLISECOND if rng.random() < self.rare else 0
-        written = Written(text.replace(b"\n", b""), at + late)
-        lines = [written]
+        lines = []
+        for written in self.setup.write_all(request):
+            is_broken = rng.random() < self.odd / 10
+            text = rng.choice((written[:40], written + b" x", written[1:], *NOISE)) if is_broken else written
+            # A runtime stamps a line when it comes, which may be long after it was made.
+            late = rng.choice((1, 90, 1200, 3000)) * MILLISECOND if rng.random() < self.rare else 0
+            lines.append(Written(text.replace(b"\n", b""), at + late))
         if "nginx" in self.scenario.family or self.scenario.family in {"changing", "two escapes"}:
             error = error_line(rng, request) if rng.random() < 0.5 else None
             if error:
@@ -160,6 +162,8 @@ class Run:
                 engine.update_counts()
         for source, framer in framers.items():
             steps += self._enrich(engine, source, framer.flush(), state, clock, len(self.chunks))
+            output = engine.release(source, state.histories)
+            steps.append(Step(len(self.chunks), output.data, Counter(output.kinds), output.lines, 0))
         engine.update_counts()
         return Outcome(steps, metrics)
 

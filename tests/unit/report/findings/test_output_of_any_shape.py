@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from enricher.cli.read_records import RecordReader, _parse_output
+from enricher.cli.output_lines import parse_output
+from enricher.cli.read_records import RecordReader
 from enricher.report.findings.as_data import csv_lines, findings_json, markdown_lines
 from enricher.report.findings.as_text import text_lines
 from enricher.report.findings.diagnosis import Diagnosis
@@ -58,7 +59,7 @@ def facts_of(attempt):
 def test_any_value_in_any_field(lines: list[bytes]) -> None:
     diagnosis = Diagnosis(facts_of, lambda *_: ())
     for line in lines:
-        if record := _parse_output(line):
+        if record := parse_output(line):
             diagnosis.add(record)
     findings, totals = diagnosis.findings(), diagnosis.totals
     orjson.loads(findings_json(findings, totals))
@@ -73,7 +74,7 @@ def test_hostile_names_in_every_form(value: str) -> None:
     """Nothing is a formula to a spreadsheet, nor markup in a ticket."""
     names = dict.fromkeys(("pod", "namespace", "service", "node", "workload", "revision", "zone", "reason"), value)
     attempt = {"addr": "a", "status": 502, "response_time": 0.1, "attribution": "exact", "cause": "crashed"} | names
-    record = _parse_output(line_of("2026-11-27T10:00:00Z", "access", [attempt], {"request": value, "req_id": value}))
+    record = parse_output(line_of("2026-11-27T10:00:00Z", "access", [attempt], {"request": value, "req_id": value}))
     assert record
     diagnosis = Diagnosis(facts_of, lambda *_: ())
     diagnosis.add(record)
