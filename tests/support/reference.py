@@ -116,12 +116,10 @@ class ReferenceEnricher:
         claimed: list[tuple[ErrorLine, Attribution, State]] = []
         data, messages, kinds = list[bytes](), list[tuple[int, ParsedLine]](), Counter[LineKind]()
         for enriched, (parsed, released) in enumerate(joined_lines):
+            if released and not parsed:
+                self.look(histories, clock())
             while parsed:
-                now, self.histories = clock(), histories
-                self.now = now
-                self.known_until = (
-                    histories.pods.certain_until if now is None else min(histories.pods.certain_until, now)
-                )
+                self.look(histories, now := clock())
                 attributions = self.attribute_line(source, parsed, histories)
                 if now is None or not self.must_hold(parsed, attributions, now):
                     break
@@ -145,12 +143,16 @@ class ReferenceEnricher:
 
     def release(self, source: Source, histories: Histories, now: int | None = None) -> Output:
         """Return the lines of tries of a source that have waited for long enough at `now` (ns); all if it is None."""
-        self.now, self.histories = now, histories
-        self.known_until = histories.pods.certain_until if now is None else min(histories.pods.certain_until, now)
+        self.look(histories, now)
         joiner = self.joiners.get(source)
         lines = joiner.release(now) if joiner else []
         data = b"".join(self.render_try(source, line, histories) for line in lines)
         return Output(data, 0, Counter(line.kind for line in lines))
+
+    def look(self, histories: Histories, now: int | None) -> None:
+        """Use the histories as they are at `now` (ns)."""
+        self.now, self.histories = now, histories
+        self.known_until = histories.pods.certain_until if now is None else min(histories.pods.certain_until, now)
 
     def join(
         self,
