@@ -132,13 +132,9 @@ class ReferenceEnricher:
             if not parsed:
                 continue
             kinds[parsed.kind] += 1
-            if parsed.record and parsed.kind is LineKind.TRY:
-                data.append(self.render_try(source, parsed, histories))
-            elif parsed.record:
-                data.append(self.render(source, parsed, attributions, claimed, histories))
-            else:
+            if not parsed.record:
                 messages.append((len(data), parsed))
-                data.append(b"")
+            data.append(self.render_record(source, parsed, attributions, claimed, histories))
         yield Output(self.join(source, data, messages, claimed, histories), len(lines), kinds)
 
     def release(self, source: Source, histories: Histories, now: int | None = None) -> Output:
@@ -277,6 +273,21 @@ class ReferenceEnricher:
             out |= {"truncated": True, "truncated_bytes": line.cut}
         out["source"] = self.source_fields(source, line.stream)
         return b"" if self.count_only else orjson.dumps(out, default=dump_seconds) + b"\n"
+
+    def render_record(
+        self,
+        source: Source,
+        parsed: ParsedLine,
+        attributions: Sequence[Attribution],
+        claimed: list[tuple[ErrorLine, Attribution, State]],
+        histories: Histories,
+    ) -> bytes:
+        """Return the JSON line of a line with a record; nothing for any other."""
+        if not parsed.record:
+            return b""
+        if parsed.kind is LineKind.TRY:
+            return self.render_try(source, parsed, histories)
+        return self.render(source, parsed, attributions, claimed, histories)
 
     def render_try(self, source: Source, parsed: ParsedLine, histories: Histories) -> bytes:
         """Return the JSON line of a try, with its attempt if that is not one of its request's."""
