@@ -1,6 +1,9 @@
 """Lines of an ingress controller's log, as the runtimes write them."""
 
 import json
+import time
+
+from enricher.timestamps import format_rfc3339
 
 ENDPOINTS = """\
 10.0.0.1:80: {pod: web-1, namespace: shop, service: web, node: node-1}
@@ -20,6 +23,12 @@ def access(n, addr="10.0.0.1:80", status="200", took="0.001", length="5", size=0
 
 def cri(text, stream="stdout", tag="F"):
     return f"2026-11-22T23:18:31.5Z {stream} {tag} {text}\n"
+
+
+def recent(text):
+    """Return a line of a request that ends now: the status page shows the last hour."""
+    date = time.strftime("%d/%b/%Y:%H:%M:%S", time.gmtime())
+    return f"{format_rfc3339(time.time_ns())} stdout F {text.replace('22/Nov/2026:23:18:31', date)}\n"
 
 
 def docker(text, stream="stdout"):

@@ -10,7 +10,7 @@ from enricher.daemon.http import serve
 from enricher.metrics.counters import Gauges, Metrics
 from enricher.metrics.exposition import Collector
 from tests.integration.browser.browsing import browsing
-from tests.support.controller_logs import access, cri
+from tests.support.controller_logs import access, recent
 from tests.support.daemons import Node, until
 from tests.support.statuses import FAILING, OUT_OF_SYNC, POD, QUIET
 
@@ -49,7 +49,7 @@ def test_the_daemons_page_has_the_pod_that_fails(browser, tmp_path):
     endpoints = tmp_path / "endpoints.yaml"
     endpoints.write_text("10.0.0.1:80: {pod: <b>web-1</b>, namespace: shop, service: web, node: node-1}\n")
     node = Node(tmp_path, endpoints)
-    node.write(*(cri(access(n, status="503")) for n in range(42)))
+    node.write(*(recent(access(n, status="503")) for n in range(42)))
     daemon = node.start()
     try:
         assert until(lambda: len(daemon.out) == 42)

@@ -1,21 +1,13 @@
 """The daemon's status page says what its lines and metrics say."""
 
 import json
-import time
 
-from enricher.timestamps import format_rfc3339
-from tests.support.controller_logs import access
+from tests.support.controller_logs import access, recent
 from tests.support.daemons import until
 
 RETRIED = [access(n, "10.0.0.1:80, 10.0.0.2:80", "502, 200", "0.001, 0.002", "0, 5") for n in range(4)]
 FAILED = [access(n, "10.0.0.2:80", "503", "0.300") for n in range(3)]
 SECRET = access("secret-token", "10.0.0.1:80")
-
-
-def recent(text):
-    """Return a line of a request that ends now: the page shows the last hour."""
-    date = time.strftime("%d/%b/%Y:%H:%M:%S", time.gmtime())
-    return f"{format_rfc3339(time.time_ns())} stdout F {text.replace('22/Nov/2026:23:18:31', date)}\n"
 
 
 def test_failures_are_reported(node):
