@@ -12,6 +12,7 @@ from enricher.cli.common import read_histories
 from enricher.cli.explain_cause import explain_cause, explain_untried
 from enricher.cli.explain_tries import explain_tries
 from enricher.cli.log_lines import fit_with
+from enricher.cli.output_lines import looks_like_output
 from enricher.config.options import ENRICH, STDIN
 from enricher.config.resolve import resolve_settings
 from enricher.config.settings import Settings
@@ -66,6 +67,11 @@ def _parse(settings: Settings, text: bytes) -> ParsedLine:
     parsed = parse_line(timeline, line)
     if parsed.record or (parsed.error and parsed.error.upstream):
         return parsed
+    if looks_like_output(line.text):
+        raise UsageError(
+            "the line is a daemon's output, in which the attempts are attributed already: to see why, give the line of "
+            "the proxy's own log"
+        )
     profile = settings.logs.given_profile or ""
     writes_errors = not profile or "nginx" in profile
     hint = _hint(line.text, parsed.kind, timeline.formats_at(None), writes_errors=writes_errors)
