@@ -4,12 +4,17 @@
 {{- else -}}
 {{- /* A release may have a dot in its name, a Service may not. */ -}}
 {{- $release := .Release.Name | replace "." "-" -}}
-{{- if contains .Chart.Name $release -}}
+{{- $name := .Values.nameOverride | default .Chart.Name | trunc 30 | trimSuffix "-" -}}
+{{- if contains $name $release -}}
 {{- $release | trunc 50 | trimSuffix "-" -}}
 {{- else -}}
-{{- printf "%s-%s" ($release | trunc 41 | trimSuffix "-") .Chart.Name -}}
+{{- printf "%s-%s" ($release | trunc (int (sub 49 (len $name))) | trimSuffix "-") $name -}}
 {{- end -}}
 {{- end -}}
+{{- end -}}
+
+{{- define "enricher.namespace" -}}
+{{- .Values.namespaceOverride | default .Release.Namespace -}}
 {{- end -}}
 
 {{- define "enricher.account" -}}
@@ -18,7 +23,18 @@
 {{- end -}}
 
 {{- define "enricher.image" -}}
+{{- $global := .Values.global | default dict -}}
+{{- with $global.imageRegistry | default .Values.image.registry }}{{ . | trimSuffix "/" }}/{{ end -}}
 {{- printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) -}}
+{{- with .Values.image.digest }}@{{ . }}{{ end -}}
+{{- end -}}
+
+{{- /* The pull secrets of all charts and the own, by their names or as objects. */ -}}
+{{- define "enricher.pullSecrets" -}}
+{{- $global := .Values.global | default dict -}}
+{{- range concat ($global.imagePullSecrets | default list) (.Values.imagePullSecrets | default list) }}
+- name: {{ (kindIs "string" . | ternary . (get (kindIs "map" . | ternary . (dict)) "name")) | quote }}
+{{- end -}}
 {{- end -}}
 
 {{- /* What finds the daemon's pods, and no other release's. */ -}}
@@ -32,6 +48,17 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/part-of: enricher
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end -}}
+{{- end -}}
+
+{{- /* The annotations of an object, if it has any: (dict "at" . "own" …). */ -}}
+{{- define "enricher.annotations" -}}
+{{- with merge (dict) (.own | default dict) (.at.Values.commonAnnotations | default dict) }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end -}}
 {{- end -}}
 
 {{- define "enricher.component" -}}
@@ -50,6 +77,10 @@ app.kubernetes.io/component: log-enricher
   value: {{ $value | toString | quote }}
 {{- end -}}
 {{- end -}}
+{{- if .Values.config }}
+- name: ENRICHER_CONFIG
+  value: /etc/enricher-config/config.yaml
+{{- end -}}
 {{- if .Values.extraEndpoints }}
 - name: ENRICHER_EXTRA_ENDPOINTS
   value: /etc/enricher/extra-endpoints.yaml
@@ -67,10 +98,31 @@ path: /metrics
 # The samples' own pod, namespace and node are the upstream's: without this line Prometheus would put the scraped
 # daemon's in their place and move ours to exported_pod and so on, and no query of docs/metrics.md would find a pod.
 honorLabels: true
+{{- with .monitor.interval }}
+interval: {{ . }}
+{{- end }}
+{{- with .monitor.scrapeTimeout }}
+scrapeTimeout: {{ . }}
+{{- end }}
 relabelings:
   # Of samples without a node (enricher_*): the daemon's.
   - sourceLabels: [__meta_kubernetes_pod_node_name]
     targetLabel: node
+  {{- with .monitor.relabelings }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- with .monitor.metricRelabelings }}
+metricRelabelings:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{- /* Where a monitor looks for the daemon, if it is in another namespace. */ -}}
+{{- define "enricher.monitored.namespace" -}}
+{{- if .monitor.namespace }}
+namespaceSelector:
+  matchNames: [{{ include "enricher.namespace" .at | quote }}]
+{{- end -}}
 {{- end -}}
 
 {{- define "enricher.monitored" -}}
