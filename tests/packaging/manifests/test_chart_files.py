@@ -40,7 +40,7 @@ def test_the_schema_knows_the_profiles() -> None:
 
 
 def test_every_value_is_written_down_in_the_values() -> None:
-    assert set(yaml.safe_load(VALUES)) == set(SCHEMA) - {"global"}
+    assert set(yaml.safe_load(VALUES)) == set(SCHEMA)
     assert set(re.findall(r"^  # ([a-z-]+): ", VALUES, re.MULTILINE)) == set(SCHEMA["options"]["properties"])
 
 
