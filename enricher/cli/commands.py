@@ -1,6 +1,8 @@
 """The command line: every command with its options. It names commands by their modules and imports none of them."""
 
 import argparse
+import os
+import sys
 from typing import Any
 
 from enricher import __version__
@@ -16,8 +18,10 @@ ROWS = ("pod", "service", "workload", "revision", "node", "zone", "route", "gate
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands; `command` is set to the name of the module of enricher.cli that runs it."""
+    # kubectl runs its plugins as kubectl-NAME.
+    is_plugin = os.path.basename(sys.argv[0]).startswith("kubectl-enricher")
     parser = Parser(
-        "enricher",
+        "kubectl enricher" if is_plugin else "enricher",
         description="Which pod failed my request? Names the pod behind each upstream address in a proxy's log.",
         epilog=EPILOG,
     )

@@ -10,7 +10,7 @@ import shtab
 from enricher.cli.commands import build_parser
 from enricher.config.options import ALL_OPTIONS
 
-_COMPLETED_PATHS = {"FILE": shtab.FILE, "OLD": shtab.FILE, "NEW": shtab.FILE, "DIR": shtab.DIRECTORY}
+COMPLETED_PATHS = {"FILE": shtab.FILE, "OLD": shtab.FILE, "NEW": shtab.FILE, "DIR": shtab.DIRECTORY}
 """The way in which values are completed, by metavar."""
 
 
@@ -25,8 +25,8 @@ def completion_script(parser: argparse.ArgumentParser, shell: str) -> str:
     """Return the script for "bash", "zsh" or "fish". This changes the parser: do not use it for anything else."""
     options = {option.flag: option for option in ALL_OPTIONS}
     for action in _actions(parser):
-        if isinstance(action.metavar, str) and action.metavar in _COMPLETED_PATHS:
-            action.complete = _COMPLETED_PATHS[action.metavar]  # type: ignore[attr-defined]  # shtab's own attribute
+        if isinstance(action.metavar, str) and action.metavar in COMPLETED_PATHS:
+            action.complete = COMPLETED_PATHS[action.metavar]  # type: ignore[attr-defined]  # shtab's own attribute
         # Set here only: argparse must not check choices, which `resolve` checks wherever an option comes from.
         if (option := options.get(action.dest)) and option.choices:
             action.choices = option.choices

@@ -19,6 +19,7 @@ WRITING = {
     "enricher/cli/compare.py": "JSON",
     "enricher/cli/diagnose.py": "JSON",
     "enricher/cli/completion.py": "the program's own text",
+    "enricher/cli/kubectl_completion.py": "the program's own words",
 }
 """The modules that write to stdout or stderr, and what."""
 OWN_MARKUP = {"demo/__main__.py": "the program's own text"}
