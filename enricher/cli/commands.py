@@ -189,10 +189,15 @@ def _add_tail(commands: Any) -> None:
     tail.add_argument(
         "--service", metavar="[NAMESPACE/]GLOB", help="only requests with an attempt at a service of this name"
     )
+    tail.add_argument("--route", metavar="GLOB", help="only requests by this route, as in shop/cart")
+    tail.add_argument("--status", metavar="STATUS", help="only requests whose client got this: 503, 5xx, or 404,5xx")
+    tail.add_argument("--slower-than", metavar="DURATION", help="only requests that took at least as long: 500ms, 2s")
     tail.add_argument("--request", metavar="ID", help="only the lines of the request with this request or trace id")
     tail.add_argument(
         "--output", "-o", choices=("text", "json"), default="text", help="json: the lines of docs/output.md"
     )
+    tail.add_argument("--no-follow", action="store_true", help="end where a cluster's logs end at present")
+    tail.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="when to print colours")
     _add_files(tail)
     tail.set_defaults(command="tail")
 

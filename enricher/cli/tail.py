@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -50,6 +51,12 @@ class LineFilter:
     service: str | None = None
     """A shell pattern of a service; with a slash in it, of a namespace and a service."""
     namespace: str | None = None
+    route: str | None = None
+    """A shell pattern of a route, or of some of its parts that follow each other: `shop/cart`."""
+    statuses: Sequence[range] = ()
+    """The statuses that the client may have got; those of the attempt, if its request is not known."""
+    slower_than: float | None = None
+    """Seconds that the request, or else its last attempt, took at least."""
     request: str | None = None
     """An id of the request: one that the line has in a field of its own, or, in a line of another kind, somewhere."""
 
@@ -58,6 +65,22 @@ class LineFilter:
             return False
         if self.errors and not (has_own_attempts(record) and is_failure(record)):
             return False
+        return self._matches_result(record) and self._matches_place(record)
+
+    def _matches_result(self, record: OutputRecord) -> bool:
+        """Return whether a line has the status, the duration and the route that are set."""
+        if self.statuses:
+            last: OutputRecord = (record.get("attempts") or ({},))[-1]
+            status = record.get("status", last.get("status"))
+            if not isinstance(status, int) or not any(status in statuses for statuses in self.statuses):
+                return False
+        if self.slower_than is not None and ((seconds := _seconds(record)) is None or seconds < self.slower_than):
+            return False
+        route = f"/{record.get('route', '')}/"
+        return self.route is None or fnmatchcase(route, f"*/{self.route}/*")
+
+    def _matches_place(self, record: OutputRecord) -> bool:
+        """Return whether a line has the pod, the service and the namespace that are set."""
         parts = (record, *(record.get("attempts") or ()))
         owners = [owner for part in parts for owner in (part, *part.get("candidates", ())) if "pod" in owner]
         if self.pod is not None and not any(fnmatchcase(owner["pod"], self.pod) for owner in owners):
@@ -115,11 +138,43 @@ def _paint(text: str, colour: str) -> str:
     return f"\033[{colour}m{printable(text)}\033[0m" if text else ""
 
 
-def _seconds_text(record: OutputRecord) -> str:
+def _seconds(record: OutputRecord) -> float | None:
     """Return the duration of the request; without one, that of its last attempt."""
     attempts: Sequence[OutputRecord] = record.get("attempts") or ({},)
     seconds = record.get("request_time", attempts[-1].get("response_time"))
-    return f"{seconds:.3f}s" if isinstance(seconds, (int, float)) else "-"
+    return seconds if isinstance(seconds, (int, float)) else None
+
+
+def _seconds_text(record: OutputRecord) -> str:
+    seconds = _seconds(record)
+    return "-" if seconds is None else f"{seconds:.3f}s"
+
+
+def parse_statuses(text: str) -> tuple[range, ...]:
+    """Parse statuses such as `404` or `5xx`, with commas between them. Raise UsageError."""
+    statuses = []
+    for each in text.split(","):
+        if not re.fullmatch(r"[1-9](?:\d\d|xx)", each, re.ASCII):
+            raise UsageError(f"--status {text!r}: expected statuses such as 503, 5xx or 404,5xx")
+        first = int(each.replace("x", "0"))
+        statuses.append(range(first, first + (100 if "x" in each else 1)))
+    return tuple(statuses)
+
+
+def parse_seconds(text: str) -> float:
+    """Parse a duration such as `500ms` or `2s` into seconds. Raise UsageError."""
+    match = re.fullmatch(r"(\d{1,9})(ms|s|m)", text, re.ASCII)
+    if not match:
+        raise UsageError(f"--slower-than {text!r}: expected a whole number and one of ms, s, m, as in 500ms")
+    number = int(match[1])
+    return number / 1000 if match[2] == "ms" else float(number * (60 if match[2] == "m" else 1))
+
+
+def _is_coloured(when: str) -> bool:
+    """Return whether to print colours; `when` is always, never or auto: on a terminal, unless the user refuses them."""
+    if when != "auto":
+        return when == "always"
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def main(arguments: dict[str, Any]) -> int:
@@ -127,10 +182,17 @@ def main(arguments: dict[str, Any]) -> int:
     settings, files = resolve_settings(TAIL, arguments), arguments["files"]
     if files and settings.logs.since:
         raise UsageError("--since cannot be combined with files, which are read from their beginning")
-    filters = {name: arguments[name] for name in ("errors", "pod", "service", "request")}
-    line_filter = LineFilter(**filters, namespace=settings.cluster.namespace)
+    if files and arguments["no_follow"]:
+        raise UsageError("--no-follow cannot be combined with files, which are read to their ends")
+    filters = {name: arguments[name] for name in ("errors", "pod", "service", "route", "request")}
+    line_filter = LineFilter(
+        **filters,
+        namespace=settings.cluster.namespace,
+        statuses=parse_statuses(arguments["status"]) if arguments["status"] else (),
+        slower_than=parse_seconds(arguments["slower_than"]) if arguments["slower_than"] else None,
+    )
     as_json = arguments["output"] == "json"
-    is_coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    is_coloured = _is_coloured(arguments["color"])
 
     encode = json_encoder(for_terminal=sys.stdout.isatty())
 
@@ -146,7 +208,7 @@ def main(arguments: dict[str, Any]) -> int:
             sys.stdout.write(lines.decode())
         sys.stdout.flush()
 
-    feed = open_feed(settings, files, settings.logs.since)
+    feed = open_feed(settings, files, settings.logs.since, follow=not arguments["no_follow"])
     try:
         if isinstance(feed, ClusterFeed):
             asyncio.run(feed.run(print_lines))
