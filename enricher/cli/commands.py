@@ -196,7 +196,11 @@ def _add_tail(commands: Any) -> None:
     tail.add_argument(
         "--output", "-o", choices=("text", "json"), default="text", help="json: the lines of docs/output.md"
     )
-    tail.add_argument("--no-follow", action="store_true", help="end where a cluster's logs end at present")
+    tail.add_argument(
+        "--no-follow",
+        action="store_true",
+        help="end where a cluster's logs end at present; begin 10m back unless --since says otherwise",
+    )
     tail.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="when to print colours")
     _add_files(tail)
     tail.set_defaults(command="tail")

@@ -33,6 +33,8 @@ from enricher.text import printable
 
 RED, GREEN, YELLOW, CYAN, DIM = "31", "32", "33", "36", "2"
 """Parameters of the terminal's escape sequence that sets a colour."""
+SINCE_WITHOUT_FOLLOWING = 600.0
+"""Seconds that a cluster's logs are read back if they are not followed, unless --since says otherwise."""
 _COLOURS = {2: GREEN, 3: CYAN, 4: YELLOW, 5: RED}
 """Colours of statuses, by their first digit."""
 
@@ -208,7 +210,8 @@ def main(arguments: dict[str, Any]) -> int:
             sys.stdout.write(lines.decode())
         sys.stdout.flush()
 
-    feed = open_feed(settings, files, settings.logs.since, follow=not arguments["no_follow"])
+    since = settings.logs.since or (SINCE_WITHOUT_FOLLOWING if arguments["no_follow"] else 0)
+    feed = open_feed(settings, files, since, follow=not arguments["no_follow"])
     try:
         if isinstance(feed, ClusterFeed):
             asyncio.run(feed.run(print_lines))
