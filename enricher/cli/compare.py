@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from enricher.cli.common import read_histories, warn_about
-from enricher.cli.feed import open_feed, run_feed
+from enricher.cli.feed import DEFAULT_SINCE, open_feed, run_feed
 from enricher.cli.proxy_argument import ProxyArgument, parse_proxy
 from enricher.cli.read_records import RecordReader
 from enricher.cli.roll_ups import ROLL_UPS
@@ -31,8 +31,6 @@ from enricher.report.rollout import Verdict
 from enricher.report.terminal import json_encoder, print_lines, warn
 from enricher.report.wording import amount
 
-DEFAULT_SINCE = 600.0
-"""Seconds that a cluster's logs are read back without --since."""
 _EXIT_CODES = {Verdict.NO_WORSE: 0, Verdict.WORSE: EXIT_WORSE, Verdict.TOO_FEW: EXIT_TOO_FEW}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from enricher.cli.common import warn_about
-from enricher.cli.feed import open_feed, run_feed
+from enricher.cli.feed import DEFAULT_SINCE, open_feed, run_feed
 from enricher.cli.pod_reports import PodReports
 from enricher.cli.read_records import RecordReader
 from enricher.cli.styled_output import print_styled
@@ -24,9 +24,6 @@ from enricher.report.findings.diagnosis import Diagnosis
 from enricher.report.terminal import json_encoder, print_lines, warn
 from enricher.timestamps import format_rfc3339
 from enricher.vocabulary import Cause
-
-DEFAULT_SINCE = 600.0
-"""Seconds that the logs of a cluster are read back, unless --since says otherwise."""
 
 
 def main(arguments: dict[str, Any]) -> int:

@@ -37,6 +37,8 @@ from enricher.tailer.reader import open_stdin
 
 logger = logging.getLogger(__name__)
 
+DEFAULT_SINCE = 600.0
+"""Seconds that a cluster's logs are read back if they are not followed, unless --since says otherwise."""
 LineConsumer = Callable[[bytes], None]
 """Accepts JSON lines, one or more at a time."""
 

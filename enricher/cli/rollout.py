@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from enricher.cli.feed import ClusterFeed, FileFeed, open_feed, run_feed
+from enricher.cli.feed import DEFAULT_SINCE, ClusterFeed, FileFeed, open_feed, run_feed
 from enricher.cli.roll_ups import BY_REVISION
 from enricher.config.options import TAIL, parse_duration
 from enricher.config.resolve import resolve_settings
@@ -23,8 +23,6 @@ from enricher.report.rollout import (
 )
 from enricher.report.terminal import print_lines, warn
 
-DEFAULT_SINCE = 600.0
-"""Seconds that a cluster's logs are read back without --since."""
 _EXIT_CODES = {Verdict.NO_WORSE: 0, Verdict.WORSE: EXIT_WORSE, Verdict.TOO_FEW: EXIT_TOO_FEW}
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from enricher.cli.common import raise_first_error
-from enricher.cli.feed import ClusterFeed, open_feed
+from enricher.cli.feed import DEFAULT_SINCE, ClusterFeed, open_feed
 from enricher.config.options import TAIL
 from enricher.config.resolve import resolve_settings
 from enricher.errors import EXIT_CONFIGURATION, UsageError
@@ -33,8 +33,6 @@ from enricher.text import printable
 
 RED, GREEN, YELLOW, CYAN, DIM = "31", "32", "33", "36", "2"
 """Parameters of the terminal's escape sequence that sets a colour."""
-SINCE_WITHOUT_FOLLOWING = 600.0
-"""Seconds that a cluster's logs are read back if they are not followed, unless --since says otherwise."""
 _COLOURS = {2: GREEN, 3: CYAN, 4: YELLOW, 5: RED}
 """Colours of statuses, by their first digit."""
 
@@ -210,7 +208,7 @@ def main(arguments: dict[str, Any]) -> int:
             sys.stdout.write(lines.decode())
         sys.stdout.flush()
 
-    since = settings.logs.since or (SINCE_WITHOUT_FOLLOWING if arguments["no_follow"] else 0)
+    since = settings.logs.since or (DEFAULT_SINCE if arguments["no_follow"] else 0)
     feed = open_feed(settings, files, since, follow=not arguments["no_follow"])
     try:
         if isinstance(feed, ClusterFeed):
