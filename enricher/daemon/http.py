@@ -13,6 +13,7 @@ import aiohttp
 import orjson
 from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.openmetrics import exposition as openmetrics
 
 from enricher.config.settings import ListenAddress
 from enricher.daemon.acceptor import Acceptor
@@ -31,6 +32,8 @@ MAX_BODY = 1024
 """Largest size of a request's body in bytes; no request needs one."""
 PROBES = frozenset(("/livez", "/readyz"))
 CONTENT_TYPE = "text/plain; version=0.0.4"
+OPENMETRICS = "application/openmetrics-text"
+"""The type that a client names in Accept if it takes metrics in the format of OpenMetrics, as Prometheus does."""
 JSON_HEADERS = HEADERS | {"Content-Type": "application/json"}
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -96,9 +99,12 @@ def _application(
     registry.register(collector)
     turn, pace = asyncio.Lock(), Pace()
 
-    async def prepare_metrics() -> Callable[[], bytes]:
-        update_gauges()
-        return lambda: generate_latest(registry)
+    def metrics_in(generate: Callable[[CollectorRegistry], bytes]) -> Rendering:
+        async def prepare() -> Callable[[], bytes]:
+            update_gauges()
+            return lambda: generate(registry)
+
+        return Rendering(prepare, turn)
 
     def answer(rendering: Rendering, headers: Mapping[str, str]) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:
@@ -119,7 +125,14 @@ def _application(
 
     application = web.Application(middlewares=[_check_host], client_max_size=MAX_BODY)
     application.add_routes([web.get("/livez", livez), web.get("/readyz", readyz)])
-    metrics = answer(Rendering(prepare_metrics, turn), {"Content-Type": CONTENT_TYPE})
+    as_text = answer(metrics_in(generate_latest), {"Content-Type": CONTENT_TYPE, "Vary": "Accept"})
+    as_openmetrics = answer(
+        metrics_in(openmetrics.generate_latest), {"Content-Type": openmetrics.CONTENT_TYPE_LATEST, "Vary": "Accept"}
+    )
+
+    async def metrics(request: web.Request) -> web.StreamResponse:
+        return await (as_openmetrics if OPENMETRICS in request.headers.get("Accept", "") else as_text)(request)
+
     application.add_routes([web.get("/metrics", metrics)])
     if status:
         # Nothing else in a query matters, and none of it appears on the page.
