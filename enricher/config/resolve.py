@@ -18,6 +18,7 @@ from enricher.config.options import (
     CONTROLLER_CONFIGMAP,
     CONTROLLERS,
     ENDPOINTS,
+    LISTEN,
     LOG_FORMAT,
     LOG_FORMAT_FILE,
     NODE,
@@ -160,6 +161,8 @@ def _from_file(options: Sequence[Option], flags: Mapping[str, Any], environ: Map
     path, place = flags.get(CONFIG.flag), CONFIG.flag
     if path is None:
         path, place = environ.get(CONFIG.variable) or None, CONFIG.variable
+    if path is None and LISTEN not in options:  # neither the daemon nor a check of it
+        path, place = _users_file(environ), "its place in your home directory"
     if path is None:
         return []
     if not path:
@@ -177,6 +180,15 @@ def _from_file(options: Sequence[Option], flags: Mapping[str, Any], environ: Map
         lines = [value.line for value in texts]
         layer.append(OptionValue(option, [value.text for value in texts], file=path, lines=lines))
     return [value for value in layer if value.option in options]
+
+
+def _users_file(environ: Mapping[str, str]) -> str | None:
+    """Return the path of the user's own configuration file, where the XDG specification has it; None without one."""
+    directory = environ.get("XDG_CONFIG_HOME", "")
+    if not os.path.isabs(directory):  # the specification says to ignore it then
+        directory = os.path.join(environ.get("HOME", ""), ".config")
+    path = os.path.join(directory, "enricher", "config.yaml")
+    return path if os.path.isabs(path) and os.path.isfile(path) else None
 
 
 _EXPECTED = {
