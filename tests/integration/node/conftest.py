@@ -36,9 +36,8 @@ def remove(kube: Kube) -> None:
 
 
 @pytest.fixture(scope="session")
-def output(kube: Kube) -> Iterator[Output]:
-    with Output().collecting() as output:
-        yield output
+def output(kube: Kube) -> Output:
+    return Output()
 
 
 @pytest.fixture

@@ -27,7 +27,8 @@ class Output:
     """The stdout of all daemon pods so far.
 
     Files stay open, so that neither a rotation nor the deletion of the pod takes away what was not read yet. That helps
-    only if each was opened in time: within collecting(), somebody does.
+    only if each was opened in time: within collecting(), somebody does. All that is collected is parsed by each read(),
+    so nothing is to be collected while some other test makes the daemon write very much.
     """
 
     def __init__(self, pods: str = "enricher_enricher-*") -> None:

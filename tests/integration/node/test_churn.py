@@ -50,10 +50,11 @@ class Churn:
 
     @contextmanager
     def load(self, name: str) -> Iterator[Load]:
-        """Requests, through a proxy that trails behind the pods."""
-        with self.proxy.load(name, *PATHS, workers=10, pause=0.08) as load, ThreadPoolExecutor(2) as pool:
+        """Requests, through a proxy that trails behind the pods; the daemon's output is collected on the way."""
+        with self.proxy.load(name, *PATHS, workers=10, pause=0.08) as load, ThreadPoolExecutor(3) as pool:
             helpers = [
                 pool.submit(load.repeat, STALE, self.tell_proxy),
+                pool.submit(load.repeat, 0.5, self.output.collect),
                 pool.submit(load.repeat, 0.5, self.proxy.forget_neighbours),
             ]
             try:

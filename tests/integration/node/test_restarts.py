@@ -24,7 +24,7 @@ def judge(name: str, load: Load, output: Output) -> None:
 def test_a_deleted_pod_s_successor_goes_on_where_it_stopped(
     kube: Kube, proxy: Proxy, daemon: Pod, output: Output
 ) -> None:
-    with proxy.load("deleted-daemon") as load:
+    with output.collecting(), proxy.load("deleted-daemon") as load:
         load.until(100)
         output.read()
         kube("delete", "pod", "-n", daemon.namespace, daemon.name, "--wait=false")
@@ -45,7 +45,7 @@ def the_other(kube: Kube, daemon: Pod) -> Pod:
 def test_a_terminated_container_exits_0_and_its_next_run_goes_on(
     kube: Kube, proxy: Proxy, daemon: Pod, output: Output
 ) -> None:
-    with proxy.load("terminated-daemon") as load:
+    with output.collecting(), proxy.load("terminated-daemon") as load:
         load.until(100)
         signal_pod(daemon, signal.SIGTERM)
         eventually(lambda: restarted(kube, daemon), 90)
@@ -56,7 +56,7 @@ def test_a_terminated_container_exits_0_and_its_next_run_goes_on(
 
 def test_a_killed_container_loses_nothing(kube: Kube, proxy: Proxy, daemon: Pod, output: Output) -> None:
     """kill -9 leaves no time to save the offsets: lines may come twice, but each comes."""
-    with proxy.load("killed-daemon") as load:
+    with output.collecting(), proxy.load("killed-daemon") as load:
         load.until(200)
         signal_pod(daemon, signal.SIGKILL)
         eventually(lambda: restarted(kube, daemon), 90)
