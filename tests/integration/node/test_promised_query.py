@@ -42,7 +42,8 @@ def same_as_scraped(prometheus: Prometheus, daemon: Pod, backends: list[Pod]) ->
 
 
 def labels_are_right(kube: Kube, prometheus: Prometheus, daemon: Pod, backends: list[Pod]) -> None:
-    [series] = prometheus.query(f'{ERRORS}{{pod="{backends[0].name}", code="503", retried="false"}}')
+    # There is one for each state in which the pod was.
+    series = prometheus.query(f'{ERRORS}{{pod="{backends[0].name}", code="503", retried="false"}}')[0]
     [node] = kube.get("nodes")["items"]
     assert (
         series["metric"].items()
@@ -62,5 +63,5 @@ def labels_are_right(kube: Kube, prometheus: Prometheus, daemon: Pod, backends: 
 
 
 def the_setting_makes_the_difference(prometheus: Prometheus, daemon: Pod, backends: list[Pod]) -> None:
-    [series] = prometheus.query(f'{ERRORS}{{job="{WITHOUT}", exported_pod="{backends[0].name}"}}')
+    series = prometheus.query(f'{ERRORS}{{job="{WITHOUT}", exported_pod="{backends[0].name}"}}')[0]
     assert series["metric"]["pod"] == daemon.name
