@@ -8,6 +8,7 @@ lines that have none, several, or one that was not answered (attempt_lists.py). 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeVar
 
@@ -119,7 +120,7 @@ class AttributedColumns:
         owners = {attempt.owner for attempts in self.listed.values() for attempt in attempts}
         changeable = {owner for owner in owners if owner.addr in rules.explained or rules.apply_to(owner)}
         for row, attempts in list(self.listed.items()):
-            no_attempt = None if attempts else self._no_attempt(row, bounds)
+            no_attempt = None if attempts else self._no_attempt(row)
             if no_attempt and row not in without_duration:
                 self.without_attempt[row] = no_attempt
             elif (
@@ -138,18 +139,19 @@ class AttributedColumns:
             for row in rows:
                 self.listed.pop(row, None)
 
-    def _no_attempt(self, row: int, bounds: Bounds) -> NoAttempt | None:
+    def _no_attempt(self, row: int) -> NoAttempt | None:
         """Return why nobody was tried for a request; None if that depends on when it came between the bounds."""
         return self.owners.without_attempt(
             self.facts.upstream_names.at(self.columns, row),
-            self._windows_of(bounds),
+            self._extremes,
             failed=self.requests[row].failed,
             nobody_is_live=self.results[row].reason is Reason.NO_LIVE_UPSTREAMS,
         )
 
-    def _windows_of(self, bounds: Bounds) -> Sequence[Window | None]:
-        """Return times between which nothing changes if it is the same in all of them."""
-        begin, end = bounds
+    @cached_property
+    def _extremes(self) -> Sequence[Window | None]:
+        """Return times within the bounds between which nothing changes if it is the same in all of them."""
+        begin, end = self._bounds
         # What the watch may not have reported yet must not hide what it has reported.
         reported = min(end, self.owners.histories.pods.certain_until - 1)
         windows = [Window(begin, begin, begin), Window(end, end, end), Window(begin, begin, reported)]
@@ -163,7 +165,7 @@ class AttributedColumns:
         candidates = services.before(route, self.columns.numbers[row])
         key = candidates, untried
         if key not in self._explained:
-            self._explained[key] = self.owners.without_endpoints(candidates, self._windows_of(self._bounds), untried)
+            self._explained[key] = self.owners.without_endpoints(candidates, self._extremes, untried)
         if explained := self._explained[key]:
             return explained
         windows = [request_window(self.record(row, {}), self.stamp_at(row))]
