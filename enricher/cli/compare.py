@@ -10,13 +10,13 @@ from typing import Any
 import orjson
 
 from enricher.cli.common import read_histories, warn_about
-from enricher.cli.feed import DEFAULT_SINCE, open_feed, run_feed
+from enricher.cli.feed import DEFAULT_SINCE, open_feed, run_feed, seconds_to_follow
 from enricher.cli.proxy_argument import ProxyArgument, parse_proxy
 from enricher.cli.read_records import RecordReader
 from enricher.cli.roll_ups import ROLL_UPS
 from enricher.cli.styled_output import print_styled
 from enricher.cli.tail import LineFilter
-from enricher.config.options import STDIN, TAIL, parse_duration
+from enricher.config.options import STDIN, TAIL
 from enricher.config.resolve import resolve_settings
 from enricher.config.settings import Settings
 from enricher.errors import EXIT_CONFIGURATION, EXIT_TOO_FEW, EXIT_WORSE, UsageError
@@ -38,7 +38,7 @@ def main(arguments: dict[str, Any]) -> int:
     """Print the comparison; return the exit code. Ctrl-C prints that of what has been read."""
     settings = resolve_settings(TAIL, arguments)
     proxies = {name: parse_proxy(name, arguments[name.lower()]) for name in ("OLD", "NEW")}
-    seconds = _seconds_to_follow(arguments["for"])
+    seconds = seconds_to_follow(arguments["for"])
     _refuse_contradictions(settings, proxies, seconds)
     by, service = ROLL_UPS[arguments["by"]], arguments["service"]
     sides = {name: _ServiceSide(by, service) if service else Side(by) for name in proxies}
@@ -54,13 +54,6 @@ def main(arguments: dict[str, Any]) -> int:
     if interrupted:
         return 128 + signal.SIGINT
     return EXIT_CONFIGURATION if nothing_fits else _EXIT_CODES[migration.verdict]
-
-
-def _seconds_to_follow(text: str | None) -> float | None:
-    try:
-        return parse_duration(text) if text else None
-    except UsageError as error:
-        raise UsageError(f"--for {text!r}: {error}") from None
 
 
 def _refuse_contradictions(settings: Settings, proxies: dict[str, ProxyArgument], seconds: float | None) -> None:

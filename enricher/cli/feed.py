@@ -23,6 +23,7 @@ from enricher.cli.stream_enricher import StreamEnricher
 from enricher.cluster.endpoint_source import FIRST_LIST_TIMEOUT, EndpointWatch
 from enricher.cluster.pod_logs import LineConsumer as StreamConsumer
 from enricher.cluster.pod_logs import PodLogStreamer
+from enricher.config.options import parse_duration
 from enricher.config.settings import Settings
 from enricher.endpoints.attribution import Histories
 from enricher.endpoints.history import History
@@ -71,6 +72,14 @@ def open_feed(
     if path := next((selector.text for selector in settings.logs.select if not selector.namespace), None):
         raise UsageError(f"--select {path!r}: give the paths of files as arguments, without --select")
     return ClusterFeed(settings, since, follow=follow, report=report)
+
+
+def seconds_to_follow(text: str | None) -> float | None:
+    """Return the seconds for which a cluster's logs are to be followed, as `--for` has it. Raise UsageError."""
+    try:
+        return parse_duration(text) if text else None
+    except UsageError as error:
+        raise UsageError(f"--for {text!r}: {error}") from None
 
 
 def run_feed(feed: Feed, consume: LineConsumer, seconds: float | None = None) -> None:

@@ -5,9 +5,9 @@ from typing import Any
 
 import orjson
 
-from enricher.cli.feed import DEFAULT_SINCE, ClusterFeed, FileFeed, open_feed, run_feed
+from enricher.cli.feed import DEFAULT_SINCE, ClusterFeed, FileFeed, open_feed, run_feed, seconds_to_follow
 from enricher.cli.roll_ups import BY_REVISION
-from enricher.config.options import TAIL, parse_duration
+from enricher.config.options import TAIL
 from enricher.config.resolve import resolve_settings
 from enricher.endpoints.history import History
 from enricher.endpoints.workloads import workload_of
@@ -32,10 +32,7 @@ def main(arguments: dict[str, Any]) -> int:
     if files and settings.logs.since:
         raise UsageError("--since cannot be combined with files, which are read from their beginning")
     name = _workload_name(arguments["workload"])
-    try:
-        seconds = parse_duration(arguments["for"]) if arguments["for"] else None
-    except UsageError as error:
-        raise UsageError(f"--for {arguments['for']!r}: {error}") from None
+    seconds = seconds_to_follow(arguments["for"])
     stats = PodStats(None, roll_up=BY_REVISION, namespace=arguments["workload_namespace"])
     feed = open_feed(settings, files, settings.logs.since or DEFAULT_SINCE, follow=seconds is not None)
     interrupted = False
