@@ -1,7 +1,7 @@
 """The Services that the requests of each route went to, for requests whose lines name a route and no Service. Pure."""
 
 from enricher.endpoints.slices import Service
-from enricher.report.fair_table import FairTable
+from enricher.fair_share import FairTable
 from enricher.vocabulary import namespace_of_route
 
 MAX_ROUTES = 10_000

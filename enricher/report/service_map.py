@@ -5,8 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from enricher.fair_share import OVERFLOW
-from enricher.report.fair_table import FairTable
+from enricher.fair_share import OVERFLOW, FairTable
 from enricher.report.record_view import OutputRecord, error_code
 from enricher.text import printable
 

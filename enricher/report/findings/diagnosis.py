@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import NamedTuple
 
-from enricher.report.fair_table import FairTable
+from enricher.fair_share import FairTable
 from enricher.report.findings.failures import Attempt, FactsOf, ReportsOf, attempts_of, example_of
 from enricher.report.findings.finding import Finding, Totals
 from enricher.report.findings.groups import UNANSWERED, EntryTally, FailureGroup, PodTally, earlier, later

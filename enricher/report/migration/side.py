@@ -4,8 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from enricher.fair_share import OVERFLOW
-from enricher.report.fair_table import FairTable
+from enricher.fair_share import OVERFLOW, FairTable
 from enricher.report.migration.listed_attempts import ListedAttempts
 from enricher.report.migration.paths import PathTable
 from enricher.report.migration.request_counts import RequestCounts, status_text
