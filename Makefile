@@ -48,7 +48,9 @@ ASKED := $(BIN)/python -c 'import functools, sys, tomllib; \
   print(*functools.reduce(lambda table, key: table[key], sys.argv[1:], whole), sep="\n")'
 
 lock: .venv/installed-release
-	$(ASKED) project dependencies | $(LOCK) - -o requirements/enricher.txt
+	$(ASKED) project dependencies | grep --invert-match --word-regexp $$($(ASKED) tool enricher terminal | sed 's/^/-e /') \
+	  | $(LOCK) - -o requirements/enricher.txt
+	{ $(ASKED) project dependencies; $(ASKED) project optional-dependencies archive; } | $(LOCK) - -o requirements/archive.txt
 	$(ASKED) project optional-dependencies backend | $(LOCK) - -o requirements/backend.txt
 	$(ASKED) build-system requires | $(LOCK) - -o requirements/build.txt
 
