@@ -5,7 +5,7 @@
 # make docs    the documents as a site, in build/site; a link that leads nowhere ends it
 # make lock    the pins in requirements/ made anew, from pyproject.toml and what is newest
 # make sbom    what is in the image: build/sbom.json (CycloneDX) and docs/licences.md
-# make wheel   dist/enricher-*.whl, the same bytes wherever it is built
+# make wheel   dist/ingress_enricher-*.whl, the same bytes wherever it is built
 # Each makes its own virtual environment in .venv first; all it needs is Python 3.11 or newer (PYTHON=... picks one).
 
 PYTHON ?= python3
