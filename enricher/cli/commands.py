@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 from enricher import __version__
+from enricher.cli.examples import examples_text
 from enricher.cli.parser import Parser
 from enricher.config.options import ENRICH, PODS, RECORD, RUN, SELECT, TAIL, TOP, add_options
 
@@ -14,6 +15,7 @@ EPILOG = "Exit codes: 0 done, 1 failed while running, 2 wrong usage, 3 wrong con
 
 ROWS = ("pod", "service", "workload", "revision", "node", "zone", "route", "gateway", "listener")
 """What there may be a row for, by the names in `--by`; cli/roll_ups.py defines them."""
+_ROW_NAMES = f"{', '.join(ROWS[:-1])} or {ROWS[-1]} (default: pod)"
 FILES = "log files or directories instead of a cluster's logs; - is stdin"
 
 
@@ -40,6 +42,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_compare(commands)
     _add_completion(commands)
     parser.commands = commands.choices
+    for name, command in commands.choices.items():
+        command.description = f"{command.description}\n\n{examples_text(command.prog, name)}"
     return parser
 
 
@@ -96,7 +100,8 @@ def _add_enrich(commands: Any) -> None:
     enrich.add_argument(
         "--by",
         choices=ROWS,
-        help="with --summary: what there is a row for (default: pod)",
+        metavar="NAME",
+        help=f"with --summary: what there is a row for, {_ROW_NAMES}",
     )
     enrich.add_argument(
         "--output",
@@ -172,7 +177,7 @@ def _add_top(commands: Any) -> None:
         epilog=EPILOG,
     )
     add_options(top, TOP)
-    top.add_argument("--by", choices=ROWS, help="what there is a row for (default: pod)")
+    top.add_argument("--by", choices=ROWS, metavar="NAME", help=f"what there is a row for: {_ROW_NAMES}")
     _add_objects(top)
     top.set_defaults(command="top")
 
