@@ -165,7 +165,7 @@ class ColumnOutput:
         routes = [map(_route_json, self._lines.requests)] if self._has_routes else []
         pieces: tuple[Iterable[bytes], ...] = (
             *[repeat(piece) if piece else column for piece, column in self._lines.opening_pieces(template)],
-            repeat(b'{"addr":"'),
+            repeat(b'"attempts":[{"addr":"'),
             map(itemgetter(2), owners) if facts.verbatim_addr is None else columns.values[facts.verbatim_addr],
             map(_status_json, self._lines.results),
             self._lines.times_json,
@@ -187,4 +187,4 @@ class ColumnOutput:
         route, client = lines.requests[row].route_json, lines.clients[row].json if row in lines.clients else b""
         rendered = b",".join([attempt.render() for attempt in attempts])
         opening = lines.render_opening(template, row)
-        return b"%b%b],%b%b%b%b" % (opening, rendered, in_line, route, client, template.closing)
+        return b'%b"attempts":[%b],%b%b%b%b' % (opening, rendered, in_line, route, client, template.closing)

@@ -15,6 +15,7 @@ from enricher.enrich.batch import Batch
 from enricher.enrich.cached_attribution import CachedAttribution
 from enricher.enrich.causes import cause_of, resolve_cut, symptom_of
 from enricher.enrich.column_output import ColumnOutput
+from enricher.enrich.column_traces import render_trace
 from enricher.enrich.error_correlation import Claim, ErrorCorrelator, error_origin
 from enricher.enrich.holding import HoldPolicy
 from enricher.enrich.late_attempts import late_attempt
@@ -115,7 +116,12 @@ class SingleLines:
             self.kinds[LineKind.TRY] += 1
             return b"" if self._tools.count_only else opening() + closing
         return self._enrich_request(
-            record, parsed.at, parsed.windows, lambda: opening() + b'"attempts":[', closing, may_wait=may_wait
+            record,
+            parsed.at,
+            parsed.windows,
+            lambda: opening() + render_trace(record.trace),
+            closing,
+            may_wait=may_wait,
         )
 
     def enrich_released(self, lines: Iterable[ParsedLine]) -> bytes:
@@ -237,7 +243,7 @@ class SingleLines:
             in_line = no_attempt_fragment(no_attempt)
         if tools.count_only:
             return b""
-        return b"%b%b],%b%b%b%b" % (opening(), attempts, in_line, request.route_json, client.json, closing)
+        return b'%b"attempts":[%b],%b%b%b%b' % (opening(), attempts, in_line, request.route_json, client.json, closing)
 
     def _attribute_attempts(self, record: Record, windows: Sequence[Window | None]) -> list[CachedAttribution]:
         tools = self._tools
