@@ -75,7 +75,21 @@ SOURCES = tuple(TraceSource(names, re.compile(rf"(?:{text}|.*)\n".encode())) for
 _NAMES = frozenset(source.names[0] for source in SOURCES)
 REQUEST_IDS = ("req_id", "http_x_request_id", "request_id", "unique_id", "req_hdr_x_request_id")
 """The names that a request's own id has in the output, with nginx, Envoy, Traefik and HAProxy."""
+ID_NAMES = frozenset((*REQUEST_IDS, *(name for source in SOURCES for name in source.names)))
+"""All names that ids have in the output."""
 _REQUEST_ID = re.compile(r"[0-9A-Fa-f][0-9A-Fa-f:_-]{6,62}[0-9A-Fa-f]")
+
+
+class Exemplar(NamedTuple):
+    """A request that stands for those that a metric counts."""
+
+    trace: Trace
+    request_id: str
+    """The request's own id; one of the two is not empty."""
+    at: int | None
+    """When it ended (ns); None if that is not known."""
+    time: int | None
+    """How long the attempt took that is counted (ns); None if that is not known."""
 
 
 def find_trace(fields: Mapping[str, Any]) -> Trace:
@@ -89,6 +103,11 @@ def find_trace(fields: Mapping[str, Any]) -> Trace:
             if (trace := source.find_traces(columns)[0]).trace_id:
                 return trace
     return NO_TRACE
+
+
+def make_exemplar(trace: Trace, request_id: str, at: int | None, time: int | None) -> Exemplar | None:
+    """Return an exemplar with these values; None if it has no id."""
+    return Exemplar(trace, request_id, at, time) if trace.trace_id or request_id else None
 
 
 def find_request_id(values: Mapping[str, Any]) -> str:

@@ -18,7 +18,7 @@ from enricher.accesslog.escaping import decode_text
 from enricher.accesslog.format_compiler import LogFormat
 from enricher.accesslog.profiles import Format
 from enricher.accesslog.record import Record, parse_integer
-from enricher.accesslog.trace_ids import Trace
+from enricher.accesslog.trace_ids import NO_TRACE, Exemplar, Trace, make_exemplar
 from enricher.accesslog.try_formats import LENGTHS
 from enricher.endpoints.attribution import Window
 from enricher.endpoints.slices import Service
@@ -375,6 +375,11 @@ class AttributedColumns:
     def traces(self) -> Sequence[Trace]:
         """Return the trace of each line; nothing at all if no line has one."""
         return self.facts.traces.of(self.columns)
+
+    def exemplar(self, row: int, time: int | None) -> Exemplar | None:
+        """Return the request of a line, of which an attempt took `time` (ns), as an exemplar; None without an id."""
+        request_id = self.facts.traces.find_request_id(self.columns, row)
+        return make_exemplar(self.traces[row] if self.traces else NO_TRACE, request_id, self.stamp_at(row), time)
 
     def stamp_at(self, row: int) -> int | None:
         """Return when a line was written, in ns."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from enricher.accesslog.columns import Columns, Layout
-from enricher.accesslog.trace_ids import NO_TRACE, SOURCES, Trace, TraceSource
+from enricher.accesslog.trace_ids import NO_TRACE, REQUEST_IDS, SOURCES, Trace, TraceSource, find_request_id
 
 
 class ColumnTraces:
@@ -11,9 +11,19 @@ class ColumnTraces:
 
     def __init__(self, layout: Layout) -> None:
         fields = {field.name: (field.column, field.is_text) for field in layout.fields}
+        if not fields:  # the lines are only counted
+            fields = {name: (number, True) for number, name in enumerate(layout.names)}
         self._sources: list[tuple[TraceSource, list[tuple[int, bool] | None]]] = [
             (source, [fields.get(name) for name in source.names]) for source in SOURCES if source.names[0] in fields
         ]
+
+        self._request_ids = [name for name in REQUEST_IDS if name in fields]
+        self.have_ids = bool(self._sources or self._request_ids)
+        """Whether any id of a line's request may be known."""
+
+    def find_request_id(self, columns: Columns, row: int) -> str:
+        """Return the request's own id in a line; empty if there is none."""
+        return find_request_id({name: columns.value(name, row) for name in self._request_ids})
 
     def of(self, columns: Columns) -> Sequence[Trace]:
         """Return the trace of each line; nothing at all if the layout has none."""
