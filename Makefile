@@ -5,7 +5,7 @@
 # make docs    the documents as a site, in build/site; a link that leads nowhere ends it
 # make lock    the pins in requirements/ made anew, from pyproject.toml and what is newest
 # make sbom    what is in the image: build/sbom.json (CycloneDX) and docs/licences.md
-# make wheel   dist/enricher-*.whl, the same bytes wherever it is built
+# make wheel   dist/ingress_enricher-*.whl, the same bytes wherever it is built
 # Each makes its own virtual environment in .venv first; all it needs is Python 3.11 or newer (PYTHON=... picks one).
 
 PYTHON ?= python3
@@ -48,7 +48,9 @@ ASKED := $(BIN)/python -c 'import functools, sys, tomllib; \
   print(*functools.reduce(lambda table, key: table[key], sys.argv[1:], whole), sep="\n")'
 
 lock: .venv/installed-release
-	$(ASKED) project dependencies | $(LOCK) - -o requirements/enricher.txt
+	$(ASKED) project dependencies | grep --invert-match --word-regexp $$($(ASKED) tool enricher terminal | sed 's/^/-e /') \
+	  | $(LOCK) - -o requirements/enricher.txt
+	{ $(ASKED) project dependencies; $(ASKED) project optional-dependencies archive; } | $(LOCK) - -o requirements/archive.txt
 	$(ASKED) project optional-dependencies backend | $(LOCK) - -o requirements/backend.txt
 	$(ASKED) build-system requires | $(LOCK) - -o requirements/build.txt
 

@@ -61,8 +61,7 @@ def check(settings: Settings, warnings: Sequence[str]) -> int:
     else:
         results += asyncio.run(_check_cluster(settings, detector))
     results += check_logs(settings, detector)
-    results.append(_check_state_dir(settings.state_dir))
-    results.append(asyncio.run(_check_port(settings.server.listen)))
+    results += _check_state_and_port(settings.state_dir, settings.server.listen)
     return print_results(results)
 
 
@@ -175,6 +174,18 @@ async def _check_configmap(
 # --- state and port -------------------------------------------------------------------------------------------------
 
 
+def _check_state_and_port(state_dir: str | None, listen: ListenAddress) -> list[CheckResult]:
+    """Check both: a daemon that uses the one and serves at the other is the one that is checked, while it runs.
+
+    Either alone is a warning, because that may be another daemon.
+    """
+    state, port = _check_state_dir(state_dir), asyncio.run(_check_port(listen))
+    if state_dir and state.verdict == port.verdict == "warning":
+        state = CheckResult("ok", state.subject, f"{state_dir} is used by the running daemon")
+        port = CheckResult("ok", port.subject, f"{_address_text(listen)}: the running daemon serves there")
+    return [state, port]
+
+
 def _check_state_dir(path: str | None) -> CheckResult:
     subject = "state directory"
     if path is None:
@@ -214,8 +225,12 @@ def _is_locked(path: str) -> bool:
     return False
 
 
+def _address_text(listen: ListenAddress) -> str:
+    return f"{listen.host or ''}:{listen.port}"
+
+
 async def _check_port(listen: ListenAddress) -> CheckResult:
-    address = f"{listen.host or ''}:{listen.port}"
+    address = _address_text(listen)
     try:
         server = await asyncio.get_running_loop().create_server(asyncio.Protocol, listen.host, listen.port)
     except OSError as error:

@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 from enricher import __version__
+from enricher.cli.examples import examples_text
 from enricher.cli.parser import Parser
 from enricher.config.options import ENRICH, PODS, RECORD, RUN, SELECT, TAIL, TOP, add_options
 
@@ -14,6 +15,8 @@ EPILOG = "Exit codes: 0 done, 1 failed while running, 2 wrong usage, 3 wrong con
 
 ROWS = ("pod", "service", "workload", "revision", "node", "zone", "route", "gateway", "listener")
 """What there may be a row for, by the names in `--by`; cli/roll_ups.py defines them."""
+_ROW_NAMES = f"{', '.join(ROWS[:-1])} or {ROWS[-1]} (default: pod)"
+FILES = "log files or directories instead of a cluster's logs; - is stdin"
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -39,6 +42,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_compare(commands)
     _add_completion(commands)
     parser.commands = commands.choices
+    for name, command in commands.choices.items():
+        command.description = f"{command.description}\n\n{examples_text(command.prog, name)}"
     return parser
 
 
@@ -95,7 +100,8 @@ def _add_enrich(commands: Any) -> None:
     enrich.add_argument(
         "--by",
         choices=ROWS,
-        help="with --summary: what there is a row for (default: pod)",
+        metavar="NAME",
+        help=f"with --summary: what there is a row for, {_ROW_NAMES}",
     )
     enrich.add_argument(
         "--output",
@@ -128,7 +134,7 @@ def _add_diagnose(commands: Any) -> None:
         default="text",
         help="markdown: for a ticket; csv: a row for each finding",
     )
-    _add_files(diagnose)
+    _add_objects(diagnose)
     diagnose.set_defaults(command="diagnose")
 
 
@@ -171,8 +177,8 @@ def _add_top(commands: Any) -> None:
         epilog=EPILOG,
     )
     add_options(top, TOP)
-    top.add_argument("--by", choices=ROWS, help="what there is a row for (default: pod)")
-    _add_files(top)
+    top.add_argument("--by", choices=ROWS, metavar="NAME", help=f"what there is a row for: {_ROW_NAMES}")
+    _add_objects(top)
     top.set_defaults(command="top")
 
 
@@ -184,7 +190,11 @@ def _add_tail(commands: Any) -> None:
         epilog=EPILOG,
     )
     add_options(tail, TAIL)
-    tail.add_argument("--errors", action="store_true", help="only requests that failed, or had a failed attempt")
+    tail.add_argument(
+        "--errors",
+        action="store_true",
+        help="only requests that failed, or had a failed attempt; on a terminal, those alike are counted",
+    )
     tail.add_argument("--pod", metavar="GLOB", help="only requests with an attempt at a pod of this name")
     tail.add_argument(
         "--service", metavar="[NAMESPACE/]GLOB", help="only requests with an attempt at a service of this name"
@@ -201,8 +211,11 @@ def _add_tail(commands: Any) -> None:
         action="store_true",
         help="end where a cluster's logs end at present; begin 10m back unless --since says otherwise",
     )
+    tail.add_argument(
+        "--timezone", metavar="ZONE", help="the zone of the times: local, UTC, Europe/Berlin (default: the log's)"
+    )
     tail.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="when to print colours")
-    _add_files(tail)
+    _add_objects(tail)
     tail.set_defaults(command="tail")
 
 
@@ -216,7 +229,6 @@ def _add_rollout(commands: Any) -> None:
     )
     rollout.add_argument("workload", metavar="WORKLOAD", help="deployment/NAME, or the NAME of a Deployment")
     add_options(rollout, TAIL)
-    rollout.add_argument("-n", dest="workload_namespace", metavar="NAMESPACE", help="the namespace of WORKLOAD")
     rollout.add_argument("--new", metavar="REVISION", help="the new revision, where no history shows which it is")
     rollout.add_argument(
         "--for", metavar="DURATION", help="how long to follow a cluster's logs (default: to their present ends)"
@@ -224,7 +236,7 @@ def _add_rollout(commands: Any) -> None:
     rollout.add_argument(
         "--output", "-o", choices=("text", "json", "markdown"), default="text", help="markdown: for a ticket"
     )
-    _add_files(rollout)
+    rollout.add_argument("files", nargs="*", default=[], metavar="FILE", help=FILES)
     rollout.set_defaults(command="rollout")
 
 
@@ -263,13 +275,14 @@ def _add_compare(commands: Any) -> None:
     compare.set_defaults(command="compare")
 
 
-def _add_files(parser: argparse.ArgumentParser) -> None:
+def _add_objects(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "files",
         nargs="*",
         default=[],
-        metavar="FILE",
-        help="log files or directories instead of a cluster's logs; - is stdin",
+        metavar="KIND/NAME|FILE",
+        help="only requests to service/NAME, deployment/NAME, statefulset/NAME or pod/NAME, or to KIND/NAMESPACE/NAME; "
+        f"{FILES}; a file in a directory named as a kind is ./KIND/NAME",
     )
 
 

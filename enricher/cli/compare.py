@@ -11,11 +11,11 @@ import orjson
 
 from enricher.cli.common import read_histories, warn_about
 from enricher.cli.feed import DEFAULT_SINCE, open_feed, run_feed, seconds_to_follow
+from enricher.cli.line_filter import LineFilter
 from enricher.cli.proxy_argument import ProxyArgument, parse_proxy
 from enricher.cli.read_records import RecordReader
 from enricher.cli.roll_ups import ROLL_UPS
 from enricher.cli.styled_output import print_styled
-from enricher.cli.tail import LineFilter
 from enricher.config.options import STDIN, TAIL
 from enricher.config.resolve import resolve_settings
 from enricher.config.settings import Settings

@@ -10,7 +10,13 @@ import shtab
 from enricher.cli.commands import build_parser
 from enricher.config.options import ALL_OPTIONS
 
-COMPLETED_PATHS = {"FILE": shtab.FILE, "OLD": shtab.FILE, "NEW": shtab.FILE, "DIR": shtab.DIRECTORY}
+COMPLETED_PATHS = {
+    "FILE": shtab.FILE,
+    "KIND/NAME|FILE": shtab.FILE,
+    "OLD": shtab.FILE,
+    "NEW": shtab.FILE,
+    "DIR": shtab.DIRECTORY,
+}
 """The way in which values are completed, by metavar."""
 
 

@@ -9,10 +9,11 @@ from typing import Any
 import orjson
 
 from enricher.cli.common import warn_about
-from enricher.cli.feed import DEFAULT_SINCE, open_feed, run_feed
+from enricher.cli.feed import DEFAULT_SINCE, open_feed, run_feed, unknown_upstreams
 from enricher.cli.pod_reports import PodReports
 from enricher.cli.read_records import RecordReader
 from enricher.cli.styled_output import print_styled
+from enricher.cli.upstreams import Kind, Upstreams, split_objects
 from enricher.config.options import PODS, TAIL
 from enricher.config.resolve import resolve
 from enricher.config.settings import Settings
@@ -28,13 +29,16 @@ from enricher.vocabulary import Cause
 
 def main(arguments: dict[str, Any]) -> int:
     """Print the findings; return the exit code. Ctrl-C prints those of what has been read."""
-    (settings, values), files = resolve(TAIL, arguments), arguments["files"]
+    (settings, values), (objects, files) = resolve(TAIL, arguments), split_objects(arguments["files"])
+    if pod := next((named.text for named in objects if named.kind == Kind.POD), None):
+        raise UsageError(f"{pod}: a diagnosis compares pods: give their service/NAME or deployment/NAME")
+    upstreams = Upstreams(settings.cluster.namespace, objects)
     if files and settings.logs.since:
         raise UsageError("--since cannot be combined with files, which are read from their beginning")
     interrupted, nothing_fits = False, False
     reader = RecordReader(settings)
     reports = PodReports()
-    diagnosis = Diagnosis(reader.facts_of, reports.sentences)
+    diagnosis = Diagnosis(reader.facts_of, reports.sentences, upstreams.include)
     try:
         if files:
             warn_about(settings)
@@ -42,10 +46,13 @@ def main(arguments: dict[str, Any]) -> int:
         else:
             if PODS not in values:  # a person who may read the logs usually may read pods as well
                 settings = replace(settings, cluster=replace(settings.cluster, pods=True))
-            _read_cluster(settings, diagnosis, reports)
+            _read_cluster(settings, diagnosis, reports, upstreams)
     except KeyboardInterrupt:
         interrupted = True
         warn("interrupted: these are the findings of what was read until then")
+    if files and reader.histories_read:
+        for text in unknown_upstreams(upstreams, reader.histories_read, settings):
+            warn(text)
     reports.histories = reports.histories or reader.histories_read
     _print(diagnosis, arguments["output"])
     if interrupted:
@@ -53,7 +60,7 @@ def main(arguments: dict[str, Any]) -> int:
     return EXIT_CONFIGURATION if nothing_fits else 0
 
 
-def _read_cluster(settings: Settings, diagnosis: Diagnosis, reports: PodReports) -> None:
+def _read_cluster(settings: Settings, diagnosis: Diagnosis, reports: PodReports, upstreams: Upstreams) -> None:
     """Read what the cluster's controllers have logged lately."""
     began = time.time_ns()
     with PipedConsole(stderr=True).status("connecting") as status:
@@ -63,6 +70,7 @@ def _read_cluster(settings: Settings, diagnosis: Diagnosis, reports: PodReports)
             settings.logs.since or DEFAULT_SINCE,
             follow=False,
             report=lambda text: status.update(one_line(text)),
+            upstreams=upstreams,
         )
 
         def consume(data: bytes) -> None:

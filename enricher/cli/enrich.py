@@ -11,6 +11,7 @@ from enricher.cli.common import read_histories, report_news, result_warnings, wa
 from enricher.cli.log_lines import enrich_lines, read_logs
 from enricher.cli.progress import show_progress
 from enricher.cli.roll_ups import ROLL_UPS, missing_names
+from enricher.cli.upstreams import Upstreams
 from enricher.cli.whole_lines import WholeLines
 from enricher.config.options import ENRICH, STDIN
 from enricher.config.resolve import resolve_settings
@@ -42,7 +43,11 @@ def main(arguments: dict[str, Any]) -> int:
     if not arguments["files"] and open_stdin().isatty():
         warn("reading a log from stdin until Ctrl-D: give FILE to read a file")
     histories = read_histories(settings.cluster)
-    report = _Summary(arguments) if arguments["summary"] else _Map(arguments["map"]) if arguments["map"] else None
+    report: _Report | None = None
+    if arguments["summary"]:
+        report = _Summary(arguments, Upstreams(settings.cluster.namespace))
+    elif arguments["map"]:
+        report = _Map(arguments["map"])
     check = enrich(settings, arguments["files"] or [STDIN], histories, report=report, out=sys.stdout.buffer)
     sys.stdout.flush()
     return EXIT_CONFIGURATION if check.nothing_fits else 0
@@ -58,9 +63,9 @@ class _Report(Protocol):
 class _Summary:
     """The table of --summary."""
 
-    def __init__(self, arguments: dict[str, Any]) -> None:
+    def __init__(self, arguments: dict[str, Any], upstreams: Upstreams) -> None:
         self._form = arguments["output"] or "text"
-        self._stats = PodStats(None, roll_up=ROLL_UPS[arguments["by"] or "pod"])
+        self._stats = PodStats(None, roll_up=ROLL_UPS[arguments["by"] or "pod"], included=upstreams.include)
         self.add = self._stats.add
 
     def print(self) -> None:

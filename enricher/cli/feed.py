@@ -20,6 +20,7 @@ from enricher.cli.common import (
 from enricher.cli.hindsight import Hindsight, OnFailure
 from enricher.cli.log_lines import enrich_lines, read_logs
 from enricher.cli.stream_enricher import StreamEnricher
+from enricher.cli.upstreams import ALL, Upstreams
 from enricher.cluster.endpoint_source import FIRST_LIST_TIMEOUT, EndpointWatch
 from enricher.cluster.pod_logs import LineConsumer as StreamConsumer
 from enricher.cluster.pod_logs import PodLogStreamer
@@ -61,17 +62,29 @@ def open_feed(
     *,
     follow: bool = True,
     report: Callable[[str], object] | None = None,
+    upstreams: Upstreams = ALL,
 ) -> "ClusterFeed | FileFeed":
-    """Return the feed of the files, or else of the cluster from `since` seconds ago on. Raise UsageError."""
+    """Return the feed of the files, or else of the cluster from `since` seconds ago on. Raise UsageError.
+
+    It has all requests; that nothing is known of some of the `upstreams` is reported.
+    """
     warn_about(settings)
     if files:
-        return FileFeed(settings, files, read_histories(settings.cluster))
+        histories = read_histories(settings.cluster)
+        for text in unknown_upstreams(upstreams, histories, settings):
+            _log_warning(text)
+        return FileFeed(settings, files, histories)
     if settings.cluster.endpoints:
         text = "logs read from a cluster are matched with its own endpoints, and with those of --extra-endpoints"
         raise UsageError(f"--endpoints requires a FILE: {text}")
     if path := next((selector.text for selector in settings.logs.select if not selector.namespace), None):
         raise UsageError(f"--select {path!r}: give the paths of files as arguments, without --select")
-    return ClusterFeed(settings, since, follow=follow, report=report)
+    return ClusterFeed(settings, since, follow=follow, report=report, upstreams=upstreams)
+
+
+def unknown_upstreams(upstreams: Upstreams, histories: Histories, settings: Settings) -> list[str]:
+    """Return a message for each of the upstreams that is not in the endpoints; maps of addresses may have any name."""
+    return [] if settings.cluster.extra_endpoints else [*upstreams.unknown(histories.pods)]
 
 
 def seconds_to_follow(text: str | None) -> float | None:
@@ -108,9 +121,18 @@ class ClusterFeed:
     """
 
     def __init__(
-        self, settings: Settings, since: float, *, follow: bool = True, report: Callable[[str], object] | None = None
+        self,
+        settings: Settings,
+        since: float,
+        *,
+        follow: bool = True,
+        report: Callable[[str], object] | None = None,
+        upstreams: Upstreams = ALL,
     ) -> None:
         self._settings, self._since, self._follow, self._report = settings, since, follow, report
+        self._upstreams = upstreams
+        self._unknown = list[str]()
+        """Messages about upstreams that were not known at first."""
         self._streamer: PodLogStreamer | None = None
         self._endpoints: EndpointWatch | None = None
         self._checks: dict[Source, FormatCheck] = {}
@@ -127,6 +149,9 @@ class ClusterFeed:
             tasks = [group.create_task(endpoints.run())]
             await endpoints.wait_until_ready()
             endpoints.require_lists()
+            self._unknown = unknown_upstreams(self._upstreams, endpoints.histories, self._settings)
+            for text in self._unknown:
+                _log_warning(text)
             pods = endpoints.failed_pods
 
             def build(on_failure: OnFailure | None, *, count_only: bool = False) -> StreamEnricher:
@@ -196,7 +221,8 @@ class ClusterFeed:
             return "connecting"
         logs = len(self._streamer.sources)
         problem = self._endpoints.problem() or self._streamer.problem() or self._problem_of_a_log()
-        return f"{logs} log{'s' * (logs != 1)} followed" + (f" · {problem}" if problem else "")
+        state = f"{logs} log{'s' * (logs != 1)} followed"
+        return " · ".join(filter(None, (state, problem, *self._unknown)))
 
     def _problem_of_a_log(self) -> str | None:
         problems = ((source.path, check.problem) for source, check in self._checks.items())

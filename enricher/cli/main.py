@@ -5,9 +5,10 @@ import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from types import ModuleType
 
 from enricher.cli.commands import build_parser
-from enricher.errors import EXIT_CONFIGURATION, EXIT_FAILURE, EnricherError
+from enricher.errors import EXIT_CONFIGURATION, EXIT_FAILURE, ConfigurationError, EnricherError
 from enricher.report.terminal import prepare_streams, report_exceptions, warn
 
 
@@ -23,9 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_CONFIGURATION
     try:
         arguments = vars(build_parser().parse_args(argv))
-        # Each command imports only the modules that it needs.
-        command = import_module(f"enricher.cli.{arguments['command']}")
-        code: int = command.main(arguments)
+        code: int = _command_module(arguments["command"]).main(arguments)
     except EnricherError as error:
         warn(error)
         return error.exit_code
@@ -39,3 +38,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     return code
+
+
+def _command_module(name: str) -> ModuleType:
+    """Import the module of a command, and only the modules that this command needs."""
+    try:
+        return import_module(f"enricher.cli.{name}")
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"{name} needs the Python package {error.name}, which is not installed here, as in the daemon's image: "
+            f"run {name} on your own machine, where `pipx install ingress-enricher` installs it"
+        ) from error

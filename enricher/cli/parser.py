@@ -9,6 +9,15 @@ from typing import Any, NoReturn
 from enricher.errors import UsageError
 
 
+class _HelpFormatter(argparse.HelpFormatter):
+    """Formats paragraphs, and leaves those with indented lines as they are."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        fill = super()._fill_text
+        paragraphs = text.split("\n\n")
+        return "\n\n".join(each if "\n  " in each else fill(each, width, indent) for each in paragraphs)
+
+
 class Parser(argparse.ArgumentParser):
     """A parser that reports errors as UsageError, and does not accept abbreviated options.
 
@@ -20,11 +29,18 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.allow_abbrev = False
+        self.allow_abbrev, self.formatter_class = False, _HelpFormatter
 
     def error(self, message: str) -> NoReturn:
         """Raise UsageError."""
         raise UsageError(f"{message} (see {self.prog} --help)")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Raise ArgumentError for a value that is no choice, with the choice that it probably stands for."""
+        if action.choices is not None and value not in action.choices:
+            choices = [str(choice) for choice in action.choices]
+            hint = _suggestion(str(value), choices) or f"expected one of {', '.join(choices)}"
+            raise argparse.ArgumentError(action, f"invalid choice {value!r}: {hint}")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
         """Parse arguments; raise UsageError if some are unknown, with the name that the first probably stands for.

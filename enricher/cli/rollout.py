@@ -7,6 +7,7 @@ import orjson
 
 from enricher.cli.feed import DEFAULT_SINCE, ClusterFeed, FileFeed, open_feed, run_feed, seconds_to_follow
 from enricher.cli.roll_ups import BY_REVISION
+from enricher.cli.upstreams import Upstreams
 from enricher.config.options import TAIL
 from enricher.config.resolve import resolve_settings
 from enricher.endpoints.history import History
@@ -33,7 +34,7 @@ def main(arguments: dict[str, Any]) -> int:
         raise UsageError("--since cannot be combined with files, which are read from their beginning")
     name = _workload_name(arguments["workload"])
     seconds = seconds_to_follow(arguments["for"])
-    stats = PodStats(None, roll_up=BY_REVISION, namespace=arguments["workload_namespace"])
+    stats = PodStats(None, roll_up=BY_REVISION, included=Upstreams(settings.cluster.namespace).include)
     feed = open_feed(settings, files, settings.logs.since or DEFAULT_SINCE, follow=seconds is not None)
     interrupted = False
     try:

@@ -2,33 +2,34 @@
 
 import asyncio
 import os
-import re
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
 
 from enricher.cli.common import raise_first_error
 from enricher.cli.feed import DEFAULT_SINCE, ClusterFeed, open_feed
+from enricher.cli.fold import Fold
+from enricher.cli.line_filter import LineFilter, parse_seconds, parse_statuses, parse_timezone, seconds_of
+from enricher.cli.upstreams import Upstreams, split_objects
 from enricher.config.options import TAIL
 from enricher.config.resolve import resolve_settings
 from enricher.errors import EXIT_CONFIGURATION, UsageError
 from enricher.report.record_view import (
     OutputRecord,
+    Zone,
     attempts_text,
     has_own_attempts,
     ids_text,
     is_failure,
-    is_of_request,
     part_text,
     pod_text,
     request_text,
     time_text,
 )
 from enricher.report.terminal import json_encoder, warn
+from enricher.report.wording import amount
 from enricher.text import printable
 
 RED, GREEN, YELLOW, CYAN, DIM = "31", "32", "33", "36", "2"
@@ -37,84 +38,35 @@ _COLOURS = {2: GREEN, 3: CYAN, 4: YELLOW, 5: RED}
 """Colours of statuses, by their first digit."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class LineFilter:
-    """The conditions for a line to be printed; it must meet all that are set.
-
-    A line that names no upstream matches no `pod`, `service` or `namespace`.
-    """
-
-    errors: bool = False
-    """Only access lines of requests that failed."""
-    pod: str | None = None
-    """A shell pattern."""
-    service: str | None = None
-    """A shell pattern of a service; with a slash in it, of a namespace and a service."""
-    namespace: str | None = None
-    route: str | None = None
-    """A shell pattern of a route, or of some of its parts that follow each other: `shop/cart`."""
-    statuses: Sequence[range] = ()
-    """The statuses that the client may have got; those of the attempt, if its request is not known."""
-    slower_than: float | None = None
-    """Seconds that the request, or else its last attempt, took at least."""
-    request: str | None = None
-    """An id of the request: one that the line has in a field of its own, or, in a line of another kind, somewhere."""
-
-    def matches(self, record: OutputRecord) -> bool:
-        if self.request is not None and not is_of_request(record, self.request):
-            return False
-        if self.errors and not (has_own_attempts(record) and is_failure(record)):
-            return False
-        return self._matches_result(record) and self._matches_place(record)
-
-    def _matches_result(self, record: OutputRecord) -> bool:
-        """Return whether a line has the status, the duration and the route that are set."""
-        if self.statuses:
-            last: OutputRecord = (record.get("attempts") or ({},))[-1]
-            status = record.get("status", last.get("status"))
-            if not isinstance(status, int) or not any(status in statuses for statuses in self.statuses):
-                return False
-        if self.slower_than is not None and ((seconds := _seconds(record)) is None or seconds < self.slower_than):
-            return False
-        route = f"/{record.get('route', '')}/"
-        return self.route is None or fnmatchcase(route, f"*/{self.route}/*")
-
-    def _matches_place(self, record: OutputRecord) -> bool:
-        """Return whether a line has the pod, the service and the namespace that are set."""
-        parts = (record, *(record.get("attempts") or ()))
-        owners = [owner for part in parts for owner in (part, *part.get("candidates", ())) if "pod" in owner]
-        if self.pod is not None and not any(fnmatchcase(owner["pod"], self.pod) for owner in owners):
-            return False
-        if self.namespace is not None and self.namespace not in {part.get("namespace") for part in parts}:
-            return False
-        if self.service is None:
-            return True
-        services = [f"{part.get('namespace', '')}/{part['service']}" for part in parts if "service" in part]
-        pattern = self.service if "/" in self.service else f"*/{self.service}"
-        return any(fnmatchcase(service, pattern) for service in services)
-
-
-def format_lines(data: bytes, line_filter: LineFilter, *, as_json: bool = False, coloured: bool = False) -> bytes:
-    """Return those of some JSON lines that match, as they are or as short lines."""
+def format_lines(
+    data: bytes,
+    line_filter: LineFilter,
+    *,
+    as_json: bool = False,
+    coloured: bool = False,
+    zone: Zone | None = None,
+    fold: Fold | None = None,
+) -> bytes:
+    """Return those of some JSON lines that match, as they are or as short lines, which may be folded."""
     out = []
     for line in data.splitlines():
         record = orjson.loads(line)
         if not line_filter.matches(record):
             continue
         if as_json:
-            out.append(line)
-        elif (text := format_record(record, coloured=coloured)) is not None:
+            out.append(line + b"\n")
+        elif (text := format_record(record, coloured=coloured, zone=zone)) is not None:
             ids = f"  {ids_text(record)}" if line_filter.request is not None else ""
-            out.append(f"{text}{ids}".encode())
+            out.append((fold.add(record, text) if fold else f"{text}{ids}\n").encode())
         elif line_filter.request is not None:
-            out.append(f"{time_text(record)}  {part_text(record)}".encode())
-    return b"".join(line + b"\n" for line in out)
+            out.append(f"{time_text(record, zone)}  {part_text(record)}\n".encode())
+    return b"".join(out)
 
 
-def format_record(record: OutputRecord, *, coloured: bool = False) -> str | None:
+def format_record(record: OutputRecord, *, coloured: bool = False, zone: Zone | None = None) -> str | None:
     """Return a request as one short line, without its newline, or a try without its request; None for any other kind.
 
-    Nothing that a client chose can move the cursor.
+    Its time is in `zone`, or in that of its stamp. Nothing that a client chose can move the cursor.
     """
     if not has_own_attempts(record):
         return None
@@ -123,7 +75,7 @@ def format_record(record: OutputRecord, *, coloured: bool = False) -> str | None
     status_text = "-" if status is None else printable(status)
     attempts = record.get("attempts") or ()
     columns = [
-        paint(time_text(record), DIM),
+        paint(time_text(record, zone), DIM),
         paint(f"{status_text:>3}", _COLOURS.get(status // 100, CYAN) if isinstance(status, int) else RED),
         request_text(record),
         pod_text(attempts[-1]) if attempts else "-",
@@ -138,36 +90,9 @@ def _paint(text: str, colour: str) -> str:
     return f"\033[{colour}m{printable(text)}\033[0m" if text else ""
 
 
-def _seconds(record: OutputRecord) -> float | None:
-    """Return the duration of the request; without one, that of its last attempt."""
-    attempts: Sequence[OutputRecord] = record.get("attempts") or ({},)
-    seconds = record.get("request_time", attempts[-1].get("response_time"))
-    return seconds if isinstance(seconds, (int, float)) else None
-
-
 def _seconds_text(record: OutputRecord) -> str:
-    seconds = _seconds(record)
+    seconds = seconds_of(record)
     return "-" if seconds is None else f"{seconds:.3f}s"
-
-
-def parse_statuses(text: str) -> tuple[range, ...]:
-    """Parse statuses such as `404` or `5xx`, with commas between them. Raise UsageError."""
-    statuses = []
-    for each in text.split(","):
-        if not re.fullmatch(r"[1-9](?:\d\d|xx)", each, re.ASCII):
-            raise UsageError(f"--status {text!r}: expected statuses such as 503, 5xx or 404,5xx")
-        first = int(each.replace("x", "0"))
-        statuses.append(range(first, first + (100 if "x" in each else 1)))
-    return tuple(statuses)
-
-
-def parse_seconds(text: str) -> float:
-    """Parse a duration such as `500ms` or `2s` into seconds. Raise UsageError."""
-    match = re.fullmatch(r"(\d{1,9})(ms|s|m)", text, re.ASCII)
-    if not match:
-        raise UsageError(f"--slower-than {text!r}: expected a whole number and one of ms, s, m, as in 500ms")
-    number = int(match[1])
-    return number / 1000 if match[2] == "ms" else float(number * (60 if match[2] == "m" else 1))
 
 
 def _is_coloured(when: str) -> bool:
@@ -179,46 +104,84 @@ def _is_coloured(when: str) -> bool:
 
 def main(arguments: dict[str, Any]) -> int:
     """Print requests as they come; return the exit code."""
-    settings, files = resolve_settings(TAIL, arguments), arguments["files"]
+    settings, (objects, files) = resolve_settings(TAIL, arguments), split_objects(arguments["files"])
     if files and settings.logs.since:
         raise UsageError("--since cannot be combined with files, which are read from their beginning")
     if files and arguments["no_follow"]:
         raise UsageError("--no-follow cannot be combined with files, which are read to their ends")
+    upstreams = Upstreams(settings.cluster.namespace, objects)
     filters = {name: arguments[name] for name in ("errors", "pod", "service", "route", "request")}
     line_filter = LineFilter(
         **filters,
-        namespace=settings.cluster.namespace,
+        upstreams=upstreams,
         statuses=parse_statuses(arguments["status"]) if arguments["status"] else (),
         slower_than=parse_seconds(arguments["slower_than"]) if arguments["slower_than"] else None,
     )
-    as_json = arguments["output"] == "json"
-    is_coloured = _is_coloured(arguments["color"])
+    printer = _Printer(line_filter, arguments)
+    since = settings.logs.since or (DEFAULT_SINCE if arguments["no_follow"] else 0)
+    feed = open_feed(settings, files, since, follow=not arguments["no_follow"], upstreams=upstreams)
+    try:
+        if isinstance(feed, ClusterFeed):
+            asyncio.run(feed.run(printer.print))
+        else:
+            for data in feed.read():
+                printer.print(data)
+    except BaseExceptionGroup as failures:
+        raise_first_error(failures, OSError)  # those of a connection have become ApiErrors
+        raise
+    finally:
+        printer.end()
+        if printer.lines and not printer.has_printed and not feed.nothing_fits:
+            _warn_of_no_match(printer.lines, arguments, upstreams)
+    return EXIT_CONFIGURATION if feed.nothing_fits else 0
 
-    encode = json_encoder(for_terminal=sys.stdout.isatty())
 
-    found = False
+def _warn_of_no_match(lines: int, arguments: Mapping[str, Any], upstreams: Upstreams) -> None:
+    if arguments["request"]:
+        warn("no line has the id of --request")
+    elif conditions := _conditions(arguments, upstreams):
+        warn(f"none of {amount(lines, 'line')} matches {conditions}")
 
-    def print_lines(data: bytes) -> None:
-        nonlocal found
-        lines = format_lines(data, line_filter, as_json=as_json, coloured=is_coloured)
-        found = found or bool(lines)
-        if as_json:
-            sys.stdout.buffer.write(encode(lines))
+
+class _Printer:
+    """Writes those lines to stdout that match a filter."""
+
+    def __init__(self, line_filter: LineFilter, arguments: Mapping[str, Any]) -> None:
+        self._filter, self._as_json = line_filter, arguments["output"] == "json"
+        self._zone = parse_timezone(arguments["timezone"]) if arguments["timezone"] else None
+        self._coloured = _is_coloured(arguments["color"])
+        is_terminal = sys.stdout.isatty()
+        self._encode = json_encoder(for_terminal=is_terminal)
+        self._fold = Fold() if is_terminal and arguments["errors"] and not arguments["request"] else None
+        self.lines = 0
+        """Lines so far, also those that were not printed."""
+        self.has_printed = False
+
+    def print(self, data: bytes) -> None:
+        """Write those of some JSON lines that match."""
+        self.lines += data.count(b"\n")
+        lines = format_lines(
+            data, self._filter, as_json=self._as_json, coloured=self._coloured, zone=self._zone, fold=self._fold
+        )
+        self.has_printed = self.has_printed or bool(lines)
+        if self._as_json:
+            sys.stdout.buffer.write(self._encode(lines))
         else:
             sys.stdout.write(lines.decode())
         sys.stdout.flush()
 
-    since = settings.logs.since or (DEFAULT_SINCE if arguments["no_follow"] else 0)
-    feed = open_feed(settings, files, since, follow=not arguments["no_follow"])
-    try:
-        if isinstance(feed, ClusterFeed):
-            asyncio.run(feed.run(print_lines))
-        else:
-            for data in feed.read():
-                print_lines(data)
-    except BaseExceptionGroup as failures:
-        raise_first_error(failures, OSError)  # those of a connection have become ApiErrors
-        raise
-    if line_filter.request is not None and not found:
-        warn("no line has the id of --request")
-    return EXIT_CONFIGURATION if feed.nothing_fits else 0
+    def end(self) -> None:
+        """End a line that is not complete."""
+        if self._fold and (text := self._fold.end()):
+            sys.stdout.write(text)
+            sys.stdout.flush()
+
+
+def _conditions(arguments: Mapping[str, Any], upstreams: Upstreams) -> str:
+    """Return the conditions for a line to be printed, as the user typed them; empty if there are none."""
+    texts = [named.text for named in upstreams.objects]
+    values = {"namespace": upstreams.namespace} | {
+        name: arguments[name] for name in ("pod", "service", "route", "status", "slower_than")
+    }
+    texts += (f"--{name.replace('_', '-')} {value}" for name, value in values.items() if value)
+    return ", ".join([*texts, *["--errors"] * arguments["errors"]])

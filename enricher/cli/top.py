@@ -19,6 +19,7 @@ from textual.widgets import DataTable, Footer, Input, Static
 from enricher.cli.common import raise_first_error
 from enricher.cli.feed import Feed, open_feed
 from enricher.cli.roll_ups import ROLL_UPS
+from enricher.cli.upstreams import Upstreams, split_objects
 from enricher.config.options import STDIN, TOP
 from enricher.config.resolve import resolve_settings
 from enricher.errors import EXIT_CONFIGURATION, EXIT_FAILURE, UsageError
@@ -300,12 +301,13 @@ def terminal_as_stdin(log_on_stdin: bool) -> Iterator[None]:
 
 def main(arguments: dict[str, Any]) -> int:
     """Show the view until the user quits; return the exit code."""
-    settings, files = resolve_settings(TOP, arguments), arguments["files"]
-    feed = open_feed(settings, files, WINDOW_SECONDS)
+    settings, (objects, files) = resolve_settings(TOP, arguments), split_objects(arguments["files"])
+    upstreams = Upstreams(settings.cluster.namespace, objects)
+    feed = open_feed(settings, files, WINDOW_SECONDS, upstreams=upstreams)
     # Files are summed up as a whole; a pipe and a cluster are shown live.
     window = WINDOW_SECONDS if STDIN in files or not files else None
     roll_up = ROLL_UPS[arguments["by"] or "pod"]
-    stats = PodStats(window, window_is_covered=not files, namespace=settings.cluster.namespace, roll_up=roll_up)
+    stats = PodStats(window, window_is_covered=not files, included=upstreams.include, roll_up=roll_up)
     with terminal_as_stdin(STDIN in files):
         root = logging.getLogger("enricher")
         root.addHandler(logging.NullHandler())

@@ -63,6 +63,15 @@ def parse_object_name(text: str) -> tuple[str, str]:
     return namespace, name
 
 
+def parse_namespace(text: str) -> str | None:
+    """Parse the name of a namespace; `*` stands for all, which is None."""
+    if text == "*":
+        return None
+    if not re.fullmatch(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", text):
+        raise UsageError("expected the name of a namespace, or * for all")
+    return text
+
+
 def parse_seconds(text: str) -> float:
     try:
         seconds = float(text)
@@ -196,7 +205,13 @@ STATE_DIR = Option(
 )
 LISTEN = Option("--listen", "server.listen", "HOST:PORT", "where to serve /metrics, /livez and /readyz", parse_listen)
 STATUS_PAGE = _choice("--status-page", "server.status_page", ("on", "off"), "whether to serve / and /status.json")
-NAMESPACE = Option("--namespace", "cluster.namespace", "NAME", "watch the EndpointSlices of this namespace only")
+NAMESPACE = Option(
+    "--namespace",
+    "cluster.namespace",
+    "NAME",
+    "the namespace of the upstreams (not of the proxy); only its EndpointSlices are watched",
+    parse_namespace,
+)
 KUBECONFIG = Option(
     "--kubeconfig",
     "cluster.kubeconfig",
@@ -299,7 +314,11 @@ def add_options(parser: argparse.ArgumentParser, options: Sequence[Option]) -> N
             parser.add_argument(option.flag, dest=option.flag, action="store_const", const="true", help=text)
         else:
             action = "append" if option.repeatable else "store"
-            parser.add_argument(option.flag, dest=option.flag, metavar=option.metavar, action=action, help=text)
+            flags = ("-n", option.flag) if option is NAMESPACE else (option.flag,)
+            parser.add_argument(*flags, dest=option.flag, metavar=option.metavar, action=action, help=text)
+        if option is NAMESPACE:
+            text = "all namespaces: the default, unless a variable or the configuration file names one"
+            parser.add_argument("-A", "--all-namespaces", dest=option.flag, action="store_const", const="*", help=text)
 
 
 def default_text(default: object) -> str:

@@ -21,6 +21,7 @@ from enricher.config.options import (
     LISTEN,
     LOG_FORMAT,
     LOG_FORMAT_FILE,
+    NAMESPACE,
     NODE,
     PODS,
     PROFILE,
@@ -114,7 +115,7 @@ def resolve(options: Sequence[Option], flags: Mapping[str, Any], environ: Mappin
     if SELECT.setting not in parsed and is_of_one:
         parsed[SELECT.setting] = default_selectors(parsed.get(PROFILE.setting) or DEFAULT_PROFILE)
     settings = _group_settings(parsed)
-    _refuse_contradictions(settings, values)
+    _refuse_contradictions(settings, values, options)
     return Resolved(settings, values)
 
 
@@ -286,9 +287,11 @@ def _drop_outdone_by_files(values: dict[Option, OptionValue]) -> None:
                 del values[option]
 
 
-def _refuse_contradictions(settings: Settings, values: Mapping[Option, OptionValue]) -> None:
+def _refuse_contradictions(settings: Settings, values: Mapping[Option, OptionValue], options: Sequence[Option]) -> None:
+    # To the commands that show some of the requests, a namespace also says which.
+    shows_some = SELECT in options and LISTEN not in options
     for option in _OF_CLUSTERS if settings.cluster.endpoints else ():
-        if option.value_in(settings):
+        if option.value_in(settings) and not (option is NAMESPACE and shows_some):
             value, files = values[option], values[ENDPOINTS]
             message = f"{value.name} cannot be combined with {files.name}, which replaces the cluster"
             raise _error(message, value, files)

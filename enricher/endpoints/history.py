@@ -302,6 +302,10 @@ class History:
         """Return whether any service in the history is of the namespace."""
         return self._services.has_namespace(namespace)
 
+    def services(self) -> Iterator[Service]:
+        """Yield the services that slices name, or that any tenure is or was in."""
+        return self._services.services()
+
     def services_of_namespace(self, namespace: str) -> Collection[Service]:
         """Return the services of a namespace."""
         return self._services.services_of_namespace(namespace)

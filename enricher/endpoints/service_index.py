@@ -1,7 +1,7 @@
 """The services that slices name, and the tenures of the pods that are or were in them. Pure."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 from enricher.endpoints.slices import NO_SERVICE, Service
 from enricher.endpoints.tenure import Tenure
@@ -38,6 +38,11 @@ class ServiceIndex:
     def has_namespace(self, namespace: str) -> bool:
         """Return whether any service is of the namespace."""
         return namespace in self._by_namespace
+
+    def services(self) -> Iterator[Service]:
+        """Yield the services of all namespaces."""
+        for services in self._by_namespace.values():
+            yield from services
 
     def services_of_namespace(self, namespace: str) -> Collection[Service]:
         """Return the services of a namespace."""

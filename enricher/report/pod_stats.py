@@ -5,6 +5,7 @@ so the memory for a pod is bounded by the length of the window and the number of
 """
 
 from collections import Counter, defaultdict, deque
+from collections.abc import Callable
 from typing import NamedTuple
 
 from enricher.fair_share import OVERFLOW, FairShare
@@ -61,8 +62,8 @@ class PodStats:
     """Adds up output records, by pod or by another roll-up.
 
     Only the last `window` seconds count, or all records if it is None. `window_is_covered` is whether the records reach
-    back to the start of the window; if they do not, rates are those since the first record. With a `namespace`, only
-    attempts at its pods count.
+    back to the start of the window; if they do not, rates are those since the first record. Of attempts, and
+    of requests that no pod was tried for, those count that are `included`.
     """
 
     def __init__(
@@ -70,11 +71,11 @@ class PodStats:
         window: int | None,
         *,
         window_is_covered: bool = True,
-        namespace: str | None = None,
+        included: Callable[[OutputRecord], bool] = lambda _: True,
         roll_up: RollUp = BY_POD,
     ) -> None:
         self.roll_up = roll_up
-        self._window, self._window_is_covered, self._namespace = window, window_is_covered, namespace
+        self._window, self._window_is_covered, self._included = window, window_is_covered, included
         self._counts: defaultdict[RowKey, dict[int, AttemptCounts]] = defaultdict(dict)
         """By row, then by the second in which the attempts ended (0 without a window)."""
         self._share = FairShare[RowKey, str](MAX_PODS)
@@ -101,7 +102,7 @@ class PodStats:
             self._add_untried(record, second, at)
         tries_are_logged = lists_tries(record) or LineKind.TRY in self.lines
         for attempt in attempts:
-            if self._namespace not in {None, attempt.get("namespace")}:
+            if not self._included(attempt):
                 continue
             self.grades[attempt["attribution"]] += 1
             code = error_code(attempt)
@@ -127,7 +128,7 @@ class PodStats:
 
     def _add_untried(self, record: OutputRecord, second: int, at: int | None) -> None:
         """Add a request that failed and that no pod was tried for."""
-        if self._namespace in {None, record.get("namespace")}:
+        if self._included(record):
             key = self._place(self.roll_up.untried_key(record))
             counts = self._counts[key].setdefault(second, AttemptCounts())
             counts.errors[printable(record.get("status", "-"))] += 1

@@ -4,10 +4,12 @@ Clients choose much of a record, and a terminal obeys control characters, so all
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from enricher.text import printable, truncate
+from enricher.timestamps import SECOND, parse_rfc3339
 from enricher.vocabulary import Cause, CauseGrade, LineKind, State
 
 _LISTS = ("upstream_status", "upstream_response_time", "upstream_response_length")
@@ -20,6 +22,8 @@ _FIELDS_OF_PROXIES = {
     "nginx": frozenset(_LISTS),
 }
 """Fields that only the lines of one kind of proxy have, unless those of another above it have them too."""
+Zone = Callable[[datetime], datetime]
+"""Puts a time into a time zone."""
 OutputRecord = Mapping[str, Any]
 """An output line, parsed, or one of its attempts."""
 MAX_REQUEST_LENGTH = 120
@@ -144,12 +148,15 @@ def _is_5xx(status: object) -> bool:
     return isinstance(status, int) and 500 <= status <= 599
 
 
-def time_text(record: OutputRecord) -> str:
+def time_text(record: OutputRecord, zone: Zone | None = None) -> str:
     """Return a record's time as `23:19:13.014`; empty without one.
 
-    The time zone is the stamp's, which is UTC as a rule.
+    Without a `zone`, it is in that of the stamp, which is UTC as a rule.
     """
-    time, _, fraction = str(record.get("time") or "")[11:].rstrip("Z").partition(".")
+    stamp = str(record.get("time") or "")
+    if zone and (at := parse_rfc3339(stamp.encode())) is not None:
+        return zone(datetime.fromtimestamp(at // SECOND, UTC)).strftime("%H:%M:%S") + f".{at % SECOND // 1_000_000:03}"
+    time, _, fraction = stamp[11:].rstrip("Z").partition(".")
     digits = fraction[:3].partition("+")[0].partition("-")[0]
     return printable(f"{time[:8]}.{digits:0<3}") if time else ""
 

@@ -14,6 +14,7 @@ from enricher.report.console import as_written, one_line
 from enricher.report.pod_rows import PodRow, hidden_text, sure_text
 from enricher.report.pod_stats import PodStats
 from enricher.timestamps import SECOND, format_rfc3339
+from enricher.vocabulary import LineKind
 
 WIDTH = 80
 """Columns within which numbers and reasons are. Names come last in a row, and are never cut or folded: they can be
@@ -129,7 +130,12 @@ def counts_text(counts: Mapping[str, int]) -> str:
 
 
 def total_text(noun: str, counts: Counter[str]) -> str:
-    """Return one of the totals: `13 lines: 12 access, 1 parse_error`."""
+    """Return one of the totals: `13 lines: 12 access, 1 parse_error`.
+
+    Lines of the kind `error` are named as what they are, because they count no failed requests.
+    """
+    if noun == "lines":
+        counts = Counter({"error log" if kind == LineKind.ERROR else kind: number for kind, number in counts.items()})
     parts = codes_text(counts) if noun == "errors" else counts_text(counts)
     number = "" if noun in {"reasons", "causes"} else f"{counts.total()} "
     return f"{number}{noun}" + (f": {parts}" if parts else "")

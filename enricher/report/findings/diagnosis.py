@@ -5,7 +5,7 @@ which nothing came back are grouped by node as well, until it is known whether a
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import NamedTuple
 
@@ -50,10 +50,18 @@ PodKey = tuple[str, str, str]
 
 
 class Diagnosis:
-    """Output records added up, and the failures among them grouped."""
+    """Output records added up, and the failures among them grouped.
 
-    def __init__(self, facts_of: FactsOf, reports_of: ReportsOf) -> None:
-        self._facts_of, self._reports_of = facts_of, reports_of
+    Requests count if one of their attempts, or without any they themselves, are `included`.
+    """
+
+    def __init__(
+        self,
+        facts_of: FactsOf,
+        reports_of: ReportsOf,
+        included: Callable[[OutputRecord], bool] = lambda _: True,
+    ) -> None:
+        self._facts_of, self._reports_of, self._included = facts_of, reports_of, included
         self._groups = FairTable[GroupKey, FailureGroup](MAX_GROUPS, self._forget_group)
         self._pods = FairTable[PodKey, PodTally](MAX_PODS, self._forget_pod)
         self._entries = FairTable[EntryKey, EntryTally](MAX_ENTRIES, self._forget_entry)
@@ -64,7 +72,7 @@ class Diagnosis:
     def add(self, record: OutputRecord) -> None:
         """Add one output line, parsed."""
         self.totals.lines[record["kind"]] += 1
-        if not has_own_attempts(record):
+        if not has_own_attempts(record) or not any(map(self._included, record.get("attempts") or (record,))):
             return
         is_request = record["kind"] == LineKind.ACCESS
         self.totals.requests += is_request and "subrequest" not in record

@@ -11,8 +11,10 @@ from tests.packaging.supply.pins import ROOT, entries
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PROJECT = PYPROJECT["project"]
+TERMINAL = PYPROJECT["tool"]["enricher"]["terminal"]
 ASKED = {
-    "enricher": PROJECT["dependencies"],
+    "enricher": [asked for asked in PROJECT["dependencies"] if Requirement(asked).name not in TERMINAL],
+    "archive": PROJECT["dependencies"] + PROJECT["optional-dependencies"]["archive"],
     "backend": PROJECT["optional-dependencies"]["backend"],
     "build": PYPROJECT["build-system"]["requires"],
 }

@@ -23,7 +23,7 @@ def test_the_sbom_has_every_package_and_no_other() -> None:
         pytest.fail("make sbom comes first")
     sbom = json.loads(SBOM.read_text())
     assert sbom["bomFormat"] == "CycloneDX"
-    assert sbom["metadata"]["component"]["name"] == "enricher"
+    assert sbom["metadata"]["component"]["name"] == "ingress-enricher"
     listed = {(canonicalize_name(one["name"]), one["version"]) for one in sbom["components"]}
     here = {pinned(found) for found, _ in entries("enricher") if found.marker is None or found.marker.evaluate()}
     assert listed == here

@@ -336,12 +336,19 @@ def test_a_port_that_is_taken(check):
     assert f"cannot listen on {where}" in out
 
 
-def test_beside_the_daemon_it_is_no_failure(check, node):
+def test_beside_the_daemon_it_is_no_warning(check, node, tmp_path):
     """As `kubectl exec` would run it."""
     node.write(cri(access(1)))
     daemon = node.start()
     code, verdicts, out = check("--listen", f"127.0.0.1:{daemon.port}")
-    assert (code, verdicts["port"], verdicts["state directory"]) == (0, "warning", "warning")
+    assert (code, verdicts["port"], verdicts["state directory"]) == (0, "ok", "ok")
+    assert "the running daemon serves there" in out
+    assert out.endswith("warnings: 0\n")
+    _, verdicts, out = check("--listen", "127.0.0.1:0")
+    assert (verdicts["port"], verdicts["state directory"]) == ("ok", "warning")
+    assert "make sure that it is the daemon, and the only one" in out
+    _, verdicts, out = check("--listen", f"127.0.0.1:{daemon.port}", state_dir=str(tmp_path / "other"))
+    assert (verdicts["port"], verdicts["state directory"]) == ("warning", "ok")
     assert "a daemon is already serving there" in out
     assert daemon.stop()[0] == 0
 

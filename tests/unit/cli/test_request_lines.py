@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enricher.cli.tail import LineFilter, format_lines, format_record
+from enricher.cli.line_filter import LineFilter
+from enricher.cli.tail import format_lines, format_record
+from enricher.cli.upstreams import Upstreams
 
 
 def attempt(pod="web-1", status=200, **more):
@@ -131,8 +133,8 @@ ALL = [GOOD, HIDDEN, NONE, GRPC, ERROR_LINE, SERVICE]
         (LineFilter(service="p*y"), [SERVICE]),
         (LineFilter(service="shop/p?y"), [SERVICE]),
         (LineFilter(service="other/pay"), []),
-        (LineFilter(namespace="shop"), [SERVICE]),
-        (LineFilter(namespace="other"), []),
+        (LineFilter(upstreams=Upstreams("shop")), [SERVICE]),
+        (LineFilter(upstreams=Upstreams("other")), []),
     ],
 )
 def test_what_is_wanted(expected, fitting):

@@ -3,11 +3,13 @@
 import csv
 import io
 import json
+from collections import Counter
 
 import pytest
 from rich.cells import cell_len
 
 from enricher.cli.main import main
+from enricher.report.summary_table import total_text
 from tests.support.controller_logs import access
 from tests.support.terminals import assert_harmless
 
@@ -102,3 +104,8 @@ def test_names_are_texts_in_every_form(tmp_path, capsys, form):
 def test_options_of_a_summary_need_one(capsys, option):
     assert main(["enrich", "--endpoints", "/nowhere", option, "/dev/null"]) == 2
     assert f"{option.partition('=')[0]} is about the table of --summary" in capsys.readouterr().err
+
+
+def test_lines_of_the_error_log_are_not_called_errors():
+    counts = Counter(access=60, error=248, other=27)
+    assert total_text("lines", counts) == "335 lines: 248 error log, 60 access, 27 other"

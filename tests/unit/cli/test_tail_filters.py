@@ -2,7 +2,7 @@
 
 import pytest
 
-from enricher.cli.tail import LineFilter, parse_seconds, parse_statuses
+from enricher.cli.line_filter import LineFilter, parse_seconds, parse_statuses
 from enricher.errors import UsageError
 
 ROUTE = "httproute/shop/cart/rule/1"

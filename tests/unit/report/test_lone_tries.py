@@ -2,7 +2,8 @@
 
 import orjson
 
-from enricher.cli.tail import LineFilter, format_lines
+from enricher.cli.line_filter import LineFilter
+from enricher.cli.tail import format_lines
 from enricher.report.findings.diagnosis import Diagnosis
 from enricher.report.findings.failures import PodFacts
 from enricher.report.pod_stats import PodStats

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from enricher.cli.upstreams import Upstreams
 from enricher.report.pod_rows import SORT_KEYS, UNNAMED, sort_rows
 from enricher.report.pod_stats import MAX_FAILED_REQUESTS, PodStats
 from enricher.report.summary_table import print_summary
@@ -127,14 +128,14 @@ def test_requests_that_no_pod_was_tried_for_have_rows_of_their_own():
 
 
 def test_a_down_service_of_another_namespace_is_not_looked_at():
-    made = PodStats(60, namespace="shop")
+    made = PodStats(60, included=Upstreams("shop").include)
     made.add(untried(0, "no_endpoints", namespace="other"))
     made.add(untried(0, "no_endpoints"))
     assert [row.key[0] for row in made.rows(T)] == ["shop"]
 
 
 def test_a_namespace_is_looked_at_alone():
-    made = PodStats(60, namespace="shop")
+    made = PodStats(60, included=Upstreams("shop").include)
     made.add(record(0, ("a", 502, 0.001, {"namespace": "other"}), (None, 502, 0.001), ("b", 200, 0.002)))
     assert {pod: row.attempts for pod, row in rows(made).items()} == {"b": 1}
 

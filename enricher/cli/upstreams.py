@@ -1,0 +1,121 @@
+"""The upstreams that a command is asked about: `service/cart`, `deployment/cart`, `pod/cart-1`, `--namespace shop`."""
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+from enricher.cli.roll_ups import workload_of_attempt
+from enricher.endpoints.history import History
+from enricher.endpoints.workloads import workload_of
+from enricher.errors import UsageError
+from enricher.report.record_view import OutputRecord
+
+
+class Kind(StrEnum):
+    """What an upstream can be named by."""
+
+    POD = "pod"
+    SERVICE = "service"
+    DEPLOYMENT = "deployment"
+    STATEFUL_SET = "statefulset"
+
+
+KINDS = {
+    **dict.fromkeys(("service", "services", "svc"), Kind.SERVICE),
+    **dict.fromkeys(("deployment", "deployments", "deploy", "deployment.apps"), Kind.DEPLOYMENT),
+    **dict.fromkeys(("statefulset", "statefulsets", "sts", "statefulset.apps"), Kind.STATEFUL_SET),
+    **dict.fromkeys(("pod", "pods", "po"), Kind.POD),
+}
+"""The kinds, by their names as kubectl takes and prints them."""
+_ROUTE_KINDS = ("ingress", "ingresses", "ing", "ingress.networking.k8s.io", "httproute", "httproutes", "grpcroute")
+_NAME = r"[a-z0-9*?\[\]!.-]+"
+_OBJECT = re.compile(rf"(?P<kind>[a-z0-9.]+)/(?:(?P<namespace>{_NAME})/)?(?P<name>{_NAME})")
+
+
+class NamedObject(NamedTuple):
+    """An object as the user names it; namespace and name are shell patterns."""
+
+    text: str
+    kind: Kind
+    namespace: str
+    name: str
+
+    def matches(self, part: OutputRecord) -> bool:
+        """Return whether an attempt, or a request that no pod was tried for, was at this object."""
+        if self.kind == Kind.POD:
+            owners = (part, *part.get("candidates", ()))
+            return any("pod" in owner and self._has_name(owner.get("namespace"), owner["pod"]) for owner in owners)
+        if self.kind == Kind.SERVICE:
+            return "service" in part and self._has_name(part.get("namespace"), part["service"])
+        workload = workload_of_attempt(part)
+        return workload.kind.lower() == self.kind and self._has_name(part.get("namespace"), workload.name)
+
+    def _has_name(self, namespace: str | None, name: str) -> bool:
+        return fnmatchcase(namespace or "", self.namespace) and fnmatchcase(name, self.name)
+
+    def objects_in(self, history: History) -> Iterator[tuple[str, str]]:
+        """Yield the namespaces and names of all objects of this kind in a history, some of them more than once."""
+        if self.kind == Kind.SERVICE:
+            yield from history.services()
+            return
+        for tenure in history.tenures():
+            owner, workload = tenure.owner, workload_of(tenure.owner)
+            if self.kind == Kind.POD:
+                yield owner.namespace, owner.pod
+            elif workload.kind.lower() == self.kind:
+                yield owner.namespace, workload.name
+
+
+@dataclass(frozen=True)
+class Upstreams:
+    """The upstreams in `namespace`, or in all, that are any of `objects`, or all if there are none."""
+
+    namespace: str | None = None
+    objects: Sequence[NamedObject] = ()
+
+    def include(self, part: OutputRecord) -> bool:
+        """Return whether an attempt, or a request that no pod was tried for, was at one of these upstreams."""
+        if self.namespace not in {None, part.get("namespace")}:
+            return False
+        return not self.objects or any(named.matches(part) for named in self.objects)
+
+    def unknown(self, history: History) -> Iterator[str]:
+        """Yield a message for each object that nothing in a history is, with the nearest name."""
+        for named in self.objects:
+            names = {name for namespace, name in named.objects_in(history) if fnmatchcase(namespace, named.namespace)}
+            if not any(fnmatchcase(name, named.name) for name in names):
+                near = get_close_matches(named.name, names, 1)
+                place = self.namespace or named.namespace
+                where = f"in namespace {place!r} " if place != "*" else ""
+                hint = f"did you mean {named.kind}/{near[0]}?" if near else "requests are shown if one comes"
+                yield f"{named.text}: no such {named.kind} is {where}behind an address that is known: {hint}"
+
+
+ALL = Upstreams()
+
+
+def split_objects(arguments: Sequence[str]) -> tuple[list[NamedObject], list[str]]:
+    """Return the objects among arguments, and the others, which are files. Raise UsageError for an unknown kind."""
+    objects, files = list[NamedObject](), list[str]()
+    for text in arguments:
+        match = _OBJECT.fullmatch(text)
+        if match and (kind := KINDS.get(match["kind"])):
+            objects.append(NamedObject(text, kind, match["namespace"] or "*", match["name"]))
+            continue
+        if match and not os.path.exists(text):
+            _refuse_kind(text, match["kind"])
+        files.append(text)
+    return objects, files
+
+
+def _refuse_kind(text: str, kind: str) -> None:
+    """Raise UsageError if an argument that is no file was probably meant to be KIND/NAME."""
+    if kind in _ROUTE_KINDS:
+        raise UsageError(f"{text!r} is not an upstream: use --route {text.partition('/')[2]!r} for requests by a route")
+    if near := get_close_matches(kind, KINDS, 1):
+        raise UsageError(f"{text!r} is neither a file nor KIND/NAME: did you mean {near[0]}/{text.partition('/')[2]}?")
