@@ -1,8 +1,8 @@
 """What users add to the chart or change in it: each value is where Kubernetes reads it, and nothing else changes."""
 
+import re
 from typing import Any
 
-import re
 import pytest
 import yaml
 
