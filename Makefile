@@ -6,17 +6,20 @@
 # make lock    the pins in requirements/ made anew, from pyproject.toml and what is newest
 # make sbom    what is in the image: build/sbom.json (CycloneDX) and docs/licences.md
 # make wheel   dist/ingress_enricher-*.whl, the same bytes wherever it is built
+# make archive dist/enricher-*.tar.gz, the commands with a Python of their own, for this kind of machine
+# make krew    dist/enricher.yaml for the archives in dist, by which krew installs them from REPOSITORY=OWNER/NAME
+# make manifest dist/daemonset.yaml, which is deploy/daemonset.yaml with the image that IMAGE=... names
 # Each makes its own virtual environment in .venv first; all it needs is Python 3.11 or newer (PYTHON=... picks one).
 
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test lint chart docs lock sbom wheel
+.PHONY: help demo test lint chart docs lock sbom wheel archive krew manifest
 .NOTPARALLEL:
 
 help:
-	@sed -n '1,9s/^# //p' $(firstword $(MAKEFILE_LIST))
+	@sed -n '1,12s/^# //p' $(firstword $(MAKEFILE_LIST))
 
 demo: .venv/installed
 	$(BIN)/python -m demo
@@ -66,6 +69,23 @@ sbom: .venv/installed-release
 
 wheel: .venv/installed-build
 	PYTHON=$(BIN)/python .ci/wheel . dist
+
+archive: | $(BIN)/python
+	rm -rf build/archive dist/enricher-*.tar.gz
+	$(PYTHON) -m venv build/archive/venv
+	$(PIP) --python build/archive/venv/bin/python install --require-hashes --requirement requirements/archive.txt
+	PYTHON=build/archive/venv/bin/python .ci/wheel . build/archive
+	$(PIP) --python build/archive/venv/bin/python install --no-deps --no-index build/archive/*.whl
+	PYTHONHASHSEED=0 SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) \
+	  build/archive/venv/bin/python .ci/archive.py build/archive/*.whl
+
+krew: .venv/installed
+	$(BIN)/python .ci/krew.py $(REPOSITORY) dist
+
+manifest:
+	test -n "$(IMAGE)"
+	mkdir -p dist
+	sed 's#image: enricher:.*#image: $(IMAGE)#' deploy/daemonset.yaml >dist/daemonset.yaml
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; PYTHON=... picks one")'

@@ -34,8 +34,9 @@ images() {
   "$cluster/build" -t backend:0.1.0 --target backend .
 }
 
-# need_helm: builds helm, if it is missing; Go's own directory may not be on PATH
-need_helm() {
-  command -v helm >/dev/null ||
-    GOBIN=/usr/local/bin PATH=$PATH:/usr/local/go/bin go install helm.sh/helm/v3/cmd/helm@v3.19.5
+# need_go COMMAND PACKAGE@VERSION: builds a command, if it is missing; Go's own directory may not be on PATH
+need_go() {
+  command -v "$1" >/dev/null || GOBIN=/usr/local/bin PATH=$PATH:/usr/local/go/bin go install "$2"
 }
+
+need_helm() { need_go helm helm.sh/helm/v3/cmd/helm@v3.19.5; }

@@ -24,12 +24,14 @@ COLOUR = re.compile(r"\x1b\[[0-9;]{1,5}m")
 class Terminal:
     """A command in a terminal of its own, which is stdin, stdout and stderr."""
 
-    def __init__(self, *arguments, encoding="utf-8", columns=4000, **options):
+    def __init__(
+        self, *arguments, encoding="utf-8", columns=4000, program=(sys.executable, "-m", "enricher"), **options
+    ):
         self.ours, its = pty.openpty()
         termios.tcsetwinsize(its, (50, columns))
         self.encoding, self.output = encoding, b""
         environ = os.environ | {"TERM": "xterm-256color", "PYTHONIOENCODING": encoding}
-        command = [sys.executable, "-m", "enricher", *map(str, arguments)]
+        command = [*map(str, (*program, *arguments))]
         self.process = subprocess.Popen(command, stdin=its, stdout=its, stderr=its, env=environ, **options)
         os.close(its)
 

@@ -77,6 +77,7 @@ def test_a_name_that_looks_like_something_else_is_a_name(name: str) -> None:
         "options": {"namespace": name, "controller-configmap": f"{name}/{name}", "services": True},
         "podMonitor": {},
         "serviceMonitor": {"enabled": True},
+        "scc": {},
     }
     done = helm("template", name, str(CHART), "--namespace", name, values=everything)
     made = objects(done.stdout)
@@ -273,7 +274,9 @@ def test_the_network_policy_lets_through_scrapes_and_the_api_server() -> None:
     assert policy["ingress"] == [{"ports": [{"port": "metrics", "protocol": "TCP"}]}]
     assert policy["egress"] == [{"ports": [{"port": port, "protocol": "TCP"} for port in (443, 6443)]}]
     narrow = objects(rendered(EVERYTHING))["NetworkPolicy", "enricher"]["spec"]
-    assert narrow["ingress"][0]["from"] == EVERYTHING["networkPolicy"]["metricsFrom"]
+    *given, test = narrow["ingress"][0]["from"]
+    assert given == EVERYTHING["networkPolicy"]["metricsFrom"]
+    assert test["podSelector"]["matchLabels"]["app.kubernetes.io/name"] == "enricher-test"
     assert narrow["egress"] == [
         {"to": [{"ipBlock": {"cidr": "10.0.0.1/32"}}], "ports": [{"port": 6443, "protocol": "TCP"}]}
     ]

@@ -1,5 +1,6 @@
 """What users add to the chart or change in it: each value is where Kubernetes reads it, and nothing else changes."""
 
+import re
 from typing import Any
 
 import pytest
@@ -55,7 +56,8 @@ def test_another_name_in_place_of_the_chart_s() -> None:
 def test_another_namespace_for_all_objects_and_subjects() -> None:
     values = EVERYTHING | {"namespaceOverride": "edge", "options": {}}
     made = objects(rendered(values))
-    assert {o["metadata"]["namespace"] for (kind, _), o in made.items() if "Cluster" not in kind} == {"edge"}
+    everywhere = {"ClusterRole", "ClusterRoleBinding", "SecurityContextConstraints"}
+    assert {o["metadata"]["namespace"] for (kind, _), o in made.items() if kind not in everywhere} == {"edge"}
     assert {subject["namespace"] for o in made.values() for subject in o.get("subjects", [])} == {"edge"}
 
 
@@ -167,6 +169,9 @@ def test_a_monitor_elsewhere(name: str) -> None:
     assert "namespaceSelector" not in near["spec"]
 
 
+THRESHOLD = re.compile(r"([\d.]+)(?=\)?  # threshold)")
+
+
 def rules(**settings: Any) -> dict[str, dict[str, Any]]:
     """Return all rules by name."""
     made = objects(rendered({"prometheusRule": {"enabled": True, **settings}}))["PrometheusRule", "enricher"]
@@ -177,6 +182,27 @@ def test_rules_that_are_left_out() -> None:
     every = rules()
     names = [*every][:2] + [*every][-1:]
     assert rules(disabled=names) == {name: rule for name, rule in every.items() if name not in names}
+
+
+def test_thresholds_in_place_of_those_in_the_rules() -> None:
+    """Each alert that docs/dashboards.md does not describe as firing at the first sign has one, and no other number."""
+    every = rules()
+    having = {name: float(found[1]) for name, rule in every.items() if (found := THRESHOLD.search(rule["expr"]))}
+    assert having.keys() >= {"UpstreamPodFailing", "UpstreamServiceSlow", "EnricherLags"}
+    changed = rules(thresholds={name: number * 2 for name, number in having.items()})
+    for name, number in having.items():
+        assert float(THRESHOLD.search(changed[name]["expr"])[1]) == number * 2
+        assert THRESHOLD.sub("", changed[name].pop("expr")) == THRESHOLD.sub("", every[name].pop("expr"))
+    assert changed == every
+    assert rules(thresholds=having).keys() == every.keys()
+
+
+@pytest.mark.parametrize("name", ["EnricherAbsent", "UpstreamPodFailin", "namespace_service_pod:x"])
+def test_a_threshold_that_no_alert_has_is_refused(name: str) -> None:
+    values = {"prometheusRule": {"enabled": True, "thresholds": {name: 1}}}
+    done = helm("template", "enricher", str(CHART), values=values)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"prometheusRule.thresholds has {name}" in done.stderr
 
 
 def test_runbooks_as_links() -> None:
@@ -210,6 +236,8 @@ def test_whole_objects_beside_the_chart_s() -> None:
         {"config": "max-series: 5"},
         {"prometheusRule": {"disabled": "X"}},
         {"podMonitor": {"scrapeTimeout": "soon"}},
+        {"scc": {"create": "yes"}},
+        {"vpa": {"updateMode": "Sometimes"}},
     ],
 )
 def test_a_wrong_value_is_refused(values: dict[str, Any]) -> None:

@@ -132,3 +132,9 @@ namespaceSelector:
 {{- end -}}
 {{- if or .Values.podMonitor.enabled .Values.serviceMonitor.enabled }}true{{ end -}}
 {{- end -}}
+
+{{- /* Of the pod of `helm test`, which must not be taken for a daemon. */ -}}
+{{- define "enricher.test.selector" -}}
+app.kubernetes.io/name: enricher-test
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+{{- end -}}
