@@ -518,6 +518,7 @@ def render_panel(panel: Panel, number: int, x: int, y: int) -> dict[str, Any]:
             "format": "table" if panel.kind == "table" else "time_series",
             "instant": instant,
             "range": not instant,
+            **({"exemplar": True} if f"{SECONDS}_bucket" in expression and not instant else {}),
         }
         for n, (legend, expression) in enumerate(panel.queries.items())
     ]

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from enricher.accesslog.escaping import decode_text
 from enricher.accesslog.gateways import GatewayListener
 from enricher.accesslog.record import MAX_REQUEST_TIME, Attempt, Record, parse_integer
+from enricher.accesslog.trace_ids import NO_TRACE, Trace
 from enricher.vocabulary import Reason
 
 
@@ -148,7 +149,7 @@ def ends_after(
     return [(start + duration, uncertainty) for start, duration in zip(starts, durations, strict=True)]  # type: ignore[operator]
 
 
-def make_record(facts: Facts, raw: Mapping[str, bytes], fields: dict[str, Any]) -> Record:
+def make_record(facts: Facts, raw: Mapping[str, bytes], fields: dict[str, Any], trace: Trace = NO_TRACE) -> Record:
     """Return the record of a line's raw texts and its values, both by variable."""
 
     def derive(fact: Fact) -> Any:
@@ -173,6 +174,7 @@ def make_record(facts: Facts, raw: Mapping[str, bytes], fields: dict[str, Any]) 
         nobody_is_live=not (attempts or facts.attempts) and _nobody_is_live(derive(facts.outcome)),
         is_subrequest=bool(attempts) and raw.get(facts.subrequest[0]) == facts.subrequest[1],
         reported_pod=derive(facts.reported_pod),
+        trace=trace,
     )
 
 

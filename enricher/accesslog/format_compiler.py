@@ -20,6 +20,7 @@ from enricher.accesslog.line_patterns import LinePattern, compile_line_pattern, 
 from enricher.accesslog.list_borders import Border, find_borders, place_borders
 from enricher.accesslog.pieces import FIRST_CHARACTERS, is_number_after
 from enricher.accesslog.record import Record
+from enricher.accesslog.trace_ids import find_trace
 
 
 class LogFormatError(ValueError):
@@ -67,7 +68,8 @@ class LogFormat:
             raw = dict(zip(self.names, self._pattern.values(match), strict=True))
             if self._borders and not place_borders(raw, self._lists, self._borders):
                 return None
-        return make_record(self.dialect.facts, raw, {name: convert(raw[name]) for name, convert in self._converters})
+        fields = {name: convert(raw[name]) for name, convert in self._converters}
+        return make_record(self.dialect.facts, raw, fields, find_trace(fields))
 
     def _read_usual(self, line: bytes) -> dict[str, bytes] | None:
         """Return the raw values of a usual line; None for any other, and if only its lists say where they end."""

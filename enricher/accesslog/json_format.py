@@ -10,6 +10,7 @@ import orjson
 from enricher.accesslog.dialect import Dialect, make_record
 from enricher.accesslog.format_compiler import LogFormat
 from enricher.accesslog.record import Record
+from enricher.accesslog.trace_ids import find_trace
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +86,8 @@ class JsonFormat:
             orjson.dumps(others)
         except orjson.JSONEncodeError:
             return None  # it is nested more deeply than can be written
-        return make_record(self.dialect.facts, raw, fields | others)
+        fields |= others
+        return make_record(self.dialect.facts, raw, fields, find_trace(fields))
 
     def _field(self, name: str, value: Any, raw: bytes) -> Any:
         """Return what is written out for a variable's value, which is `raw` as text."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from enricher.accesslog.gateways import NO_LISTENER, GatewayListener
+from enricher.accesslog.trace_ids import NO_TRACE, Trace
 from enricher.timestamps import SECOND, parse_decimal_seconds
 from enricher.vocabulary import Origin, Outcome, Reason, RequestMissing, State
 
@@ -143,6 +144,8 @@ class Record:
     """Why a try that has a line of its own stands alone; NONE for a request."""
     reported_pod: str = ""
     """The pod that the proxy itself names as the server of the last attempt; empty if it does not."""
+    trace: Trace = NO_TRACE
+    """The trace that the request belongs to."""
 
 
 def parse_attempts(addr: bytes, status: bytes, time: bytes, length: bytes, header_time: bytes = b"") -> list[Attempt]:

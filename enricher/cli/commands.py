@@ -206,6 +206,7 @@ def _add_tail(commands: Any) -> None:
     tail.add_argument(
         "--output", "-o", choices=("text", "json"), default="text", help="json: the lines of docs/output.md"
     )
+    tail.add_argument("-f", "--follow", action="store_true", help="follow a cluster's logs: the default")
     tail.add_argument(
         "--no-follow",
         action="store_true",

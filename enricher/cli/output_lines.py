@@ -7,6 +7,7 @@ import orjson
 
 from enricher.enrich.output import RESERVED_NAMES
 from enricher.report.record_view import OutputRecord
+from enricher.tailer.unwrapping import Fit, FitOf
 from enricher.vocabulary import Grade, LineKind
 
 _OUTPUT_LINE = re.compile(rb'\{"time":(?:"[^"\\]{1,40}"|null),"kind":"(?:access|try|error|other|parse_error)",')
@@ -14,7 +15,18 @@ _OUTPUT_LINE = re.compile(rb'\{"time":(?:"[^"\\]{1,40}"|null),"kind":"(?:access|
 _TEXTS = (
     *("namespace", "pod", "uid", "node", "service", "zone", "workload", "workload_kind", "revision", "grpc_status"),
     *("outcome", "origin", "reason", "cause", "cause_grade", "state", "response_time_of", "no_endpoints_since"),
-    *("route", "gateway", "listener", "request_missing", "level", "message", "parse_error", "attribution"),
+    *(
+        "route",
+        "gateway",
+        "listener",
+        "trace_id",
+        "span_id",
+        "request_missing",
+        "level",
+        "message",
+        "parse_error",
+        "attribution",
+    ),
     *("client_pod", "client_namespace", "client_node", "client_service", "client_attribution"),
 )
 """The fields of an attempt, or of a record, that are texts if they are there."""
@@ -27,6 +39,11 @@ _OF_RECORDS = RESERVED_NAMES.intersection(_TEXTS)
 def looks_like_output(text: bytes) -> bool:
     """Return whether a line begins like one of a daemon's output."""
     return _OUTPUT_LINE.match(text) is not None
+
+
+def or_output(fit_of: FitOf) -> FitOf:
+    """Return a function that classifies a line's text as `fit_of` does, but lines of a daemon's output fit too."""
+    return lambda text: Fit.REQUEST if looks_like_output(text) else fit_of(text)
 
 
 def parse_output(text: bytes) -> OutputRecord | None:

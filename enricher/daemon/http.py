@@ -12,7 +12,7 @@ from functools import partial
 import aiohttp
 import orjson
 from aiohttp import web
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.openmetrics import exposition as openmetrics
 
 from enricher.config.settings import ListenAddress
@@ -95,11 +95,13 @@ def _application(
     update_gauges: Callable[[], object],
     status: Callable[[], Status] | None,
 ) -> web.Application:
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(collector)
     turn, pace = asyncio.Lock(), Pace()
 
-    def metrics_in(generate: Callable[[CollectorRegistry], bytes]) -> Rendering:
+    def metrics_in(generate: Callable[[CollectorRegistry], bytes], collector: Collector) -> Rendering:
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(collector)
+        ProcessCollector(registry=registry)
+
         async def prepare() -> Callable[[], bytes]:
             update_gauges()
             return lambda: generate(registry)
@@ -125,9 +127,10 @@ def _application(
 
     application = web.Application(middlewares=[_check_host], client_max_size=MAX_BODY)
     application.add_routes([web.get("/livez", livez), web.get("/readyz", readyz)])
-    as_text = answer(metrics_in(generate_latest), {"Content-Type": CONTENT_TYPE, "Vary": "Accept"})
+    as_text = answer(metrics_in(generate_latest, collector), {"Content-Type": CONTENT_TYPE, "Vary": "Accept"})
     as_openmetrics = answer(
-        metrics_in(openmetrics.generate_latest), {"Content-Type": openmetrics.CONTENT_TYPE_LATEST, "Vary": "Accept"}
+        metrics_in(openmetrics.generate_latest, collector.for_openmetrics()),
+        {"Content-Type": openmetrics.CONTENT_TYPE_LATEST, "Vary": "Accept"},
     )
 
     async def metrics(request: web.Request) -> web.StreamResponse:

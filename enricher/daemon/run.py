@@ -94,7 +94,7 @@ class Daemon:
         await self._serve(stack)
 
     async def _serve(self, stack: AsyncExitStack) -> None:
-        snapshot = GaugeSnapshot(self._pipeline, self._endpoints, self._checkpointer, self._own_log)
+        snapshot = GaugeSnapshot(self._pipeline, self._endpoints, self._checkpointer, self._own_log, self._metrics)
         self._monitor = None
         if self._settings.server.status_page == "on":
             node = self._settings.output.node

@@ -18,11 +18,13 @@ from enricher.accesslog.escaping import decode_text
 from enricher.accesslog.format_compiler import LogFormat
 from enricher.accesslog.profiles import Format
 from enricher.accesslog.record import Record, parse_integer
+from enricher.accesslog.trace_ids import NO_TRACE, Exemplar, Trace, make_exemplar
 from enricher.accesslog.try_formats import LENGTHS
 from enricher.endpoints.attribution import Window
 from enricher.endpoints.slices import Service
 from enricher.enrich.attempt_lists import AttemptLists, ListedAttempt
 from enricher.enrich.cached_attribution import ALWAYS, CachedAttribution, CachedClient, InColumns
+from enricher.enrich.column_traces import render_trace
 from enricher.enrich.failed_attempts import FailedAttempt, failed_attempt
 from enricher.enrich.late_attempts import LateAttempt, late_attempt
 from enricher.enrich.layout_facts import AttemptResult, layout_facts, with_json
@@ -369,6 +371,16 @@ class AttributedColumns:
             values, place = tries.values, self._length_of_try
         return None if place is None else values[place]
 
+    @cached_property
+    def traces(self) -> Sequence[Trace]:
+        """Return the trace of each line; nothing at all if no line has one."""
+        return self.facts.traces.of(self.columns)
+
+    def exemplar(self, row: int, time: int | None) -> Exemplar | None:
+        """Return the request of a line, of which an attempt took `time` (ns), as an exemplar; None without an id."""
+        request_id = self.facts.traces.find_request_id(self.columns, row)
+        return make_exemplar(self.traces[row] if self.traces else NO_TRACE, request_id, self.stamp_at(row), time)
+
     def stamp_at(self, row: int) -> int | None:
         """Return when a line was written, in ns."""
         return None if self.columns.stamps is None else parse_rfc3339(self.columns.stamps[row])
@@ -381,4 +393,6 @@ class AttributedColumns:
         """Return the pieces of the beginning of a line's JSON; the column is for pieces that are None."""
         if not self._pieces:
             self._pieces = opening_pieces(self.columns, self.facts, template)
+            if self.traces:
+                self._pieces.append((None, list(map(render_trace, self.traces))))
         return self._pieces

@@ -12,6 +12,7 @@ from enricher.accesslog.json_format import JsonFormat
 from enricher.accesslog.json_layouts import learn_layout
 from enricher.accesslog.layouts import compile_layout
 from enricher.accesslog.profiles import Format, Formats
+from enricher.accesslog.trace_ids import ID_NAMES
 from enricher.enrich.layout_facts import layout_facts
 from enricher.enrich.parsed_line import ParsedLine, parse_line
 from enricher.enrich.tries import REQUEST_TYPES, TryJoiner, entry_type, id_of_request, needed_variables, time_of
@@ -46,6 +47,7 @@ class Layouts:
             if layout and self._count_only and isinstance(log_format, LogFormat):
                 # All lists show how many attempts there were.
                 only = log_format.dialect.facts.variables.union(log_format.dialect.lists, {self._pod_variable})
+                only |= ID_NAMES
                 if any(token.variable == log_format.dialect.facts.entry_type for token in log_format.tokens):
                     only |= {*needed_variables(self._pod_variable)}  # what lines of tries are joined by
                 layout = compile_layout(

@@ -4,6 +4,7 @@ from collections import defaultdict
 from typing import NamedTuple
 
 from enricher.accesslog.record import ErrorLabels
+from enricher.accesslog.trace_ids import Exemplar
 from enricher.endpoints.attribution import Attribution, Window
 from enricher.endpoints.circumstances import Circumstance
 from enricher.endpoints.history import History
@@ -67,6 +68,7 @@ class CachedAttribution:
         "ending",
         "error_minutes",
         "errors",
+        "exemplars",
         "in_attempt_size",
         "is_sure",
         "late",
@@ -100,6 +102,11 @@ class CachedAttribution:
         """The numbers of those attempts that failed."""
         self.error_minutes = defaultdict[int | None, int](int)
         """The same by the minute since the epoch in which they ended; None if it is not known."""
+        self.exemplars = dict[ErrorLabels | int, Exemplar | None]()
+        """For each kind of those that failed, the first, and for each power of two of ns, one that took so long.
+
+        None stands for one without an id.
+        """
         self.requests: list[RequestLabels] = []
         """The requests that are to be counted, for which one of the attempts stands."""
         self.late: list[Lateness] = []

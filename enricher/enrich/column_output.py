@@ -94,7 +94,12 @@ class ColumnOutput:
             owner_requests.append(request)
         for row, failure in self._failures.items():
             if row < rows:
-                failure.add_to(lines.owners, self._ordinary_owners[row].cached)
+                owner = self._ordinary_owners[row].cached
+                failure.add_to(lines.owners, owner)
+                if failure.labels and failure.labels not in owner.exemplars:
+                    owner.exemplars[failure.labels] = lines.exemplar(row, lines.times[row])
+        if lines.facts.traces.have_ids:
+            self._add_slowest(rows)
         for row, late in self._late.items():
             if row < rows:
                 self._ordinary_owners[row].cached.late.append(late.lateness)
@@ -103,6 +108,17 @@ class ColumnOutput:
                 self._count_listed(row, attempts, counts)
         self._count_edges(rows, counts)
         return rows - sum(row < rows for row in lines.particular)
+
+    def _add_slowest(self, rows: int) -> None:
+        """Take the slowest attempt at each pod among the first lines for an exemplar, if none took about as long."""
+        times, owners = cast(list[int], self._lines.times), self._ordinary_owners
+        timed = range(rows) if None not in times else [row for row in range(rows) if times[row] is not None]
+        by_time = sorted(timed, key=times.__getitem__)
+        slowest = dict(zip(map(id, map(owners.__getitem__, by_time)), by_time, strict=True))
+        for row in slowest.values():
+            exemplars, magnitude = owners[row].cached.exemplars, times[row].bit_length()
+            if magnitude not in exemplars and row not in self._unordinary:
+                exemplars[magnitude] = self._lines.exemplar(row, times[row])
 
     @cached_property
     def _failures(self) -> dict[int, FailedAttempt]:
@@ -120,6 +136,9 @@ class ColumnOutput:
     def _count_listed(self, row: int, attempts: Sequence[ListedAttempt], counts: Any) -> None:
         for attempt in attempts:
             attempt.add_to(counts, self._lines.owners)
+            labels = attempt.failure.labels if attempt.failure else None
+            if labels and labels not in attempt.owner.exemplars:
+                attempt.owner.exemplars[labels] = self._lines.exemplar(row, attempt.time)
         request = self._lines.requests[row]
         if attempts:
             last = attempts[-1]
@@ -165,7 +184,7 @@ class ColumnOutput:
         routes = [map(_route_json, self._lines.requests)] if self._has_routes else []
         pieces: tuple[Iterable[bytes], ...] = (
             *[repeat(piece) if piece else column for piece, column in self._lines.opening_pieces(template)],
-            repeat(b'{"addr":"'),
+            repeat(b'"attempts":[{"addr":"'),
             map(itemgetter(2), owners) if facts.verbatim_addr is None else columns.values[facts.verbatim_addr],
             map(_status_json, self._lines.results),
             self._lines.times_json,
@@ -187,4 +206,4 @@ class ColumnOutput:
         route, client = lines.requests[row].route_json, lines.clients[row].json if row in lines.clients else b""
         rendered = b",".join([attempt.render() for attempt in attempts])
         opening = lines.render_opening(template, row)
-        return b"%b%b],%b%b%b%b" % (opening, rendered, in_line, route, client, template.closing)
+        return b'%b"attempts":[%b],%b%b%b%b' % (opening, rendered, in_line, route, client, template.closing)

@@ -257,6 +257,8 @@ class Enricher:
         """
         for owner in self._tools.owners.take_uncounted():
             self._tools.counts.count_attempts(owner.attribution, owner.times, owner.errors, owner.error_minutes)
+            if owner.exemplars:
+                self._tools.counts.add_exemplars(owner.attribution, owner.exemplars)
             if owner.late:
                 self._tools.counts.count_late(owner.attribution, owner.late)
             if owner.errors and self._on_failure and owner.attribution.owner:
@@ -269,6 +271,7 @@ class Enricher:
             owner.times.clear()
             owner.errors.clear()
             owner.error_minutes.clear()
+            owner.exemplars.clear()
             owner.late.clear()
         owners = self._tools.owners
         owners.causes.count(self._tools.counts, owners.histories, now)

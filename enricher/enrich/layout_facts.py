@@ -8,6 +8,7 @@ from enricher.accesslog.columns import Columns, Layout, Memo
 from enricher.accesslog.dialect import Fact, Facts
 from enricher.accesslog.record import Attempt, ErrorLabels, RequestTime
 from enricher.enrich.causes import Symptom, symptom_of
+from enricher.enrich.column_traces import ColumnTraces
 from enricher.enrich.error_correlation import error_origin
 from enricher.enrich.output import (
     attempt_particulars,
@@ -200,6 +201,7 @@ class LayoutFacts:
         self.times = DerivedColumn(layout, facts.end, lambda end: dump_time(end[0]), _dump_ends)
         self.upstream_names = DerivedColumn(layout, facts.upstream_name)
         self.reported_pods = DerivedColumn(layout, facts.reported_pod)
+        self.traces = ColumnTraces(layout)
         self.client = layout.place(facts.client)
         self.key = [layout.place(name) for name in (*facts.addr.variables, *facts.upstream_name.variables)]
         self.verbatim_addr = layout.place(facts.verbatim_addr)

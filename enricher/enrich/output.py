@@ -42,6 +42,8 @@ RESERVED_NAMES = frozenset(
         "route",
         "gateway",
         "listener",
+        "trace_id",
+        "span_id",
         "truncated",
         "truncated_bytes",
         "invalid_utf8",
@@ -66,7 +68,7 @@ class LineTemplate(NamedTuple):
     """The JSON of the access lines of one layout from one source, in pieces."""
 
     opening: tuple[bytes | None, ...]
-    """The beginning of a line, up to its attempts; None stands for the time, and then for each of the columns."""
+    """The beginning of a line; None stands for the time, and then for each of the columns."""
     columns: tuple[int, ...]
     """The numbers of the columns of the fields."""
     closing: bytes
@@ -130,7 +132,7 @@ class OutputTemplates:
             for name, field in fields.items():
                 literals[-1] += b",%b:%b" % (orjson.dumps(name), b'"' if field.is_text else b"")
                 literals.append(b'"' if field.is_text else b"")
-            literals[-1] += b"," if kind is LineKind.TRY else b',"attempts":['
+            literals[-1] += b","
             pieces = [piece for literal in literals for piece in (literal, None)][:-1]
             self._lines[key] = LineTemplate(
                 tuple(piece for piece in pieces if piece != b""),

@@ -2,10 +2,12 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple, Protocol, cast
 
 from enricher.accesslog.error_log import ErrorLine
 from enricher.accesslog.record import Attempt, ErrorLabels, Record
+from enricher.accesslog.trace_ids import Exemplar, find_request_id, make_exemplar
 from enricher.endpoints.attribution import Attribution, Window
 from enricher.endpoints.lateness import Lateness
 from enricher.endpoints.slices import Service
@@ -15,6 +17,7 @@ from enricher.enrich.batch import Batch
 from enricher.enrich.cached_attribution import CachedAttribution
 from enricher.enrich.causes import cause_of, resolve_cut, symptom_of
 from enricher.enrich.column_output import ColumnOutput
+from enricher.enrich.column_traces import render_trace
 from enricher.enrich.error_correlation import Claim, ErrorCorrelator, error_origin
 from enricher.enrich.holding import HoldPolicy
 from enricher.enrich.late_attempts import late_attempt
@@ -53,6 +56,10 @@ class Counts(RequestCounter, Protocol):
         minutes: Mapping[int | None, int],
     ) -> None: ...
 
+    def add_exemplars(
+        self, attribution: Attribution, exemplars: Mapping[ErrorLabels | int, Exemplar | None]
+    ) -> None: ...
+
     def count_failure(self, attribution: Attribution, reason: str, state: str = State.NONE) -> None: ...
 
     def count_late(self, attribution: Attribution, late: Sequence[Lateness]) -> None: ...
@@ -75,6 +82,17 @@ class Tools(NamedTuple):
     """The variable that holds the answering pod's name; empty if there is none."""
     count_only: bool
     """Whether no JSON is made."""
+
+
+class LineParts(NamedTuple):
+    """What a request's line makes of it, beside its attempts."""
+
+    opening: Callable[[], bytes]
+    """Returns the beginning of its JSON, up to the attempts."""
+    closing: bytes
+    """The end of its JSON, which names the source."""
+    exemplar: Callable[[int | None], Exemplar | None]
+    """Returns the request as an exemplar of an attempt that took so long (ns); None without an id."""
 
 
 class SingleLines:
@@ -114,9 +132,16 @@ class SingleLines:
         if parsed.kind is LineKind.TRY and not record.request_missing:
             self.kinds[LineKind.TRY] += 1
             return b"" if self._tools.count_only else opening() + closing
-        return self._enrich_request(
-            record, parsed.at, parsed.windows, lambda: opening() + b'"attempts":[', closing, may_wait=may_wait
-        )
+
+        def exemplar(time: int | None) -> Exemplar | None:
+            return make_exemplar(record.trace, find_request_id(record.fields), parsed.at, time)
+
+        def whole_opening() -> bytes:
+            return opening() + render_trace(record.trace)
+
+        at, windows = parsed.at, parsed.windows
+        parts = LineParts(whole_opening, closing, exemplar)
+        return self._enrich_request(record, at, windows, parts, may_wait=may_wait)
 
     def enrich_released(self, lines: Iterable[ParsedLine]) -> bytes:
         """Return the JSON of lines of tries that have waited; they wait for nothing else."""
@@ -140,7 +165,12 @@ class SingleLines:
         fields = {name: value for name, value in values.items() if value is not None}
         record = group.record(row, fields)
         windows = group.windows(row, record, at)
-        return self._enrich_request(record, at, windows, lambda: group.render_opening(template, row), template.closing)
+
+        def opening() -> bytes:
+            return group.render_opening(template, row)
+
+        parts = LineParts(opening, template.closing, partial(group.exemplar, row))
+        return self._enrich_request(record, at, windows, parts)
 
     # --- lines that are not requests -----------------------------------------------------------------------------
 
@@ -189,21 +219,17 @@ class SingleLines:
         record: Record,
         at: int | None,
         windows: Sequence[Window | None],
-        opening: Callable[[], bytes],
-        closing: bytes,
+        parts: LineParts,
         *,
         may_wait: bool = True,
     ) -> bytes | None:
-        """Return the JSON of a request, or None if it must wait.
-
-        `opening` returns the beginning of its JSON, up to the attempts; `closing` is its end, which names the source.
-        """
+        """Return the JSON of a request, or None if it must wait."""
         tools = self._tools
         owners = self._attribute_attempts(record, windows)
         if may_wait and self._must_hold(owners, at):
             return None
         self.kinds[LineKind.TRY if record.request_missing else LineKind.ACCESS] += 1
-        attempts = self._count_and_render_attempts(record, owners, windows)
+        attempts = self._count_and_render_attempts(record, owners, windows, parts)
         request = RequestLabels(record.status, record.route, record.listener).behind(tools.owners.gateway)
         window = request_window(record, at)
         client = tools.owners.of_client(record.client, window)
@@ -237,7 +263,14 @@ class SingleLines:
             in_line = no_attempt_fragment(no_attempt)
         if tools.count_only:
             return b""
-        return b"%b%b],%b%b%b%b" % (opening(), attempts, in_line, request.route_json, client.json, closing)
+        return b'%b"attempts":[%b],%b%b%b%b' % (
+            parts.opening(),
+            attempts,
+            in_line,
+            request.route_json,
+            client.json,
+            parts.closing,
+        )
 
     def _attribute_attempts(self, record: Record, windows: Sequence[Window | None]) -> list[CachedAttribution]:
         tools = self._tools
@@ -256,7 +289,11 @@ class SingleLines:
         return owners
 
     def _count_and_render_attempts(
-        self, record: Record, owners: Sequence[CachedAttribution], windows: Sequence[Window | None]
+        self,
+        record: Record,
+        owners: Sequence[CachedAttribution],
+        windows: Sequence[Window | None],
+        parts: LineParts,
     ) -> bytes:
         claims = self._correlator.claim(record, windows)
         if not record.attempts:
@@ -267,6 +304,8 @@ class SingleLines:
             particulars = b""
             if attempt.failed or attempt.reason or claim.errors:
                 particulars = self._count_failure(record, index, owner, windows[index], claim)
+                for labels in owner.errors.keys() - owner.exemplars.keys():
+                    owner.exemplars[labels] = parts.exemplar(attempt.response_time)
             if owner.late_periods != () and (late := late_attempt(self._tools.owners, owner, windows[index])):
                 owner.late.append(late.lateness)
                 particulars = late.ending(particulars)

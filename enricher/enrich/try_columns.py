@@ -10,6 +10,7 @@ from enricher.accesslog.columns import Columns, Layout
 from enricher.accesslog.escaping import decode_text
 from enricher.accesslog.profiles import Format
 from enricher.accesslog.record import Record, parse_integer
+from enricher.accesslog.trace_ids import NO_TRACE
 from enricher.accesslog.try_formats import LENGTHS
 from enricher.enrich.layout_facts import LayoutFacts, layout_facts
 from enricher.enrich.output import output_name
@@ -66,6 +67,7 @@ class _RowFacts:
         self._upstream_names, self._pods = facts.upstream_names.of(columns), facts.reported_pods.of(columns)
         self._clients = [b""] * size if facts.client is None else columns.raw[facts.client]
         self._lengths = columns.raw_or_nothing(facts.response_length)
+        self._traces = facts.traces.of(columns)
 
     def record(self, row: int, fields: dict[str, object]) -> Record:
         """Return the record of a line with these values."""
@@ -88,6 +90,7 @@ class _RowFacts:
             listener=request.listener,
             nobody_is_live=not attempts and attempt is not None and attempt.reason is Reason.NO_LIVE_UPSTREAMS,
             reported_pod=self._pods[row],
+            trace=self._traces[row] if self._traces else NO_TRACE,
         )
 
 

@@ -26,6 +26,8 @@ class Series(Protocol):
 
     last_seen: int
     """When something was last counted (ns)."""
+    created: int
+    """When it was certainly at 0 for the last time (ns)."""
 
 
 class Overflow:
@@ -95,10 +97,16 @@ class BoundedTable(dict[K, S], Generic[K, S]):
     """
 
     def __init__(
-        self, limit: float, new: Callable[[], S], shared_keys: Callable[[K], tuple[K, ...]], overflow: Overflow
+        self,
+        limit: float,
+        new: Callable[[], S],
+        shared_keys: Callable[[K], tuple[K, ...]],
+        overflow: Overflow,
+        zero_at: Callable[[], int] = lambda: 0,
     ) -> None:
+        """Ask `zero_at` of each new series when it was certainly at 0 for the last time (ns)."""
         super().__init__()
-        self._new, self._shared_keys, self._overflow = new, shared_keys, overflow
+        self._new, self._shared_keys, self._overflow, self._zero_at = new, shared_keys, overflow, zero_at
         self.own = FairShare[K, Group](limit)
         """The keys that have a series of their own."""
         self._shared = FairShare[K, Group](limit), FairShare[K, Group](limit / 10)
@@ -112,7 +120,10 @@ class BoundedTable(dict[K, S], Generic[K, S]):
         series = self.get(key)
         if series is None:
             key = self._place(key, group, now, self.own if share is None else share)
-            series = self.setdefault(key, self._new())
+            if key not in self:
+                self[key] = self._new()
+                self[key].created = self._zero_at()
+            series = self[key]
         self.touch(key, now)
         return key, series
 

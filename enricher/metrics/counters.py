@@ -2,7 +2,7 @@
 
 import re
 import time
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +10,7 @@ from math import inf
 from typing import TypeVar
 
 from enricher.accesslog.record import Attempt, ErrorLabels
+from enricher.accesslog.trace_ids import Exemplar
 from enricher.endpoints.attribution import Attribution
 from enricher.endpoints.lateness import Lateness
 from enricher.endpoints.slices import NO_SERVICE, Service
@@ -85,20 +86,26 @@ class Metrics:
         self._namespaces = set[str]()
         """The namespaces that are known to have pods. All others share one group in the tables."""
         self.overflow = Overflow()
-        self.pods = PodTable(max_series, self.overflow)
+        self.created = self._zero_at = clock()
+        """When the counters came to be (ns), and when all series that are to come were certainly at 0."""
+        self.pods = PodTable(max_series, self.overflow, self._get_zero_at)
         self.services = BoundedTable[ServiceKey, ServiceSeries](
-            max_series / 4, ServiceSeries, shared_services, self.overflow
+            max_series / 4, ServiceSeries, shared_services, self.overflow, self._get_zero_at
         )
         """Counters by namespace and service; there are no services but those of `pods`."""
-        self.edges = BoundedTable[EdgeKey, Edge](MAX_EDGES, Edge, shared_edges, self.overflow)
+        self.edges = BoundedTable[EdgeKey, Edge](MAX_EDGES, Edge, shared_edges, self.overflow, self._get_zero_at)
         self.requests = BoundedTable[RequestKey, RequestSeries](
-            max_series, RequestSeries, shared_requests, self.overflow
+            max_series, RequestSeries, shared_requests, self.overflow, self._get_zero_at
         )
         self._of_no_service = FairShare[RequestKey, Group](max_series / 4)
         """The places of requests that no service is known of, shared by the namespaces of their routes."""
-        self.late = BoundedTable[LateKey, LateSeries](max_series / 4, LateSeries, shared_late, self.overflow)
+        self.late = BoundedTable[LateKey, LateSeries](
+            max_series / 4, LateSeries, shared_late, self.overflow, self._get_zero_at
+        )
         """Late attempts, by namespace, service and state."""
-        self.causes = BoundedTable[CauseKey, CauseSeries](max_series / 4, CauseSeries, shared_causes, self.overflow)
+        self.causes = BoundedTable[CauseKey, CauseSeries](
+            max_series / 4, CauseSeries, shared_causes, self.overflow, self._get_zero_at
+        )
         self.lines: Counter[str] = Counter()
         """Lines by LineKind."""
         self.grades: Counter[str] = Counter(dict.fromkeys(Grade, 0))
@@ -172,6 +179,28 @@ class Metrics:
             series.seconds += total / SECOND
             service.time += total
             _add_to_buckets(service.buckets, logged_times, _BUCKETS_NS)
+
+    def mark_complete(self) -> None:
+        """Take note that all is counted up to now: what has no series yet is at 0."""
+        self._zero_at = self._clock()
+
+    def _get_zero_at(self) -> int:
+        return self._zero_at
+
+    def add_exemplars(self, attribution: Attribution, exemplars: Mapping[ErrorLabels | int, Exemplar | None]) -> None:
+        """Let requests stand for attempts that were counted: for errors of one kind, or for their response times."""
+        key, _ = self._pod(attribution, 0)
+        pod, service, now = self.pods[key], self.services.get(key[:2]), self._clock()
+        for kind, exemplar in exemplars.items():
+            if exemplar is None:
+                continue
+            new = exemplar._replace(at=min(exemplar.at or now, now))
+            if isinstance(kind, ErrorLabels):
+                if kind in pod.errors:
+                    pod.exemplars[kind] = _later(pod.exemplars.get(kind), new)
+            elif service and new.time is not None:
+                bucket = bisect_left(_BUCKETS_NS, new.time)
+                service.exemplars[bucket] = _later(service.exemplars.get(bucket), new)
 
     def count_failure(self, attribution: Attribution, reason: str, state: str = State.NONE) -> None:
         """Count one attempt that a log gives a reason for; `state` is that of its pod as it began."""
@@ -271,8 +300,14 @@ class Metrics:
                 self.late.touch(late, now)
         for table in (self.services, self.late, self.edges, self.requests, self.causes):
             table.expire(now - EXPIRY)
+        self.mark_complete()  # what has just been dropped comes to be anew
         self._namespaces.intersection_update(key[0] for key in self.pods)
         self._namespaces.update(namespace for namespace, _ in live_pods)
+
+
+def _later(present: Exemplar | None, new: Exemplar) -> Exemplar:
+    """Return the later of two exemplars: Prometheus takes none that is earlier than one that it has."""
+    return new if present is None or (new.at or 0) > (present.at or 0) else present
 
 
 def _add_to_buckets(buckets: list[int], sorted_times: Sequence[int], bounds: Sequence[int]) -> None:

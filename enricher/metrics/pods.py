@@ -1,11 +1,12 @@
 """The series of pods, with the kinds of their errors and failures."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from enricher.accesslog.record import ErrorLabels
+from enricher.accesslog.trace_ids import Exemplar
 from enricher.fair_share import OVERFLOW, FairShare
 from enricher.metrics.bounded import BoundedTable, Group, Overflow, SharePerService
 from enricher.vocabulary import Outcome, Reason, State
@@ -48,6 +49,12 @@ class PodSeries:
     """Attempts whose response time is known."""
     last_seen: int = 0
     """When the pod was last seen (ns)."""
+    created: int = field(default=0, compare=False)
+    """When it was certainly at 0 for the last time (ns)."""
+    kinds_created: dict[ErrorLabels | FailureLabels, int] = field(default_factory=dict, compare=False)
+    """The same for each of `errors` and `failures`."""
+    exemplars: dict[ErrorLabels, Exemplar] = field(default_factory=dict, compare=False)
+    """The latest exemplar of each of `errors` that has one."""
 
     def add_error_minutes(self, minutes: Mapping[int | None, int], now: int) -> None:
         """Add the numbers of errors that ended in some minutes; None and those that are to come stand for `now`."""
@@ -67,8 +74,8 @@ class PodTable(BoundedTable[PodKey, PodSeries]):
     errors and failures as the limit, in fair shares; further ones are counted with less detail.
     """
 
-    def __init__(self, limit: float, overflow: Overflow) -> None:
-        super().__init__(limit, PodSeries, _shared_keys, overflow)
+    def __init__(self, limit: float, overflow: Overflow, zero_at: Callable[[], int] = lambda: 0) -> None:
+        super().__init__(limit, PodSeries, _shared_keys, overflow, zero_at)
         self.named_by_lines = SharePerService[PodKey](limit / 4, limit / 100)
         self._kinds = FairShare[KindKey, Group](2 * limit)
 
@@ -79,6 +86,7 @@ class PodTable(BoundedTable[PodKey, PodSeries]):
             self._overflow.count(group, number)
             code = "5xx" if error.code.isdigit() else error.code
             error = ErrorLabels(code, "", "", error.protocol, Outcome.UNKNOWN)
+        self[key].kinds_created.setdefault(error, self._zero_at())
         self[key].errors[error] += number
 
     def count_failure(self, key: PodKey, group: Group, failure: FailureLabels) -> None:
@@ -86,6 +94,7 @@ class PodTable(BoundedTable[PodKey, PodSeries]):
         if not self._has_place((key, failure), group):
             self._overflow.count(group, 1)
             failure = FailureLabels(Reason.OTHER)
+        self[key].kinds_created.setdefault(failure, self._zero_at())
         self[key].failures[failure] += 1
 
     def _has_place(self, kind: KindKey, group: Group) -> bool:
@@ -105,8 +114,10 @@ class PodTable(BoundedTable[PodKey, PodSeries]):
     def _drop_kind(self, kind_key: KindKey) -> None:
         key, kind = kind_key
         self._kinds.remove(kind_key)
+        del self[key].kinds_created[kind]
         if isinstance(kind, ErrorLabels):
             del self[key].errors[kind]
+            self[key].exemplars.pop(kind, None)
         else:
             del self[key].failures[kind]
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
+from enricher.accesslog.trace_ids import Exemplar
 from enricher.endpoints.slices import Service
 from enricher.fair_share import OVERFLOW
 
@@ -39,6 +40,10 @@ class ServiceSeries:
     """Sum of their response times (ns)."""
     last_seen: int = field(default=0, compare=False)
     """When the last attempt was counted (ns)."""
+    created: int = field(default=0, compare=False)
+    """When it was certainly at 0 for the last time (ns)."""
+    exemplars: dict[int, Exemplar] = field(default_factory=dict, compare=False)
+    """The latest exemplar of each bucket, by its number."""
 
 
 @dataclass(slots=True)
@@ -49,6 +54,8 @@ class Edge:
     errors: int = 0
     last_seen: int = 0
     """When the last request was counted (ns)."""
+    created: int = field(default=0, compare=False)
+    """When it was certainly at 0 for the last time (ns)."""
 
 
 @dataclass(slots=True)
@@ -58,6 +65,8 @@ class RequestSeries:
     requests: int = 0
     last_seen: int = 0
     """When the last request was counted (ns)."""
+    created: int = field(default=0, compare=False)
+    """When it was certainly at 0 for the last time (ns)."""
 
 
 @dataclass(slots=True)
@@ -70,6 +79,8 @@ class LateSeries:
     """Sum of their lateness (ns)."""
     last_seen: int = field(default=0, compare=False)
     """When the last attempt was counted (ns)."""
+    created: int = field(default=0, compare=False)
+    """When it was certainly at 0 for the last time (ns)."""
 
 
 @dataclass(slots=True)
@@ -79,6 +90,8 @@ class CauseSeries:
     failures: int = 0
     last_seen: int = 0
     """When the last failure was counted (ns)."""
+    created: int = field(default=0, compare=False)
+    """When it was certainly at 0 for the last time (ns)."""
 
 
 # --- the keys of shared series, for those that have no place: the narrowest first -------------------------------------

@@ -43,14 +43,15 @@ class Prometheus:
 
 
 @contextmanager
-def running(configuration: dict[str, Any], directory: Path) -> Iterator[Prometheus]:
-    """Run Prometheus with its configuration and storage in `directory`."""
+def running(configuration: dict[str, Any], directory: Path, *features: str) -> Iterator[Prometheus]:
+    """Run Prometheus with its configuration and storage in `directory`, and with features that are not usual."""
     program = shutil.which("prometheus")
     assert program, "prometheus is not installed"
     config = directory / "prometheus.yml"
     config.write_text(yaml.safe_dump(configuration))
     address = f"127.0.0.1:{free_port()}"
     command = [program, f"--config.file={config}", f"--storage.tsdb.path={directory}/data"]
+    command += [f"--enable-feature={feature}" for feature in features]
     log = directory / "prometheus.log"
     with (
         log.open("wb") as to,

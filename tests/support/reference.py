@@ -56,11 +56,31 @@ RESERVED_NAMES = frozenset(
     (
         *("time", "kind", "attempts", "pod", "namespace", "node", "service", "attribution", "candidates", "logged_by"),
         *("service_of", "no_endpoints_since", "subrequest", "request_missing", "route", "gateway", "listener"),
+        *("trace_id", "span_id"),
         *("cause", "cause_grade"),
         *("message", "parse_error", "reason", "origin", "truncated", "truncated_bytes", "invalid_utf8", "uid", "level"),
         *("upstream", "client_pod", "client_namespace", "client_node", "client_service", "client_attribution"),
     )
 )
+TRACES = (
+    ("opentelemetry_trace_id", "opentelemetry_span_id", "ids"),
+    ("opentelemetry_context_traceparent", "", "traceparent"),
+    ("opentelemetry_context_b3", "", "b3 header"),
+    ("otel_trace_id", "otel_span_id", "ids"),
+    ("trace_id", "span_id", "ids"),
+    ("TraceId", "SpanId", "ids"),
+    ("http_traceparent", "", "traceparent"),
+    ("req_hdr_traceparent", "", "traceparent"),
+    ("req_fhdr_traceparent", "", "traceparent"),
+    ("request_Traceparent", "", "traceparent"),
+    ("request_traceparent", "", "traceparent"),
+    ("traceparent", "", "traceparent"),
+    ("http_x_b3_traceid", "http_x_b3_spanid", "b3"),
+    ("request_X-B3-Traceid", "request_X-B3-Spanid", "b3"),
+    ("http_b3", "", "b3 header"),
+    ("request_B3", "", "b3 header"),
+)
+"""The values that may have the ids of a trace and of a span, and how they are written."""
 _POD_NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
 
 
@@ -250,7 +270,7 @@ class ReferenceEnricher:
         line, record = parsed.line, parsed.record
         out: dict[str, Any] = {"time": line_time(line, record), "kind": parsed.kind}
         if record:
-            out |= output_fields(record)
+            out |= output_fields(record) | trace_fields(record.fields)
             out["attempts"] = self.attempt_objects(source, parsed, record, attributions, claimed, histories)
         else:
             out |= message_fields(line.text)
@@ -536,6 +556,35 @@ def parse_line(formats: FormatTimeline, line: Line) -> ParsedLine:
 def output_fields(record: Record) -> dict[str, Any]:
     """Return the values of a record by their names in the output."""
     return {f"log_{name}" if name in RESERVED_NAMES else name: value for name, value in record.fields.items()}
+
+
+def trace_fields(fields: dict[str, Any]) -> dict[str, str]:
+    """Return the ids of the trace that a line's values name, by the first of them that are ids."""
+    for trace_name, span_name, kind in TRACES:
+        text, beside = fields.get(trace_name), fields.get(span_name)
+        if not isinstance(text, str):
+            continue
+        trace, span, is_one = text, beside if isinstance(beside, str) else "", kind in {"traceparent", "b3 header"}
+        if kind == "traceparent":
+            version, trace, span, flags, *rest = [*text.split("-", 4), "", "", "", ""][: 4 + (text.count("-") > 3)]
+            is_version = is_hex(version, 2) and version != "ff" and not (version == "00" and rest)
+            if not (is_version and is_hex(flags, 2)):
+                continue
+        if kind == "b3 header":
+            trace, span, *rest = [*text.split("-"), ""][: text.count("-") + 1 if "-" in text else 2]
+            if len(rest) > 2 or rest[:1] not in ([], ["0"], ["1"], ["d"]) or not all(is_hex(x, 16) for x in rest[1:]):
+                continue
+        if not (is_hex(trace, 32) or (kind.startswith("b3") and is_hex(trace, 16))) or not trace.strip("0"):
+            continue
+        has_span = is_hex(span, 16) and bool(span.strip("0"))
+        if has_span or not is_one:
+            return {"trace_id": trace.rjust(32, "0"), **({"span_id": span} if has_span else {})}
+    return {}
+
+
+def is_hex(text: str, length: int) -> bool:
+    """Return whether a text is a number of this many hexadecimal digits in lower case."""
+    return len(text) == length and set(text) <= set("0123456789abcdef")
 
 
 def line_time(line: Line, record: Record | None) -> str | None:

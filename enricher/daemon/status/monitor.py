@@ -37,14 +37,16 @@ class GaugeSnapshot:
         endpoints: EndpointSource,
         checkpointer: Checkpointer | None,
         own_log: StderrLog,
+        metrics: Metrics,
     ) -> None:
         self._pipeline, self._endpoints = pipeline, endpoints
-        self._checkpointer, self._own_log = checkpointer, own_log
+        self._checkpointer, self._own_log, self._metrics = checkpointer, own_log, metrics
         self.gauges = Gauges()
 
     def update(self) -> None:
         """Take a new snapshot, and bring the metrics up to date."""
         self._pipeline.update_counts()
+        self._metrics.mark_complete()
         lag_bytes, lag_seconds = self._pipeline.lag()
         watch = self._endpoints.watch_summary()
         self.gauges = Gauges(

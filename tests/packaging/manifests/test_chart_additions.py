@@ -164,7 +164,10 @@ def test_a_monitor_elsewhere(name: str) -> None:
     [endpoint] = made["spec"].get("endpoints") or made["spec"]["podMetricsEndpoints"]
     assert endpoint["scrapeTimeout"] == "8s"
     assert endpoint["relabelings"][1:] == [relabeling]
-    assert endpoint["metricRelabelings"] == [{"action": "drop"}]
+    assert endpoint["metricRelabelings"][1:] == [{"action": "drop"}]
+    dropped = re.compile(endpoint["metricRelabelings"][0]["regex"])
+    assert dropped.fullmatch("ingress_upstream_errors_created")
+    assert not dropped.fullmatch("ingress_upstream_errors_total")
     near = objects(rendered({name: {"enabled": True}}))[MONITORS[name], "enricher"]
     assert "namespaceSelector" not in near["spec"]
 

@@ -32,7 +32,7 @@ def test_each_cause_has_a_meaning():
 
 
 def test_causes_are_added_up_by_service_the_worst_first():
-    metrics = Metrics(partial(next, count(0, SECOND)))
+    metrics = Metrics(partial(next, count(-SECOND, SECOND)))
     for service, cause, grade, number in [
         ("a", "unknown", "", 90),
         ("b", "crashed", "likely", 2),

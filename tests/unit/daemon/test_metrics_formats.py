@@ -63,7 +63,7 @@ async def test_the_format_that_the_client_takes(accept: str | None) -> None:
     assert samples["ingress_requests_total", None] == 1
 
 
-async def test_both_formats_have_the_same_samples() -> None:
+async def test_both_formats_have_the_same_samples_and_openmetrics_when_each_was_created() -> None:
     async with serve(HERE, Collector(counted(), Gauges), lambda: None) as port:
         (_, openmetrics), (_, text) = await scrape(port, PROMETHEUS_3), await scrape(port, None)
     samples = [
@@ -71,7 +71,21 @@ async def test_both_formats_have_the_same_samples() -> None:
             (sample.name, *sorted(sample.labels.items())): sample.value
             for family in families
             for sample in family.samples
+            # CPU time goes on between two scrapes.
+            if not sample.name.startswith("process_") and not sample.name.endswith("_created")
         }
         for families in (parse_openmetrics(openmetrics), parse_text(text))
     ]
     assert samples[0] == samples[1]
+    assert "_created{" in openmetrics
+    assert "_created" not in text
+
+
+@pytest.mark.parametrize("accept", [PROMETHEUS_3, None])
+async def test_the_process_has_its_usual_metrics(accept: str | None) -> None:
+    async with serve(HERE, Collector(counted(), Gauges), lambda: None) as port:
+        _, text = await scrape(port, accept)
+    names = {"cpu_seconds_total", "resident_memory_bytes", "open_fds", "max_fds", "start_time_seconds"}
+    values = dict(line.split(" ") for line in text.splitlines() if line.startswith("process_"))
+    assert values.keys() >= {f"process_{name}" for name in names}
+    assert all(float(value) > 0 for value in values.values())

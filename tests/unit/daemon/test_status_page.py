@@ -129,7 +129,7 @@ def test_requests_that_no_pod_was_tried_for():
 
 
 def test_untried_requests_are_added_up_by_service_and_reason():
-    metrics = Metrics(partial(next, count(0, SECOND)))
+    metrics = Metrics(partial(next, count(-SECOND, SECOND)))
     for service, code, reason, route, number in [
         ("down", "503", "no_endpoints", "a", 2),
         ("up", "503", "not_tried", "", 1),

@@ -74,6 +74,7 @@ LEAST_OF_FORMATS = {
         ATTRIBUTED | {"access lines": 0.2, "try lines": 0.2, "failed attempts": 0.01},
     ),
     **dict.fromkeys(("envoy text", "envoy json", "traefik common", "traefik json"), ATTRIBUTED | {"routes": 0.1}),
+    "traced": ATTRIBUTED | {"access lines": 0.5, "trace_ids": 0.2, "span_ids": 0.15},
     "any haproxy": ATTRIBUTED | {"reported attempts": 1},
     "any envoy": ATTRIBUTED | {"gateways": 0.1},  # few formats have a listener: see test_names_of_gateways.py
 }

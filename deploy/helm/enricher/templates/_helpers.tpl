@@ -111,10 +111,14 @@ relabelings:
   {{- with .monitor.relabelings }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
-{{- with .monitor.metricRelabelings }}
 metricRelabelings:
+  # When each series was created, which would be stored as as many series again.
+  - sourceLabels: [__name__]
+    regex: (ingress|enricher)_.+_created
+    action: drop
+  {{- with .monitor.metricRelabelings }}
   {{- toYaml . | nindent 2 }}
-{{- end }}
+  {{- end }}
 {{- end -}}
 
 {{- /* Where a monitor looks for the daemon, if it is in another namespace. */ -}}

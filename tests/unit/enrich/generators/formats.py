@@ -25,6 +25,7 @@ from tests.unit.enrich.generators.json_lines import dump_odd, envoy_object, trae
 from tests.unit.enrich.generators.nginx_values import nginx_value
 from tests.unit.enrich.generators.proxy_values import envoy_value, haproxy_value, traefik_value
 from tests.unit.enrich.generators.requests import NOW, Request
+from tests.unit.enrich.generators.traced import B3, NAMES, PAIRS, PARENTS, add_keys, trace_value
 from tests.unit.enrich.generators.try_lines import JSON_FORMAT, TEXT_FORMATS, lines_of_tries
 
 NGINX_JSON = (
@@ -94,6 +95,8 @@ def writer(log_format: Format) -> Writer:
         for name, _ in pieces:
             if name not in known:
                 known[name] = values(name, request, escape) if name else b""
+                if name in NAMES:
+                    known[name] = trace_value(name, request.rng)
         return b"".join(known[name] if name else literal for name, literal in pieces)
 
     return write
@@ -305,6 +308,40 @@ def two_escapes(rng: random.Random) -> Setup:
     return _configured(" or ".join(texts), tuple(map(nginx.compile_format, texts)))
 
 
+def traced(rng: random.Random) -> Setup:
+    """Return a format with ids of traces, of any proxy."""
+    names = [*rng.choice(PAIRS), rng.choice(PARENTS), rng.choice(B3)]
+    rng.shuffle(names)
+    names = names[: rng.randint(1, 4)]
+    quoted, keyed = " ".join(f'"${name}"' for name in names), [f'"{name}": "${name}"' for name in names]
+    operators = ["TRACE_ID", "SPAN_ID", "REQ(TRACEPARENT)", "REQ(B3)", "REQ(X-B3-TRACEID)", "REQ(X-B3-SPANID)"]
+    operators = [f"%{name}%" for name in rng.sample(operators, rng.randint(1, 3))]
+    members = orjson.loads(JSON_FORMAT) | {f"k{n}": operator for n, operator in enumerate(operators)}
+    setups = (
+        _nginx(f"{nginx.INGRESS_NGINX.removesuffix('$req_id')}{quoted}"),
+        _nginx(f"escape=json {nginx.INGRESS_NGINX.removesuffix('$req_id')}{quoted}"),
+        _nginx(f"{NGINX_JSON[:-1]}, {', '.join(keyed)}}}"),
+        _envoy(f"{envoy.DETAILED} {' '.join(operators)}", orjson.dumps(members).decode()),
+        _tries(f"{envoy.DEFAULT} %ACCESS_LOG_TYPE% {operators[0]}"),
+        lambda _: _configured(
+            "haproxy", haproxy.compile_format(f'{haproxy.HTTPLOG_ADDRESSED} "%[req.hdr(traceparent)]"')
+        ),
+        _keyed(_traefik("json")),
+        _keyed(_envoy(envoy.GATEWAY)),
+    )
+    return rng.choice(setups)(rng)
+
+
+def _keyed(make: Callable[[random.Random], Setup]) -> Callable[[random.Random], Setup]:
+    """Return what makes a format of JSON objects that have keys with ids besides."""
+
+    def make_keyed(rng: random.Random) -> Setup:
+        setup = make(rng)
+        return replace(setup, write=lambda request: add_keys(setup.write(request), request))
+
+    return make_keyed
+
+
 FAMILIES: dict[str, Callable[[random.Random], Setup]] = {
     "ingress-nginx": _nginx(nginx.INGRESS_NGINX),
     "nginx custom": _nginx(NGINX_SHORT, NGINX_HEADER_TIME, NGINX_KEYED, UPSTREAMS, UPSTREAMS_GRPC, FORWARDED),
@@ -326,6 +363,7 @@ FAMILIES: dict[str, Callable[[random.Random], Setup]] = {
     "any haproxy": _any(any_haproxy),
     "traefik common": _traefik("common"),
     "traefik json": _traefik("json"),
+    "traced": traced,
     "profile": profile,
     "detected": detected,
     "changing": changing,

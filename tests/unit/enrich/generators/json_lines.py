@@ -11,6 +11,7 @@ from enricher.accesslog.json_format import JsonFormat
 from enricher.timestamps import MILLISECOND, format_rfc3339
 from tests.unit.enrich.generators.proxy_values import envoy_value
 from tests.unit.enrich.generators.requests import Request
+from tests.unit.enrich.generators.traced import NAMES, trace_value
 
 EXTRA: tuple[tuple[str, Any], ...] = (
     *(
@@ -79,7 +80,7 @@ def envoy_object(log_format: JsonFormat, request: Request) -> dict[str, Any]:
     for key, name in log_format.keys.items():
         if key in absent:
             continue
-        text = envoy_value(name, request)
+        text = trace_value(name, request.rng) if name in NAMES else envoy_value(name, request)
         if name == "access_log_type" and not request.odd(0.05):
             text = b"DownstreamEnd"
         value: Any = text.decode("utf-8", "replace")

@@ -47,7 +47,7 @@ class Tally:
             self.counts["truncated lines"] += b'"truncated":true' in row
             self.counts["clients that are pods"] += b'"client_pod":' in row
             if b'"kind":"access"' in row:
-                for name in ("route", "gateway", "listener"):
+                for name in ("route", "gateway", "listener", "trace_id", "span_id"):
                     self.counts[f"{name}s"] += b'"%b":"' % name.encode() in row
                 self.counts["attempts with a reason"] += row.count(b'"reason":')
                 for name in ("zone", "zone_crossed", "workload", "state_seconds", "age_seconds", "late_seconds"):
