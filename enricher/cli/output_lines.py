@@ -54,12 +54,12 @@ def parse_output(text: bytes) -> OutputRecord | None:
         record = orjson.loads(text)
     except ValueError:
         return None
-    attempts, source = record.get("attempts", []), record.get("source")
+    attempts, logged_by = record.get("attempts", []), record.get("logged_by")
     is_output = (
         record["kind"] in [*LineKind]
         and (record["time"] is None or isinstance(record["time"], str))
-        and isinstance(source, dict)
-        and _are_texts(source.values())
+        and isinstance(logged_by, dict)
+        and _are_texts(logged_by.values())
         and isinstance(attempts, list)
         and _are_texts(record.get(name, "") for name in _OF_RECORDS)
         and _are_candidates(record.get("candidates", []))

@@ -47,7 +47,7 @@ async def test_lines_come_as_they_are_written_and_survive_a_break(tmp_path):
                     server.cut(POD, "abort")
         assert [one["pod"] for one in record["attempts"]] == ["pod-1", "pod-2"]
         assert record["attribution"] == "assumed"
-        assert record["source"] == {
+        assert record["logged_by"] == {
             "namespace": "ingress-nginx",
             "pod": POD,
             "node": "node-7",
