@@ -10,6 +10,7 @@ import yaml
 
 ROOT = Path(__file__).parents[3]
 RULES = ROOT / "deploy" / "prometheus" / "rules.yaml"
+SLO_RULES = RULES.with_name("slo-rules.yaml")
 DASHBOARDS = {path.name: json.loads(path.read_text()) for path in sorted((ROOT / "deploy" / "grafana").glob("*.json"))}
 CHOSEN = {"__rate_interval": "5m", "__rate_interval_ms": "300000", "__range": "1h"}
 """What Grafana puts in itself. Of the other variables each is "All"."""
@@ -40,12 +41,13 @@ def filled(expression: str, dashboard: dict[str, Any], chosen: dict[str, str] = 
     return re.sub(r"\$(\w+)", lambda found: values[found[1]], expression)
 
 
-def rules() -> list[dict[str, Any]]:
-    return [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
+def rules(path: Path = RULES) -> list[dict[str, Any]]:
+    return [rule for group in yaml.safe_load(path.read_text())["groups"] for rule in group["rules"]]
 
 
 def alerts() -> dict[str, dict[str, Any]]:
-    return {rule["alert"]: rule for rule in rules() if "alert" in rule}
+    """Return the alerts of all files, by name."""
+    return {rule["alert"]: rule for path in (RULES, SLO_RULES) for rule in rules(path) if "alert" in rule}
 
 
 def of_runbooks() -> list[tuple[str, str]]:

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.integration.prometheus.queries import ROOT, RULES, alerts
+from tests.integration.prometheus.queries import ROOT, RULES, SLO_RULES, alerts, rules
 
 RUNBOOKS = ROOT / "docs" / "runbooks"
-TESTS = Path(__file__).with_name("rules_test.yaml")
+TESTS = [Path(__file__).with_name(name) for name in ("rules_test.yaml", "slo_rules_test.yaml")]
 
 
 @pytest.mark.parametrize("name", alerts())
@@ -50,12 +50,11 @@ def test_no_runbook_is_left_over() -> None:
 
 
 def test_the_documented_command_makes_links_of_the_runbooks_paths(tmp_path: Path) -> None:
-    [command] = re.findall("^#   sed -i (.*) rules.yaml$", RULES.read_text(), re.MULTILINE)
+    [command] = re.findall("^#   sed -i (.*) rules.yaml slo-rules.yaml$", RULES.read_text(), re.MULTILINE)
     assert command in (ROOT / "docs" / "dashboards.md").read_text()
-    (copy := tmp_path / "rules.yaml").write_text(RULES.read_text())
-    subprocess.run(["sed", "-i", command.strip("'"), str(copy)], check=True)
-    groups = yaml.safe_load(copy.read_text())["groups"]
-    links = {rule["annotations"]["runbook_url"] for group in groups for rule in group["rules"] if "alert" in rule}
+    copies = [Path(shutil.copy(path, tmp_path)) for path in (RULES, SLO_RULES)]
+    subprocess.run(["sed", "-i", command.strip("'"), *copies], check=True)
+    links = {rule["annotations"]["runbook_url"] for copy in copies for rule in rules(copy) if "alert" in rule}
     assert links == {f"https://git.example.com/enricher/blob/main/docs/runbooks/{name}.md" for name in alerts()}
 
 
@@ -68,14 +67,35 @@ def test_the_docs_have_each_alert_with_its_severity() -> None:
 
 def test_each_alert_is_tested_to_fire_and_not_to() -> None:
     """promtool wants exactly the alerts that are listed: what else a group feeds must not fire either."""
-    checks = [check for group in yaml.safe_load(TESTS.read_text())["tests"] for check in group["alert_rule_test"]]
+    groups = [group for path in TESTS for group in yaml.safe_load(path.read_text())["tests"]]
+    checks = [check for group in groups for check in group.get("alert_rule_test", [])]
     assert {check["alertname"] for check in checks if check.get("exp_alerts")} == alerts().keys()
     assert {check["alertname"] for check in checks if not check.get("exp_alerts")} == alerts().keys()
 
 
+def test_the_docs_have_each_objective_and_window() -> None:
+    """The words of docs/slo.md and the numbers in the rules are of the same alerts."""
+    text = (ROOT / "docs" / "slo.md").read_text()
+    rows = re.findall(r"^\| (\w+) \| ([\d.]+) \| (\w+) \| (\w+) \|", text, re.MULTILINE)
+    conditions = [
+        (rule["alert"], speed, long, short)
+        for rule in rules(SLO_RULES)
+        if "alert" in rule
+        for long, speed, short in re.findall(
+            r"ratio_rate(\w+) / \(1 - [\d.]+ / 100\) > ([\d.]+)\s+and \w+:\w+:ratio_rate(\w+) / ", rule["expr"]
+        )
+    ]
+    assert len(conditions) == 6
+    assert rows == conditions
+
+
 @pytest.mark.prometheus
-@pytest.mark.parametrize("arguments", [("check", "rules", RULES), ("test", "rules", TESTS)], ids=lambda a: a[0])
-def test_promtool_agrees(arguments: tuple[str, str, Path]) -> None:
+@pytest.mark.parametrize(
+    "arguments",
+    [("check", "rules", RULES, SLO_RULES), *(("test", "rules", path) for path in TESTS)],
+    ids=["check", "rules", "slo-rules"],
+)
+def test_promtool_agrees(arguments: tuple[str | Path, ...]) -> None:
     program = shutil.which("promtool")
     assert program, "promtool is not installed"
     done = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, check=False)

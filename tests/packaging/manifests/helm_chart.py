@@ -138,6 +138,7 @@ GROUPS: dict[str, dict[str, Any]] = {
             "disabled": ["EnricherAbsent"],
             "thresholds": {"UpstreamPodFailing": 0.1},
             "runbookUrl": "https://git.example.com",
+            "slo": {"enabled": True, "objective": 99.5},
         },
         "dashboards": {"enabled": True, "annotations": {"grafana_folder": "Edge"}},
         "networkPolicy": {"enabled": True, "metricsFrom": [{"namespaceSelector": {"matchLabels": {"a": "b"}}}]},

@@ -217,6 +217,16 @@ def test_runbooks_as_links() -> None:
     assert any("annotations" in rule for rule in every.values())
 
 
+def test_the_objective_is_in_every_rule_that_has_one() -> None:
+    written = (CHART / "files" / "slo-rules.yaml").read_text()
+    for objective in (99.9, 99.95, 90):
+        made = rules(slo={"enabled": True, "objective": objective})
+        groups = yaml.safe_load(written.replace("99.9", str(objective)))["groups"]
+        expected = {rule.get("alert") or rule["record"]: rule for group in groups for rule in group["rules"]}
+        assert made == rules() | expected
+        assert sum(f"{objective} / 100" in rule["expr"] for rule in expected.values()) == 3
+
+
 def test_dashboards_in_a_folder_elsewhere() -> None:
     values = {"dashboards": {"enabled": True, "annotations": {"grafana_folder": "Edge"}, "namespace": "grafana"}}
     made = objects(rendered(values))["ConfigMap", "enricher-dashboards"]["metadata"]

@@ -55,7 +55,7 @@ def test_the_chart_has_the_project_s_version() -> None:
 
 
 def test_the_copies_in_the_chart_are_the_files_they_were_made_from() -> None:
-    originals = {Path(p.name): p for p in DEPLOY.glob("prometheus/rules.yaml")}
+    originals = {Path(p.name): p for p in DEPLOY.glob("prometheus/*rules.yaml")}
     originals |= {p.relative_to(DEPLOY): p for p in DEPLOY.glob("grafana/*.json")}
     copies = {p.relative_to(CHART / "files"): p for p in CHART.glob("files/**/*") if p.is_file()}
     read = {name: path.read_text() for name, path in originals.items()}
