@@ -1,7 +1,7 @@
 # make demo    a recorded incident, replayed through the real daemon: no cluster needed, half a minute
 # make test    the fast tests
 # make lint    style, types and the contracts between the packages
-# make chart   the copies in the Helm chart of deploy/prometheus/rules.yaml and deploy/grafana, made anew
+# make chart   the copies in the Helm chart of deploy/prometheus/rules.yaml and deploy/grafana, and docs/helm-values.md
 # make docs    the documents as a site, in build/site; a link that leads nowhere ends it
 # make lock    the pins in requirements/ made anew, from pyproject.toml and what is newest
 # make sbom    what is in the image: build/sbom.json (CycloneDX) and docs/licences.md
@@ -33,11 +33,14 @@ lint: .venv/installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-chart:
+chart: .venv/installed
 	rm -rf deploy/helm/enricher/files
 	mkdir -p deploy/helm/enricher/files/grafana
 	for file in deploy/prometheus/rules.yaml; do test ! -e $$file || cp $$file deploy/helm/enricher/files/; done
 	for file in deploy/grafana/*.json; do test ! -e $$file || cp $$file deploy/helm/enricher/files/grafana/; done
+	mkdir -p build
+	$(BIN)/python deploy/helm/values_table.py >build/helm-values.md
+	mv build/helm-values.md docs/helm-values.md
 
 docs: .venv/installed-docs
 	$(BIN)/mkdocs build --quiet --strict

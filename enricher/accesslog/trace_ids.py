@@ -78,6 +78,8 @@ REQUEST_IDS = ("req_id", "http_x_request_id", "request_id", "unique_id", "req_hd
 ID_NAMES = frozenset((*REQUEST_IDS, *(name for source in SOURCES for name in source.names)))
 """All names that ids have in the output."""
 _REQUEST_ID = re.compile(r"[0-9A-Fa-f][0-9A-Fa-f:_-]{6,62}[0-9A-Fa-f]")
+JSON_REQUEST_ID = re.compile(f'"?({_REQUEST_ID.pattern})"?'.encode())
+"""The same as a JSON string, or as the inside of one."""
 
 
 class Exemplar(NamedTuple):

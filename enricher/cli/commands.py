@@ -16,6 +16,8 @@ EPILOG = "Exit codes: 0 done, 1 failed while running, 2 wrong usage, 3 wrong con
 ROWS = ("pod", "service", "workload", "revision", "node", "zone", "route", "gateway", "listener")
 """What there may be a row for, by the names in `--by`; cli/roll_ups.py defines them."""
 _ROW_NAMES = f"{', '.join(ROWS[:-1])} or {ROWS[-1]} (default: pod)"
+OBJECTS = "KIND/NAME|FILE"
+"""The metavar of arguments that are upstreams or files."""
 FILES = "log files or directories instead of a cluster's logs; - is stdin"
 
 
@@ -206,6 +208,7 @@ def _add_tail(commands: Any) -> None:
     tail.add_argument(
         "--output", "-o", choices=("text", "json"), default="text", help="json: the lines of docs/output.md"
     )
+    tail.add_argument("-f", "--follow", action="store_true", help="follow a cluster's logs: the default")
     tail.add_argument(
         "--no-follow",
         action="store_true",
@@ -280,7 +283,7 @@ def _add_objects(parser: argparse.ArgumentParser) -> None:
         "files",
         nargs="*",
         default=[],
-        metavar="KIND/NAME|FILE",
+        metavar=OBJECTS,
         help="only requests to service/NAME, deployment/NAME, statefulset/NAME or pod/NAME, or to KIND/NAMESPACE/NAME; "
         f"{FILES}; a file in a directory named as a kind is ./KIND/NAME",
     )

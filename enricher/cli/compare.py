@@ -154,8 +154,8 @@ class _Distributor:
         self._report(", ".join(counts))
 
     def _sides_for(self, record: OutputRecord) -> Sequence[Side]:
-        source = record["source"]
-        namespace, pod, container = (source.get(name, "") for name in ("namespace", "pod", "container"))
+        logged_by = record["logged_by"]
+        namespace, pod, container = (logged_by.get(name, "") for name in ("namespace", "pod", "container"))
         key = namespace, pod, container
         if key not in self._sides_of:
             names = [

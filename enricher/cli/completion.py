@@ -7,12 +7,12 @@ from typing import Any
 
 import shtab
 
-from enricher.cli.commands import build_parser
+from enricher.cli.commands import OBJECTS, build_parser
 from enricher.config.options import ALL_OPTIONS
 
 COMPLETED_PATHS = {
     "FILE": shtab.FILE,
-    "KIND/NAME|FILE": shtab.FILE,
+    OBJECTS: shtab.FILE,
     "OLD": shtab.FILE,
     "NEW": shtab.FILE,
     "DIR": shtab.DIRECTORY,

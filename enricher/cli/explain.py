@@ -12,7 +12,7 @@ from enricher.cli.common import read_histories
 from enricher.cli.explain_cause import explain_cause, explain_untried
 from enricher.cli.explain_tries import explain_tries
 from enricher.cli.log_lines import fit_with
-from enricher.cli.output_lines import looks_like_output
+from enricher.cli.output_lines import looks_like_output, or_output
 from enricher.config.options import ENRICH, STDIN
 from enricher.config.resolve import resolve_settings
 from enricher.config.settings import Settings
@@ -60,7 +60,7 @@ def _parse(settings: Settings, text: bytes) -> ParsedLine:
     """Parse a line. Raise UsageError if it names no upstream."""
     framer = Framer()
     detector = FormatDetector(settings.logs.formats, settings.logs.given_profile)
-    unwrapper = Unwrapper(Source(""), fit_with(detector))
+    unwrapper = Unwrapper(Source(""), or_output(fit_with(detector)))
     framed = [*framer.feed(text.rstrip(b"\n") + b"\n"), *framer.flush()]
     line = [*unwrapper.unwrap(framed[:1]).lines, *unwrapper.flush().lines][0]
     timeline = detector.timeline_for(None, "", [line.text])

@@ -10,12 +10,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from enricher.cli.commands import build_parser
+from enricher.cli.commands import OBJECTS, build_parser
 from enricher.cli.completion import COMPLETED_PATHS
+from enricher.cli.upstreams import Kind
 from enricher.config.options import ALL_OPTIONS
 
-FILES, NO_FILES = ":0", ":4"
-"""The directives: files are candidates if no others are given, or none are."""
+FILES, NO_SPACE, NO_FILES = ":0", ":2", ":4"
+"""The directives: files are candidates if no others are given, or more of the word follows, or none are."""
 
 
 def main() -> int:
@@ -41,6 +42,11 @@ def completions(before: Sequence[str], word: str) -> Iterator[str]:
         yield from _values(option, word)
         return
     yield from _options(command, word)
+    kinds = [f"{kind}/" for kind in Kind] if any(action.metavar == OBJECTS for action in command._actions) else []
+    if word and (candidates := [kind for kind in kinds if kind.startswith(word) and kind != word]):
+        yield from candidates
+        yield NO_SPACE
+        return
     yield NO_FILES if word.startswith("-") else FILES
 
 

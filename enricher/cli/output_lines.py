@@ -7,6 +7,7 @@ import orjson
 
 from enricher.enrich.output import RESERVED_NAMES
 from enricher.report.record_view import OutputRecord
+from enricher.tailer.unwrapping import Fit, FitOf
 from enricher.vocabulary import Grade, LineKind
 
 _OUTPUT_LINE = re.compile(rb'\{"time":(?:"[^"\\]{1,40}"|null),"kind":"(?:access|try|error|other|parse_error)",')
@@ -40,6 +41,11 @@ def looks_like_output(text: bytes) -> bool:
     return _OUTPUT_LINE.match(text) is not None
 
 
+def or_output(fit_of: FitOf) -> FitOf:
+    """Return a function that classifies a line's text as `fit_of` does, but lines of a daemon's output fit too."""
+    return lambda text: Fit.REQUEST if looks_like_output(text) else fit_of(text)
+
+
 def parse_output(text: bytes) -> OutputRecord | None:
     """Return a line of a daemon's output, parsed; None for any other, and for one with a value of another type."""
     if not looks_like_output(text):
@@ -48,12 +54,12 @@ def parse_output(text: bytes) -> OutputRecord | None:
         record = orjson.loads(text)
     except ValueError:
         return None
-    attempts, source = record.get("attempts", []), record.get("source")
+    attempts, logged_by = record.get("attempts", []), record.get("logged_by")
     is_output = (
         record["kind"] in [*LineKind]
         and (record["time"] is None or isinstance(record["time"], str))
-        and isinstance(source, dict)
-        and _are_texts(source.values())
+        and isinstance(logged_by, dict)
+        and _are_texts(logged_by.values())
         and isinstance(attempts, list)
         and _are_texts(record.get(name, "") for name in _OF_RECORDS)
         and _are_candidates(record.get("candidates", []))

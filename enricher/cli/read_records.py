@@ -8,7 +8,7 @@ import orjson
 from enricher.accesslog.detection import FormatDetector
 from enricher.cli.common import read_histories, report_news, result_warnings
 from enricher.cli.log_lines import enrich_lines, fit_with, read_logs
-from enricher.cli.output_lines import looks_like_output, parse_output
+from enricher.cli.output_lines import or_output, parse_output
 from enricher.cli.progress import show_progress
 from enricher.cli.roll_ups import workload_of_attempt
 from enricher.config.settings import ClusterSettings, Settings
@@ -21,7 +21,7 @@ from enricher.report.record_view import OutputRecord
 from enricher.report.terminal import warn
 from enricher.tailer.log_paths import find_logs, has_several_files
 from enricher.tailer.reader import open_stdin
-from enricher.tailer.unwrapping import Fit, FitOf, SourcedLines
+from enricher.tailer.unwrapping import SourcedLines
 
 
 class RecordReader:
@@ -82,7 +82,7 @@ class RecordReader:
         name_files = has_several_files(paths)
         with show_progress([path for log in paths for path in log.paths]) as progress, report_news(check, self._report):
             for batch in read_logs(
-                paths, detector, open_stdin, self._report, progress, fit_of=_fit_with_output(detector)
+                paths, detector, open_stdin, self._report, progress, fit_of=or_output(fit_with(detector))
             ):
                 others = self._take_enriched(batch, consume)
                 if not others.lines:
@@ -126,9 +126,3 @@ class RecordReader:
 def _consume_all(output: Output, consume: Callable[[OutputRecord], None]) -> None:
     for record in output.data.splitlines():
         consume(orjson.loads(record))
-
-
-def _fit_with_output(detector: FormatDetector) -> FitOf:
-    """Return a function that classifies a line's text, where lines of a daemon's output fit too."""
-    fit_of = fit_with(detector)
-    return lambda text: Fit.REQUEST if looks_like_output(text) else fit_of(text)

@@ -13,7 +13,7 @@ from enricher.cli.feed import DEFAULT_SINCE, ClusterFeed, open_feed
 from enricher.cli.fold import Fold
 from enricher.cli.line_filter import LineFilter, parse_seconds, parse_statuses, parse_timezone, seconds_of
 from enricher.cli.upstreams import Upstreams, split_objects
-from enricher.config.options import TAIL
+from enricher.config.options import STDIN, TAIL
 from enricher.config.resolve import resolve_settings
 from enricher.errors import EXIT_CONFIGURATION, UsageError
 from enricher.report.record_view import (
@@ -107,6 +107,12 @@ def main(arguments: dict[str, Any]) -> int:
     settings, (objects, files) = resolve_settings(TAIL, arguments), split_objects(arguments["files"])
     if files and settings.logs.since:
         raise UsageError("--since cannot be combined with files, which are read from their beginning")
+    if arguments["follow"] and arguments["no_follow"]:
+        raise UsageError("--follow and --no-follow cannot be combined: give one of them")
+    if arguments["follow"] and (path := next((path for path in files if path != STDIN), None)):
+        raise UsageError(
+            f"--follow is about a cluster's logs: to follow a file, use `tail -F {path} | enricher tail -`"
+        )
     if files and arguments["no_follow"]:
         raise UsageError("--no-follow cannot be combined with files, which are read to their ends")
     upstreams = Upstreams(settings.cluster.namespace, objects)

@@ -103,7 +103,7 @@ class CachedAttribution:
         self.error_minutes = defaultdict[int | None, int](int)
         """The same by the minute since the epoch in which they ended; None if it is not known."""
         self.exemplars = dict[ErrorLabels | int, Exemplar | None]()
-        """For each kind of those that failed, the first, and for each power of two of ns, one that took so long.
+        """For each kind of those that failed, the first, and for each magnitude of times, one that took so long.
 
         None stands for one without an id.
         """

@@ -17,6 +17,7 @@ from enricher.enrich.late_attempts import LateAttempt
 from enricher.enrich.output import LineTemplate, no_attempt_fragment
 from enricher.enrich.requests import NoAttempt, RequestLabels
 from enricher.enrich.route_services import RouteServices
+from enricher.timestamps import MILLISECOND, SECOND
 from enricher.vocabulary import Grade
 
 _NOBODY = CachedAttribution(Attribution(Grade.UNKNOWN), "", None, None)
@@ -116,9 +117,10 @@ class ColumnOutput:
         by_time = sorted(timed, key=times.__getitem__)
         slowest = dict(zip(map(id, map(owners.__getitem__, by_time)), by_time, strict=True))
         for row in slowest.values():
-            exemplars, magnitude = owners[row].cached.exemplars, times[row].bit_length()
+            exemplars, time = owners[row].cached.exemplars, times[row]
+            magnitude = (time > 10 * MILLISECOND) + (time > 100 * MILLISECOND) + (time > SECOND)
             if magnitude not in exemplars and row not in self._unordinary:
-                exemplars[magnitude] = self._lines.exemplar(row, times[row])
+                exemplars[magnitude] = self._lines.exemplar(row, time)
 
     @cached_property
     def _failures(self) -> dict[int, FailedAttempt]:

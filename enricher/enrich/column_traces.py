@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from enricher.accesslog.columns import Columns, Layout
-from enricher.accesslog.trace_ids import NO_TRACE, REQUEST_IDS, SOURCES, Trace, TraceSource, find_request_id
+from enricher.accesslog.trace_ids import JSON_REQUEST_ID, NO_TRACE, REQUEST_IDS, SOURCES, Trace, TraceSource
 
 
 class ColumnTraces:
@@ -17,13 +17,16 @@ class ColumnTraces:
             (source, [fields.get(name) for name in source.names]) for source in SOURCES if source.names[0] in fields
         ]
 
-        self._request_ids = [name for name in REQUEST_IDS if name in fields]
+        self._request_ids = [fields[name][0] for name in REQUEST_IDS if name in fields]
         self.have_ids = bool(self._sources or self._request_ids)
         """Whether any id of a line's request may be known."""
 
     def find_request_id(self, columns: Columns, row: int) -> str:
         """Return the request's own id in a line; empty if there is none."""
-        return find_request_id({name: columns.value(name, row) for name in self._request_ids})
+        for number in self._request_ids:
+            if match := JSON_REQUEST_ID.fullmatch(columns.values[number][row]):
+                return match[1].decode()
+        return ""
 
     def of(self, columns: Columns) -> Sequence[Trace]:
         """Return the trace of each line; nothing at all if the layout has none."""

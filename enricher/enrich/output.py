@@ -29,7 +29,7 @@ RESERVED_NAMES = frozenset(
         "service_of",
         "attribution",
         "candidates",
-        "source",
+        "logged_by",
         "message",
         "parse_error",
         "reason",
@@ -109,7 +109,7 @@ class OutputTemplates:
             fields = {"namespace": source.namespace, "pod": source.pod, "node": self._node}
             fields |= {"container": source.container, "stream": stream, "path": "" if source.pod else source.path}
             fields = {name: escape_bytes(value) for name, value in fields.items() if value}
-            closing = self._sources[source, stream] = b'"source":%b}\n' % orjson.dumps(fields)
+            closing = self._sources[source, stream] = b'"logged_by":%b}\n' % orjson.dumps(fields)
         return closing
 
     def line(

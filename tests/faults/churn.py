@@ -202,7 +202,7 @@ class Reference:
         return begin
 
     def _check(self, row: dict) -> tuple[Seen, int]:
-        source = row["source"]
+        source = row["logged_by"]
         key = f"{source['namespace']}_{source['pod']}", source["stream"]
         text = row["request"] if row["kind"] == "access" else row["message"]
         number = int(_SEQUENCE.search(text)[1])

@@ -40,7 +40,7 @@ def access(user=b"-", uri=b"/", agent=b"-", addr=b"10.0.0.1:80", status=b"200", 
     ) % (user, uri, agent, addr, status, req_id)
 
 
-POD = b'","pod":"forged","namespace":"forged","source":{"pod":"forged"},"x":"'
+POD = b'","pod":"forged","namespace":"forged","logged_by":{"pod":"forged"},"x":"'
 ERROR = (
     b"2026/11/22 23:18:31 [error] 29#31: *5 connect() failed (111: Connection refused) while connecting to upstream, "
 )
@@ -60,7 +60,7 @@ CORPUS = [
     b'{"log":"' + access() + b'\\n","stream":"stderr","time":"2026-11-22T23:18:31.5Z"}',
     b'{"status": 200, "pod": "x", "to": "10.0.0.1:80", "namespace": "y"}',
     b'{"status": 200, "pod": "x\\", \\"to\\": \\"10.0.0.2:80", "to": "10.0.0.1:80", "namespace": "y"}',
-    b'{"pod":"forged","attempts":[{"pod":"forged"}],"source":{"pod":"forged"}}',
+    b'{"pod":"forged","attempts":[{"pod":"forged"}],"logged_by":{"pod":"forged"}}',
     ERROR + b'client: 1.1.1.1, server: s, request: "GET / HTTP/1.1", upstream: "http://10.0.0.1:80/", host: "s"',
     ERROR + b'client: 1.1.1.1, server: s, request: "GET /, upstream: "http://10.0.0.2:80/" HTTP/1.1", host: "s"',
     b'"forged" "forged" 10.0.0.1:80 200',
@@ -143,11 +143,11 @@ def check(raw, text):
     row = orjson.loads(raw)
     assert row["kind"] in KINDS
     if text.startswith(NO_FRAME):
-        assert row["source"] == OURS
+        assert row["logged_by"] == OURS
     else:
         # The clock of a mutated line may be minutes behind, and is believed then: a line may wait in a buffer.
         assert 0 <= parse_rfc3339(STAMP) - parse_rfc3339(row["time"].encode()) <= MAX_WRITING_DELAY
-        assert row["source"] == OURS | {"stream": "stdout"}
+        assert row["logged_by"] == OURS | {"stream": "stdout"}
     for owner in (row, *row.get("attempts", []), *row.get("candidates", [])):
         assert owner.get("pod") in {None, *PODS.values()}, text
         # A service may be named by the proxy's own word, of whatever text that is; a pod's namespace may not.

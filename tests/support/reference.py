@@ -54,7 +54,7 @@ HOLD_BACKOFF = 60 * SECOND
 
 RESERVED_NAMES = frozenset(
     (
-        *("time", "kind", "attempts", "pod", "namespace", "node", "service", "attribution", "candidates", "source"),
+        *("time", "kind", "attempts", "pod", "namespace", "node", "service", "attribution", "candidates", "logged_by"),
         *("service_of", "no_endpoints_since", "subrequest", "request_missing", "route", "gateway", "listener"),
         *("trace_id", "span_id"),
         *("cause", "cause_grade"),
@@ -291,7 +291,7 @@ class ReferenceEnricher:
             out |= self.client_fields(parsed, record, attributions, histories)
         if line.cut:
             out |= {"truncated": True, "truncated_bytes": line.cut}
-        out["source"] = self.source_fields(source, line.stream)
+        out["logged_by"] = self.source_fields(source, line.stream)
         return b"" if self.count_only else orjson.dumps(out, default=dump_seconds) + b"\n"
 
     def render_record(
@@ -323,7 +323,7 @@ class ReferenceEnricher:
         out: dict[str, Any] = {"time": line_time(line, record), "kind": parsed.kind} | output_fields(record)
         if line.cut:
             out |= {"truncated": True, "truncated_bytes": line.cut}
-        out["source"] = self.source_fields(source, line.stream)
+        out["logged_by"] = self.source_fields(source, line.stream)
         return b"" if self.count_only else orjson.dumps(out, default=dump_seconds) + b"\n"
 
     def request_fields(

@@ -62,5 +62,5 @@ def test_one_blocked_write_and_many_sources(node):
     until(lambda: len(daemon.out) == 1000, 30)
     by_pod = {}
     for row in daemon.rows():
-        by_pod.setdefault(row["source"]["pod"], []).append(row["req_id"])
+        by_pod.setdefault(row["logged_by"]["pod"], []).append(row["req_id"])
     assert list(by_pod.values()) == [[f"request-{m}" for m in range(200)]] * 5

@@ -18,7 +18,7 @@ def test_lines_appear_as_the_file_grows(node):
     node.write(cri(access(1, "10.0.0.1:80, 10.0.0.2:80", "502, 200", "0.001, 0.002", "0, 5")))
     row = until(lambda: daemon.rows()[1:])[0]
     assert [attempt["pod"] for attempt in row["attempts"]] == ["web-1", "web-2"]
-    assert row["source"] == {
+    assert row["logged_by"] == {
         "namespace": "ingress-nginx",
         "pod": "ingress-nginx-controller-7",
         "container": "controller",
@@ -29,7 +29,7 @@ def test_lines_appear_as_the_file_grows(node):
     node.write(whole[40:], cri("connect() failed", stream="stderr"))
     until(lambda: len(daemon.out) == 4)
     assert daemon.ids()[2] == "request-2"
-    assert daemon.rows()[3]["source"]["stream"] == "stderr"
+    assert daemon.rows()[3]["logged_by"]["stream"] == "stderr"
 
 
 def test_new_containers_are_found_and_others_are_not(node):
@@ -39,8 +39,11 @@ def test_new_containers_are_found_and_others_are_not(node):
     node.write(cri(access(1)), container="a_ingress-nginx-controller-8_u-3/controller")
     node.write(cri(access(2)), container="b_ingress-nginx-controller-9_u-4/controller")
     rows = until(lambda: len(daemon.out) >= 2 and daemon.rows())
-    assert sorted(row["source"]["pod"] for row in rows) == ["ingress-nginx-controller-8", "ingress-nginx-controller-9"]
-    assert {row["source"]["node"] for row in rows} == {"node-0"}
+    assert sorted(row["logged_by"]["pod"] for row in rows) == [
+        "ingress-nginx-controller-8",
+        "ingress-nginx-controller-9",
+    ]
+    assert {row["logged_by"]["node"] for row in rows} == {"node-0"}
     node.write(cri(access(3)), container="a_ingress-nginx-controller-8_u-3/controller")
     until(lambda: len(daemon.out) == 3)
 
@@ -52,7 +55,7 @@ def test_the_usual_proxies_are_found_without_an_option(node):
     node.write(cri(access(2)), container="shop_web-nginx-7_u-4/nginx")
     daemon = node.start()
     rows = until(lambda: len(daemon.out) == 2 and daemon.rows())
-    assert {(row["source"]["namespace"], row["kind"]) for row in rows} == {("edge", "access"), ("a", "access")}
+    assert {(row["logged_by"]["namespace"], row["kind"]) for row in rows} == {("edge", "access"), ("a", "access")}
     assert json.loads(daemon.get("/status.json")[1])["suggestion"] == ""
     assert b"look like" not in b"".join(daemon.stderr_lines)
 

@@ -111,7 +111,7 @@ def test_a_name_that_is_no_utf_8(node):
     node.write(cri(access(2)))
     daemon = node.start()
     until(lambda: len(daemon.rows()) == 2)
-    pods = {row["source"]["pod"] for row in daemon.rows()}
+    pods = {row["logged_by"]["pod"] for row in daemon.rows()}
     assert pods == {"ingress-nginx-controller-7", "\\xff-ingress-nginx-controller-1"}
     assert daemon.stop()[0] == 0
 

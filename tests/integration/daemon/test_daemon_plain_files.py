@@ -19,7 +19,7 @@ def test_files_are_followed_through_logrotate_and_a_restart(node, tmp_path):
         ("request-2", "web-2"),
         ("request-3", "web-1"),
     }
-    assert {row["source"]["path"] for row in daemon.rows()} == {str(one), str(two)}
+    assert {row["logged_by"]["path"] for row in daemon.rows()} == {str(one), str(two)}
     assert daemon.stop()[0] == 0
     with two.open("a") as file:
         file.write(access(4) + "\n")

@@ -51,7 +51,7 @@ def test_a_line_says_all_there_is_to_say(kube: Kube, proxy: Proxy, backends: lis
     [attempt] = line["attempts"]
     assert (attempt["addr"], attempt["status"], attempt["pod"]) == (f"{backend.ip}:10000", 200, backend.name)
     assert attempt["uid"] == kube.get("pod", backend.name)["metadata"]["uid"]
-    assert line["source"] == {
+    assert line["logged_by"] == {
         "namespace": "ingress-nginx",
         "pod": proxy.pod.name,
         "node": node["metadata"]["name"],
@@ -99,7 +99,7 @@ def test_lines_that_are_no_access_lines_go_out_too(proxy: Proxy, output: Output)
 
     def all_there() -> tuple[int, int]:
         logged = [n for file in controllers_logs(proxy) for n in text_of(file).splitlines()]
-        records = [r for r in output.read() if r["source"]["pod"] == proxy.pod.name]
+        records = [r for r in output.read() if r["logged_by"]["pod"] == proxy.pod.name]
         assert len(records) == len(logged)
         return len(logged), sum("message" in record for record in records)
 

@@ -80,6 +80,6 @@ def test_the_failing_pods_lines_come_through_the_api(proxy: Proxy, backends: lis
         assert {attempt["pod"] for attempt in line["attempts"]} == names
         assert (line["status"], line["pod"]) == (502, line["attempts"][-1]["pod"])
         assert (line["namespace"], line["service"]) == ("default", "backend-service")
-        assert (line["source"]["namespace"], line["source"]["pod"]) == (proxy.pod.namespace, proxy.pod.name)
-        assert line["source"]["node"] == line["node"]
+        assert (line["logged_by"]["namespace"], line["logged_by"]["pod"]) == (proxy.pod.namespace, proxy.pod.name)
+        assert line["logged_by"]["node"] == line["node"]
     assert {attempt["attribution"] for line in live for attempt in line["attempts"]} == {"exact"}

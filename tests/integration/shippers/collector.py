@@ -21,7 +21,7 @@ ATTRIBUTES = {
     "node": "ingress.upstream.node",
     "attribution": "ingress.upstream.attribution",
 }
-SOURCE = {f"source.{name}": f"k8s.{name}.name" for name in ("namespace", "pod", "container", "node")}
+SOURCE = {f"logged_by.{name}": f"k8s.{name}.name" for name in ("namespace", "pod", "container", "node")}
 NAMES = ATTRIBUTES | SOURCE
 """What the Collector calls the daemon's fields."""
 

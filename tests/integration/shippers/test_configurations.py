@@ -182,7 +182,7 @@ def test_nothing_with_many_values_is_a_label_of_loki() -> None:
     config = text("loki/config.alloy")
     assert all(config.count(opening) == config.count(closing) for opening, closing in ("{}", "[]", "()"))
 
-    assert keys("labels") == {"kind", "source_node"}
+    assert keys("labels") == {"kind", "logged_by_node"}
     assert {"pod", "namespace", "service", "status", "req_id", REQUEST_ID} <= keys("structured_metadata")
     assert keys("labels") | keys("structured_metadata") | {"time"} == keys("json")
 

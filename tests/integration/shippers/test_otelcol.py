@@ -148,7 +148,7 @@ def as_it_was(record: Record) -> dict[str, Any]:
     assert resource.pop("service.name") == "ingress"
     assert attributes.pop("log.iostream") == "stdout"
     source = {name.split(".")[1]: value for name, value in resource.items() if name != "k8s.namespace.name"}
-    row["source"] = row["source"] | {"namespace": resource["k8s.namespace.name"]} | source
+    row["logged_by"] = row["logged_by"] | {"namespace": resource["k8s.namespace.name"]} | source
     row |= {name: attributes.pop(other) for name, other in ATTRIBUTES.items() if other in attributes}
     if "url.path" in attributes:
         method, path = attributes.pop("http.request.method"), attributes.pop("url.path")

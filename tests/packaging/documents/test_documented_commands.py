@@ -276,8 +276,8 @@ def test_what_is_not_a_command_is_not(text: str) -> None:
 
 
 def test_an_unknown_option_is_found() -> None:
-    [command] = commands_in("a.md", "    enricher tail --follow\n")
-    with pytest.raises(EnricherError, match="--follow"):
+    [command] = commands_in("a.md", "    enricher tail --backwards\n")
+    with pytest.raises(EnricherError, match="--backwards"):
         build_parser().parse_args(command.arguments)
 
 

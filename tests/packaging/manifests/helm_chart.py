@@ -79,3 +79,73 @@ EVERYTHING: dict[str, Any] = {
     "vpa": {"enabled": True, "updateMode": "Initial", "maxAllowed": {"memory": "512Mi"}},
 }
 """Every value that can be given together; all but `log-format`, which excludes the ConfigMap, and a ServiceMonitor."""
+
+IMAGE = '{{ include "enricher.image" . }}'
+SLEEP = "trap exit TERM; sleep infinity & wait"
+CONFINED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+
+GROUPS: dict[str, dict[str, Any]] = {
+    "none": {},
+    "image and names": {
+        "image": {"registry": "docker.io/library", "pullPolicy": "Never"},
+        "imagePullSecrets": ["own"],
+        "global": {"imagePullSecrets": [{"name": "of-all"}]},
+        "nameOverride": "pods",
+        "commonLabels": {"example.com/team": "edge"},
+        "commonAnnotations": {"example.com/who": "us"},
+        "podLabels": {"example.com/pod": "a"},
+        "podAnnotations": {"example.com/pod": "b"},
+        "serviceAccount": {"name": "reader", "annotations": {"example.com/role": "reader"}},
+    },
+    "configuration": {
+        "options": {"profile": "ingress-nginx", "select": ["*/*controller*/controller"], "status-page": "off"},
+        "config": {"max-series": 5000, "history": 1200},
+        "port": 9500,
+        "extraEndpoints": {"10.20.0.5:8080": "vm-1", "10.20.0.6": {"pod": "vm-2", "service": "billing"}},
+    },
+    "pod and rights": {
+        "options": {"services": True, "pods": True, "controller-configmap": "default/nginx", "namespace": "default"},
+        "resources": {"requests": {"cpu": "20m"}, "limits": {"memory": "200Mi"}},
+        "affinity": {"podAntiAffinity": {}},
+        "priorityClassName": "system-node-critical",
+        "updateStrategy": {"type": "RollingUpdate", "maxUnavailable": 1},
+        "podSecurityContext": {"runAsNonRoot": False, "runAsUser": 0},
+        "livenessProbe": {"initialDelaySeconds": 1},
+        "terminationGracePeriodSeconds": 20,
+        "revisionHistoryLimit": 2,
+        "dnsPolicy": "Default",
+        "dnsConfig": {"options": [{"name": "ndots", "value": "1"}]},
+    },
+    "additions": {
+        "extraArgs": ["--from", "end"],
+        "extraEnv": [{"name": "ENRICHER_HISTORY", "value": "600"}],
+        "extraEnvFrom": [{"configMapRef": {"name": "{{ .Release.Name }}-added", "optional": True}}],
+        "extraVolumes": [{"name": "added", "emptyDir": {}}],
+        "extraVolumeMounts": [{"name": "added", "mountPath": "/added"}],
+        "extraContainers": [
+            {"name": "beside", "image": IMAGE, "command": ["sh", "-c", SLEEP], "securityContext": CONFINED}
+        ],
+        "extraInitContainers": [{"name": "first", "image": IMAGE, "command": ["true"], "securityContext": CONFINED}],
+        "extraManifests": [
+            "{apiVersion: v1, kind: ConfigMap, data: {A: b}, "
+            "metadata: {name: '{{ .Release.Name }}-added', namespace: '{{ .Release.Namespace }}'}}"
+        ],
+    },
+    "monitoring": {
+        "podMonitor": {"enabled": True, "interval": "30s", "relabelings": [{"targetLabel": "a", "replacement": "b"}]},
+        "prometheusRule": {
+            "enabled": True,
+            "disabled": ["EnricherAbsent"],
+            "thresholds": {"UpstreamPodFailing": 0.1},
+            "runbookUrl": "https://git.example.com",
+        },
+        "dashboards": {"enabled": True, "annotations": {"grafana_folder": "Edge"}},
+        "networkPolicy": {"enabled": True, "metricsFrom": [{"namespaceSelector": {"matchLabels": {"a": "b"}}}]},
+    },
+    "operators": {
+        "serviceMonitor": {"enabled": True, "scrapeTimeout": "5s"},
+        "vpa": {"enabled": True, "updateMode": "Off", "maxAllowed": {"memory": "512Mi"}},
+        "scc": {"create": True},
+    },
+}
+"""Values that go together; each group can be installed on a node that has the image enricher:0.1.0."""

@@ -5,8 +5,12 @@ A chart can only read what lies in its own directory: `make chart` copies the ru
 
 import json
 import re
+import subprocess
+import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -56,3 +60,28 @@ def test_the_copies_in_the_chart_are_the_files_they_were_made_from() -> None:
     copies = {p.relative_to(CHART / "files"): p for p in CHART.glob("files/**/*") if p.is_file()}
     read = {name: path.read_text() for name, path in originals.items()}
     assert read == {name: path.read_text() for name, path in copies.items()}, "make chart copies them"
+
+
+TABLE = DEPLOY.parent / "docs" / "helm-values.md"
+
+
+def test_the_table_of_the_values_is_the_one_that_the_values_make() -> None:
+    command = [sys.executable, str(DEPLOY / "helm" / "values_table.py")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert TABLE.read_text() == done.stdout, "make chart writes it"
+
+
+def test_the_table_has_every_value_with_its_default() -> None:
+    rows = re.findall(r"^\| `([^`]+)` \| `([^`]+)` \|", TABLE.read_text(), re.MULTILINE)
+    found = {name: json.loads(default) for name, default in rows}
+    # A default that is written on one line is one row.
+    expected = dict(leaves(yaml.safe_load(VALUES), set(found)))
+    assert found == expected
+
+
+def leaves(values: dict[str, Any], whole: set[str], above: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, dict) and value and above + key not in whole:
+            yield from leaves(value, whole, f"{above}{key}.")
+        else:
+            yield above + key, value

@@ -52,7 +52,7 @@ RECORD = {
     "client_pod": "client-1",
     "client_service": "client",
     "client_attribution": "exact",
-    "source": {"namespace": "edge", "pod": "proxy-1", "container": "envoy", "node": "n", "stream": "stdout"},
+    "logged_by": {"namespace": "edge", "pod": "proxy-1", "container": "envoy", "node": "n", "stream": "stdout"},
 }
 UNTRIED = {name: value for name, value in RECORD.items() if name != "attempts"} | {
     "attempts": [],
@@ -98,7 +98,7 @@ def test_what_the_daemon_writes_is_taken():
     for record in (RECORD, UNTRIED, TRY):
         assert parse_output(orjson.dumps(record)) == record
         for path in paths(record):
-            if path and path[-1] not in {"time", "kind", "source", "addr", "status", "response_time", "attribution"}:
+            if path and path[-1] not in {"time", "kind", "logged_by", "addr", "status", "response_time", "attribution"}:
                 assert parse_output(orjson.dumps(without(record, path)))
 
 

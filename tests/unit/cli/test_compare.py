@@ -106,7 +106,7 @@ def test_globs_directories_and_a_pipe(run, log, endpoints, tmp_path, monkeypatch
 
 def test_a_daemons_output_needs_no_endpoints(run, log, endpoints, tmp_path, capsys):
     main(["enrich", "--endpoints", str(endpoints), str(log("old", 300))])
-    attempt = '{"time":"2026-11-22T23:18:31Z","kind":"try","status":200,"source":{}}\n'
+    attempt = '{"time":"2026-11-22T23:18:31Z","kind":"try","status":200,"logged_by":{}}\n'
     (output := tmp_path / "output.jsonl").write_text(attempt * 2 + capsys.readouterr().out)
     code, out, err = run(output, output)
     assert (code, err) == (0, "")

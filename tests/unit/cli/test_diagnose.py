@@ -76,7 +76,7 @@ def test_the_daemons_own_log_beside_its_output_is_counted(diagnose):
     assert captured.err == b"enricher: 1 line was passed over beside a daemon's output\n"
 
 
-@pytest.mark.parametrize("change", [{"attempts": 1}, {"attempts": [{}]}, {"source": 1}, {"attempts": None}])
+@pytest.mark.parametrize("change", [{"attempts": 1}, {"attempts": [{}]}, {"logged_by": 1}, {"attempts": None}])
 def test_what_only_looks_like_a_daemons_output_does_no_harm(diagnose, recording, change):
     hostile = orjson.dumps(record(attempt("web-a-1", "crashed")) | change).decode()
     names = orjson.dumps(record(attempt("web-a-1", "crashed") | {"pod": [1]})).decode()

@@ -68,7 +68,7 @@ def test_directories_of_the_kubelet(tmp_path, enrich, directory):
     assert err.count("\n") == (directory == "pods")
     assert requests(rows) == [f"request-{n}" for n in range(5)]
     source = {"namespace": "ingress-nginx", "pod": "ingress-nginx-controller-1", "container": "controller"}
-    assert all(row["source"] == source | {"stream": "stdout"} for row in rows)
+    assert all(row["logged_by"] == source | {"stream": "stdout"} for row in rows)
 
 
 def test_other_containers_are_read_if_no_proxy_is_among_them(tmp_path, enrich):
@@ -84,7 +84,7 @@ def test_links_of_the_kubelet(tmp_path, enrich):
     name = f"ingress-nginx-controller-1_ingress-nginx_controller-{'0f' * 32}.log"
     (links / name).symlink_to(tmp_path / "pods" / CONTROLLER / "0.log")
     (row,) = enrich("containers")[1]
-    assert (row["source"]["pod"], row["source"]["container"]) == ("ingress-nginx-controller-1", "controller")
+    assert (row["logged_by"]["pod"], row["logged_by"]["container"]) == ("ingress-nginx-controller-1", "controller")
 
 
 def test_a_directory_of_other_files(tmp_path, enrich):
@@ -95,7 +95,7 @@ def test_a_directory_of_other_files(tmp_path, enrich):
     code, rows, err = enrich("logs")
     assert (code, err) == (0, "")
     assert requests(rows) == [f"request-{n}" for n in range(5)]
-    assert rows[2]["source"]["path"] == str(tmp_path / "logs/access.log")
+    assert rows[2]["logged_by"]["path"] == str(tmp_path / "logs/access.log")
 
 
 def test_a_directory_without_logs(tmp_path, enrich):
@@ -136,7 +136,7 @@ def test_a_file_with_several_names_is_read_once(tmp_path, enrich, capsys, caplog
     assert code == 0
     if command == "enrich":
         assert requests(rows) == [f"request-{n}" for n in range(4)]
-        assert {row["source"]["pod"] for row in rows} == {"ingress-nginx-controller-1"}
+        assert {row["logged_by"]["pod"] for row in rows} == {"ingress-nginx-controller-1"}
     news = [*err.splitlines(), *caplog.messages]
     assert any(": it is read once" in text for text in news)
     assert len(news) <= len(order) + 1

@@ -35,7 +35,7 @@ def test_kinds_of_logs(tmp_path, endpoints, capsys, kind, packed):
     assert [row["req_id"] for row in out] == ["request-0", "request-1", "request-2"]
     assert [row.get("pod") for row in out] == ["web-1", "web-2", None]
     assert [row["attribution"] for row in out] == ["exact", "exact", "unknown"]
-    assert {row["source"]["path"] for row in out} == {str(log)}
+    assert {row["logged_by"]["path"] for row in out} == {str(log)}
 
 
 @pytest.mark.parametrize("arguments", [[], ["-"]])

@@ -104,6 +104,10 @@ def test_lines_of_stdin(explained, monkeypatch):
             ('{"time":"2026-11-22T23:10:00Z","kind":"access","status":502,"attempts":[]}',),
             "a daemon's output, in which the attempts are attributed already: to see why, give the line of the proxy's",
         ),
+        (
+            ('[pod/e-1/e] {"time":"2026-11-22T23:10:00Z","kind":"access","status":502,"attempts":[]}',),
+            "a daemon's output, in which the attempts are attributed already: to see why, give the line of the proxy's",
+        ),
         (("10.0.0.1:80",), "to explain an address, add --at TIME"),
         (("--at", "noon", "10.0.0.1:80"), "--at 'noon': expected an RFC 3339 time"),
         (("--at", "2026-11-22T23:10:00Z", "web"), "'web' with --at: expected an address"),

@@ -73,6 +73,11 @@ def test_all_options_of_a_command(command: str) -> None:
         (("enrich", "--summary", ""), [":0"]),
         (("enrich", "access.log", ""), [":0"]),
         (("--config", "x", "enrich", ""), [":0"]),
+        (("tail", "se"), ["service/", ":2"]),
+        (("top", "-A", "d"), ["deployment/", ":2"]),
+        (("tail", "service/"), [":0"]),
+        (("tail", ""), [":0"]),
+        (("enrich", "se"), [":0"]),
     ],
 )
 def test_values_and_files(words: tuple[str, ...], expected: list[str]) -> None:

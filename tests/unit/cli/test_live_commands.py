@@ -47,13 +47,35 @@ async def test_lines_come_as_they_are_written_and_survive_a_break(tmp_path):
                     server.cut(POD, "abort")
         assert [one["pod"] for one in record["attempts"]] == ["pod-1", "pod-2"]
         assert record["attribution"] == "assumed"
-        assert record["source"] == {
+        assert record["logged_by"] == {
             "namespace": "ingress-nginx",
             "pod": POD,
             "node": "node-7",
             "container": "controller",
         }
         assert int(server.log_requests[0].query["sinceSeconds"]) >= 600
+
+
+async def test_one_service_of_one_namespace(tmp_path):
+    """`-n` watches that namespace's slices alone, and a name that nothing has is reported before any line comes."""
+    async with FakeLogApi() as server:
+        server.apply("ADDED", slice_of("a", {"10.0.0.2": "pod-2"}, port=8080, namespace="shop", service="cart"))
+        server.pod(POD)
+        server.write(POD, LINE % (1, 1))
+        options = ("-n", "shop", "--no-follow")
+        async with tail(server, tmp_path, "service/cart", *options) as process:
+            out, err = await process.communicate()
+        assert b"GET /1  pod-2 (assumed)" in out
+        assert err == b""
+        async with tail(server, tmp_path, "service/crat", *options) as process:
+            out, err = await process.communicate()
+        assert out == b""
+        first, second = err.decode().splitlines()
+        assert first.endswith(
+            "service/crat: no such service is in namespace 'shop' behind an address that is known: "
+            "did you mean service/cart?"
+        )
+        assert second == "enricher: none of 1 line matches service/crat, --namespace shop"
 
 
 async def test_a_reader_that_goes_away_ends_it(tmp_path):

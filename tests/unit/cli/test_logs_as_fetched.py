@@ -132,8 +132,8 @@ def check(rows, stamp, names):
     assert [row["req_id"] for row in rows] == ["5f0c9b5b", "5f0c9b5c"]
     times = [stamp, stamp] if stamp else ["2026-11-26T10:01:42Z", "2026-11-26T10:01:43Z"]
     assert [row["time"] for row in rows] == times
-    assert all(row["source"].get(name) == value for row in rows for name, value in names.items())
-    assert all((row["source"].get("pod") is None) == ("pod" not in names) for row in rows)
+    assert all(row["logged_by"].get(name) == value for row in rows for name, value in names.items())
+    assert all((row["logged_by"].get("pod") is None) == ("pod" not in names) for row in rows)
 
 
 @pytest.mark.parametrize("tool", WRAPPED)
@@ -163,7 +163,7 @@ def test_lines_of_several_pods_keep_their_order_and_their_sources(enrich):
     lines = [f"[pod/controller-{n % 3}/controller] {FIRST[:-1]}{n}\n" for n in range(9)]
     rows = enrich("".join(lines) + "error: you must be logged in\n", "--profile", "ingress-nginx")
     assert [row.get("req_id") for row in rows] == [f"{FIRST[-8:-1]}{n}" for n in range(9)] + [None]
-    assert [row["source"].get("pod") for row in rows] == [f"controller-{n % 3}" for n in range(9)] + [None]
+    assert [row["logged_by"].get("pod") for row in rows] == [f"controller-{n % 3}" for n in range(9)] + [None]
     assert rows[-1]["kind"] == "parse_error"
 
 

@@ -17,7 +17,10 @@ STREAMS = {
 COMMANDS = {
     "enrich --summary LOG": r"\u2192",
     "enrich --map mermaid LOG": "-->",
+    "enrich --summary -o markdown LOG": r"\u2192",
     "tail LOG": r"\u2192",
+    "tail --errors LOG": r"\u2192",
+    "diagnose LOG": r"\u2192",
     "explain --at 2026-11-22T23:18:31Z 10.0.0.1": r"\u2192",
 }
 

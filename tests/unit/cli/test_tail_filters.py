@@ -3,6 +3,7 @@
 import pytest
 
 from enricher.cli.line_filter import LineFilter, parse_seconds, parse_statuses
+from enricher.cli.main import main
 from enricher.errors import UsageError
 
 ROUTE = "httproute/shop/cart/rule/1"
@@ -62,3 +63,12 @@ def test_routes(pattern, expected):
 def test_all_conditions_must_be_met():
     assert matching(statuses=parse_statuses("5xx"), slower_than=1, route="cart") == ["slow"]
     assert matching(statuses=parse_statuses("5xx"), slower_than=1, route="cart", errors=True, pod="x") == []
+
+
+@pytest.mark.parametrize("option", ["-f", "--follow"])
+def test_a_file_is_not_followed(capsys, option):
+    for arguments in ([option, "a.log"], ["a.log", option]):
+        assert main(["tail", *arguments]) == 2
+        assert "use `tail -F a.log | enricher tail -`" in capsys.readouterr().err
+    assert main(["tail", option, "--no-follow"]) == 2
+    assert "cannot be combined" in capsys.readouterr().err

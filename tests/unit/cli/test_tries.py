@@ -61,9 +61,9 @@ def test_several_logs_in_one(tmp_path, capsys, endpoints):
     )
     rows = list(map(json.loads, enriched(capsys, endpoints, str(path)).splitlines()))
     assert len(rows) == len(lines)
-    attempts = {row["source"]["pod"]: len(row["attempts"]) for row in rows if row["kind"] == "access"}
+    attempts = {row["logged_by"]["pod"]: len(row["attempts"]) for row in rows if row["kind"] == "access"}
     assert attempts == {"envoy-one": 2, "envoy-two": 2}
-    assert [row["source"]["pod"] for row in rows if "request_missing" in row] == ["envoy-two"]
+    assert [row["logged_by"]["pod"] for row in rows if "request_missing" in row] == ["envoy-two"]
 
 
 def test_a_format_without_the_type(tmp_path, capsys, endpoints):

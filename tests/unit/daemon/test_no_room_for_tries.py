@@ -10,7 +10,7 @@ from enricher.metrics.counters import Metrics
 from enricher.vocabulary import LineKind, RequestMissing
 from tests.unit.enrich.generators.envoy_tries import SOURCE
 
-ALONE = Output(b'{"kind":"try","attempts":[],"request_missing":"no_room","source":{}}\n', 1, {LineKind.TRY: 1})
+ALONE = Output(b'{"kind":"try","attempts":[],"request_missing":"no_room","logged_by":{}}\n', 1, {LineKind.TRY: 1})
 QUIET = Output(b'{"kind":"access","http_user_agent":"\\"request_missing\\":\\"no_room\\"","attempts":[]}\n', 1, {})
 
 

@@ -54,7 +54,7 @@ def test_a_namespace_takes_no_room_from_another(monkeypatch, name):
         log._reference.forget(source)
     log.add(*tries("more", 55), source=calm)
     assert len(waiting_of(log, calm)) >= 95
-    assert {row["source"]["namespace"] for row in log.lone} == {"tenant"}
+    assert {row["logged_by"]["namespace"] for row in log.lone} == {"tenant"}
 
 
 def test_what_waits_leaves_once_others_need_room(monkeypatch):

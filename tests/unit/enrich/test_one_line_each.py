@@ -52,7 +52,7 @@ def test_any_bytes(make, format_, texts, stream, cut):
         assert record["kind"] in KINDS
         assert record["time"] == STAMP.decode()
         named = {"pod": SOURCE.pod, "namespace": SOURCE.namespace, "container": SOURCE.container, "node": "node-0"}
-        assert record["source"] == named | ({"stream": stream} if stream else {})
+        assert record["logged_by"] == named | ({"stream": stream} if stream else {})
         assert record.get("pod") in PODS
         assert record.get("namespace") in {None, "shop"}
         assert ("truncated" in record) == (cut > 0)

@@ -59,7 +59,7 @@ def as_alloy(store: VictoriaLogs, _: Path, lines: list[bytes]) -> None:
     """Send what Alloy sends, as JSON: each line with the labels and the structured metadata of config.alloy."""
     streams = []
     for line, row in zip(lines, map(json.loads, lines), strict=True):
-        fields = flat(row) | {"job": "enricher", "stream": "stdout", "source_node": row["source"]["node"]}
+        fields = flat(row) | {"job": "enricher", "stream": "stdout", "logged_by_node": row["logged_by"]["node"]}
         metadata = {name: fields[name] for name in sorted(METADATA & fields.keys())}
         values = [[str(nanoseconds(row["time"])), line.decode(), metadata]]
         streams.append({"stream": {name: fields[name] for name in sorted(LABELS)}, "values": values})

@@ -22,7 +22,7 @@ def test_every_line_is_stored_with_its_fields(
     as_vector(store, tmp_path, lines)
     eventually(lambda: stored(store, rows))
     kinds = {row["kind"] for row in rows}
-    assert store.streams() == {f'{{ingress.kind="{kind}",ingress.source.node="node-1"}}' for kind in kinds}
+    assert store.streams() == {f'{{ingress.kind="{kind}",ingress.logged_by.node="node-1"}}' for kind in kinds}
 
 
 def stored(store: VictoriaLogs, rows: list[dict[str, Any]]) -> None:

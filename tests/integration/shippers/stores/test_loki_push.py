@@ -20,7 +20,7 @@ def test_every_line_is_stored_once_with_its_fields(
     eventually(lambda: stored(store, rows))
     kinds = {row["kind"] for row in rows}
     assert store.streams() == {
-        f'{{job="enricher",kind="{kind}",source_node="node-1",stream="stdout"}}' for kind in kinds
+        f'{{job="enricher",kind="{kind}",logged_by_node="node-1",stream="stdout"}}' for kind in kinds
     }
 
 

@@ -24,7 +24,7 @@ EXTRA: tuple[tuple[str, Any], ...] = (
         ("ok", True),
     ),
     *(("nested", {"a": [1, {"b": None}], "c": 1.5}), ("float", 0.1), ("big", 2**63), ("neg", -5), ("é", "ü\u2028")),
-    *(("source", {}), ("kind", "x"), ("status", 299), ("upstream_addr", "10.0.0.1:80"), ("e", 1e300), ("", "empty")),
+    *(("logged_by", {}), ("kind", "x"), ("status", 299), ("upstream_addr", "10.0.0.1:80"), ("e", 1e300), ("", "empty")),
 )
 NUMBERS = frozenset(
     (

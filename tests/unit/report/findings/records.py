@@ -22,7 +22,7 @@ def attempt(pod, cause="", **fields):
 def record(*attempts, at=0.0, **fields):
     """An access line, `at` seconds after START."""
     made = {"time": format_rfc3339(START + int(at * SECOND)), "kind": "access", "attempts": list(attempts)}
-    made |= {"request": "GET /cart HTTP/1.1", "remote_addr": "192.0.2.7", "req_id": f"id-{at}", "source": {}}
+    made |= {"request": "GET /cart HTTP/1.1", "remote_addr": "192.0.2.7", "req_id": f"id-{at}", "logged_by": {}}
     return made | {"status": attempts[-1]["status"] if attempts else 503} | fields
 
 

@@ -37,7 +37,7 @@ TIMES = st.sampled_from(["2026-11-27T10:00:00Z", "9999-12-31T23:59:59.9Z", "0001
 
 
 def line_of(time: object, kind: str, attempts: list[object], fields: dict[str, object]) -> bytes:
-    return orjson.dumps({"time": time, "kind": kind, "source": {}, "attempts": attempts} | fields)
+    return orjson.dumps({"time": time, "kind": kind, "logged_by": {}, "attempts": attempts} | fields)
 
 
 LINES = st.builds(

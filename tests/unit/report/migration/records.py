@@ -11,7 +11,7 @@ START = 1_795_773_600 * SECOND
 
 def request(service="cart", status=200, seconds=0.01, path="/cart", at=0.0, **fields):
     """A request that a pod answered, as nginx logs it; without a service, one that the proxy answered by itself."""
-    made = {"time": format_rfc3339(START + int(at * SECOND)), "kind": "access", "status": status, "source": {}}
+    made = {"time": format_rfc3339(START + int(at * SECOND)), "kind": "access", "status": status, "logged_by": {}}
     made |= {"request": f"GET {path} HTTP/1.1", "host": "shop.example", "request_time": seconds}
     made |= {"upstream_status": str(status), "attempts": []}
     if service:

@@ -67,7 +67,7 @@ def test_the_note_says_of_how_many():
 
 def test_attempts_without_their_request_count_at_their_service():
     attempt = request(status=503)["attempts"][0]
-    lone = {"time": None, "kind": "try", "source": {}, "request_missing": "late", "attempts": [attempt]}
+    lone = {"time": None, "kind": "try", "logged_by": {}, "request_missing": "late", "attempts": [attempt]}
     row = row_of(migration(NGINX, [*NGINX, lone])).new
     assert row.requests.requests == 4
     assert (row.attempts.attempts, row.attempts.errors, row.attempt_error_share) == (5, 1, 0.2)
