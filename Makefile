@@ -78,7 +78,7 @@ archive: | $(BIN)/python
 	$(PYTHON) -m venv build/archive/venv
 	$(PIP) --python build/archive/venv/bin/python install --require-hashes --requirement requirements/archive.txt
 	PYTHON=build/archive/venv/bin/python .ci/wheel . build/archive
-	$(PIP) --python build/archive/venv/bin/python install --no-deps --no-index build/archive/*.whl
+	$(PIP) --python build/archive/venv/bin/python install --no-deps --no-index --find-links build/archive ingress-enricher
 	PYTHONHASHSEED=0 SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) \
 	  build/archive/venv/bin/python .ci/archive.py build/archive/*.whl
 

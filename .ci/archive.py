@@ -44,7 +44,8 @@ def freeze() -> Path:
     command += ["--exclude-module", "setuptools"]
     for option, folder in (("--distpath", "dist"), ("--workpath", "work"), ("--specpath", "spec")):
         command += [option, str(BUILD / folder)]
-    subprocess.run([*command, str(program)], check=True)  # noqa: S603  # all of it is from here
+    # Python looks for packages where it is run, too: in a checkout there may be another installation's metadata.
+    subprocess.run([*command, str(program)], cwd=BUILD, check=True)  # noqa: S603  # all of it is from here
     return BUILD / "dist" / "kubectl-enricher"
 
 

@@ -82,6 +82,7 @@ def test_it_says_nothing_of_who_packed_it_and_has_no_links(archive: Path, progra
     assert {(entry.uid, entry.gid, entry.uname, entry.gname) for entry in entries} == {(0, 0, "", "")}
     assert len({entry.mtime for entry in entries}) == 1
     assert all(entry.isfile() or entry.isdir() for entry in entries), "krew refuses links"
+    assert not any(entry.name.endswith("/direct_url.json") for entry in entries), "pip wrote where the wheel was"
     assert {entry.name.partition("/")[0] for entry in entries} == {program.name}
     for name in ("kubectl-enricher", "kubectl_complete-enricher"):
         assert stat.S_IMODE((program / name).stat().st_mode) == 0o755

@@ -67,7 +67,8 @@ def test_the_chart_comes_back_as_it_is_here(registry: str, tmp_path: Path) -> No
     source = ROOT / "deploy" / "helm" / "enricher"
     assert packed["enricher/values.yaml"] == (source / "values.yaml").read_bytes()
     templates = {name for name in packed if name.startswith("enricher/templates/")}
-    assert templates == {f"enricher/templates/{path.name}" for path in (source / "templates").iterdir()}
+    here = {path.relative_to(source) for path in (source / "templates").rglob("*") if path.is_file()}
+    assert templates == {f"enricher/{path}" for path in here}
     template = ("helm", "template", "--namespace", "enricher", "--kube-version", "1.31", "enricher")
     assert run(*template, source) == run(*template, pulled)
 
