@@ -229,6 +229,9 @@ ENDPOINT = {
     "path": "/metrics",
     "honorLabels": True,
     "relabelings": [{"sourceLabels": ["__meta_kubernetes_pod_node_name"], "targetLabel": "node"}],
+    "metricRelabelings": [
+        {"sourceLabels": ["__name__"], "regex": "(ingress|enricher)_.+_created", "action": "drop"},
+    ],
 }
 
 
