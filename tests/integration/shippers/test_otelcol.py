@@ -39,6 +39,8 @@ class Record:
     body: Any
     severity: str
     time: int
+    trace: tuple[str, str]
+    """The ids of the trace and of the span, in hexadecimal digits; empty if there are none."""
 
 
 def plain(value: dict[str, Any]) -> Any:
@@ -75,7 +77,8 @@ class Backend(ThreadingHTTPServer):
             for record in (record for scope in resource["scopeLogs"] for record in scope["logRecords"]):
                 attributes, severity = mapping(record.get("attributes", [])), record.get("severityText", "")
                 body, at = plain(record["body"]), int(record["timeUnixNano"])
-                self.records.append(Record(about, attributes, body, severity, at))
+                trace = record.get("traceId", ""), record.get("spanId", "")
+                self.records.append(Record(about, attributes, body, severity, at, trace))
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -176,10 +179,8 @@ def test_every_line_arrives_with_its_fields_and_the_raw_log_does_not(tmp_path: P
     assert [record.time for record in lines] == [nanoseconds(row["time"]) for row in pods.rows]
 
 
-@pytest.mark.parametrize(("line", "expected"), PARTS, ids=["v4", "v6", "no request", "Traefik", "nginx"])
-def test_the_request_and_the_client_have_the_names_of_the_conventions(
-    line: str, expected: dict[str, Any], tmp_path: Path
-) -> None:
+def of_line(tmp_path: Path, line: str) -> Record:
+    """Return what becomes of one line of a proxy."""
     [enriched] = enriched_by_daemon(tmp_path, framed(line.encode()), 1)
     container = Container(tmp_path / "shipped" / ENRICHER)
     container.write_raw(framed(enriched))
@@ -188,6 +189,14 @@ def test_the_request_and_the_client_have_the_names_of_the_conventions(
     )
     pods.other.parent.mkdir(parents=True)
     [record] = shipped(tmp_path, pods, 1)
+    return record
+
+
+@pytest.mark.parametrize(("line", "expected"), PARTS, ids=["v4", "v6", "no request", "Traefik", "nginx"])
+def test_the_request_and_the_client_have_the_names_of_the_conventions(
+    line: str, expected: dict[str, Any], tmp_path: Path
+) -> None:
+    record = of_line(tmp_path, line)
     names = {
         "http.request.method",
         "url.path",
@@ -201,3 +210,20 @@ def test_the_request_and_the_client_have_the_names_of_the_conventions(
         record.body
     )
     assert left == ({"request_method", "request_uri", "server_protocol"} if "url.path" not in expected else set())
+
+
+@pytest.mark.parametrize(
+    ("ids", "expected"),
+    [
+        ({"TraceId": "0af7651916cd43dd8448eb211c80319c", "SpanId": "b7ad6b7169203331"}, None),
+        ({"TraceId": "0af7651916cd43dd8448eb211c80319c"}, ("0af7651916cd43dd8448eb211c80319c", "")),
+        ({}, ("", "")),
+    ],
+    ids=["both", "trace", "none"],
+)
+def test_a_record_belongs_to_the_trace_that_its_line_names(
+    ids: dict[str, str], expected: tuple[str, str] | None, tmp_path: Path
+) -> None:
+    record = of_line(tmp_path, json.dumps(json.loads(TRAEFIK) | ids))
+    assert record.trace == (expected or (ids["TraceId"], ids["SpanId"]))
+    assert not {"trace_id", "span_id"} & record.body.keys()
