@@ -1,4 +1,4 @@
-"""`python -m demo.picture docs/top.svg`: draw `enricher top` with the recorded incident."""
+"""`python -m demo.picture docs`: draw `enricher top` with the recorded incident, in terminals of two widths."""
 
 import asyncio
 import re
@@ -10,13 +10,14 @@ from pathlib import Path
 from textual.pilot import Pilot
 
 from enricher.cli.feed import FileFeed
+from enricher.cli.live_view import LiveView
 from enricher.cli.top import TopApp
 from enricher.config.settings import Settings
 from enricher.endpoints.files import load_endpoints
 from enricher.report.pod_stats import PodStats
 
-SIZE = (132, 28)
-"""Columns and lines of the terminal."""
+SIZES = {"top.svg": (140, 28), "top-80.svg": (80, 24)}
+"""Columns and lines of the terminals, by the names of the pictures."""
 MESSAGE_HOPS = 30
 """Rounds of message handling, more than any message needs: a key passes through the app, the focused widget, the screen
 and the app again, and the messages that it causes take the same path.
@@ -33,7 +34,7 @@ async def wait_until_idle(pilot: Pilot[None]) -> None:
         pilot.app.screen._on_timer_update()
 
 
-async def draw_top(size: tuple[int, int] = SIZE) -> str:
+async def draw_top(size: tuple[int, int]) -> str:
     """Return an SVG that loads no font from another server."""
     data = files("demo").joinpath("data")
     with tempfile.TemporaryDirectory(prefix="enricher-picture-") as folder:
@@ -42,7 +43,7 @@ async def draw_top(size: tuple[int, int] = SIZE) -> str:
             path.write_bytes(data.joinpath(path.name).read_bytes())
         stats = PodStats(None)
         feed = FileFeed(Settings(), [str(log)], load_endpoints([str(watch)]))
-        app = TopApp(stats, feed, lambda: stats.newest, refresh_seconds=None)
+        app = TopApp(LiveView(stats, feed, lambda: stats.newest), refresh_seconds=None)
         async with app.run_test(size=size) as pilot:
             await app.workers.wait_for_complete()
             app.update_view()
@@ -56,7 +57,8 @@ async def draw_top(size: tuple[int, int] = SIZE) -> str:
 
 
 def main() -> int:
-    Path(sys.argv[1]).write_text(asyncio.run(draw_top()))
+    for name, size in SIZES.items():
+        (Path(sys.argv[1]) / name).write_text(asyncio.run(draw_top(size)))
     return 0
 
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from operator import itemgetter
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
 from enricher.report.record_view import OutputRecord
 from enricher.text import printable, truncate
@@ -88,12 +88,13 @@ class PodRow(NamedTuple):
         return self.errors_by_code.total()
 
     @property
+    def seen(self) -> int:
+        """Return the errors that clients saw, or may have seen."""
+        return self.errors - (self.hidden or 0)
+
+    @property
     def main_cause(self) -> str:
-        """Return the most frequent cause of the failures, `unknown` only if none has another one; empty without any."""
-        totals = Counter[str]()
-        for (cause, _), number in self.causes.items():
-            totals[cause] += number
-        return min(totals, key=lambda cause: (cause == Cause.UNKNOWN, -totals[cause], cause), default="")
+        return main_cause(self.causes)
 
     @property
     def error_share(self) -> float:
@@ -116,6 +117,32 @@ class PodRow(NamedTuple):
         return self.attempts + self.untried
 
 
+def main_cause(causes: Counter[tuple[str, str]]) -> str:
+    """Return the most frequent cause of failures, `unknown` only if none has another one; empty without any.
+
+    `causes` are failures by cause and its grade.
+    """
+    totals = Counter[str]()
+    for (cause, _), number in causes.items():
+        totals[cause] += number
+    return min(totals, key=lambda cause: (cause == Cause.UNKNOWN, -totals[cause], cause), default="")
+
+
+class SortedRow(Protocol):
+    """What rows are sorted and filtered by, beside the value of a key."""
+
+    @property
+    def key(self) -> RowKey: ...
+
+    @property
+    def errors(self) -> int: ...
+
+    @property
+    def attempts(self) -> int: ...
+
+
+R = TypeVar("R", bound=SortedRow)
+
 SORT_KEYS: dict[str, Callable[[PodRow], float]] = {
     "errors": lambda row: row.errors - row.errors_after_redirect,
     "error share": lambda row: row.error_share,
@@ -126,9 +153,8 @@ SORT_KEYS: dict[str, Callable[[PodRow], float]] = {
 """The values that rows can be sorted by, the largest first, under the names in `enricher top`."""
 
 
-def sort_rows(rows: Sequence[PodRow], sort_key: str, filter_text: str) -> list[PodRow]:
-    """Return the rows with `filter_text` in a name, sorted by one of SORT_KEYS, the worst first."""
-    value = SORT_KEYS[sort_key]
+def sort_rows(rows: Sequence[R], value: Callable[[R], float], filter_text: str) -> list[R]:
+    """Return the rows with `filter_text` in a name, sorted by a value, the largest first."""
     matching = [row for row in rows if filter_text in "/".join(row.key)]
     return sorted(matching, key=lambda row: (-value(row), -row.errors, -row.attempts, row.key))
 

@@ -37,6 +37,9 @@ MAX_PODS = 10_000
 gave up its place too.
 """
 
+CLOCK_TOLERANCE = 5 * SECOND
+"""Time (ns) by which all lines of a node may come late without its clock being behind: proxies write late, too."""
+
 
 class FailedRequest(NamedTuple):
     """One request with an error at a pod, in texts fit for a terminal."""
@@ -75,7 +78,7 @@ class PodStats:
         roll_up: RollUp = BY_POD,
     ) -> None:
         self.roll_up = roll_up
-        self._window, self._window_is_covered, self._included = window, window_is_covered, included
+        self.window, self._window_is_covered, self._included = window, window_is_covered, included
         self._counts: defaultdict[RowKey, dict[int, AttemptCounts]] = defaultdict(dict)
         """By row, then by the second in which the attempts ended (0 without a window)."""
         self._share = FairShare[RowKey, str](MAX_PODS)
@@ -84,19 +87,26 @@ class PodStats:
         """Time of the oldest record (ns)."""
         self.newest = 0
         """Time of the newest record (ns)."""
+        self.clock_lags: dict[str, int] = {}
+        """How late the most punctual line of each node came (ns), if lines are added as they are written."""
         self.lines: Counter[str] = Counter()
         """All lines so far, by kind."""
         self.grades: Counter[str] = Counter()
         """All attempts so far, by grade."""
 
-    def add(self, record: OutputRecord) -> None:
-        """Add one output line, parsed. A line without a time counts as having the time of the newest record."""
+    def add(self, record: OutputRecord, now: int | None = None) -> None:
+        """Add one output line, parsed. A line without a time counts as having the time of the newest record.
+
+        With `now` (ns), the line has just been written. If all lines of its node came late, the node's clock is behind,
+        and its attempts count as that much later.
+        """
         self.lines[record["kind"]] += 1
         at = parse_rfc3339(str(record["time"] or "").encode())
         if at is not None:
             self._first = at if self._first is None else min(self._first, at)
             self.newest = max(self.newest, at)
-        second = (self.newest if at is None else at) // SECOND if self._window else 0
+        lag = 0 if at is None or now is None else self._lag(record, now - at)
+        second = ((self.newest if at is None else at) + lag) // SECOND if self.window else 0
         attempts = record.get("attempts") or ()
         if not attempts and record.get("reason") and record["kind"] == LineKind.ACCESS:
             self._add_untried(record, second, at)
@@ -125,6 +135,13 @@ class PodStats:
                 counts.errors_after_redirect += "internal_redirect" in attempt
                 counts.outcomes[attempt.get("outcome", Outcome.UNKNOWN)] += 1
                 self._add_failed_request(key, record, attempt, outcome_text(attempt), at)
+
+    def _lag(self, record: OutputRecord, lag: int) -> int:
+        """Return by how much the clock of a record's node is behind (ns); `lag` is how late the record came."""
+        proxy = record.get("logged_by") or {}
+        node = printable(proxy.get("node") or proxy.get("pod") or UNNAMED)
+        least = self.clock_lags[node] = min(lag, self.clock_lags.get(node, lag))
+        return least if least > CLOCK_TOLERANCE else 0
 
     def _add_untried(self, record: OutputRecord, second: int, at: int | None) -> None:
         """Add a request that failed and that no pod was tried for."""
@@ -182,12 +199,12 @@ class PodStats:
 
         Attempts later than `now` count as of now: a node's clock may be ahead, or ours was set back.
         """
-        if not self._window:
+        if not self.window:
             return
         end = now // SECOND
         for key in list(self._counts):
             by_second = self._counts[key]
-            for second in [second for second in by_second if second <= end - self._window]:
+            for second in [second for second in by_second if second <= end - self.window]:
                 del by_second[second]
             for second in [second for second in by_second if second > end]:
                 by_second.setdefault(end, AttemptCounts()).add(by_second.pop(second))
@@ -207,8 +224,8 @@ class PodStats:
 
     def _elapsed(self, now: int) -> float:
         """Return the seconds over which the attempts are spread, at least one."""
-        if self._window and self._window_is_covered:
-            return self._window
-        end = now if self._window else self.newest
+        if self.window and self._window_is_covered:
+            return self.window
+        end = now if self.window else self.newest
         elapsed = max(1.0, (end - (self._first or end)) / SECOND)
-        return min(elapsed, self._window or elapsed)
+        return min(elapsed, self.window or elapsed)

@@ -1,41 +1,100 @@
-"""The rows of `enricher top`, and the failures of the selected one, as rich text."""
+"""What `enricher top` shows: the columns of its table, and the failures of the selected row, as rich text."""
 
-from collections.abc import Iterator, Sequence
-from typing import Literal
+from collections.abc import Callable, Iterator, Sequence
+from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
 
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 from enricher.report.console import one_line
-from enricher.report.pod_rows import PodRow, hidden_text, sure_text
+from enricher.report.pod_rows import PodRow, RowKey, hidden_text, sure_text
 from enricher.report.pod_stats import FailedRequest
 from enricher.report.summary_table import cause_counts, counts_text
 
-NUMBERS: dict[str, Literal["left", "right"]] = {
-    "errors": "right",
-    "cause": "left",
-    "hidden": "right",
-    "err %": "right",
-    "req/s": "right",
-    "p50 s": "right",
-    "p99 s": "right",
-    "sure %": "right",
-    "grade": "right",
-}
-"""The columns after the names, and their alignment. A narrow terminal shows the first ones only: how often what fails,
-and why.
-"""
+MIN_NAMES = 48
+"""Width that the names of a row may take before further columns do: enough for usual names of three objects."""
+PADDING = 2
+"""Width of the blanks around each cell."""
+CUT = "…"
+
+R = TypeVar("R")
 
 
-def cells(row: PodRow) -> list[Text]:
-    """Return a row's names and NUMBERS: yellow if all errors were hidden from clients, red otherwise."""
-    style = "red" if row.errors > (row.hidden or 0) else "yellow" if row.errors else ""
-    texts = [*row.key, str(row.errors), row.main_cause, hidden_text(row)]
-    texts += [f"{100 * row.error_share:.1f}", f"{row.rate:.1f}"]
-    texts += ["" if seconds is None else f"{seconds:.3f}" for seconds in (row.p50, row.p99)]
-    texts += [sure_text(row), row.grade or ""]
-    alignments = ("left",) * len(row.key) + tuple(NUMBERS.values())
-    return [one_line(text, style=style, justify=justify) for text, justify in zip(texts, alignments, strict=True)]
+class Column(NamedTuple, Generic[R]):
+    """A column of the table after the names: its title, and the text that a row has in it."""
+
+    title: str
+    text: Callable[[R], str]
+    meaning: str
+    justify: Literal["left", "right"] = "right"
+
+
+class Failed(Protocol):
+    """What decides the colour of a row."""
+
+    @property
+    def key(self) -> RowKey: ...
+
+    @property
+    def errors(self) -> int: ...
+
+    @property
+    def seen(self) -> int:
+        """Return the errors that clients saw, or may have seen."""
+
+
+COLUMNS: tuple[Column[PodRow], ...] = (
+    Column("errors", lambda row: str(row.errors), "attempts that failed: a 5xx, or an error of gRPC"),
+    Column("cause", lambda row: row.main_cause, "why: the most frequent cause", "left"),
+    Column("hidden", hidden_text, "errors after which the client got a good answer"),
+    Column("err %", lambda row: f"{100 * row.error_share:.1f}", "the errors' share of the attempts"),
+    Column("req/s", lambda row: f"{row.rate:.1f}", "attempts in a second"),
+    Column("p50 s", lambda row: _seconds_text(row.p50), "the median of the response times, in seconds"),
+    Column("p99 s", lambda row: _seconds_text(row.p99), "99 % of the response times are no longer"),
+    Column("sure %", sure_text, "attempts that certainly went to this pod"),
+    Column("grade", lambda row: row.grade or "", "how unsure the least sure attribution is"),
+)
+"""The columns, what matters most first: a narrow terminal has no room for the last ones."""
+
+
+def _seconds_text(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds:.3f}"
+
+
+def row_style(row: Failed, *, coloured: bool) -> str:
+    """Return red if clients may have seen errors, yellow if all were hidden from them.
+
+    If colours are not wanted, it is bold and underlined in their place.
+    """
+    if not row.errors:
+        return ""
+    styles = ("red", "yellow") if coloured else ("bold", "underline")
+    return styles[0] if row.seen else styles[1]
+
+
+def fit_columns(names: Sequence[int], numbers: Sequence[int], width: int) -> tuple[list[int], int]:
+    """Return the widths of a row's names within a terminal's width, and how many of the columns after them fit.
+
+    `names` and `numbers` are the widths that the texts take. As many columns as possible are shown, but always the
+    first two; then the longest names are cut.
+    """
+    number = 2
+    room = min(sum(names), MIN_NAMES)
+    while number < len(numbers) and room + PADDING * (len(names) + number + 1) + sum(numbers[: number + 1]) <= width:
+        number += 1
+    room = width - PADDING * (len(names) + number) - sum(numbers[:number])
+    widths, narrowest = list(names), len("pod")
+    while sum(widths) > room and max(widths) > narrowest:
+        widths[widths.index(max(widths))] -= 1
+    return widths, number
+
+
+def shorten(text: str, width: int) -> str:
+    """Return a text cut in the middle to a width: names of pods begin with their workload, and differ at the end."""
+    if cell_len(text) <= width:
+        return text
+    end = (width - 1) // 2
+    return set_cell_size(text, width - 1 - end) + CUT + set_cell_size(text[::-1], end)[::-1]
 
 
 def failures_title(row: PodRow, requests: Sequence[FailedRequest]) -> Text:
@@ -45,7 +104,7 @@ def failures_title(row: PodRow, requests: Sequence[FailedRequest]) -> Text:
     return one_line(" · ".join(parts), no_wrap=True, overflow="ellipsis")
 
 
-def failure_lines(requests: Sequence[FailedRequest]) -> Iterator[Text]:
+def failure_lines(requests: Sequence[FailedRequest], *, coloured: bool) -> Iterator[Text]:
     """Yield a line for each failed request, with what matters most first: the end of it may not fit in a terminal."""
     ends = [", ".join(filter(None, (request.outcome, request.cause))) for request in requests]
     width = max(map(cell_len, ends), default=0)
@@ -53,7 +112,7 @@ def failure_lines(requests: Sequence[FailedRequest]) -> Iterator[Text]:
         rest = filter(None, (request.request, request.client, request.state, request.route))
         yield one_line(
             f"{request.time:<14}",
-            (set_cell_size(end, width), "bold red"),
-            (f"  client saw {request.status:<3}", "dim"),
+            (set_cell_size(end, width), "bold red" if coloured else "bold"),
+            (f"  client saw {request.status:<3}", "dim" if coloured else ""),
             f"  {'  '.join(rest)}",
         )

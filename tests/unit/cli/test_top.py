@@ -11,7 +11,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from demo.picture import draw_top, wait_until_idle
+from demo.picture import SIZES, draw_top, wait_until_idle
+from enricher.cli.live_view import LiveView
 from enricher.cli.top import TopApp, terminal_as_stdin
 from enricher.errors import ConfigurationError, UsageError
 from enricher.report.pod_stats import WINDOW_SECONDS, PodStats
@@ -63,9 +64,10 @@ RECORDS = [
 
 
 @asynccontextmanager
-async def top(*records, size=(120, 24), stats=None, **options):
+async def top(*records, size=(120, 24), stats=None, live=False, **options):
     ranking = stats or PodStats(WINDOW_SECONDS)
-    app = TopApp(ranking, Feed(*(records or RECORDS), **options), lambda: T + 10 * SECOND, refresh_seconds=None)
+    view = LiveView(ranking, Feed(*(records or RECORDS), **options), lambda: T + 10 * SECOND, live=live)
+    app = TopApp(view, refresh_seconds=None)
     async with app.run_test(size=size) as pilot:
         await wait_until_idle(pilot)
         app.update_view()
@@ -88,7 +90,7 @@ async def test_a_snapshot():
         assert (
             screen(app)
             == """\
- 2 logs followed · 34 lines · sorted by errors
+ 2 logs followed · last minute · 34 lines · sorted by errors
  namespace  service  pod    errors  cause    hidden  err %  req/s  p50 s  p99 s  sure %  grade
  shop       web      web-1       3  crashed       3  100.0    0.1  0.001  0.001     100  exact
  shop       pay      pay-1       1                0  100.0    0.0  1.500  1.500     100  exact
@@ -111,7 +113,7 @@ async def test_a_snapshot():
 
 
 
- ↑ up  ↓ down  s sort  / filter  p pause  esc clear  q quit"""
+ ↑ up  ↓ down  s sort  / filter  p pause  esc clear  ? help  q quit"""
         )
 
 
@@ -146,6 +148,81 @@ async def test_80_columns_show_which_pod_fails_how_often_and_why():
         assert "08:00:01.000  502 refused, shutting_down (likely)  client saw 200  GET /cart" in screen(app)
 
 
+LONGER_NAMES = {"namespace": "payments-production", "service": "checkout-api-canary"}
+
+
+async def test_names_that_are_too_long_are_cut_so_that_errors_and_causes_are_seen():
+    """The end of a pod's name tells it from the others of its workload."""
+    failed = [record(1, (f"checkout-api-canary-7d9f8b6c5-x2x4{n}", 502, 0.001, SHUT_DOWN | LONGER_NAMES)) for n in "za"]
+    async with top(*failed * 12, size=(80, 24)) as (app, pilot):
+        for end in "za":
+            assert re.search(
+                rf"^ pay\S+…\S+on +che\S+…\S+ry +chec\S+…\S+-x2x4{end} +12 +shutting_down", screen(app), re.MULTILINE
+            )
+        assert app.query_one("PodTable").max_scroll_x == 0
+        await pilot.resize_terminal(140, 24)
+        await wait_until_idle(pilot)
+        assert screen(app).splitlines()[1].split()[-2:] == ["%", "grade"]
+        assert app.query_one("PodTable").max_scroll_x == 0
+
+
+@pytest.mark.parametrize("width", [40, 60, 79, 80, 100, 131, 140, 250])
+async def test_the_table_is_never_wider_than_the_terminal(width):
+    async with top(*[record(1, (f"p-{n:03}", 503, 0.1, LONGER_NAMES)) for n in range(30)], size=(width, 24)) as (
+        app,
+        _,
+    ):
+        assert app.query_one("PodTable").max_scroll_x == 0
+        assert re.search(r"errors +cause", screen(app))
+
+
+async def test_without_colours_rows_that_fail_are_bold_and_those_with_hidden_errors_underlined(monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with top() as (app, _):
+        table = app.query_one("PodTable")
+        styles = [str(table.get_cell_at((row, 2)).style) for row in range(3)]
+        assert styles == ["underline", "bold", ""]
+        assert "red" not in str(app.query_one("#failed").content.spans)
+
+
+async def test_help_says_what_keys_and_columns_are():
+    async with top(size=(80, 24)) as (app, pilot):
+        await pilot.press("question_mark")
+        await wait_until_idle(pilot)
+        for text in ("sort by the next of errors, error share", "sure %  attempts that", "q       quit"):
+            assert text in screen(app)
+        app.update_view()  # as its timer does
+        await pilot.press("q")
+        await wait_until_idle(pilot)
+        assert app.is_running
+        assert "sort by the next of" not in screen(app)
+        assert failures(app)[0] == "web-1"
+
+
+async def test_the_first_line_says_which_time_is_shown():
+    async with top() as (app, _):
+        assert " · last minute · " in screen(app)
+    async with top(stats=PodStats(None)) as (app, _):
+        assert " · all times · " in screen(app)
+
+
+def on_node(node, at, status=502):
+    return record(at, ("web-1", status, 0.001)) | {"logged_by": {"node": node, "pod": "controller"}}
+
+
+async def test_a_node_whose_clock_is_behind_has_rows_and_is_named():
+    async with top(on_node("node-1", 9), on_node("slow", -3595), on_node("slow", -3593), live=True) as (app, _):
+        assert re.search(r"^ shop +web +web-1 +3 ", screen(app), re.MULTILINE)
+        assert "lines of slow come 3,603 s late: its clock is behind" in screen(app)
+
+
+async def test_a_backlog_is_no_slow_clock():
+    """Only the most punctual line of a node tells how its clock is set."""
+    async with top(on_node("node-1", 9), on_node("node-1", -60), live=True) as (app, _):
+        assert re.search(r"^ shop +web +web-1 +1 ", screen(app), re.MULTILINE)
+        assert "its clock" not in screen(app)
+
+
 async def test_a_failure_shows_what_its_pod_was_doing_and_the_route():
     failed = record(1, ("web-1", 502, 0.001, SHUT_DOWN), route="ingress/shop/cart\x1b[2J", status=502)
     async with top(failed, size=(140, 24)) as (app, _):
@@ -155,7 +232,7 @@ async def test_a_failure_shows_what_its_pod_was_doing_and_the_route():
 async def test_during_a_pause_the_causes_stand_still_too():
     async with top() as (app, pilot):
         await pilot.press("p")
-        app.add_lines(orjson.dumps(RECORDS[0]))
+        app.view.add_lines(orjson.dumps(RECORDS[0]))
         app.update_view()
         await wait_until_idle(pilot)
         assert "web-1 · 2 crashed (likely), 1 unknown" in screen(app)
@@ -181,11 +258,11 @@ async def test_up_and_down_select_a_pod_and_it_stays_selected():
         await wait_until_idle(pilot)
         assert failures(app) == ("pay-1", ["503"])
         assert r"GET /pay\x1b[2J" in screen(app)
-        app.add_lines(
+        app.view.add_lines(
             b"".join(orjson.dumps(record(4, ("pay-1", 503, 1.5, {"service": "pay"}), status=503)) for _ in "x")
         )
         for _ in range(5):
-            app.add_lines(orjson.dumps(record(4, ("web-2", 500, 0.1), status=500)))
+            app.view.add_lines(orjson.dumps(record(4, ("web-2", 500, 0.1), status=500)))
         app.update_view()
         await wait_until_idle(pilot)
         assert pods(app) == ["web-2", "web-1", "pay-1"]
@@ -198,7 +275,7 @@ async def test_up_and_down_select_a_pod_and_it_stays_selected():
 async def test_without_a_choice_the_worst_is_selected():
     async with top() as (app, pilot):
         for _ in range(5):
-            app.add_lines(orjson.dumps(record(4, ("web-2", 500, 0.1), status=500)))
+            app.view.add_lines(orjson.dumps(record(4, ("web-2", 500, 0.1), status=500)))
         app.update_view()
         await wait_until_idle(pilot)
         assert failures(app) == ("web-2", ["500"] * 5)
@@ -243,7 +320,7 @@ async def test_pause():
         before = screen(app)
         assert "PAUSED" in before
         for _ in range(9):
-            app.add_lines(orjson.dumps(record(4, ("new-1", 500, 0.1), status=500)))
+            app.view.add_lines(orjson.dumps(record(4, ("new-1", 500, 0.1), status=500)))
         app.update_view()
         await wait_until_idle(pilot)
         assert screen(app) == before.replace("34 lines", "43 lines")
@@ -271,8 +348,8 @@ async def test_what_stands_still_can_be_sorted_and_filtered():
 async def test_the_failures_of_what_stands_still_stay_with_it():
     async with top() as (app, pilot):
         await pilot.press("p")
-        app._now = lambda: T + 1000 * SECOND
-        app.add_lines(orjson.dumps(record(1000, ("pay-1", 500, 0.1, {"service": "pay"}), status=500)))
+        app.view.now = lambda: T + 1000 * SECOND
+        app.view.add_lines(orjson.dumps(record(1000, ("pay-1", 500, 0.1, {"service": "pay"}), status=500)))
         app.update_view()
         await pilot.press("down")
         await wait_until_idle(pilot)
@@ -299,7 +376,7 @@ async def test_a_selected_pod_that_is_shown_no_more_is_selected_no_more():
         await pilot.press("ctrl+end")
         await wait_until_idle(pilot)
         assert failures(app)[0] == "p-199"
-        app.add_lines(orjson.dumps(record(1, *[("worse", 503, 0.1)] * 2)))
+        app.view.add_lines(orjson.dumps(record(1, *[("worse", 503, 0.1)] * 2)))
         app.update_view()
         await wait_until_idle(pilot)
         assert (app.query_one("PodTable").cursor_row, failures(app)[0]) == (0, "worse")
@@ -318,7 +395,7 @@ async def test_a_timer_that_fires_after_the_end_changes_nothing(keys):
     async with top() as (app, pilot):
         await pilot.press(*keys)
         await wait_until_idle(pilot)
-    app.add_lines(orjson.dumps(record(4, ("new-1", 500, 0.1), status=500)))
+    app.view.add_lines(orjson.dumps(record(4, ("new-1", 500, 0.1), status=500)))
     app.update_view()
     assert not app.is_running
 
@@ -352,14 +429,16 @@ async def test_lines_that_are_all_too_old_are_told():
         assert "newest line 310 s old" in screen(app)
 
 
-async def test_the_picture_in_the_documents_is_of_this_version():
-    """`python -m demo.picture docs/top.svg` makes it again."""
-    svg = await draw_top()
+@pytest.mark.parametrize(("name", "size"), SIZES.items())
+async def test_the_pictures_in_the_documents_are_of_this_version(name, size):
+    """`python -m demo.picture docs` makes them again."""
+    svg = await draw_top(size)
     text = text_of(svg)
-    assert text_of((Path(__file__).parents[3] / "docs" / "top.svg").read_text()) == text
+    assert text_of((Path(__file__).parents[3] / "docs" / name).read_text()) == text
     assert "@font-face" not in svg
     assert "last failures of backend-878dbc76b-k5z5k" in text
-    assert re.search(r"backend-service +backend-878dbc76b-k5z5k +11 +crashed +11 +6\.4 +7\.1 ", text)
+    assert re.search(r"backend-service +backend-878dbc76b-k5z5k +11 +crashed\b", text)
+    assert ("grade" in text) == (size[0] == 140)
 
 
 def test_without_a_terminal(monkeypatch):

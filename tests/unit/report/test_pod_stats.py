@@ -40,7 +40,7 @@ def ranking(*records, window=60, whole=True):
 
 
 def rows(made, at=0, sort="errors", text=""):
-    return {row.key[2]: row for row in sort_rows(made.rows(T + at * SECOND), sort, text)}
+    return {row.key[2]: row for row in sort_rows(made.rows(T + at * SECOND), SORT_KEYS[sort], text)}
 
 
 def test_what_is_hidden_is_what_the_client_did_not_see():
