@@ -41,6 +41,8 @@ def objects(text: str) -> dict[tuple[str, str], dict[str, Any]]:
     return by_name
 
 
+OF_OTHERS = ("monitoring.coreos.com/", "autoscaling.k8s.io/", "security.openshift.io/")
+"""Of kinds that are no part of Kubernetes: those of the operators of Prometheus and the VPA, and of OpenShift."""
 EVERYTHING: dict[str, Any] = {
     "image": {"repository": "registry.example.com/enricher", "tag": "0.1.0@sha256:" + "0" * 64},
     "imagePullSecrets": [{"name": "registry"}],

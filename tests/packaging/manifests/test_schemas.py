@@ -5,14 +5,12 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.packaging.manifests.helm_chart import CHART, DEPLOY, EVERYTHING, GROUPS, helm
+from tests.packaging.manifests.helm_chart import CHART, DEPLOY, EVERYTHING, GROUPS, OF_OTHERS, helm
 
 pytestmark = pytest.mark.helm
 
 VERSIONS = ("1.25", "1.31", "1.37")
 """The oldest that there are schemas for, the newest, and one between."""
-OF_OTHERS = ("monitoring.coreos.com/", "autoscaling.k8s.io/", "security.openshift.io/")
-"""Of kinds that are no part of Kubernetes: those of the operators of Prometheus and the VPA, and of OpenShift."""
 PLAIN = sorted(
     path
     for path in DEPLOY.rglob("*.yaml")
