@@ -1,7 +1,6 @@
-"""What `enricher top` shows: a view that fills itself, here with the lines of logs."""
+"""What `enricher top` shows: statistics of the lines of logs."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
 
 import orjson
 from rich.text import Text
@@ -9,42 +8,11 @@ from rich.text import Text
 from enricher.cli.feed import Feed
 from enricher.report.pod_rows import SORT_KEYS, PodRow, RowKey
 from enricher.report.pod_stats import WINDOW_SECONDS, FailedRequest, PodStats
-from enricher.report.top_texts import COLUMNS, Column, failure_lines, failures_title
+from enricher.report.top_texts import COLUMNS, failure_lines, failures_title
 from enricher.timestamps import SECOND
 
 LATE_SECONDS = WINDOW_SECONDS + 5
 """Seconds after which it is certain that a node's clock is behind: older lines are not asked for."""
-
-
-class View(Protocol):
-    """The contents of the terminal. Rows have a `key`, the names in it, and are immutable."""
-
-    @property
-    def names(self) -> Sequence[str]:
-        """Return what the names in a key are."""
-
-    @property
-    def columns(self) -> Sequence[Column[Any]]:
-        """Return the columns after the names."""
-
-    @property
-    def sort_keys(self) -> Mapping[str, Callable[[Any], float]]:
-        """Return the values that rows can be sorted by, the first of them at the start, under their names."""
-
-    async def run(self) -> None:
-        """Fill the view until there is no more. Raise EnricherError, alone or in an exception group."""
-
-    def status(self) -> list[str]:
-        """Return in short texts what is shown, of which time, and what is wrong."""
-
-    def rows(self) -> list[Any]:
-        """Return the rows as of now, in any order."""
-
-    def failures(self, key: RowKey) -> Sequence[FailedRequest]:
-        """Return the latest failed requests of a row, newest first."""
-
-    def details(self, row: Any, failures: Sequence[FailedRequest], *, coloured: bool) -> list[Text]:
-        """Return a title, and the lines below it, about the selected row."""
 
 
 class LiveView:

@@ -1,7 +1,7 @@
 """The table of `enricher top`, which has as many columns as its terminal has room for."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from rich.cells import cell_len
 from rich.text import Text
@@ -9,6 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import DataTable
 
 from enricher.report.console import one_line
+from enricher.report.pod_rows import PodRow
 from enricher.report.top_texts import Column, fit_columns, row_style, shorten
 
 SCROLLBAR = 2
@@ -23,11 +24,11 @@ class PodTable(DataTable[Text]):
         Binding("down", "cursor_down", "down", key_display="↓"),
     ]
 
-    def __init__(self, names: Sequence[str], columns: Sequence[Column[Any]], select: Callable[[int], None]) -> None:
+    def __init__(self, names: Sequence[str], columns: Sequence[Column], select: Callable[[int], None]) -> None:
         super().__init__(cursor_type="row", zebra_stripes=True)
         self._names, self._columns, self._select = names, columns, select
 
-    def show(self, rows: Sequence[Any], cursor_row: int, *, scrolled: bool) -> None:
+    def show(self, rows: Sequence[PodRow], cursor_row: int, *, scrolled: bool) -> None:
         """Show the rows with the cursor on one of them; `scrolled` leaves the table where it is."""
         scroll, numbers = self.scroll_offset, [[column.text(row) for column in self._columns] for row in rows]
         name_widths = [

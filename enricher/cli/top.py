@@ -18,7 +18,7 @@ from textual.widgets import Footer, Input, Static
 
 from enricher.cli.common import raise_first_error
 from enricher.cli.feed import open_feed
-from enricher.cli.live_view import LiveView, View
+from enricher.cli.live_view import LiveView
 from enricher.cli.pod_table import PodTable
 from enricher.cli.roll_ups import ROLL_UPS
 from enricher.cli.top_help import HelpScreen
@@ -27,7 +27,7 @@ from enricher.config.options import STDIN, TOP
 from enricher.config.resolve import resolve_settings
 from enricher.errors import EXIT_CONFIGURATION, EXIT_FAILURE, UsageError
 from enricher.report.console import one_line
-from enricher.report.pod_rows import UNNAMED, RowKey, sort_rows
+from enricher.report.pod_rows import UNNAMED, PodRow, RowKey, sort_rows
 from enricher.report.pod_stats import WINDOW_SECONDS, FailedRequest, PodStats
 from enricher.report.terminal import warn
 from enricher.tailer.reader import open_stdin
@@ -71,17 +71,17 @@ class TopApp(App[None]):
         Binding("ctrl+c", "quit", show=False, priority=True),
     ]
 
-    def __init__(self, view: View, *, refresh_seconds: float | None = REFRESH_SECONDS) -> None:
+    def __init__(self, view: LiveView, *, refresh_seconds: float | None = REFRESH_SECONDS) -> None:
         super().__init__()
         self.failure: BaseException | None = None
         """The error that ended the view."""
         self.view, self._refresh_seconds = view, refresh_seconds
         self._sort_key, self._filter_text = next(iter(view.sort_keys)), ""
-        self._rows: list[Any] = []
+        self._rows: list[PodRow] = []
         """All rows; during a pause, as they were when it began."""
         self._paused_failures: dict[RowKey, Sequence[FailedRequest]] | None = None
         """During a pause, the failed requests when it began; None otherwise."""
-        self._matching_rows: list[Any] = []
+        self._matching_rows: list[PodRow] = []
         """The rows that match the filter, sorted."""
         self._chosen_key: RowKey | None = None
         """The row that the user selected; None selects the first row, whichever that is."""
@@ -163,7 +163,7 @@ class TopApp(App[None]):
             parts.append("PAUSED")
         self._on_base(Static, "#head").update(one_line(" · ".join(parts)))
 
-    def _selected_row(self) -> Any:
+    def _selected_row(self) -> PodRow | None:
         """Return the row that the user selected if the table has it, else the first one, None if there is none."""
         rows = self._matching_rows[:MAX_ROWS]
         return next((row for row in rows if row.key == self._chosen_key), rows[0] if rows else None)

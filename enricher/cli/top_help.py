@@ -1,7 +1,6 @@
 """The help of `enricher top`: its keys, and what the columns mean."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from textual.app import ComposeResult
 from textual.events import Key
@@ -29,7 +28,7 @@ class HelpScreen(ModalScreen[None]):
     HelpScreen Static { padding: 0 1; background: $panel; }
     """
 
-    def __init__(self, columns: Sequence[Column[Any]], sort_keys: Sequence[str]) -> None:
+    def __init__(self, columns: Sequence[Column], sort_keys: Sequence[str]) -> None:
         super().__init__()
         keys = KEYS | {"s": f"{KEYS['s']} {', '.join(sort_keys)}"}
         rows = [*keys.items(), ("", ""), *((column.title, column.meaning) for column in columns)]
