@@ -14,7 +14,7 @@ SLO_RULES = RULES.with_name("slo-rules.yaml")
 DASHBOARDS = {path.name: json.loads(path.read_text()) for path in sorted((ROOT / "deploy" / "grafana").glob("*.json"))}
 CHOSEN = {"__rate_interval": "5m", "__rate_interval_ms": "300000", "__range": "1h"}
 """What Grafana puts in itself. Of the other variables each is "All"."""
-METRIC = re.compile(r"\b(?:up|kube_\w+|enricher_\w+|ingress_\w+|namespace_service_\w+:[\w:]+)\b(?:\{[^}]*\})?")
+METRIC = re.compile(r"\b(?:up|kube_\w+|enricher_\w+|ingress_\w+|namespace_service\w*:[\w:]+)\b(?:\{[^}]*\})?")
 
 
 @dataclass(frozen=True)
