@@ -83,6 +83,8 @@ def browsing():
             options.add_argument(argument)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         driver = webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver"))
+        # axe takes seconds for the largest page, and a multiple of them on a busy machine.
+        driver.set_script_timeout(100)
         try:
             yield Browser(driver)
         finally:

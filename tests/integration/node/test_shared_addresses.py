@@ -54,7 +54,8 @@ def test_a_target_in_another_namespace_is_not_believed(
     lines = claim(kube, tenant, target, proxy, backends, daemon, output)
     refused = total(scrape(daemon), REFUSED) - before
     print(f"{refused:g} endpoint refused")
-    assert refused == 1
+    # With each change of the slice, and once more if the watch lists anew meanwhile.
+    assert refused >= 1
     [node] = kube.get("nodes")["items"]
     assert {(line["namespace"], line["service"], line["node"]) for line in lines} == {
         ("default", "backend-service", node["metadata"]["name"])
