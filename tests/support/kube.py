@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import threading
 import time
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -97,6 +99,20 @@ def processes(pod: Pod) -> list[int]:
     return pids
 
 
+def first_process(pod: Pod) -> int:
+    """Return the id that the first process of the pod's container has on the node.
+
+    It lives as long as the container does; nginx's workers, and what `kubectl exec` started, come and go.
+    """
+    for pid in processes(pod):
+        with suppress(OSError):
+            # proc_pid_status(5): NSpid is the process's id in each of its PID namespaces, its own last.
+            status = Path(f"/proc/{pid}/status").read_text()
+            if re.search(r"^NSpid:.*\t1$", status, re.MULTILINE):
+                return pid
+    raise AssertionError(f"no first process of {pod}")
+
+
 def in_group(cgroup: Path, container_id: str) -> bool:
     try:
         return container_id in cgroup.read_text()
@@ -107,7 +123,9 @@ def in_group(cgroup: Path, container_id: str) -> bool:
 def signal_pod(pod: Pod, number: int) -> None:
     """Signal from outside: within its own container a first process is immune to SIGKILL and SIGSTOP."""
     for pid in processes(pod):
-        os.kill(pid, number)
+        # SIGKILL to the first process ends the others.
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def get_text(url: str) -> str:

@@ -18,7 +18,7 @@ import orjson
 
 from tests.integration.node.output import LOGS, Output, Record
 from tests.integration.node.proxy import NAMESPACE, PORT
-from tests.support.kube import Kube, Pod, processes
+from tests.support.kube import Kube, Pod, first_process
 
 LINES = 40_000
 """Lines in a burst: half a second's work, of which the two hundredths that a measurement is coarse are little."""
@@ -128,7 +128,7 @@ class BurstLog:
         self._ledger.bursts[burst.name] = burst
         made = self._directory / "new"
         made.write_text(text_of(burst, backends))
-        process = processes(daemon)[0]
+        process = first_process(daemon)
         cpu, began = cpu_seconds(process), time.monotonic()
         made.rename(self._directory / f"{self._number}.log")
         marker = f'"{burst.name}-{LINES - 1:06d}"'.encode()

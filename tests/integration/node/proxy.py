@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from tests.integration.node.load import Answer, Load, running_load
-from tests.support.kube import Kube, Pod, eventually, processes
+from tests.support.kube import Kube, Pod, eventually, first_process
 
 NAMESPACE, LABEL = "ingress-nginx", "app=ingress-nginx-controller"
 PORT = 10000
@@ -20,7 +20,7 @@ class Proxy:
     def __init__(self, kube: Kube) -> None:
         self._kube = kube
         [self.pod] = kube.ready_pods(NAMESPACE, LABEL, 1)
-        self._process = processes(self.pod)[0]
+        self._process = first_process(self.pod)
         self._versions = itertools.count(1)
 
     def use(self, pods: Sequence[Pod]) -> None:

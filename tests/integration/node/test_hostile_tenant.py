@@ -26,7 +26,7 @@ from tests.integration.node.prometheus import configuration, discovery
 from tests.integration.node.proxy import Proxy
 from tests.integration.node.tenant import NAMESPACE, Tenant, namespace
 from tests.integration.node.test_long_churn import memory
-from tests.support.kube import Kube, Pod, eventually, processes
+from tests.support.kube import Kube, Pod, eventually, first_process, processes
 from tests.support.prometheus import Prometheus, running
 
 SECONDS = float(os.environ.get("HOSTILE_TENANT_SECONDS", "90"))
@@ -70,7 +70,7 @@ class Soak:
                 self.daemon = eventually(self._running_daemon)
                 phase.bursts.append(self.log.write(name, self.backends, self.daemon, timeout))
                 phase.peak = max(phase.peak, memory(self.daemon))
-                process, began_waiting = processes(self.daemon)[0], time.monotonic()
+                process, began_waiting = first_process(self.daemon), time.monotonic()
                 cpu = cpu_seconds(process)
                 while time.monotonic() < due:
                     self.ledger.collect()
@@ -166,7 +166,7 @@ def in_background(do: Callable[[], None], every: float = 0.25) -> Iterator[None]
 
 def forget_peak(pod: Pod) -> None:
     """Let the peak of the process's memory begin anew."""
-    with open(f"/proc/{processes(pod)[0]}/clear_refs", "w") as file:
+    with open(f"/proc/{first_process(pod)}/clear_refs", "w") as file:
         file.write("5")
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from tests.integration.node.output import LOGS, Output
 from tests.integration.node.proxy import NAMESPACE, PORT
-from tests.support.kube import Kube, Pod, eventually, processes
+from tests.support.kube import Kube, Pod, eventually, first_process
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(500)]
 
@@ -129,7 +129,7 @@ def successor(kube: Kube, before: Pod, tally: Tally) -> Pod:
 def memory(pod: Pod) -> float:
     """MiB at the most; 0 while it is on its way out."""
     try:
-        text = Path(f"/proc/{processes(pod)[0]}/status").read_text()
+        text = Path(f"/proc/{first_process(pod)}/status").read_text()
     except (AssertionError, FileNotFoundError):
         return 0.0
     found = re.search(r"VmHWM:\s+(\d+)", text)
@@ -137,4 +137,4 @@ def memory(pod: Pod) -> float:
 
 
 def descriptors(pod: Pod) -> int:
-    return len(os.listdir(f"/proc/{processes(pod)[0]}/fd"))
+    return len(os.listdir(f"/proc/{first_process(pod)}/fd"))

@@ -24,7 +24,7 @@ from tests.integration.node.load import Answer, Load, running_load
 from tests.integration.node.proxy import PORT, Proxy, forget_neighbours
 from tests.integration.node.services import NAMESPACE
 from tests.integration.proxies.envoy import TYPES, program, socket_address
-from tests.support.kube import Kube, Pod, eventually, get_text, processes
+from tests.support.kube import Kube, Pod, eventually, first_process, get_text
 
 LATE = 1.0
 """Seconds after which both proxies use what a watch has reported.
@@ -116,7 +116,7 @@ class TwoProxies:
     def _follow(self, endpoints: Endpoints) -> None:
         while not self._stopped.is_set():
             for pod in (self.nginx.pod, self.envoy):
-                forget_neighbours(processes(pod)[0])
+                forget_neighbours(first_process(pod))
             try:
                 at, backends = endpoints.changes.get(timeout=0.5)
             except queue.Empty:
@@ -171,8 +171,7 @@ class TwoProxies:
 
     def _tell_nginx(self, backends: Backends) -> None:
         # Not `kubectl exec`, which takes half a second of these two cores each time.
-        ids = processes(self.nginx.pod)
-        [master] = [id_ for id_ in ids if parent(id_) not in ids]
+        master = first_process(self.nginx.pod)
         path = Path(f"/proc/{master}/root/etc/nginx/upstreams.conf")
         self.version = str(time.time_ns())
         path.write_text(nginx_configuration(backends, self.version))
@@ -236,14 +235,6 @@ class TwoProxies:
             "volumes": volumes,
         }
         return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
-
-
-def parent(process: int) -> int:
-    """Return the parent's id; 0 where the process is gone."""
-    try:
-        return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
-    except OSError:
-        return 0
 
 
 def nginx_configuration(backends: Backends, version: str) -> str:

@@ -14,7 +14,7 @@ from tests.integration.node.output import ID_IN_PATH, Output, Samples, last_word
 from tests.integration.node.proxy import forget_neighbours
 from tests.integration.node.witness import Witness
 from tests.integration.products.product import Product, Route
-from tests.support.kube import Kube, Pod, eventually, processes, signal_pod
+from tests.support.kube import Kube, Pod, eventually, first_process, signal_pod
 
 REPLICAS = 3
 PATHS = ("/", "/test", "/status/503", "/", "/delay/0.3", "/status/404", "/")
@@ -86,7 +86,7 @@ class Trial:
                 helper.result()
 
     def forget_neighbours(self) -> None:
-        forget_neighbours(processes(self.proxy)[0])
+        forget_neighbours(first_process(self.proxy))
 
     def scrape(self) -> Samples:
         return scrape(self.daemon)

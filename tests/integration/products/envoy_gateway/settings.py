@@ -12,7 +12,7 @@ import yaml
 
 from tests.integration.products.envoy_gateway import HERE
 from tests.integration.products.trial import Trial
-from tests.support.kube import eventually, processes
+from tests.support.kube import eventually, first_process
 
 PAGE = Path(__file__).parents[4] / "docs" / "proxies" / "envoy.md"
 DEFAULT = yaml.safe_load((HERE / "envoyproxy-default.yaml").read_text())
@@ -43,7 +43,7 @@ def apply(trial: Trial, *objects: dict[str, Any], until: str, gone: str = "\0") 
 
 def assert_configured(trial: Trial, text: str, gone: str) -> None:
     # Envoy's administration listens on its pod's loopback alone.
-    command = ("nsenter", "-t", str(processes(trial.proxy)[0]), "-n", sys.executable, "-c", DUMP)
+    command = ("nsenter", "-t", str(first_process(trial.proxy)), "-n", sys.executable, "-c", DUMP)
     dump = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     configured = in_use(json.loads(dump)["configs"])
     assert text in configured
