@@ -42,8 +42,8 @@ def platform(archive: Path, url: str, system: str, machine: str) -> dict[str, An
 
 def manifest(repository: str, folder: Path) -> dict[str, Any]:
     """Return the manifest; exit if the archives are none, or of several versions."""
-    found = {archive: match for archive in sorted(folder.iterdir()) if (match := NAME.fullmatch(archive.name))}
-    versions = {match["version"] for match in found.values()}
+    archives = {archive: match for archive in sorted(folder.iterdir()) if (match := NAME.fullmatch(archive.name))}
+    versions = {match["version"] for match in archives.values()}
     if len(versions) != 1:
         sys.exit(f"{folder} has archives of {len(versions)} versions, not of one: make archive")
     home = f"https://github.com/{repository}"
@@ -58,7 +58,7 @@ def manifest(repository: str, folder: Path) -> dict[str, Any]:
             "shortDescription": "Show which pods fail behind an ingress, and why",
             "description": DESCRIPTION,
             "caveats": CAVEATS,
-            "platforms": [platform(archive, url, match["os"], match["arch"]) for archive, match in found.items()],
+            "platforms": [platform(archive, url, match["os"], match["arch"]) for archive, match in archives.items()],
         },
     }
 

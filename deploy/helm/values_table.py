@@ -39,16 +39,16 @@ def read_values(text: str) -> Iterator[Value]:
     comments: list[tuple[int, str]] = []
     lines = text.splitlines()
     for line, after in zip(lines, [*lines[1:], ""], strict=True):
-        found = LINE.fullmatch(line)
-        if not found:
+        match = LINE.fullmatch(line)
+        if not match:
             comments = []
-        elif found["comment"] is not None:
-            comments.append((len(found["indent"]), found["comment"]))
+        elif match["comment"] is not None:
+            comments.append((len(match["indent"]), match["comment"]))
         else:
-            indent = len(found["indent"])
-            path = [*path[: indent // 2], found["key"]]
+            indent = len(match["indent"])
+            path = [*path[: indent // 2], match["key"]]
             own = " ".join(comment for at, comment in comments if at == indent)
-            yield Value(tuple(path), own, not found["value"].strip() and not after.lstrip().startswith("- "))
+            yield Value(tuple(path), own, not match["value"].strip() and not after.lstrip().startswith("- "))
             comments = []
 
 

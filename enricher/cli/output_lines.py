@@ -15,18 +15,8 @@ _OUTPUT_LINE = re.compile(rb'\{"time":(?:"[^"\\]{1,40}"|null),"kind":"(?:access|
 _TEXTS = (
     *("namespace", "pod", "uid", "node", "service", "zone", "workload", "workload_kind", "revision", "grpc_status"),
     *("outcome", "origin", "reason", "cause", "cause_grade", "state", "response_time_of", "no_endpoints_since"),
-    *(
-        "route",
-        "gateway",
-        "listener",
-        "trace_id",
-        "span_id",
-        "request_missing",
-        "level",
-        "message",
-        "parse_error",
-        "attribution",
-    ),
+    *("route", "gateway", "listener", "trace_id", "span_id", "request_missing"),
+    *("level", "message", "parse_error", "attribution"),
     *("client_pod", "client_namespace", "client_node", "client_service", "client_attribution"),
 )
 """The fields of an attempt, or of a record, that are texts if they are there."""

@@ -149,6 +149,16 @@ def _warn_of_no_match(lines: int, arguments: Mapping[str, Any], upstreams: Upstr
         warn(f"none of {amount(lines, 'line')} matches {conditions}")
 
 
+def _conditions(arguments: Mapping[str, Any], upstreams: Upstreams) -> str:
+    """Return the conditions for a line to be printed, as the user typed them; empty if there are none."""
+    texts = [named.text for named in upstreams.objects]
+    values = {"namespace": upstreams.namespace} | {
+        name: arguments[name] for name in ("pod", "service", "route", "status", "slower_than")
+    }
+    texts += (f"--{name.replace('_', '-')} {value}" for name, value in values.items() if value)
+    return ", ".join([*texts, *["--errors"] * arguments["errors"]])
+
+
 class _Printer:
     """Writes those lines to stdout that match a filter."""
 
@@ -181,13 +191,3 @@ class _Printer:
         if self._fold and (text := self._fold.end()):
             sys.stdout.write(text)
             sys.stdout.flush()
-
-
-def _conditions(arguments: Mapping[str, Any], upstreams: Upstreams) -> str:
-    """Return the conditions for a line to be printed, as the user typed them; empty if there are none."""
-    texts = [named.text for named in upstreams.objects]
-    values = {"namespace": upstreams.namespace} | {
-        name: arguments[name] for name in ("pod", "service", "route", "status", "slower_than")
-    }
-    texts += (f"--{name.replace('_', '-')} {value}" for name, value in values.items() if value)
-    return ", ".join([*texts, *["--errors"] * arguments["errors"]])

@@ -27,7 +27,7 @@ from enricher.config.options import STDIN, TOP
 from enricher.config.resolve import resolve_settings
 from enricher.errors import EXIT_CONFIGURATION, EXIT_FAILURE, UsageError
 from enricher.report.console import one_line
-from enricher.report.pod_rows import UNNAMED, PodRow, RowKey, sort_rows
+from enricher.report.pod_rows import SORT_KEYS, UNNAMED, PodRow, RowKey, sort_rows
 from enricher.report.pod_stats import WINDOW_SECONDS, FailedRequest, PodStats
 from enricher.report.terminal import warn
 from enricher.tailer.reader import open_stdin
@@ -76,7 +76,7 @@ class TopApp(App[None]):
         self.failure: BaseException | None = None
         """The error that ended the view."""
         self.view, self._refresh_seconds = view, refresh_seconds
-        self._sort_key, self._filter_text = next(iter(view.sort_keys)), ""
+        self._sort_key, self._filter_text = next(iter(SORT_KEYS)), ""
         self._rows: list[PodRow] = []
         """All rows; during a pause, as they were when it began."""
         self._paused_failures: dict[RowKey, Sequence[FailedRequest]] | None = None
@@ -88,7 +88,7 @@ class TopApp(App[None]):
 
     def compose(self) -> ComposeResult:
         yield Static(id="head", markup=False)
-        yield PodTable(self.view.names, self.view.columns, self.select_row)
+        yield PodTable(self.view.names, self.select_row)
         *names, last = self.view.names
         hint = " or ".join(filter(None, (", ".join(names), last)))
         yield Input(placeholder=f"part of a {hint}", restrict=FILTER_PATTERN, id="filter")
@@ -132,7 +132,7 @@ class TopApp(App[None]):
         self.call_later(self._show_all)
 
     def _show_all(self) -> None:
-        self._matching_rows = sort_rows(self._rows, self.view.sort_keys[self._sort_key], self._filter_text)
+        self._matching_rows = sort_rows(self._rows, SORT_KEYS[self._sort_key], self._filter_text)
         rows = self._matching_rows[:MAX_ROWS]
         cursor_row = next((index for index, row in enumerate(rows) if row.key == self._chosen_key), 0)
         self._on_base(PodTable).show(rows, cursor_row, scrolled=self._chosen_key is not None)
@@ -177,8 +177,8 @@ class TopApp(App[None]):
     # --- keys ----------------------------------------------------------------------------------------------------
 
     def action_sort(self) -> None:
-        """Sort by the next of the view's keys."""
-        keys = list(self.view.sort_keys)
+        """Sort by the next of SORT_KEYS."""
+        keys = list(SORT_KEYS)
         self._sort_key = keys[(keys.index(self._sort_key) + 1) % len(keys)]
         self._show_all()
 
@@ -194,7 +194,7 @@ class TopApp(App[None]):
 
     def action_help(self) -> None:
         """Show the keys, and what the columns mean."""
-        self.push_screen(HelpScreen(self.view.columns, list(self.view.sort_keys)))
+        self.push_screen(HelpScreen())
 
     def action_filter(self) -> None:
         """Open the filter's input."""

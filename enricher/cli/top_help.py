@@ -1,17 +1,16 @@
 """The help of `enricher top`: its keys, and what the columns mean."""
 
-from collections.abc import Sequence
-
 from textual.app import ComposeResult
 from textual.events import Key
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from enricher.report.top_texts import Column
+from enricher.report.pod_rows import SORT_KEYS
+from enricher.report.top_texts import COLUMNS
 
 KEYS = {
     "↑ ↓": "select a row, which then stays selected",
-    "s": "sort by the next of",
+    "s": f"sort by the next of {', '.join(SORT_KEYS)}",
     "/": "show only rows with a text in a name; enter leaves the field",
     "esc": "show all rows again, and select the worst",
     "p": "pause: the picture stands still, counting goes on",
@@ -28,10 +27,9 @@ class HelpScreen(ModalScreen[None]):
     HelpScreen Static { padding: 0 1; background: $panel; }
     """
 
-    def __init__(self, columns: Sequence[Column], sort_keys: Sequence[str]) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        keys = KEYS | {"s": f"{KEYS['s']} {', '.join(sort_keys)}"}
-        rows = [*keys.items(), ("", ""), *((column.title, column.meaning) for column in columns)]
+        rows = [*KEYS.items(), ("", ""), *((column.title, column.meaning) for column in COLUMNS)]
         width = max(len(name) for name, _ in rows)
         self._text = "\n".join(f"{name:<{width}}  {meaning}".rstrip() for name, meaning in rows)
 

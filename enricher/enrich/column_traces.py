@@ -16,7 +16,6 @@ class ColumnTraces:
         self._sources: list[tuple[TraceSource, list[tuple[int, bool] | None]]] = [
             (source, [fields.get(name) for name in source.names]) for source in SOURCES if source.names[0] in fields
         ]
-
         self._request_ids = [fields[name][0] for name in REQUEST_IDS if name in fields]
         self.have_ids = bool(self._sources or self._request_ids)
         """Whether any id of a line's request may be known."""
@@ -32,8 +31,8 @@ class ColumnTraces:
         """Return the trace of each line; nothing at all if the layout has none."""
         traces: Sequence[Trace] = ()
         for source, places in self._sources:
-            found = source.find_traces([_texts(columns, place) for place in places])
-            traces = [first if first.trace_id else other for first, other in zip(traces or found, found, strict=True)]
+            others = source.find_traces([_texts(columns, place) for place in places])
+            traces = [first if first.trace_id else other for first, other in zip(traces or others, others, strict=True)]
         return traces
 
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from operator import itemgetter
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple
 
 from enricher.report.record_view import OutputRecord
 from enricher.text import printable, truncate
@@ -94,7 +94,11 @@ class PodRow(NamedTuple):
 
     @property
     def main_cause(self) -> str:
-        return main_cause(self.causes)
+        """Return the most frequent cause of the failures, `unknown` only if none has another one; empty without any."""
+        totals = Counter[str]()
+        for (cause, _), number in self.causes.items():
+            totals[cause] += number
+        return min(totals, key=lambda cause: (cause == Cause.UNKNOWN, -totals[cause], cause), default="")
 
     @property
     def error_share(self) -> float:
@@ -117,32 +121,6 @@ class PodRow(NamedTuple):
         return self.attempts + self.untried
 
 
-def main_cause(causes: Counter[tuple[str, str]]) -> str:
-    """Return the most frequent cause of failures, `unknown` only if none has another one; empty without any.
-
-    `causes` are failures by cause and its grade.
-    """
-    totals = Counter[str]()
-    for (cause, _), number in causes.items():
-        totals[cause] += number
-    return min(totals, key=lambda cause: (cause == Cause.UNKNOWN, -totals[cause], cause), default="")
-
-
-class SortedRow(Protocol):
-    """What rows are sorted and filtered by, beside the value of a key."""
-
-    @property
-    def key(self) -> RowKey: ...
-
-    @property
-    def errors(self) -> int: ...
-
-    @property
-    def attempts(self) -> int: ...
-
-
-R = TypeVar("R", bound=SortedRow)
-
 SORT_KEYS: dict[str, Callable[[PodRow], float]] = {
     "errors": lambda row: row.errors - row.errors_after_redirect,
     "error share": lambda row: row.error_share,
@@ -153,7 +131,7 @@ SORT_KEYS: dict[str, Callable[[PodRow], float]] = {
 """The values that rows can be sorted by, the largest first, under the names in `enricher top`."""
 
 
-def sort_rows(rows: Sequence[R], value: Callable[[R], float], filter_text: str) -> list[R]:
+def sort_rows(rows: Sequence[PodRow], value: Callable[[PodRow], float], filter_text: str) -> list[PodRow]:
     """Return the rows with `filter_text` in a name, sorted by a value, the largest first."""
     matching = [row for row in rows if filter_text in "/".join(row.key)]
     return sorted(matching, key=lambda row: (-value(row), -row.errors, -row.attempts, row.key))

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from enricher.text import printable, truncate
-from enricher.timestamps import SECOND, parse_rfc3339
+from enricher.timestamps import MILLISECOND, SECOND, parse_rfc3339
 from enricher.vocabulary import Cause, CauseGrade, LineKind, State
 
 _LISTS = ("upstream_status", "upstream_response_time", "upstream_response_length")
@@ -155,7 +155,8 @@ def time_text(record: OutputRecord, zone: Zone | None = None) -> str:
     """
     stamp = str(record.get("time") or "")
     if zone and (at := parse_rfc3339(stamp.encode())) is not None:
-        return zone(datetime.fromtimestamp(at // SECOND, UTC)).strftime("%H:%M:%S") + f".{at % SECOND // 1_000_000:03}"
+        clock = zone(datetime.fromtimestamp(at // SECOND, UTC))
+        return f"{clock:%H:%M:%S}.{at % SECOND // MILLISECOND:03}"
     time, _, fraction = stamp[11:].rstrip("Z").partition(".")
     digits = fraction[:3].partition("+")[0].partition("-")[0]
     return printable(f"{time[:8]}.{digits:0<3}") if time else ""

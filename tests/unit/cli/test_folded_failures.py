@@ -1,7 +1,5 @@
 """`tail --errors` on a terminal counts failures that are alike; nothing else folds."""
 
-import os
-import pty
 import subprocess
 import sys
 
@@ -9,6 +7,7 @@ import pytest
 
 from enricher.cli.fold import Fold
 from tests.support.controller_logs import access, cri
+from tests.support.terminals import terminal as running_in_terminal
 
 FAILED = "".join(cri(access(1, "10.0.0.1:80", "502", "0.001", "0")) for _ in range(42))
 
@@ -69,21 +68,14 @@ def tail(endpoints, tmp_path):
 
     def tail(*arguments, terminal):
         (log := tmp_path / "log").write_text(FAILED)
-        command = [sys.executable, "-m", "enricher", "tail", "--endpoints", str(endpoints), *arguments, str(log)]
+        options = ["--endpoints", str(endpoints), *arguments, str(log)]
         if not terminal:
+            command = [sys.executable, "-m", "enricher", "tail", *options]
             return subprocess.run(command, capture_output=True, check=True, timeout=60).stdout.decode()
-        reader, end = pty.openpty()
-        process = subprocess.Popen(command, stdout=end, env=os.environ | {"NO_COLOR": "1"})
-        os.close(end)
-        out = b""
-        try:
-            while chunk := os.read(reader, 65536):
-                out += chunk
-        except OSError:  # the other end is closed
-            pass
-        os.close(reader)
-        assert process.wait(60) == 0
-        return out.decode().replace("\r\n", "\n")
+        with running_in_terminal("tail", *options) as running:
+            running.read()
+            assert running.process.wait(60) == 0
+            return running.text()
 
     return tail
 
