@@ -34,6 +34,8 @@ class Panel:
     height: int = 8
     units: dict[str, str] | None = None
     """Units of a table's columns that differ from `unit`."""
+    least: int | None = 0
+    """The least value of the axis; None where values may be negative."""
 
 
 def stat(title: str, question: str, unit: str, expression: str) -> Panel:
@@ -86,6 +88,7 @@ KNOWN = 'cause!="unknown"'
 WITH_ROUTE, WITH_GATEWAY = 'route!=""', 'gateway!=""'
 FAILED_REQUESTS, UNTRIED, SURE = 'code=~"5.."', 'reason!=""', 'attribution=~"exact|reported"'
 BY = "by (namespace, service, pod)"
+BY_SERVICE = "{{namespace}}/{{service}}"
 WORST = 20
 """Lines of a panel at most, where each pod could have one."""
 
@@ -145,7 +148,7 @@ PODS = [
         f"The {WORST} worst. {NONE}",
         "percentunit",
         {
-            "{{namespace}}/{{service}}": top(
+            BY_SERVICE: top(
                 f"sum by (namespace, service) ({full_rate(CLIENTS, *WHERE, FAILED_REQUESTS)}) "
                 f"/ sum by (namespace, service) ({full_rate(CLIENTS, *WHERE)})"
             )
@@ -288,7 +291,7 @@ PODS = [
         f"pod. $pod has no effect here. The {WORST} least sure.",
         "percentunit",
         {
-            "{{namespace}}/{{service}}": f"bottomk({WORST}, sum by (namespace, service) ({rate(GRADED, *WHERE, SURE)}) "
+            BY_SERVICE: f"bottomk({WORST}, sum by (namespace, service) ({rate(GRADED, *WHERE, SURE)}) "
             f"/ sum by (namespace, service) ({rate(GRADED, *WHERE)}))"
         },
     ),
@@ -476,6 +479,84 @@ HEALTH = [
 ]
 
 
+LEFT = "namespace_service:ingress_error_budget_left:ratio30d"
+SELECTED = f"{{{', '.join(WHERE)}}}"
+BUDGET_LEFT = LEFT + SELECTED
+BURN = f"namespace_service:ingress_error_budget_burn:ratio_rate1h{SELECTED}"
+FAILED_30D = f"namespace_service:ingress_failed_requests:ratio_rate30d{SELECTED}"
+SLOW_1D = f"namespace_service:ingress_slow_attempts:ratio_rate1d{SELECTED}"
+
+OBJECTIVES = [
+    stat(
+        "Services without any budget left",
+        "How many services failed more requests in 30 days than their objective allows?",
+        "none",
+        f"count({BUDGET_LEFT} <= 0) or vector(0)",
+    ),
+    stat(
+        "Least budget left",
+        "How much of its error budget does the service have that has the least? 100 %: nothing failed; negative: "
+        "overdrawn.",
+        "percentunit",
+        f"min({BUDGET_LEFT})",
+    ),
+    stat(
+        "Services that use it up too fast",
+        "How many services would not have enough budget for 30 days if the last hour went on?",
+        "none",
+        f"count({BURN} > 1) or vector(0)",
+    ),
+    stat(
+        "Fastest use",
+        "How many times as fast as allowed does the worst service use up its budget, over the last hour? The alerts "
+        "that page are at 14.4 over an hour, and at 6 over 6 hours.",
+        "none",
+        f"max({BURN})",
+    ),
+    Panel(
+        "Error budget left, by service",
+        "How much of the requests that may fail in 30 days is left? 100 %: nothing failed; negative: overdrawn. "
+        f"The {WORST} services with the least.",
+        "percentunit",
+        {BY_SERVICE: f"bottomk({WORST}, {BUDGET_LEFT})"},
+        least=None,
+    ),
+    Panel(
+        "How fast the budget is used up, by service",
+        "How many times as fast as the objective allows, over the last hour? 1 uses up the budget in just 30 days. "
+        f"The {WORST} fastest.",
+        "none",
+        {BY_SERVICE: top(BURN)},
+    ),
+    Panel(
+        "Share of requests that fail, over 30 days",
+        f"Which share of a service's requests failed in 30 days? The {WORST} worst.",
+        "percentunit",
+        {BY_SERVICE: top(FAILED_30D)},
+    ),
+    Panel(
+        "Share of attempts that are slow, over a day",
+        "Which share of a service's attempts took longer than 2.5 s? Connections that are held open are slow attempts, "
+        f"too. The {WORST} worst.",
+        "percentunit",
+        {BY_SERVICE: top(SLOW_1D)},
+    ),
+    table(
+        "Budgets",
+        "What is left to each service, which share of its requests failed in 30 days, and how many times as fast as "
+        "allowed is its budget used up over the last hour?",
+        "percentunit",
+        # Without the records' names, which would be a column.
+        {
+            "budget left": f"sum by (namespace, service) ({BUDGET_LEFT})",
+            "failed": f"sum by (namespace, service) ({FAILED_30D})",
+            "burn": f"sum by (namespace, service) ({BURN})",
+        },
+        burn="none",
+    ),
+]
+
+
 def variable(name: str, label: str, query: str) -> dict[str, Any]:
     """Return a choice of values. "All" includes series without the label."""
     return {
@@ -536,7 +617,7 @@ def render_panel(panel: Panel, number: int, x: int, y: int) -> dict[str, Any]:
 
 def appearance(panel: Panel) -> dict[str, Any]:
     """Return how a panel's data are drawn: units, legend, and a table's columns."""
-    defaults: dict[str, Any] = {"unit": panel.unit, "min": 0}
+    defaults: dict[str, Any] = {"unit": panel.unit} | ({} if panel.least is None else {"min": panel.least})
     if panel.kind == "timeseries":
         defaults["custom"] = {"drawStyle": "line", "lineWidth": 1, "fillOpacity": 10, "showPoints": "auto"}
         legend = {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []}
@@ -630,6 +711,16 @@ def all_dashboards() -> dict[str, str]:
                 variable("namespace", "Namespace", f"label_values({CALLED}, namespace)"),
             ],
             MAP,
+        ),
+        "objectives.json": dashboard(
+            "enricher-objectives",
+            "Enricher: service level objectives",
+            "How much of its error budget does each service have left? Needs the records of slo-rules.yaml.",
+            [
+                variable("namespace", "Namespace", f"label_values({LEFT}, namespace)"),
+                variable("service", "Service", f"label_values({LEFT}{{{WHERE[0]}}}, service)"),
+            ],
+            OBJECTIVES,
         ),
         "health.json": dashboard(
             "enricher-health",

@@ -54,7 +54,7 @@ def covered(at: dict[str, int]) -> list[tuple[int, int]]:
 
 
 def test_dashboards_have_different_uids() -> None:
-    assert len({dashboard["uid"] for dashboard in DASHBOARDS.values()}) == len(DASHBOARDS) == 3
+    assert len({dashboard["uid"] for dashboard in DASHBOARDS.values()}) == len(DASHBOARDS) == 4
 
 
 @pytest.mark.parametrize("panel", PANELS)

@@ -12,11 +12,19 @@ from tests.support.prometheus import Prometheus
 
 pytestmark = [pytest.mark.prometheus, pytest.mark.timeout(180)]
 
-PANELS = of_panels()
+SLO_RECORDS = {rule["record"] for rule in rules(SLO_RULES) if "record" in rule}
+
+
+def reads_objectives(expression: str) -> bool:
+    return any(selector.partition("{")[0] in SLO_RECORDS for selector in selectors(expression))
+
+
+PANELS = [asked for asked in of_panels() if not reads_objectives(asked.expression)]
+OBJECTIVES = [asked for asked in of_panels() if reads_objectives(asked.expression)]
+"""What reads the records of objectives, which take minutes: slo_rules_test.yaml makes them, with the labels read."""
 READ = {selector for asked in PANELS for selector in selectors(asked.expression)} | {
     selector for rule in rules() for selector in selectors(rule["expr"])
 }
-SLO_RECORDS = {rule["record"] for rule in rules(SLO_RULES) if "record" in rule}
 NOT_HERE = {
     'kube_daemonset_status_desired_number_scheduled{daemonset=~"(.+-)?enricher(-.+)?"}': "no kube-state-metrics here",
     'ingress_upstream_requests_total{exported_pod!=""}': "the shipped job honours labels",
@@ -50,6 +58,13 @@ def test_each_query_of_each_panel_finds_something(prometheus: Prometheus, asked:
         assert [value for value in found if math.isfinite(value)], asked.expression
 
     eventually(finds, 15)
+
+
+@pytest.mark.parametrize("asked", OBJECTIVES, ids=lambda asked: f"{asked.panel}: {asked.legend}")
+def test_a_query_about_objectives_is_understood(prometheus: Prometheus, asked: Asked) -> None:
+    assert prometheus.query(asked.expression) is not None
+    names = {selector.partition("{")[0] for selector in selectors(asked.expression)}
+    assert names <= SLO_RECORDS
 
 
 @pytest.mark.parametrize("selector", sorted(READ - NOT_HERE.keys()))

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.integration.prometheus.queries import ROOT, RULES, SLO_RULES, alerts, rules
+from tests.integration.prometheus.queries import ROOT, RULES, SLO_RULES, alerts, of_panels, rules
 
 RUNBOOKS = ROOT / "docs" / "runbooks"
+ONE = {"labels": "{}", "value": 1}
 TESTS = [Path(__file__).with_name(name) for name in ("rules_test.yaml", "slo_rules_test.yaml")]
 
 
@@ -96,6 +97,25 @@ def test_the_docs_have_each_objective_and_window() -> None:
     ids=["check", "rules", "slo-rules"],
 )
 def test_promtool_agrees(arguments: tuple[str | Path, ...]) -> None:
+    promtool(*arguments)
+
+
+@pytest.mark.prometheus
+def test_each_panel_about_objectives_finds_what_the_rules_make(tmp_path: Path) -> None:
+    """Its records take minutes, which promtool does not wait for."""
+    document = yaml.safe_load(TESTS[1].read_text())
+    document["rule_files"] = [str(RULES), str(SLO_RULES)]
+    fed = document["tests"][-1]
+    asked = [query.expression for query in of_panels() if "namespace_service:" in query.expression]
+    assert asked
+    found = [{"expr": f"count({query}) > bool 0", "eval_time": "200m", "exp_samples": [ONE]} for query in asked]
+    document["tests"] = [{key: fed[key] for key in ("interval", "input_series")} | {"promql_expr_test": found}]
+    path = tmp_path / "panels.yaml"
+    path.write_text(yaml.safe_dump(document))
+    promtool("test", "rules", path)
+
+
+def promtool(*arguments: str | Path) -> None:
     program = shutil.which("promtool")
     assert program, "promtool is not installed"
     done = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, check=False)
