@@ -51,7 +51,7 @@ def main(arguments: dict[str, Any]) -> int:
         interrupted = True
         warn("interrupted: these are the findings of what was read until then")
     if files and reader.histories_read:
-        for text in unknown_upstreams(upstreams, reader.histories_read, settings):
+        for text in unknown_upstreams(upstreams, reader.histories_read, settings.cluster):
             warn(text)
     reports.histories = reports.histories or reader.histories_read
     _print(diagnosis, arguments["output"])
