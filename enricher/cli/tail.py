@@ -137,23 +137,28 @@ def main(arguments: dict[str, Any]) -> int:
         raise
     finally:
         printer.end()
-        if printer.lines and not printer.has_printed and not feed.nothing_fits:
+        has_failed = feed.nothing_fits or isinstance(sys.exception(), Exception)  # it is reported; Ctrl-C is none
+        if not printer.has_printed and not has_failed:
             _warn_of_no_match(printer.lines, arguments, upstreams)
     return EXIT_CONFIGURATION if feed.nothing_fits else 0
 
 
 def _warn_of_no_match(lines: int, arguments: Mapping[str, Any], upstreams: Upstreams) -> None:
-    if arguments["request"]:
-        warn("no line has the id of --request")
-    elif conditions := _conditions(arguments, upstreams):
+    """Print why nothing was printed: an empty output may also mean that all is well, or that nothing was read."""
+    conditions = _conditions(arguments, upstreams)
+    if not lines:
+        warn("no line was read" + (f", so none matches {conditions}" if conditions else ""))
+    elif conditions:
         warn(f"none of {amount(lines, 'line')} matches {conditions}")
+    else:
+        warn(f"none of {amount(lines, 'line')} is about a request: -o json prints them all")
 
 
 def _conditions(arguments: Mapping[str, Any], upstreams: Upstreams) -> str:
     """Return the conditions for a line to be printed, as the user typed them; empty if there are none."""
     texts = [named.text for named in upstreams.objects]
     values = {"namespace": upstreams.namespace} | {
-        name: arguments[name] for name in ("pod", "service", "route", "status", "slower_than")
+        name: arguments[name] for name in ("pod", "service", "route", "status", "slower_than", "request")
     }
     texts += (f"--{name.replace('_', '-')} {value}" for name, value in values.items() if value)
     return ", ".join([*texts, *["--errors"] * arguments["errors"]])

@@ -116,16 +116,19 @@ def totals_texts(findings: Sequence[Finding], totals: Totals) -> Iterator[str]:
         yield "Nothing was read, so nothing is known of failures."
         return
     period = f", {text}" if (text := when_text(totals.first, totals.last)) else ""
-    if not totals.requests and not totals.attempts:
+    about_requests = totals.lines["access"] + totals.lines["try"]
+    if not about_requests:
         yield "No request was read, so nothing is known of failures."
+    elif not totals.requests and not totals.attempts:
+        lines = amount(about_requests, "access line")
+        yield f"None of {lines} is about an upstream that was asked for, so nothing is known of failures."
     elif not totals.failures:
         yield f"No failures: {read}{period}."
     else:
         seen = "none seen by clients" if not totals.seen else f"{totals.seen:,} of them seen by clients"
         failed = f"{amount(totals.failures, 'failure')}, {seen}"
         yield f"{amount(len(findings), 'finding')}: {failed}; {read}{period}."
-    others = totals.lines.total() - totals.lines["access"] - totals.lines["try"]
-    if others:
+    if others := totals.lines.total() - about_requests:
         yield f"{amount(others, 'line')} {'is' if others == 1 else 'are'} not about a request."
     if totals.without_place:
         yield f"{amount(totals.without_place, 'failure')} in no finding, because there were too many different ones."
