@@ -136,6 +136,7 @@ def _add_diagnose(commands: Any) -> None:
         default="text",
         help="markdown: for a ticket; csv: a row for each finding",
     )
+    _add_timezone(diagnose)
     _add_objects(diagnose)
     diagnose.set_defaults(command="diagnose")
 
@@ -180,6 +181,7 @@ def _add_top(commands: Any) -> None:
     )
     add_options(top, TOP)
     top.add_argument("--by", choices=ROWS, metavar="NAME", help=f"what there is a row for: {_ROW_NAMES}")
+    _add_timezone(top)
     _add_objects(top)
     top.set_defaults(command="top")
 
@@ -214,9 +216,7 @@ def _add_tail(commands: Any) -> None:
         action="store_true",
         help="end where a cluster's logs end at present; begin 10m back unless --since says otherwise",
     )
-    tail.add_argument(
-        "--timezone", metavar="ZONE", help="the zone of the times: local, UTC, Europe/Berlin (default: the log's)"
-    )
+    _add_timezone(tail)
     tail.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="when to print colours")
     _add_objects(tail)
     tail.set_defaults(command="tail")
@@ -275,7 +275,16 @@ def _add_compare(commands: Any) -> None:
         default="text",
         help="markdown: for a ticket; csv: two rows for each service",
     )
+    _add_timezone(compare)
     compare.set_defaults(command="compare")
+
+
+def _add_timezone(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--timezone",
+        metavar="ZONE",
+        help="the zone of times for people: local, Europe/Berlin (default: the log's, usually UTC)",
+    )
 
 
 def _add_objects(parser: argparse.ArgumentParser) -> None:

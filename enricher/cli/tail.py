@@ -11,7 +11,8 @@ import orjson
 from enricher.cli.common import raise_first_error
 from enricher.cli.feed import DEFAULT_SINCE, ClusterFeed, open_feed
 from enricher.cli.fold import Fold
-from enricher.cli.line_filter import LineFilter, parse_seconds, parse_statuses, parse_timezone, seconds_of
+from enricher.cli.line_filter import LineFilter, parse_seconds, parse_statuses, seconds_of
+from enricher.cli.time_zone import zone_for_people
 from enricher.cli.upstreams import Upstreams, split_objects
 from enricher.config.options import STDIN, TAIL
 from enricher.config.resolve import resolve_settings
@@ -169,7 +170,7 @@ class _Printer:
 
     def __init__(self, line_filter: LineFilter, arguments: Mapping[str, Any]) -> None:
         self._filter, self._as_json = line_filter, arguments["output"] == "json"
-        self._zone = parse_timezone(arguments["timezone"]) if arguments["timezone"] else None
+        self._zone = zone_for_people(arguments)
         self._coloured = _is_coloured(arguments["color"])
         is_terminal = sys.stdout.isatty()
         self._encode = json_encoder(for_terminal=is_terminal)

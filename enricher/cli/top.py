@@ -21,6 +21,7 @@ from enricher.cli.feed import open_feed
 from enricher.cli.live_view import LiveView
 from enricher.cli.pod_table import PodTable
 from enricher.cli.roll_ups import ROLL_UPS
+from enricher.cli.time_zone import zone_for_people
 from enricher.cli.top_help import HelpScreen
 from enricher.cli.upstreams import Upstreams, split_objects
 from enricher.config.options import STDIN, TOP
@@ -249,12 +250,12 @@ def terminal_as_stdin(log_on_stdin: bool) -> Iterator[None]:
 def main(arguments: dict[str, Any]) -> int:
     """Show the view until the user quits; return the exit code."""
     settings, (objects, files) = resolve_settings(TOP, arguments), split_objects(arguments["files"])
-    upstreams = Upstreams(settings.cluster.namespace, objects)
+    zone, upstreams = zone_for_people(arguments), Upstreams(settings.cluster.namespace, objects)
     feed = open_feed(settings, files, WINDOW_SECONDS, upstreams=upstreams)
     # Files are summed up as a whole; a pipe and a cluster are shown live.
     window = WINDOW_SECONDS if STDIN in files or not files else None
     roll_up = ROLL_UPS[arguments["by"] or "pod"]
-    stats = PodStats(window, window_is_covered=not files, included=upstreams.include, roll_up=roll_up)
+    stats = PodStats(window, window_is_covered=not files, included=upstreams.include, roll_up=roll_up, zone=zone)
     with terminal_as_stdin(STDIN in files):
         root = logging.getLogger("enricher")
         root.addHandler(logging.NullHandler())
