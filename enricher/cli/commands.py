@@ -136,6 +136,7 @@ def _add_diagnose(commands: Any) -> None:
         default="text",
         help="markdown: for a ticket; csv: a row for each finding",
     )
+    _add_timezone(diagnose)
     _add_objects(diagnose)
     diagnose.set_defaults(command="diagnose")
 
@@ -188,6 +189,7 @@ def _add_top(commands: Any) -> None:
         help="the last hour, as the cluster's daemons have counted it, in place of logs; without a terminal it is "
         "printed once (default of NAMESPACE: enricher)",
     )
+    _add_timezone(top)
     _add_objects(top)
     top.set_defaults(command="top")
 
@@ -222,9 +224,7 @@ def _add_tail(commands: Any) -> None:
         action="store_true",
         help="end where a cluster's logs end at present; begin 10m back unless --since says otherwise",
     )
-    tail.add_argument(
-        "--timezone", metavar="ZONE", help="the zone of the times: local, UTC, Europe/Berlin (default: the log's)"
-    )
+    _add_timezone(tail)
     tail.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="when to print colours")
     _add_objects(tail)
     tail.set_defaults(command="tail")
@@ -283,7 +283,16 @@ def _add_compare(commands: Any) -> None:
         default="text",
         help="markdown: for a ticket; csv: two rows for each service",
     )
+    _add_timezone(compare)
     compare.set_defaults(command="compare")
+
+
+def _add_timezone(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--timezone",
+        metavar="ZONE",
+        help="the zone of times for people: local, Europe/Berlin (default: the log's, usually UTC)",
+    )
 
 
 def _add_objects(parser: argparse.ArgumentParser) -> None:

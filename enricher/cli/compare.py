@@ -16,6 +16,7 @@ from enricher.cli.proxy_argument import ProxyArgument, parse_proxy
 from enricher.cli.read_records import RecordReader
 from enricher.cli.roll_ups import ROLL_UPS
 from enricher.cli.styled_output import print_styled
+from enricher.cli.time_zone import zone_for_people
 from enricher.config.options import STDIN, TAIL
 from enricher.config.resolve import resolve_settings
 from enricher.config.settings import Settings
@@ -26,7 +27,7 @@ from enricher.report.migration.as_text import text_lines
 from enricher.report.migration.comparison import Migration, compare
 from enricher.report.migration.side import Side
 from enricher.report.pod_rows import RollUp
-from enricher.report.record_view import OutputRecord
+from enricher.report.record_view import OutputRecord, Zone
 from enricher.report.rollout import Verdict
 from enricher.report.terminal import json_encoder, print_lines, warn
 from enricher.report.wording import amount
@@ -38,7 +39,7 @@ def main(arguments: dict[str, Any]) -> int:
     """Print the comparison; return the exit code. Ctrl-C prints that of what has been read."""
     settings = resolve_settings(TAIL, arguments)
     proxies = {name: parse_proxy(name, arguments[name.lower()]) for name in ("OLD", "NEW")}
-    seconds = seconds_to_follow(arguments["for"])
+    seconds, zone = seconds_to_follow(arguments["for"]), zone_for_people(arguments)
     _refuse_contradictions(settings, proxies, seconds)
     by, service = ROLL_UPS[arguments["by"]], arguments["service"]
     sides = {name: _ServiceSide(by, service) if service else Side(by) for name in proxies}
@@ -50,7 +51,7 @@ def main(arguments: dict[str, Any]) -> int:
         interrupted = True
         warn("interrupted: this is the comparison of what was read until then")
     migration = compare(sides["OLD"], sides["NEW"])
-    _print(migration, arguments["output"])
+    _print(migration, arguments["output"], zone)
     if interrupted:
         return 128 + signal.SIGINT
     return EXIT_CONFIGURATION if nothing_fits else _EXIT_CODES[migration.verdict]
@@ -171,7 +172,7 @@ class _Distributor:
         return self._sides_of[key]
 
 
-def _print(migration: Migration, output: str) -> None:
+def _print(migration: Migration, output: str, zone: Zone | None) -> None:
     match output:
         case "json":
             encode = json_encoder(for_terminal=sys.stdout.isatty())
@@ -180,6 +181,6 @@ def _print(migration: Migration, output: str) -> None:
         case "csv":
             print_lines(csv_comparison(migration))
         case "markdown":
-            print_lines(markdown_comparison(migration))
+            print_lines(markdown_comparison(migration, zone))
         case _:
-            print_styled(lambda width: text_lines(migration, width))
+            print_styled(lambda width: text_lines(migration, width, zone))

@@ -15,9 +15,10 @@ from enricher.kube.client import ApiClient, connect
 from enricher.kube.responses import ApiError
 from enricher.report.console import one_line
 from enricher.report.hour_rows import SORT_KEYS, HourRow, end_of, merge_statuses, wrong_clocks
-from enricher.report.hour_texts import COLUMNS, clock_text, hour_text, total_texts
+from enricher.report.hour_texts import clock_text, hour_columns, hour_text, total_texts
 from enricher.report.pod_rows import RollUp, RowKey
 from enricher.report.pod_stats import FailedRequest
+from enricher.report.record_view import Zone
 
 REFRESH_SECONDS = 5.0
 """Least seconds between two rounds of questions. A daemon makes a status once a second, for all who ask."""
@@ -28,12 +29,19 @@ MAX_NAMES = 3
 
 
 class DaemonsView:
-    """What the daemons in a namespace say, of those `upstreams` that are asked for."""
+    """What the daemons in a namespace say, of those `upstreams` that are asked for; times are in `zone`, or in UTC."""
 
-    columns, sort_keys = COLUMNS, SORT_KEYS
+    sort_keys = SORT_KEYS
 
-    def __init__(self, cluster: ClusterSettings, namespace: str, upstreams: Upstreams, roll_up: RollUp) -> None:
-        self.names = roll_up.columns
+    def __init__(
+        self,
+        cluster: ClusterSettings,
+        namespace: str,
+        upstreams: Upstreams,
+        roll_up: RollUp,
+        zone: Zone | None = None,
+    ) -> None:
+        self.names, self.columns, self.zone = roll_up.columns, hour_columns(zone), zone
         self._cluster, self._namespace, self._upstreams, self._roll_up = cluster, namespace, upstreams, roll_up
         self._answers: Answers | None = None
         self._rows: list[HourRow] = []
@@ -81,7 +89,8 @@ class DaemonsView:
         answered, asked = len(answers.statuses), len(answers.statuses) + len(answers.refusals)
         logs = sum(status.sources for status in answers.statuses)
         count = f"{answered} of {asked} daemons" if answers.refusals else f"{asked} daemon{'s' * (asked != 1)}"
-        hour = f"last hour, to {clock_text(end_of(answers.statuses))} UTC" if answers.statuses else "nothing is known"
+        end = clock_text(end_of(answers.statuses), self.zone, "%H:%M %Z")
+        hour = f"last hour, to {end}" if answers.statuses else "nothing is known"
         return [count, f"{logs} log{'s' * (logs != 1)} followed", hour]
 
     def problems(self) -> list[str]:
@@ -111,7 +120,7 @@ class DaemonsView:
 
     def details(self, row: HourRow, _: Sequence[FailedRequest], *, coloured: bool) -> list[Text]:
         """Return what is known of a row, the first line as a title."""
-        return [one_line(f"{row.key[-1]} · {hour_text(row)}"), *map(one_line, total_texts(row))]
+        return [one_line(f"{row.key[-1]} · {hour_text(row, self.zone)}"), *map(one_line, total_texts(row))]
 
 
 def _some(names: Sequence[str]) -> str:

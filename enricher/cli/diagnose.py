@@ -13,6 +13,7 @@ from enricher.cli.feed import DEFAULT_SINCE, open_feed, run_feed, unknown_upstre
 from enricher.cli.pod_reports import PodReports
 from enricher.cli.read_records import RecordReader
 from enricher.cli.styled_output import print_styled
+from enricher.cli.time_zone import zone_for_people
 from enricher.cli.upstreams import Kind, Upstreams, split_objects
 from enricher.config.options import PODS, TAIL
 from enricher.config.resolve import resolve
@@ -22,8 +23,8 @@ from enricher.report.console import PipedConsole, one_line
 from enricher.report.findings.as_data import csv_lines, findings_json, markdown_lines
 from enricher.report.findings.as_text import text_lines
 from enricher.report.findings.diagnosis import Diagnosis
+from enricher.report.record_view import Zone, datetime_in
 from enricher.report.terminal import json_encoder, print_lines, warn
-from enricher.timestamps import format_rfc3339
 from enricher.vocabulary import Cause
 
 
@@ -37,8 +38,9 @@ def main(arguments: dict[str, Any]) -> int:
         raise UsageError("--since cannot be combined with files, which are read from their beginning")
     interrupted, nothing_fits = False, False
     reader = RecordReader(settings)
-    reports = PodReports()
-    diagnosis = Diagnosis(reader.facts_of, reports.sentences, upstreams.include)
+    zone = zone_for_people(arguments)
+    reports = PodReports(zone)
+    diagnosis = Diagnosis(reader.facts_of, reports.sentences, upstreams.include, zone=zone)
     try:
         if files:
             warn_about(settings)
@@ -46,21 +48,23 @@ def main(arguments: dict[str, Any]) -> int:
         else:
             if PODS not in values:  # a person who may read the logs usually may read pods as well
                 settings = replace(settings, cluster=replace(settings.cluster, pods=True))
-            _read_cluster(settings, diagnosis, reports, upstreams)
+            _read_cluster(settings, diagnosis, reports, upstreams, zone)
     except KeyboardInterrupt:
         interrupted = True
         warn("interrupted: these are the findings of what was read until then")
     if files and reader.histories_read:
-        for text in unknown_upstreams(upstreams, reader.histories_read, settings):
+        for text in unknown_upstreams(upstreams, reader.histories_read, settings.cluster):
             warn(text)
     reports.histories = reports.histories or reader.histories_read
-    _print(diagnosis, arguments["output"])
+    _print(diagnosis, arguments["output"], zone)
     if interrupted:
         return 128 + signal.SIGINT
     return EXIT_CONFIGURATION if nothing_fits else 0
 
 
-def _read_cluster(settings: Settings, diagnosis: Diagnosis, reports: PodReports, upstreams: Upstreams) -> None:
+def _read_cluster(
+    settings: Settings, diagnosis: Diagnosis, reports: PodReports, upstreams: Upstreams, zone: Zone | None
+) -> None:
     """Read what the cluster's controllers have logged lately."""
     began = time.time_ns()
     with PipedConsole(stderr=True).status("connecting") as status:
@@ -81,21 +85,21 @@ def _read_cluster(settings: Settings, diagnosis: Diagnosis, reports: PodReports,
             run_feed(feed, consume)
         finally:
             reports.histories = feed.histories
-            _warn_of_the_past(diagnosis, began)
+            _warn_of_the_past(diagnosis, began, zone)
 
 
-def _warn_of_the_past(diagnosis: Diagnosis, began: int) -> None:
+def _warn_of_the_past(diagnosis: Diagnosis, began: int, zone: Zone | None) -> None:
     """Print how many failures have no cause because the endpoints were not watched (ns) before."""
     unknown = [finding for finding in diagnosis.findings() if finding.cause == Cause.UNKNOWN]
     if failures := sum(finding.failures for finding in unknown if finding.first and finding.first < began):
-        at = format_rfc3339(began)[11:19]
+        at = f"{datetime_in(zone, began):%H:%M:%S %Z}"
         warn(
-            f"{failures} failures have no known cause, and what happened to pods before {at} UTC was not watched: "
+            f"{failures} failures have no known cause, and what happened to pods before {at} was not watched: "
             "a recording, or a daemon's history.json or output, shows it (docs/diagnose.md)"
         )
 
 
-def _print(diagnosis: Diagnosis, output: str) -> None:
+def _print(diagnosis: Diagnosis, output: str, zone: Zone | None) -> None:
     findings, totals = diagnosis.findings(), diagnosis.totals
     match output:
         case "json":
@@ -105,6 +109,6 @@ def _print(diagnosis: Diagnosis, output: str) -> None:
         case "csv":
             print_lines(csv_lines(findings))
         case "markdown":
-            print_lines(markdown_lines(findings, totals))
+            print_lines(markdown_lines(findings, totals, zone))
         case _:
-            print_styled(lambda width: text_lines(findings, totals, width))
+            print_styled(lambda width: text_lines(findings, totals, width, zone))

@@ -25,7 +25,7 @@ from enricher.cluster.endpoint_source import FIRST_LIST_TIMEOUT, EndpointWatch
 from enricher.cluster.pod_logs import LineConsumer as StreamConsumer
 from enricher.cluster.pod_logs import PodLogStreamer
 from enricher.config.options import parse_duration
-from enricher.config.settings import Settings
+from enricher.config.settings import ClusterSettings, Settings
 from enricher.endpoints.attribution import Histories
 from enricher.endpoints.history import History
 from enricher.enrich.engine import Enricher, Output
@@ -71,7 +71,7 @@ def open_feed(
     warn_about(settings)
     if files:
         histories = read_histories(settings.cluster)
-        for text in unknown_upstreams(upstreams, histories, settings):
+        for text in unknown_upstreams(upstreams, histories, settings.cluster):
             _log_warning(text)
         return FileFeed(settings, files, histories)
     if settings.cluster.endpoints:
@@ -82,9 +82,18 @@ def open_feed(
     return ClusterFeed(settings, since, follow=follow, report=report, upstreams=upstreams)
 
 
-def unknown_upstreams(upstreams: Upstreams, histories: Histories, settings: Settings) -> list[str]:
-    """Return a message for each of the upstreams that is not in the endpoints; maps of addresses may have any name."""
-    return [] if settings.cluster.extra_endpoints else [*upstreams.unknown(histories.pods)]
+def unknown_upstreams(
+    upstreams: Upstreams, histories: Histories, cluster: ClusterSettings, *, live: bool = False
+) -> list[str]:
+    """Return a message for each of the upstreams that is not in the endpoints; maps of addresses may have any name.
+
+    `live` endpoints are watched, and may come to have it.
+    """
+    if cluster.extra_endpoints:
+        return []
+    endpoints = f"the endpoints in {', '.join(cluster.endpoints)}" if cluster.endpoints else "the cluster's endpoints"
+    advice = "its requests are shown once it has some" if live else "check that they are of the log's cluster and time"
+    return [*upstreams.unknown(histories.pods, endpoints, advice)]
 
 
 def seconds_to_follow(text: str | None) -> float | None:
@@ -149,7 +158,7 @@ class ClusterFeed:
             tasks = [group.create_task(endpoints.run())]
             await endpoints.wait_until_ready()
             endpoints.require_lists()
-            self._unknown = unknown_upstreams(self._upstreams, endpoints.histories, self._settings)
+            self._unknown = unknown_upstreams(self._upstreams, endpoints.histories, cluster, live=self._follow)
             for text in self._unknown:
                 _log_warning(text)
             pods = endpoints.failed_pods

@@ -1,15 +1,13 @@
-"""What `enricher tail` is to print: which requests, and in which zone their times."""
+"""Which requests `enricher tail` is to print."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from fnmatch import fnmatchcase
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from enricher.cli.upstreams import ALL, Upstreams
 from enricher.errors import UsageError
-from enricher.report.record_view import OutputRecord, Zone, has_own_attempts, is_failure, is_of_request
+from enricher.report.record_view import OutputRecord, has_own_attempts, is_failure, is_of_request
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,14 +92,3 @@ def parse_seconds(text: str) -> float:
         raise UsageError(f"--slower-than {text!r}: expected a whole number and one of ms, s, m, as in 500ms")
     number = int(match[1])
     return number / 1000 if match[2] == "ms" else float(number * (60 if match[2] == "m" else 1))
-
-
-def parse_timezone(text: str) -> Zone:
-    """Return what puts a time into a zone: `local`, or a name such as `Europe/Berlin`. Raise UsageError."""
-    if text.lower() == "local":
-        return datetime.astimezone
-    try:
-        zone = ZoneInfo(text)
-    except (ValueError, OSError, ZoneInfoNotFoundError):
-        raise UsageError(f"--timezone {text!r}: expected local, UTC or a name such as Europe/Berlin") from None
-    return lambda time: time.astimezone(zone)

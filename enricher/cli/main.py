@@ -41,10 +41,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _command_module(name: str) -> ModuleType:
-    """Import the module of a command, and only the modules that this command needs."""
+    """Import the module of a command, and only the modules that this command needs.
+
+    Raise ConfigurationError if a package of somebody else is missing; a missing module of our own is a bug.
+    """
     try:
         return import_module(f"enricher.cli.{name}")
     except ModuleNotFoundError as error:
+        if not error.name or error.name.partition(".")[0] == "enricher":
+            raise
         raise ConfigurationError(
             f"{name} needs the Python package {error.name}, which is not installed here, as in the daemon's image: "
             f"run {name} on your own machine, where `pipx install ingress-enricher` installs it"

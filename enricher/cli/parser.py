@@ -37,7 +37,13 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{message} (see {self.prog} --help)")
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
-        """Raise ArgumentError for a value that is no choice, with the choice that it probably stands for."""
+        """Raise ArgumentError for a value that is no choice, with the choice that it probably stands for.
+
+        An empty value is refused too: `--status "$STATUS"` without that variable would be no condition. `resolve` does
+        so for the options that can also be in variables and files.
+        """
+        if value == "" and action.option_strings and action.dest not in action.option_strings:
+            raise argparse.ArgumentError(action, "expected text that is not empty")
         if action.choices is not None and value not in action.choices:
             choices = [str(choice) for choice in action.choices]
             hint = _suggestion(str(value), choices) or f"expected one of {', '.join(choices)}"

@@ -5,8 +5,9 @@ from functools import cached_property
 
 from enricher.endpoints.attribution import Histories
 from enricher.endpoints.pod_status import ContainerEnd, Incident, ProbeFailure
+from enricher.report.record_view import Zone, datetime_in
 from enricher.text import truncate
-from enricher.timestamps import SECOND, format_rfc3339
+from enricher.timestamps import SECOND
 
 NEARNESS = 60 * SECOND
 """Ns before the first failure of a finding and after the last one within which what a pod reports belongs to it."""
@@ -17,10 +18,11 @@ MAX_MESSAGE = 120
 
 
 class PodReports:
-    """The statuses of the pods in some histories, which may be set later."""
+    """The statuses of the pods in some histories, which may be set later; times are in `zone`, else in UTC."""
 
-    def __init__(self) -> None:
+    def __init__(self, zone: Zone | None = None) -> None:
         self.histories: Histories | None = None
+        self._zone = zone
 
     def sentences(self, uid: str, first: int | None, last: int | None) -> Iterator[str]:
         """Yield what is known of a pod at about the time of its first and its last failure (ns)."""
@@ -29,15 +31,15 @@ class PodReports:
             return
         pod, begin, end = self._names.get(uid) or f"the pod {uid}", first - NEARNESS, last + NEARNESS
         ends = [each for each in status.ends if begin <= each.finished <= end]
-        yield from (_end_text(pod, each) for each in ends[-MAX_EACH:])
+        yield from (_end_text(pod, each, self._zone) for each in ends[-MAX_EACH:])
         if status.restarts:
             yield f"Containers of {pod} have begun again {_times(status.restarts)} in all."
         failures = [each for each in status.probe_failures if begin <= each.last and each.first <= end]
-        yield from (_probe_text(pod, each) for each in failures[-MAX_EACH:])
+        yield from (_probe_text(pod, each, self._zone) for each in failures[-MAX_EACH:])
         if status.evicted:
             yield f"{pod} was evicted: {truncate(status.evicted, MAX_MESSAGE)}."
         others = [each for each in status.incidents if begin <= each.last and each.first <= end]
-        yield from (_incident_text(pod, each) for each in others[-MAX_EACH:])
+        yield from (_incident_text(pod, each, self._zone) for each in others[-MAX_EACH:])
 
     @cached_property
     def _names(self) -> dict[str, str]:
@@ -52,23 +54,23 @@ def how_it_ended(end: ContainerEnd) -> str:
     return f"ended{code}" + (f" ({end.reason})" if end.reason else "")
 
 
-def _end_text(pod: str, end: ContainerEnd) -> str:
-    return f"Container {end.container} of {pod} {how_it_ended(end)} at {_clock(end.finished)}."
+def _end_text(pod: str, end: ContainerEnd, zone: Zone | None) -> str:
+    return f"Container {end.container} of {pod} {how_it_ended(end)} at {_clock(end.finished, zone)}."
 
 
-def _probe_text(pod: str, failure: ProbeFailure) -> str:
+def _probe_text(pod: str, failure: ProbeFailure, zone: Zone | None) -> str:
     message = truncate(failure.message.partition(": ")[2] or failure.message, MAX_MESSAGE)
     times = _times(failure.times)
-    return f"The {failure.kind} probe of {pod} failed {times}, last at {_clock(failure.last)}: {message}"
+    return f"The {failure.kind} probe of {pod} failed {times}, last at {_clock(failure.last, zone)}: {message}"
 
 
-def _incident_text(pod: str, incident: Incident) -> str:
+def _incident_text(pod: str, incident: Incident, zone: Zone | None) -> str:
     message = truncate(incident.message, MAX_MESSAGE)
-    return f"{incident.reason} of {pod}, {_times(incident.times)}, last at {_clock(incident.last)}: {message}"
+    return f"{incident.reason} of {pod}, {_times(incident.times)}, last at {_clock(incident.last, zone)}: {message}"
 
 
-def _clock(ns: int) -> str:
-    return format_rfc3339(ns)[11:19]
+def _clock(ns: int, zone: Zone | None) -> str:
+    return f"{datetime_in(zone, ns):%H:%M:%S}"
 
 
 def _times(number: int) -> str:

@@ -11,7 +11,8 @@ import orjson
 from enricher.cli.common import raise_first_error
 from enricher.cli.feed import DEFAULT_SINCE, ClusterFeed, open_feed
 from enricher.cli.fold import Fold
-from enricher.cli.line_filter import LineFilter, parse_seconds, parse_statuses, parse_timezone, seconds_of
+from enricher.cli.line_filter import LineFilter, parse_seconds, parse_statuses, seconds_of
+from enricher.cli.time_zone import zone_for_people
 from enricher.cli.upstreams import Upstreams, split_objects
 from enricher.config.options import STDIN, TAIL
 from enricher.config.resolve import resolve_settings
@@ -137,23 +138,28 @@ def main(arguments: dict[str, Any]) -> int:
         raise
     finally:
         printer.end()
-        if printer.lines and not printer.has_printed and not feed.nothing_fits:
+        has_failed = feed.nothing_fits or isinstance(sys.exception(), Exception)  # it is reported; Ctrl-C is none
+        if not printer.has_printed and not has_failed:
             _warn_of_no_match(printer.lines, arguments, upstreams)
     return EXIT_CONFIGURATION if feed.nothing_fits else 0
 
 
 def _warn_of_no_match(lines: int, arguments: Mapping[str, Any], upstreams: Upstreams) -> None:
-    if arguments["request"]:
-        warn("no line has the id of --request")
-    elif conditions := _conditions(arguments, upstreams):
+    """Print why nothing was printed: an empty output may also mean that all is well, or that nothing was read."""
+    conditions = _conditions(arguments, upstreams)
+    if not lines:
+        warn("no line was read" + (f", so none matches {conditions}" if conditions else ""))
+    elif conditions:
         warn(f"none of {amount(lines, 'line')} matches {conditions}")
+    else:
+        warn(f"none of {amount(lines, 'line')} is about a request: -o json prints them all")
 
 
 def _conditions(arguments: Mapping[str, Any], upstreams: Upstreams) -> str:
     """Return the conditions for a line to be printed, as the user typed them; empty if there are none."""
     texts = [named.text for named in upstreams.objects]
     values = {"namespace": upstreams.namespace} | {
-        name: arguments[name] for name in ("pod", "service", "route", "status", "slower_than")
+        name: arguments[name] for name in ("pod", "service", "route", "status", "slower_than", "request")
     }
     texts += (f"--{name.replace('_', '-')} {value}" for name, value in values.items() if value)
     return ", ".join([*texts, *["--errors"] * arguments["errors"]])
@@ -164,7 +170,7 @@ class _Printer:
 
     def __init__(self, line_filter: LineFilter, arguments: Mapping[str, Any]) -> None:
         self._filter, self._as_json = line_filter, arguments["output"] == "json"
-        self._zone = parse_timezone(arguments["timezone"]) if arguments["timezone"] else None
+        self._zone = zone_for_people(arguments)
         self._coloured = _is_coloured(arguments["color"])
         is_terminal = sys.stdout.isatty()
         self._encode = json_encoder(for_terminal=is_terminal)

@@ -15,6 +15,7 @@ from enricher.cli.daemons_view import DaemonsView
 from enricher.cli.feed import open_feed
 from enricher.cli.live_view import LiveView
 from enricher.cli.roll_ups import ROLL_UPS
+from enricher.cli.time_zone import zone_for_people
 from enricher.cli.top_app import TopApp, View
 from enricher.cli.upstreams import Upstreams, split_objects
 from enricher.config.options import CONTEXT, KUBECONFIG, NAMESPACE, NAMESPACE_NAME, STDIN, TOP
@@ -65,12 +66,12 @@ def main(arguments: dict[str, Any]) -> int:
     if arguments["daemons"] is not None:
         return _show_daemons(_daemons_view(arguments))
     settings, (objects, files) = resolve_settings(TOP, arguments), split_objects(arguments["files"])
-    upstreams = Upstreams(settings.cluster.namespace, objects)
+    zone, upstreams = zone_for_people(arguments), Upstreams(settings.cluster.namespace, objects)
     feed = open_feed(settings, files, WINDOW_SECONDS, upstreams=upstreams)
     # Files are summed up as a whole; a pipe and a cluster are shown live.
     window = WINDOW_SECONDS if STDIN in files or not files else None
     roll_up = ROLL_UPS[arguments["by"] or "pod"]
-    stats = PodStats(window, window_is_covered=not files, included=upstreams.include, roll_up=roll_up)
+    stats = PodStats(window, window_is_covered=not files, included=upstreams.include, roll_up=roll_up, zone=zone)
     with terminal_as_stdin(STDIN in files):
         code = _show(LiveView(stats, feed, (lambda: stats.newest) if files else time.time_ns, live=not files))
     if feed.nothing_fits and not code:
@@ -108,7 +109,8 @@ def _daemons_view(arguments: dict[str, Any]) -> DaemonsView:
         expected = ", ".join(ROWS_OF_DAEMONS)
         raise UsageError(f"--by {by} cannot be combined with --daemons, which count by pod: expected one of {expected}")
     cluster = resolve_settings(OF_DAEMONS, arguments).cluster
-    return DaemonsView(cluster, namespace, Upstreams(cluster.namespace, objects), ROLL_UPS[by])
+    upstreams = Upstreams(cluster.namespace, objects)
+    return DaemonsView(cluster, namespace, upstreams, ROLL_UPS[by], zone_for_people(arguments))
 
 
 def _show_daemons(view: DaemonsView) -> int:
@@ -119,6 +121,6 @@ def _show_daemons(view: DaemonsView) -> int:
     for problem in view.problems():
         warn(problem)
     console = PipedConsole()
-    print_hour(view.rows(), view.names, console)
+    print_hour(view.rows(), view.names, view.zone, console)
     console.print(one_line(" · ".join(view.summary())), soft_wrap=True)
     return 0

@@ -32,6 +32,8 @@ KINDS = {
     **dict.fromkeys(("pod", "pods", "po"), Kind.POD),
 }
 """The kinds, by their names as kubectl takes and prints them."""
+MAX_NAMESPACES = 3
+"""Largest number of namespaces that a message names because an object is in them."""
 _ROUTE_KINDS = ("ingress", "ingresses", "ing", "ingress.networking.k8s.io", "httproute", "httproutes", "grpcroute")
 _NAME = r"[a-z0-9*?\[\]!.-]+"
 _OBJECT = re.compile(rf"(?P<kind>[a-z0-9.]+)/(?:(?P<namespace>{_NAME})/)?(?P<name>{_NAME})")
@@ -84,16 +86,29 @@ class Upstreams:
             return False
         return not self.objects or any(named.matches(part) for named in self.objects)
 
-    def unknown(self, history: History) -> Iterator[str]:
-        """Yield a message for each object that nothing in a history is, with the nearest name."""
+    def unknown(self, history: History, endpoints: str, advice: str) -> Iterator[str]:
+        """Yield a message for each object that nothing in a history is, with a name that was probably meant.
+
+        `endpoints` is what the history was read from, in a few words; `advice` is given where no name is near.
+        """
         for named in self.objects:
-            names = {name for namespace, name in named.objects_in(history) if fnmatchcase(namespace, named.namespace)}
-            if not any(fnmatchcase(name, named.name) for name in names):
-                near = get_close_matches(named.name, names, 1)
-                place = self.namespace or named.namespace
-                where = f"in namespace {place!r} " if place != "*" else ""
-                hint = f"did you mean {named.kind}/{near[0]}?" if near else "requests are shown if one comes"
-                yield f"{named.text}: no such {named.kind} is {where}behind an address that is known: {hint}"
+            objects = set(named.objects_in(history))
+            names = {name for namespace, name in objects if self._has_place(named, namespace)}
+            if any(fnmatchcase(name, named.name) for name in names):
+                continue
+            place = self.namespace or named.namespace
+            where = f" in namespace {place!r}" if place != "*" else ""
+            elsewhere = sorted({namespace for namespace, name in objects if fnmatchcase(name, named.name)})
+            if near := get_close_matches(named.name, names, 1):
+                hint = f"did you mean {named.text.rpartition('/')[0]}/{near[0]}?"
+            elif elsewhere:
+                hint = f"there is one in namespace {', '.join(map(repr, elsewhere[:MAX_NAMESPACES]))}"
+            else:
+                hint = advice
+            yield f"{named.text}: {endpoints} have no {named.kind} of this name{where}: {hint}"
+
+    def _has_place(self, named: NamedObject, namespace: str) -> bool:
+        return self.namespace in {None, namespace} and fnmatchcase(namespace, named.namespace)
 
 
 ALL = Upstreams()

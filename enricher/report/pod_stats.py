@@ -13,6 +13,7 @@ from enricher.report.attempt_counts import RANKS, AttemptCounts, pod_row
 from enricher.report.pod_rows import BY_POD, UNNAMED, PodRow, RollUp, RowKey
 from enricher.report.record_view import (
     OutputRecord,
+    Zone,
     cause_text,
     client_text,
     error_code,
@@ -66,7 +67,8 @@ class PodStats:
 
     Only the last `window` seconds count, or all records if it is None. `window_is_covered` is whether the records reach
     back to the start of the window; if they do not, rates are those since the first record. Of attempts, and
-    of requests that no pod was tried for, those count that are `included`.
+    of requests that no pod was tried for, those count that are `included`. The times of failed requests are in `zone`,
+    or in those of their stamps.
     """
 
     def __init__(
@@ -76,8 +78,9 @@ class PodStats:
         window_is_covered: bool = True,
         included: Callable[[OutputRecord], bool] = lambda _: True,
         roll_up: RollUp = BY_POD,
+        zone: Zone | None = None,
     ) -> None:
-        self.roll_up = roll_up
+        self.roll_up, self._zone = roll_up, zone
         self.window, self._window_is_covered, self._included = window, window_is_covered, included
         self._counts: defaultdict[RowKey, dict[int, AttemptCounts]] = defaultdict(dict)
         """By row, then by the second in which the attempts ended (0 without a window)."""
@@ -182,7 +185,7 @@ class PodStats:
         """Add a request whose attempt, or which itself, failed."""
         status = record.get("status")
         request = FailedRequest(
-            time_text(record),
+            time_text(record, self._zone),
             client_text(record),
             request_text(record),
             outcome,

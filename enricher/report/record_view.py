@@ -155,11 +155,19 @@ def time_text(record: OutputRecord, zone: Zone | None = None) -> str:
     """
     stamp = str(record.get("time") or "")
     if zone and (at := parse_rfc3339(stamp.encode())) is not None:
-        clock = zone(datetime.fromtimestamp(at // SECOND, UTC))
-        return f"{clock:%H:%M:%S}.{at % SECOND // MILLISECOND:03}"
+        return f"{datetime_in(zone, at):%H:%M:%S}.{at % SECOND // MILLISECOND:03}"
     time, _, fraction = stamp[11:].rstrip("Z").partition(".")
     digits = fraction[:3].partition("+")[0].partition("-")[0]
     return printable(f"{time[:8]}.{digits:0<3}") if time else ""
+
+
+def datetime_in(zone: Zone | None, at: int) -> datetime:
+    """Return a time (ns since the epoch) in a zone, to the second; in UTC without one, and at the calendar's ends."""
+    time = datetime.fromtimestamp(at // SECOND, UTC)
+    try:
+        return zone(time) if zone else time
+    except OverflowError:  # of a zone other than UTC in the year 1 or 9999
+        return time
 
 
 def request_text(record: OutputRecord) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from enricher.timestamps import format_rfc3339
+from enricher.report.record_view import Zone, datetime_in
 
 MAX_LISTED = 3
 """Number of names that are written out in a sentence."""
@@ -46,9 +46,16 @@ def percent_text(part: int, whole: int) -> str:
     return f"{share:.1f} %" if share < 10 else f"{share:.0f} %"
 
 
-def when_text(first: int | None, last: int | None) -> str:
-    """Return the first and the last time, in UTC, without what the second has in common with the first."""
+def when_text(first: int | None, last: int | None, zone: Zone | None = None) -> str:
+    """Return the first and the last time (ns), without what the second has in common with the first.
+
+    They are in `zone`, else in UTC, and its name is at the end: before it too, if it has changed in between.
+    """
     if first is None or last is None:
         return ""
-    start, end = (format_rfc3339(time)[:19].replace("T", " ") for time in (first, last))
-    return f"{start} UTC" if start == end else f"{start} to {end[11:] if start[:10] == end[:10] else end} UTC"
+    times = [datetime_in(zone, time) for time in (first, last)]
+    (start, start_zone), (end, end_zone) = ((f"{time:%Y-%m-%d %H:%M:%S}", f" {time:%Z}") for time in times)
+    if (start, start_zone) == (end, end_zone):
+        return f"{start}{start_zone}"
+    start_zone = "" if start_zone == end_zone else start_zone
+    return f"{start}{start_zone} to {end[11:] if start[:10] == end[:10] else end}{end_zone}"

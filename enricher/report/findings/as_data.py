@@ -17,6 +17,7 @@ from enricher.report.findings.as_text import (
 )
 from enricher.report.findings.finding import Finding, Totals
 from enricher.report.markdown import markdown_text
+from enricher.report.record_view import Zone
 from enricher.report.wording import when_text
 from enricher.timestamps import format_rfc3339
 
@@ -104,7 +105,7 @@ def csv_lines(findings: Sequence[Finding]) -> Iterator[str]:
         yield csv_line(values[name] for name in CSV_COLUMNS)
 
 
-def markdown_lines(findings: Sequence[Finding], totals: Totals) -> Iterator[str]:
+def markdown_lines(findings: Sequence[Finding], totals: Totals, zone: Zone | None = None) -> Iterator[str]:
     """Yield the findings as Markdown, for a ticket."""
     for number, finding in enumerate(findings, 1):
         advice = finding.advice
@@ -113,7 +114,7 @@ def markdown_lines(findings: Sequence[Finding], totals: Totals) -> Iterator[str]
             "Failures": numbers_text(finding),
             "Where": where_text(finding),
             "Pods": names_text("pod", finding.pods),
-            "When": when_text(finding.first, finding.last),
+            "When": when_text(finding.first, finding.last, zone),
             "Cause": cause_text(finding),
         }
         yield from (f"- **{name}:** {markdown_text(text)}" for name, text in facts.items() if text)
@@ -124,7 +125,7 @@ def markdown_lines(findings: Sequence[Finding], totals: Totals) -> Iterator[str]
         yield from _fenced("sh", advice.commands)
         examples = ["  ".join(example_texts(example)) for example in finding.examples]
         yield from _fenced("text", examples)
-    yield from map(markdown_text, totals_texts(findings, totals))
+    yield from map(markdown_text, totals_texts(findings, totals, zone))
 
 
 def _fenced(language: str, lines: Sequence[str]) -> Iterator[str]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from enricher.report.findings.advice import spared_text
 from enricher.report.findings.failures import Example
 from enricher.report.findings.finding import Finding, Totals
+from enricher.report.record_view import Zone
 from enricher.report.styled import BOLD, BOLD_RED, BOLD_YELLOW, CYAN, DIM, Styled, wrap
 from enricher.report.wording import amount, listed, percent_text, when_text
 
@@ -13,24 +14,24 @@ _INDENT = 10
 _MAX_NAMES = 4
 
 
-def text_lines(findings: Sequence[Finding], totals: Totals, width: int) -> Iterator[Styled]:
+def text_lines(findings: Sequence[Finding], totals: Totals, width: int, zone: Zone | None = None) -> Iterator[Styled]:
     """Yield the findings, worst first, and the totals."""
     for number, finding in enumerate(findings, 1):
-        yield from _finding_lines(number, finding, width)
+        yield from _finding_lines(number, finding, width, zone)
         yield Styled("")
-    for text in totals_texts(findings, totals):
+    for text in totals_texts(findings, totals, zone):
         for line in wrap(text, width):
             yield Styled(line, BOLD)
 
 
-def _finding_lines(number: int, finding: Finding, width: int) -> Iterator[Styled]:
+def _finding_lines(number: int, finding: Finding, width: int, zone: Zone | None) -> Iterator[Styled]:
     style = BOLD_YELLOW if finding.failures == finding.hidden else BOLD_RED
     head = f"{number}. "
     for line in wrap(finding.headline, width, head, " " * len(head)):
         yield Styled(line, style)
     yield from _labelled("", [numbers_text(finding)], width)
     yield from _labelled("where", [where_text(finding), names_text("pod", finding.pods)], width)
-    yield from _labelled("when", [when_text(finding.first, finding.last)], width)
+    yield from _labelled("when", [when_text(finding.first, finding.last, zone)], width)
     yield from _labelled("why", [cause_text(finding), *finding.evidence], width)
     yield from _labelled("do", [finding.advice.text, spared_text(finding.advice, finding.failures)], width)
     for line in (*finding.advice.fragment, *(f"$ {command}" for command in finding.advice.commands)):
@@ -109,23 +110,26 @@ def example_texts(example: Example) -> Iterator[str]:
         yield f"id {example.request_id}"
 
 
-def totals_texts(findings: Sequence[Finding], totals: Totals) -> Iterator[str]:
+def totals_texts(findings: Sequence[Finding], totals: Totals, zone: Zone | None = None) -> Iterator[str]:
     """Yield how much was read and failed, and what is not in the findings."""
     read = f"{amount(totals.attempts, 'attempt')} of {amount(totals.requests, 'request')} read"
     if not totals.lines.total():
         yield "Nothing was read, so nothing is known of failures."
         return
-    period = f", {text}" if (text := when_text(totals.first, totals.last)) else ""
-    if not totals.requests and not totals.attempts:
+    period = f", {text}" if (text := when_text(totals.first, totals.last, zone)) else ""
+    about_requests = totals.lines["access"] + totals.lines["try"]
+    if not about_requests:
         yield "No request was read, so nothing is known of failures."
+    elif not totals.requests and not totals.attempts:
+        lines = amount(about_requests, "access line")
+        yield f"None of {lines} is about an upstream that was asked for, so nothing is known of failures."
     elif not totals.failures:
         yield f"No failures: {read}{period}."
     else:
         seen = "none seen by clients" if not totals.seen else f"{totals.seen:,} of them seen by clients"
         failed = f"{amount(totals.failures, 'failure')}, {seen}"
         yield f"{amount(len(findings), 'finding')}: {failed}; {read}{period}."
-    others = totals.lines.total() - totals.lines["access"] - totals.lines["try"]
-    if others:
+    if others := totals.lines.total() - about_requests:
         yield f"{amount(others, 'line')} {'is' if others == 1 else 'are'} not about a request."
     if totals.without_place:
         yield f"{amount(totals.without_place, 'failure')} in no finding, because there were too many different ones."

@@ -15,7 +15,7 @@ from enricher.report.findings.finding import Finding, Totals
 from enricher.report.findings.groups import UNANSWERED, EntryTally, FailureGroup, PodTally, earlier, later
 from enricher.report.findings.nodes import unreachable_nodes
 from enricher.report.findings.summing_up import make_finding
-from enricher.report.record_view import OutputRecord, has_own_attempts
+from enricher.report.record_view import OutputRecord, Zone, has_own_attempts
 from enricher.vocabulary import Cause, LineKind, namespace_of_route
 
 MAX_GROUPS = 1000
@@ -52,7 +52,8 @@ PodKey = tuple[str, str, str]
 class Diagnosis:
     """Output records added up, and the failures among them grouped.
 
-    Requests count if one of their attempts, or without any they themselves, are `included`.
+    Requests count if one of their attempts, or without any they themselves, are `included`. The times of examples are
+    in `zone`, or in those of their stamps.
     """
 
     def __init__(
@@ -60,8 +61,10 @@ class Diagnosis:
         facts_of: FactsOf,
         reports_of: ReportsOf,
         included: Callable[[OutputRecord], bool] = lambda _: True,
+        *,
+        zone: Zone | None = None,
     ) -> None:
-        self._facts_of, self._reports_of, self._included = facts_of, reports_of, included
+        self._facts_of, self._reports_of, self._included, self._zone = facts_of, reports_of, included, zone
         self._groups = FairTable[GroupKey, FailureGroup](MAX_GROUPS, self._forget_group)
         self._pods = FairTable[PodKey, PodTally](MAX_PODS, self._forget_pod)
         self._entries = FairTable[EntryKey, EntryTally](MAX_ENTRIES, self._forget_entry)
@@ -93,7 +96,7 @@ class Diagnosis:
         if group is None:
             self.totals.without_place += 1
         else:
-            group.add(attempt, example_of(record, attempt), is_new_request=key not in counted)
+            group.add(attempt, example_of(record, attempt, self._zone), is_new_request=key not in counted)
         counted.add(key)
 
     def _tally(self, attempt: Attempt) -> None:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from enricher.report.record_view import (
     OutputRecord,
+    Zone,
     client_text,
     error_code,
     has_own_attempts,
@@ -143,12 +144,12 @@ def _attempt(
     return Attempt(at, namespace, service, pod, node, facts, fields, is_failure, entry)
 
 
-def example_of(record: OutputRecord, attempt: Attempt) -> Example:
+def example_of(record: OutputRecord, attempt: Attempt, zone: Zone | None = None) -> Example:
     """Return a failed attempt of a record as an example."""
     status = record.get("status")
     ended = outcome_text(attempt.fields) if attempt.pod else attempt.text("reason") or RequestReason.NOT_TRIED
     return Example(
-        time_text(record),
+        time_text(record, zone),
         client_text(record),
         request_text(record),
         "-" if status is None else printable(status),

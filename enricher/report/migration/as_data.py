@@ -24,6 +24,7 @@ from enricher.report.migration.texts import (
     verdict_text,
 )
 from enricher.report.pod_rows import UNNAMED
+from enricher.report.record_view import Zone
 from enricher.report.summary_table import time_text as rfc3339_text
 
 _NUMBERS = ("requests", "failed", "refused", "retries", "p50_seconds", "p99_seconds", "attempts", "attempt_errors")
@@ -120,12 +121,12 @@ def _cell(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def markdown_comparison(migration: Migration) -> Iterator[str]:
+def markdown_comparison(migration: Migration, zone: Zone | None = None) -> Iterator[str]:
     """Yield the verdict, a table with a row for each service, and lists of the rest."""
     yield markdown_text(verdict_sentence(migration))
     yield ""
-    yield f"- OLD: {markdown_text(side_text(migration.old))}"
-    yield f"- NEW: {markdown_text(side_text(migration.new))}"
+    yield f"- OLD: {markdown_text(side_text(migration.old, zone))}"
+    yield f"- NEW: {markdown_text(side_text(migration.new, zone))}"
     yield ""
     yield markdown_row([migration.old.roll_up.columns[-1], "verdict", *COLUMNS, "remarks"])
     yield markdown_row(["---", "---", *["--:"] * len(COLUMNS), "---"], escape=False)

@@ -18,6 +18,7 @@ from enricher.report.migration.texts import (
     verdict_sentence,
     verdict_text,
 )
+from enricher.report.record_view import Zone
 from enricher.report.rollout import Verdict
 from enricher.report.styled import BOLD, BOLD_RED, DIM, Styled, wrap
 
@@ -27,10 +28,10 @@ MAX_PATHS = 20
 """Number of refused paths that are printed; the other forms have them all."""
 
 
-def text_lines(migration: Migration, width: int) -> Iterator[Styled]:
+def text_lines(migration: Migration, width: int, zone: Zone | None = None) -> Iterator[Styled]:
     """Yield the lines. Names are not cut or folded, so that they can be copied."""
-    yield from _wrapped(side_text(migration.old), width, "OLD  ")
-    yield from _wrapped(side_text(migration.new), width, "NEW  ")
+    yield from _wrapped(side_text(migration.old, zone), width, "OLD  ")
+    yield from _wrapped(side_text(migration.new, zone), width, "NEW  ")
     yield Styled("")
     if migration.rows:
         yield Styled(_number_line("", COLUMNS), BOLD)

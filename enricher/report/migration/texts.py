@@ -7,6 +7,7 @@ from enricher.report.migration.comparison import Migration, ProxyAnswer, Refused
 from enricher.report.migration.judgement import MIN_REQUESTS, Judgement, judge_share
 from enricher.report.migration.side import Side, SideRow
 from enricher.report.pod_rows import UNNAMED
+from enricher.report.record_view import Zone
 from enricher.report.rollout import Verdict
 from enricher.report.wording import amount, listed, when_text
 from enricher.vocabulary import LineKind
@@ -132,10 +133,10 @@ def path_text(path: RefusedPath) -> str:
     return f"{'/'.join(statuses)} to {path.new.refused.total()} of {amount(path.new.requests, 'request')}; {old}"
 
 
-def side_text(side: Side) -> str:
+def side_text(side: Side, zone: Zone | None = None) -> str:
     """Return how many requests there were, when, and how many in a second."""
     text = amount(side.total.requests, "request")
-    period = when_text(side.first, side.last) or "at unknown times"
+    period = when_text(side.first, side.last, zone) or "at unknown times"
     misfits = side.lines[LineKind.PARSE_ERROR]
     return f"{text}, {period}" + (f"; {amount(misfits, 'line')} not parsed" if misfits else "")
 

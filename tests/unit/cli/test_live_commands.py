@@ -72,7 +72,7 @@ async def test_one_service_of_one_namespace(tmp_path):
         assert out == b""
         first, second = err.decode().splitlines()
         assert first.endswith(
-            "service/crat: no such service is in namespace 'shop' behind an address that is known: "
+            "service/crat: the cluster's endpoints have no service of this name in namespace 'shop': "
             "did you mean service/cart?"
         )
         assert second == "enricher: none of 1 line matches service/crat, --namespace shop"

@@ -5,11 +5,16 @@ import json
 import pytest
 
 from demo.fake_api import slice_of
+from enricher.cli.feed import unknown_upstreams
 from enricher.cli.main import main
-from enricher.cli.upstreams import Kind, split_objects
+from enricher.cli.upstreams import Kind, Upstreams, split_objects
+from enricher.config.settings import ClusterSettings
+from enricher.endpoints.attribution import Histories
+from enricher.endpoints.history import History
 from enricher.errors import UsageError
 from tests.support.controller_logs import access, cri
 
+CHECK = "check that they are of the log's cluster and time"
 CART, PAY = "cart-5d69b8b5c9-x7k2p", "pay-0"
 
 
@@ -25,7 +30,7 @@ def command(tmp_path, capsys):
     )
     lines = [
         access(1, "10.0.0.1:80", "502", "0.001", "0"),
-        access(2, "10.0.0.2:80", "200", "0.001", "9"),
+        access(2, "10.0.0.2:80", "504", "0.001", "9"),
         access(3, "10.9.9.9:80", "502", "0.001", "0"),
     ]
     (log := tmp_path / "log").write_text("".join(map(cri, lines)))
@@ -34,6 +39,7 @@ def command(tmp_path, capsys):
         assert main([name, *arguments, "--endpoints", str(endpoints), str(log)]) == code
         return capsys.readouterr()
 
+    command.endpoints = endpoints
     return command
 
 
@@ -54,7 +60,7 @@ def command(tmp_path, capsys):
         (["po/pay-*", "pods/cart-*"], "12"),
         (["-n", "bank"], "2"),
         (["-n", "bank", "-A"], "123"),
-        (["service/cart", "--status", "5xx"], "1"),
+        (["service/cart", "--status", "502"], "1"),
     ],
 )
 def test_which_requests_are_printed(command, arguments, numbers):
@@ -64,28 +70,47 @@ def test_which_requests_are_printed(command, arguments, numbers):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "hint"),
+    ("arguments", "message"),
     [
+        (["service/crat"], "no service of this name: did you mean service/cart?"),
+        (["svc/shop/crat"], "no service of this name in namespace 'shop': did you mean svc/shop/cart?"),
+        (["svc/crat", "-n", "shop"], "no service of this name in namespace 'shop': did you mean svc/cart?"),
+        (["service/crat", "-n", "bank"], f"no service of this name in namespace 'bank': {CHECK}"),
         (
-            ["service/crat"],
-            "no such service is behind an address that is known: did you mean service/cart?",
+            ["service/cart", "-n", "bank"],
+            "no service of this name in namespace 'bank': there is one in namespace 'shop'",
         ),
-        (["deploy/pay"], "deploy/pay: no such deployment is behind an address that is known: requests are shown if"),
-        (["pod/shop/pay-0"], "no such pod is in namespace 'shop' behind an address that is known"),
+        (
+            ["svc/shop/cart", "-n", "bank"],
+            "no service of this name in namespace 'bank': there is one in namespace 'shop'",
+        ),
+        (["deploy/pay"], f"no deployment of this name: {CHECK}"),
+        (["pod/shop/pay-0"], "no pod of this name in namespace 'shop': there is one in namespace 'bank'"),
     ],
 )
-def test_an_unknown_name_is_reported_once(command, caplog, arguments, hint):
+def test_an_unknown_name_is_reported_once(command, caplog, arguments, message):
     out, err = command("tail", *arguments)
     assert out == ""
-    assert caplog.text.count(hint) == 1
-    assert f"enricher: none of 3 lines matches {arguments[0]}\n" in err
+    messages = [text for text in caplog.messages if text.startswith(f"{arguments[0]}: ")]
+    assert messages == [f"{arguments[0]}: the endpoints in {command.endpoints} have {message}"]
+    assert f"enricher: none of 3 lines matches {arguments[0]}" in err
+
+
+def test_endpoints_that_are_watched_may_come_to_have_a_name():
+    asked = Upstreams("bank", split_objects(["svc/cart", "po/c*"])[0])
+    histories = Histories(History(), History())
+    assert unknown_upstreams(asked, histories, ClusterSettings(), live=True) == [
+        f"{text}: the cluster's endpoints have no {kind} of this name in namespace 'bank': "
+        "its requests are shown once it has some"
+        for text, kind in (("svc/cart", "service"), ("po/c*", "pod"))
+    ]
 
 
 @pytest.mark.parametrize(
     ("arguments", "conditions"),
     [
         (["--status", "418", "-n", "shop"], "--namespace shop, --status 418"),
-        (["svc/pay", "--errors"], "svc/pay, --errors"),
+        (["svc/pay", "--errors", "--status", "2xx"], "svc/pay, --status 2xx, --errors"),
         (["--slower-than", "9s"], "--slower-than 9s"),
     ],
 )
@@ -95,10 +120,17 @@ def test_conditions_that_nothing_meets_are_reported_once(command, arguments, con
 
 
 def test_a_diagnosis_of_one_service(command):
-    for arguments, seen in ((["svc/cart"], True), (["-n", "shop"], True), (["svc/pay"], False)):
+    shop, bank = "shop/cart", "bank/pay"
+    for arguments, services in (
+        (["svc/cart"], {shop}),
+        (["-n", "shop"], {shop}),
+        (["svc/pay"], {bank}),
+        ([], {shop, bank}),
+    ):
         out, _ = command("diagnose", *arguments)
-        assert ("shop/cart" in out) is seen
-        assert ("bank/pay" in out) is False
+        assert {service for service in (shop, bank) if service in out} == services
+    out, _ = command("diagnose", "svc/crat")
+    assert out.startswith("None of 3 access lines is about an upstream that was asked for")
     assert main(["diagnose", "pod/x", "log"]) == 2
 
 

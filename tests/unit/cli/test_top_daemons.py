@@ -72,6 +72,13 @@ async def test_the_whole_cluster_is_printed_once_without_a_terminal(api, top):
     assert printed.out[-1] == "2 daemons · 2 logs followed · last hour, to 23:19 UTC"
 
 
+async def test_times_in_another_zone(api, top):
+    api.daemon("node-a", FAILING)
+    printed = await top("--daemons", "--timezone", "Asia/Kolkata")
+    assert cells(printed.out, "web-1") == [["12", "8", "04:48", "99"]]
+    assert printed.out[-1].endswith("last hour, to 04:49 IST")
+
+
 async def test_only_daemons_are_asked_at_their_port_as_a_command_asks(api, top):
     received = []
 
@@ -217,7 +224,7 @@ async def test_a_server_that_is_away(api, top):
         (["--daemons", "--by", "zone"], "--by zone cannot be combined with --daemons, which count by pod"),
         (["--daemons", "Kube"], "--daemons 'Kube': expected the name of a namespace"),
         (["--daemons=*"], "--daemons '*': expected the name of a namespace"),
-        (["--daemons="], "--daemons '': expected the name of a namespace"),
+        (["--daemons="], "argument --daemons: expected text that is not empty"),
         (["--daemons", "-n", "X"], "--namespace 'X'"),
     ],
 )

@@ -41,6 +41,18 @@ def refused(capsys):
         (["tail", "--endpoints", "x"], "--endpoints requires a FILE"),
         (["tail", "--select", "/var/log/x"], "'/var/log/x'"),
         (["tail", "-o", "xml"], "xml"),
+        *(
+            ([command, f"{option}=", "log", "log"], f"argument {option}: expected text that is not empty")
+            for command, options in {
+                "tail": ("--timezone", "--status", "--slower-than", "--pod", "--service", "--route", "--request"),
+                "compare": ("--service", "--for"),
+            }.items()
+            for option in options
+        ),
+        (["rollout", "web", "--for", "", "log"], "argument --for: expected text that is not empty"),
+        (["rollout", "web", "--new", "", "log"], "argument --new: expected text that is not empty"),
+        (["explain", "10.0.0.1:80", "--at", ""], "argument --at: expected text that is not empty"),
+        (["record", "-o", ""], "argument --output/-o: expected text that is not empty"),
         (["enrich", "--log-format", "$status", "--log-format-file", "/nowhere"], "--log-format-file"),
     ],
 )
