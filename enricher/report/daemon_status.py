@@ -107,7 +107,7 @@ class _FieldError(Exception):
 
 def _status(value: Any) -> DaemonStatus:
     at = parse_rfc3339(_text(value, "at").encode())
-    if at is None:
+    if at is None or at < 0:
         raise _FieldError("at")
     return DaemonStatus(
         node=_text(value, "node"),

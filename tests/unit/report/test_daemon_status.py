@@ -102,6 +102,11 @@ def test_nothing_raises(path, value):
     assert isinstance(parse_status(body), DaemonStatus | str)
 
 
+@pytest.mark.parametrize("at", ["", "yesterday", "0001-01-01T00:00:00Z", "9999-99-99T99:99:99Z"])
+def test_a_time_that_is_none(at):
+    assert parse_status(changed(("at",), at)).startswith("status.json has no usable at")
+
+
 def test_texts_are_cut():
     status = parse_status(changed(("failing", 0, "pod"), "p" * 10_000))
     assert len(status.failing[0].pod) < 300
