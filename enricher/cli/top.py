@@ -23,7 +23,7 @@ from enricher.cli.pod_table import PodTable
 from enricher.cli.roll_ups import ROLL_UPS
 from enricher.cli.time_zone import zone_for_people
 from enricher.cli.top_help import HelpScreen
-from enricher.cli.upstreams import Upstreams, split_objects
+from enricher.cli.upstreams import parse_upstreams
 from enricher.config.options import STDIN, TOP
 from enricher.config.resolve import resolve_settings
 from enricher.errors import EXIT_CONFIGURATION, EXIT_FAILURE, UsageError
@@ -249,8 +249,9 @@ def terminal_as_stdin(log_on_stdin: bool) -> Iterator[None]:
 
 def main(arguments: dict[str, Any]) -> int:
     """Show the view until the user quits; return the exit code."""
-    settings, (objects, files) = resolve_settings(TOP, arguments), split_objects(arguments["files"])
-    zone, upstreams = zone_for_people(arguments), Upstreams(settings.cluster.namespace, objects)
+    settings = resolve_settings(TOP, arguments)
+    upstreams, files = parse_upstreams(arguments, settings.cluster.namespace)
+    zone = zone_for_people(arguments)
     feed = open_feed(settings, files, WINDOW_SECONDS, upstreams=upstreams)
     # Files are summed up as a whole; a pipe and a cluster are shown live.
     window = WINDOW_SECONDS if STDIN in files or not files else None
