@@ -12,7 +12,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,25 +49,35 @@ class Endpoints:
         self._services = services
         self.changes: queue.SimpleQueue[tuple[float, Backends]] = queue.SimpleQueue()
         """When a change was reported, by the monotonic clock, and all addresses as of then."""
+        self._stopped = threading.Event()
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        command = self._kube.command("get", "--raw", self._path)
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
-            thread = threading.Thread(target=self._follow, args=(process,))
-            thread.start()
+        with ThreadPoolExecutor(1) as pool:
+            following = pool.submit(self._follow)
             try:
                 yield
             finally:
-                process.terminate()
-                thread.join()
+                self._stopped.set()
+                while not following.done():
+                    self._process.terminate()
+                    wait([following], timeout=0.1)
+            following.result()
 
-    def _follow(self, process: "subprocess.Popen[bytes]") -> None:
-        assert process.stdout
-        for line in process.stdout:
-            event = orjson.loads(line)
-            self._take(event["type"], event["object"])
-            self.changes.put((time.monotonic(), self._addresses()))
+    def _follow(self) -> None:
+        """Watch, and begin anew where the API server ends the watch: after its start it has been seen to do so."""
+        while not self._stopped.is_set():
+            command = self._kube.command("get", "--raw", self._path)
+            self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            with self._process:
+                assert self._process.stdout
+                for event in map(orjson.loads, self._process.stdout):
+                    if event["type"] == "ERROR":
+                        print("the watch of the proxies' endpoints ended:", event["object"])
+                        break
+                    self._take(event["type"], event["object"])
+                    self.changes.put((time.monotonic(), self._addresses()))
+                self._process.terminate()
 
     def _take(self, type_: str, slice_: dict[str, Any]) -> None:
         name, labels = slice_["metadata"]["name"], slice_["metadata"]["labels"]
