@@ -1,7 +1,8 @@
 """A fake Kubernetes API server on loopback: as much as a list, a watch, a look-up and `enricher check` need.
 
 The demo uses it as its cluster, and the tests use it to provoke faults. It keeps everything in memory, and does not
-validate anything. It serves any kind of object whose path has the usual form, without interpreting the objects.
+validate anything. It serves any kind of object whose path has the usual form, without interpreting the objects. Of
+label selectors it takes `name=value`, with commas between several.
 """
 
 import asyncio
@@ -46,6 +47,7 @@ class _Change(NamedTuple):
     version: int
     plural: str
     namespace: str
+    labels: dict[str, str]
     line: bytes
 
 
@@ -55,11 +57,13 @@ class _Watcher:
 
     plural: str
     namespace: str | None
+    labels: dict[str, str]
     lines: asyncio.Queue[bytes | None] = field(default_factory=asyncio.Queue)
     """Lines to be sent; None ends the watch."""
 
     def matches(self, change: _Change) -> bool:
-        return change.plural == self.plural and self.namespace in {None, change.namespace}
+        is_in_scope = change.plural == self.plural and self.namespace in {None, change.namespace}
+        return is_in_scope and self.labels.items() <= change.labels.items()
 
 
 class FakeApi:
@@ -155,7 +159,7 @@ class FakeApi:
             self.objects[key] = obj
         if len(self._history) == self._history.maxlen:
             self._compacted = self._history[0].version
-        change = _Change(self._version, plural, namespace, event_line(event_type, obj))
+        change = _Change(self._version, plural, namespace, _labels_of(obj), event_line(event_type, obj))
         self._history.append(change)
         for watcher in self._watchers:
             if watcher.matches(change):
@@ -200,7 +204,7 @@ class FakeApi:
         if path["name"]:
             return await self._get(request, path["plural"], path["namespace"], path["name"])
         if "watch" in request.query:
-            return await self._watch(request, _Watcher(path["plural"], path["namespace"]))
+            return await self._watch(request, _Watcher(path["plural"], path["namespace"], _selected_labels(request)))
         return await self._list(request, path["plural"], path["namespace"])
 
     async def _review(self, request: web.Request) -> web.StreamResponse:
@@ -223,7 +227,9 @@ class FakeApi:
             return await status(403, f"{plural} is forbidden")(request)
         if int(request.query.get("resourceVersion") or 0) > self._version:
             return await status(504, f"Too large resource version, current: {self._version}")(request)
-        items = [obj for key, obj in self.objects.items() if key[0] == plural and namespace in {None, key[1]}]
+        objects = [obj for key, obj in self.objects.items() if key[0] == plural and namespace in {None, key[1]}]
+        labels = _selected_labels(request)
+        items = [obj for obj in objects if labels.items() <= _labels_of(obj).items()]
         return web.Response(body=list_body(items, str(self._version)), content_type="application/json")
 
     async def _watch(self, request: web.Request, watcher: _Watcher) -> web.StreamResponse:
@@ -244,6 +250,20 @@ class FakeApi:
         while (line := await watcher.lines.get()) is not None:
             await response.write(line)
         return response
+
+
+def _selected_labels(request: web.Request) -> dict[str, str]:
+    """Return the labels of a request's selector. Raise HTTPBadRequest for anything but `name=value,name=value`."""
+    requirements = [text.split("=") for text in request.query.get("labelSelector", "").split(",") if text]
+    if any(len(parts) != 2 for parts in requirements):
+        answer = orjson.dumps(_status(400, "unable to parse requirement: found '', expected: identifier"))
+        raise web.HTTPBadRequest(text=answer.decode(), content_type="application/json")
+    return dict(requirements)
+
+
+def _labels_of(obj: dict[str, Any]) -> dict[str, str]:
+    labels: dict[str, str] = obj["metadata"].get("labels") or {}
+    return labels
 
 
 def event_line(event_type: str, obj: dict[str, Any]) -> bytes:

@@ -297,6 +297,12 @@ def _add_timezone(parser: argparse.ArgumentParser) -> None:
 
 def _add_objects(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
+        "-l",
+        "--selector",
+        metavar="LABELS",
+        help="only requests to pods of a cluster with these labels, as in kubectl: app=cart,tier!=db",
+    )
+    parser.add_argument(
         "files",
         nargs="*",
         default=[],

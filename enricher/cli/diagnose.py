@@ -14,7 +14,7 @@ from enricher.cli.pod_reports import PodReports
 from enricher.cli.read_records import RecordReader
 from enricher.cli.styled_output import print_styled
 from enricher.cli.time_zone import zone_for_people
-from enricher.cli.upstreams import Kind, Upstreams, split_objects
+from enricher.cli.upstreams import Kind, Upstreams, parse_upstreams
 from enricher.config.options import PODS, TAIL
 from enricher.config.resolve import resolve
 from enricher.config.settings import Settings
@@ -30,10 +30,10 @@ from enricher.vocabulary import Cause
 
 def main(arguments: dict[str, Any]) -> int:
     """Print the findings; return the exit code. Ctrl-C prints those of what has been read."""
-    (settings, values), (objects, files) = resolve(TAIL, arguments), split_objects(arguments["files"])
-    if pod := next((named.text for named in objects if named.kind == Kind.POD), None):
+    settings, values = resolve(TAIL, arguments)
+    upstreams, files = parse_upstreams(arguments, settings.cluster.namespace)
+    if pod := next((named.text for named in upstreams.objects if named.kind == Kind.POD), None):
         raise UsageError(f"{pod}: a diagnosis compares pods: give their service/NAME or deployment/NAME")
-    upstreams = Upstreams(settings.cluster.namespace, objects)
     if files and settings.logs.since:
         raise UsageError("--since cannot be combined with files, which are read from their beginning")
     interrupted, nothing_fits = False, False

@@ -24,6 +24,7 @@ from enricher.cli.upstreams import ALL, Upstreams
 from enricher.cluster.endpoint_source import FIRST_LIST_TIMEOUT, EndpointWatch
 from enricher.cluster.pod_logs import LineConsumer as StreamConsumer
 from enricher.cluster.pod_logs import PodLogStreamer
+from enricher.cluster.selected_pods import SelectedPods
 from enricher.config.options import parse_duration
 from enricher.config.settings import ClusterSettings, Settings
 from enricher.endpoints.attribution import Histories
@@ -144,6 +145,7 @@ class ClusterFeed:
         """Messages about upstreams that were not known at first."""
         self._streamer: PodLogStreamer | None = None
         self._endpoints: EndpointWatch | None = None
+        self._selected: SelectedPods | None = None
         self._checks: dict[Source, FormatCheck] = {}
 
     async def run(self, consume: LineConsumer) -> None:
@@ -159,6 +161,15 @@ class ClusterFeed:
             await endpoints.wait_until_ready()
             endpoints.require_lists()
             self._unknown = unknown_upstreams(self._upstreams, endpoints.histories, cluster, live=self._follow)
+            if (selector := self._upstreams.selector) is not None:
+                selected = self._selected = SelectedPods(
+                    api, selector, cluster.namespace, self._upstreams.selected_pods
+                )
+                await selected.check_selector()
+                tasks.append(group.create_task(selected.run()))
+                await selected.wait_until_listed()
+                if not self._upstreams.selected_pods:
+                    self._unknown.append(f"--selector {selector!r}: no pod has these labels yet")
             for text in self._unknown:
                 _log_warning(text)
             pods = endpoints.failed_pods
@@ -230,6 +241,7 @@ class ClusterFeed:
             return "connecting"
         logs = len(self._streamer.sources)
         problem = self._endpoints.problem() or self._streamer.problem() or self._problem_of_a_log()
+        problem = problem or (self._selected.problem() if self._selected else None)
         state = f"{logs} log{'s' * (logs != 1)} followed"
         return " · ".join(filter(None, (state, problem, *self._unknown)))
 

@@ -13,7 +13,7 @@ from enricher.cli.feed import DEFAULT_SINCE, ClusterFeed, open_feed
 from enricher.cli.fold import Fold
 from enricher.cli.line_filter import LineFilter, parse_seconds, parse_statuses, seconds_of
 from enricher.cli.time_zone import zone_for_people
-from enricher.cli.upstreams import Upstreams, split_objects
+from enricher.cli.upstreams import Upstreams, parse_upstreams
 from enricher.config.options import STDIN, TAIL
 from enricher.config.resolve import resolve_settings
 from enricher.errors import EXIT_CONFIGURATION, UsageError
@@ -105,7 +105,8 @@ def _is_coloured(when: str) -> bool:
 
 def main(arguments: dict[str, Any]) -> int:
     """Print requests as they come; return the exit code."""
-    settings, (objects, files) = resolve_settings(TAIL, arguments), split_objects(arguments["files"])
+    settings = resolve_settings(TAIL, arguments)
+    upstreams, files = parse_upstreams(arguments, settings.cluster.namespace)
     if files and settings.logs.since:
         raise UsageError("--since cannot be combined with files, which are read from their beginning")
     if arguments["follow"] and arguments["no_follow"]:
@@ -116,7 +117,6 @@ def main(arguments: dict[str, Any]) -> int:
         )
     if files and arguments["no_follow"]:
         raise UsageError("--no-follow cannot be combined with files, which are read to their ends")
-    upstreams = Upstreams(settings.cluster.namespace, objects)
     filters = {name: arguments[name] for name in ("errors", "pod", "service", "route", "request")}
     line_filter = LineFilter(
         **filters,
@@ -158,7 +158,7 @@ def _warn_of_no_match(lines: int, arguments: Mapping[str, Any], upstreams: Upstr
 def _conditions(arguments: Mapping[str, Any], upstreams: Upstreams) -> str:
     """Return the conditions for a line to be printed, as the user typed them; empty if there are none."""
     texts = [named.text for named in upstreams.objects]
-    values = {"namespace": upstreams.namespace} | {
+    values = {"namespace": upstreams.namespace, "selector": upstreams.selector} | {
         name: arguments[name] for name in ("pod", "service", "route", "status", "slower_than", "request")
     }
     texts += (f"--{name.replace('_', '-')} {value}" for name, value in values.items() if value)

@@ -17,7 +17,7 @@ from enricher.cli.live_view import LiveView
 from enricher.cli.roll_ups import ROLL_UPS
 from enricher.cli.time_zone import zone_for_people
 from enricher.cli.top_app import TopApp, View
-from enricher.cli.upstreams import Upstreams, split_objects
+from enricher.cli.upstreams import parse_upstreams
 from enricher.config.options import CONTEXT, KUBECONFIG, NAMESPACE, NAMESPACE_NAME, STDIN, TOP
 from enricher.config.resolve import resolve_settings
 from enricher.errors import EXIT_CONFIGURATION, UsageError
@@ -65,8 +65,9 @@ def main(arguments: dict[str, Any]) -> int:
     """Show the view until the user quits; return the exit code."""
     if arguments["daemons"] is not None:
         return _show_daemons(_daemons_view(arguments))
-    settings, (objects, files) = resolve_settings(TOP, arguments), split_objects(arguments["files"])
-    zone, upstreams = zone_for_people(arguments), Upstreams(settings.cluster.namespace, objects)
+    settings = resolve_settings(TOP, arguments)
+    upstreams, files = parse_upstreams(arguments, settings.cluster.namespace)
+    zone = zone_for_people(arguments)
     feed = open_feed(settings, files, WINDOW_SECONDS, upstreams=upstreams)
     # Files are summed up as a whole; a pipe and a cluster are shown live.
     window = WINDOW_SECONDS if STDIN in files or not files else None
@@ -98,9 +99,13 @@ def _daemons_view(arguments: dict[str, Any]) -> DaemonsView:
     namespace = arguments["daemons"]
     if not re.fullmatch(NAMESPACE_NAME, namespace):
         raise UsageError(f"--daemons {namespace!r}: expected the name of a namespace")
-    objects, files = split_objects(arguments["files"])
+    cluster = resolve_settings(OF_DAEMONS, arguments).cluster
+    upstreams, files = parse_upstreams(arguments, cluster.namespace)
     if files:
         raise UsageError(f"--daemons cannot be combined with files: it reads no logs, and not {files[0]!r}")
+    if upstreams.selector is not None:
+        text = "daemons do not count by label: give service/NAME, deployment/NAME or pod/PATTERN"
+        raise UsageError(f"--selector cannot be combined with --daemons: {text}")
     for option in TOP:
         if option not in OF_DAEMONS and arguments[option.flag] is not None:
             raise UsageError(f"{option.flag} cannot be combined with --daemons, which reads no logs")
@@ -108,8 +113,6 @@ def _daemons_view(arguments: dict[str, Any]) -> DaemonsView:
     if by not in ROWS_OF_DAEMONS:
         expected = ", ".join(ROWS_OF_DAEMONS)
         raise UsageError(f"--by {by} cannot be combined with --daemons, which count by pod: expected one of {expected}")
-    cluster = resolve_settings(OF_DAEMONS, arguments).cluster
-    upstreams = Upstreams(cluster.namespace, objects)
     return DaemonsView(cluster, namespace, upstreams, ROLL_UPS[by], zone_for_people(arguments))
 
 

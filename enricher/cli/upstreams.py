@@ -1,13 +1,13 @@
-"""The upstreams that a command is asked about: `service/cart`, `deployment/cart`, `pod/cart-1`, `--namespace shop`."""
+"""The upstreams that a command is asked about: `service/cart`, `pod/cart-1`, `-n shop`, `-l app=cart`."""
 
 import os
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from enricher.cli.roll_ups import workload_of_attempt
 from enricher.endpoints.history import History
@@ -50,15 +50,14 @@ class NamedObject(NamedTuple):
     def matches(self, part: OutputRecord) -> bool:
         """Return whether an attempt, or a request that no pod was tried for, was at this object."""
         if self.kind == Kind.POD:
-            owners = (part, *part.get("candidates", ()))
-            return any("pod" in owner and self._has_name(owner.get("namespace"), owner["pod"]) for owner in owners)
+            return any(self._has_name(namespace, pod) for namespace, pod in _pods_of(part))
         if self.kind == Kind.SERVICE:
-            return "service" in part and self._has_name(part.get("namespace"), part["service"])
+            return "service" in part and self._has_name(part.get("namespace", ""), part["service"])
         workload = workload_of_attempt(part)
-        return workload.kind.lower() == self.kind and self._has_name(part.get("namespace"), workload.name)
+        return workload.kind.lower() == self.kind and self._has_name(part.get("namespace", ""), workload.name)
 
-    def _has_name(self, namespace: str | None, name: str) -> bool:
-        return fnmatchcase(namespace or "", self.namespace) and fnmatchcase(name, self.name)
+    def _has_name(self, namespace: str, name: str) -> bool:
+        return fnmatchcase(namespace, self.namespace) and fnmatchcase(name, self.name)
 
     def objects_in(self, history: History) -> Iterator[tuple[str, str]]:
         """Yield the namespaces and names of all objects of this kind in a history, some of them more than once."""
@@ -75,14 +74,21 @@ class NamedObject(NamedTuple):
 
 @dataclass(frozen=True)
 class Upstreams:
-    """The upstreams in `namespace`, or in all, that are any of `objects`, or all if there are none."""
+    """The upstreams in `namespace`, or in all, that are any of `objects`, or all if there are none.
+
+    With a label `selector`, they are `selected_pods`, namespaces and names, which a watch adds while pods come.
+    """
 
     namespace: str | None = None
     objects: Sequence[NamedObject] = ()
+    selector: str | None = None
+    selected_pods: set[tuple[str, str]] = field(default_factory=set)
 
     def include(self, part: OutputRecord) -> bool:
         """Return whether an attempt, or a request that no pod was tried for, was at one of these upstreams."""
         if self.namespace not in {None, part.get("namespace")}:
+            return False
+        if self.selector is not None and self.selected_pods.isdisjoint(_pods_of(part)):
             return False
         return not self.objects or any(named.matches(part) for named in self.objects)
 
@@ -111,7 +117,25 @@ class Upstreams:
         return self.namespace in {None, namespace} and fnmatchcase(namespace, named.namespace)
 
 
+def _pods_of(part: OutputRecord) -> Iterator[tuple[str, str]]:
+    """Yield the namespaces and names of the pods that an attempt was, or may have been, at."""
+    for owner in (part, *part.get("candidates", ())):
+        if "pod" in owner:
+            yield owner.get("namespace", ""), owner["pod"]
+
+
 ALL = Upstreams()
+
+
+def parse_upstreams(arguments: Mapping[str, Any], namespace: str | None) -> tuple[Upstreams, list[str]]:
+    """Return the upstreams that a command is asked about, and the files that it is to read. Raise UsageError."""
+    objects, files = split_objects(arguments["files"])
+    if arguments["selector"] is not None and files:
+        raise UsageError(
+            "--selector cannot be combined with files, which lack the labels of pods: give service/NAME, "
+            "deployment/NAME or pod/PATTERN"
+        )
+    return Upstreams(namespace, objects, arguments["selector"]), files
 
 
 def split_objects(arguments: Sequence[str]) -> tuple[list[NamedObject], list[str]]:

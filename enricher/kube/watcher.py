@@ -120,6 +120,7 @@ async def watch(
     status: WatchStatus,
     namespace: str | None = None,
     name: str | None = None,
+    labels: str | None = None,
     transform: Callable[[dict[str, Any]], Any] = lambda obj: obj,
     size: Callable[[Any], int] = lambda _: 0,
     timing: WatchTiming = WatchTiming(),
@@ -129,7 +130,8 @@ async def watch(
 ) -> AsyncGenerator[Listed | Changed, None]:
     """Yield the state of a resource, then each change of it, and the state again whenever changes were missed.
 
-    The resource is watched in `namespace` (None: in all), or only the object of that `name`.
+    The resource is watched in `namespace` (None: in all), or only the object of that `name`, or only the objects that a
+    selector of `labels` selects.
 
     The generator never ends and never raises, whatever the server does. It never repeats a request without a delay,
     unless the previous connection had lasted.
@@ -141,7 +143,7 @@ async def watch(
     `status` is kept up to date. `rng` returns floats in [0, 1).
     """
     status.resource = resource.plural
-    session = _WatchSession(api, resource, namespace, name, transform, size, status, timing, time_ns, rng)
+    session = _WatchSession(api, resource, namespace, name, labels, transform, size, status, timing, time_ns, rng)
     while True:
         started_at = time_ns()
         try:
@@ -160,6 +162,7 @@ class _WatchSession:
     resource: Resource
     namespace: str | None
     name: str | None
+    labels: str | None
     transform: Callable[[dict[str, Any]], Any]
     size: Callable[[Any], int]
     status: WatchStatus
@@ -212,7 +215,7 @@ class _WatchSession:
         params = {"resourceVersion": self.resume_point.version}
         items, at, requested_at = FairList[Any](LIST_LIMIT, self.size), 0, self.time_ns()
         for _ in range(MAX_PAGES):
-            began_at, page = await self._fetch_page(params | self._field_selector(), partial(self._take, items))
+            began_at, page = await self._fetch_page(params | self._selectors(), partial(self._take, items))
             at = at or began_at
             if not page.continue_token:
                 self._report_dropped(items)
@@ -234,8 +237,9 @@ class _WatchSession:
             reason = "all of them take too much memory, and its own more than those of others"
             self.status.count_unusable(Unusable(namespace, "", "", reason), self.time_ns(), number)
 
-    def _field_selector(self) -> dict[str, str]:
-        return {"fieldSelector": f"metadata.name={self.name}"} if self.name else {}
+    def _selectors(self) -> dict[str, str]:
+        selectors = {"fieldSelector": self.name and f"metadata.name={self.name}", "labelSelector": self.labels}
+        return {name: text for name, text in selectors.items() if text}
 
     async def _fetch_page(self, params: dict[str, str], take: Callable[[Item], object]) -> tuple[int, Page]:
         """Pass the items of a page to `take`; return the page and when it began to arrive (ns)."""
@@ -253,7 +257,7 @@ class _WatchSession:
             "resourceVersion": self.resume_point.version,
             "allowWatchBookmarks": "true",
             "timeoutSeconds": str(int(self.timing.watch_timeout * (1 + 0.5 * self.rng()))),
-            **self._field_selector(),
+            **self._selectors(),
         }
         async with (
             get_response(self.api, path, params, action=action, idle_timeout=self._idle_timeout()) as response,

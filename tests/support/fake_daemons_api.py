@@ -11,6 +11,8 @@ from demo.fake_api import FakeApi, status
 
 PROXY = re.compile(r"/api/v1/namespaces/(?P<namespace>[^/]+)/pods/(?P<pod>[^/:]+):(?P<port>\d+)/proxy(?P<path>/.*)")
 
+LABELS = {"app.kubernetes.io/name": "enricher", "app.kubernetes.io/component": "log-enricher"}
+
 
 class FakeDaemonsApi(FakeApi):
     """`host` is the name that clients know it by, which it passes on."""
@@ -30,12 +32,16 @@ class FakeDaemonsApi(FakeApi):
         self.apply(
             "MODIFIED" if exists else "ADDED",
             {
-                "metadata": {"name": pod, "namespace": namespace, "uid": f"uid-{pod}"},
+                "metadata": {"name": pod, "namespace": namespace, "uid": f"uid-{pod}", "labels": LABELS},
                 "spec": {"nodeName": node, "containers": containers},
                 "status": {"phase": phase},
             },
             plural="pods",
         )
+
+    def other_pod(self, name, namespace="enricher"):
+        """Add a pod that is no daemon."""
+        self.apply("ADDED", {"metadata": {"name": name, "namespace": namespace, "uid": name}}, plural="pods")
 
     async def _answer(self, request):
         match = PROXY.fullmatch(request.path)

@@ -87,10 +87,10 @@ async def test_only_daemons_are_asked_at_their_port_as_a_command_asks(api, top):
         return await status(200)(request)
 
     api.daemon("node-a", answer, namespace="charted", ports=(("web", 80), ("metrics", 9999)))
+    api.other_pod("other", namespace="charted")
     assert (await top("--daemons", "charted")).code == 3
     assert received == [("/api/v1/namespaces/charted/pods/enricher-node-a:9999/proxy/status.json", "top")]
     assert api.requests[0].path == "/api/v1/namespaces/charted/pods"
-    assert api.requests[0].query["labelSelector"] == "app.kubernetes.io/name=enricher"
 
 
 async def test_by_service_with_causes(api, top):
@@ -221,6 +221,7 @@ async def test_a_server_that_is_away(api, top):
         (["--daemons", "--profile", "envoy"], "--profile cannot be combined with --daemons, which reads no logs"),
         (["--daemons", "--pods"], "--pods cannot be combined with --daemons"),
         (["--daemons", "--endpoints", "x"], "--endpoints cannot be combined with --daemons"),
+        (["--daemons", "-l", "app=web"], "--selector cannot be combined with --daemons: daemons do not count by label"),
         (["--daemons", "--by", "zone"], "--by zone cannot be combined with --daemons, which count by pod"),
         (["--daemons", "Kube"], "--daemons 'Kube': expected the name of a namespace"),
         (["--daemons=*"], "--daemons '*': expected the name of a namespace"),
