@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 
 from enricher.cli.feed import FileFeed
 from enricher.cli.live_view import LiveView
-from enricher.cli.top import TopApp
+from enricher.cli.top_app import TopApp
 from enricher.config.settings import Settings
 from enricher.endpoints.files import load_endpoints
 from enricher.report.pod_stats import PodStats

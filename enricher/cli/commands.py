@@ -181,6 +181,14 @@ def _add_top(commands: Any) -> None:
     )
     add_options(top, TOP)
     top.add_argument("--by", choices=ROWS, metavar="NAME", help=f"what there is a row for: {_ROW_NAMES}")
+    top.add_argument(
+        "--daemons",
+        nargs="?",
+        const="enricher",
+        metavar="NAMESPACE",
+        help="the last hour, as the cluster's daemons have counted it, in place of logs; without a terminal it is "
+        "printed once (default of NAMESPACE: enricher)",
+    )
     _add_timezone(top)
     _add_objects(top)
     top.set_defaults(command="top")

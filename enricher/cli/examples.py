@@ -29,6 +29,7 @@ EXAMPLES: Mapping[str, Sequence[tuple[str, str]]] = {
     "top": (
         ("All pods behind the cluster's ingress proxies", ""),
         ("One Service", "service/cart -n shop"),
+        ("The last hour of the whole cluster, from its daemons", "--daemons"),
         ("A row for each Deployment, in all that a file has", "--by workload controller.log"),
     ),
     "tail": (

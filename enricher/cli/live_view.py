@@ -6,9 +6,9 @@ import orjson
 from rich.text import Text
 
 from enricher.cli.feed import Feed
-from enricher.report.pod_rows import PodRow, RowKey
+from enricher.report.pod_rows import SORT_KEYS, PodRow, RowKey
 from enricher.report.pod_stats import WINDOW_SECONDS, FailedRequest, PodStats
-from enricher.report.top_texts import failure_lines, failures_title
+from enricher.report.top_texts import COLUMNS, failure_lines, failures_title
 from enricher.timestamps import SECOND
 
 LATE_SECONDS = WINDOW_SECONDS + 5
@@ -20,6 +20,8 @@ class LiveView:
 
     `now` returns the end of the window, in ns since the epoch. Lines that are `live` have just been written.
     """
+
+    columns, sort_keys = COLUMNS, SORT_KEYS
 
     def __init__(self, stats: PodStats, feed: Feed, now: Callable[[], int], *, live: bool = False) -> None:
         self.names = stats.roll_up.columns

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections import deque
 from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 from typing import Any, NoReturn
@@ -71,17 +72,22 @@ class Parser(argparse.ArgumentParser):
 
         argparse by itself takes a FILE that may be missing to be missing as soon as an option comes.
         """
-        options, others, remaining = list[str](), list[str](), iter(args)
-        for arg in remaining:
+        options, others, remaining = list[str](), list[str](), deque(args)
+        while remaining:
+            arg = remaining.popleft()
             if arg == "--":
                 return [*options, "--", *others, *remaining]
             if arg == "-" or not arg.startswith("-"):
                 others.append(arg)
                 continue
-            options.append(arg)
             action = self._option_string_actions.get(arg)
+            if action and action.nargs == "?":  # its value may be missing, and is a name: KIND/NAME and paths are not
+                is_value = remaining and "/" not in remaining[0] and not remaining[0].startswith("-")
+                options.append(f"{arg}={remaining.popleft() if is_value else action.const}")
+                continue
+            options.append(arg)
             if action and action.nargs is None:  # it takes one value
-                value = next(remaining, "--")
+                value = remaining.popleft() if remaining else "--"
                 if value.startswith("-") and value != "-":
                     return list(args)  # the value is missing: argparse says so
                 options.append(value)

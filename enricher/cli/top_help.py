@@ -1,16 +1,15 @@
 """The help of `enricher top`: its keys, and what the columns mean."""
 
+from collections.abc import Iterable, Mapping
+
 from textual.app import ComposeResult
 from textual.events import Key
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from enricher.report.pod_rows import SORT_KEYS
-from enricher.report.top_texts import COLUMNS
-
 KEYS = {
     "↑ ↓": "select a row, which then stays selected",
-    "s": f"sort by the next of {', '.join(SORT_KEYS)}",
+    "s": "sort by the next of ",
     "/": "show only rows with a text in a name; enter leaves the field",
     "esc": "show all rows again, and select the worst",
     "p": "pause: the picture stands still, counting goes on",
@@ -27,9 +26,11 @@ class HelpScreen(ModalScreen[None]):
     HelpScreen Static { padding: 0 1; background: $panel; }
     """
 
-    def __init__(self) -> None:
+    def __init__(self, sort_keys: Iterable[str], columns: Mapping[str, str]) -> None:
+        """Make the help of a view with these keys to sort by, and columns with these meanings."""
         super().__init__()
-        rows = [*KEYS.items(), ("", ""), *((column.title, column.meaning) for column in COLUMNS)]
+        keys = KEYS | {"s": KEYS["s"] + ", ".join(sort_keys)}
+        rows = [*keys.items(), ("", ""), *columns.items()]
         width = max(len(name) for name, _ in rows)
         self._text = "\n".join(f"{name:<{width}}  {meaning}".rstrip() for name, meaning in rows)
 

@@ -18,6 +18,8 @@ from enricher.tailer.selector import Selector
 
 STDIN = "-"
 """Name of stdin among files."""
+NAMESPACE_NAME = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+"""What the name of a namespace looks like."""
 CONTROLLERS = ("ingress-nginx", "nginx-ingress")
 """Profiles of controllers whose ConfigMap holds the log format."""
 
@@ -67,7 +69,7 @@ def parse_namespace(text: str) -> str | None:
     """Parse the name of a namespace; `*` stands for all, which is None."""
     if text == "*":
         return None
-    if not re.fullmatch(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", text):
+    if not re.fullmatch(NAMESPACE_NAME, text):
         raise UsageError("expected the name of a namespace, or * for all")
     return text
 

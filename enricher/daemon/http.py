@@ -23,6 +23,7 @@ from enricher.daemon.status.page import HEADERS, REFRESH, render
 from enricher.endpoints.slices import canonical_ip
 from enricher.errors import ConfigurationError
 from enricher.metrics.exposition import Collector
+from enricher.report.daemon_status import COMMAND_HEADER
 
 SEND_TIMEOUT = 10.0
 """Seconds in which a scrape or a page must have been read; Prometheus gives up after ten."""
@@ -168,7 +169,7 @@ def _json_of(status: Callable[[], Status]) -> Callable[[], Awaitable[Callable[[]
 async def _check_host(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuse a page or metrics to a browser that was led here by a foreign name (DNS rebinding)."""
     host = request.headers.get("Host", "")
-    if request.path in PROBES or is_own_host(host):
+    if request.path in PROBES or is_own_host(host) or COMMAND_HEADER in request.headers:
         return await handler(request)
     text = "This name is not one of a node, a pod or a Service: use an IP address or localhost.\n"
     return web.Response(status=421, text=text)

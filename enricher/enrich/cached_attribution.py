@@ -16,7 +16,7 @@ from enricher.endpoints.tenure import BEGINNING, FOREVER, Tenure
 from enricher.enrich.output import attribution_fragments, dump_text
 from enricher.enrich.requests import RequestLabels
 from enricher.timestamps import MINUTE
-from enricher.vocabulary import SURE_GRADES
+from enricher.vocabulary import SURE_GRADES, Outcome
 
 ALWAYS = (2 * BEGINNING, 2 * FOREVER)
 """A period that contains all times."""
@@ -69,6 +69,7 @@ class CachedAttribution:
         "error_minutes",
         "errors",
         "exemplars",
+        "hidden_minutes",
         "in_attempt_size",
         "is_sure",
         "late",
@@ -102,6 +103,8 @@ class CachedAttribution:
         """The numbers of those attempts that failed."""
         self.error_minutes = defaultdict[int | None, int](int)
         """The same by the minute since the epoch in which they ended; None if it is not known."""
+        self.hidden_minutes = defaultdict[int | None, int](int)
+        """Those of them after which the client got a good answer all the same."""
         self.exemplars = dict[ErrorLabels | int, Exemplar | None]()
         """For each kind of those that failed, the first, and for each magnitude of times, one that took so long.
 
@@ -129,6 +132,8 @@ class CachedAttribution:
         minute = window.end_latest // MINUTE if window else None
         self.errors[labels] += 1
         self.error_minutes[minute] += 1
+        if labels.outcome == Outcome.HIDDEN:
+            self.hidden_minutes[minute] += 1
 
     def may_be_late(self, pods: History, begin: int, end: int) -> bool:
         """Return whether an attempt may be late that began from `begin` to `end` (ns)."""

@@ -256,7 +256,9 @@ class Enricher:
         Those that failed shortly before `now` (ns) are not counted by cause yet; if it is None, all are.
         """
         for owner in self._tools.owners.take_uncounted():
-            self._tools.counts.count_attempts(owner.attribution, owner.times, owner.errors, owner.error_minutes)
+            self._tools.counts.count_attempts(
+                owner.attribution, owner.times, owner.errors, owner.error_minutes, owner.hidden_minutes
+            )
             if owner.exemplars:
                 self._tools.counts.add_exemplars(owner.attribution, owner.exemplars)
             if owner.late:
@@ -271,6 +273,7 @@ class Enricher:
             owner.times.clear()
             owner.errors.clear()
             owner.error_minutes.clear()
+            owner.hidden_minutes.clear()
             owner.exemplars.clear()
             owner.late.clear()
         owners = self._tools.owners

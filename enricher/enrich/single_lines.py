@@ -54,6 +54,7 @@ class Counts(RequestCounter, Protocol):
         times: Sequence[int | None],
         errors: Mapping[ErrorLabels, int],
         minutes: Mapping[int | None, int],
+        hidden_minutes: Mapping[int | None, int],
     ) -> None: ...
 
     def add_exemplars(

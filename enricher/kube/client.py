@@ -57,7 +57,13 @@ class ApiClient:
 
     @asynccontextmanager
     async def get(
-        self, path: str, params: Mapping[str, str], *, idle_timeout: float, total_timeout: float | None = None
+        self,
+        path: str,
+        params: Mapping[str, str],
+        *,
+        idle_timeout: float,
+        total_timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Send a GET request and yield the response, whatever its HTTP status, with its body still to be read.
 
@@ -67,7 +73,7 @@ class ApiClient:
         TimeoutError if the transport fails, also while the body is read.
         """
         async with self._request(
-            "GET", path, params=params, idle_timeout=idle_timeout, total_timeout=total_timeout
+            "GET", path, params=params, idle_timeout=idle_timeout, total_timeout=total_timeout, headers=headers
         ) as response:
             yield response
 
@@ -97,17 +103,18 @@ class ApiClient:
         *,
         idle_timeout: float,
         total_timeout: float | None,
+        headers: Mapping[str, str] | None = None,
         **content: Any,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         credentials = await self._load_credentials()
-        headers = {"Accept": "application/json"}
+        all_headers = {"Accept": "application/json", **(headers or {})}
         if credentials.authorization:
-            headers["Authorization"] = credentials.authorization
+            all_headers["Authorization"] = credentials.authorization
         async with self._session.request(
             method,
             credentials.server + path,
             **content,
-            headers=headers,
+            headers=all_headers,
             ssl=self.tls_context(credentials),
             server_hostname=credentials.server_name,
             proxy=credentials.proxy,

@@ -17,6 +17,7 @@ from enricher.endpoints.slices import NO_SERVICE, Service
 from enricher.fair_share import OVERFLOW, FairShare
 from enricher.kube.watch_status import WatchSummary
 from enricher.metrics.bounded import BoundedTable, Group, Key, Overflow, Series
+from enricher.metrics.minutes import add_minutes
 from enricher.metrics.pods import FailureLabels, PodKey, PodTable
 from enricher.metrics.series import (
     BUCKETS,
@@ -145,7 +146,8 @@ class Metrics:
         labels = ErrorLabels.from_attempt(attempt, retried=retried, origin=origin, outcome=outcome, state=state)
         minute = None if ended is None else ended // MINUTE
         errors, minutes = ({labels: 1}, {minute: 1}) if attempt.failed else ({}, {})
-        self.count_attempts(attribution, [attempt.response_time], errors, minutes)
+        hidden_minutes = minutes if outcome == Outcome.HIDDEN else {}
+        self.count_attempts(attribution, [attempt.response_time], errors, minutes, hidden_minutes)
 
     def count_attempts(
         self,
@@ -153,11 +155,13 @@ class Metrics:
         times: Sequence[int | None],
         errors: Mapping[ErrorLabels, int],
         minutes: Mapping[int | None, int],
+        hidden_minutes: Mapping[int | None, int],
     ) -> None:
         """Count one attempt for each of `times`, in ns, or None where no time was logged.
 
         `errors` are the numbers of those that failed. `minutes` has the same numbers by the minute since the epoch in
-        which they ended; None stands for the present one.
+        which they ended; None stands for the present one. `hidden_minutes` has those of them after which the client got
+        a good answer all the same.
         """
         self.grades[attribution.grade] += len(times)
         if attribution.owner is None:
@@ -168,7 +172,10 @@ class Metrics:
         series.guesses += len(times) if attribution.grade not in SURE_GRADES else 0
         for error, number in errors.items():
             self.pods.count_error(key, group, error, number)
-        series.add_error_minutes(minutes, self._clock() // MINUTE)
+        if minutes:
+            now = self._clock() // MINUTE
+            add_minutes(series.error_minutes, minutes, now)
+            add_minutes(series.hidden_minutes, hidden_minutes, now)
         service = self._find(self.services, key[:2], group, 0 if key[2] == OVERFLOW else len(times))
         service.attempts[attribution.grade] += len(times)
         if errors:
@@ -246,7 +253,11 @@ class Metrics:
         group, share = self.group(service.namespace), None
         if not service.name:
             group, share = self.group(namespace_of_route(route)), self._of_no_service
-        self._find(self.requests, key, group, requests, share).requests += requests
+        series = self._find(self.requests, key, group, requests, share)
+        series.requests += requests
+        if reason:
+            series.untried_minutes = series.untried_minutes or {}
+            add_minutes(series.untried_minutes, {None: requests}, series.last_seen // MINUTE)
 
     def count_cause(self, service: Service | None, cause: str, grade: str, failures: int = 1) -> None:
         """Count failed attempts at pods of a service, or failed requests for which none was tried, by their cause."""

@@ -1,7 +1,7 @@
 """The series of pods, with the kinds of their errors and failures."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -11,8 +11,6 @@ from enricher.fair_share import OVERFLOW, FairShare
 from enricher.metrics.bounded import BoundedTable, Group, Overflow, SharePerService
 from enricher.vocabulary import Outcome, Reason, State
 
-ERROR_MINUTES = 60
-"""Number of minutes of which the errors of each pod are counted apart, including the running one."""
 PodKey = tuple[str, str, str, str]
 """Namespace, service, pod and node."""
 
@@ -40,7 +38,9 @@ class PodSeries:
     """Requests that failed, including those of kinds that were dropped from `errors`."""
     errors: Counter[ErrorLabels] = field(default_factory=Counter)
     error_minutes: dict[int, int] = field(default_factory=dict)
-    """Requests that failed in each of the last ERROR_MINUTES minutes since the epoch."""
+    """Requests that failed in each of the last MINUTES minutes since the epoch."""
+    hidden_minutes: dict[int, int] = field(default_factory=dict)
+    """Those of them after which the client got a good answer all the same."""
     failures: Counter[FailureLabels] = field(default_factory=Counter)
     """Attempts that a log gives a reason for."""
     seconds: float = 0.0
@@ -55,16 +55,6 @@ class PodSeries:
     """The same for each of `errors` and `failures`."""
     exemplars: dict[ErrorLabels, Exemplar] = field(default_factory=dict, compare=False)
     """The latest exemplar of each of `errors` that has one."""
-
-    def add_error_minutes(self, minutes: Mapping[int | None, int], now: int) -> None:
-        """Add the numbers of errors that ended in some minutes; None and those that are to come stand for `now`."""
-        for minute, number in minutes.items():
-            place = now if minute is None else min(minute, now)
-            if place > now - ERROR_MINUTES:
-                self.error_minutes[place] = self.error_minutes.get(place, 0) + number
-        if len(self.error_minutes) > ERROR_MINUTES:
-            for minute in [minute for minute in self.error_minutes if minute <= now - ERROR_MINUTES]:
-                del self.error_minutes[minute]
 
 
 class PodTable(BoundedTable[PodKey, PodSeries]):

@@ -63,6 +63,8 @@ class RequestSeries:
     """The number of requests that clients saw end in one way."""
 
     requests: int = 0
+    untried_minutes: dict[int, int] | None = None
+    """Those for which no pod was tried, by the minute since the epoch in which they were counted; None without any."""
     last_seen: int = 0
     """When the last request was counted (ns)."""
     created: int = field(default=0, compare=False)

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from operator import itemgetter
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
 from enricher.report.record_view import OutputRecord
 from enricher.text import printable, truncate
@@ -44,6 +44,40 @@ class RollUp(NamedTuple):
             return key
         return (*key[:-1], f"{UNNAMED} {printable(record['reason'])}")
 
+
+class Row(Protocol):
+    """What a table needs of a row, whatever it counts."""
+
+    @property
+    def key(self) -> RowKey:
+        """Return the names of the row."""
+
+    @property
+    def attempts(self) -> int:
+        """Return the number of attempts."""
+
+    @property
+    def errors(self) -> int:
+        """Return the number of attempts, and of requests that no pod was tried for, that failed."""
+
+    @property
+    def hidden(self) -> int | None:
+        """Return those errors after which the client got a good answer all the same; None if the log does not tell."""
+
+    @property
+    def seen(self) -> int:
+        """Return the errors that clients saw, or may have seen."""
+
+    @property
+    def sure_percent(self) -> int | None:
+        """Return the share of attempts that are no guesses, rounded down; None if there are no attempts."""
+
+    @property
+    def causes(self) -> Counter[tuple[str, str]]:
+        """Return the failures by cause and its grade, which may be empty."""
+
+
+R = TypeVar("R", bound=Row)
 
 BY_POD = RollUp(
     ("namespace", "service", "pod"), lambda attempt: [attempt.get(name) for name in ("namespace", "service", "pod")]
@@ -131,17 +165,17 @@ SORT_KEYS: dict[str, Callable[[PodRow], float]] = {
 """The values that rows can be sorted by, the largest first, under the names in `enricher top`."""
 
 
-def sort_rows(rows: Sequence[PodRow], value: Callable[[PodRow], float], filter_text: str) -> list[PodRow]:
+def sort_rows(rows: Sequence[R], value: Callable[[R], float], filter_text: str) -> list[R]:
     """Return the rows with `filter_text` in a name, sorted by a value, the largest first."""
     matching = [row for row in rows if filter_text in "/".join(row.key)]
     return sorted(matching, key=lambda row: (-value(row), -row.errors, -row.attempts, row.key))
 
 
-def sure_text(row: PodRow) -> str:
+def sure_text(row: Row) -> str:
     """Return the share of attempts that are no guesses; empty if there are none."""
     return "" if row.sure_percent is None else str(row.sure_percent)
 
 
-def hidden_text(row: PodRow) -> str:
+def hidden_text(row: Row) -> str:
     """Return how many errors clients did not see; `?` if the log does not tell."""
     return "?" if row.hidden is None else str(row.hidden)

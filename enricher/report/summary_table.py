@@ -4,14 +4,14 @@ import re
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
 from enricher.report.console import as_written, one_line
-from enricher.report.pod_rows import PodRow, hidden_text, sure_text
+from enricher.report.pod_rows import PodRow, Row, RowKey, hidden_text, sure_text
 from enricher.report.pod_stats import PodStats
 from enricher.timestamps import SECOND, format_rfc3339
 from enricher.vocabulary import LineKind
@@ -21,7 +21,8 @@ WIDTH = 80
 copied, and only they reach beyond the width of a terminal.
 """
 _NUMBERS = ("attempts", "errors", "hidden", "p50 s", "p99 s", "sure %")
-_INDENT = "    "
+INDENT = "    "
+"""What the lines below a row begin with."""
 
 
 def print_summary(stats: PodStats, console: Console) -> None:
@@ -34,22 +35,42 @@ def print_summary(stats: PodStats, console: Console) -> None:
     """
     rows = sorted_rows(stats)
     numbers = [[*map(str, _numbers(row, only_failures=stats.roll_up.only_failures))] for row in rows]
-    widths = [max(map(len, column)) for column in zip(_NUMBERS, *numbers, strict=True)]
-    keys = [stats.roll_up.columns, *(row.key for row in rows)]
-    head, *names = [[as_written(name, console) for name in key] for key in keys]
-    name_widths = [max(map(cell_len, column)) for column in zip(head, *names, strict=True)]
-    if rows:
-        console.print(_row(_NUMBERS, widths, head, name_widths, "bold"), soft_wrap=True)
-    for row, texts, key in zip(rows, numbers, names, strict=True):
-        style = "red" if row.errors else ""
-        console.print(_row(texts, widths, key, name_widths, style), soft_wrap=True)
-        for line in failure_lines(row):
-            console.print(one_line(line, style=style), soft_wrap=True)
+    print_table(
+        _NUMBERS,
+        stats.roll_up.columns,
+        [
+            TableRow(texts, row.key, failure_lines(row), "red" if row.errors else "")
+            for row, texts in zip(rows, numbers, strict=True)
+        ],
+        console,
+    )
     if rows:
         console.print()
     for noun, counts in totals(stats, rows).items():
-        for line in _wrap(total_text(noun, counts)):
+        for line in wrap_parts(total_text(noun, counts)):
             console.print(one_line(line), soft_wrap=True)
+
+
+class TableRow(NamedTuple):
+    """A row of a table, with lines below it; all have one style."""
+
+    numbers: Sequence[str]
+    key: RowKey
+    notes: Sequence[str]
+    style: str = ""
+
+
+def print_table(titles: Sequence[str], columns: Sequence[str], rows: Sequence[TableRow], console: Console) -> None:
+    """Print rows below a heading, the numbers, which have `titles`, before the names, which are `columns`."""
+    widths = [max(map(len, column)) for column in zip(titles, *(row.numbers for row in rows), strict=True)]
+    head, *names = [[as_written(name, console) for name in key] for key in (columns, *(row.key for row in rows))]
+    name_widths = [max(map(cell_len, column)) for column in zip(head, *names, strict=True)]
+    if rows:
+        console.print(_row(titles, widths, head, name_widths, "bold"), soft_wrap=True)
+    for row, key in zip(rows, names, strict=True):
+        console.print(_row(row.numbers, widths, key, name_widths, row.style), soft_wrap=True)
+        for line in row.notes:
+            console.print(one_line(line, style=row.style), soft_wrap=True)
 
 
 def sorted_rows(stats: PodStats) -> list[PodRow]:
@@ -72,7 +93,7 @@ def totals(stats: PodStats, rows: Iterable[PodRow]) -> dict[str, Counter[str]]:
     return counted | {"lines": stats.lines, "attempts": stats.grades}
 
 
-def cause_counts(row: PodRow) -> dict[str, int]:
+def cause_counts(row: Row) -> dict[str, int]:
     """Return the numbers of failures by cause, with the grade of a cause that has one in parentheses."""
     return {f"{cause} ({grade})" if grade else cause: number for (cause, grade), number in row.causes.most_common()}
 
@@ -97,16 +118,16 @@ def _row(
     return one_line("  ".join((*texts, *padded)).rstrip(), style=style)
 
 
-def _wrap(text: str, indent: str = "") -> list[str]:
+def wrap_parts(text: str, indent: str = "") -> list[str]:
     """Return a text in lines within WIDTH, broken after a comma or semicolon only: a number stays with its name."""
     parts = re.sub(r"(?<![,;]) ", "\0", text)
-    lines = textwrap.wrap(parts, WIDTH, initial_indent=indent, subsequent_indent=_INDENT, break_on_hyphens=False)
+    lines = textwrap.wrap(parts, WIDTH, initial_indent=indent, subsequent_indent=INDENT, break_on_hyphens=False)
     return [line.replace("\0", " ") for line in lines]
 
 
 def failure_lines(row: PodRow) -> list[str]:
     """Return the statuses, reasons and causes of a row's failures, and when they were, in indented lines."""
-    return _wrap("; ".join(filter(None, _failure_texts(row))), indent=_INDENT)
+    return wrap_parts("; ".join(filter(None, _failure_texts(row))), indent=INDENT)
 
 
 def _failure_texts(row: PodRow) -> Iterator[str]:

@@ -1,13 +1,13 @@
 """What `enricher top` shows: the columns of its table, and the failures of the selected row, as rich text."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Literal, NamedTuple
+from typing import Generic, Literal, NamedTuple
 
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 from enricher.report.console import one_line
-from enricher.report.pod_rows import PodRow, hidden_text, sure_text
+from enricher.report.pod_rows import PodRow, R, Row, hidden_text, sure_text
 from enricher.report.pod_stats import FailedRequest
 from enricher.report.summary_table import cause_counts, counts_text
 
@@ -18,16 +18,16 @@ PADDING = 2
 CUT = "…"
 
 
-class Column(NamedTuple):
+class Column(NamedTuple, Generic[R]):
     """A column of the table after the names: its title, and the text that a row has in it."""
 
     title: str
-    text: Callable[[PodRow], str]
+    text: Callable[[R], str]
     meaning: str
     justify: Literal["left", "right"] = "right"
 
 
-COLUMNS: tuple[Column, ...] = (
+COLUMNS: tuple[Column[PodRow], ...] = (
     Column("errors", lambda row: str(row.errors), "attempts that failed: a 5xx, or an error of gRPC"),
     Column("cause", lambda row: row.main_cause, "why: the most frequent cause", "left"),
     Column("hidden", hidden_text, "errors after which the client got a good answer"),
@@ -45,7 +45,7 @@ def _seconds_text(seconds: float | None) -> str:
     return "" if seconds is None else f"{seconds:.3f}"
 
 
-def row_style(row: PodRow, *, coloured: bool) -> str:
+def row_style(row: Row, *, coloured: bool) -> str:
     """Return red if clients may have seen errors, yellow if all were hidden from them.
 
     If colours are not wanted, it is bold and underlined in their place.

@@ -41,6 +41,7 @@ POD = FailingPod(
     node="node-1",
     errors_per_minute=(*(0,) * (MINUTES - 3), 4, 8, 0),
     errors_last_hour=12,
+    hidden_per_minute=(*(0,) * (MINUTES - 3), 4, 4, 0),
     requests=1000,
     guesses=1,
     errors=15,
@@ -49,9 +50,9 @@ POD = FailingPod(
     failures={"refused": 14},
 )
 UNTRIED = (
-    UntriedRequests("shop", "down", "no_endpoints", 1234, "2026-11-22T23:19:12Z"),
-    UntriedRequests("shop", "down", "not_tried", 1, "2026-11-22T23:19:11Z"),
-    UntriedRequests("", "", "not_tried", 3, "2026-11-22T23:19:10Z"),
+    UntriedRequests("shop", "down", "no_endpoints", 1234, (*(0,) * (MINUTES - 1), 34), "2026-11-22T23:19:12Z"),
+    UntriedRequests("shop", "down", "not_tried", 1, (*(0,) * (MINUTES - 1), 1), "2026-11-22T23:19:11Z"),
+    UntriedRequests("", "", "not_tried", 3, (*(0,) * (MINUTES - 1), 3), "2026-11-22T23:19:10Z"),
 )
 CAUSES = (
     ServiceCauses(

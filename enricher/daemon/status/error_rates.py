@@ -4,10 +4,8 @@ from collections.abc import Callable, Hashable, Mapping
 from typing import TypeVar
 
 from enricher.fair_share import take_turns
-from enricher.metrics.pods import ERROR_MINUTES
+from enricher.metrics.minutes import MINUTES
 
-MINUTES = ERROR_MINUTES
-"""Number of minutes that are shown, including the running one."""
 MAX_KEYS = 100
 """Largest number of keys that are shown: those with the most errors in these minutes, of each group in turn."""
 
@@ -22,7 +20,7 @@ def worst_first(
     `errors` are those of each minute since the epoch, and `now` is the running one; errors of later minutes count as of
     now, because a clock was set back. No group of keys, as `group` returns it, takes the room of another.
     """
-    rows = {key: _last_minutes(minutes, now) for key, minutes in errors.items() if minutes}
+    rows = {key: last_minutes(minutes, now) for key, minutes in errors.items() if minutes}
 
     def by_errors(key: K) -> int:
         return -sum(rows[key])
@@ -31,7 +29,8 @@ def worst_first(
     return {key: rows[key] for key in sorted(take_turns(failing, group)[:MAX_KEYS], key=by_errors)}
 
 
-def _last_minutes(errors: Mapping[int, int], now: int) -> tuple[int, ...]:
+def last_minutes(errors: Mapping[int, int], now: int) -> tuple[int, ...]:
+    """Return the numbers of each of the last MINUTES minutes, the running one, which is `now`, last."""
     row = [0] * MINUTES
     for minute, number in errors.items():
         ago = max(0, now - minute)

@@ -3,16 +3,10 @@
 from collections.abc import Iterable, Sequence
 
 from enricher.daemon.status.error_rates import MAX_KEYS
+from enricher.daemon.status.failures import MAX_SERVICES, MAX_UNTRIED
 from enricher.daemon.status.markup import cell, isolated, plain_list, time_element
 from enricher.daemon.status.meanings import CAUSE_MEANINGS, REASON_MEANINGS
-from enricher.daemon.status.model import (
-    MAX_SERVICES,
-    MAX_UNTRIED,
-    CauseCount,
-    FailingPod,
-    ServiceCauses,
-    UntriedRequests,
-)
+from enricher.daemon.status.model import CauseCount, FailingPod, ServiceCauses, UntriedRequests
 
 BAR_WIDTH, HEIGHT = 3, 26
 """Width of one minute of a sparkline, and height of a sparkline, in pixels."""

@@ -9,14 +9,8 @@ from enricher.cluster.endpoint_source import EndpointSource
 from enricher.daemon.checkpoint import Checkpointer
 from enricher.daemon.pipeline import LogPipeline
 from enricher.daemon.status.error_rates import worst_first
-from enricher.daemon.status.model import (
-    Status,
-    Watch,
-    failing_pods,
-    furthest_behind,
-    service_causes,
-    untried_requests,
-)
+from enricher.daemon.status.failures import failing_pods, service_causes, untried_requests
+from enricher.daemon.status.model import Status, Watch, furthest_behind
 from enricher.daemon.stderr import StderrLog
 from enricher.kube.watch_status import WatchSummary
 from enricher.metrics.counters import Gauges, Metrics
@@ -75,7 +69,7 @@ class StatusMonitor:
     ) -> None:
         self._node, self._snapshot = node, snapshot
         self._pipeline, self._endpoints, self._metrics = pipeline, endpoints, metrics
-        self._started = _now_text()
+        self._started = format_rfc3339(time.time_ns() // SECOND * SECOND)
 
     async def run(self) -> None:
         """Bring the counters up to date each minute until cancelled."""
@@ -83,22 +77,24 @@ class StatusMonitor:
             await asyncio.sleep(COUNTING_INTERVAL)
             self._pipeline.update_counts()
 
-    def _errors_per_minute(self) -> dict[PodKey, tuple[int, ...]]:
-        """Return the errors of pods in each minute of the last hour, the worst pods first."""
+    def _errors_per_minute(self, now: int) -> dict[PodKey, tuple[int, ...]]:
+        """Return the errors of pods in each minute of the last hour, the running one `now`, the worst pods first."""
         metrics = self._metrics
         errors = {key: series.error_minutes for key, series in metrics.pods.items()}
-        return worst_first(errors, time.time_ns() // MINUTE, lambda key: metrics.group(key[0]))
+        return worst_first(errors, now, lambda key: metrics.group(key[0]))
 
     def status(self) -> Status:
         """Return the status as of now."""
         self._snapshot.update()
         gauges, problem, metrics = self._snapshot.gauges, self._endpoints.problem(), self._metrics
+        at = time.time_ns()
+        now = at // MINUTE
         problems = Counter(metrics.problems)
         problems.update(gauges.problems)
         return Status(
             version=__version__,
             node=escape_bytes(self._node),
-            at=_now_text(),
+            at=format_rfc3339(at // SECOND * SECOND),
             since=self._started,
             problem=problem and escape_bytes(problem),
             watch=_watch(gauges.watch, problem),
@@ -111,8 +107,8 @@ class StatusMonitor:
             lines={str(kind): lines for kind, lines in metrics.lines.items()},
             attributions={str(grade): attempts for grade, attempts in metrics.grades.items()},
             problems=dict(problems),
-            failing=failing_pods(self._errors_per_minute(), metrics.pods),
-            untried=untried_requests(metrics.requests, metrics.group),
+            failing=failing_pods(self._errors_per_minute(now), metrics.pods, now),
+            untried=untried_requests(metrics.requests, now, metrics.group),
             causes=service_causes(metrics.causes, metrics.group),
         )
 
@@ -122,8 +118,3 @@ def _watch(summary: WatchSummary | None, problem: str | None) -> Watch:
         return Watch("none", {}, None)
     state = "in_sync" if summary.synced else "out_of_sync" if problem else "not_needed"
     return Watch(state, dict(summary.restarts), summary.last_event_age)
-
-
-def _now_text() -> str:
-    """Return the present time in RFC 3339, to the second."""
-    return format_rfc3339(time.time_ns() // SECOND * SECOND)

@@ -23,6 +23,8 @@ def test_failures_are_reported(node):
     assert web_1["by_code"] == [{"code": "502", "protocol": "http", "origin": "unknown", "errors": 4, "hidden": 4}]
     assert sum(web_1["errors_per_minute"]) == web_1["errors_last_hour"] == 4
     assert len(web_1["errors_per_minute"]) == 60
+    assert web_1["hidden_per_minute"] == web_1["errors_per_minute"]
+    assert web_2["hidden_per_minute"] == [0] * 60
     assert page_data["node"] == "node-7"
     assert page_data["lines"] == {"access": 8, "parse_error": 1}
     assert sum(page_data["attributions"].values()) == 12

@@ -13,7 +13,8 @@ import pytest
 
 from demo.picture import SIZES, draw_top, wait_until_idle
 from enricher.cli.live_view import LiveView
-from enricher.cli.top import TopApp, terminal_as_stdin
+from enricher.cli.top import terminal_as_stdin
+from enricher.cli.top_app import TopApp
 from enricher.errors import ConfigurationError, UsageError
 from enricher.report.pod_stats import WINDOW_SECONDS, PodStats
 from enricher.timestamps import SECOND

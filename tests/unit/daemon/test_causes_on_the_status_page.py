@@ -6,9 +6,10 @@ from itertools import count
 
 import orjson
 
+from enricher.daemon.status.failures import MAX_SERVICES, service_causes
 from enricher.daemon.status.markup import MAX_TEXT
 from enricher.daemon.status.meanings import CAUSE_MEANINGS
-from enricher.daemon.status.model import MAX_SERVICES, CauseCount, ServiceCauses, service_causes
+from enricher.daemon.status.model import CauseCount, ServiceCauses
 from enricher.endpoints.slices import Service
 from enricher.metrics.counters import EXPIRY, Metrics
 from enricher.timestamps import SECOND

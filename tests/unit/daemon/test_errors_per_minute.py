@@ -12,7 +12,7 @@ from enricher.accesslog.detection import FormatDetector
 from enricher.daemon.status.error_rates import MAX_KEYS, MINUTES, worst_first
 from enricher.enrich.engine import Enricher
 from enricher.metrics.counters import Metrics
-from enricher.metrics.pods import PodSeries
+from enricher.metrics.minutes import add_minutes
 from enricher.tailer.framing import Framer
 from enricher.timestamps import MINUTE, SECOND, format_rfc3339
 from tests.unit.enrich.controller_lines import NOW, enrich_all, make_histories
@@ -44,23 +44,23 @@ def test_no_group_takes_the_room_of_another():
 @given(st.lists(st.tuples(st.integers(0, 90), st.integers(-100, 5), st.integers(1, 9))))
 def test_a_series_holds_what_a_list_of_all_errors_would(steps):
     """Time passes, and errors come that ended long ago, or that seem to end in the future."""
-    series, now, ended = PodSeries(), 1_000_000, []
+    counts, now, ended = {}, 1_000_000, []
     for passed, ago, number in steps:
         now += passed
-        series.add_error_minutes({now + ago: number}, now)
+        add_minutes(counts, {now + ago: number}, now)
         ended += [(now + min(ago, 0), now, number)]
     expected = [0] * MINUTES
     for minute, then, number in ended:
         if now - minute < MINUTES and then - minute < MINUTES:
             expected[-1 - (now - minute)] += number
-    assert worst_first({"a": series.error_minutes}, now).get("a", NOTHING) == tuple(expected)
-    assert len(series.error_minutes) <= MINUTES
+    assert worst_first({"a": counts}, now).get("a", NOTHING) == tuple(expected)
+    assert len(counts) <= MINUTES
 
 
 def test_errors_without_a_time_are_of_the_present_minute():
-    series = PodSeries()
-    series.add_error_minutes({None: 4}, 1000)
-    assert series.error_minutes == {1000: 4}
+    counts = {}
+    add_minutes(counts, {None: 4}, 1000)
+    assert counts == {1000: 4}
 
 
 @pytest.mark.parametrize("is_block", [True, False])

@@ -12,6 +12,7 @@ from enricher.daemon import rendering
 from enricher.daemon.http import serve
 from enricher.metrics.counters import Gauges, Metrics
 from enricher.metrics.exposition import Collector
+from enricher.report.daemon_status import COMMAND_HEADER
 from tests.support.statuses import FAILING, OUT_OF_SYNC
 
 PATHS = ("/", "/status.json")
@@ -109,3 +110,14 @@ async def test_one_page_at_a_time_for_all_who_ask(monkeypatch):
         answers = await asyncio.gather(*(ask(port, "/") for _ in range(6)))
         assert [status for status, _, _ in answers] == [200] * 6
         assert len(rendered) == 1
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_a_command_may_ask_under_the_name_of_an_api_server(path):
+    """No page can make a browser do so: it sends no header for it that begins with `Sec-`."""
+    async with here() as port, aiohttp.ClientSession() as session:
+        for headers, expected in [({}, 421), ({"Enricher-Command": "top"}, 421), ({COMMAND_HEADER: "top"}, 200)]:
+            url, host = f"http://127.0.0.1:{port}{path}", {"Host": "api.example.com:6443"}
+            async with session.get(url, headers=host | headers) as response:
+                assert response.status == expected
+    assert COMMAND_HEADER.startswith("Sec-")

@@ -30,7 +30,7 @@ def counted() -> Metrics:
     attribution = Attribution(
         Grade.EXACT, owner=Owner("shop", "web-1", "uid-1", "node-1"), service=Service("shop", "web")
     )
-    metrics.count_attempts(attribution, [1_000_000, None], {ErrorLabels("503", "false", "pod"): 1}, {None: 1})
+    metrics.count_attempts(attribution, [1_000_000, None], {ErrorLabels("503", "false", "pod"): 1}, {None: 1}, {})
     metrics.count_requests(Service("shop", "web"), "503")
     return metrics
 

@@ -25,7 +25,7 @@ async def test_errors_are_shown_in_their_minutes(monkeypatch):
         if len(counted) <= 3:
             minutes = {now - 4 + len(counted): len(counted)}
             errors = {ErrorLabels("502", "false", "proxy"): len(counted)}
-            metrics.count_attempts(attribution, [None] * len(counted), errors, minutes)
+            metrics.count_attempts(attribution, [None] * len(counted), errors, minutes, {now - 4 + len(counted): 1})
         else:
             enough.set()
 
@@ -39,4 +39,5 @@ async def test_errors_are_shown_in_their_minutes(monkeypatch):
     monkeypatch.setattr(monitor, "time", SimpleNamespace(time_ns=lambda: now * MINUTE))
     status = status_monitor.status()
     assert [pod.errors_per_minute[-5:] for pod in status.failing] == [(0, 1, 2, 3, 0)]
+    assert [pod.hidden_per_minute for pod in status.failing] == [None]
     assert status.watch.state == "none"

@@ -14,23 +14,15 @@ import pytest
 from enricher.accesslog.record import ErrorLabels
 from enricher.daemon.status.error_rates import MAX_KEYS, MINUTES
 from enricher.daemon.status.failure_sections import sparkline
+from enricher.daemon.status.failures import MAX_UNTRIED, failing_pods, untried_requests
 from enricher.daemon.status.markup import MAX_CODES, MAX_TEXT
-from enricher.daemon.status.model import (
-    MAX_SOURCES,
-    MAX_UNTRIED,
-    ErrorCount,
-    UntriedRequests,
-    Watch,
-    failing_pods,
-    furthest_behind,
-    untried_requests,
-)
+from enricher.daemon.status.model import MAX_SOURCES, ErrorCount, UntriedRequests, Watch, furthest_behind
 from enricher.daemon.status.page import HEADERS, render
 from enricher.endpoints.attribution import Attribution
 from enricher.endpoints.slices import Owner, Service
 from enricher.metrics.counters import Metrics
 from enricher.metrics.pods import FailureLabels, PodSeries
-from enricher.timestamps import SECOND
+from enricher.timestamps import MINUTE, SECOND
 from tests.support.statuses import FAILING, OUT_OF_SYNC, POD, QUIET, UNTRIED
 
 VOID = {"meta", "link", "br"}
@@ -129,7 +121,7 @@ def test_requests_that_no_pod_was_tried_for():
 
 
 def test_untried_requests_are_added_up_by_service_and_reason():
-    metrics = Metrics(partial(next, count(-SECOND, SECOND)))
+    metrics = Metrics(partial(next, count(-MINUTE, MINUTE)))
     for service, code, reason, route, number in [
         ("down", "503", "no_endpoints", "a", 2),
         ("up", "503", "not_tried", "", 1),
@@ -137,13 +129,16 @@ def test_untried_requests_are_added_up_by_service_and_reason():
         ("down", "502", "no_endpoints", "b", 3),
     ]:
         metrics.count_requests(Service("shop", service), code, reason=reason, route=route, requests=number)
-    assert untried_requests(metrics.requests) == (
-        UntriedRequests("shop", "down", "no_endpoints", 5, "1970-01-01T00:00:03Z"),
-        UntriedRequests("shop", "up", "not_tried", 1, "1970-01-01T00:00:01Z"),
+    minutes, none = [0] * MINUTES, (0,) * MINUTES
+    minutes[-5], minutes[-2] = 2, 3
+    assert untried_requests(metrics.requests, 4) == (
+        UntriedRequests("shop", "down", "no_endpoints", 5, tuple(minutes), "1970-01-01T00:03:00Z"),
+        UntriedRequests("shop", "up", "not_tried", 1, (*none[4:], 1, 0, 0, 0), "1970-01-01T00:01:00Z"),
     )
+    assert [each.requests_per_minute for each in untried_requests(metrics.requests, 4 + MINUTES)] == [none] * 2
     for n in range(2 * MAX_UNTRIED):
         metrics.count_requests(Service("shop", f"s-{n}"), "503", reason="not_tried")
-    assert len(untried_requests(metrics.requests)) == MAX_UNTRIED
+    assert len(untried_requests(metrics.requests, 0)) == MAX_UNTRIED
 
 
 def test_untried_requests_of_one_namespace_leave_room_for_others():
@@ -151,7 +146,7 @@ def test_untried_requests_of_one_namespace_leave_room_for_others():
     metrics.count_requests(Service("shop", "down"), "503", reason="no_endpoints")
     for n in range(2 * MAX_UNTRIED):
         metrics.count_requests(Service("evil", f"s-{n}"), "503", reason="not_tried")
-    listed = untried_requests(metrics.requests)
+    listed = untried_requests(metrics.requests, 0)
     assert len(listed) == MAX_UNTRIED
     assert [item.service for item in listed[:2]] == [f"s-{2 * MAX_UNTRIED - 1}", f"s-{2 * MAX_UNTRIED - 2}"]
     assert listed[-1].service == "down"
@@ -272,10 +267,15 @@ def test_failing_pods_are_built_from_their_series():
     series.errors.update({ErrorLabels("UNAVAILABLE", "false", "pod", "grpc", "unknown"): 9})
     key, minutes = ("shop", "web", "web-1", "node-1"), (0,) * 58 + (6, 7)
     gone = ("shop", "web", "web-0", "node-1")
-    (result,) = failing_pods({gone: minutes, key: minutes}, {key: series})
+    series.hidden_minutes = {1000: 2, 940: 9, 998: 1}
+    (result,) = failing_pods({gone: minutes, key: minutes}, {key: series}, 1000)
     assert (result.namespace, result.service, result.pod, result.node) == key
     assert (result.requests, result.guesses, result.errors) == (20, 5, 13)
     assert (result.hidden, result.errors_last_hour) == (3, 13)
+    assert result.hidden_per_minute == (*[0] * 57, 1, 0, 2)
+    del series.errors[ErrorLabels("502", "true", "proxy", outcome="hidden")]
+    (unknown,) = failing_pods({key: minutes}, {key: series}, 1000)
+    assert (unknown.hidden, unknown.hidden_per_minute) == (None, None)
     assert result.by_code == (
         ErrorCount("UNAVAILABLE", "grpc", "pod", 9, None),
         ErrorCount("502", "http", "proxy", 4, 3),
@@ -293,7 +293,7 @@ def test_failures_that_name_no_service_are_shown_with_each_of_the_pods_services(
     metrics.count_failure(Attribution("exact", owner._replace(pod="web-2"), None), "tls")
     metrics.count_failure(Attribution("unknown", None, None), "other")
     keys = [("shop", service, pod, "node-1") for service, pod in [("web", "web-1"), ("api", "web-1"), ("", "web-1")]]
-    failing = failing_pods(dict.fromkeys([*keys, ("", "", "", "")], (1,)), metrics.pods)
+    failing = failing_pods(dict.fromkeys([*keys, ("", "", "", "")], (1,)), metrics.pods, 0)
     assert [pod.failures for pod in failing] == [
         {"refused": 4},
         {"refused": 3, "timed_out": 2},

@@ -58,7 +58,7 @@ def test_as_many_series_as_allowed():
     for pod in ("web-1", "web-2"):
         metrics.count_attempt(attributed(pod), attempt(), retried=False, origin="")
     assert (OVERFLOW in metrics.pods, metrics.overflow.counted.total()) == (False, 0)
-    metrics.count_attempts(attributed("web-3"), [None, None], {}, {})
+    metrics.count_attempts(attributed("web-3"), [None, None], {}, {}, {})
     assert (metrics.pods[OVERFLOW].requests, metrics.overflow.counted.total()) == (2, 2)
     metrics.count_failure(attributed("web-4"), "refused")
     assert metrics.overflow.counted.total() == 3
@@ -87,9 +87,9 @@ def test_shared_series_take_no_room_of_others():
 def test_attempts_counted_together_are_counted_as_if_one_by_one(seconds):
     times = [None if second is None else round(second * SECOND) for second in seconds]
     together, one_by_one = Metrics(), Metrics()
-    together.count_attempts(attributed("web-1"), times, {}, {})
+    together.count_attempts(attributed("web-1"), times, {}, {}, {})
     for time in times:
-        one_by_one.count_attempts(attributed("web-1"), [time], {}, {})
+        one_by_one.count_attempts(attributed("web-1"), [time], {}, {}, {})
     assert together.services == (one_by_one.services or {WEB: ServiceSeries()})
     assert together.services[WEB].buckets == [
         sum(time is not None and low < time <= high for time in times)

@@ -232,9 +232,9 @@ def test_all_is_0_before_anything_is_counted():
 
 def test_attempts_without_a_pod_are_unresolved():
     metrics = Metrics()
-    metrics.count_attempts(attributed(pod=""), [None, None], {}, {})
-    metrics.count_attempts(attributed(pod="", grade="unknown"), [None], {}, {})
-    metrics.count_attempts(attributed(grade="service"), [None], {}, {})
+    metrics.count_attempts(attributed(pod=""), [None, None], {}, {}, {})
+    metrics.count_attempts(attributed(pod="", grade="unknown"), [None], {}, {}, {})
+    metrics.count_attempts(attributed(grade="service"), [None], {}, {}, {})
     assert dict(+metrics.unresolved) == {"exact": 2, "unknown": 1}
 
 

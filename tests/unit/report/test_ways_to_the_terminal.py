@@ -66,10 +66,10 @@ def test_log_records_are_formatted_by_ours():
 
 def test_texts_that_rich_draws_are_printable():
     """In the view of `top`, only an empty one is made otherwise."""
-    assert modules_with("Text()") == {"enricher/report/console.py", "enricher/cli/top.py"}
+    assert modules_with("Text()") == {"enricher/report/console.py", "enricher/cli/top_app.py"}
     calls = [
         node
-        for node in ast.walk(ast.parse(MODULES["enricher/cli/top.py"].read_text()))
+        for node in ast.walk(ast.parse(MODULES["enricher/cli/top_app.py"].read_text()))
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "Text"
     ]
     assert [ast.unparse(call.args[0]) for call in calls] == [r"'\n'"]

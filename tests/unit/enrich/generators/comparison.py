@@ -132,7 +132,7 @@ def _counts(metrics: Metrics) -> dict[str, dict[Any, Any]]:
         "pods": {
             key: (
                 *(series.requests, series.guesses, series.timed_attempts, +series.errors, +series.failures),
-                series.error_minutes,
+                *(series.error_minutes, series.hidden_minutes),
             )
             for key, series in metrics.pods.items()
         },
