@@ -247,7 +247,7 @@ def test_the_objective_is_in_every_rule_that_has_one() -> None:
         groups = yaml.safe_load(written.replace("99.9", str(objective)))["groups"]
         expected = {rule.get("alert") or rule["record"]: rule for group in groups for rule in group["rules"]}
         assert made == rules() | expected
-        assert sum(f"{objective} / 100" in rule["expr"] for rule in expected.values()) == 3
+        assert sum(f"{objective} / 100" in rule["expr"] for rule in expected.values()) == 4
 
 
 def test_dashboards_in_a_folder_elsewhere() -> None:
