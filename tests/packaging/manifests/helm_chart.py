@@ -36,7 +36,7 @@ def rendered(values: dict[str, Any] | None = None, release: str = "enricher") ->
 class _StrictLoader(yaml.SafeLoader):
     """Refuses a key that is twice in a map, as Kustomize does."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         mapping = super().construct_mapping(node, deep)
         assert len(mapping) == len(node.value), f"a key is twice in {sorted(mapping)}"
         return mapping
@@ -44,7 +44,7 @@ class _StrictLoader(yaml.SafeLoader):
 
 def objects(text: str) -> dict[tuple[str, str], dict[str, Any]]:
     """By kind and name."""
-    found = [document for document in yaml.load_all(text, _StrictLoader) if document]  # noqa: S506  # it is a safe one
+    found = [document for document in yaml.load_all(text, _StrictLoader) if document]
     by_name = {(o["kind"], o["metadata"]["name"]): o for o in found}
     assert len(by_name) == len(found)
     return by_name

@@ -76,7 +76,7 @@ def test_labels_and_annotations_of_all_objects() -> None:
 
 
 def test_labels_and_annotations_in_place_of_the_chart_s() -> None:
-    """Those by which the daemon's pods are found stay: the API server refuses a DaemonSet that does not find its own."""
+    """Those by which the daemon's pods are found stay: the API server refuses a DaemonSet that cannot find them."""
     ours = {"app.kubernetes.io/name": "x", "app.kubernetes.io/instance": "x", "app.kubernetes.io/part-of": "edge"}
     values = {
         "commonLabels": ours | {"a": "common"},

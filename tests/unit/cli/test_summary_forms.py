@@ -113,7 +113,9 @@ def test_lines_of_the_error_log_are_not_called_errors():
 
 def test_statuses_are_broken_between_and_not_within():
     statuses = ["502:3", "504:1", *(f"{name}:{n}" for name in ("INVALID_ARGUMENT", "NOT_FOUND", "OK") for n in (1, 22))]
-    text = f"30 errors: {' '.join(statuses)}; 9 unknown, 2 timeout (likely); 2026-11-25T01:20:00Z to 2026-11-25T01:20:01Z"
+    text = (
+        f"30 errors: {' '.join(statuses)}; 9 unknown, 2 timeout (likely); 2026-11-25T01:20:00Z to 2026-11-25T01:20:01Z"
+    )
     lines = wrap_parts(text)
     assert max(map(len, lines)) <= WIDTH
     assert {*statuses[:-1], f"{statuses[-1]};"} <= {word for line in lines for word in line.split()}
