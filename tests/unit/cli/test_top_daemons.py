@@ -165,6 +165,7 @@ async def test_one_that_does_not_answer_in_time(api, view, monkeypatch):
 async def test_pods_that_have_ended_are_no_daemons(api, top):
     api.daemon("node-a", FAILING)
     api.daemon("node-b", None, phase="Failed")
+    api.daemon("node-c", None, phase="Succeeded")
     assert (await top("--daemons")).out[-1].startswith("1 daemon ·")
 
 
