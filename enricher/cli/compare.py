@@ -17,6 +17,7 @@ from enricher.cli.read_records import RecordReader
 from enricher.cli.roll_ups import ROLL_UPS
 from enricher.cli.styled_output import print_styled
 from enricher.cli.time_zone import zone_for_people
+from enricher.cli.upstreams import Upstreams
 from enricher.config.options import STDIN, TAIL
 from enricher.config.resolve import resolve_settings
 from enricher.config.settings import Settings
@@ -41,8 +42,9 @@ def main(arguments: dict[str, Any]) -> int:
     proxies = {name: parse_proxy(name, arguments[name.lower()]) for name in ("OLD", "NEW")}
     seconds, zone = seconds_to_follow(arguments["for"]), zone_for_people(arguments)
     _refuse_contradictions(settings, proxies, seconds)
-    by, service = ROLL_UPS[arguments["by"]], arguments["service"]
-    sides = {name: _ServiceSide(by, service) if service else Side(by) for name in proxies}
+    by, namespace, service = ROLL_UPS[arguments["by"]], settings.cluster.namespace, arguments["service"]
+    is_filtered = namespace is not None or service is not None
+    sides = {name: _FilteredSide(by, namespace, service) if is_filtered else Side(by) for name in proxies}
     interrupted = nothing_fits = False
     try:
         nothing_fits = _read_files(settings, proxies, sides)
@@ -118,20 +120,23 @@ def _read_cluster(
         run_feed(feed, distributor.consume, seconds)
 
 
-class _ServiceSide(Side):
-    """A side that only takes requests for some services, and those whose service is not known.
+class _FilteredSide(Side):
+    """A side that only takes requests for the services of a namespace, or of a pattern, and those of no known service.
 
-    Among the latter are those that the proxy answered by itself because a route is missing.
+    Among the latter are those that the proxy answered by itself because a route is missing. Of one namespace only those
+    are taken: in a cluster, the pods of other namespaces are not known.
     """
 
-    def __init__(self, roll_up: RollUp, service: str) -> None:
+    def __init__(self, roll_up: RollUp, namespace: str | None, service: str | None) -> None:
         super().__init__(roll_up)
-        self._filter = LineFilter(service=service)
+        self._filter = LineFilter(service=service, upstreams=Upstreams(namespace))
+        self._takes_unknown_pods = namespace is None
 
     def add(self, record: OutputRecord) -> None:
         """Add one output line, parsed, if it may be about one of the services."""
-        parts = (record, *(record.get("attempts") or ()))
-        if self._filter.matches(record) or not any("service" in part for part in parts):
+        attempts = record.get("attempts") or ()
+        has_service = any("service" in part for part in (record, *attempts))
+        if self._filter.matches(record) or not (has_service or (attempts and not self._takes_unknown_pods)):
             super().add(record)
 
 

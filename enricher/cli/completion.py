@@ -8,16 +8,49 @@ from typing import Any
 import shtab
 
 from enricher.cli.commands import OBJECTS, build_parser
+from enricher.cli.upstreams import Kind
 from enricher.config.options import ALL_OPTIONS
 
 COMPLETED_PATHS = {
     "FILE": shtab.FILE,
-    OBJECTS: shtab.FILE,
+    OBJECTS: dict.fromkeys(("bash", "zsh"), "_enricher_objects_or_files") | {"fish": "(_enricher_objects_or_files)"},
     "OLD": shtab.FILE,
     "NEW": shtab.FILE,
     "DIR": shtab.DIRECTORY,
 }
 """The way in which values are completed, by metavar."""
+_KINDS = " ".join(f"{kind}/" for kind in Kind)
+_OBJECTS_OR_FILES = {
+    "bash": f"""
+_enricher_objects_or_files() {{
+  compgen -W "{_KINDS}" -- "$1"
+  compgen -f -- "$1"
+}}
+""",
+    "zsh": f"""
+_enricher_objects_or_files() {{
+  compadd -S '' -- {_KINDS}
+  _files
+}}
+""",
+    "fish": f"""
+function _enricher_objects_or_files
+  printf '%s\\n' {_KINDS}
+  __fish_complete_path (commandline -ct)
+end
+""",
+}
+"""A function for each shell that offers kinds of objects, whose names only an API server knows, and files."""
+_WITHOUT_SPACE = """
+# After a kind comes the name: no space.
+_enricher() {
+  _shtab_enricher
+  [[ ${#COMPREPLY[@]} = 1 && ${COMPREPLY[0]} == */ ]] && compopt -o nospace 2>/dev/null
+  return 0
+}
+complete -o bashdefault -F _enricher enricher
+"""
+"""What follows shtab's script for bash, in place of its last line."""
 
 
 def main(arguments: dict[str, Any]) -> int:
@@ -39,9 +72,11 @@ def completion_script(parser: argparse.ArgumentParser, shell: str) -> str:
         if shell == "zsh" and isinstance(action.metavar, str):
             # After a bare colon, zsh expects a command to run.
             action.metavar = action.metavar.replace(":", r"\:")
-    script: str = shtab.complete(parser, shell)
-    # To zsh, the output of shtab means one file and nothing after it; the replacement means any number of files.
-    return script.replace('"(*)::', '"*:') if shell == "zsh" else script
+    script: str = shtab.complete(parser, shell, preamble=_OBJECTS_OR_FILES[shell])
+    if shell == "zsh":
+        # The output of shtab means one file and nothing after it; the replacement means any number of files.
+        return script.replace('"(*)::', '"*:')
+    return script + _WITHOUT_SPACE if shell == "bash" else script
 
 
 def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:

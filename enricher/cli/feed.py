@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from threading import Thread
 from typing import BinaryIO, Protocol
@@ -148,8 +148,10 @@ class ClusterFeed:
         self._selected: SelectedPods | None = None
         self._checks: dict[Source, FormatCheck] = {}
 
-    async def run(self, consume: LineConsumer) -> None:
+    async def run(self, consume: LineConsumer, *, wait_for_room: Callable[[], Awaitable[object]] | None = None) -> None:
         """Pass JSON lines on until cancelled, or to the ends of the logs.
+
+        No more are read until `wait_for_room` returns, but the endpoints are watched meanwhile.
 
         Raise ConfigurationError if the cluster cannot be reached at first.
         """
@@ -183,6 +185,7 @@ class ClusterFeed:
                     checks=self._checks,
                     on_failure=on_failure,
                     count_only=count_only,
+                    wait_for_room=wait_for_room,
                 )
 
             if self._report:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from enricher.accesslog.detection import FormatDetector
 from enricher.cli.hindsight import OnFailure
@@ -24,6 +24,7 @@ class StreamEnricher:
     """Enriches streamed lines, and passes what is made of them to `consume`.
 
     `checks` get the judgement whether the lines of each log fit their format. With `count_only` no JSON is made.
+    `wait_for_room` returns when `consume` may be called with more lines.
     """
 
     def __init__(
@@ -36,9 +37,10 @@ class StreamEnricher:
         checks: dict[Source, FormatCheck],
         on_failure: OnFailure | None,
         count_only: bool = False,
+        wait_for_room: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
         self._settings, self._detector, self._endpoints, self._consume = settings, detector, endpoints, consume
-        self._on_failure, self._count_only = on_failure, count_only
+        self._on_failure, self._count_only, self._wait_for_room = on_failure, count_only, wait_for_room
         self._metrics, self._checks = Metrics(max_series=settings.server.max_series), checks
         self._enrichers: dict[str, Enricher] = {}
         self._delivered: dict[PodLog, float] = {}
@@ -46,6 +48,8 @@ class StreamEnricher:
 
     async def deliver(self, log: PodLog, lines: Sequence[Line]) -> None:
         """Enrich lines; one that waits for the watch holds up the rest of its log for a moment."""
+        if self._wait_for_room:
+            await self._wait_for_room()
         enricher = self._enricher_of(log)
         self._delivered[log] = time.monotonic()
         outputs = list[Output]()

@@ -12,10 +12,12 @@ from enricher.cli.common import raise_first_error
 from enricher.cli.feed import DEFAULT_SINCE, ClusterFeed, open_feed
 from enricher.cli.fold import Fold
 from enricher.cli.line_filter import LineFilter, parse_seconds, parse_statuses, seconds_of
+from enricher.cli.line_writer import LineWriter
 from enricher.cli.time_zone import zone_for_people
 from enricher.cli.upstreams import Upstreams, parse_upstreams
 from enricher.config.options import STDIN, TAIL
 from enricher.config.resolve import resolve_settings
+from enricher.daemon.stdout import StdoutWriter
 from enricher.errors import EXIT_CONFIGURATION, UsageError
 from enricher.report.record_view import (
     OutputRecord,
@@ -129,7 +131,7 @@ def main(arguments: dict[str, Any]) -> int:
     feed = open_feed(settings, files, since, follow=not arguments["no_follow"], upstreams=upstreams)
     try:
         if isinstance(feed, ClusterFeed):
-            asyncio.run(feed.run(printer.print))
+            asyncio.run(_print_feed(feed, printer))
         else:
             for data in feed.read():
                 printer.print(data)
@@ -142,6 +144,15 @@ def main(arguments: dict[str, Any]) -> int:
         if not printer.has_printed and not has_failed:
             _warn_of_no_match(printer.lines, arguments, upstreams)
     return EXIT_CONFIGURATION if feed.nothing_fits else 0
+
+
+async def _print_feed(feed: ClusterFeed, printer: "_Printer") -> None:
+    """Print the lines of a cluster. Its logs are not read while stdout has no room for them."""
+    writer = LineWriter(StdoutWriter(sys.stdout.fileno(), encode=lambda lines: lines))
+    async with asyncio.TaskGroup() as group:
+        group.create_task(writer.run())
+        await feed.run(lambda data: writer.put(printer.format(data)), wait_for_room=writer.wait_for_room)
+        writer.end()
 
 
 def _warn_of_no_match(lines: int, arguments: Mapping[str, Any], upstreams: Upstreams) -> None:
@@ -166,7 +177,7 @@ def _conditions(arguments: Mapping[str, Any], upstreams: Upstreams) -> str:
 
 
 class _Printer:
-    """Writes those lines to stdout that match a filter."""
+    """Formats those lines for stdout that match a filter, and may write them."""
 
     def __init__(self, line_filter: LineFilter, arguments: Mapping[str, Any]) -> None:
         self._filter, self._as_json = line_filter, arguments["output"] == "json"
@@ -181,16 +192,19 @@ class _Printer:
 
     def print(self, data: bytes) -> None:
         """Write those of some JSON lines that match."""
+        sys.stdout.buffer.write(self.format(data))
+        sys.stdout.flush()
+
+    def format(self, data: bytes) -> bytes:
+        """Return what is to be written of some JSON lines: those that match."""
         self.lines += data.count(b"\n")
         lines = format_lines(
             data, self._filter, as_json=self._as_json, coloured=self._coloured, zone=self._zone, fold=self._fold
         )
         self.has_printed = self.has_printed or bool(lines)
         if self._as_json:
-            sys.stdout.buffer.write(self._encode(lines))
-        else:
-            sys.stdout.write(lines.decode())
-        sys.stdout.flush()
+            return self._encode(lines)
+        return lines.decode().encode(sys.stdout.encoding, sys.stdout.errors or "strict")
 
     def end(self) -> None:
         """End a line that is not complete."""

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import select
+from collections.abc import Callable
 from contextlib import suppress
 from queue import SimpleQueue
 from threading import Thread
@@ -23,9 +24,10 @@ class StdoutWriter:
     are written in the order of the calls.
     """
 
-    def __init__(self, descriptor: int = 1) -> None:
+    def __init__(self, descriptor: int = 1, *, encode: Callable[[bytes], bytes] | None = None) -> None:
+        """Start the thread. Unless there is another way to `encode` chunks, they are JSON lines."""
         self._descriptor = descriptor
-        self._encode = json_encoder(for_terminal=os.isatty(descriptor))
+        self._encode = encode or json_encoder(for_terminal=os.isatty(descriptor))
         self._jobs = SimpleQueue[_Job | None]()
         # Not a thread of an executor: the program would wait for it at exit, and it may be stuck in a write.
         Thread(target=self._work, name="stdout", daemon=True).start()

@@ -201,6 +201,33 @@ def test_services_that_have_moved_are_compared_alone(run, tmp_path):
     assert (code, "/lost: 404 to 150 of 150 requests; OLD answered 150 of 150" in out) == (4, True)
 
 
+def test_one_namespace(run, tmp_path):
+    """A proxy's own answers stay, since a route may be missing; attempts at unknown pods may be of other namespaces."""
+    (endpoints := tmp_path / "map.yaml").write_text(
+        "10.0.0.1:80: {pod: web-1, namespace: shop, service: web}\n"
+        "10.0.0.2:80: {pod: pay-1, namespace: bank, service: pay}\n"
+    )
+    format_ = '$remote_addr [$time_local] "$request" $status $upstream_addr $upstream_status $upstream_response_time'
+    lines = [
+        f'192.0.2.7 [22/Nov/2026:23:18:31 +0000] "GET /{addr} HTTP/1.1" {status} {addr} {status} 0.001\n'
+        for addr, status in (("10.0.0.1:80", 200), ("10.0.0.2:80", 502), ("10.9.9.9:80", 502))
+    ]
+    own = '192.0.2.7 [22/Nov/2026:23:18:31 +0000] "GET /none HTTP/1.1" 404 - - -\n'
+    (log := tmp_path / "log").write_text("".join([*lines, own]) * 200)
+    for arguments, rows, requests in (
+        ([], {("shop", "web"), ("bank", "pay")}, 800),
+        (["-n", "shop"], {("shop", "web")}, 400),
+        (["-n", "bank"], {("bank", "pay")}, 400),
+        (["-n", "bank", "--service", "web"], set(), 200),
+        (["-n", "none"], set(), 200),
+    ):
+        _, out, _ = run("--endpoints", endpoints, "--log-format", format_, log, log, "-o", "json", *arguments)
+        document = json.loads(out)
+        assert document["old"]["requests"] == requests
+        named = {(row["namespace"], row["service"]) for row in document["rows"] if row["service"]}
+        assert named == rows
+
+
 @pytest.mark.parametrize("name", sorted(path.stem for path in RECORDED.glob("*.log") if ".error" not in path.name))
 def test_a_proxy_is_not_worse_than_itself(run, name):
     log = RECORDED / f"{name}.log"

@@ -30,7 +30,7 @@ def complete(script, tmp_path):
     def complete(*words):
         asked = (
             f'source {tmp_path}/completion.bash; cd {tmp_path}; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); '
-            'COMP_LINE="$*"; COMP_POINT=${#COMP_LINE}; _shtab_enricher; printf "%s\\n" "${COMPREPLY[@]}"'
+            'COMP_LINE="$*"; COMP_POINT=${#COMP_LINE}; _enricher; printf "%s\\n" "${COMPREPLY[@]}"'
         )
         program = shutil.which("bash") or pytest.fail("there is no bash")
         done = subprocess.run(
@@ -62,6 +62,12 @@ def test_every_option_is_in_the_script(script, shell):
         (["completion", "z"], ["zsh"]),
         (["compare", "compl"], ["completion.bash"]),
         (["compare", "a.log", "b.log", "--by", "w"], ["workload"]),
+        (["tail", "ser"], ["service/"]),
+        (["top", "-n", "shop", "pod/a", "d"], ["deployment/"]),
+        (["diagnose", ""], ["pod/", "service/", "deployment/", "statefulset/", "completion.bash"]),
+        (["tail", "compl"], ["completion.bash"]),
+        (["tail", "service/"], ["service/"]),
+        (["enrich", "ser"], []),
     ],
 )
 def test_what_bash_offers(complete, words, offered):
