@@ -368,7 +368,7 @@ async def test_nothing_that_a_daemon_says_is_obeyed_by_a_terminal(api, tmp_path)
 
     def look():
         with terminal(*command, columns=250) as running:
-            running.read(lambda: rb"problem\x1b]0;owned" in running.output and b"in all 15 errors" in running.output)
+            running.read(lambda: rb"\x1b]0;owned" in running.output and b"in all 15 errors" in running.output)
             return running.output
 
     assert_not_obeyed(await asyncio.to_thread(look))
