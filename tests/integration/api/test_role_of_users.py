@@ -83,7 +83,7 @@ async def test_the_role_for_the_daemons_has_what_it_takes_and_no_more(
         account = await Account.make(it, administrator, tmp_path)
         await it.until_service_account()
         pods = f"/api/v1/namespaces/{it.namespace}/pods"
-        container = NOWHERE["containers"][0] | {"ports": [{"name": "metrics", "containerPort": 9464}]}  # type: ignore[index]
+        container = NOWHERE["containers"][0] | {"ports": [{"name": "metrics", "containerPort": 9464}]}
         metadata = {"name": "daemon", "labels": {"app.kubernetes.io/name": "enricher"}}
         await it.make(pods, {"metadata": metadata, "spec": NOWHERE | {"containers": [container]}})
         status = {"status": {"phase": "Running"}}
