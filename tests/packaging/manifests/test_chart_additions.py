@@ -271,6 +271,8 @@ def test_whole_objects_beside_the_chart_s() -> None:
         {"dnsPolicy": "Cluster"},
         {"config": "max-series: 5"},
         {"prometheusRule": {"disabled": "X"}},
+        {"prometheusRule": {"enabled": True, "slo": None}},
+        {"fullnameOverride": "n" * 59},  # a Service has it with -test after it
         {"podMonitor": {"scrapeTimeout": "soon"}},
         {"scc": {"create": "yes"}},
         {"vpa": {"updateMode": "Sometimes"}},

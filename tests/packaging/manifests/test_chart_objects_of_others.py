@@ -33,6 +33,7 @@ def test_on_openshift_the_pods_may_read_the_node_s_logs() -> None:
     assert pod(values)["securityContext"] == plain | {"seLinuxOptions": {"type": "spc_t"}}
     own = {"podSecurityContext": {"seLinuxOptions": {"type": "own_t"}}}
     assert pod(values | own)["securityContext"]["seLinuxOptions"] == {"type": "own_t"}
+    assert pod(values | {"podSecurityContext": None})["securityContext"] == {"seLinuxOptions": {"type": "spc_t"}}
 
 
 def test_the_autoscaler_changes_the_requests_of_the_daemon_and_no_limit() -> None:
