@@ -19,13 +19,12 @@ from enricher.report.hour_texts import clock_text, hour_columns, hour_text, tota
 from enricher.report.pod_rows import RollUp, RowKey
 from enricher.report.pod_stats import FailedRequest
 from enricher.report.record_view import Zone
+from enricher.report.wording import amount, listed
 
 REFRESH_SECONDS = 5.0
 """Least seconds between two rounds of questions. A daemon makes a status once a second, for all who ask."""
 REQUESTS_PER_SECOND = 20
 """Most questions of a second, on average: all of them pass through the API server."""
-MAX_NAMES = 3
-"""Largest number of nodes that are named with one problem."""
 
 
 class DaemonsView:
@@ -87,17 +86,17 @@ class DaemonsView:
         if answers is None:
             return ["connecting"]
         answered, asked = len(answers.statuses), len(answers.statuses) + len(answers.refusals)
-        logs = sum(status.sources for status in answers.statuses)
-        count = f"{answered} of {asked} daemons" if answers.refusals else f"{asked} daemon{'s' * (asked != 1)}"
+        logs = amount(sum(status.sources for status in answers.statuses), "log")
+        count = f"{answered} of {amount(asked, 'daemon')}" if answers.refusals else amount(asked, "daemon")
         end = clock_text(end_of(answers.statuses), self.zone, "%H:%M %Z")
         hour = f"last hour, to {end}" if answers.statuses else "nothing is known"
-        return [count, f"{logs} log{'s' * (logs != 1)} followed", hour]
+        return [count, f"{logs} followed", hour]
 
     def problems(self) -> list[str]:
         """Return why something may be missing, or be wrong, each reason once with the nodes that it is about."""
         answers = self._answers or Answers()
         nodes = defaultdict[str, list[str]](list)
-        for node, refusal in sorted(answers.refusals.items()):
+        for node, refusal in sorted(answers.refusals):
             nodes[refusal].append(node)
         for status in sorted(answers.statuses, key=lambda status: status.node):
             if status.problem:
@@ -108,7 +107,7 @@ class DaemonsView:
             direction = "ahead of" if ahead > 0 else "behind"
             nodes[f"its clock is {abs(ahead):,} min {direction} the others"].append(status.node)
         problems = [self._list_problem] if self._list_problem else []
-        return problems + [f"{_some(names)}: {problem}" for problem, names in nodes.items()]
+        return problems + [f"{listed(names)}: {problem}" for problem, names in nodes.items()]
 
     def rows(self) -> list[HourRow]:
         """Return a row for each pod with an error, or for what else there is one for."""
@@ -123,16 +122,11 @@ class DaemonsView:
         return [one_line(f"{row.key[-1]} · {hour_text(row, self.zone)}"), *map(one_line, total_texts(row))]
 
 
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
-    return ", ".join(names[:MAX_NAMES]) + more
-
-
 def _no_answer(namespace: str, answers: Answers) -> str:
     if not answers.refusals:
         return (
             f"--daemons: no pod in namespace {namespace!r} has the label {SELECTOR}: name the namespace of the daemons "
             "(--daemons NAMESPACE), or install them (docs/install.md)"
         )
-    node, refusal = min(answers.refusals.items())
+    node, refusal = min(answers.refusals)
     return f"--daemons: none of the daemons in namespace {namespace!r} answers; {node}: {refusal}"

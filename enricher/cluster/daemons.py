@@ -40,8 +40,8 @@ class Answers:
     """What the daemons of a cluster said when they were asked."""
 
     statuses: list[DaemonStatus] = field(default_factory=list)
-    refusals: dict[str, str] = field(default_factory=dict)
-    """Why a daemon could not be asked, by its node, or by its pod if that is on none."""
+    refusals: list[tuple[str, str]] = field(default_factory=list)
+    """The node of each daemon that could not be asked, or its pod if that is on none, and why."""
 
 
 async def ask_daemons(api: ApiClient, namespace: str) -> Answers:
@@ -54,7 +54,7 @@ async def ask_daemons(api: ApiClient, namespace: str) -> Answers:
         if isinstance(answer, DaemonStatus):
             answers.statuses.append(answer._replace(node=answer.node or daemon.node))
         else:
-            answers.refusals[daemon.node or daemon.pod] = answer
+            answers.refusals.append((daemon.node or daemon.pod, answer))
 
     daemons = await _list_daemons(api, namespace)
     async with asyncio.TaskGroup() as group:

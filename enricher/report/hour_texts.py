@@ -10,6 +10,7 @@ from enricher.report.pod_rows import hidden_text, sort_rows, sure_text
 from enricher.report.record_view import Zone, datetime_in
 from enricher.report.summary_table import INDENT, TableRow, cause_counts, counts_text, print_table, wrap_parts
 from enricher.report.top_texts import Column, row_style
+from enricher.report.wording import amount
 from enricher.timestamps import MINUTE
 
 BARS = " ▁▂▃▄▅▆▇█"
@@ -50,15 +51,11 @@ def hour_columns(zone: Zone | None) -> Sequence[Column[HourRow]]:
     )
 
 
-def _errors(number: int) -> str:
-    return f"{number:,} error{'s' * (number != 1)}"
-
-
 def hour_text(row: HourRow, zone: Zone | None) -> str:
     """Return what happened in the last hour: `12 errors, 9 hidden; most in 23:17: 8; the latest in 23:18`."""
     hidden = "not known how many are hidden" if row.hidden is None else f"{row.hidden:,} hidden"
     most = f"most in {clock_text(row.worst_minute, zone)}: {max(row.errors_per_minute):,}"
-    return f"{_errors(row.errors)}, {hidden}; {most}; the latest in {clock_text(row.last_minute, zone)}"
+    return f"{amount(row.errors, 'error')}, {hidden}; {most}; the latest in {clock_text(row.last_minute, zone)}"
 
 
 def total_texts(row: HourRow) -> Iterator[str]:
@@ -66,7 +63,7 @@ def total_texts(row: HourRow) -> Iterator[str]:
     attempts = f" of {row.attempts:,} attempts" if row.attempts else ""
     sure = f", {row.sure_percent} % sure" if row.attempts else ""
     codes = ", ".join(f"{code}:{number} ({origin})" for (code, origin), number in row.codes.most_common())
-    parts = filter(None, (f"in all {_errors(row.all_errors)}{attempts}{sure}", codes, counts_text(row.reasons)))
+    parts = filter(None, (f"in all {amount(row.all_errors, 'error')}{attempts}{sure}", codes, counts_text(row.reasons)))
     yield "; ".join(parts)
     if row.causes:
         yield f"causes at the service: {counts_text(cause_counts(row))}"

@@ -14,9 +14,9 @@ from enricher.tailer.plain_or_gzip import LogFile, is_lasting
 from enricher.tailer.position import FileIdentity, Position
 from enricher.tailer.rotation import RotatedLog
 
-CONTAINER_LINGER = 0.2
-"""Seconds for which a container's file is still read after its successor was seen, and after its last byte: the writer
-may be late."""
+CONTAINER_LINGER = 1.0
+"""Seconds for which a container's file is still read after its successor was seen, and after its last byte: containerd
+writes the last lines of the old file beside the first ones of the new file, and a busy node delays them."""
 PLAIN_FILE_LINGER = 2.0
 """The same for a plain file, in seconds: each of nginx's workers opens the new file when it gets round to it."""
 DELETED_LINGER = 15.0

@@ -85,7 +85,7 @@ def test_a_stop_while_blocked(tmp_path):
     block(process)
     code, took = process.stop(reading=False)
     assert code == 0
-    assert took < 5
+    assert took < 15  # the kubelet waits for 30
     first = bytes(process.out[: process.out.rfind(b"\n") + 1]).splitlines()
     process.close()
     process = Process(tmp_path)

@@ -1,4 +1,4 @@
-"""deploy/users/role.yaml lets people use `tail` at a real API server, and has no rule that `tail` does not need."""
+"""The roles of deploy/users let people use `tail` and `top` at a real API server, and have no rule beyond that."""
 
 import sys
 from asyncio.subprocess import PIPE, create_subprocess_exec
@@ -12,8 +12,10 @@ from tests.integration.api.test_check_with_few_rights import Account
 
 pytestmark = pytest.mark.api
 
-ROLE = Path(__file__).parents[3] / "deploy/users/role.yaml"
-RULES = yaml.safe_load(ROLE.read_text())["rules"]
+ROLES = Path(__file__).parents[3] / "deploy/users"
+RULES, RULES_OF_DAEMONS = (
+    yaml.safe_load((ROLES / name).read_text())["rules"] for name in ("role.yaml", "daemons.yaml")
+)
 IMAGE = "registry.example.com/controller"
 NOWHERE = {
     "nodeSelector": {"example.com/nowhere": "true"},
@@ -42,6 +44,14 @@ async def first_problem(account: Account, namespace: str) -> str:
     return line.decode()
 
 
+async def grant(account: Account, rules: list[Any], missing: int | None) -> None:
+    """Grant all rules but one."""
+    for number, rule in enumerate(rules):
+        if number != missing:
+            [group], [resource] = rule["apiGroups"], rule["resources"]
+            await account.grant(f"rule-{number}", group, resource, rule["verbs"])
+
+
 @pytest.mark.parametrize("missing", [None, *range(len(RULES))])
 async def test_the_role_has_what_it_takes_and_no_more(
     kube: Any, administrator: str, tmp_path: Path, missing: int | None
@@ -53,10 +63,7 @@ async def test_the_role_has_what_it_takes_and_no_more(
         await it.make(pods, {"metadata": {"name": "proxy-1"}, "spec": NOWHERE})
         status = {"status": {"containerStatuses": [RUNNING]}}
         await it.request("PATCH", f"{pods}/proxy-1/status", status, "application/merge-patch+json")
-        for number, rule in enumerate(RULES):
-            if number != missing:
-                [group], [resource] = rule["apiGroups"], rule["resources"]
-                await account.grant(f"rule-{number}", group, resource, rule["verbs"])
+        await grant(account, RULES, missing)
         problem = await first_problem(account, it.namespace)
         if missing is None:
             assert "cannot get pods/log" in problem
@@ -65,3 +72,31 @@ async def test_the_role_has_what_it_takes_and_no_more(
             [resource] = RULES[missing]["resources"]
             assert f" {resource} " in problem
             assert "grant the verb" in problem
+
+
+@pytest.mark.parametrize("missing", [None, *range(len(RULES_OF_DAEMONS))])
+async def test_the_role_for_the_daemons_has_what_it_takes_and_no_more(
+    kube: Any, administrator: str, tmp_path: Path, missing: int | None
+) -> None:
+    """No daemon can answer here, with whatever rights."""
+    async with kube() as it:
+        account = await Account.make(it, administrator, tmp_path)
+        await it.until_service_account()
+        pods = f"/api/v1/namespaces/{it.namespace}/pods"
+        container = NOWHERE["containers"][0] | {"ports": [{"name": "metrics", "containerPort": 9464}]}
+        metadata = {"name": "daemon", "labels": {"app.kubernetes.io/name": "enricher"}}
+        await it.make(pods, {"metadata": metadata, "spec": NOWHERE | {"containers": [container]}})
+        status = {"status": {"phase": "Running"}}
+        await it.request("PATCH", f"{pods}/daemon/status", status, "application/merge-patch+json")
+        await grant(account, RULES_OF_DAEMONS, missing)
+        command = ["-m", "enricher", "top", "--kubeconfig", str(account.kubeconfig), "--daemons", it.namespace]
+        process = await create_subprocess_exec(sys.executable, *command, stdout=PIPE, stderr=PIPE)
+        out, problem = (text.decode() for text in await process.communicate())
+        assert (process.returncode, out) == (3, "")
+        if missing is None:
+            assert "daemon: cannot get pods/proxy" in problem
+            assert "grant" not in problem
+        else:
+            [resource], [verb] = RULES_OF_DAEMONS[missing]["resources"], RULES_OF_DAEMONS[missing]["verbs"]
+            assert f"cannot {verb} {resource} in namespace" in problem
+            assert f"grant the verb {verb}" in problem

@@ -122,14 +122,14 @@ class Soak:
             print(f"{phase.name}: not all lines are out a minute later")
 
     def _take_samples(self, phase: Phase) -> None:
-        """Scrape until the counters have all lines, as a page may be a second old."""
+        """Scrape until the counters have all lines: a page may be a second old, and more where the tenant goes on."""
 
         def check() -> None:
             phase.after = self.samples()
             assert not phase.miscounted()
 
         try:
-            eventually(check, 10, every=0.5)
+            eventually(check, 60, every=0.5)
         except OSError as error:  # the other figures are wanted all the same
             print(f"{phase.name}: no scrape was answered within a minute: {error}")
         except AssertionError:

@@ -53,6 +53,8 @@ def test_every_option_is_in_the_script(script, shell):
     ("words", "offered"),
     [
         (["ch"], ["check"]),
+        (["top", "--dae"], ["--daemons"]),
+        (["top", "--daemons", "--by", "w"], ["workload"]),
         (["run", "--fr"], ["--from"]),
         (["run", "--from", ""], ["beginning", "end"]),
         (["check", "--output", "n"], ["none"]),

@@ -165,6 +165,7 @@ async def test_one_that_does_not_answer_in_time(api, view, monkeypatch):
 async def test_pods_that_have_ended_are_no_daemons(api, top):
     api.daemon("node-a", FAILING)
     api.daemon("node-b", None, phase="Failed")
+    api.daemon("node-c", None, phase="Succeeded")
     assert (await top("--daemons")).out[-1].startswith("1 daemon ·")
 
 
@@ -367,7 +368,7 @@ async def test_nothing_that_a_daemon_says_is_obeyed_by_a_terminal(api, tmp_path)
 
     def look():
         with terminal(*command, columns=250) as running:
-            running.read(lambda: rb"problem\x1b]0;owned" in running.output and b"in all 15 errors" in running.output)
+            running.read(lambda: rb"\x1b]0;owned" in running.output and b"in all 15 errors" in running.output)
             return running.output
 
     assert_not_obeyed(await asyncio.to_thread(look))

@@ -65,7 +65,7 @@ def test_one_pod_behind_two_proxies():
 def test_the_sum_of_real_statuses():
     parsed = parse_status(orjson.dumps(FAILING))
     rows = merge(parsed, parsed)
-    assert rows["web-1"].errors == 2 * 12
+    assert (rows["web-1"].errors, rows["web-1"].sure_percent) == (2 * 12, 99)
     assert rows["— no_endpoints"].errors == 2 * 34
     assert rows["— no_endpoints"].all_errors == 2 * 1234
     assert rows["— no_endpoints"].hidden == 0

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from enricher.tailer import rotation
 from enricher.tailer.file_names import list_files
+from enricher.tailer.follower import CONTAINER_LINGER
 from tests.support.kubelet import Container, Reading, compress, cri, open_descriptors
 
 
@@ -28,14 +29,14 @@ def test_the_old_file_is_read_on_for_a_while_after_the_new_one_appeared(containe
     container.reopen()
     container.write("new")
     assert reading.read() == []
-    assert reading.follower.retry_in() == 0.2
+    assert reading.follower.retry_in() == CONTAINER_LINGER
     with old.open("ab") as late:
         late.write(cri("late"))
-    reading.now += 0.1
+    reading.now += CONTAINER_LINGER - 0.1
     assert reading.read() == ["late"]
-    reading.now += 0.19
+    reading.now += CONTAINER_LINGER - 0.1
     assert reading.read() == []
-    reading.now += 0.02
+    reading.now += 0.2
     assert reading.read() == ["new"]
     assert reading.follower.retry_in() is None
 
@@ -83,7 +84,7 @@ def test_missed_rotations_need_no_waiting_between_them(container, reading):
         container.rotate()
     container.write("live")
     assert reading.read() == list("01234")
-    reading.now += 0.3
+    reading.now += CONTAINER_LINGER
     assert reading.read() == ["live"]  # only the newest of them may still have been written to
 
 
