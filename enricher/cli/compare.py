@@ -41,7 +41,7 @@ def main(arguments: dict[str, Any]) -> int:
     settings = resolve_settings(TAIL, arguments)
     proxies = {name: parse_proxy(name, arguments[name.lower()]) for name in ("OLD", "NEW")}
     seconds, zone = seconds_to_follow(arguments["for"]), zone_for_people(arguments)
-    _refuse_contradictions(settings, proxies, seconds)
+    _refuse_contradictions(proxies, since=arguments["--since"], seconds=seconds)
     by, namespace, service = ROLL_UPS[arguments["by"]], settings.cluster.namespace, arguments["service"]
     is_filtered = namespace is not None or service is not None
     sides = {name: _FilteredSide(by, namespace, service) if is_filtered else Side(by) for name in proxies}
@@ -59,14 +59,14 @@ def main(arguments: dict[str, Any]) -> int:
     return EXIT_CONFIGURATION if nothing_fits else _EXIT_CODES[migration.verdict]
 
 
-def _refuse_contradictions(settings: Settings, proxies: dict[str, ProxyArgument], seconds: float | None) -> None:
+def _refuse_contradictions(proxies: dict[str, ProxyArgument], *, since: str | None, seconds: float | None) -> None:
     """Raise UsageError for what cannot be done with these arguments."""
     files = [file for proxy in proxies.values() for file in proxy.files]
     if files.count(STDIN) > 1:
         raise UsageError("OLD and NEW cannot both be stdin: give a file for one of them")
     if any(proxy.selectors for proxy in proxies.values()):
         return
-    for option, is_given in (("--since", settings.logs.since), ("--for", seconds is not None)):
+    for option, is_given in (("--since", since is not None), ("--for", seconds is not None)):
         if is_given:
             raise UsageError(
                 f"{option} cannot be combined with files, which are read from their beginning to their end"

@@ -34,7 +34,7 @@ def main(arguments: dict[str, Any]) -> int:
     upstreams, files = parse_upstreams(arguments, settings.cluster.namespace)
     if pod := next((named.text for named in upstreams.objects if named.kind == Kind.POD), None):
         raise UsageError(f"{pod}: a diagnosis compares pods: give their service/NAME or deployment/NAME")
-    if files and settings.logs.since:
+    if files and arguments["--since"]:
         raise UsageError("--since cannot be combined with files, which are read from their beginning")
     interrupted, nothing_fits = False, False
     reader = RecordReader(settings)

@@ -31,7 +31,7 @@ _EXIT_CODES = {Verdict.NO_WORSE: 0, Verdict.WORSE: EXIT_WORSE, Verdict.TOO_FEW: 
 def main(arguments: dict[str, Any]) -> int:
     """Print the comparison; return the exit code."""
     settings, files = resolve_settings(TAIL, arguments), arguments["files"]
-    if files and settings.logs.since:
+    if files and arguments["--since"]:
         raise UsageError("--since cannot be combined with files, which are read from their beginning")
     name = _workload_name(arguments["workload"])
     seconds = seconds_to_follow(arguments["for"])

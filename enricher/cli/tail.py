@@ -109,7 +109,7 @@ def main(arguments: dict[str, Any]) -> int:
     """Print requests as they come; return the exit code."""
     settings = resolve_settings(TAIL, arguments)
     upstreams, files = parse_upstreams(arguments, settings.cluster.namespace)
-    if files and settings.logs.since:
+    if files and arguments["--since"]:
         raise UsageError("--since cannot be combined with files, which are read from their beginning")
     if arguments["follow"] and arguments["no_follow"]:
         raise UsageError("--follow and --no-follow cannot be combined: give one of them")

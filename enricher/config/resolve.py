@@ -159,19 +159,19 @@ def _from_pod(options: Sequence[Option], environ: Mapping[str, str]) -> list[Opt
 
 def _from_file(options: Sequence[Option], flags: Mapping[str, Any], environ: Mapping[str, str]) -> list[OptionValue]:
     """Return the values of the configuration file, which may also hold options of other commands."""
-    path, place = flags.get(CONFIG.flag), CONFIG.flag
+    path, place = flags.get(CONFIG.flag), f"given with {CONFIG.flag}"
     if path is None:
-        path, place = environ.get(CONFIG.variable) or None, CONFIG.variable
+        path, place = environ.get(CONFIG.variable) or None, f"given with {CONFIG.variable}"
     if path is None and LISTEN not in options:  # neither the daemon nor a check of it
-        path, place = _users_file(environ), "its place in your home directory"
+        path, place = _users_file(environ), "your own configuration file"
     if path is None:
         return []
     if not path:
-        raise UsageError(f"{place} '': expected the name of a file")
+        raise UsageError(f"{CONFIG.flag} '': expected the name of a file")
     try:
         entries = config_file.read(path)
     except ConfigurationError as error:
-        raise ConfigurationError(f"{error} (given with {place})") from error
+        raise ConfigurationError(f"{error} ({place})") from error
     by_key = {option.key: option for option in ALL_OPTIONS}
     layer = []
     for entry in entries:
@@ -189,7 +189,8 @@ def _users_file(environ: Mapping[str, str]) -> str | None:
     if not os.path.isabs(directory):  # the specification says to ignore it then
         directory = os.path.join(environ.get("HOME", ""), ".config")
     path = os.path.join(directory, "enricher", "config.yaml")
-    return path if os.path.isabs(path) and os.path.isfile(path) else None
+    # A link that leads nowhere is a mistake, not a missing file: reading it reports that.
+    return path if os.path.isabs(path) and (os.path.isfile(path) or os.path.islink(path)) else None
 
 
 _EXPECTED = {

@@ -119,9 +119,19 @@ def _row(
 
 
 def wrap_parts(text: str, indent: str = "") -> list[str]:
-    """Return a text in lines within WIDTH, broken after a comma or semicolon only: a number stays with its name."""
-    parts = re.sub(r"(?<![,;]) ", "\0", text)
-    lines = textwrap.wrap(parts, WIDTH, initial_indent=indent, subsequent_indent=INDENT, break_on_hyphens=False)
+    """Return a text in lines within WIDTH, broken after a comma or semicolon, or before a status with its number only.
+
+    So a number stays with its name.
+    """
+    parts = re.sub(r"(?<![,;]) (?!\w+:\d+(?![^ ;]))", "\0", text)
+    lines = textwrap.wrap(
+        parts,
+        WIDTH,
+        initial_indent=indent,
+        subsequent_indent=INDENT,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
     return [line.replace("\0", " ") for line in lines]
 
 

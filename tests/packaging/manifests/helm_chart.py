@@ -33,9 +33,18 @@ def rendered(values: dict[str, Any] | None = None, release: str = "enricher") ->
     return done.stdout
 
 
+class _StrictLoader(yaml.SafeLoader):
+    """Refuses a key that is twice in a map, as Kustomize does."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        mapping = super().construct_mapping(node, deep)
+        assert len(mapping) == len(node.value), f"a key is twice in {sorted(mapping)}"
+        return mapping
+
+
 def objects(text: str) -> dict[tuple[str, str], dict[str, Any]]:
     """By kind and name."""
-    found = [document for document in yaml.safe_load_all(text) if document]
+    found = [document for document in yaml.load_all(text, _StrictLoader) if document]
     by_name = {(o["kind"], o["metadata"]["name"]): o for o in found}
     assert len(by_name) == len(found)
     return by_name

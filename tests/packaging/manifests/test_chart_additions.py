@@ -75,6 +75,29 @@ def test_labels_and_annotations_of_all_objects() -> None:
     assert made["ServiceAccount", "enricher"]["metadata"]["annotations"]["example.com/role"] == "reader"
 
 
+def test_labels_and_annotations_in_place_of_the_chart_s() -> None:
+    """Those by which the daemon's pods are found stay: the API server refuses a DaemonSet that cannot find them."""
+    ours = {"app.kubernetes.io/name": "x", "app.kubernetes.io/instance": "x", "app.kubernetes.io/part-of": "edge"}
+    values = {
+        "commonLabels": ours | {"a": "common"},
+        "podLabels": {"app.kubernetes.io/instance": "z", "app.kubernetes.io/version": "2", "a": "own"},
+        "podAnnotations": {"prometheus.io/scrape": "false"},
+        "podMonitor": {"enabled": True, "labels": {"a": "own"}},
+    }
+    done = helm("template", "enricher", str(CHART), "--namespace", "enricher", values=values)
+    made = objects(done.stdout)
+    found = made["DaemonSet", "enricher"]["spec"]
+    labels = found["template"]["metadata"]["labels"]
+    assert labels.items() >= found["selector"]["matchLabels"].items()
+    names = ("app.kubernetes.io/part-of", "app.kubernetes.io/version", "a")
+    assert [labels[name] for name in names] == ["edge", "2", "own"]
+    assert made["PodMonitor", "enricher"]["metadata"]["labels"]["a"] == "own"
+    test_pod = made["Pod", "enricher-test"]["metadata"]["labels"]
+    assert test_pod["app.kubernetes.io/name"] == "enricher-test"
+    annotations = daemonset({"podAnnotations": values["podAnnotations"]})["spec"]["template"]["metadata"]["annotations"]
+    assert annotations["prometheus.io/scrape"] == "false"
+
+
 def test_the_configuration_file(tmp_path: Any) -> None:
     """It is what the daemon reads, and a change of it replaces the pods."""
     settings = {"max-series": 500, "log-format": 'a: "$remote_addr" {x}', "select": ["*/*envoy*/envoy"]}
@@ -224,7 +247,7 @@ def test_the_objective_is_in_every_rule_that_has_one() -> None:
         groups = yaml.safe_load(written.replace("99.9", str(objective)))["groups"]
         expected = {rule.get("alert") or rule["record"]: rule for group in groups for rule in group["rules"]}
         assert made == rules() | expected
-        assert sum(f"{objective} / 100" in rule["expr"] for rule in expected.values()) == 3
+        assert sum(f"{objective} / 100" in rule["expr"] for rule in expected.values()) == 4
 
 
 def test_dashboards_in_a_folder_elsewhere() -> None:

@@ -9,7 +9,7 @@ import pytest
 from rich.cells import cell_len
 
 from enricher.cli.main import main
-from enricher.report.summary_table import total_text
+from enricher.report.summary_table import WIDTH, total_text, wrap_parts
 from tests.support.controller_logs import access
 from tests.support.terminals import assert_harmless
 
@@ -109,3 +109,15 @@ def test_options_of_a_summary_need_one(capsys, option):
 def test_lines_of_the_error_log_are_not_called_errors():
     counts = Counter(access=60, error=248, other=27)
     assert total_text("lines", counts) == "335 lines: 248 error log, 60 access, 27 other"
+
+
+def test_statuses_are_broken_between_and_not_within():
+    statuses = ["502:3", "504:1", *(f"{name}:{n}" for name in ("INVALID_ARGUMENT", "NOT_FOUND", "OK") for n in (1, 22))]
+    text = (
+        f"30 errors: {' '.join(statuses)}; 9 unknown, 2 timeout (likely); 2026-11-25T01:20:00Z to 2026-11-25T01:20:01Z"
+    )
+    lines = wrap_parts(text)
+    assert max(map(len, lines)) <= WIDTH
+    assert {*statuses[:-1], f"{statuses[-1]};"} <= {word for line in lines for word in line.split()}
+    assert any("2 timeout (likely)" in line for line in lines)
+    assert any("2026-11-25T01:20:00Z to 2026-11-25T01:20:01Z" in line for line in lines)

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from enricher.cli.main import main
 from enricher.config.options import ENRICH, RECORD, RUN, TAIL, TOP
 from enricher.config.resolve import resolve_settings
-from enricher.errors import ConfigurationError
+from enricher.errors import EXIT_USAGE, ConfigurationError
+from tests.support.controller_logs import access
 
 
 @pytest.fixture
@@ -56,5 +58,27 @@ def test_a_mistake_in_it_is_reported_with_its_name(home: Path) -> None:
     with pytest.raises(ConfigurationError, match=f"{path}:1: "):
         namespace(HOME=str(home))
     path.write_text("[")
-    with pytest.raises(ConfigurationError, match="its place in your home directory"):
+    with pytest.raises(ConfigurationError, match=f"{path}:1: .* \\(your own configuration file\\)"):
         namespace(HOME=str(home))
+
+
+def test_a_link_that_leads_nowhere_is_no_missing_file(home: Path) -> None:
+    """Otherwise it would go unnoticed that the user's settings are not used."""
+    path = home / ".config" / "enricher" / "config.yaml"
+    for target in ("nowhere.yaml", "config.yaml"):
+        path.unlink()
+        path.symlink_to(target)
+        with pytest.raises(ConfigurationError, match=f"cannot read the configuration file {path}"):
+            namespace(HOME=str(home))
+
+
+@pytest.mark.parametrize("command", [["tail"], ["diagnose"], ["rollout", "web"], ["compare", "LOG"]])
+def test_how_far_back_to_begin_in_a_cluster_is_not_about_files(
+    home: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / ".config"))
+    (home / ".config" / "enricher" / "config.yaml").write_text("since: 1h\n")
+    (home / "map").write_text("10.0.0.1:80: {pod: web-5d4bc8f7d6-z4z4z, namespace: shop}\n")
+    (log := home / "log").write_text("".join(f"{access(n)}\n" for n in range(20)))
+    arguments = [str(log) if each == "LOG" else each for each in command]
+    assert main([*arguments, "--endpoints", str(home / "map"), str(log)]) != EXIT_USAGE

@@ -43,14 +43,15 @@ app.kubernetes.io/name: enricher
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
+{{- /* The labels of an object: (dict "at" . "own" … "more" …). Its own win over the common ones, and these over "more" and
+       those that all objects have. Nothing wins over what finds the daemon's pods. */ -}}
 {{- define "enricher.labels" -}}
-{{ include "enricher.selector" . }}
-app.kubernetes.io/part-of: enricher
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
-{{- end -}}
+{{- $chart := printf "%s-%s" .at.Chart.Name .at.Chart.Version | replace "+" "_" -}}
+{{- $of_all := dict "app.kubernetes.io/part-of" "enricher" "helm.sh/chart" $chart -}}
+{{- $_ := set $of_all "app.kubernetes.io/managed-by" .at.Release.Service -}}
+{{- $selector := include "enricher.selector" .at | fromYaml -}}
+{{- $common := .at.Values.commonLabels | default dict -}}
+{{- merge (dict) $selector (.own | default dict) $common (.more | default dict) $of_all | toYaml -}}
 {{- end -}}
 
 {{- /* The annotations of an object, if it has any: (dict "at" . "own" …). */ -}}
