@@ -139,9 +139,7 @@ class ClusterFeed:
                 await selected.check_selector()
                 tasks.append(group.create_task(selected.run()))
                 await selected.wait_until_listed()
-                if not self._upstreams.selected_pods:
-                    self._unknown.append(f"--selector {selector!r}: no pod has these labels yet")
-            for text in self._unknown:
+            for text in filter(None, (*self._unknown, self._selector_problem())):
                 logger.warning("%s", text)
             pods = endpoints.failed_pods
 
@@ -213,9 +211,15 @@ class ClusterFeed:
             return "connecting"
         logs = len(self._streamer.sources)
         problem = self._endpoints.problem() or self._streamer.problem() or self._problem_of_a_log()
-        problem = problem or (self._selected.problem() if self._selected else None)
+        problem = problem or self._selector_problem()
         state = f"{logs} log{'s' * (logs != 1)} followed"
         return " · ".join(filter(None, (state, problem, *self._unknown)))
+
+    def _selector_problem(self) -> str | None:
+        if not self._selected:
+            return None
+        text = f"--selector {self._upstreams.selector!r}: no pod has these labels yet"
+        return self._selected.problem() or (None if self._upstreams.selected_pods else text)
 
     def _problem_of_a_log(self) -> str | None:
         problems = ((source.path, check.problem) for source, check in self._checks.items())
