@@ -9,11 +9,11 @@ from pathlib import Path
 
 from textual.pilot import Pilot
 
-from enricher.cli.feed import FileFeed
+from enricher.cli.file_feed import FileFeed
 from enricher.cli.live_view import LiveView
 from enricher.cli.top_app import TopApp
-from enricher.config.settings import Settings
-from enricher.endpoints.files import load_endpoints
+from enricher.cli.upstreams import ALL
+from enricher.config.settings import ClusterSettings, Settings
 from enricher.report.pod_stats import PodStats
 
 SIZES = {"top.svg": (140, 28), "top-80.svg": (80, 24)}
@@ -42,7 +42,7 @@ async def draw_top(size: tuple[int, int]) -> str:
         for path in (log, watch):
             path.write_bytes(data.joinpath(path.name).read_bytes())
         stats = PodStats(None)
-        feed = FileFeed(Settings(), [str(log)], load_endpoints([str(watch)]))
+        feed = FileFeed(Settings(cluster=ClusterSettings(endpoints=(str(watch),))), [str(log)], ALL)
         app = TopApp(LiveView(stats, feed, lambda: stats.newest), refresh_seconds=None)
         async with app.run_test(size=size) as pilot:
             await app.workers.wait_for_complete()

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from enricher.accesslog.departure import Departure, find_departure
+from enricher.accesslog.enriched_lines import looks_like_output
 from enricher.accesslog.format_compiler import LogFormat, LogFormatError, compile_tokens
 from enricher.accesslog.json_format import JsonFormat
 from enricher.accesslog.nginx_variables import LIST_VARIABLES
@@ -67,6 +68,9 @@ def explain_misfit(line: bytes, formats: Formats) -> Misfit:
     if line.startswith(b"\0\0"):  # often more of them than a line is kept
         fault = "begins with null bytes, as a truncation or a crash leaves them"
         return Misfit(fault, "remove them with `tr -d '\\000'`")
+    if looks_like_output(line):
+        remedy = "give it to `enricher tail`, `top`, `diagnose`, `rollout` or `compare`, which need no endpoints for it"
+        return Misfit("is a line of a daemon's output, which is attributed already", remedy)
     if len(line) > MAX_LENGTH:
         return _find_closest(line, formats) or _unlike_all(line, formats)
     if line.endswith(b"\r") and _fitting(line.rstrip(b"\r"), formats):

@@ -9,12 +9,12 @@ from typing import Any
 import orjson
 
 from enricher.cli.common import warn_about
-from enricher.cli.feed import DEFAULT_SINCE, open_feed, run_feed, unknown_upstreams
+from enricher.cli.feed import DEFAULT_SINCE, open_feed, run_feed
 from enricher.cli.pod_reports import PodReports
 from enricher.cli.read_records import RecordReader
 from enricher.cli.styled_output import print_styled
 from enricher.cli.time_zone import zone_for_people
-from enricher.cli.upstreams import Kind, Upstreams, parse_upstreams
+from enricher.cli.upstreams import Kind, Upstreams, parse_upstreams, unknown_upstreams
 from enricher.config.options import PODS, TAIL
 from enricher.config.resolve import resolve
 from enricher.config.settings import Settings

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from enricher.accesslog.detection import FormatDetector
+from enricher.accesslog.enriched_lines import looks_like_output
 from enricher.accesslog.misfits import explain_misfit
 from enricher.accesslog.profiles import Formats
 from enricher.accesslog.record import Attempt
@@ -12,7 +13,7 @@ from enricher.cli.common import read_histories
 from enricher.cli.explain_cause import explain_cause, explain_untried
 from enricher.cli.explain_tries import explain_tries
 from enricher.cli.log_lines import fit_with
-from enricher.cli.output_lines import looks_like_output, or_output
+from enricher.cli.output_lines import or_output
 from enricher.config.options import ENRICH, STDIN
 from enricher.config.resolve import resolve_settings
 from enricher.config.settings import Settings

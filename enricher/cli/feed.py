@@ -1,42 +1,28 @@
-"""Live output records for `enricher top` and `tail`: from a cluster, by a kubeconfig, or from files."""
+"""Output records for `enricher top`, `tail` and others: live ones of a cluster, by a kubeconfig, or those of files."""
 
 import asyncio
 import logging
-import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import suppress
-from threading import Thread
-from typing import BinaryIO, Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
 
 from enricher.accesslog.detection import FormatDetector
-from enricher.cli.common import (
-    NEWS_INTERVAL,
-    raise_first_error,
-    read_histories,
-    report_news,
-    result_warnings,
-    warn_about,
-)
+from enricher.cli.common import NEWS_INTERVAL, raise_first_error, warn_about
+from enricher.cli.file_feed import FileFeed
 from enricher.cli.hindsight import Hindsight, OnFailure
-from enricher.cli.log_lines import enrich_lines, read_logs
 from enricher.cli.stream_enricher import StreamEnricher
-from enricher.cli.upstreams import ALL, Upstreams
+from enricher.cli.upstreams import ALL, Upstreams, unknown_upstreams
 from enricher.cluster.endpoint_source import FIRST_LIST_TIMEOUT, EndpointWatch
 from enricher.cluster.pod_logs import LineConsumer as StreamConsumer
 from enricher.cluster.pod_logs import PodLogStreamer
 from enricher.cluster.selected_pods import SelectedPods
 from enricher.config.options import parse_duration
-from enricher.config.settings import ClusterSettings, Settings
+from enricher.config.settings import Settings
 from enricher.endpoints.attribution import Histories
 from enricher.endpoints.history import History
-from enricher.enrich.engine import Enricher, Output
 from enricher.enrich.format_check import FormatCheck
 from enricher.errors import ConfigurationError, UsageError
 from enricher.kube.client import ApiClient, connect
 from enricher.line import Source
-from enricher.metrics.counters import Metrics
-from enricher.tailer.log_paths import find_logs, has_several_files
-from enricher.tailer.reader import open_stdin
 
 logger = logging.getLogger(__name__)
 
@@ -71,30 +57,13 @@ def open_feed(
     """
     warn_about(settings)
     if files:
-        histories = read_histories(settings.cluster)
-        for text in unknown_upstreams(upstreams, histories, settings.cluster):
-            _log_warning(text)
-        return FileFeed(settings, files, histories)
+        return FileFeed(settings, files, upstreams)
     if settings.cluster.endpoints:
         text = "logs read from a cluster are matched with its own endpoints, and with those of --extra-endpoints"
         raise UsageError(f"--endpoints requires a FILE: {text}")
     if path := next((selector.text for selector in settings.logs.select if not selector.namespace), None):
         raise UsageError(f"--select {path!r}: give the paths of files as arguments, without --select")
     return ClusterFeed(settings, since, follow=follow, report=report, upstreams=upstreams)
-
-
-def unknown_upstreams(
-    upstreams: Upstreams, histories: Histories, cluster: ClusterSettings, *, live: bool = False
-) -> list[str]:
-    """Return a message for each of the upstreams that is not in the endpoints; maps of addresses may have any name.
-
-    `live` endpoints are watched, and may come to have it.
-    """
-    if cluster.extra_endpoints:
-        return []
-    endpoints = f"the endpoints in {', '.join(cluster.endpoints)}" if cluster.endpoints else "the cluster's endpoints"
-    advice = "its requests are shown once it has some" if live else "check that they are of the log's cluster and time"
-    return [*upstreams.unknown(histories.pods, endpoints, advice)]
 
 
 def seconds_to_follow(text: str | None) -> float | None:
@@ -170,10 +139,8 @@ class ClusterFeed:
                 await selected.check_selector()
                 tasks.append(group.create_task(selected.run()))
                 await selected.wait_until_listed()
-                if not self._upstreams.selected_pods:
-                    self._unknown.append(f"--selector {selector!r}: no pod has these labels yet")
-            for text in self._unknown:
-                _log_warning(text)
+            for text in filter(None, (*self._unknown, self._selector_problem())):
+                logger.warning("%s", text)
             pods = endpoints.failed_pods
 
             def build(on_failure: OnFailure | None, *, count_only: bool = False) -> StreamEnricher:
@@ -244,9 +211,15 @@ class ClusterFeed:
             return "connecting"
         logs = len(self._streamer.sources)
         problem = self._endpoints.problem() or self._streamer.problem() or self._problem_of_a_log()
-        problem = problem or (self._selected.problem() if self._selected else None)
+        problem = problem or self._selector_problem()
         state = f"{logs} log{'s' * (logs != 1)} followed"
         return " · ".join(filter(None, (state, problem, *self._unknown)))
+
+    def _selector_problem(self) -> str | None:
+        if not self._selected:
+            return None
+        text = f"--selector {self._upstreams.selector!r}: no pod has these labels yet"
+        return self._selected.problem() or (None if self._upstreams.selected_pods else text)
 
     def _problem_of_a_log(self) -> str | None:
         problems = ((source.path, check.problem) for source, check in self._checks.items())
@@ -259,82 +232,3 @@ class ClusterFeed:
             for source, check in list(self._checks.items()):
                 for news in filter(None, (check.news(at_once=False), check.advice())):
                     logger.warning("%s: %s", source.path, news)
-
-
-class FileFeed:
-    """Log files, read one after the other from beginning to end; `-` is stdin."""
-
-    def __init__(self, settings: Settings, files: Sequence[str], histories: Histories) -> None:
-        self._settings, self._files, self.histories = settings, files, histories
-        self._done = False
-        self._check = FormatCheck(1, settings.logs.expected_format, expects_access_lines=True)
-
-    def read(self) -> Iterator[bytes]:
-        """Yield JSON lines as they come. Raise ConfigurationError for a file that cannot be read."""
-        settings = self._settings.logs
-        metrics = Metrics(max_series=self._settings.server.max_series)
-        detector = FormatDetector(settings.formats, settings.given_profile)
-        node, pod_variable = self._settings.output.node, self._settings.output.pod_variable
-        enricher = Enricher(detector, metrics, node=node, pod_variable=pod_variable)
-        with report_news(self._check, _log_warning):
-            logs = find_logs(self._files, settings.is_proxy, _log_warning)
-            name_files = has_several_files(logs)
-            for batch in read_logs(logs, detector, _unbuffered_stdin, _log_warning):
-                outputs = list[Output]()
-                for output in enrich_lines(enricher, batch, self.histories):
-                    outputs.append(output)
-                    yield output.data
-                file = batch.source.path if name_files else ""
-                self._check.add(outputs, batch.lines, time.monotonic(), enricher.formats(batch.source), file=file)
-            yield from (output.data for output in enricher.release_all(lambda: self.histories))
-        enricher.update_counts()
-        for warning in result_warnings(self._settings, metrics.grades, self.histories, self._check):
-            logger.warning("%s", warning)
-        self._done = True
-
-    async def run(self, consume: LineConsumer) -> None:
-        """Pass JSON lines on until the end of the files.
-
-        A thread reads them, because stdin may block for long; the program does not wait for that thread when it ends.
-        """
-        loop, ended = asyncio.get_running_loop(), asyncio.get_running_loop().create_future()
-
-        async def pass_on(data: bytes) -> None:
-            consume(data)
-
-        def end(error: BaseException | None) -> None:
-            if not ended.done():
-                ended.set_result(error)
-
-        def read() -> None:
-            with suppress(RuntimeError):  # the loop is closed: the command has ended
-                try:
-                    for data in self.read():
-                        asyncio.run_coroutine_threadsafe(pass_on(data), loop).result()
-                except Exception as error:  # it is raised in the loop
-                    loop.call_soon_threadsafe(end, error)
-                else:
-                    loop.call_soon_threadsafe(end, None)
-
-        Thread(target=read, name="reading", daemon=True).start()
-        if error := await ended:
-            raise error
-
-    @property
-    def nothing_fits(self) -> bool:
-        """Return whether no line fits the log format."""
-        return self._check.nothing_fits
-
-    def status(self) -> str:
-        """Return whether the end has been reached, and the present problem."""
-        problem = self._check.problem
-        return ("read to the end" if self._done else "reading") + (f" · {problem}" if problem else "")
-
-
-def _log_warning(text: str) -> None:
-    logger.warning("%s", text)
-
-
-def _unbuffered_stdin() -> BinaryIO:
-    """Return stdin without Python's buffer, whose lock a thread that waits for input would still hold at exit."""
-    return open(open_stdin().fileno(), "rb", buffering=0, closefd=False)

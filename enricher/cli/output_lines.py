@@ -1,17 +1,16 @@
 """Lines of a daemon's output that are read again, perhaps from a store that has changed the types of values."""
 
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import orjson
 
+from enricher.accesslog.enriched_lines import looks_like_output
 from enricher.enrich.output import RESERVED_NAMES
 from enricher.report.record_view import OutputRecord
-from enricher.tailer.unwrapping import Fit, FitOf
+from enricher.report.wording import amount
+from enricher.tailer.unwrapping import Fit, FitOf, SourcedLines
 from enricher.vocabulary import Grade, LineKind
 
-_OUTPUT_LINE = re.compile(rb'\{"time":(?:"[^"\\]{1,40}"|null),"kind":"(?:access|try|error|other|parse_error)",')
-"""The beginning of a line of a daemon's output; no log format that a proxy has by default begins like this."""
 _TEXTS = (
     *("namespace", "pod", "uid", "node", "service", "zone", "workload", "workload_kind", "revision", "grpc_status"),
     *("outcome", "origin", "reason", "cause", "cause_grade", "state", "response_time_of", "no_endpoints_since"),
@@ -24,11 +23,6 @@ _NUMBERS = ("response_time", "response_length", "state_seconds", "late_seconds",
 """Those that are numbers, or null."""
 _OF_RECORDS = RESERVED_NAMES.intersection(_TEXTS)
 """The texts of a record. Other names are those of a log's variables, which have any value."""
-
-
-def looks_like_output(text: bytes) -> bool:
-    """Return whether a line begins like one of a daemon's output."""
-    return _OUTPUT_LINE.match(text) is not None
 
 
 def or_output(fit_of: FitOf) -> FitOf:
@@ -55,6 +49,31 @@ def parse_output(text: bytes) -> OutputRecord | None:
         and _are_candidates(record.get("candidates", []))
     )
     return record if is_output and all(map(_is_attempt, attempts)) else None
+
+
+class OutputLines:
+    """Takes the lines of a daemon's output out of batches. What else their log has is the daemon's own log."""
+
+    def __init__(self) -> None:
+        self._paths: set[str] = set()
+        """The logs that hold a daemon's output."""
+        self.dropped = 0
+        """Lines between those of a daemon's output that are not its output."""
+
+    def take(self, batch: SourcedLines) -> tuple[Sequence[OutputRecord], SourcedLines]:
+        """Return the lines of a batch that a daemon has enriched, parsed, and the others."""
+        records, path = [parse_output(line.text) for line in batch.lines], batch.source.path
+        if any(records):
+            self._paths.add(path)
+        elif path not in self._paths:
+            return (), batch
+        self.dropped += sum(1 for line, record in zip(batch.lines, records, strict=True) if not record and line.text)
+        return [record for record in records if record], SourcedLines((), batch.source)
+
+    def warning(self) -> str:
+        """Return how many lines were dropped."""
+        verb = "was" if self.dropped == 1 else "were"
+        return f"{amount(self.dropped, 'line')} {verb} passed over beside a daemon's output"
 
 
 def _is_attempt(value: object) -> bool:

@@ -8,7 +8,7 @@ import orjson
 from enricher.accesslog.detection import FormatDetector
 from enricher.cli.common import read_histories, report_news, result_warnings
 from enricher.cli.log_lines import enrich_lines, fit_with, read_logs
-from enricher.cli.output_lines import or_output, parse_output
+from enricher.cli.output_lines import OutputLines, or_output
 from enricher.cli.progress import show_progress
 from enricher.cli.roll_ups import workload_of_attempt
 from enricher.config.settings import ClusterSettings, Settings
@@ -21,7 +21,6 @@ from enricher.report.record_view import OutputRecord
 from enricher.report.terminal import warn
 from enricher.tailer.log_paths import find_logs, has_several_files
 from enricher.tailer.reader import open_stdin
-from enricher.tailer.unwrapping import SourcedLines
 
 
 class RecordReader:
@@ -39,10 +38,7 @@ class RecordReader:
     ) -> None:
         self._settings, self._load, self._report = settings, load, report
         self._has_histories = False
-        self._dropped = 0
-        """Lines between those of a daemon's output that are not its output: its own log."""
-        self._enriched_paths: set[str] = set()
-        """The logs that hold a daemon's output."""
+        self._enriched = OutputLines()
 
     @cached_property
     def histories(self) -> Histories:
@@ -84,7 +80,9 @@ class RecordReader:
             for batch in read_logs(
                 paths, detector, open_stdin, self._report, progress, fit_of=or_output(fit_with(detector))
             ):
-                others = self._take_enriched(batch, consume)
+                records, others = self._enriched.take(batch)
+                for record in records:
+                    consume(record)
                 if not others.lines:
                     continue
                 outputs = list[Output]()
@@ -99,25 +97,9 @@ class RecordReader:
         self._warn_of_results(metrics, check)
         return check.nothing_fits
 
-    def _take_enriched(self, batch: SourcedLines, consume: Callable[[OutputRecord], None]) -> SourcedLines:
-        """Pass on the lines of a batch that a daemon has enriched, and return the others."""
-        records = [parse_output(line.text) for line in batch.lines]
-        for record in filter(None, records):
-            consume(record)
-        path = batch.source.path
-        if any(records):
-            self._enriched_paths.add(path)
-        if path in self._enriched_paths:
-            self._dropped += sum(
-                1 for line, record in zip(batch.lines, records, strict=True) if not record and line.text
-            )
-            return SourcedLines((), batch.source)
-        return batch
-
     def _warn_of_results(self, metrics: Metrics, check: FormatCheck) -> None:
-        if self._dropped:
-            lines = f"{self._dropped} line{'s were' if self._dropped > 1 else ' was'}"
-            self._report(f"{lines} passed over beside a daemon's output")
+        if self._enriched.dropped:
+            self._report(self._enriched.warning())
         if self._has_histories:
             for warning in result_warnings(self._settings, metrics.grades, self.histories, check):
                 self._report(warning)

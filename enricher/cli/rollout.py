@@ -5,7 +5,8 @@ from typing import Any
 
 import orjson
 
-from enricher.cli.feed import DEFAULT_SINCE, ClusterFeed, FileFeed, open_feed, run_feed, seconds_to_follow
+from enricher.cli.feed import DEFAULT_SINCE, ClusterFeed, open_feed, run_feed, seconds_to_follow
+from enricher.cli.file_feed import FileFeed
 from enricher.cli.roll_ups import BY_REVISION
 from enricher.cli.upstreams import Upstreams
 from enricher.config.options import TAIL

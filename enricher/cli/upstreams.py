@@ -10,6 +10,8 @@ from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 from enricher.cli.roll_ups import workload_of_attempt
+from enricher.config.settings import ClusterSettings
+from enricher.endpoints.attribution import Histories
 from enricher.endpoints.history import History
 from enricher.endpoints.workloads import workload_of
 from enricher.errors import UsageError
@@ -92,28 +94,8 @@ class Upstreams:
             return False
         return not self.objects or any(named.matches(part) for named in self.objects)
 
-    def unknown(self, history: History, endpoints: str, advice: str) -> Iterator[str]:
-        """Yield a message for each object that nothing in a history is, with a name that was probably meant.
-
-        `endpoints` is what the history was read from, in a few words; `advice` is given where no name is near.
-        """
-        for named in self.objects:
-            objects = set(named.objects_in(history))
-            names = {name for namespace, name in objects if self._has_place(named, namespace)}
-            if any(fnmatchcase(name, named.name) for name in names):
-                continue
-            place = self.namespace or named.namespace
-            where = f" in namespace {place!r}" if place != "*" else ""
-            elsewhere = sorted({namespace for namespace, name in objects if fnmatchcase(name, named.name)})
-            if near := get_close_matches(named.name, names, 1):
-                hint = f"did you mean {named.text.rpartition('/')[0]}/{near[0]}?"
-            elif elsewhere:
-                hint = f"there is one in namespace {', '.join(map(repr, elsewhere[:MAX_NAMESPACES]))}"
-            else:
-                hint = advice
-            yield f"{named.text}: {endpoints} have no {named.kind} of this name{where}: {hint}"
-
-    def _has_place(self, named: NamedObject, namespace: str) -> bool:
+    def has_place(self, named: NamedObject, namespace: str) -> bool:
+        """Return whether a named object may be in a namespace."""
         return self.namespace in {None, namespace} and fnmatchcase(namespace, named.namespace)
 
 
@@ -136,6 +118,36 @@ def parse_upstreams(arguments: Mapping[str, Any], namespace: str | None) -> tupl
             "deployment/NAME or pod/PATTERN"
         )
     return Upstreams(namespace, objects, arguments["selector"]), files
+
+
+def unknown_upstreams(
+    upstreams: Upstreams, histories: Histories, cluster: ClusterSettings, *, live: bool = False
+) -> list[str]:
+    """Return a message for each of the objects that is not in the endpoints, with a name that was probably meant.
+
+    Maps of addresses may have any name. `live` endpoints are watched, and may come to have it.
+    """
+    if cluster.extra_endpoints:
+        return []
+    endpoints = f"the endpoints in {', '.join(cluster.endpoints)}" if cluster.endpoints else "the cluster's endpoints"
+    advice = "its requests are shown once it has some" if live else "check that they are of the log's cluster and time"
+    messages = []
+    for named in upstreams.objects:
+        objects = set(named.objects_in(histories.pods))
+        names = {name for namespace, name in objects if upstreams.has_place(named, namespace)}
+        if any(fnmatchcase(name, named.name) for name in names):
+            continue
+        place = upstreams.namespace or named.namespace
+        where = f" in namespace {place!r}" if place != "*" else ""
+        elsewhere = sorted({namespace for namespace, name in objects if fnmatchcase(name, named.name)})
+        if near := get_close_matches(named.name, names, 1):
+            hint = f"did you mean {named.text.rpartition('/')[0]}/{near[0]}?"
+        elif elsewhere:
+            hint = f"there is one in namespace {', '.join(map(repr, elsewhere[:MAX_NAMESPACES]))}"
+        else:
+            hint = advice
+        messages.append(f"{named.text}: {endpoints} have no {named.kind} of this name{where}: {hint}")
+    return messages
 
 
 def split_objects(arguments: Sequence[str]) -> tuple[list[NamedObject], list[str]]:

@@ -29,7 +29,7 @@ from tests.integration.node.test_long_churn import memory
 from tests.support.kube import Kube, Pod, eventually, first_process, processes
 from tests.support.prometheus import Prometheus, running
 
-SECONDS = float(os.environ.get("HOSTILE_TENANT_SECONDS", "90"))
+SECONDS = float(os.environ.get("HOSTILE_TENANT_SECONDS", "45"))
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(int(3 * SECONDS + 600))]
 

@@ -1,11 +1,4 @@
-import os
-
 import pytest
-from hypothesis import settings
-
-settings.register_profile("default", deadline=None, max_examples=30)
-settings.register_profile("long", deadline=None, max_examples=5000)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
 @pytest.fixture

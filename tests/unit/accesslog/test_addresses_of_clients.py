@@ -61,7 +61,7 @@ ADDRESS = {nginx: "$upstream_addr", haproxy: "%si:%sp", envoy: "%UPSTREAM_HOST%"
 
 
 @pytest.mark.parametrize("proxy", OWN, ids=["nginx", "haproxy", "envoy"])
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(data=st.data())
 def test_addresses(proxy, data):
     own = data.draw(st.lists(st.sampled_from(list(OWN[proxy])), max_size=3, unique=True))

@@ -5,11 +5,15 @@ import asyncio
 import pytest
 
 from demo.fake_api import slice_of, status
+from enricher.cli.feed import open_feed
 from enricher.cli.main import main
 from enricher.cli.upstreams import Upstreams
+from enricher.config.options import TOP
+from enricher.config.resolve import resolve_settings
 from tests.support.controller_logs import access, recent
 from tests.support.fake_log_api import FakeLogApi
 from tests.unit.cli.test_live_commands import POD, tail
+from tests.unit.cli.test_reader_that_pauses import until
 
 
 def line(number, address):
@@ -80,6 +84,18 @@ async def test_no_pod_has_the_labels(tmp_path, server):
         "enricher: --selector 'app=crat': no pod has these labels yet",
         "enricher: none of 3 lines matches --selector app=crat",
     ]
+
+
+async def test_top_says_so_until_a_pod_has_them(tmp_path, server):
+    server.write_kubeconfig(tmp_path / "config")
+    settings = resolve_settings(TOP, {"--kubeconfig": str(tmp_path / "config")}, {})
+    feed = open_feed(settings, [], 60, upstreams=Upstreams(selector="app=crat"))
+    running = asyncio.create_task(feed.run(lambda _: None))
+    await until(lambda: feed.status() == "1 log followed · --selector 'app=crat': no pod has these labels yet")
+    add_pod(server, 4, "crat")
+    await until(lambda: feed.status() == "1 log followed")
+    running.cancel()
+    await asyncio.wait([running])
 
 
 async def test_what_is_no_selector(tmp_path, server):

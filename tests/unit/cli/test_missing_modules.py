@@ -1,36 +1,41 @@
 """A module that a command cannot import: it is a package that the daemon's image is without, or a bug of ours."""
 
+import subprocess
 import sys
 
 import pytest
 
-from enricher.cli.main import main
+WITHOUT = """
+import sys
 
-
-@pytest.mark.parametrize(("command", "package"), [("top", "textual"), ("completion", "shtab")])
-def test_a_package_that_the_image_is_without(monkeypatch, capsys, command, package):
-    monkeypatch.delitem(sys.modules, f"enricher.cli.{command}", raising=False)
-    for name in [name for name in sys.modules if name.partition(".")[0] == package]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setattr(sys, "meta_path", [_Without(package), *sys.meta_path])
-    assert main([command, *["bash"] * (command == "completion")]) == 3
-    assert f"{command} needs the Python package {package}, which is not installed here" in capsys.readouterr().err
-
-
-def test_a_module_of_our_own(monkeypatch):
-    for name in ("enricher.cli.tail", "enricher.cli.fold"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    monkeypatch.setattr(sys, "meta_path", [_Without("enricher.cli.fold"), *sys.meta_path])
-    with pytest.raises(ModuleNotFoundError, match=r"enricher\.cli\.fold"):
-        main(["tail", "log"])
-
-
-class _Without:
-    """Finds no module of a name, nor one in it."""
-
-    def __init__(self, name):
-        self._name = name
-
+class Without:
     def find_spec(self, name, path=None, target=None):
-        if f"{name}.".startswith(f"{self._name}."):
+        if f"{name}.".startswith("MODULE."):
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Without())
+from enricher.cli.main import main
+sys.exit(main())
+"""
+
+
+def run_without(module, *arguments):
+    command = [sys.executable, "-c", WITHOUT.replace("MODULE", module), *arguments]
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "package"), [(["top"], "textual"), (["completion", "bash"], "shtab"), (["tail"], "aiohttp")]
+)
+def test_a_package_that_the_image_is_without(arguments, package):
+    done = run_without(package, *arguments)
+    assert (done.returncode, done.stdout) == (3, "")
+    text = f"enricher: {arguments[0]} needs the Python package {package}, which is not installed here"
+    assert done.stderr.startswith(text)
+
+
+def test_a_module_of_our_own():
+    done = run_without("enricher.cli.fold", "tail", "log")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "ModuleNotFoundError: No module named 'enricher.cli.fold'" in done.stderr
+    assert "pipx" not in done.stderr

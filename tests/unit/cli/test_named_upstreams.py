@@ -5,9 +5,8 @@ import json
 import pytest
 
 from demo.fake_api import slice_of
-from enricher.cli.feed import unknown_upstreams
 from enricher.cli.main import main
-from enricher.cli.upstreams import Kind, Upstreams, split_objects
+from enricher.cli.upstreams import Kind, Upstreams, split_objects, unknown_upstreams
 from enricher.config.settings import ClusterSettings
 from enricher.endpoints.attribution import Histories
 from enricher.endpoints.history import History

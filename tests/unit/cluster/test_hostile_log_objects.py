@@ -72,7 +72,7 @@ VALUES = st.recursive(
 OBJECTS = st.dictionaries(st.sampled_from(WORDS), VALUES, max_size=6)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(objects=st.lists(OBJECTS, max_size=4), is_named=st.booleans())
 def test_any_objects(objects, is_named):
     found = Survey()

@@ -177,7 +177,7 @@ def answerable(trial: Trial, truth: Life, watch: Watch) -> bool:
     return not others and not blind and end + 0.02 < truth.leaves and (truth.appears < 0 or start > 33)
 
 
-@settings(max_examples=WORLDS, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None)
+@settings(max_examples=WORLDS, derandomize=True, suppress_health_check=list(HealthCheck), database=None)
 @given(seed=st.integers(0, 2**32), delay=st.sampled_from((0.0, 0.3, DELAY)), lag=st.sampled_from((0.0, 0.5, 30.0)))
 def worlds(seed: int, delay: float, lag: float) -> None:
     run_world(seed, delay=delay, lag=lag)

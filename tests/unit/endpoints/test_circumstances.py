@@ -166,7 +166,7 @@ def test_a_container_that_ended_at_an_address_that_nobody_watched() -> None:
 STATES = ["not_ready", "ready", "terminating", "gone"]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.lists(st.tuples(st.integers(0, 120), st.sampled_from(STATES)), max_size=6),
     st.none() | st.tuples(st.integers(0, 120), st.none() | st.integers(0, 130)),

@@ -97,7 +97,7 @@ def test_all_attempts_in_a_period_have_one_attribution() -> None:
     assert exercised["near a crowd"] > exercised["crowd"] + 5
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 @given(seed=st.integers(0, 2**32))
 def attempts_in_periods(seed: int) -> None:
     rng = random.Random(seed)

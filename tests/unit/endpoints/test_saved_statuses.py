@@ -57,7 +57,7 @@ def statuses(draw) -> PodStatuses:
     return result
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(statuses())
 def test_whatever_was_read_is_the_same_after_a_restart(before: PodStatuses) -> None:
     after = PodStatuses()

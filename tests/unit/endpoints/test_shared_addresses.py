@@ -154,7 +154,7 @@ def test_the_spans_of_many_tenures_take_one_pass():
     assert work(4000) < 5 * work(1000)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(seed=st.integers(0, 2**32))
 def test_spans_end_where_another_pod_takes_over(seed: int) -> None:
     """The one pass gives what the rule about two tenures gives for each pair."""

@@ -30,7 +30,7 @@ def for_all_seeds(examples: int, run: Callable[[int, Tally], None]) -> Tally:
     """Run something for many seeds, and return what was exercised."""
     tally = Tally()
 
-    @settings(max_examples=examples * EXAMPLES, deadline=None, phases=PHASES)
+    @settings(max_examples=examples * EXAMPLES, phases=PHASES)
     @given(seed=st.integers(0, 2**32))
     def run_all(seed: int) -> None:
         run(seed, tally)

@@ -40,7 +40,7 @@ FORMATS = [INGRESS_NGINX, JSON, "escape=none $req_id", "$namespace $pod $time $s
 
 
 @pytest.mark.parametrize("format_", FORMATS)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
 @given(texts=st.lists(texts, max_size=4), stream=st.sampled_from(["", "stdout", "stderr"]), cut=st.integers(0, 9))
 def test_any_bytes(make, format_, texts, stream, cut):
     data = enrich_all(*make(format_), [Line(text, STAMP, stream, cut) for text in texts])
@@ -61,7 +61,7 @@ def test_any_bytes(make, format_, texts, stream, cut):
 
 
 @given(stamp=st.binary(max_size=40) | st.just(b"2026-11-22T23:18:31.5Z"))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_stamp(make, stamp):
     data = enrich_all(*make(), [Line(access(), stamp, "stdout")])
     assert data.count(b"\n") == 1

@@ -167,7 +167,7 @@ def run(seed, seen, *, alike, live=False):
 def for_all_seeds(examples, **options):
     seen = Counter()
 
-    @settings(max_examples=examples * EXAMPLES, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
+    @settings(max_examples=examples * EXAMPLES, phases=(Phase.explicit, Phase.reuse, Phase.generate))
     @given(seed=st.integers(0, 2**32))
     def run_all(seed):
         run(seed, seen, **options)

@@ -46,7 +46,7 @@ def random_line(rng: random.Random, template: str, zone: str) -> str:
 
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("framed", [True, False])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 2**32), zone=st.sampled_from(["Z", "+00:00"]))
 def test_they_contain_every_window(name: str, seed: int, zone: str, *, framed: bool) -> None:
     rng, (log_format, template) = random.Random(seed), FORMATS[name]

@@ -61,7 +61,7 @@ def registry_of(collector):
     return registry
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(attempts, max_size=20), st.sampled_from([1, 3, math.inf]))
 def test_strict_parsers_take_the_whole_exposition(counted, max_series):
     text, openmetrics = registries_of(counted, max_series)

@@ -62,7 +62,7 @@ counted = st.tuples(
 )
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(counted, max_size=30))
 def test_the_text_says_what_was_counted(events):
     metrics = Metrics()

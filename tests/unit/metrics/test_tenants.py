@@ -122,7 +122,7 @@ class World:
         return generate_latest(registry).decode()
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(0, 2**32))
 def test_the_series_of_others_are_exact_whatever_tenants_do(seed):
     rng = random.Random(seed)
@@ -164,7 +164,7 @@ def test_who_names_routes_like_those_of_others_gets_none_of_the_series_of_their_
     assert sum(series.requests for series in metrics.requests.values()) == 1000 + LIMIT
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(st.integers(0, 2**32))
 def test_what_one_tenant_counts_adds_up(seed):
     """Nothing is dropped as long as no other namespace needs the room."""

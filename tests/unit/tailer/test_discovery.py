@@ -5,7 +5,7 @@ import re
 from fnmatch import translate
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from enricher.errors import ConfigurationError, UsageError
@@ -45,7 +45,6 @@ def test_the_default_is_the_ingress_controller(log_dir):
     ]
 
 
-@settings(deadline=None)
 @given(st.from_regex(r"[ab?*!\[\]-]{1,6}", fullmatch=True), st.text("ab-", max_size=6))
 def test_no_name_that_a_glob_matches_is_passed_over(glob, name):
     selector = Selector.parse(f"*/{glob}/c")

@@ -238,6 +238,6 @@ def test_every_line_once_and_in_order(model: type[Model]) -> None:
         pass
 
     Machine.TestCase.settings = settings(
-        max_examples=100, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+        max_examples=100, stateful_step_count=40, suppress_health_check=list(HealthCheck)
     )
     Machine.TestCase().runTest()

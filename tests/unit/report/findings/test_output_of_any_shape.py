@@ -54,7 +54,7 @@ def facts_of(attempt):
     return RecordReader.facts_of(SimpleNamespace(_has_histories=False), attempt)  # type: ignore[arg-type]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(LINES, min_size=1, max_size=5))
 def test_any_value_in_any_field(lines: list[bytes]) -> None:
     diagnosis = Diagnosis(facts_of, lambda *_: ())

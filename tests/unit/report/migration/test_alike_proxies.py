@@ -1,6 +1,6 @@
 """The same log at both proxies is never worse, and the order of lines means nothing."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from enricher.report.migration.as_data import csv_comparison, json_comparison, markdown_comparison
@@ -29,7 +29,6 @@ def test_the_same_log_is_not_worse(log):
     assert not any(row.worse for row in compared.rows)
 
 
-@settings(deadline=None)
 @given(LOGS, LOGS, st.randoms())
 def test_the_order_of_lines_means_nothing(old, new, rng):
     compared = migration(old, new)
