@@ -231,6 +231,13 @@ def test_a_threshold_that_no_alert_has_is_refused(name: str) -> None:
     assert f"prometheusRule.thresholds has {name}" in done.stderr
 
 
+def test_a_rule_to_leave_out_that_is_none_is_refused() -> None:
+    values = {"prometheusRule": {"enabled": True, "disabled": ["EnricherAbsent", "UpstreamPodFailin"]}}
+    done = helm("template", "enricher", str(CHART), values=values)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "prometheusRule.disabled has UpstreamPodFailin, which is no rule" in done.stderr
+
+
 def test_runbooks_as_links() -> None:
     every, linked = rules(), rules(runbookUrl="https://git.example.com/enricher/")
     for name, rule in every.items():
