@@ -72,15 +72,19 @@ class Tally:
                 times = [time for t in tenures for time in (t.since, t.until) if abs(time) != FOREVER]
                 self.counts["straddling windows"] += any(window.start <= time <= window.end_latest for time in times)
 
-    def require(self, lines: int, least: dict[str, float]) -> None:
-        """Fail unless so many lines were compared, and so many of each; numbers below 1 are shares of the lines."""
-        assert self.lines >= lines, f"only {self.lines} lines were compared"
-        short = {
+    def lacking(self, least: dict[str, float]) -> dict[str, str]:
+        """Return what was exercised less than that; numbers below 1 are shares of the lines."""
+        return {
             name: f"{self.counts[name]} < {number if number >= 1 else number * self.counts['lines']:g}"
             for name, number in least.items()
             if self.counts[name] < (number if number >= 1 else number * self.counts["lines"])
         }
-        assert not short, f"too little was exercised: {short}\n{self}"
+
+    def require(self, lines: int, least: dict[str, float]) -> None:
+        """Fail unless so many lines were compared, and so many of each."""
+        assert self.lines >= lines, f"only {self.lines} lines were compared"
+        lacking = self.lacking(least)
+        assert not lacking, f"too little was exercised: {lacking}\n{self}"
 
     def __str__(self) -> str:
         return f"{self.lines:8} lines compared\n" + "\n".join(
