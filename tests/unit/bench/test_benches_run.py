@@ -11,6 +11,8 @@ import pytest
 
 from tests.unit.bench.conftest import BENCH, bench_importable
 
+pytestmark = pytest.mark.bench
+
 
 def run(*arguments: object, timeout: float = 100) -> str:
     command = [sys.executable, *map(str, arguments)]

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.bench
+
 SCRIPT = Path(__file__).parents[3] / "bench" / "mutate.py"
 MODULE = '''\
 """A doc string has 1 number."""
