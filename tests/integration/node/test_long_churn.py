@@ -9,6 +9,7 @@ import json
 import os
 import re
 from array import array
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,6 +39,8 @@ for n in range(0, %d, 200):
     time.sleep(max(0, begin + (n + 200) / %d - time.monotonic()))
 time.sleep(600)
 """
+PIECE = re.compile(rb"^\S+ stdout (?:P (.*)|F ([^{\n].*))$", re.MULTILINE)
+"""A piece of a line of JSON: containerd cuts a line where it is told to go on in a new file."""
 
 
 class Tally(Output):
@@ -49,6 +52,8 @@ class Tally(Output):
         self.pods: set[bytes] = set()
         self.others: list[bytes] = []
         """Lines with numbers that were not read as requests."""
+        self._pieces: dict[tuple[Path, bool], list[bytes]] = defaultdict(list)
+        """By the container, the begins and the rests of lines for which there is no other piece yet."""
 
     def collect(self) -> None:
         self._open_new_files()
@@ -56,12 +61,18 @@ class Tally(Output):
             data = self._texts[key] + file.read()
             end = data.rfind(b"\n") + 1
             self._texts[key] = data[end:]
-            for number, pod in re.findall(rb'"req_id":"numbered-(\d+)".*?"pod":"([^"]*)"', data[:end]):
-                self.counts[int(number)] += 1
-                self.pods.add(pod)
-            self.others += [
-                line for line in data[:end].split(b"\n") if b"numbered-" in line and b'"req_id"' not in line
-            ]
+            for begin, rest in PIECE.findall(data[:end]):
+                self._pieces[key[0], bool(begin)].append(begin or rest)
+            self._take(PIECE.sub(b"", data[:end]))
+            begins, rests = (self._pieces[key[0], is_begin] for is_begin in (True, False))
+            while begins and rests:
+                self._take(begins.pop(0) + rests.pop(0))
+
+    def _take(self, lines: bytes) -> None:
+        for number, pod in re.findall(rb'"req_id":"numbered-(\d+)".*?"pod":"([^"]*)"', lines):
+            self.counts[int(number)] += 1
+            self.pods.add(pod)
+        self.others += [line for line in lines.split(b"\n") if b"numbered-" in line and b'"req_id"' not in line]
 
     def missing(self) -> list[int]:
         """Return the first numbers that did not come out."""
