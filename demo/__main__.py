@@ -170,7 +170,7 @@ class Demo:
         self.console.print(Text.from_markup("\n[bold]enricher diagnose --endpoints history.json 0.log[/] says why:"))
         for text in finding_lines(findings):
             self.console.print(text, soft_wrap=True)
-        self.console.print("The lines, and the table above, have causes as of when a line was written: some came later.")
+        self.console.print("The lines and the table above have causes as of when a line was written: some came later.")
         self.console.print(Text.from_markup(f"\n[bold]GET /metrics[/] has for {ERROR_COUNTER}:"))
         for line in series:
             self.console.print(one_line(f"  {line}"), soft_wrap=True)
