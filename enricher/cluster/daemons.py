@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from enricher.kube.client import ApiClient
 from enricher.kube.lists import Item, read_page
 from enricher.kube.objects import as_mapping, as_mappings, as_text
-from enricher.kube.responses import ApiError, expect_status, get_response
+from enricher.kube.responses import ApiError, expect_status, get_response, read_body
 from enricher.kube.watcher import PODS
 from enricher.report.daemon_status import COMMAND_HEADER, DaemonStatus, parse_status
 
@@ -105,16 +105,12 @@ async def _ask(api: ApiClient, namespace: str, daemon: Daemon) -> DaemonStatus |
         total_timeout=ANSWER_TIMEOUT,
         headers={COMMAND_HEADER: "top"},
     )
-    body = bytearray()
     try:
         async with expect_status(request, f'get pods/proxy in namespace "{namespace}"') as response:
-            async for chunk in response.content.iter_any():
-                body += chunk
-                if len(body) > MAX_STATUS:
-                    return f"its status.json is longer than {MAX_STATUS >> 20} MiB"
+            body = await read_body(response, MAX_STATUS)
     except ApiError as error:
         return _refusal(error)
-    return parse_status(bytes(body))
+    return f"its status.json is longer than {MAX_STATUS >> 20} MiB" if body is None else parse_status(body)
 
 
 def _refusal(error: ApiError) -> str:

@@ -23,7 +23,7 @@ from enricher.kube.backoff import backoff_delay
 from enricher.kube.client import ApiClient
 from enricher.kube.lists import Item, read_page
 from enricher.kube.objects import OBJECT_LIMIT, parse_json
-from enricher.kube.responses import ApiError, get_response
+from enricher.kube.responses import ApiError, get_response, read_body
 from enricher.kube.watcher import EVENTS, PODS
 
 logger = logging.getLogger(__name__)
@@ -134,14 +134,12 @@ class PodSource:
         return True
 
     async def _get_object(self, path: str, action: str) -> object:
-        body = bytearray()
         async with get_response(self._api, path, {"resourceVersion": "0"}, action=action, **_timeouts()) as response:
-            async for chunk in response.content.iter_any():
-                body += chunk
-                if len(body) > OBJECT_LIMIT:
-                    raise ApiError("oversized", f"cannot {action}: the object is longer than {OBJECT_LIMIT} bytes")
-        if not isinstance(value := parse_json(bytes(body)), dict):
-            raise ApiError("garbage", f"cannot {action}: malformed object from the API server: {bytes(body[:100])!r}")
+            body = await read_body(response, OBJECT_LIMIT)
+        if body is None:
+            raise ApiError("oversized", f"cannot {action}: the object is longer than {OBJECT_LIMIT} bytes")
+        if not isinstance(value := parse_json(body), dict):
+            raise ApiError("garbage", f"cannot {action}: malformed object from the API server: {body[:100]!r}")
         return value
 
     async def _read_events(self, owner: Owner) -> bool:

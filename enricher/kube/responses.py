@@ -83,6 +83,16 @@ async def expect_status(
         raise ApiError(reason, f"no connection to the API server: {cause}") from error
 
 
+async def read_body(response: aiohttp.ClientResponse, limit: int) -> bytes | None:
+    """Return the body of a response, or None if it has more than `limit` bytes; the rest of it is not read."""
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > limit:
+            return None
+    return bytes(body)
+
+
 async def _response_error(response: aiohttp.ClientResponse, action: str) -> ApiError:
     """Return the error for a response with an unexpected status, and the delay that the server asks for."""
     status = parse_json(await response.content.read(4096))
