@@ -20,6 +20,7 @@ from enricher.enrich.parsed_line import parse_line
 from enricher.enrich.try_advice import advice_on
 from enricher.errors import ConfigurationError
 from enricher.line import Line, Source
+from enricher.report.wording import amount
 from enricher.tailer.discovery import check_log_dir, discover
 from enricher.tailer.file_names import LogName, list_files
 from enricher.tailer.framing import Framer
@@ -166,9 +167,10 @@ def _format_text(settings: Settings, source: Source, sample: LogSample) -> str:
 def _judge_sample(subject: str, sample: LogSample, format_text: str) -> CheckResult:
     lines = sample.access + sample.misfits
     if not lines:
-        text = f"no access line among the last {sample.others} lines"
+        text = f"no access line among the last {amount(sample.others, 'line')}"
         if sample.errors:
-            text += f", but {sample.errors} error lines about requests: the proxy does not write its access log here"
+            errors = amount(sample.errors, "error line")
+            text += f", but {errors} about requests: the proxy does not write its access log here"
         return CheckResult("warning", subject, text)
     others = f"; lines of other kinds: {sample.others}" if sample.others else ""
     text = f"{sample.access} of the last {lines} access lines fit {format_text}{others}"

@@ -77,8 +77,8 @@ def _unattributed_warning(grades: Mapping[str, int], cluster: ClusterSettings, h
     if not cluster.endpoints or not unknown or unknown < attempts * least_share:
         return None
     files = ", ".join(cluster.endpoints)
-    text = "none of" if unknown == attempts else f"{unknown} of"
-    text = f"{text} {attempts} attempts could {'not ' * (unknown < attempts)}be attributed: {files} has "
+    text = f"{unknown} of {attempts} attempts could not" if unknown < attempts else f"no attempt of {attempts} could"
+    text += f" be attributed: {files} has "
     if shortage := shortage_of(histories):
         return f"{text}{shortage}"
     text += "no pod at their addresses at their time"

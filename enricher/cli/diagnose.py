@@ -25,6 +25,7 @@ from enricher.report.findings.as_text import text_lines
 from enricher.report.findings.diagnosis import Diagnosis
 from enricher.report.record_view import Zone, datetime_in
 from enricher.report.terminal import json_encoder, print_lines, warn
+from enricher.report.wording import amount
 from enricher.vocabulary import Cause
 
 
@@ -94,8 +95,8 @@ def _warn_of_the_past(diagnosis: Diagnosis, began: int, zone: Zone | None) -> No
     if failures := sum(finding.failures for finding in unknown if finding.first and finding.first < began):
         at = f"{datetime_in(zone, began):%H:%M:%S %Z}"
         warn(
-            f"{failures} failures have no known cause, and what happened to pods before {at} was not watched: "
-            "a recording, or a daemon's history.json or output, shows it (docs/diagnose.md)"
+            f"no cause is known for {amount(failures, 'failure')}, and what happened to pods before {at} was not "
+            "watched: a recording, or a daemon's history.json or output, shows it (docs/diagnose.md)"
         )
 
 

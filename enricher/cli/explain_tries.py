@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from enricher.accesslog.try_formats import REQUEST_ID
 from enricher.enrich.parsed_line import ParsedLine
 from enricher.enrich.tries import NUMBER, entry_type
+from enricher.report.wording import amount
 from enricher.vocabulary import LineKind, Reason
 
 PAGE = "docs/proxies/envoy.md#a-line-for-each-attempt"
@@ -33,9 +34,8 @@ def explain_tries(parsed: ParsedLine, as_logged: ParsedLine) -> Iterator[str]:
         if record.attempts == logged:
             yield f"the host below is that of the attempt before, about which the line says no more{how}"
             return
-    missing = total - len(record.attempts) - has_no_host if isinstance(total, int) else 0
-    if missing > 0:
-        yield f"the proxy counts {total} attempts, and the lines given here show {len(record.attempts)}{how}"
+    if isinstance(total, int) and total > len(record.attempts) + has_no_host:
+        yield f"the proxy counts {amount(total, 'attempt')}, and the lines given here show {len(record.attempts)}{how}"
 
 
 def _how_to_join(parsed: ParsedLine) -> str:

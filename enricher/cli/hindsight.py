@@ -17,6 +17,7 @@ from enricher.cluster.pods import PodLog
 from enricher.endpoints.circumstances import AFTERMATH
 from enricher.endpoints.slices import Owner
 from enricher.line import Line
+from enricher.report.wording import amount
 from enricher.timestamps import SECOND, parse_rfc3339
 
 logger = logging.getLogger(__name__)
@@ -115,7 +116,7 @@ class Hindsight:
         self._kept[log].append(kept)
         self._size += len(kept.rows)
         self._read += len(lines)
-        self._report(f"{self._read:,} lines read")
+        self._report(f"{amount(self._read, 'line')} read")
         await self._first.deliver(log, lines)
         self._first.update_counts()
         if self._has_failed:
@@ -130,7 +131,7 @@ class Hindsight:
         """Wait until the pods that failed have been looked up, and AFTERMATH has passed since the newest failure."""
         deadline = self._clock() + MAX_LOOKUP_TIME
         while (left := self._lookups.waiting if self._lookups else 0) and self._clock() < deadline:
-            self._report(f"{self._read:,} lines read · {left} pods that failed are still to be looked up")
+            self._report(f"{amount(self._read, 'line')} read · {amount(left, 'failed pod')} still to be looked up")
             await self._sleep(POLL_INTERVAL)
         if left:
             logger.warning(
@@ -142,16 +143,15 @@ class Hindsight:
         rest = min(self._newest_failure + AFTERMATH - self._now(), AFTERMATH) / SECOND
         end = self._clock() + rest
         while (rest := end - self._clock()) > 0:
-            self._report(f"{self._read:,} lines read · waiting {rest:.0f} s for what followed the last failure")
+            self._report(f"{amount(self._read, 'line')} read · waiting {rest:.0f} s for what followed the last failure")
             await self._sleep(min(rest, POLL_INTERVAL))
 
     def enrich(self) -> None:
         """Enrich the kept lines of each log, by what is known now, and forget them."""
         if self._passed_over:
             logger.warning(
-                "%d lines were passed over, because there are too many: give fewer logs with --select, or a shorter "
-                "--since",
-                self._passed_over,
+                "passed over %s, because there are too many: give fewer logs with --select, or a shorter --since",
+                amount(self._passed_over, "line"),
             )
         second = self._build(None)
         while self._kept:

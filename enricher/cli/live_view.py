@@ -9,6 +9,7 @@ from enricher.cli.feed import Feed
 from enricher.report.pod_rows import SORT_KEYS, PodRow, RowKey
 from enricher.report.pod_stats import WINDOW_SECONDS, FailedRequest, PodStats
 from enricher.report.top_texts import COLUMNS, failure_lines, failures_title
+from enricher.report.wording import amount
 from enricher.timestamps import SECOND
 
 LATE_SECONDS = WINDOW_SECONDS + 5
@@ -42,7 +43,7 @@ class LiveView:
         stats = self._stats
         stats.expire(self.now())
         span = "last minute" if stats.window else "all times"
-        parts = [self._feed.status(), span, f"{stats.lines.total():,} lines"]
+        parts = [self._feed.status(), span, amount(stats.lines.total(), "line")]
         late = {node: lag // SECOND for node, lag in stats.clock_lags.items() if lag > LATE_SECONDS * SECOND}
         if late:
             node = max(late, key=lambda name: late[name])

@@ -11,6 +11,7 @@ from enricher.config.options import STDIN
 from enricher.endpoints.attribution import Histories
 from enricher.enrich.engine import Enricher, Output
 from enricher.line import Source
+from enricher.report.wording import amount
 from enricher.tailer.log_paths import LogPaths
 from enricher.tailer.reader import LogReader
 from enricher.tailer.unwrapping import MAX_SOURCES, Fit, FitOf, SourcedLines, Unwrapper
@@ -41,7 +42,9 @@ def read_logs(
                 yield unwrapper.unwrap(lines)
             yield unwrapper.flush()
             if lines_left := unwrapper.unnamed_lines:
-                report(f"{path}: more than {MAX_SOURCES} containers: the source of {lines_left} lines names none")
+                report(
+                    f"{path}: more than {MAX_SOURCES} containers: the source of {amount(lines_left, 'line')} names none"
+                )
         yield SourcedLines(reader.flush(), source)
 
 

@@ -32,7 +32,6 @@ from enricher.report.record_view import (
     time_text,
 )
 from enricher.report.terminal import json_encoder, warn
-from enricher.report.wording import amount
 from enricher.text import printable
 
 RED, GREEN, YELLOW, CYAN, DIM = "31", "32", "33", "36", "2"
@@ -161,9 +160,9 @@ def _warn_of_no_match(lines: int, arguments: Mapping[str, Any], upstreams: Upstr
     if not lines:
         warn("no line was read" + (f", so none matches {conditions}" if conditions else ""))
     elif conditions:
-        warn(f"none of {amount(lines, 'line')} matches {conditions}")
+        warn(f"no line of {lines:,} matches {conditions}")
     else:
-        warn(f"none of {amount(lines, 'line')} is about a request: -o json prints them all")
+        warn(f"no line of {lines:,} is about a request: -o json prints them all")
 
 
 def _conditions(arguments: Mapping[str, Any], upstreams: Upstreams) -> str:

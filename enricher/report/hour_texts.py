@@ -60,7 +60,7 @@ def hour_text(row: HourRow, zone: Zone | None) -> str:
 
 def total_texts(row: HourRow) -> Iterator[str]:
     """Yield what was counted since the counters of the row began, and the causes at its service."""
-    attempts = f" of {row.attempts:,} attempts" if row.attempts else ""
+    attempts = f" of {amount(row.attempts, 'attempt')}" if row.attempts else ""
     sure = f", {row.sure_percent} % sure" if row.attempts else ""
     codes = ", ".join(f"{code}:{number} ({origin})" for (code, origin), number in row.codes.most_common())
     parts = filter(None, (f"in all {amount(row.all_errors, 'error')}{attempts}{sure}", codes, counts_text(row.reasons)))

@@ -13,6 +13,7 @@ from rich.text import Text
 from enricher.report.console import as_written, one_line
 from enricher.report.pod_rows import PodRow, Row, RowKey, hidden_text, sure_text
 from enricher.report.pod_stats import PodStats
+from enricher.report.wording import amount
 from enricher.timestamps import SECOND, format_rfc3339
 from enricher.vocabulary import LineKind
 
@@ -168,5 +169,5 @@ def total_text(noun: str, counts: Counter[str]) -> str:
     if noun == "lines":
         counts = Counter({"error log" if kind == LineKind.ERROR else kind: number for kind, number in counts.items()})
     parts = codes_text(counts) if noun == "errors" else counts_text(counts)
-    number = "" if noun in {"reasons", "causes"} else f"{counts.total()} "
-    return f"{number}{noun}" + (f": {parts}" if parts else "")
+    subject = noun if noun in {"reasons", "causes"} else amount(counts.total(), noun.removesuffix("s"))
+    return subject + (f": {parts}" if parts else "")

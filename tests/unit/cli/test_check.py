@@ -112,7 +112,7 @@ def test_another_proxy_is_found_without_an_option(check, node):
     assert (code, verdicts["edge/envoy-default-eg-7d9/envoy"]) == (0, "warning")  # for what the format lacks
     assert "to be followed: 2" in out
     assert "1 of the last 1 access lines fit the profile envoy, detected from its lines" in out
-    assert "no access line among the last 1 lines" in out
+    assert "no access line among the last 1 line" in out
     assert "not followed" not in out
 
 

@@ -35,7 +35,7 @@ def run(tmp_path, capsys):
     return run
 
 
-START = "enricher: none of 3 attempts could be attributed: FILE has "
+START = "enricher: no attempt of 3 could be attributed: FILE has "
 COMMAND = ": `kubectl get endpointslices,services -A -o json` lists all namespaces"
 ONLY_SERVICES = "only Services: `kubectl get endpointslices,services -A -o json` lists EndpointSlices too"
 NO_POD = "no pod at their addresses at their time"
@@ -64,7 +64,7 @@ def test_a_snapshot_that_was_taken_later(run):
 def test_tail(run, caplog):
     run(EMPTY, "tail")
     [record] = caplog.records
-    assert "none of 3 attempts could be attributed" in record.getMessage()
+    assert "no attempt of 3 could be attributed" in record.getMessage()
 
 
 def test_a_daemon_reports_a_list_without_pods(tmp_path, caplog):

@@ -112,7 +112,7 @@ async def test_it_waits_for_the_pods_that_failed():
     await rig.hindsight.wait()
     assert lookups.reported == [POD]
     assert rig.seconds == pytest.approx(0.6)
-    assert "1 lines read · 2 pods that failed are still to be looked up" in rig.said
+    assert "1 line read · 2 failed pods still to be looked up" in rig.said
 
 
 async def test_it_does_not_wait_for_ever(caplog):
@@ -133,7 +133,7 @@ async def test_lines_without_a_place_are_counted_and_said_once(caplog):
     kept = len(rig.passes[1][1]) - 1
     assert 0 < kept < 4
     [message] = caplog.messages
-    assert message.startswith(f"{100 - kept} lines were passed over")
+    assert message.startswith(f"passed over {100 - kept} lines")
 
 
 # --- as a command ----------------------------------------------------------------------------------------------------
@@ -194,7 +194,7 @@ async def test_what_is_not_known_of_the_past_is_said(tmp_path):
         server.apply("ADDED", failed_pod(), plural="pods")
         [finding], err = await diagnose(server, tmp_path, "--no-pods")
         assert (finding["cause"], finding["failures"], lookups(server)) == ("unknown", 10, [])
-        assert err.startswith("enricher: 10 failures have no known cause, and what happened to pods before ")
+        assert err.startswith("enricher: no cause is known for 10 failures, and what happened to pods before ")
         assert err.count("\n") == 1
 
 

@@ -82,7 +82,7 @@ async def test_no_pod_has_the_labels(tmp_path, server):
     assert out == b""
     assert err.decode().splitlines() == [
         "enricher: --selector 'app=crat': no pod has these labels yet",
-        "enricher: none of 3 lines matches --selector app=crat",
+        "enricher: no line of 3 matches --selector app=crat",
     ]
 
 

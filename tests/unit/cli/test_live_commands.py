@@ -75,7 +75,7 @@ async def test_one_service_of_one_namespace(tmp_path):
             "service/crat: the cluster's endpoints have no service of this name in namespace 'shop': "
             "did you mean service/cart?"
         )
-        assert second == "enricher: none of 1 line matches service/crat, --namespace shop"
+        assert second == "enricher: no line of 1 matches service/crat, --namespace shop"
 
 
 async def test_a_reader_that_goes_away_ends_it(tmp_path):

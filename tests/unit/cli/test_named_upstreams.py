@@ -92,7 +92,7 @@ def test_an_unknown_name_is_reported_once(command, caplog, arguments, message):
     assert out == ""
     messages = [text for text in caplog.messages if text.startswith(f"{arguments[0]}: ")]
     assert messages == [f"{arguments[0]}: the endpoints in {command.endpoints} have {message}"]
-    assert f"enricher: none of 3 lines matches {arguments[0]}" in err
+    assert f"enricher: no line of 3 matches {arguments[0]}" in err
 
 
 def test_endpoints_that_are_watched_may_come_to_have_a_name():
@@ -115,7 +115,7 @@ def test_endpoints_that_are_watched_may_come_to_have_a_name():
 )
 def test_conditions_that_nothing_meets_are_reported_once(command, arguments, conditions):
     out, err = command("tail", *arguments)
-    assert (out, err) == ("", f"enricher: none of 3 lines matches {conditions}\n")
+    assert (out, err) == ("", f"enricher: no line of 3 matches {conditions}\n")
 
 
 def test_a_diagnosis_of_one_service(command):

@@ -32,8 +32,8 @@ CONDITIONS = [
     ("log", "result"),
     [
         ("", "no line was read, so none matches"),
-        (STARTED, "none of 1 line matches"),
-        (STARTED + cri(access(1)), "none of 2 lines matches"),
+        (STARTED, "no line of 1 matches"),
+        (STARTED + cri(access(1)), "no line of 2 matches"),
     ],
 )
 def test_conditions_that_nothing_meets(tmp_path, endpoints, capsys, arguments, conditions, output, log, result):
@@ -44,7 +44,7 @@ def test_conditions_that_nothing_meets(tmp_path, endpoints, capsys, arguments, c
 
 @pytest.mark.parametrize(
     ("log", "message"),
-    [("", "no line was read"), (STARTED, "none of 1 line is about a request: -o json prints them all")],
+    [("", "no line was read"), (STARTED, "no line of 1 is about a request: -o json prints them all")],
 )
 def test_logs_without_a_request(tmp_path, endpoints, capsys, log, message):
     (path := tmp_path / "log").write_text(log)

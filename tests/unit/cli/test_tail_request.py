@@ -27,7 +27,7 @@ def test_only_the_request_with_this_whole_id(tmp_path, endpoints, capsys, reques
     out, err = tail(capsys, "--endpoints", endpoints, "--request", request_id, log)
     assert [line.split()[3] for line in out.splitlines()] == numbers
     assert all(line.endswith(f"  req_id={request_id}") for line in out.splitlines())
-    assert err == ("" if numbers else f"enricher: none of 100 lines matches --request {request_id}\n")
+    assert err == ("" if numbers else f"enricher: no line of 100 matches --request {request_id}\n")
 
 
 @pytest.mark.parametrize("request_id", ["mine", TRACE, "00f067aa0ba902b7", f"00-{TRACE}-00f067aa0ba902b7-01"])

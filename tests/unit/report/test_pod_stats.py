@@ -123,7 +123,7 @@ def test_requests_that_no_pod_was_tried_for_have_rows_of_their_own():
     assert (latest.request, latest.outcome, latest.status) == ("GET /5", "503 no_endpoints", "503")
     print_summary(made, Console(file=(out := io.StringIO()), width=160))
     assert re.search(rf" 0 +6 +0 +shop +web +{UNNAMED} no_endpoints\n +503:6; 6 no_endpoints;", out.getvalue())
-    assert "1 attempts: 1 unknown" in out.getvalue()
+    assert "1 attempt: 1 unknown" in out.getvalue()
     assert not made.rows(T + 60 * SECOND)
 
 
