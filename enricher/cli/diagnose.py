@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from enricher.cli.common import warn_about
-from enricher.cli.feed import DEFAULT_SINCE, open_feed, run_feed
+from enricher.cli.feed import DEFAULT_SINCE, open_feed, refuse_since, run_feed
 from enricher.cli.pod_reports import PodReports
 from enricher.cli.read_records import RecordReader
 from enricher.cli.styled_output import print_styled
@@ -35,8 +35,7 @@ def main(arguments: dict[str, Any]) -> int:
     upstreams, files = parse_upstreams(arguments, settings.cluster.namespace)
     if pod := next((named.text for named in upstreams.objects if named.kind == Kind.POD), None):
         raise UsageError(f"{pod}: a diagnosis compares pods: give their service/NAME or deployment/NAME")
-    if files and arguments["--since"]:
-        raise UsageError("--since cannot be combined with files, which are read from their beginning")
+    refuse_since(arguments, files)
     interrupted, nothing_fits = False, False
     reader = RecordReader(settings)
     zone = zone_for_people(arguments)

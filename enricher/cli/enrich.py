@@ -6,9 +6,8 @@ from typing import Any, BinaryIO, Protocol
 
 import orjson
 
-from enricher.accesslog.detection import FormatDetector
-from enricher.cli.common import read_histories, report_news, result_warnings, warn_about
-from enricher.cli.log_lines import enrich_lines, read_logs
+from enricher.cli.common import read_histories, report_news, warn_about
+from enricher.cli.file_enricher import FileEnricher
 from enricher.cli.progress import show_progress
 from enricher.cli.roll_ups import ROLL_UPS, missing_names
 from enricher.cli.upstreams import Upstreams
@@ -17,10 +16,8 @@ from enricher.config.options import ENRICH, STDIN
 from enricher.config.resolve import resolve_settings
 from enricher.config.settings import Settings
 from enricher.endpoints.attribution import Histories
-from enricher.enrich.engine import Enricher, Output
 from enricher.enrich.format_check import FormatCheck
 from enricher.errors import EXIT_CONFIGURATION, UsageError
-from enricher.metrics.counters import Metrics
 from enricher.report.console import PipedConsole
 from enricher.report.pod_stats import PodStats
 from enricher.report.record_view import OutputRecord
@@ -28,7 +25,6 @@ from enricher.report.service_map import MAPS, ServiceMap
 from enricher.report.summary_documents import SUMMARIES
 from enricher.report.summary_table import print_summary
 from enricher.report.terminal import json_encoder, print_lines, warn
-from enricher.tailer.log_paths import find_logs, has_several_files
 from enricher.tailer.reader import open_stdin
 
 
@@ -96,33 +92,21 @@ def enrich(
     Return the judgement whether the lines fit their format. If Ctrl-C ends the reading, print the report of the lines
     so far and raise KeyboardInterrupt.
     """
-    metrics = Metrics(max_series=settings.server.max_series)
-    detector = FormatDetector(settings.logs.formats, settings.logs.given_profile)
-    enricher = Enricher(detector, metrics, node=settings.output.node, pod_variable=settings.output.pod_variable)
     check = FormatCheck(1, settings.logs.expected_format)
-    encode = json_encoder(for_terminal=out.isatty())
-    logs = find_logs(files, settings.logs.is_proxy, warn)
-    name_files = has_several_files(logs)
-    interrupted, lines_out = False, WholeLines(out)
-    paths = [path for log in logs for path in log.paths]
+    enricher = FileEnricher(settings, files, check, load=lambda: histories, report=warn, takes_output=False)
+    encode, interrupted, lines_out = json_encoder(for_terminal=out.isatty()), False, WholeLines(out)
     put = _consumer(report, lambda data: lines_out.write(encode(data)))
-    with show_progress(paths) as progress, report_news(check, warn), lines_out.delaying_interrupts():
+    with show_progress(enricher.paths) as progress, report_news(check, warn), lines_out.delaying_interrupts():
         try:
-            for batch in read_logs(logs, detector, open_stdin, warn, progress):
-                outputs = list[Output]()
-                for output in enrich_lines(enricher, batch, histories):
-                    outputs.append(output)
-                    put(output.data)
-                file = batch.source.path if name_files else ""
-                check.add(outputs, batch.lines, formats=enricher.formats(batch.source), file=file)
+            for lines in enricher.read(progress=progress):
+                put(lines)
         except KeyboardInterrupt:
             if report is None:
                 raise
             interrupted = True
-        for output in enricher.release_all(lambda: histories):
-            put(output.data)
-    enricher.update_counts()
-    for warning in result_warnings(settings, metrics.grades, histories, check):
+        for lines in enricher.finish():
+            put(lines)
+    for warning in enricher.warnings():
         warn(warning)
     if report:
         report.print()

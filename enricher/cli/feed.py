@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 from enricher.accesslog.detection import FormatDetector
 from enricher.cli.common import NEWS_INTERVAL, raise_first_error, warn_about
@@ -64,6 +64,12 @@ def open_feed(
     if path := next((selector.text for selector in settings.logs.select if not selector.namespace), None):
         raise UsageError(f"--select {path!r}: give the paths of files as arguments, without --select")
     return ClusterFeed(settings, since, follow=follow, report=report, upstreams=upstreams)
+
+
+def refuse_since(arguments: Mapping[str, Any], files: Sequence[str]) -> None:
+    """Raise UsageError if --since is given with files. The user's configuration file may have it, for a cluster."""
+    if files and arguments["--since"]:
+        raise UsageError("--since cannot be combined with files, which are read from their beginning")
 
 
 def seconds_to_follow(text: str | None) -> float | None:

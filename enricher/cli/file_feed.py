@@ -2,26 +2,18 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from threading import Thread
 from typing import BinaryIO
 
-import orjson
-
-from enricher.accesslog.detection import FormatDetector
-from enricher.cli.common import read_histories, report_news, result_warnings
-from enricher.cli.log_lines import enrich_lines, fit_with, read_logs
-from enricher.cli.output_lines import OutputLines, or_output
+from enricher.cli.common import read_histories, report_news
+from enricher.cli.file_enricher import FileEnricher
 from enricher.cli.upstreams import Upstreams, unknown_upstreams
 from enricher.config.settings import Settings
 from enricher.endpoints.attribution import Histories
 from enricher.endpoints.history import History
-from enricher.enrich.engine import Enricher, Output
 from enricher.enrich.format_check import FormatCheck
-from enricher.metrics.counters import Metrics
-from enricher.tailer.log_paths import find_logs, has_several_files
 from enricher.tailer.reader import open_stdin
 
 logger = logging.getLogger(__name__)
@@ -56,32 +48,13 @@ class FileFeed:
 
     def read(self) -> Iterator[bytes]:
         """Yield JSON lines as they come. Raise ConfigurationError for a file that cannot be read."""
-        settings = self._settings.logs
-        metrics = Metrics(max_series=self._settings.server.max_series)
-        detector = FormatDetector(settings.formats, settings.given_profile)
-        node, pod_variable = self._settings.output.node, self._settings.output.pod_variable
-        enricher = Enricher(detector, metrics, node=node, pod_variable=pod_variable)
         with report_news(self._check, _log_warning):
-            logs = find_logs(self._files, settings.is_proxy, _log_warning)
-            name_files, enriched = has_several_files(logs), OutputLines()
-            fit_of = or_output(fit_with(detector))
-            for batch in read_logs(logs, detector, _unbuffered_stdin, _log_warning, fit_of=fit_of):
-                records, others = enriched.take(batch)
-                yield from (orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE) for record in records)
-                if not others.lines:
-                    continue
-                outputs = list[Output]()
-                for output in enrich_lines(enricher, others, self._load_histories()):
-                    outputs.append(output)
-                    yield output.data
-                file = others.source.path if name_files else ""
-                self._check.add(outputs, others.lines, time.monotonic(), enricher.formats(others.source), file=file)
-            yield from (output.data for output in enricher.release_all(lambda: self.histories))
-        enricher.update_counts()
-        warnings = [enriched.warning()] if enriched.dropped else []
-        if self._histories:
-            warnings += result_warnings(self._settings, metrics.grades, self._histories, self._check)
-        for warning in warnings:
+            enricher = FileEnricher(
+                self._settings, self._files, self._check, load=self._load_histories, report=_log_warning
+            )
+            yield from enricher.read(_unbuffered_stdin)
+            yield from enricher.finish()
+        for warning in enricher.warnings():
             _log_warning(warning)
         self._done = True
 

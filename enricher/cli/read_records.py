@@ -2,25 +2,20 @@
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from itertools import chain
 
 import orjson
 
-from enricher.accesslog.detection import FormatDetector
-from enricher.cli.common import read_histories, report_news, result_warnings
-from enricher.cli.log_lines import enrich_lines, fit_with, read_logs
-from enricher.cli.output_lines import OutputLines, or_output
+from enricher.cli.common import read_histories, report_news
+from enricher.cli.file_enricher import FileEnricher
 from enricher.cli.progress import show_progress
 from enricher.cli.roll_ups import workload_of_attempt
 from enricher.config.settings import ClusterSettings, Settings
 from enricher.endpoints.attribution import Histories
-from enricher.enrich.engine import Enricher, Output
 from enricher.enrich.format_check import FormatCheck
-from enricher.metrics.counters import Metrics
 from enricher.report.findings.failures import PodFacts
 from enricher.report.record_view import OutputRecord
 from enricher.report.terminal import warn
-from enricher.tailer.log_paths import find_logs, has_several_files
-from enricher.tailer.reader import open_stdin
 
 
 class RecordReader:
@@ -38,7 +33,6 @@ class RecordReader:
     ) -> None:
         self._settings, self._load, self._report = settings, load, report
         self._has_histories = False
-        self._enriched = OutputLines()
 
     @cached_property
     def histories(self) -> Histories:
@@ -65,46 +59,14 @@ class RecordReader:
 
     def read(self, files: Sequence[str], consume: Callable[[OutputRecord], None]) -> bool:
         """Pass the records of the files on; return whether no line fits the log format. Raise ConfigurationError."""
-        settings, logs = self._settings, self._settings.logs
-        if settings.cluster.endpoints:
+        if self._settings.cluster.endpoints:
             self.histories  # noqa: B018  # a file that cannot be read is reported at once
-        metrics, detector = (
-            Metrics(max_series=settings.server.max_series),
-            FormatDetector(logs.formats, logs.given_profile),
-        )
-        enricher = Enricher(detector, metrics, node=settings.output.node, pod_variable=settings.output.pod_variable)
-        check = FormatCheck(1, logs.expected_format)
-        paths = find_logs(files, logs.is_proxy, self._report)
-        name_files = has_several_files(paths)
-        with show_progress([path for log in paths for path in log.paths]) as progress, report_news(check, self._report):
-            for batch in read_logs(
-                paths, detector, open_stdin, self._report, progress, fit_of=or_output(fit_with(detector))
-            ):
-                records, others = self._enriched.take(batch)
-                for record in records:
-                    consume(record)
-                if not others.lines:
-                    continue
-                outputs = list[Output]()
-                for output in enrich_lines(enricher, others, self.histories):
-                    outputs.append(output)
-                    _consume_all(output, consume)
-                file = others.source.path if name_files else ""
-                check.add(outputs, others.lines, formats=enricher.formats(others.source), file=file)
-            for output in enricher.release_all(lambda: self.histories):
-                _consume_all(output, consume)
-        enricher.update_counts()
-        self._warn_of_results(metrics, check)
+        check = FormatCheck(1, self._settings.logs.expected_format)
+        enricher = FileEnricher(self._settings, files, check, load=lambda: self.histories, report=self._report)
+        with show_progress(enricher.paths) as progress, report_news(check, self._report):
+            for lines in chain(enricher.read(progress=progress), enricher.finish()):
+                for line in lines.splitlines():
+                    consume(orjson.loads(line))
+        for warning in enricher.warnings():
+            self._report(warning)
         return check.nothing_fits
-
-    def _warn_of_results(self, metrics: Metrics, check: FormatCheck) -> None:
-        if self._enriched.dropped:
-            self._report(self._enriched.warning())
-        if self._has_histories:
-            for warning in result_warnings(self._settings, metrics.grades, self.histories, check):
-                self._report(warning)
-
-
-def _consume_all(output: Output, consume: Callable[[OutputRecord], None]) -> None:
-    for record in output.data.splitlines():
-        consume(orjson.loads(record))

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from enricher.cli.feed import DEFAULT_SINCE, ClusterFeed, open_feed, run_feed, seconds_to_follow
+from enricher.cli.feed import DEFAULT_SINCE, ClusterFeed, open_feed, refuse_since, run_feed, seconds_to_follow
 from enricher.cli.file_feed import FileFeed
 from enricher.cli.roll_ups import BY_REVISION
 from enricher.cli.upstreams import Upstreams
@@ -31,8 +31,7 @@ _EXIT_CODES = {Verdict.NO_WORSE: 0, Verdict.WORSE: EXIT_WORSE, Verdict.TOO_FEW: 
 def main(arguments: dict[str, Any]) -> int:
     """Print the comparison; return the exit code."""
     settings, files = resolve_settings(TAIL, arguments), arguments["files"]
-    if files and arguments["--since"]:
-        raise UsageError("--since cannot be combined with files, which are read from their beginning")
+    refuse_since(arguments, files)
     name = _workload_name(arguments["workload"])
     seconds = seconds_to_follow(arguments["for"])
     stats = PodStats(None, roll_up=BY_REVISION, included=Upstreams(settings.cluster.namespace).include)

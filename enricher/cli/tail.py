@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from enricher.cli.common import raise_first_error
-from enricher.cli.feed import DEFAULT_SINCE, ClusterFeed, open_feed
+from enricher.cli.feed import DEFAULT_SINCE, ClusterFeed, open_feed, refuse_since
 from enricher.cli.fold import Fold
 from enricher.cli.line_filter import LineFilter, parse_seconds, parse_statuses, seconds_of
 from enricher.cli.line_writer import LineWriter
@@ -108,8 +108,7 @@ def main(arguments: dict[str, Any]) -> int:
     """Print requests as they come; return the exit code."""
     settings = resolve_settings(TAIL, arguments)
     upstreams, files = parse_upstreams(arguments, settings.cluster.namespace)
-    if files and arguments["--since"]:
-        raise UsageError("--since cannot be combined with files, which are read from their beginning")
+    refuse_since(arguments, files)
     if arguments["follow"] and arguments["no_follow"]:
         raise UsageError("--follow and --no-follow cannot be combined: give one of them")
     if arguments["follow"] and (path := next((path for path in files if path != STDIN), None)):
