@@ -8,7 +8,7 @@ from enricher.tailer.unwrapped import Unwrapped, exact_stamp, stamp_of_epoch
 
 TEXT_KEYS = (
     *("log", "message", "line", "msg", "event.original", "MESSAGE", "textPayload", "text", "body", "Body", "_raw"),
-    *("LogMessage", "LogEntry", "Line", "event", "original", "full_message", "short_message"),
+    *("LogMessage", "LogEntry", "Line", "event", "original", "full_message", "short_message", "_msg"),
 )
 """Where the line is: Fluent Bit's and Docker's, Filebeat's and Vector's, Loki's, …, journald's, Google's, …"""
 _TIME_KEYS = (
@@ -21,6 +21,7 @@ _TIME_KEYS = (
     "date",
     "timeUnixNano",
     "TimeGenerated",
+    "_time",
 )
 """Where its time is, the container runtime's first: a shipper's may be when it read the line."""
 _INNER_KEYS = ("_source", "fields", "jsonPayload", "content", "result", "attributes", "event")
@@ -29,15 +30,15 @@ _NAME_OBJECTS = ("kubernetes", "labels", "stream", "resource", "orchestrator", "
 
 
 def unwrap_json(line: bytes) -> Unwrapped | None:
-    """Return the line that a JSON object holds."""
+    """Return the line that a JSON object holds, or that is a JSON text, as jq prints one without `-r`."""
     line = line.strip(b" \t\r,")
-    if line[:1] != b"{":
+    if line[:1] not in {b"{", b'"'}:
         return None
     try:
         entry = orjson.loads(line)
     except ValueError:
         return None
-    return unwrap_entry(entry)
+    return Unwrapped(entry.removesuffix("\n").encode()) if isinstance(entry, str) else unwrap_entry(entry)
 
 
 def unwrap_entry(entry: dict[str, Any]) -> Unwrapped | None:
