@@ -45,10 +45,11 @@ _port_sets: WeakValueDictionary[PortPairs, PortSet] = WeakValueDictionary()
 
 
 def port_set(pairs: PortPairs) -> PortSet:
-    """Return the set of these ports."""
+    """Return the set of these ports, whose order does not matter, and which may be named more than once."""
     ports = _port_sets.get(pairs)
     if ports is None:
-        ports = _port_sets[pairs] = PortSet(pairs)
+        new = PortSet(sorted(dict(pairs).items(), key=lambda pair: (pair[0] is not None, pair)))
+        ports = _port_sets[pairs] = _port_sets.setdefault(tuple(new.items()), new)
     return ports
 
 

@@ -1,5 +1,9 @@
 """On a host's address the port says whose it is: what no slice names may be somebody else's."""
 
+import orjson
+
+from enricher.endpoints.history import History
+from enricher.endpoints.ports import ALL_PORTS, port_set
 from tests.unit.endpoints.timeline import Timeline, pod, slice_, summary
 
 
@@ -28,3 +32,22 @@ def test_a_slice_without_ports_is_of_all():
     obj["ports"] = []
     t.put(0, obj)
     assert summary(t.answered(50, "10.0.0.1:1234")) == ("exact", "p")
+
+
+def test_equal_sets_are_one_object():
+    """Whatever their order, and however often slices name a port: a tenant may write both as they like."""
+    http, metrics, every = (80, "http"), (9090, "metrics"), (None, "")
+    assert port_set((http, metrics)) is port_set((metrics, http)) is port_set((http, metrics, http))
+    assert port_set((every, every)) is ALL_PORTS
+    assert port_set((http, every)) is port_set((every, http)) is not ALL_PORTS
+
+
+def test_a_history_is_the_same_once_it_has_been_saved_and_loaded():
+    t = Timeline()
+    for name, numbers in {"a": [80, 443], "b": [443, 80], "c": [80, 443, 80], "d": [None, None], "e": [None]}.items():
+        t.put(0, slice_(name, pod("10.0.0.1", "web"), service=name) | {"ports": [{"port": port} for port in numbers]})
+    saved = t.history.dump()
+    loaded = History()
+    loaded.load(orjson.loads(orjson.dumps(saved)))
+    assert orjson.loads(orjson.dumps(loaded.dump())) == orjson.loads(orjson.dumps(saved))
+    assert len(orjson.loads(orjson.dumps(saved))["ports"]) == 3  # those of the pod, and of the slices
