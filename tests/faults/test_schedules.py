@@ -2,12 +2,12 @@
 
 import gc
 import os
-import random
 
 import pytest
 
 from tests.faults import virtual_time
 from tests.faults.schedules import Schedule, Tally
+from tests.support.seeds import fresh_seed
 
 EXAMPLES = int(os.environ.get("PROPERTY_EXAMPLES", "1"))
 
@@ -42,6 +42,5 @@ def test_many_schedules():
 @pytest.mark.faults
 @pytest.mark.timeout(900)
 def test_schedules_that_nobody_has_seen():
-    first = random.SystemRandom().randrange(10**9)
-    print(f"seeds from {first}")
+    first = fresh_seed("schedules")
     run(range(first, first + 200 * EXAMPLES))

@@ -11,6 +11,7 @@ import pytest
 from enricher.daemon.checkpoint import CHECKPOINT_INTERVAL
 from tests.faults.churn import Log, Reference
 from tests.support.processes import Process
+from tests.support.seeds import fresh_seed
 
 WINDOW = CHECKPOINT_INTERVAL + 1.5
 """Seconds: what had left so long before a kill must not come again. The disk may be slow."""
@@ -147,8 +148,7 @@ class ProcessSchedule:
 @pytest.mark.faults
 @pytest.mark.timeout(600)
 def test_schedules(tmp_path):
-    fresh = random.SystemRandom().randrange(10**9)
-    print(f"fresh seeds from {fresh}")
+    fresh = fresh_seed("schedules of processes")
     seeds = [*range(16), *range(fresh, fresh + 8)]
     with ThreadPoolExecutor(4) as pool:
         done = list(pool.map(lambda seed: ProcessSchedule(seed, tmp_path / str(seed)).run(), seeds))
