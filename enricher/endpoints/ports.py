@@ -45,12 +45,9 @@ _port_sets: WeakValueDictionary[PortPairs, PortSet] = WeakValueDictionary()
 
 
 def port_set(pairs: PortPairs) -> PortSet:
-    """Return the set of these ports, whose order does not matter, and which may be named more than once."""
-    ports = _port_sets.get(pairs)
-    if ports is None:
-        new = PortSet(sorted(dict(pairs).items(), key=lambda pair: (pair[0] is not None, pair)))
-        ports = _port_sets[pairs] = _port_sets.setdefault(tuple(new.items()), new)
-    return ports
+    """Return the set of these ports. Their order does not matter, and one may be named more than once."""
+    ports = PortSet(sorted(pairs, key=lambda pair: (pair[0] is not None, pair)))
+    return _port_sets.setdefault(tuple(ports.items()), ports)
 
 
 NO_PORTS = port_set(())

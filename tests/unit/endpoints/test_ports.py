@@ -1,9 +1,11 @@
 """On a host's address the port says whose it is: what no slice names may be somebody else's."""
 
+import random
+
 import orjson
 
 from enricher.endpoints.history import History
-from enricher.endpoints.ports import ALL_PORTS, port_set
+from enricher.endpoints.ports import ALL_PORTS, _port_sets, port_set
 from tests.unit.endpoints.timeline import Timeline, pod, slice_, summary
 
 
@@ -40,6 +42,17 @@ def test_equal_sets_are_one_object():
     assert port_set((http, metrics)) is port_set((metrics, http)) is port_set((http, metrics, http))
     assert port_set((every, every)) is ALL_PORTS
     assert port_set((http, every)) is port_set((every, http)) is not ALL_PORTS
+    dns, dns_tcp = (53, "dns"), (53, "dns-tcp")
+    assert port_set((dns, dns_tcp)) is port_set((dns_tcp, dns))
+
+
+def test_a_tenant_who_writes_the_same_ports_in_another_order_takes_no_memory():
+    ports = [(number, f"p-{number}") for number in range(1, 21)]
+    first = port_set(tuple(ports))
+    before = len(_port_sets)
+    for seed in range(100):
+        assert port_set(tuple(random.Random(seed).sample(ports, len(ports)))) is first
+    assert len(_port_sets) == before
 
 
 def test_a_history_is_the_same_once_it_has_been_saved_and_loaded():
