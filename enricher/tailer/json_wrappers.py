@@ -1,4 +1,4 @@
-"""JSON objects that hold a line: records of shippers, and exports of Loki, Elasticsearch, journald and others. Pure."""
+"""JSON that holds a line: records of shippers, and exports of Loki, Elasticsearch, journald and others. Pure."""
 
 from typing import Any
 
@@ -7,10 +7,10 @@ import orjson
 from enricher.tailer.unwrapped import Unwrapped, exact_stamp, stamp_of_epoch
 
 TEXT_KEYS = (
-    *("log", "message", "line", "msg", "event.original", "MESSAGE", "textPayload", "text", "body", "Body", "_raw"),
-    *("LogMessage", "LogEntry", "Line", "event", "original", "full_message", "short_message", "_msg"),
+    *("_msg", "log", "message", "line", "msg", "event.original", "MESSAGE", "textPayload", "text"),
+    *("body", "Body", "_raw", "LogMessage", "LogEntry", "Line", "event", "original", "full_message", "short_message"),
 )
-"""Where the line is: Fluent Bit's and Docker's, Filebeat's and Vector's, Loki's, …, journald's, Google's, …"""
+"""Where the line is: VictoriaLogs', Fluent Bit's and Docker's, Filebeat's and Vector's, Loki's, …, journald's, …"""
 _TIME_KEYS = (
     "time",
     "ts",
@@ -30,7 +30,7 @@ _NAME_OBJECTS = ("kubernetes", "labels", "stream", "resource", "orchestrator", "
 
 
 def unwrap_json(line: bytes) -> Unwrapped | None:
-    """Return the line that a JSON object holds, or that is a JSON text, as jq prints one without `-r`."""
+    """Return the line that a JSON object holds, or that a JSON string encodes, as jq prints it without `-r`."""
     line = line.strip(b" \t\r,")
     if line[:1] not in {b"{", b'"'}:
         return None

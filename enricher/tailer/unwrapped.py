@@ -70,25 +70,24 @@ class Unwrapped(NamedTuple):
 def exact_stamp(stamp: bytes, *, is_exact: bool) -> bytes:
     """Return a stamp as a container runtime writes it; empty if it is not a time.
 
-    Unless `is_exact`, it is empty without a fraction too: a time cut to whole seconds says less than the line's own.
+    Unless `is_exact`, it is empty for whole seconds too, also if it has a fraction, as Splunk writes a time that it
+    took from the line: one that was cut says less than the line's own.
     """
     stamp = stamp.replace(b",", b".")
-    if not is_exact and b"." not in stamp:
-        return b""
     at = parse_rfc3339(stamp)
-    if at is None:
+    if at is None or (at % SECOND == 0 and not is_exact):
         return b""
     return stamp if _RUNTIME_STAMP.fullmatch(stamp) else format_rfc3339(at).encode()
 
 
 def stamp_of_epoch(number: str) -> bytes:
     """Return the stamp of a time in seconds, ms, µs or ns since the epoch; empty for whole seconds and other texts."""
-    if not _EPOCH.fullmatch(number) or (len(number) < 12 and "." not in number):
+    if not _EPOCH.fullmatch(number):
         return b""
     whole, _, fraction = number.partition(".")
     if fraction:
         ns = int(whole) * SECOND + int(fraction.ljust(9, "0"))
     else:
-        unit = MILLISECOND if len(whole) < 15 else 1000 if len(whole) < 18 else 1
+        unit = SECOND if len(whole) < 12 else MILLISECOND if len(whole) < 15 else 1000 if len(whole) < 18 else 1
         ns = int(whole) * unit
-    return format_rfc3339(ns).encode()
+    return format_rfc3339(ns).encode() if ns % SECOND else b""

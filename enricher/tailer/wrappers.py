@@ -100,14 +100,16 @@ _PRIORITY_ALONE = _compile(rb"(?:\d{1,7} )?<\d{1,3}>(?P<text>.*)")
 """Syslog's priority, perhaps with the number of octets before it, as over TCP."""
 _JOURNALD_FULL = _compile(rb"[A-Z][a-z]{2} \d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})? \w{1,6} ", _HOST_AND_TAG, _TEXT)
 _JOURNALD_MONOTONIC = _compile(rb"\[ *\d{1,10}\.\d{6}\] ", _HOST_AND_TAG, _TEXT)
-_TABS = _compile(_STAMP, rb"\t(?:\S{0,255}\t)?(?P<text>.*)")
-"""Grafana's downloads as text, and Fluentd's files, which have a tag after the time."""
+_FLUENTD = _compile(_STAMP, rb"\t\S{0,255}\t(?P<text>.*)")
+_GRAFANA = _compile(_STAMP, rb"\t(?P<text>.*)")
+"""Grafana's downloads as text."""
 _GREP = _compile(rb"(?:[\w.-]{0,255}/)*+[\w.-]{1,255}\.(?:log|gz|txt|json)[\w.-]{0,64}:(?:\d{1,9}:)?(?P<text>.*)")
 """What grep puts before the lines of several files."""
 
 WRAPPERS: tuple[Wrapper, ...] = (
     *(_CRI, _KUBECTL_TIMESTAMPS, _KUBECTL_PREFIX, _STERN, _STERN_ALL_NAMESPACES, _STERN_SHORT_TIMESTAMPS),
     *(_KUBETAIL, _KAIL, _DOCKER_COMPOSE, _RFC_3164, _RFC_3339_SYSLOG, _RFC_5424, _PRIORITY_ALONE),
-    *(_JOURNALD_FULL, _JOURNALD_MONOTONIC, _unwrap_journald_unix, _unwrap_logcli, _TABS, _GREP, unwrap_json),
+    *(_JOURNALD_FULL, _JOURNALD_MONOTONIC, _unwrap_journald_unix, _unwrap_logcli, _FLUENTD, _GRAFANA),
+    *(_GREP, unwrap_json),
 )
 """What may be around a line; where several are, one after the other is taken off."""

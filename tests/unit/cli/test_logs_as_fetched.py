@@ -99,7 +99,10 @@ WRAPPED = {
         held(TimeGenerated=STAMP, LogMessage=..., PodName=P, PodNamespace="ingress", ContainerName=C), STAMP, FULL),
     "Splunk": (lambda line: json.dumps({"preview": False, "result": {"_raw": line, "_time": "2026-11-26"}}), None, {}),
     "Splunk with a time": (held_in("result", _raw=..., _time=CUT_STAMP), CUT_STAMP, {}),
-    "VictoriaLogs": (held(_time=STAMP, _stream='{pod="x"}', _msg=..., **{"kubernetes.pod_name": P}), STAMP, {"pod": P}),
+    "Splunk with a time cut to seconds": (held_in("result", _raw=..., _time="2026-11-26T10:01:42.000+00:00"), None, {}),
+    "ms that were seconds": (held(message=..., timestamp=1795687302000), None, {}),
+    "VictoriaLogs": (
+        held(_time=STAMP, _stream='{pod="x"}', _msg=..., text="T", **{"kubernetes.pod_name": P}), STAMP, {"pod": P}),
     "jq without -r": (json.dumps, None, {}),
     "Grafana's text": (lambda line: f"{CUT_STAMP}\t{line}", CUT_STAMP, {}),
     "GELF": (held(version="1.1", host="edge-1", short_message=..., timestamp=1795687302.979594), MICROS, {}),

@@ -137,3 +137,18 @@ def test_lines_of_a_megabyte_cost_little(start, piece):
     for wrapper in WRAPPERS:
         wrapper(line)
     assert process_time() - began < 3
+
+
+def test_a_text_with_a_tab_at_the_front_of_a_line_that_grafana_hands_out():
+    """What a client sends before its tab is no tag: whether lines have one is decided for the whole log."""
+    log_format = '"$http_x_forwarded_for" "$request" $status $upstream_addr $upstream_status'
+    lines = [f'"{client}" "GET / HTTP/1.1" 200 10.0.0.1:80 200' for client in [*["192.0.2.7"] * 10, "x\ty"]]
+    batch = unwrap([f"{STAMP}\t{line}" for line in lines], log_format)
+    assert [line.text.decode() for line in batch.lines] == lines
+
+
+def test_a_log_of_fields_with_tabs_that_grafana_hands_out():
+    log_format = "$remote_addr\t$request_method\t$status\t$upstream_addr\t$upstream_status"
+    line = "192.0.2.7\tGET\t200\t10.0.0.1:80\t200"
+    batch = unwrap([f"{STAMP}\t{line}"] * 10, log_format)
+    assert {each.text.decode() for each in batch.lines} == {line}
