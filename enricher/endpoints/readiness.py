@@ -52,9 +52,12 @@ def ready_gaps(pods: History, service: Service) -> list[Gap]:
 
 
 def watched_since(pods: History, service: Service) -> int:
-    """Return since when (ns) it is certain which pods of a service were ready; before that, nobody may have watched."""
+    """Return since when (ns) it is certain which pods of a service were ready; before that, nobody may have watched.
+
+    A snapshot says that of no time.
+    """
     if pods.is_snapshot:
-        return BEGINNING
+        return FOREVER
     stays = ((tenure.since, *stay) for tenure in pods.tenures_of_service(service) for stay in tenure.stays())
     return min((max(since, stay.since) for since, name, stay in stays if name == service), default=FOREVER)
 

@@ -313,13 +313,14 @@ class Owners:
     def _without_attempt(
         self, service: Service | None, windows: Sequence[Window | None], *, failed: bool, nobody_is_live: bool
     ) -> NoAttempt | None:
+        pods = self.histories.pods
         if service and failed and service not in self._gaps:
-            pods = self.histories.pods
             self._gaps[service] = ready_gaps(pods, service), watched_since(pods, service)
         gaps, since = self._gaps.get(service, ([], 0)) if service else ([], 0)
-        certain = self.histories.pods.certain_until, min(since, self.histories.pods.complete_since)
+        if not pods.is_snapshot:
+            since = min(since, pods.complete_since)
         results = {
-            no_attempt(service, gaps, window, *certain, failed=failed, nobody_is_live=nobody_is_live)
+            no_attempt(service, gaps, window, pods.certain_until, since, failed=failed, nobody_is_live=nobody_is_live)
             for window in windows
         }
         return results.pop() if len(results) == 1 else None

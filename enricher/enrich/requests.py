@@ -10,7 +10,7 @@ from enricher.accesslog.record import Attempt, Record, is_server_error
 from enricher.endpoints.attribution import Window
 from enricher.endpoints.readiness import Gap, gap_during
 from enricher.endpoints.slices import Service
-from enricher.endpoints.tenure import BEGINNING
+from enricher.endpoints.tenure import BEGINNING, FOREVER
 from enricher.enrich.causes import NO_ENDPOINTS, NO_ENDPOINTS_LIKELY, UNKNOWN, CauseOf
 from enricher.vocabulary import Outcome, RequestReason
 
@@ -174,5 +174,6 @@ def no_attempt(
         return NoAttempt(service, RequestReason.NOT_TRIED, None, NO_ENDPOINTS_LIKELY if nobody_is_live else UNKNOWN)
     since = gap.begin if gap.begin != BEGINNING else None
     begin = max(gap.begin, certain_since)
-    covers_all = window is None or (begin <= window.start and window.end_latest < gap.end)
+    start, end = (window.start, window.end_latest) if window else (BEGINNING, FOREVER - 1)
+    covers_all = begin <= start and end < gap.end
     return NoAttempt(service, RequestReason.NO_ENDPOINTS, since, NO_ENDPOINTS if covers_all else NO_ENDPOINTS_LIKELY)

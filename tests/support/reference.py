@@ -486,10 +486,12 @@ def why_untried(
     histories: Histories, service: Service | None, window: Window | None, *, failed: bool, nobody_is_live: bool
 ) -> NoAttempt:
     """Return why nobody was tried for a request to a service, which may not be known."""
-    gaps = ready_gaps(histories.pods, service) if service else []
-    since = watched_since(histories.pods, service) if service else 0
-    certain = histories.pods.certain_until, min(since, histories.pods.complete_since)
-    return no_attempt(service, gaps, window, *certain, failed=failed, nobody_is_live=nobody_is_live)
+    pods = histories.pods
+    gaps = ready_gaps(pods, service) if service else []
+    since = watched_since(pods, service) if service else 0
+    if not pods.is_snapshot:
+        since = min(since, pods.complete_since)
+    return no_attempt(service, gaps, window, pods.certain_until, since, failed=failed, nobody_is_live=nobody_is_live)
 
 
 def listener_fields(source: Source, record: Record, histories: Histories) -> dict[str, str]:

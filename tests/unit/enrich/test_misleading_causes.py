@@ -189,13 +189,20 @@ def test_clocks_of_nodes_that_differ(ahead: int) -> None:
     assert cause(run, REFUSED) in {"crashed likely", "crashed certain"}
 
 
-@pytest.mark.parametrize(("listed", "expected"), [(-600, "no_endpoints certain"), (600, "no_endpoints likely")])
-def test_a_request_before_anybody_watched(listed: int, expected: str) -> None:
-    """A daemon begins ten minutes before a request, or ten minutes later, and sees a service without a ready pod."""
+@pytest.mark.parametrize(
+    ("listed", "is_snapshot", "expected"),
+    [(-600, False, "no_endpoints certain"), (600, False, "no_endpoints likely"), (-600, True, "no_endpoints likely")],
+)
+def test_a_request_before_anybody_watched(*, listed: int, is_snapshot: bool, expected: str) -> None:
+    """A daemon begins ten minutes before a request, or ten minutes later, and sees a service without a ready pod.
+
+    Or a list of endpoints is read, which says nothing of the time of the request.
+    """
     run, obj = Run(), slice_of({"10.0.0.1": POD})
     obj["endpoints"][0]["conditions"] = CONDITIONS["not_ready"]
     run.histories = Histories(History(), History())
     run.histories.pods.replace([read_slice(obj)], END + listed * SECOND)
+    run.histories.pods.is_snapshot = is_snapshot
     text = access(addr=b"-", status=b"-", length=b"-", took=b"-").replace(b'HTTP/1.1" 200', b'HTTP/1.1" 503')
     block = framed(b"2026-11-22T23:18:31.5Z stdout F " + text + b"\n")
     outputs = run.enricher.enrich(SOURCE, block, run.histories, lambda: None)
