@@ -94,7 +94,8 @@ def enrich(
     """
     check = FormatCheck(1, settings.logs.expected_format)
     enricher = FileEnricher(settings, files, check, load=lambda: histories, report=warn, takes_output=False)
-    encode, interrupted, lines_out = json_encoder(for_terminal=out.isatty()), False, WholeLines(out)
+    interrupted = False
+    encode, lines_out = json_encoder(for_terminal=out.isatty()), WholeLines(out)
     put = _consumer(report, lambda data: lines_out.write(encode(data)))
     with show_progress(enricher.paths) as progress, report_news(check, warn), lines_out.delaying_interrupts():
         try:

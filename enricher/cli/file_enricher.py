@@ -1,10 +1,8 @@
-"""Lines of files, enriched with endpoints that are complete before the first of them is."""
+"""Lines of files, enriched with endpoints that are read before the first line is enriched."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO
-
-import orjson
 
 from enricher.accesslog.detection import FormatDetector
 from enricher.cli.common import result_warnings
@@ -22,9 +20,9 @@ from enricher.tailer.reader import open_stdin
 class FileEnricher:
     """Enriches the lines of files, which are read one after the other from beginning to end; `-` is stdin.
 
-    `load` returns the endpoints whenever lines need them, and `report` is called with what is wrong. `check` gets the
-    judgement whether the lines fit their format. With `takes_output`, lines that a daemon has enriched are taken as
-    they are, and need no endpoints.
+    `load` returns the endpoints, always the same: it is called for each batch of lines that need them. `report` is
+    called with what is wrong, and `check` judges whether the lines fit their format. With `takes_output`, lines that a
+    daemon has enriched are taken as they are, and need no endpoints.
     """
 
     def __init__(
@@ -58,23 +56,26 @@ class FileEnricher:
         open_input: Callable[[], BinaryIO] = open_stdin,
         progress: Callable[[str], Callable[[int], object] | None] = lambda _: None,
     ) -> Iterator[bytes]:
-        """Yield JSON lines, some at a time."""
-        name_files, fit_of = has_several_files(self._logs), fit_with(self._detector)
+        """Yield JSON lines, some at a time. Raise ConfigurationError for what cannot be read."""
+        name_files = has_several_files(self._logs)
+        fit_of = fit_with(self._detector)
         if self._enriched:
             fit_of = or_output(fit_of)
         for batch in read_logs(self._logs, self._detector, open_input, self._report, progress, fit_of=fit_of):
             others = batch
             if self._enriched:
-                records, others = self._enriched.take(batch)
-                # Not as they are written: there may be white space between values, even a carriage return.
-                yield from (orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE) for record in records)
+                texts, others = self._enriched.take(batch)
+                # The white space between values may hold a carriage return, at which `splitlines` would split.
+                yield from (text.replace(b"\r", b" ") + b"\n" for text in texts)
                 if not others.lines:
                     continue
-            self._histories, outputs = self._load(), list[Output]()
+            self._histories = self._load()
+            outputs = list[Output]()
             for output in enrich_lines(self._enricher, others, self._histories):
                 outputs.append(output)
                 yield output.data
-            formats, file = self._enricher.formats(others.source), others.source.path if name_files else ""
+            formats = self._enricher.formats(others.source)
+            file = others.source.path if name_files else ""
             self._check.add(outputs, others.lines, time.monotonic(), formats, file=file)
 
     def finish(self) -> Iterator[bytes]:
@@ -86,5 +87,10 @@ class FileEnricher:
         """Yield what is to be known about the result, once all has been read."""
         if self._enriched and self._enriched.dropped:
             yield self._enriched.warning()
+        if self._enriched and self._enriched.has_any and not self._histories and self._settings.cluster.endpoints:
+            yield (
+                "--endpoints is not used: the lines are a daemon's output, which is attributed already; "
+                "to attribute them anew, give the proxy's own log"
+            )
         if self._histories:
             yield from result_warnings(self._settings, self._metrics.grades, self._histories, self._check)

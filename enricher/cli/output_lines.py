@@ -60,15 +60,21 @@ class OutputLines:
         self.dropped = 0
         """Lines between those of a daemon's output that are not its output."""
 
-    def take(self, batch: SourcedLines) -> tuple[Sequence[OutputRecord], SourcedLines]:
-        """Return the lines of a batch that a daemon has enriched, parsed, and the others."""
+    def take(self, batch: SourcedLines) -> tuple[Sequence[bytes], SourcedLines]:
+        """Return the lines of a batch that a daemon has enriched, and the others."""
         records, path = [parse_output(line.text) for line in batch.lines], batch.source.path
         if any(records):
             self._paths.add(path)
         elif path not in self._paths:
             return (), batch
         self.dropped += sum(1 for line, record in zip(batch.lines, records, strict=True) if not record and line.text)
-        return [record for record in records if record], SourcedLines((), batch.source)
+        taken = [line.text for line, record in zip(batch.lines, records, strict=True) if record]
+        return taken, SourcedLines((), batch.source)
+
+    @property
+    def has_any(self) -> bool:
+        """Return whether any line was one of a daemon's output."""
+        return bool(self._paths)
 
     def warning(self) -> str:
         """Return how many lines were dropped."""

@@ -195,7 +195,7 @@ def _about_unknown(group: FailureGroup) -> Advice:
         return Advice(f"{text} Add endpoints that have times, too.")
     text = "Look at what happened to the pods at that time."
     if group.states[""] == group.failures:
-        text += " Endpoints with times would show their states: a daemon's history, or a recording."
+        text += " The proxy's log shows more, read with endpoints that have times: a daemon's history, or a recording."
     return Advice(text, (), _logs(group))
 
 

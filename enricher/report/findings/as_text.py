@@ -8,10 +8,19 @@ from enricher.report.findings.finding import Finding, Totals
 from enricher.report.record_view import Zone
 from enricher.report.styled import BOLD, BOLD_RED, BOLD_YELLOW, CYAN, DIM, Styled, wrap
 from enricher.report.wording import amount, listed, percent_text, when_text
+from enricher.vocabulary import LineKind
 
 _INDENT = 10
 """Columns of the labels at the left."""
 _MAX_NAMES = 4
+_ALL_SEEN = ("the client saw it", "clients saw them all")
+"""That clients saw the only failure, or all of several."""
+_OTHER_LINES = {
+    LineKind.ERROR: "of an error log",
+    LineKind.OTHER: "not about requests",
+    LineKind.PARSE_ERROR: "that fit no log format",
+}
+"""What lines are that are not those of requests or attempts."""
 
 
 def text_lines(findings: Sequence[Finding], totals: Totals, width: int, zone: Zone | None = None) -> Iterator[Styled]:
@@ -63,7 +72,7 @@ def numbers_text(finding: Finding) -> str:
     others = finding.failures - finding.seen_by_clients - finding.hidden
     seen = [f"{finding.seen_by_clients:,} seen by clients", f"{finding.hidden:,} hidden by a retry"]
     if finding.seen_by_clients == finding.failures:
-        seen = ["clients saw them all" if finding.failures > 1 else "the client saw it"]
+        seen = [_ALL_SEEN[finding.failures > 1]]
     elif finding.hidden == finding.failures:
         seen = ["no client saw any"]
     elif others:
@@ -121,16 +130,18 @@ def totals_texts(findings: Sequence[Finding], totals: Totals, zone: Zone | None 
     if not about_requests:
         yield "No request was read, so nothing is known of failures."
     elif not totals.requests and not totals.attempts:
-        lines = amount(about_requests, "access line")
-        yield f"None of {lines} is about an upstream that was asked for, so nothing is known of failures."
+        yield f"No access line of {about_requests:,} is about what was asked for, so nothing is known of its failures."
     elif not totals.failures:
         yield f"No failures: {read}{period}."
     else:
-        seen = "none seen by clients" if not totals.seen else f"{totals.seen:,} of them seen by clients"
+        seen = f"{totals.seen:,} of them seen by clients" if totals.seen else "none seen by clients"
+        if totals.seen == totals.failures:
+            seen = _ALL_SEEN[totals.failures > 1]
         failed = f"{amount(totals.failures, 'failure')}, {seen}"
         yield f"{amount(len(findings), 'finding')}: {failed}; {read}{period}."
     if others := totals.lines.total() - about_requests:
-        yield f"{amount(others, 'line')} {'is' if others == 1 else 'are'} not about a request."
+        kinds = (f"{totals.lines[kind]:,} {text}" for kind, text in _OTHER_LINES.items() if totals.lines[kind])
+        yield f"{amount(others, 'other line')}: {', '.join(kinds)}."
     if totals.without_place:
         yield f"{amount(totals.without_place, 'failure')} in no finding, because there were too many different ones."
     if totals.pods_without_place:

@@ -189,6 +189,6 @@ def _uncertainties(group: FailureGroup) -> Iterator[str]:
     guessed = sum(number for grade, number in group.attributions.items() if grade not in {"", *SURE_GRADES})
     if guessed:
         grades = [grade for grade in Grade if group.attributions[grade] and grade not in SURE_GRADES]
-        yield f"Of {guessed:,} the pod is not certain ({', '.join(grades)})."
+        yield f"The pod is not certain for {guessed:,} of them ({', '.join(grades)})."
     if group.cause == Cause.UNKNOWN and group.reasons[""] == group.failures:
         yield "No log gives a reason."

@@ -98,3 +98,23 @@ def test_a_line_that_a_store_has_formatted_anew(capsys, output):
     output.write_bytes(spaced.encode() + b"\n")
     assert main(["tail", "-o", "json", str(output)]) == 0
     assert orjson.loads(capsys.readouterr().out) == record
+
+
+@pytest.mark.parametrize("command", ["tail", "diagnose"])
+def test_endpoints_that_are_not_used_are_mentioned(tmp_path, endpoints, capsys, caplog, output, command):
+    assert main([command, "--endpoints", str(endpoints), str(output)]) == 0
+    text = "--endpoints is not used: the lines are a daemon's output, which is attributed already"
+    assert text in capsys.readouterr().err + caplog.text
+    caplog.clear()
+    (log := tmp_path / "log").write_text(cri(access(9)))
+    assert main([command, "--endpoints", str(endpoints), str(output), str(log)]) == 0
+    assert main([command, str(output)]) == 0
+    assert text not in capsys.readouterr().err + caplog.text
+
+
+@pytest.mark.parametrize("command", ["tail", "diagnose"])
+def test_a_line_that_is_nested_more_deeply_than_can_be_written_again(capsys, output, command):
+    deep = b'"extra":' + b"[" * 300 + b"]" * 300
+    output.write_bytes(output.read_bytes().replace(b'"attempts"', deep + b',"attempts"', 1))
+    assert main([command, str(output)]) == 0
+    assert "502" in capsys.readouterr().out

@@ -126,7 +126,7 @@ def test_what_would_show_more_of_an_unknown_cause():
     assert "enricher check" in text(state="ready")
     of_nginx = finding_of(attempt("web-a-1", "unknown", state="ready"), upstream_status="502")
     assert "nginx's error log" in of_nginx.advice.text
-    assert "Endpoints with times" in text(reason="refused")
+    assert "endpoints that have times" in text(reason="refused")
     assert text(reason="refused", state="ready") == "Look at what happened to the pods at that time."
 
 

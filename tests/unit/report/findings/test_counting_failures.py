@@ -65,7 +65,7 @@ def test_no_failures_and_nothing_at_all():
     made = diagnose(record(attempt("web-a-1")), {"kind": "other", "time": None})
     assert list(totals_texts(made.findings(), made.totals)) == [
         "No failures: 1 attempt of 1 request read, 2026-11-27 10:00:00 UTC.",
-        "1 line is not about a request.",
+        "1 other line: 1 not about requests.",
     ]
     made = diagnose()
     assert list(totals_texts(made.findings(), made.totals)) == ["Nothing was read, so nothing is known of failures."]
