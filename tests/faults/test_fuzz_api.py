@@ -42,7 +42,7 @@ from enricher.tailer.selector import Selector
 from enricher.timestamps import SECOND, format_rfc3339
 from tests.faults.nonsense import CLAIMED, GOOD, TENANT, Nonsense, dump
 from tests.faults.nonsense_api import MARKER, NonsenseApi
-from tests.support.seeds import fresh_seed
+from tests.support.seeds import further_seed
 
 SOURCE = Source("/var/log/pods/x", "ingress-nginx", "ingress-nginx-controller-7", "u-1", "controller")
 MEMORY = 200
@@ -219,7 +219,7 @@ LENGTHS = [
 
 @pytest.mark.parametrize(("connections", "seed"), LENGTHS)
 async def test_a_tenants_objects(tmp_path, connections, seed):
-    seed = fresh_seed("a tenant's objects") if seed is None else seed
+    seed = further_seed("a tenant's objects") if seed is None else seed
     server, watch_status, requests, history = await fuzz(tmp_path, seed, connections, broken=False)
     assert set(watch_status.restarts) <= {"closed"}
     assert watch_status.unusable_objects > connections / 10
@@ -233,16 +233,18 @@ async def test_a_tenants_objects(tmp_path, connections, seed):
 
 @pytest.mark.parametrize(("connections", "seed"), LENGTHS)
 async def test_a_server_that_talks_nonsense(tmp_path, connections, seed):
-    seed = fresh_seed("a server's nonsense") if seed is None else seed
+    seed = further_seed("a server's nonsense") if seed is None else seed
     server, watch_status, requests, _ = await fuzz(tmp_path, seed, connections, broken=True)
     assert {"garbage", "closed", "gone", "server_error"} <= watch_status.restarts.keys()
     assert {"mutated events", "mutated list", "cut list", "fault status", "fault items"} <= server.sent.keys()
     assert requests.grades["exact"] > 0
 
 
-@pytest.mark.parametrize(("objects", "seed"), [(300, 1), pytest.param(3000, None, marks=pytest.mark.faults)])
+@pytest.mark.parametrize(
+    ("objects", "seed"), [(300, 1), pytest.param(3000, None, marks=[pytest.mark.faults, pytest.mark.timeout(600)])]
+)
 def test_no_consumer_fails_on_any_object(objects, seed):
-    seed = fresh_seed("any object") if seed is None else seed
+    seed = further_seed("any object") if seed is None else seed
     nonsense = Nonsense(random.Random(seed))
     consumers = [
         HistoryUpdater(History()),

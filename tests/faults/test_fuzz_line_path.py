@@ -18,7 +18,7 @@ from enricher.line import Source
 from enricher.metrics.counters import Metrics
 from enricher.tailer.framing import Framer
 from enricher.timestamps import parse_rfc3339
-from tests.support.seeds import fresh_seed
+from tests.support.seeds import further_seed
 
 INPUTS = 15_000
 STAMP = b"2026-11-22T23:18:31.5Z"
@@ -166,7 +166,7 @@ def distinct(pairs):
 @pytest.mark.parametrize("seed", [1, None])
 @pytest.mark.parametrize("kind", ["cri", "docker"])
 def test_hostile_lines(seed, kind):
-    seed = fresh_seed(f"hostile {kind} lines") if seed is None else seed
+    seed = further_seed(f"hostile {kind} lines") if seed is None else seed
     fuzz, framer = Fuzz(seed), Framer()
     enrichers = [enricher(format_) for format_ in FORMATS]
     framer.detect(fuzz.framed(kind, b"a line\n"))

@@ -7,7 +7,7 @@ import pytest
 
 from tests.faults import virtual_time
 from tests.faults.schedules import Schedule, Tally
-from tests.support.seeds import fresh_seed
+from tests.support.seeds import further_seed
 
 EXAMPLES = int(os.environ.get("PROPERTY_EXAMPLES", "1"))
 
@@ -41,6 +41,6 @@ def test_many_schedules():
 
 @pytest.mark.faults
 @pytest.mark.timeout(900)
-def test_schedules_that_nobody_has_seen():
-    first = fresh_seed("schedules")
+def test_further_schedules():
+    first = further_seed("schedules")
     run(range(first, first + 200 * EXAMPLES))

@@ -11,10 +11,12 @@ import pytest
 from enricher.daemon.checkpoint import CHECKPOINT_INTERVAL
 from tests.faults.churn import Log, Reference
 from tests.support.processes import Process
-from tests.support.seeds import fresh_seed
+from tests.support.seeds import further_seed
 
 WINDOW = CHECKPOINT_INTERVAL + 1.5
 """Seconds: what had left so long before a kill must not come again. The disk may be slow."""
+MAX_STOP = 15.0
+"""Seconds that a stop may take, of the 30 that a pod has: other tests use the same cores."""
 STEPS = {
     "write": 12,
     "fragment": 4,
@@ -37,7 +39,7 @@ class ProcessSchedule:
         self.directory.mkdir()
         self.reference, self.logs = Reference(), []
         self.figures = Counter()
-        self.peak = 0.0
+        self.peak = self.longest_stop = 0.0
 
     def run(self):
         self.start()
@@ -93,7 +95,8 @@ class ProcessSchedule:
     def stop(self, *, again=True):
         code, took = self.process.stop()
         assert code == 0
-        assert took < 5
+        assert took < MAX_STOP
+        self.longest_stop = max(self.longest_stop, took)
         self.ended(covered=len(self.process.out))
         if again:
             self.start()
@@ -148,12 +151,15 @@ class ProcessSchedule:
 @pytest.mark.faults
 @pytest.mark.timeout(600)
 def test_schedules(tmp_path):
-    fresh = fresh_seed("schedules of processes")
+    fresh = further_seed("schedules of processes")
     seeds = [*range(16), *range(fresh, fresh + 8)]
     with ThreadPoolExecutor(4) as pool:
         done = list(pool.map(lambda seed: ProcessSchedule(seed, tmp_path / str(seed)).run(), seeds))
     figures = sum((one.figures for one in done), Counter())
-    print(f"{len(done)} schedules, {dict(figures)}, 0 lost, peak memory {max(one.peak for one in done):.0f} MiB")
+    print(
+        f"{len(done)} schedules, {dict(figures)}, 0 lost, longest stop {max(one.longest_stop for one in done):.1f} s, "
+        f"peak memory {max(one.peak for one in done):.0f} MiB"
+    )
 
 
 def test_one_schedule(tmp_path):

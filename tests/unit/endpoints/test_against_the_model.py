@@ -19,7 +19,7 @@ from enricher.endpoints.slices import read_slice
 from enricher.enrich.holding import HOLD_TIMEOUT
 from enricher.enrich.windows import attempt_windows
 from enricher.timestamps import SECOND
-from tests.support.seeds import fresh_seed
+from tests.support.seeds import further_seed
 from tests.unit.endpoints.reference import HORIZON, SLICE_LAG, START_UP, Life, Trial, World, ns, trials
 
 ATTEMPTS = 480
@@ -197,9 +197,9 @@ def test_no_exact_is_wrong_and_the_answerable_are_exact() -> None:
 
 @pytest.mark.faults
 @pytest.mark.timeout(900)
-def test_no_exact_is_wrong_in_fresh_worlds() -> None:
+def test_no_exact_is_wrong_in_further_worlds() -> None:
     """Search for rare timelines: the first in which a pod came and went unseen was one of a thousand."""
-    rng = random.Random(fresh_seed("worlds"))
+    rng = random.Random(further_seed("worlds"))
     figures.clear()
     for _ in range(EXAMPLES * WORLDS):
         run_world(rng.randrange(2**32), delay=rng.choice((0.0, 0.3, DELAY)), lag=rng.choice((0.0, 0.5, 30.0)))
