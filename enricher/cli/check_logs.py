@@ -173,9 +173,11 @@ def _judge_sample(subject: str, sample: LogSample, format_text: str) -> CheckRes
             text += f", but {errors} about requests: the proxy does not write its access log here"
         return CheckResult("warning", subject, text)
     others = f"; lines of other kinds: {sample.others}" if sample.others else ""
-    text = f"{sample.access} of the last {lines} access lines fit {format_text}{others}"
+    fitting = f"{sample.access} of the last {lines} access lines fit" if sample.access else f"no line of {lines} fits"
+    text = f"{fitting} {format_text}{others}"
     if sample.misfits:
-        text += f"; one of the others {explain_misfit(sample.last_misfit, sample.formats)}"
+        misfit = "one of the others" if sample.access else "the last"
+        text += f"; {misfit} {explain_misfit(sample.last_misfit, sample.formats)}"
         example = truncate(sample.last_misfit.decode("utf-8", "backslashreplace"), MAX_LINE_LENGTH)
         return CheckResult("warning" if sample.access else "failed", subject, text, f"does not fit: {example}")
     if not sample.attempts:

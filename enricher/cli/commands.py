@@ -127,7 +127,11 @@ def _add_diagnose(commands: Any) -> None:
     )
     add_options(diagnose, TAIL)
     diagnose.add_argument(
-        "--no-pods", dest=PODS.flag, action="store_const", const="false", help="do not look up the pods that failed"
+        "--no-pods",
+        dest=PODS.flag,
+        action="store_const",
+        const="false",
+        help="do not look up how pods ended, as it is done for a cluster",
     )
     diagnose.add_argument(
         "--output",

@@ -16,6 +16,7 @@ from enricher.endpoints.refusals import refusal_text
 from enricher.enrich.format_check import FormatCheck, formats_of, missing_upstream
 from enricher.errors import EnricherError
 from enricher.report.terminal import print_lines, warn
+from enricher.report.wording import amount
 from enricher.vocabulary import Grade
 
 MAX_REFUSALS = 5
@@ -77,7 +78,9 @@ def _unattributed_warning(grades: Mapping[str, int], cluster: ClusterSettings, h
     if not cluster.endpoints or not unknown or unknown < attempts * least_share:
         return None
     files = ", ".join(cluster.endpoints)
-    text = f"{unknown} of {attempts} attempts could not" if unknown < attempts else f"no attempt of {attempts} could"
+    text = f"{unknown:,} of {attempts:,} attempts could not"
+    if unknown == attempts:
+        text = f"no attempt of {attempts:,} could"
     text += f" be attributed: {files} has "
     if shortage := shortage_of(histories):
         return f"{text}{shortage}"
@@ -124,7 +127,7 @@ def _warn_of_refusals(histories: Histories) -> None:
     for namespace in list(news)[:MAX_REFUSALS]:
         warn(refusal_text(namespace, news[namespace]))
     if len(news) > MAX_REFUSALS:
-        warn(f"and so have those in {len(news) - MAX_REFUSALS} other namespaces")
+        warn(f"and so have those in {amount(len(news) - MAX_REFUSALS, 'other namespace')}")
 
 
 async def _list_cluster(cluster: ClusterSettings) -> Histories:

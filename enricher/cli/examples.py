@@ -13,7 +13,7 @@ EXAMPLES: Mapping[str, Sequence[tuple[str, str]]] = {
     ),
     "enrich": (
         ("A log with a recorded watch, as JSON lines", "--endpoints watch.jsonl controller.log"),
-        ("A table per Service, from a log that kubectl prints", "--summary --by service -"),
+        ("A table per Service, of a log that was fetched with kubectl logs", "--summary --by service controller.log"),
         ("A graph of which service calls which", "--map mermaid gateway.log"),
     ),
     "diagnose": (

@@ -49,7 +49,7 @@ def explain_cause(histories: Histories, parsed: ParsedLine, number: int, attribu
         if rule.grade != cause.grade:
             yield f"    {cause.grade} only, because the pod is a guess: the attribution is {attribution.grade}"
     if symptom is Symptom.UNEXPLAINED and parsed.format and parsed.format.dialect is NGINX:
-        yield "    nginx gives the reason in its error log, and this line alone was read"
+        yield "    nginx gives the reason in its error log, whose lines `enricher tail` and `diagnose` join to requests"
 
 
 def explain_untried(histories: Histories, parsed: ParsedLine, record: Record) -> Iterator[str]:
@@ -67,8 +67,9 @@ def explain_untried(histories: Histories, parsed: ParsedLine, record: Record) ->
         since = f" since {format_rfc3339(untried.since)}" if untried.since is not None else ""
         yield f"  {_cause_text(untried.cause)}: no pod of {service} was ready{since} ({RULES_PAGE})"
         return
-    if service:
-        known = f"a pod of {service} was ready, or nothing is known of it"
+    if untried.service:
+        is_listed = histories.pods.has_service(untried.service)
+        known = f"a pod of {service} was ready" if is_listed else f"the endpoints have no service {service}"
     elif record.route:
         known = "the line names the route only; other lines of the route may show its service, and were not read"
     else:

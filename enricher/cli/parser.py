@@ -9,6 +9,9 @@ from typing import Any, NoReturn
 
 from enricher.errors import UsageError
 
+MIN_LIKENESS = 0.65
+"""How alike, from 0 to 1, a mistyped name and the one that was probably meant are."""
+
 
 class _HelpFormatter(argparse.HelpFormatter):
     """Formats paragraphs, and leaves those with indented lines as they are."""
@@ -96,5 +99,6 @@ class Parser(argparse.ArgumentParser):
 
 def _suggestion(text: str, names: Collection[str]) -> str:
     """Return a question for the name that a mistyped one is the closest to; empty if none is close."""
-    closest = get_close_matches(text.partition("=")[0], names, n=1)
-    return f"did you mean {closest[0]}?" if closest else ""
+    bare = {name.lstrip("-"): name for name in names}
+    closest = get_close_matches(text.partition("=")[0].lstrip("-"), bare, n=1, cutoff=MIN_LIKENESS)
+    return f"did you mean {bare[closest[0]]}?" if closest else ""

@@ -44,7 +44,9 @@ def terminal_as_stdin(log_on_stdin: bool) -> Iterator[None]:
     """
     is_terminal = open_stdin().isatty()
     if not sys.stdout.isatty() or not (log_on_stdin or is_terminal):
-        raise UsageError("top needs a terminal: use `enricher tail`, which writes to files and pipes too")
+        raise UsageError(
+            "top needs a terminal: `enricher tail` writes lines to files and pipes, `enricher enrich --summary` a table"
+        )
     if log_on_stdin and is_terminal:
         raise UsageError("cannot read a log from stdin: stdin is the terminal")
     if not log_on_stdin:

@@ -225,7 +225,7 @@ SERVICES = Option(
     "--services", "cluster.services", "", "watch Services too, to name those behind cluster IPs", parse_switch
 )
 PODS = Option(
-    "--pods", "cluster.pods", "", "look up the pods that failed, and their Events, to say why they did", parse_switch
+    "--pods", "cluster.pods", "", "look up how pods ended, and their Events, to say why they failed", parse_switch
 )
 ENDPOINTS = Option(
     "--endpoints",
@@ -258,7 +258,13 @@ MAX_SERIES = Option(
     "the largest number of pods that get series of their own",
     parse_count,
 )
-SINCE = Option("--since", "logs.since", "DURATION", "how far back to begin: 10m, 1h; without it, now", parse_duration)
+SINCE = Option(
+    "--since",
+    "logs.since",
+    "DURATION",
+    "how far back to begin: 10m, 1h; without it, now where logs are followed, else 10m",
+    parse_duration,
+)
 NODE = Option("--node", "output.node", "NAME", "the name of this node for the output; NODE_NAME is read too")
 CONFIG = Option("--config", "", "FILE", "a YAML file of options, each under its flag's name without dashes")
 """An option of every command, which is not allowed in the file itself."""

@@ -153,12 +153,12 @@ def _failure_texts(row: PodRow) -> Iterator[str]:
 
 def codes_text(codes: Mapping[str, int]) -> str:
     """Return numbers of errors by status: `502:40 504:16`."""
-    return " ".join(f"{code}:{number}" for code, number in sorted(codes.items()))
+    return " ".join(f"{code}:{number:,}" for code, number in sorted(codes.items()))
 
 
 def counts_text(counts: Mapping[str, int]) -> str:
     """Return numbers by name, the largest first: `40 refused, 16 timed_out`."""
-    return ", ".join(f"{number} {name}" for name, number in Counter(counts).most_common())
+    return ", ".join(f"{number:,} {name}" for name, number in Counter(counts).most_common())
 
 
 def total_text(noun: str, counts: Counter[str]) -> str:

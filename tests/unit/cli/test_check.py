@@ -112,7 +112,7 @@ def test_another_proxy_is_found_without_an_option(check, node):
     assert (code, verdicts["edge/envoy-default-eg-7d9/envoy"]) == (0, "warning")  # for what the format lacks
     assert "to be followed: 2" in out
     assert "1 of the last 1 access lines fit the profile envoy, detected from its lines" in out
-    assert "no access line among the last 1 line" in out
+    assert "no access line among the last 1 line\n" in out
     assert "not followed" not in out
 
 
@@ -188,7 +188,8 @@ def test_lines_that_do_not_fit(check, node, misfits, verdict, exit_code):
     )
     code, verdicts, out = check()
     assert (code, verdicts[LOG]) == (exit_code, verdict)
-    assert f"{5 - misfits} of the last 5 access lines fit the profile ingress-nginx" in out
+    fitting = "no line of 5 fits" if misfits == 5 else f"{5 - misfits} of the last 5 access lines fit"
+    assert f"{fitting} the profile ingress-nginx" in out
     [example] = [line for line in out.splitlines() if "does not fit: " in line]
     assert r"10.0.0.1 \x1b[31mof another format xxx" in example
     assert example.endswith("x…")
@@ -206,8 +207,8 @@ def test_another_proxys_lines(check, node):
     code, verdicts, out = check("--profile", "haproxy", "--select", "*/*/controller")
     assert (code, verdicts[LOG]) == (3, "failed")
     assert (
-        "0 of the last 1 access lines fit the profile haproxy; one of the others fits the log format of the profile "
-        "nginx: read such lines with --profile nginx" in out
+        "no line of 1 fits the profile haproxy; the last fits the log format of the profile nginx: "
+        "read such lines with --profile nginx" in out
     )
 
 
@@ -287,7 +288,7 @@ def test_the_commands_use_the_same_words(check, node, tmp_path, line):
     made = line.replace("request-1", "0" * 32)
     node.write(*(cri(made) for _ in range(30)))
     _, _, out = check()
-    explanation = out.partition("; one of the others ")[2].partition("\n")[0]
+    explanation = out.partition("; the last ")[2].partition("\n")[0]
     assert explanation.startswith("has a field more than the closest, the log format of the profile ingress-nginx")
     (path := tmp_path / "log").write_text(f"{made}\n" * 30)
     for command in ("enrich", "tail"):
