@@ -129,7 +129,7 @@ def test_a_diagnosis_of_one_service(command):
         out, _ = command("diagnose", *arguments)
         assert {service for service in (shop, bank) if service in out} == services
     out, _ = command("diagnose", "svc/crat")
-    assert out.startswith("None of 3 access lines is about an upstream that was asked for")
+    assert out.startswith("No access line of 3 is about what was asked for")
     assert main(["diagnose", "pod/x", "log"]) == 2
 
 
